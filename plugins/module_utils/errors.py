@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one error that this collection raises for bad input and for a host that refuses."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class DevserverError(Exception):
+    """Says what failed, where, what was expected and what to do about it.
+
+    ``details`` are facts for machines (a digest, a path, an exit code); they become keys of the module's result.
+    """
+
+    def __init__(self, what: str, *, expected: str = "", remedy: str = "", **details: t.Any) -> None:
+        self.what = what
+        self.expected = expected
+        self.remedy = remedy
+        self.details = details
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        parts = [self.what.rstrip(".")]
+        if self.expected:
+            parts.append("Expected: %s" % self.expected.rstrip("."))
+        if self.remedy:
+            parts.append("To mend it: %s" % self.remedy.rstrip("."))
+        return ". ".join(parts) + "."
+
+    def result(self) -> dict[str, t.Any]:
+        """Return the arguments for ``AnsibleModule.fail_json``."""
+        return dict(self.details, msg=str(self))

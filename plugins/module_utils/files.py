@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes to files and links so that a reader, or a kill at any moment, meets the old state or the new one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+
+def read_text(path: str) -> str | None:
+    """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise DevserverError("cannot read %s: %s" % (path, error.strerror), path=path) from error
+
+
+def write_text(path: str, text: str, *, mode: int, uid: int, gid: int) -> None:
+    """Replace the file in one step; an existing file keeps its own mode and owner. A link is followed, not replaced."""
+    target = os.path.realpath(path)
+    try:
+        status = os.stat(target)
+        mode, uid, gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
+    except FileNotFoundError:
+        pass
+    try:
+        _replace(target, text.encode("utf-8", "surrogateescape"), mode, uid, gid)
+    except OSError as error:
+        raise DevserverError("cannot write %s: %s" % (path, error.strerror), path=path) from error
+
+
+def _replace(target: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(target), dir=os.path.dirname(target))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            if os.geteuid() == 0:
+                os.fchown(file.fileno(), uid, gid)
+            os.fchmod(file.fileno(), mode)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(os.path.dirname(target))
+
+
+def point_link(link: str, target: str) -> None:
+    """Make ``link`` a symbolic link to ``target`` by one rename, so that ``link`` exists at every moment."""
+    directory = os.path.dirname(link)
+    temporary = os.path.join(directory, ".%s.%d" % (os.path.basename(link), os.getpid()))
+    try:
+        os.symlink(target, temporary)
+        os.replace(temporary, link)
+    except OSError as error:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise DevserverError("cannot point %s to %s: %s" % (link, target, error.strerror), path=link) from error
+    sync_directory(directory)
+
+
+def sync_directory(path: str) -> None:
+    """Make a rename inside ``path`` durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Changes:
+    """Collects what a module changes, or would change, as ``changed`` and ``diff`` of its result."""
+
+    def __init__(self) -> None:
+        self._diff: list[dict[str, str]] = []
+
+    def add(self, what: str, before: str, after: str) -> None:
+        """Note that ``what`` (a path, as a rule) goes from ``before`` to ``after``; equal states are no change."""
+        if before != after:
+            self._diff.append({"before_header": what, "after_header": what, "before": before, "after": after})
+
+    def __bool__(self) -> bool:
+        return bool(self._diff)
+
+    def result(self) -> dict[str, t.Any]:
+        """Return ``changed`` and ``diff`` as AnsibleModule.exit_json takes them."""
+        return {"changed": bool(self), "diff": self._diff}
