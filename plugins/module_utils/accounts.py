@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import typing as t
@@ -39,3 +40,24 @@ def find_account(name: str) -> Account:
 def groups_of(account: Account) -> list[int]:
     """Return the ids of all groups that a session of ``account`` belongs to."""
     return os.getgrouplist(account.name, account.gid)
+
+
+@contextlib.contextmanager
+def acting_as(account: Account | None) -> t.Iterator[None]:
+    """Touch files with the rights of ``account``, so that links in a user's tree cannot lead root astray.
+
+    Not for threads: it changes the whole process. Does nothing for None, or where this process is not root.
+    """
+    if account is None or os.geteuid() != 0:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    os.setgroups(groups_of(account))
+    os.setegid(account.gid)
+    os.seteuid(account.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)

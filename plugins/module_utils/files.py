@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import typing as t
 
@@ -15,12 +16,19 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 def read_text(path: str) -> str | None:
     """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+        # Without O_NONBLOCK, a pipe put in the file's place would hold up the reader for ever.
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=_open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DevserverError("%s is not a regular file" % path, remedy="move it away", path=path)
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DevserverError("cannot read %s: %s" % (path, error.strerror), path=path) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_text(path: str, text: str, *, mode: int, uid: int, gid: int) -> None:

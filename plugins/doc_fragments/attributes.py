@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every module admits about itself."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options: {}
+attributes:
+  platform:
+    description: The platforms that the module supports.
+    support: full
+    platforms: linux
+"""
+
+    WRITER = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Says in check mode exactly what it would change, also where nothing is there yet, and changes nothing.
+    support: full
+  diff_mode:
+    description: Says before and after of whatever it changes, or would change.
+    support: full
+"""
+
+    READ_ONLY = r"""
+options: {}
+attributes:
+  check_mode:
+    description: Never changes anything, so it does the same in check mode.
+    support: full
+  diff_mode:
+    description: There is nothing to compare, because nothing changes.
+    support: none
+"""

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of every module that takes the declaration."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  users:
+    description:
+      - The users whose processes get the declaration. Every one must exist on the host and have a home.
+      - A user that is not listed gets the part of O(path) that does not depend on the user, and nothing else.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name of the account.
+        type: str
+        required: true
+      variables:
+        description: What differs from O(variables) for this user, in the same form.
+        type: dict
+        default: {}
+  variables:
+    description:
+      - Environment variables by name. A value may hold V({home}), V({user}), V({goroot}) and the V({NAME}) of another
+        declared variable.
+      - A list becomes a comma-separated list, for C(GOFLAGS) words with spaces between; V(null) takes a standard
+        variable back.
+      - Standard are C(GOPATH={home}/go), C(GOMODCACHE={GOPATH}/pkg/mod), C(GOBIN={GOPATH}/bin),
+        C(GOCACHE={home}/.cache/go-build) and C(GOTOOLCHAIN=local); what is given here is added, or takes their place.
+    type: dict
+    default: {}
+  goroot:
+    description: The Go that everybody uses. C(GOROOT) is checked against it, but only exported with O(export_goroot).
+    type: path
+    default: /usr/local/go
+  export_goroot:
+    description:
+      - Whether C(GOROOT) is exported too. An exported C(GOROOT) that disagrees with the C(go) that runs breaks builds,
+        so leave it unless a program needs it.
+    type: bool
+    default: false
+  path:
+    description:
+      - Directories that stand first in C(PATH), in this order, with the placeholders of O(variables).
+      - An empty list means V({goroot}/bin), V(/usr/local/bin), V({GOBIN}).
+    type: list
+    elements: str
+    default: []
+"""

@@ -1,0 +1,19 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The registry of contexts: every way in which a process on a dev server gets its environment.
+
+Writing (``go_env``) and checking (``go_env_drift``) walk this one registry, so they cannot diverge.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import SshContext
+
+CONTEXTS: t.Sequence[Context] = (GoEnvContext(), LoginContext(), BashContext(), SshContext())

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a context is."""
+
+from __future__ import annotations
+
+import abc
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
+
+_MARK = "gopherops.devserver-environment"
+# A command that every shell understands; the marks set it apart from what start-up files print.
+PRINT_ENVIRONMENT = "printf %s {0}; /usr/bin/env -0; printf %s {0}".format(_MARK)
+
+
+class ManagedFile(t.NamedTuple):
+    """A file that a context is fed from, and what go_env makes of it.
+
+    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``owner`` is the user
+    with whose rights the file is written, None for root; ``mode`` is that of a new file.
+    """
+
+    path: str
+    content: t.Callable[[str | None], str | None]
+    mode: int = 0o644
+    owner: Account | None = None
+
+
+class Probe(t.NamedTuple):
+    """What a real process got: its environment, or None and the reason why that could not be found out."""
+
+    environment: dict[str, str] | None
+    problem: str = ""
+
+
+class Context(abc.ABC):
+    """One way in which a process gets its environment; contexts hold no state."""
+
+    name: str
+    # False where nothing but the go command itself sees this context, so that PATH and the like mean nothing in it.
+    gives_environment = True
+
+    @abc.abstractmethod
+    def applies_to(self, account: Account) -> bool:
+        """Return whether this host lets ``account`` start a process in this way."""
+
+    @abc.abstractmethod
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        """Return the files that carry the declaration into this context."""
+
+    @abc.abstractmethod
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        """Start a real process of ``account`` in this context and return what it got."""
+
+    @abc.abstractmethod
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        """Return who sets which variable in this context, in order."""
+
+
+def probe_of(done: Completed) -> Probe:
+    """Return what PRINT_ENVIRONMENT printed, or why it did not get to print."""
+    environment = printed_environment(done.stdout)
+    if environment is not None:
+        return Probe(environment)
+    if done.returncode is None:
+        return Probe(None, "%s did not come to an end in time" % done.argv[0])
+    last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
+    return Probe(None, "%s ended with %d: %s" % (done.argv[0], done.returncode, last[0]))
+
+
+def printed_environment(output: str) -> dict[str, str] | None:
+    """Return the environment that PRINT_ENVIRONMENT printed somewhere in ``output``, or None where it did not."""
+    parts = output.split(_MARK)
+    if len(parts) < 3:
+        return None
+    pairs = (entry.partition("=") for entry in parts[-2].split("\0") if "=" in entry)
+    return {name: value for name, _separator, value in pairs}

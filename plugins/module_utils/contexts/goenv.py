@@ -1,0 +1,47 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Any process that runs ``go``, whatever started it: Go's per-user configuration file."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
+
+
+class GoEnvContext(Context):
+    """The baseline: a process that was given nothing but HOME, and runs the declared go."""
+
+    name = "goenv"
+    gives_environment = False
+
+    def applies_to(self, account: Account) -> bool:
+        return True
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        return [self._file(user) for user in declaration.users]
+
+    def _file(self, user: UserEnvironment) -> ManagedFile:
+        values = {k: v for k, v in user.variables.items() if k in goenv_file.PERSISTENT_VARIABLES}
+        return ManagedFile(
+            os.path.join(user.account.home, ".config/go/env"), functools.partial(_updated, values), owner=user.account
+        )
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        path = "%s/bin:%s" % (declaration.goroot, SYSTEM_PATH)
+        return Probe(dict(session_environment(account), PATH=path))
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        # Nothing but go reads this file: its lines are found where go's answer is explained.
+        return []
+
+
+def _updated(values: dict[str, str], text: str | None) -> str:
+    return goenv_file.updated(text or "", values)

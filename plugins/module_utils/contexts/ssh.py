@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Commands over ssh (``ssh host command``, sftp, an editor's first hop): the environment that PAM gives sshd."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import shutil
+import tempfile
+
+from ansible_collections.gopherops.devserver.plugins.module_utils import pam_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+    PRINT_ENVIRONMENT,
+    Context,
+    ManagedFile,
+    Probe,
+    probe_of,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import bashrc_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import can_log_in
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import with_block
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
+from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
+
+_SSHD = "/usr/sbin/sshd"
+_SERVICE = "/etc/pam.d/sshd"
+
+# The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
+_CONFIGURATION = """\
+HostKey {folder}/host
+AuthorizedKeysFile {folder}/user.pub
+StrictModes no
+PubkeyAuthentication yes
+AuthenticationMethods publickey
+PermitRootLogin prohibit-password
+Include /etc/ssh/sshd_config
+"""
+
+
+class SshContext(Context):
+    """A real ssh client against a real sshd, joined by a pipe: no port is opened, no user's file is touched."""
+
+    name = "ssh"
+
+    def applies_to(self, account: Account) -> bool:
+        return os.path.exists(_SSHD) and shutil.which("ssh") is not None and can_log_in(account)
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        if not os.path.exists(_SERVICE):
+            return []
+        hook = functools.partial(with_block, body=pam_environment.HOOK, path=_SERVICE, first=False)
+        return pam_environment.managed_files(declaration) + [ManagedFile(_SERVICE, lambda text: hook(text or ""))]
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder:
+            # sshd reads the public key with the user's rights; the private ones are 0600.
+            os.chmod(folder, 0o711)
+            _lay_out(folder)
+            return probe_of(run(_client(folder, account), env=session_environment(account), timeout=timeout))
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        found = pam_environment.assignments(_SERVICE, account)
+        if os.path.basename(account.shell) != "bash" or not os.path.exists("/etc/debian_version"):
+            return found
+        # Debian's bash reads bashrc files for a command over ssh too.
+        env = dict(session_environment(account), **{item.name: item.value for item in found})
+        return found + trace(bashrc_files(account), options=["--norc"], env=env, account=account, timeout=timeout)
+
+
+def _lay_out(folder: str) -> None:
+    env = {"PATH": SYSTEM_PATH}
+    for name in ("host", "user"):
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(folder, name)], env=env)
+    with open(os.path.join(folder, "host.pub"), encoding="ascii") as file:
+        host_key = file.read()
+    with open(os.path.join(folder, "known_hosts"), "w", encoding="ascii") as file:
+        file.write("probe " + host_key)
+    with open(os.path.join(folder, "sshd_config"), "w", encoding="utf-8") as file:
+        file.write(_CONFIGURATION.format(folder=folder))
+
+
+def _client(folder: str, account: Account) -> list[str]:
+    options = {
+        "ProxyCommand": "%s -i -e -f %s" % (_SSHD, shlex.quote(folder + "/sshd_config")),
+        "IdentityFile": folder + "/user",
+        "IdentitiesOnly": "yes",
+        "UserKnownHostsFile": folder + "/known_hosts",
+        "StrictHostKeyChecking": "yes",
+        "BatchMode": "yes",
+        "LogLevel": "ERROR",
+    }
+    arguments = [word for name, value in options.items() for word in ("-o", "%s=%s" % (name, value))]
+    return ["ssh", "-F", "none", "-T", *arguments, "-l", account.name, "probe", PRINT_ENVIRONMENT]

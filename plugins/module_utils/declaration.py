@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The declaration: what each user's Go environment shall be, written once and read by every context.
+
+Values may hold placeholders: ``{home}``, ``{user}``, ``{goroot}`` and ``{NAME}`` for another declared variable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+STANDARD_VARIABLES = {
+    "GOPATH": "{home}/go",
+    "GOMODCACHE": "{GOPATH}/pkg/mod",
+    "GOBIN": "{GOPATH}/bin",
+    "GOCACHE": "{home}/.cache/go-build",
+    "GOTOOLCHAIN": "local",
+}
+STANDARD_PATH = ["{goroot}/bin", "/usr/local/bin", "{GOBIN}"]
+DIRECTORY_VARIABLES = ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE")
+
+# The options of the ``declaration`` documentation fragment.
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "variables": {"type": "dict", "default": {}},
+        },
+    },
+    "variables": {"type": "dict", "default": {}},
+    "goroot": {"type": "path", "default": "/usr/local/go"},
+    "export_goroot": {"type": "bool", "default": False},
+    "path": {"type": "list", "elements": "str", "default": []},
+}
+
+_PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
+_VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class UserEnvironment:
+    """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest."""
+
+    account: Account
+    variables: dict[str, str]
+    path: list[str]
+
+    @property
+    def directories(self) -> dict[str, str]:
+        """The directories that Go writes to, by variable; of a GOPATH list the first, where Go installs."""
+        return {name: self.variables[name].split(":")[0] for name in DIRECTORY_VARIABLES if name in self.variables}
+
+
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """The whole of it for one host; ``path`` is what also those users get who are not listed."""
+
+    users: list[UserEnvironment]
+    goroot: str
+    path: list[str]
+
+
+def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
+    """Return the declaration that a module's parameters (documented in the ``declaration`` fragment) make."""
+    goroot = params["goroot"]
+    path = params["path"] or STANDARD_PATH
+    users = [_user_environment(user, params, path) for user in params["users"]]
+    _refuse_doubles([user.account.name for user in users])
+    shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
+    return Declaration(users, goroot, [_absolute("PATH", entry, "every user") for entry in shared])
+
+
+def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], path: list[str]) -> UserEnvironment:
+    account = find_account(user["name"])
+    raw = dict(STANDARD_VARIABLES, **(params["variables"] or {}))
+    raw.update(user.get("variables") or {})
+    if params["export_goroot"]:
+        raw["GOROOT"] = "{goroot}"
+    templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
+    fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"]}
+    variables = {name: _expand(name, templates, fixed, account.name) for name in templates}
+    for name in DIRECTORY_VARIABLES:
+        for entry in variables.get(name, "").split(":") if name in variables else []:
+            _absolute(name, entry, account.name)
+    known = dict(fixed, **variables)
+    entries = [_absolute("PATH", _fill(entry, known, "PATH", account.name), account.name) for entry in path]
+    return UserEnvironment(account, variables, entries)
+
+
+def _joined(name: str, value: t.Any) -> str:
+    """Return ``value`` as Go reads it: a list becomes words for GOFLAGS and a comma-separated list for the rest."""
+    if not _VARIABLE_NAME.match(name) or name == "PATH":
+        raise DevserverError(
+            "%r is not a variable that can be declared" % name,
+            expected="a name of capital letters, digits and underscores",
+            remedy="declare PATH by its own option; correct other names",
+        )
+    if isinstance(value, bool) or not isinstance(value, (str, int, list)):
+        raise DevserverError("%s has the value %r" % (name, value), expected="a string or a list of strings")
+    separator = " " if name == "GOFLAGS" else ","
+    text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise DevserverError("%s has a control character in its value %r" % (name, text), expected="one line of text")
+    return text
+
+
+def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str], user: str) -> str:
+    known = dict(fixed)
+    pending = [name]
+    while pending:
+        current = pending[-1]
+        missing = [other for other in _PLACEHOLDER.findall(templates[current]) if other not in known]
+        for other in missing:
+            if other in pending or other not in templates:
+                raise DevserverError(
+                    "%s of user %s refers to {%s}, which is %s"
+                    % (current, user, other, "a circle" if other in pending else "not declared"),
+                    expected="{home}, {user}, {goroot} or a declared variable",
+                    remedy="correct the value %r" % templates[current],
+                )
+        if missing:
+            pending.append(missing[0])
+        else:
+            known[pending.pop()] = _fill(templates[current], known, current, user)
+    return known[name]
+
+
+def _fill(template: str, known: t.Mapping[str, str], name: str, user: str) -> str:
+    unknown = [other for other in _PLACEHOLDER.findall(template) if other not in known]
+    if unknown:
+        raise DevserverError(
+            "%s of user %s refers to {%s}, which is not declared" % (name, user, unknown[0]),
+            expected="{home}, {user}, {goroot} or a declared variable",
+            remedy="correct the value %r" % template,
+        )
+    return _PLACEHOLDER.sub(lambda match: known[match.group(1)], template)
+
+
+def _absolute(name: str, path: str, user: str) -> str:
+    if not path.startswith("/") or ":" in path:
+        raise DevserverError(
+            "%s of %s is %r" % (name, user, path),
+            expected="an absolute path without a colon",
+            remedy="write the path from / on, or use {home}",
+        )
+    return path.rstrip("/") or "/"
+
+
+def _refuse_doubles(names: list[str]) -> None:
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise DevserverError(
+            "user %s is listed more than once" % ", ".join(doubles), remedy="merge the entries of that user"
+        )

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the report of one host."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.checks import findings
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+
+SCHEMA_VERSION = 1
+
+
+def report(
+    declaration: Declaration, *, host: str, go_version: str, tools: t.Sequence[t.Mapping[str, str]], timeout: float
+) -> dict[str, t.Any]:
+    """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host."""
+    observations = observe(declaration, timeout=timeout)
+    matrix = cells(declaration, observations, go_version)
+    found = findings(declaration, observations, matrix, tools)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "host": host,
+        "toolchain": {"path": os.path.realpath(declaration.goroot), "version": _installed(declaration.goroot)},
+        "tools": [dict(tool) for tool in tools],
+        "cells": [cell.result() for cell in matrix],
+        "findings": [finding.result(host) for finding in found],
+    }
+
+
+def _installed(goroot: str) -> str:
+    """Return the version in GOROOT's VERSION file (first line ``go1.22.12``), empty where there is none."""
+    first = (read_text(os.path.join(goroot, "VERSION")) or "").split("\n")[0].strip()
+    return first[2:] if first.startswith("go") else ""

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings the declaration into every context of a host: directories, then files, each changed only where it differs."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, write_text
+
+
+class _Edit(t.NamedTuple):
+    file: ManagedFile
+    before: str | None
+    after: str | None
+
+
+def apply(declaration: Declaration, *, check: bool) -> Changes:
+    """Make every context carry the declaration and return what that changed, or would change where ``check``.
+
+    Everything is read and judged before the first write. Raises DevserverError for a directory that its user cannot
+    have, a file that cannot be read or written, and a managed block that is broken.
+    """
+    changes = Changes()
+    missing = [(user.account, path) for user in declaration.users for path in _missing_directories(user)]
+    edits = _edits(declaration)
+    for _account, path in missing:
+        changes.add(path, "", "directory\n")
+    for edit in edits:
+        changes.add(edit.file.path, edit.before or "", edit.after or "")
+    if not check:
+        os.umask(0o022)  # What every user must read would not be readable under a stricter one.
+        for account, path in missing:
+            with acting_as(account):
+                os.makedirs(path, exist_ok=True)
+        for edit in edits:
+            _write(edit)
+    return changes
+
+
+def _edits(declaration: Declaration) -> list[_Edit]:
+    # Several contexts may be fed from one file: it is the same file then, and stands once.
+    files = {file.path: file for context in CONTEXTS for file in context.managed_files(declaration)}
+    edits = []
+    for file in files.values():
+        with acting_as(file.owner):
+            before = read_text(file.path)
+        edits.append(_Edit(file, before, file.content(before)))
+    return [edit for edit in edits if edit.before != edit.after]
+
+
+def _write(edit: _Edit) -> None:
+    file = edit.file
+    with acting_as(file.owner):
+        if edit.after is None:
+            os.unlink(file.path)
+            return
+        os.makedirs(os.path.dirname(file.path), exist_ok=True)
+        write_text(file.path, edit.after, mode=file.mode, uid=os.geteuid(), gid=os.getegid())
+
+
+def _missing_directories(user: UserEnvironment) -> list[str]:
+    """Return those of the user's directories that are to be made; raise DevserverError for one that cannot be."""
+    if not os.path.isdir(user.account.home):
+        raise DevserverError(
+            "the home %s of user %s is missing" % (user.account.home, user.account.name),
+            expected="a directory of that user",
+            remedy="create it, or take the user out of the play's list",
+        )
+    missing = []
+    for variable, path in user.directories.items():
+        with acting_as(user.account):
+            present = os.path.isdir(path)
+            refusal = _refusal(path)
+        if refusal:
+            raise _unusable(user.account, variable, path, refusal)
+        missing += [] if present else [path]
+    return missing
+
+
+def _refusal(path: str) -> str:
+    """Return why this user can neither use nor make the directory ``path``; empty where it can."""
+    nearest = path
+    while not os.path.lexists(nearest):
+        nearest = os.path.dirname(nearest)
+    if not os.path.isdir(nearest):
+        return "%s is not a directory" % nearest
+    # access(2) asks for the real user, whom acting_as leaves alone.
+    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+        return "%s belongs to uid %d and is not writable" % (nearest, os.stat(nearest).st_uid)
+    return ""
+
+
+def _unusable(account: Account, variable: str, path: str, why: str) -> DevserverError:
+    return DevserverError(
+        "%s=%s cannot be used by user %s: %s" % (variable, path, account.name, why),
+        expected="a directory that %s may write to, or one that %s can create" % (account.name, account.name),
+        remedy="run 'install -d -o %s %s', or 'chown -R %s %s' where it was left by root, or declare another %s"
+        % (account.name, path, account.name, path, variable),
+        user=account.name,
+        variable=variable,
+        path=path,
+    )

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go's own per-user configuration file, which ``go env -w`` writes: one ``NAME=value`` a line.
+
+It is read and written here, not by ``go``: a bad line in it can break every go command, ``go env -u`` included.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+# What the go command takes from this file (Go 1.21 to 1.27); other names in it have no effect.
+PERSISTENT_VARIABLES = frozenset(
+    "AR CC CGO_CFLAGS CGO_CFLAGS_ALLOW CGO_CFLAGS_DISALLOW CGO_CPPFLAGS CGO_CPPFLAGS_ALLOW CGO_CPPFLAGS_DISALLOW"
+    " CGO_CXXFLAGS CGO_CXXFLAGS_ALLOW CGO_CXXFLAGS_DISALLOW CGO_ENABLED CGO_FFLAGS CGO_FFLAGS_ALLOW"
+    " CGO_FFLAGS_DISALLOW CGO_LDFLAGS CGO_LDFLAGS_ALLOW CGO_LDFLAGS_DISALLOW CXX FC GCCGO GO111MODULE GO386 GOAMD64"
+    " GOARCH GOARM GOARM64 GOAUTH GOBIN GOCACHE GOCACHEPROG GODEBUG GOEXPERIMENT GOFIPS140 GOFLAGS GOINSECURE"
+    " GOMIPS GOMIPS64 GOMODCACHE GONOPROXY GONOSUMDB GOOS GOPATH GOPPC64 GOPRIVATE GOPROXY GORISCV64 GOSUMDB"
+    " GOTMPDIR GOTOOLCHAIN GOTOOLDIR GOVCS GOWASM PKG_CONFIG".split()
+)
+
+
+class Setting(t.NamedTuple):
+    """One line that Go reads; ``line`` counts from 1."""
+
+    name: str
+    value: str
+    line: int
+    text: str
+
+
+def settings(text: str) -> list[Setting]:
+    """Return the lines that Go takes as settings, in their order: of several for one name the last one wins."""
+    found = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        name, separator, value = line.partition("=")
+        if separator and "A" <= name[:1] <= "Z":
+            found.append(Setting(name, value, number, line))
+    return found
+
+
+def updated(text: str, values: t.Mapping[str, str]) -> str:
+    """Return ``text`` with ``values`` in force: changed in place, doubles dropped, new ones at the end."""
+    last = {setting.name: setting.line for setting in settings(text)}
+    lines = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        name, separator, _value = line.partition("=")
+        if not separator or name not in values:
+            lines.append(line)
+        elif number == last[name]:
+            lines.append("%s=%s" % (name, values[name]))
+    missing = ["%s=%s" % (name, value) for name, value in values.items() if name not in last]
+    if not missing:
+        return "\n".join(lines)
+    if lines and lines[-1] == "":
+        lines.pop()
+    return "\n".join(lines + missing) + "\n"

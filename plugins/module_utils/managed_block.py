@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A block of lines between two marks in a file that belongs to somebody else."""
+
+from __future__ import annotations
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+BEGIN = "# BEGIN gopherops.devserver: managed block, changes inside are lost"
+END = "# END gopherops.devserver"
+
+
+def with_block(text: str, body: str, *, path: str, first: bool) -> str:
+    """Return ``text`` with ``body`` as its managed block: where the block stands already, else first or last.
+
+    Raises DevserverError where the marks in ``text`` are not one pair in order; ``path`` names the file in it.
+    """
+    newline = "\r\n" if "\r\n" in text else "\n"
+    block = [BEGIN] + body.splitlines() + [END]
+    lines = text.split(newline)
+    begins = [number for number, line in enumerate(lines) if line.strip() == BEGIN]
+    ends = [number for number, line in enumerate(lines) if line.strip() == END]
+    if not begins and not ends:
+        return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
+    if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
+        raise DevserverError(
+            "%s line %d: the marks of the managed block are broken" % (path, min(begins + ends) + 1),
+            expected="one %r, followed by one %r" % (BEGIN, END),
+            remedy="delete what is left of the block and run again",
+            path=path,
+        )
+    return newline.join(lines[: begins[0]] + block + lines[ends[0] + 1 :])
+
+
+def _ended(lines: list[str]) -> list[str]:
+    return lines[:-1] if lines and lines[-1] == "" else lines

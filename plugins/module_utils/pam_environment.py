@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment that PAM's pam_env module gives a session: written per user, and read back for its sources.
+
+Formats: pam_env.conf(5) for ``conffile``, lines of ``NAME=value`` for ``envfile`` (/etc/environment).
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
+
+SERVICE = "/etc/pam.d/gopherops-go"
+FOLDER = "/etc/security/gopherops-go"
+ENVIRONMENT = "/etc/environment"
+HOOK = "session include %s\n" % os.path.basename(SERVICE)
+
+_HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
+_PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
+_ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
+# Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
+_LONGEST_LINE = 1024
+
+
+def managed_files(declaration: Declaration) -> list[ManagedFile]:
+    """Return the PAM service that others include, and the configuration it gives each user."""
+    rest = _system_path()
+    wanted = {_configuration("everyone"): _render({}, declaration.path, rest)}
+    service = _HEAD + _PAM_ENV % _configuration("everyone")
+    for user in declaration.users:
+        path = _configuration("user-%s" % user.account.name)
+        wanted[path] = _render(user.variables, user.path, rest)
+        service += _ONLY_FOR % user.account.name + _PAM_ENV % path
+    stale = set(glob.glob(_configuration("*"))) - set(wanted)
+    files = [ManagedFile(path, _constant(text)) for path, text in wanted.items()]
+    # The service comes before the removal of what it no longer names, so that it never names a missing file.
+    return files + [ManagedFile(SERVICE, _constant(service))] + [ManagedFile(p, _constant(None)) for p in sorted(stale)]
+
+
+def _configuration(name: str) -> str:
+    return os.path.join(FOLDER, name + ".conf")
+
+
+def _constant(text: str | None) -> t.Callable[[str | None], str | None]:
+    return lambda _now: text
+
+
+def _system_path() -> list[str]:
+    given = [item.value for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
+    return (given[-1] if given else SYSTEM_PATH).split(":")
+
+
+def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) -> str:
+    everything = dict(variables, PATH=":".join(path + [entry for entry in rest if entry and entry not in path]))
+    return _HEAD + "".join(_line(name, value) for name, value in everything.items())
+
+
+def _line(name: str, value: str) -> str:
+    if '"' in value:
+        raise DevserverError(
+            "%s has the value %r" % (name, value), expected="a value without double quotes: PAM cannot carry them"
+        )
+    line = '%s DEFAULT="%s"\n' % (name, re.sub(r"([\\$@])", r"\\\1", value))
+    if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
+        raise DevserverError("%s is too long for PAM" % name, expected="less than %d bytes" % _LONGEST_LINE)
+    return line
+
+
+def assignments(service: str, account: Account) -> list[Assignment]:
+    """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
+    found: list[Assignment] = []
+    for options in _pam_env_lines(service, account):
+        found += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
+        if options.get("readenv", "1") != "0":
+            found += _environment_file(options.get("envfile", ENVIRONMENT))
+    return found
+
+
+def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator[dict[str, str]]:
+    """Yield the options of each session line of pam_env that is reached for ``account``."""
+    skip = 0
+    for words in _session_lines(read_text(service) or ""):
+        if skip:
+            skip -= 1
+        elif words[0] in ("@include", "include", "substack") and depth < 8:
+            included = os.path.join(os.path.dirname(service), words[1])
+            yield from _pam_env_lines(included, account, depth + 1)
+        elif words[1] == "pam_succeed_if.so" and words[-3:-1] == ["user", "="]:
+            jump = re.search(r"default=(\d+)", words[0])
+            skip = int(jump.group(1)) if jump and words[-1] != account.name else 0
+        elif words[1] == "pam_env.so":
+            yield dict(word.split("=", 1) for word in words[2:] if "=" in word)
+
+
+def _session_lines(text: str) -> t.Iterator[list[str]]:
+    """Yield ``[control, module, options…]`` of session lines and ``["@include", name]`` of Debian's includes."""
+    for line in text.replace("\\\n", " ").splitlines():
+        match = re.match(r"-?session\s+(\[[^]]*\]|\S+)\s+(\S.*)", line)
+        if match:
+            yield [match.group(1)] + match.group(2).split()
+        elif line.startswith("@include "):
+            yield line.split()[:2]
+
+
+def _configuration_file(path: str) -> list[Assignment]:
+    found = []
+    for number, line in enumerate((read_text(path) or "").splitlines(), start=1):
+        match = re.match(r'([A-Za-z_]\w*)\s+DEFAULT=("[^"]*"|\S*)', line)
+        if match:
+            value = re.sub(r"\\([\\$@])", r"\1", match.group(2).strip('"'))
+            found.append(Assignment(match.group(1), value, Source("file", path, number)))
+    return found
+
+
+def _environment_file(path: str) -> list[Assignment]:
+    found = []
+    for number, line in enumerate((read_text(path) or "").splitlines(), start=1):
+        match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
+        if match:
+            found.append(Assignment(match.group(1), _unquoted(match.group(2)), Source("file", path, number)))
+    return found
+
+
+def _unquoted(value: str) -> str:
+    try:
+        return "".join(shlex.split(value, comments=True))
+    except ValueError:
+        return value

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows a shell's start-up files and notes which file and line assigned which variable."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
+
+# A control character cannot stand at the start of a line that a start-up file prints by accident.
+_MARK = "\x01"
+_PS4 = _MARK + "${BASH_SUBSHELL}" + _MARK + "${BASH_SOURCE}" + _MARK + "${LINENO}" + _MARK
+_TRACED = re.compile("^%s+(\\d+)%s([^%s]*)%s(\\d+)%s(.*)$" % ((_MARK,) * 5))
+_DECLARING = ("export", "declare", "typeset", "readonly")
+_ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.DOTALL)
+
+
+def trace(
+    files: t.Sequence[str], *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float
+) -> list[Assignment]:
+    """Source ``files`` in a bash that is run with ``options`` and return every assignment, in order.
+
+    bash reads start-up files by itself too; ``options`` must keep it from that. The prompt PS4 is set inside the
+    script because bash does not take it from root's environment.
+    """
+    sourcing = "".join("[ ! -r {0} ] || . {0}\n".format(shlex.quote(file)) for file in files)
+    script = "PS4=%s\nset -x\n%s" % (shlex.quote(_PS4), sourcing)
+    done = run(["bash", *options, "-c", script], env=env, account=account, cwd="/", timeout=timeout)
+    return assignments(done.stderr)
+
+
+def assignments(traced: str) -> list[Assignment]:
+    """Return the assignments in bash's trace output, those of subshells left out."""
+    found = []
+    for line in traced.split("\n"):
+        match = _TRACED.match(line)
+        if match and match.group(1) == "0" and match.group(2):
+            source = Source("file", match.group(2), int(match.group(3)))
+            found += [Assignment(name, value, source) for name, value in _assigned(match.group(4))]
+    return found
+
+
+def _assigned(command: str) -> list[tuple[str, str]]:
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        return []
+    declaring = bool(words) and words[0] in _DECLARING
+    pairs = [_ASSIGNED.match(word) for word in words[1 if declaring else 0 :]]
+    if not declaring and not all(pairs):
+        return []
+    return [(pair.group(1), pair.group(2)) for pair in pairs if pair]

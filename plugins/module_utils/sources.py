@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a value came from."""
+
+from __future__ import annotations
+
+import typing as t
+
+
+class Source(t.NamedTuple):
+    """One place that can set a value.
+
+    ``kind`` is ``file`` (a start-up file, PAM, GOENV, go.env: then ``file`` and ``line`` say where), ``process``
+    (given by the program that starts the process) or ``built-in`` (Go's own default).
+    """
+
+    kind: str
+    file: str | None = None
+    line: int | None = None
+
+    def __str__(self) -> str:
+        return "%s:%d" % (self.file, self.line) if self.file and self.line else self.file or self.kind
+
+
+class Assignment(t.NamedTuple):
+    """``name`` was given ``value`` at ``source``; of several for one name the last one wins."""
+
+    name: str
+    value: str
+    source: Source
+
+
+PROCESS = Source("process")
+BUILT_IN = Source("built-in")

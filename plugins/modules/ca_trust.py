@@ -1,0 +1,59 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: ca_trust
+short_description: Adds private certificate authorities to the host's trust store
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Makes every program on the host that uses the system's trust store verify TLS against further authorities.
+  - Only certificates that the store does not hold yet are added, so a bundle with the public ones in it may be given.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  pem:
+    description: One or more certificates.
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Trust the company's certificate authority
+  gopherops.devserver.ca_trust:
+    pem: "{{ lookup('ansible.builtin.file', 'company-ca.pem') }}"
+  become: true
+"""
+
+RETURN = r"""
+anchors:
+  description: The directory of the host's trust store that added certificates go to.
+  returned: success
+  type: str
+  sample: /usr/local/share/ca-certificates
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.ca_trust import store_of_host, trust
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec={"pem": {"type": "str", "required": True}}, supports_check_mode=True)
+    try:
+        store = store_of_host()
+        changes = trust(module.params["pem"], store=store, check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    module.exit_json(anchors=store.anchors, **changes.result())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: go_env
+short_description: Renders one declaration of the Go environment into every context
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Makes login shells, interactive bash, commands over ssh and every process that runs C(go) meet the same
+    C(GOPATH), C(GOMODCACHE), C(GOBIN), C(GOCACHE), C(GOTOOLCHAIN) and C(PATH), for each user in the list.
+  - Creates the directories that those variables name, with the user's own rights.
+  - In files that belong to somebody else only a managed block, or the declared names, are touched.
+notes:
+  - Sessions that are open already keep the environment they were started with.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+  - gopherops.devserver.declaration
+seealso:
+  - module: gopherops.devserver.go_env_drift
+"""
+
+EXAMPLES = r"""
+- name: Give two developers the same Go environment in every context
+  gopherops.devserver.go_env:
+    users:
+      - name: alice
+      - name: bob
+        variables:
+          GOPATH: /srv/bob/go
+    variables:
+      GOPROXY: [https://goproxy.example.com, direct]
+      GOPRIVATE: [git.example.com/*]
+  become: true
+"""
+
+RETURN = r"""
+users:
+  description: What each listed user's processes now get.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: alice
+      path: [/usr/local/go/bin, /usr/local/bin, /home/alice/go/bin]
+      variables: {GOPATH: /home/alice/go, GOTOOLCHAIN: local}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
+    ARGUMENT_SPEC,
+    Declaration,
+    declaration_from,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        declaration = declaration_from(module.params)
+        changes = apply(declaration, check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    module.exit_json(users=_users(declaration), **changes.result())
+
+
+def _users(declaration: Declaration) -> list[dict[str, t.Any]]:
+    return [
+        {
+            "name": user.account.name,
+            "path": user.path,
+            "variables": {name: redacted(value) for name, value in user.variables.items()},
+        }
+        for user in declaration.users
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: go_env_drift
+short_description: Reports where a host's Go environment has drifted from the declaration, with cause, file and line
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Asks real processes of every listed user in every context (login shell, interactive bash, command over ssh, bare
+    process that runs C(go)) what they get, compares that with the declaration, and says for every value which file
+    and line it came from.
+  - The contexts are those that M(gopherops.devserver.go_env) renders; give both modules the same options.
+  - Changes nothing. The context V(ssh) is asked by a client and a server joined by a pipe, with a throw-away key in a
+    temporary folder; the host's log shows that login.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.read_only
+  - gopherops.devserver.declaration
+options:
+  go_version:
+    description: The version that must run, such as V(1.22.12). Empty means that any is right.
+    type: str
+    default: ''
+  tools:
+    description: The pinned tools, as O(gopherops.devserver.go_tool#module:tools) takes them.
+    type: list
+    elements: dict
+    default: []
+  tools_root:
+    description: As O(gopherops.devserver.go_tool#module:root).
+    type: path
+    default: /usr/local/lib/go-tools
+  tools_bin_dir:
+    description: As O(gopherops.devserver.go_tool#module:bin_dir).
+    type: path
+    default: /usr/local/bin
+  host:
+    description: Name of the host in the report and in fingerprints. The play gives its C(inventory_hostname).
+    type: str
+    default: ''
+  timeout:
+    description: Seconds that one start-up of one user may take before it counts as V(unknown).
+    type: float
+    default: 10
+seealso:
+  - module: gopherops.devserver.go_env
+"""
+
+EXAMPLES = r"""
+- name: Look for drift
+  gopherops.devserver.go_env_drift:
+    host: "{{ inventory_hostname }}"
+    users:
+      - name: alice
+    go_version: 1.22.12
+  become: true
+  register: drift
+
+- name: Fail on errors
+  ansible.builtin.assert:
+    that: drift.report.findings | selectattr('severity', 'eq', 'error') | length == 0
+"""
+
+RETURN = r"""
+report:
+  description: The versioned report of this host; C(docs/drift-report.schema.json) of the collection describes it.
+  returned: success
+  type: dict
+  contains:
+    schema_version:
+      description: Version of this form.
+      type: int
+      sample: 1
+    host:
+      description: Name of the host.
+      type: str
+      sample: dev1
+    toolchain:
+      description: Path and version of the Go in use.
+      type: dict
+      sample: {path: /usr/local/lib/go/1.22.12, version: 1.22.12}
+    tools:
+      description: The pinned tools, and in C(reason) what is wrong with one.
+      type: list
+      elements: dict
+    cells:
+      description: One value for each user, context and variable, with its status and source.
+      type: list
+      elements: dict
+      sample:
+        - user: alice
+          context: login
+          variable: GOPATH
+          expected: /home/alice/go
+          actual: /opt/go
+          status: drift
+          source: {kind: file, file: /home/alice/.profile, line: 12}
+          shadowed: [{kind: file, file: /etc/gopherops/go-environment.sh, line: 25}]
+    findings:
+      description: What is wrong, by rule, with severity, cause, impact, source, remedy and a stable fingerprint.
+      type: list
+      elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+
+def main() -> None:
+    spec = dict(
+        ARGUMENT_SPEC,
+        go_version={"type": "str", "default": ""},
+        tools={"type": "list", "elements": "dict", "default": []},
+        tools_root={"type": "path", "default": "/usr/local/lib/go-tools"},
+        tools_bin_dir={"type": "path", "default": "/usr/local/bin"},
+        host={"type": "str", "default": ""},
+        timeout={"type": "float", "default": 10},
+    )
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    params = module.params
+    try:
+        document = report(
+            declaration_from(params),
+            host=params["host"],
+            go_version=params["go_version"],
+            tools=[],
+            timeout=params["timeout"],
+        )
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    module.exit_json(changed=False, report=document)
+
+
+if __name__ == "__main__":
+    main()
