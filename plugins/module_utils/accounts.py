@@ -29,7 +29,7 @@ def find_account(name: str) -> Account:
         entry = pwd.getpwnam(name)
     except KeyError:
         raise DevserverError(
-            "user %r does not exist on this host" % name,
+            f"user {name!r} does not exist on this host",
             expected="the name of an existing account",
             remedy="create the account first, or correct its name in the play's list of users",
             user=name,

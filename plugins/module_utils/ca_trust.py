@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Adds certificate authorities to the host's trust store, judged by what the store holds and not by a file's presence."""
+"""Adds certificate authorities to the host's trust store, judged by what the store holds."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def trust(pem: str, *, store: Store, check: bool) -> Changes:
     changes = Changes()
     wanted = _certificates(pem, "the given bundle")
     if not wanted:
-        raise DevserverError("the given bundle holds no certificate", expected="PEM, BEGIN CERTIFICATE to END CERTIFICATE")
+        raise DevserverError("the given bundle holds no certificate", expected="blocks of PEM text")
     held = _certificates(read_text(store.merged) or "", store.merged)
     path = os.path.join(store.anchors, _ANCHOR)
     own = _certificates(read_text(path) or "", path)
@@ -55,7 +55,7 @@ def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
     held = _certificates(read_text(store.merged) or "", store.merged)
     if not done.ok or not set(missing) <= set(held):
         raise DevserverError(
-            "%s did not bring the new certificates into %s: %s" % (store.merge[0], store.merged, done.stderr.strip()),
+            f"{store.merge[0]} did not bring the new certificates into {store.merged}: {done.stderr.strip()}",
             remedy="run it by hand, mend what it names, and provision again",
         )
 
@@ -67,7 +67,7 @@ def store_of_host() -> Store:
             return store
     raise DevserverError(
         "this host has no trust store that is known here",
-        expected="one of the directories %s" % ", ".join(store.anchors for store in STORES),
+        expected="one of the directories {}".format(", ".join(store.anchors for store in STORES)),
         remedy="install the package ca-certificates",
     )
 
@@ -79,10 +79,10 @@ def _certificates(text: str, where: str) -> dict[str, str]:
         try:
             content = ssl.PEM_cert_to_DER_cert(block)
         except ValueError as error:
-            raise DevserverError("%s holds a certificate that is not valid PEM: %s" % (where, error)) from error
+            raise DevserverError(f"{where} holds a certificate that is not valid PEM: {error}") from error
         found[hashlib.sha256(content).hexdigest()] = block + "\n"
     return found
 
 
 def _listed(certificates: t.Iterable[str]) -> str:
-    return "".join("certificate with SHA-256 %s\n" % key for key in certificates)
+    return "".join(f"certificate with SHA-256 {key}\n" for key in certificates)

@@ -71,7 +71,7 @@ def run(
         )
     except (OSError, subprocess.SubprocessError) as error:
         raise DevserverError(
-            "cannot run %s%s: %s" % (argv[0], " as %s" % account.name if account else "", error), cmd=list(argv)
+            "cannot run {}{}: {}".format(argv[0], f" as {account.name}" if account else "", error), cmd=list(argv)
         ) from error
     try:
         stdout, stderr = process.communicate(timeout=timeout)

@@ -92,7 +92,7 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         for entry in variables.get(name, "").split(":") if name in variables else []:
             _absolute(name, entry, account.name)
     known = dict(fixed, **variables)
-    entries = [_absolute("PATH", _fill(entry, known, "PATH", account.name), account.name) for entry in path]
+    entries = [_absolute("PATH", _fill(entry, known, account.name), account.name) for entry in path]
     return UserEnvironment(account, variables, entries)
 
 
@@ -100,55 +100,51 @@ def _joined(name: str, value: t.Any) -> str:
     """Return ``value`` as Go reads it: a list becomes words for GOFLAGS and a comma-separated list for the rest."""
     if not _VARIABLE_NAME.match(name) or name == "PATH":
         raise DevserverError(
-            "%r is not a variable that can be declared" % name,
+            f"{name!r} is not a variable that can be declared",
             expected="a name of capital letters, digits and underscores",
             remedy="declare PATH by its own option; correct other names",
         )
     if isinstance(value, bool) or not isinstance(value, (str, int, list)):
-        raise DevserverError("%s has the value %r" % (name, value), expected="a string or a list of strings")
+        raise DevserverError(f"{name} has the value {value!r}", expected="a string or a list of strings")
     separator = " " if name == "GOFLAGS" else ","
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
     if re.search(r"[\x00-\x1f\x7f]", text):
-        raise DevserverError("%s has a control character in its value %r" % (name, text), expected="one line of text")
+        raise DevserverError(f"{name} has a control character in its value {text!r}", expected="one line of text")
     return text
 
 
 def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str], user: str) -> str:
-    known = dict(fixed)
-    pending = [name]
-    while pending:
-        current = pending[-1]
-        missing = [other for other in _PLACEHOLDER.findall(templates[current]) if other not in known]
-        for other in missing:
-            if other in pending or other not in templates:
-                raise DevserverError(
-                    "%s of user %s refers to {%s}, which is %s"
-                    % (current, user, other, "a circle" if other in pending else "not declared"),
-                    expected="{home}, {user}, {goroot} or a declared variable",
-                    remedy="correct the value %r" % templates[current],
-                )
-        if missing:
-            pending.append(missing[0])
-        else:
-            known[pending.pop()] = _fill(templates[current], known, current, user)
-    return known[name]
+    """Return the value of variable ``name`` with every placeholder in it filled, however deep they lead."""
+
+    def value(current: str, above: tuple[str, ...]) -> str:
+        if current in fixed:
+            return fixed[current]
+        if current in above or current not in templates:
+            raise _bad_placeholder(above[-1], current, user, "a circle" if current in above else "not declared")
+        return _PLACEHOLDER.sub(lambda match: value(match.group(1), (*above, current)), templates[current])
+
+    return value(name, ())
 
 
-def _fill(template: str, known: t.Mapping[str, str], name: str, user: str) -> str:
-    unknown = [other for other in _PLACEHOLDER.findall(template) if other not in known]
-    if unknown:
-        raise DevserverError(
-            "%s of user %s refers to {%s}, which is not declared" % (name, user, unknown[0]),
-            expected="{home}, {user}, {goroot} or a declared variable",
-            remedy="correct the value %r" % template,
-        )
+def _fill(template: str, known: t.Mapping[str, str], user: str) -> str:
+    for other in _PLACEHOLDER.findall(template):
+        if other not in known:
+            raise _bad_placeholder("PATH", other, user, "not declared")
     return _PLACEHOLDER.sub(lambda match: known[match.group(1)], template)
+
+
+def _bad_placeholder(name: str, other: str, user: str, why: str) -> DevserverError:
+    return DevserverError(
+        f"{name} of user {user} refers to {{{other}}}, which is {why}",
+        expected="{home}, {user}, {goroot} or the name of another declared variable",
+        remedy=f"correct the value of {name}",
+    )
 
 
 def _absolute(name: str, path: str, user: str) -> str:
     if not path.startswith("/") or ":" in path:
         raise DevserverError(
-            "%s of %s is %r" % (name, user, path),
+            f"{name} of {user} is {path!r}",
             expected="an absolute path without a colon",
             remedy="write the path from / on, or use {home}",
         )
@@ -159,5 +155,5 @@ def _refuse_doubles(names: list[str]) -> None:
     doubles = sorted({name for name in names if names.count(name) > 1})
     if doubles:
         raise DevserverError(
-            "user %s is listed more than once" % ", ".join(doubles), remedy="merge the entries of that user"
+            "user {} is listed more than once".format(", ".join(doubles)), remedy="merge the entries of that user"
         )

@@ -52,7 +52,11 @@ def _edits(declaration: Declaration) -> list[_Edit]:
     for file in files.values():
         with acting_as(file.owner):
             before = read_text(file.path)
-        edits.append(_Edit(file, before, file.content(before)))
+            after = file.content(before)
+            refusal = _refusal(os.path.dirname(file.path)) if before != after else ""
+        if refusal:
+            raise DevserverError(f"{file.path} cannot be written: {refusal}", remedy="give its folder to the user")
+        edits.append(_Edit(file, before, after))
     return [edit for edit in edits if edit.before != edit.after]
 
 
@@ -70,7 +74,7 @@ def _missing_directories(user: UserEnvironment) -> list[str]:
     """Return those of the user's directories that are to be made; raise DevserverError for one that cannot be."""
     if not os.path.isdir(user.account.home):
         raise DevserverError(
-            "the home %s of user %s is missing" % (user.account.home, user.account.name),
+            f"the home {user.account.home} of user {user.account.name} is missing",
             expected="a directory of that user",
             remedy="create it, or take the user out of the play's list",
         )
@@ -91,19 +95,19 @@ def _refusal(path: str) -> str:
     while not os.path.lexists(nearest):
         nearest = os.path.dirname(nearest)
     if not os.path.isdir(nearest):
-        return "%s is not a directory" % nearest
+        return f"{nearest} is not a directory"
     # access(2) asks for the real user, whom acting_as leaves alone.
     if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
-        return "%s belongs to uid %d and is not writable" % (nearest, os.stat(nearest).st_uid)
+        return f"{nearest} belongs to uid {os.stat(nearest).st_uid} and is not writable"
     return ""
 
 
 def _unusable(account: Account, variable: str, path: str, why: str) -> DevserverError:
+    owned = f"'install -d -o {account.name} {path}', or 'chown -R {account.name} {path}' where root left it"
     return DevserverError(
-        "%s=%s cannot be used by user %s: %s" % (variable, path, account.name, why),
-        expected="a directory that %s may write to, or one that %s can create" % (account.name, account.name),
-        remedy="run 'install -d -o %s %s', or 'chown -R %s %s' where it was left by root, or declare another %s"
-        % (account.name, path, account.name, path, variable),
+        f"{variable}={path} cannot be used by user {account.name}: {why}",
+        expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
+        remedy=f"run {owned}, or declare another {variable}",
         user=account.name,
         variable=variable,
         path=path,

@@ -24,9 +24,9 @@ class DevserverError(Exception):
     def __str__(self) -> str:
         parts = [self.what.rstrip(".")]
         if self.expected:
-            parts.append("Expected: %s" % self.expected.rstrip("."))
+            parts.append("Expected: {}".format(self.expected.rstrip(".")))
         if self.remedy:
-            parts.append("To mend it: %s" % self.remedy.rstrip("."))
+            parts.append("To mend it: {}".format(self.remedy.rstrip(".")))
         return ". ".join(parts) + "."
 
     def result(self) -> dict[str, t.Any]:

@@ -19,12 +19,12 @@ def read_text(path: str) -> str | None:
         # Without O_NONBLOCK, a pipe put in the file's place would hold up the reader for ever.
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=_open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DevserverError("%s is not a regular file" % path, remedy="move it away", path=path)
+                raise DevserverError(f"{path} is not a regular file", remedy="move it away", path=path)
             return file.read()
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DevserverError("cannot read %s: %s" % (path, error.strerror), path=path) from error
+        raise DevserverError(f"cannot read {path}: {error.strerror}", path=path) from error
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -42,11 +42,11 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int) -> None:
     try:
         _replace(target, text.encode("utf-8", "surrogateescape"), mode, uid, gid)
     except OSError as error:
-        raise DevserverError("cannot write %s: %s" % (path, error.strerror), path=path) from error
+        raise DevserverError(f"cannot write {path}: {error.strerror}", path=path) from error
 
 
 def _replace(target: str, content: bytes, mode: int, uid: int, gid: int) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".%s." % os.path.basename(target), dir=os.path.dirname(target))
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -65,14 +65,14 @@ def _replace(target: str, content: bytes, mode: int, uid: int, gid: int) -> None
 def point_link(link: str, target: str) -> None:
     """Make ``link`` a symbolic link to ``target`` by one rename, so that ``link`` exists at every moment."""
     directory = os.path.dirname(link)
-    temporary = os.path.join(directory, ".%s.%d" % (os.path.basename(link), os.getpid()))
+    temporary = os.path.join(directory, f".{os.path.basename(link)}.{os.getpid()}")
     try:
         os.symlink(target, temporary)
         os.replace(temporary, link)
     except OSError as error:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise DevserverError("cannot point %s to %s: %s" % (link, target, error.strerror), path=link) from error
+        raise DevserverError(f"cannot point {link} to {target}: {error.strerror}", path=link) from error
     sync_directory(directory)
 
 

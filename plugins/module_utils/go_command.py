@@ -22,7 +22,8 @@ def go_env(go: str, *, env: t.Mapping[str, str], account: Account | None = None,
     """
     done = run([go, "env", "-json"], env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not done.ok:
-        raise DevserverError("%s env -json failed: %s" % (go, done.stderr.strip() or "it took too long"), cmd=done.argv)
+        why = done.stderr.strip() or "it took too long"
+        raise DevserverError(f"{go} env -json failed: {why}", cmd=done.argv)
     answer: dict[str, str] = json.loads(done.stdout)
     return answer
 

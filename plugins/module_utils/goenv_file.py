@@ -49,8 +49,8 @@ def updated(text: str, values: t.Mapping[str, str]) -> str:
         if not separator or name not in values:
             lines.append(line)
         elif number == last[name]:
-            lines.append("%s=%s" % (name, values[name]))
-    missing = ["%s=%s" % (name, value) for name, value in values.items() if name not in last]
+            lines.append(f"{name}={values[name]}")
+    missing = [f"{name}={value}" for name, value in values.items() if name not in last]
     if not missing:
         return "\n".join(lines)
     if lines and lines[-1] == "":

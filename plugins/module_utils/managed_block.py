@@ -25,8 +25,8 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
         return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
         raise DevserverError(
-            "%s line %d: the marks of the managed block are broken" % (path, min(begins + ends) + 1),
-            expected="one %r, followed by one %r" % (BEGIN, END),
+            f"{path} line {min(begins + ends) + 1}: the marks of the managed block are broken",
+            expected=f"one {BEGIN!r}, followed by one {END!r}",
             remedy="delete what is left of the block and run again",
             path=path,
         )

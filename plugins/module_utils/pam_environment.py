@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.sources import
 SERVICE = "/etc/pam.d/gopherops-go"
 FOLDER = "/etc/security/gopherops-go"
 ENVIRONMENT = "/etc/environment"
-HOOK = "session include %s\n" % os.path.basename(SERVICE)
+HOOK = f"session include {os.path.basename(SERVICE)}\n"
 
 _HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
@@ -40,7 +40,7 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
     wanted = {_configuration("everyone"): _render({}, declaration.path, rest)}
     service = _HEAD + _PAM_ENV % _configuration("everyone")
     for user in declaration.users:
-        path = _configuration("user-%s" % user.account.name)
+        path = _configuration(f"user-{user.account.name}")
         wanted[path] = _render(user.variables, user.path, rest)
         service += _ONLY_FOR % user.account.name + _PAM_ENV % path
     stale = set(glob.glob(_configuration("*"))) - set(wanted)
@@ -70,11 +70,11 @@ def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) ->
 def _line(name: str, value: str) -> str:
     if '"' in value:
         raise DevserverError(
-            "%s has the value %r" % (name, value), expected="a value without double quotes: PAM cannot carry them"
+            f"{name} has the value {value!r}", expected="a value without double quotes: PAM cannot carry them"
         )
-    line = '%s DEFAULT="%s"\n' % (name, re.sub(r"([\\$@])", r"\\\1", value))
+    line = '{} DEFAULT="{}"\n'.format(name, re.sub(r"([\\$@])", r"\\\1", value))
     if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
-        raise DevserverError("%s is too long for PAM" % name, expected="less than %d bytes" % _LONGEST_LINE)
+        raise DevserverError(f"{name} is too long for PAM", expected=f"less than {_LONGEST_LINE} bytes")
     return line
 
 

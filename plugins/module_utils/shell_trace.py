@@ -30,7 +30,7 @@ def trace(
     script because bash does not take it from root's environment.
     """
     sourcing = "".join("[ ! -r {0} ] || . {0}\n".format(shlex.quote(file)) for file in files)
-    script = "PS4=%s\nset -x\n%s" % (shlex.quote(_PS4), sourcing)
+    script = f"PS4={shlex.quote(_PS4)}\nset -x\n{sourcing}"
     done = run(["bash", *options, "-c", script], env=env, account=account, cwd="/", timeout=timeout)
     return assignments(done.stderr)
 

@@ -20,7 +20,7 @@ class Source(t.NamedTuple):
     line: int | None = None
 
     def __str__(self) -> str:
-        return "%s:%d" % (self.file, self.line) if self.file and self.line else self.file or self.kind
+        return f"{self.file}:{self.line}" if self.file and self.line else self.file or self.kind
 
 
 class Assignment(t.NamedTuple):

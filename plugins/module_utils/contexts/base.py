@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.sources import
 
 _MARK = "gopherops.devserver-environment"
 # A command that every shell understands; the marks set it apart from what start-up files print.
-PRINT_ENVIRONMENT = "printf %s {0}; /usr/bin/env -0; printf %s {0}".format(_MARK)
+PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}"
 
 
 class ManagedFile(t.NamedTuple):
@@ -68,9 +68,9 @@ def probe_of(done: Completed) -> Probe:
     if environment is not None:
         return Probe(environment)
     if done.returncode is None:
-        return Probe(None, "%s did not come to an end in time" % done.argv[0])
+        return Probe(None, f"{done.argv[0]} did not come to an end in time")
     last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
-    return Probe(None, "%s ended with %d: %s" % (done.argv[0], done.returncode, last[0]))
+    return Probe(None, f"{done.argv[0]} ended with {done.returncode}: {last[0]}")
 
 
 def printed_environment(output: str) -> dict[str, str] | None:

@@ -51,7 +51,7 @@ class BashContext(Context):
 
 
 def system_bashrc() -> str:
-    """Return the system's bashrc: Debian's bash reads the first of the two by itself, others' skeletons source the second."""
+    """Return the system's bashrc: Debian's bash reads the first of the two, others' skeletons source the second."""
     return next((path for path in _SYSTEM_FILES if os.path.exists(path)), _SYSTEM_FILES[0])
 
 

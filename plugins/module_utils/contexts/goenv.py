@@ -35,7 +35,7 @@ class GoEnvContext(Context):
         )
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        path = "%s/bin:%s" % (declaration.goroot, SYSTEM_PATH)
+        path = f"{declaration.goroot}/bin:{SYSTEM_PATH}"
         return Probe(dict(session_environment(account), PATH=path))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:

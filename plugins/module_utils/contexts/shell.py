@@ -13,7 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
-SOURCE_SCRIPT = "[ ! -r {0} ] || . {0}\n".format(SCRIPT)
+SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
 _HEAD = """\
 # Managed by gopherops.devserver (go_env); changes made here are lost.
@@ -48,9 +48,9 @@ def script_file(declaration: Declaration) -> ManagedFile:
 
 
 def _branch(pattern: str, path: t.Sequence[str], variables: t.Mapping[str, str]) -> str:
-    lines = ["  __go_path %s" % " ".join(map(shlex.quote, path))] if path else []
-    lines += ["  export %s=%s" % (name, shlex.quote(value)) for name, value in variables.items()]
-    return "%s)\n%s\n  ;;\n" % (pattern, "\n".join(lines or ["  :"]))
+    lines = ["  __go_path {}".format(" ".join(map(shlex.quote, path)))] if path else []
+    lines += [f"  export {name}={shlex.quote(value)}" for name, value in variables.items()]
+    return "{})\n{}\n  ;;\n".format(pattern, "\n".join(lines or ["  :"]))
 
 
 def readable(path: str) -> bool:

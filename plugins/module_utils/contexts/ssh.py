@@ -87,7 +87,7 @@ def _lay_out(folder: str) -> None:
 
 def _client(folder: str, account: Account) -> list[str]:
     options = {
-        "ProxyCommand": "%s -i -e -f %s" % (_SSHD, shlex.quote(folder + "/sshd_config")),
+        "ProxyCommand": "{} -i -e -f {}".format(_SSHD, shlex.quote(folder + "/sshd_config")),
         "IdentityFile": folder + "/user",
         "IdentitiesOnly": "yes",
         "UserKnownHostsFile": folder + "/known_hosts",
@@ -95,5 +95,5 @@ def _client(folder: str, account: Account) -> list[str]:
         "BatchMode": "yes",
         "LogLevel": "ERROR",
     }
-    arguments = [word for name, value in options.items() for word in ("-o", "%s=%s" % (name, value))]
+    arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return ["ssh", "-F", "none", "-T", *arguments, "-l", account.name, "probe", PRINT_ENVIRONMENT]

@@ -28,64 +28,65 @@ def findings(
     cells: t.Sequence[Cell],
     tools: t.Sequence[t.Mapping[str, str]],
 ) -> list[Finding]:
-    """Return what is wrong; ``tools`` are the pinned ones, each with ``name``, ``path`` and, where amiss, ``reason``."""
+    """Return what is wrong; ``tools`` are the pinned ones, each with a ``reason`` that is empty where all is well."""
     found: list[Finding] = []
     for seen in observations:
-        found += _about_context(declaration, seen, [cell for cell in cells if _is_of(cell, seen)])
+        found += _about_context(seen, [cell for cell in cells if _is_of(cell, seen)])
         found += _shadowed_tools(seen, tools)
     found += _conflicts(cells)
     for user in declaration.users:
         found += _directories(user)
-    return found + _tools(tools)
+    found += _tools(tools)
+    return found
 
 
 def _is_of(cell: Cell, seen: Observation) -> bool:
     return (cell.user, cell.context) == (seen.user.account.name, seen.context.name)
 
 
-def _about_context(declaration: Declaration, seen: Observation, row: t.Sequence[Cell]) -> t.Iterator[Finding]:
+def _about_context(seen: Observation, row: t.Sequence[Cell]) -> t.Iterator[Finding]:
     user, context = seen.user.account.name, seen.context.name
     if seen.environment is None:
         yield Finding(rules.UNKNOWN, seen.problem, Remedy("mend what the cause names"), user, context)
         return
     by_variable = {cell.variable: cell for cell in row}
     yield from map(_differs, (c for c in row if c.variable not in _OWN_RULES and c.status in ("drift", "missing")))
-    yield from _path_and_go(seen, by_variable)
+    yield from _path_and_go(by_variable)
     if seen.go and not seen.answer:
         remedy = Remedy("correct the setting that go names; 'GOENV=off go env' shows whether the user's own file is it")
         yield Finding(rules.GO_FAILS, seen.go_problem, remedy, user, context, "go", Source("file", seen.go[0]))
 
 
-def _path_and_go(seen: Observation, cells: t.Mapping[str, Cell]) -> t.Iterator[Finding]:
+def _path_and_go(cells: t.Mapping[str, Cell]) -> t.Iterator[Finding]:
     path, go = cells.get("PATH"), cells.get("go")
     if go and go.status == "missing":
         yield _finding(rules.GO_MISSING, go, "no directory of PATH=%s has a go" % (path.actual if path else ""))
     elif go and go.status == "drift":
-        cause = "%s runs instead of %s; PATH was last set by %s" % (go.actual, go.expected, go.source)
-        remedy = Remedy("remove %s, or the line that puts its directory first" % go.actual)
+        cause = f"{go.actual} runs instead of {go.expected}; PATH was last set by {go.source}"
+        remedy = Remedy(f"remove {go.actual}, or the line that puts its directory first")
         yield _finding(rules.GO_SHADOWED, go, cause, remedy)
         return  # Whatever else differs is that go's own.
     if path and path.status == "drift":
-        cause = "PATH is %s, set by %s; it must hold, in this order, %s" % (path.actual, path.source, path.expected)
+        cause = f"PATH is {path.actual}, set by {path.source}; it must hold, in this order, {path.expected}"
         yield _finding(rules.PATH_ORDER, path, cause)
     for variable, rule in (("GOROOT", rules.GOROOT_DIFFERS), ("GOVERSION", rules.GO_VERSION)):
         cell = cells[variable]
         if cell.status == "drift":
-            cause = "%s is %s instead of %s, from %s" % (variable, cell.actual, cell.expected, cell.source)
+            cause = f"{variable} is {cell.actual} instead of {cell.expected}, from {cell.source}"
             yield _finding(rule, cell, cause)
 
 
 def _differs(cell: Cell) -> Finding:
-    state = "is not set" if cell.status == "missing" else "is %s" % cell.actual
-    cause = "%s %s instead of %s, from %s" % (cell.variable, state, cell.expected, cell.source)
+    state = "is not set" if cell.status == "missing" else f"is {cell.actual}"
+    cause = f"{cell.variable} {state} instead of {cell.expected}, from {cell.source}"
     accepted = {"environment_variables": {cell.variable: cell.actual}} if cell.actual else {}
-    remedy = Remedy("%s, or correct %s by hand" % (_CONVERGE, cell.source), variables=accepted)
+    remedy = Remedy(f"{_CONVERGE}, or correct {cell.source} by hand", variables=accepted)
     return _finding(rules.DIFFERS, cell, cause, remedy)
 
 
 def _finding(rule: rules.Rule, cell: Cell, cause: str, remedy: Remedy | None = None) -> Finding:
-    at = cell.source.file and cell.source.line
-    remedy = remedy or Remedy("%s%s" % (_CONVERGE, "; correct %s where that does not help" % cell.source if at else ""))
+    by_hand = f"; correct {cell.source} where that does not help" if cell.source.line else ""
+    remedy = remedy or Remedy(_CONVERGE + by_hand)
     return Finding(rule, cause, remedy, cell.user, cell.context, cell.variable, cell.source)
 
 
@@ -95,8 +96,8 @@ def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
         if cell.status == "conflict":
             groups.setdefault((cell.user, cell.variable), []).append(cell)
     for (user, variable), group in groups.items():
-        values = "; ".join("%s has %s from %s" % (c.context, c.actual or "nothing", c.source) for c in group)
-        remedy = Remedy("declare %s, so that every context gets one value" % variable)
+        values = "; ".join("{} has {} from {}".format(c.context, c.actual or "nothing", c.source) for c in group)
+        remedy = Remedy(f"declare {variable}, so that every context gets one value")
         source = next((c.source for c in group if c.source.line), group[0].source)
         yield Finding(rules.CONTEXTS_DISAGREE, values, remedy, user, "", variable, source)
 
@@ -108,13 +109,13 @@ def _directories(user: UserEnvironment) -> t.Iterator[Finding]:
             owner = os.stat(path).st_uid
         except OSError as error:
             remedy = Remedy(_CONVERGE)
-            cause = "%s=%s: %s" % (variable, path, error.strerror)
+            cause = f"{variable}={path}: {error.strerror}"
         else:
             if owner == account.uid:
                 continue
-            command = "chown -R %s: %s" % (shlex.quote(account.name), shlex.quote(path))
-            remedy = Remedy("give the tree back to %s" % account.name, [command])
-            cause = "%s=%s belongs to %s instead of %s" % (variable, path, _name(owner), account.name)
+            command = f"chown -R {shlex.quote(account.name)}: {shlex.quote(path)}"
+            remedy = Remedy(f"give the tree back to {account.name}", [command])
+            cause = f"{variable}={path} belongs to {_name(owner)} instead of {account.name}"
         yield Finding(rules.DIRECTORY, cause, remedy, account.name, "", variable, Source("file", path))
 
 
@@ -122,14 +123,14 @@ def _name(uid: int) -> str:
     try:
         return pwd.getpwuid(uid).pw_name
     except KeyError:
-        return "uid %d" % uid
+        return f"uid {uid}"
 
 
 def _tools(tools: t.Sequence[t.Mapping[str, str]]) -> t.Iterator[Finding]:
     remedy = Remedy("provision the host again with --tags tools")
     for tool in tools:
         if tool["reason"]:
-            cause = "%s is not %s %s: %s" % (tool["path"], tool["package"], tool["version"], tool["reason"])
+            cause = "{} is not {} {}: {}".format(tool["path"], tool["package"], tool["version"], tool["reason"])
             yield Finding(rules.TOOL, cause, remedy, variable=tool["name"], source=Source("file", tool["path"]))
 
 
@@ -141,8 +142,8 @@ def _shadowed_tools(seen: Observation, tools: t.Sequence[t.Mapping[str, str]]) -
         if copies and not tool["reason"] and os.path.realpath(copies[0]) != os.path.realpath(tool["path"]):
             yield Finding(
                 rules.TOOL_SHADOWED,
-                "%s runs instead of %s" % (copies[0], tool["path"]),
-                Remedy("remove %s, or the line that puts its directory first" % copies[0]),
+                f"{copies[0]} runs instead of {tool['path']}",
+                Remedy(f"remove {copies[0]}, or the line that puts its directory first"),
                 seen.user.account.name,
                 seen.context.name,
                 tool["name"],

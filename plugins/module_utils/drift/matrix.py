@@ -105,7 +105,7 @@ def _path_cell(seen: Observation) -> Cell:
 
 
 def _in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
-    """Return whether all of ``wanted`` stand in ``entries``, first occurrences in that order; others may lie between."""
+    """Return whether ``wanted`` stand in ``entries`` in that order; others may lie between."""
     positions = [entries.index(directory) if directory in entries else -1 for directory in dict.fromkeys(wanted)]
     return -1 not in positions and positions == sorted(positions)
 

@@ -17,7 +17,7 @@ SEVERITIES = ("note", "warning", "error")
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What can be found: ``severity`` is one of SEVERITIES, ``impact`` says what it does to the people who work there."""
+    """What can be found: ``severity`` is one of SEVERITIES, ``impact`` is what it does to people's work."""
 
     id: str
     severity: str
@@ -69,7 +69,7 @@ class Finding:
 
 
 DIFFERS = Rule(
-    "GD101", "error", "A value differs from the declaration", "Go works with other paths or settings here than elsewhere."
+    "GD101", "error", "A value differs from the declaration", "Go works with other paths or settings than elsewhere."
 )
 CONTEXTS_DISAGREE = Rule(
     "GD102",
@@ -97,11 +97,9 @@ DIRECTORY = Rule(
 )
 TOOL = Rule("GD401", "error", "A tool is not the pinned build", "Editors and debuggers behave differently or fail.")
 TOOL_SHADOWED = Rule(
-    "GD402", "warning", "Another copy of a tool comes first on PATH", "A terminal runs another build than the pinned one."
+    "GD402", "warning", "Another copy of a tool comes first on PATH", "Another build than the pinned one runs."
 )
-UNKNOWN = Rule(
-    "GD901", "warning", "A context could not be asked", "Nothing is known about what processes get there."
-)
+UNKNOWN = Rule("GD901", "warning", "A context could not be asked", "Nothing is known about what processes get there.")
 
 RULES = (
     DIFFERS,
