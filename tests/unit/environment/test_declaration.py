@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The declaration: placeholders, standard variables, refusals."""
+
+from __future__ import annotations
+
+import getpass
+import pwd
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import declaration_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+ME = getpass.getuser()
+HOME = pwd.getpwnam(ME).pw_dir
+
+
+def declare(variables=None, path=(), users=({"name": ME},), export_goroot=False):
+    return declaration_from(
+        {
+            "users": list(users),
+            "variables": variables or {},
+            "goroot": "/usr/local/go",
+            "export_goroot": export_goroot,
+            "path": list(path),
+        }
+    )
+
+
+def test_standard_variables_are_absolute_and_per_user():
+    (user,) = declare().users
+    assert user.variables == {
+        "GOPATH": f"{HOME}/go",
+        "GOMODCACHE": f"{HOME}/go/pkg/mod",
+        "GOBIN": f"{HOME}/go/bin",
+        "GOCACHE": f"{HOME}/.cache/go-build",
+        "GOTOOLCHAIN": "local",
+    }
+    assert user.path == ["/usr/local/go/bin", "/usr/local/bin", f"{HOME}/go/bin"]
+    assert list(user.directories) == ["GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE"]
+
+
+def test_a_users_gopath_takes_along_what_lies_in_it():
+    (user,) = declare(users=[{"name": ME, "variables": {"GOPATH": "/srv/{user}/go"}}]).users
+    assert user.variables["GOMODCACHE"] == f"/srv/{ME}/go/pkg/mod"
+    assert user.path[-1] == f"/srv/{ME}/go/bin"
+
+
+def test_users_who_are_not_listed_get_the_path_that_does_not_depend_on_the_user():
+    assert declare(users=[]).path == ["/usr/local/go/bin", "/usr/local/bin"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [
+        ("GOPROXY", ["https://a.example", "direct"], "https://a.example,direct"),
+        ("GOFLAGS", ["-mod=mod", "-trimpath"], "-mod=mod -trimpath"),
+        ("CGO_ENABLED", 0, "0"),
+        ("GOPRIVATE", "x{y}", "x{y}"),
+    ],
+)
+def test_values_become_what_go_reads(name, value, text):
+    assert declare({name: value}).users[0].variables[name] == text
+
+
+def test_null_takes_a_standard_variable_back():
+    assert "GOTOOLCHAIN" not in declare({"GOTOOLCHAIN": None}).users[0].variables
+
+
+def test_goroot_is_exported_on_request_only():
+    assert "GOROOT" not in declare().users[0].variables
+    assert declare(export_goroot=True).users[0].variables["GOROOT"] == "/usr/local/go"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"variables": {"GOPATH": "go"}}, ["GOPATH", "'go'", "absolute"]),
+        ({"variables": {"GOPATH": "/a:go"}}, ["GOPATH", "'go'"]),
+        ({"variables": {"GOPATH": "~/go"}}, ["GOPATH", "'~/go'"]),
+        ({"variables": {"GOPATH": "{GOBIN}/x"}}, ["circle"]),
+        ({"variables": {"GOPATH": "{GONE}/x"}}, ["{GONE}", "not declared"]),
+        ({"variables": {"GOPROXY": "a\nb"}}, ["control character"]),
+        ({"variables": {"PATH": "/x"}}, ["'PATH'"]),
+        ({"variables": {"gopath": "/x"}}, ["'gopath'"]),
+        ({"variables": {"GOPROXY": {"a": 1}}}, ["GOPROXY", "string"]),
+        ({"path": ["bin"]}, ["PATH", "'bin'"]),
+        ({"path": ["{GONE}"]}, ["PATH", "{GONE}"]),
+        ({"users": [{"name": "no-such-user"}]}, ["no-such-user", "does not exist", "create the account"]),
+        ({"users": [{"name": ME}, {"name": ME}]}, [ME, "more than once"]),
+    ],
+)
+def test_bad_input_is_named(arguments, words):
+    with pytest.raises(DevserverError) as raised:
+        declare(**arguments)
+    for word in words:
+        assert word in str(raised.value)

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go's own configuration file, with the go command as the oracle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import settings, updated
+from hypothesis import given
+from hypothesis import strategies as st
+
+LINES = st.lists(
+    st.one_of(
+        st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=20),
+        st.tuples(st.sampled_from(["GOPATH", "GOBIN", "GOPROXY"]), st.text("ab/=# ", max_size=5)).map("=".join),
+    ),
+    max_size=8,
+).map("\n".join)
+VALUES = st.dictionaries(st.sampled_from(["GOPATH", "GOBIN", "GOFLAGS"]), st.text("xyz/", min_size=1), max_size=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "values", "result"),
+    [
+        ("", {"GOPATH": "/g"}, "GOPATH=/g\n"),
+        ("GOPATH=/old\n", {"GOPATH": "/g"}, "GOPATH=/g\n"),
+        ("# mine\nGOPROXY=off", {"GOPATH": "/g"}, "# mine\nGOPROXY=off\nGOPATH=/g\n"),
+        ("GOPATH=/1\nGOBIN=/b\nGOPATH=/2\n", {"GOPATH": "/g"}, "GOBIN=/b\nGOPATH=/g\n"),
+        ("garbage\n#GOPATH=/c\n", {"GOPATH": "/g"}, "garbage\n#GOPATH=/c\nGOPATH=/g\n"),
+    ],
+)
+def test_only_the_declared_names_change(text, values, result):
+    assert updated(text, values) == result
+
+
+@given(LINES, VALUES)
+def test_update_is_exact_settled_and_keeps_the_rest(text, values):
+    result = updated(text, values)
+    assert updated(result, values) == result
+    assert {item.name: item.value for item in settings(result)} == {
+        **{item.name: item.value for item in settings(text)},
+        **values,
+    }
+    kept = [line for line in text.split("\n") if line.partition("=")[0] not in values]
+    assert [line for line in result.split("\n") if line in kept and line] == [line for line in kept if line]
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="the oracle is the go command, which this machine lacks")
+@pytest.mark.parametrize(
+    "text", ["GOPROXY=a\nGOPROXY=b\n", "GOPROXY = x\n", "  GOPROXY=x\n", "#GOPROXY=x\nGOPROXY=y=z"]
+)
+def test_go_reads_the_same(text, tmp_path):
+    (tmp_path / "env").write_text(text)
+    ours = {item.name: item.value for item in settings(text)}.get("GOPROXY")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin", "GOENV": str(tmp_path / "env")}
+    told = subprocess.run(
+        [shutil.which("go"), "env", "-json", "GOPROXY"], env=env, cwd="/", capture_output=True, check=True
+    )
+    bare = subprocess.run(
+        [shutil.which("go"), "env", "-json", "GOPROXY"],
+        env={**env, "GOENV": "off"},
+        cwd="/",
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(told.stdout)["GOPROXY"] == (ours or json.loads(bare.stdout)["GOPROXY"])

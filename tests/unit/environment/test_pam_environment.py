@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""PAM's environment files: what is written is what is read back, line by line."""
+
+from __future__ import annotations
+
+import getpass
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import pam_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+ACCOUNT = find_account(getpass.getuser())
+
+
+@pytest.fixture
+def pam(tmp_path, monkeypatch):
+    """A folder in the place of /etc: writes the files of a declaration and reads a user's assignments back."""
+    monkeypatch.setattr(pam_environment, "FOLDER", str(tmp_path))
+    monkeypatch.setattr(pam_environment, "SERVICE", str(tmp_path / "gopherops-go"))
+    monkeypatch.setattr(pam_environment, "ENVIRONMENT", str(tmp_path / "environment"))
+
+    def write(declaration):
+        for file in pam_environment.managed_files(declaration):
+            text = file.content(None)
+            with open(file.path, "w", encoding="utf-8") as stream:
+                stream.write(text or "")
+        return {item.name: item for item in pam_environment.assignments(pam_environment.SERVICE, ACCOUNT)}
+
+    write.folder = tmp_path
+    return write
+
+
+def declaration(**variables):
+    return Declaration([UserEnvironment(ACCOUNT, variables, ["/g/bin"])], "/g", ["/g/bin"])
+
+
+@pytest.mark.parametrize("value", ["/home/a", "/home/a b", "/home/$x@y", "/home/é\\z", "a,b|c"])
+def test_values_come_back(pam, value):
+    assert pam(declaration(GOPATH=value))["GOPATH"].value == value
+
+
+def test_the_line_is_named(pam):
+    source = pam(declaration(GOPATH="/a", GOBIN="/b"))["GOBIN"].source
+    assert (source.file, source.line) == (str(pam.folder / f"user-{ACCOUNT.name}.conf"), 3)
+
+
+def test_another_users_lines_are_skipped(pam):
+    other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, ["/x"])
+    found = pam(Declaration([other], "/g", ["/g/bin"]))
+    assert "GOPATH" not in found
+    assert found["PATH"].value.startswith("/g/bin:/usr/local/sbin:")
+
+
+def test_the_hosts_own_path_follows_the_declared_one(pam):
+    (pam.folder / "environment").write_text('PATH="/usr/bin:/g/bin:/snap/bin"\n')
+    assert pam(declaration())["PATH"].value == "/g/bin:/usr/bin:/snap/bin"
+
+
+def test_a_user_who_is_no_longer_listed_leaves_no_file(pam):
+    pam(declaration(GOPATH="/a"))
+    gone = [f.path for f in pam_environment.managed_files(Declaration([], "/g", [])) if f.content(None) is None]
+    assert gone == [str(pam.folder / f"user-{ACCOUNT.name}.conf")]
+
+
+@pytest.mark.parametrize(("value", "words"), [('a"b', "double quotes"), ("x" * 1100, "too long")])
+def test_what_pam_cannot_carry_is_refused(pam, value, words):
+    with pytest.raises(DevserverError, match=words):
+        pam(declaration(GOFLAGS=value))
+
+
+def test_includes_and_the_environment_file_are_followed(pam):
+    (pam.folder / "environment").write_text("# c\nexport GOPROXY='off' # note\n")
+    (pam.folder / "common").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
+    (pam.folder / "sshd").write_text("auth include x\n@include common\nsession [default=ok] pam_limits.so\n")
+    (found,) = pam_environment.assignments(str(pam.folder / "sshd"), ACCOUNT)
+    assert (found.name, found.value, found.source.line) == ("GOPROXY", "off", 2)

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The script that all POSIX shells source, run by real shells."""
+
+from __future__ import annotations
+
+import getpass
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import script_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+
+ACCOUNT = find_account(getpass.getuser())
+ODD = "/home/ü n'd $HOME `x`"
+
+
+def run(shell, script, path, again=1):
+    sources = f". {script}; " * again
+    command = f'set -u; {sources} printf "%s|%s|%s|%s" "$PATH" "${{GOPATH-unset}}" "$#" "${{__go_rest-unset}}"'
+    done = subprocess.run(
+        [shell, "-c", command, "sh", "kept"], env={"PATH": path}, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == ""
+    return done.stdout.split("|")
+
+
+@pytest.fixture(params=["sh", "bash", "dash"])
+def shell(request):
+    return shutil.which(request.param)
+
+
+@pytest.fixture
+def script(tmp_path):
+    def write(users):
+        file = script_file(Declaration(users, "/g", ["/g/bin", "/usr/local/bin"]))
+        (tmp_path / "go.sh").write_text(file.content(None))
+        return tmp_path / "go.sh"
+
+    return write
+
+
+@pytest.mark.parametrize("again", [1, 3])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("/usr/bin:/bin", "/g/bin:/usr/local/bin:{odd}/bin:/usr/bin:/bin"),
+        ("/usr/local/bin:/usr/bin:/g/bin", "/g/bin:/usr/local/bin:{odd}/bin:/usr/bin"),
+        ("/usr/bin:/g/bin:/g/bin:/g/bin", "/g/bin:/usr/local/bin:{odd}/bin:/usr/bin"),
+        ("/g/binx:/x/g/bin:/usr/bin", "/g/bin:/usr/local/bin:{odd}/bin:/g/binx:/x/g/bin:/usr/bin"),
+    ],
+)
+def test_listed_user(shell, script, before, after, again):
+    path = ["/g/bin", "/usr/local/bin", f"{ODD}/bin"]
+    user = UserEnvironment(ACCOUNT, {"GOPATH": ODD}, path)
+    assert run(shell, script([user]), before, again) == [after.format(odd=ODD), ODD, "1", "unset"]
+
+
+def test_user_who_is_not_listed_gets_path_alone(shell, script):
+    other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, ["/x/bin"])
+    assert run(shell, script([other]), "/usr/bin") == ["/g/bin:/usr/local/bin:/usr/bin", "unset", "1", "unset"]
