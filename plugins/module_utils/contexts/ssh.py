@@ -85,9 +85,15 @@ def _lay_out(folder: str) -> None:
         file.write(_CONFIGURATION.format(folder=folder))
 
 
+def _server(folder: str) -> str:
+    command = f"{_SSHD} -i -e -f {shlex.quote(folder)}/sshd_config"
+    # A process of a login session may not start another login (pam_loginuid): the system manager starts it afresh.
+    return f"systemd-run --quiet --collect --pipe {command}" if os.path.isdir("/run/systemd/system") else command
+
+
 def _client(folder: str, account: Account) -> list[str]:
     options = {
-        "ProxyCommand": "{} -i -e -f {}".format(_SSHD, shlex.quote(folder + "/sshd_config")),
+        "ProxyCommand": _server(folder),
         "IdentityFile": folder + "/user",
         "IdentitiesOnly": "yes",
         "UserKnownHostsFile": folder + "/known_hosts",
