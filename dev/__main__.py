@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands; `make <command>` is the way to call them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import typing as t
+
+from dev import bench, checks, clean, devserver, python_env
+from dev.checkout import Failure, only_one
+from dev.phases import Phases
+
+HELP = """make devserver     a running, provisioned and checked dev server; how to connect to it
+                   HOST=user@host does the same to a machine of your own
+make test          every check there is
+make lint          ruff, mypy, yamllint, ansible-lint
+make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
+make units         the unit tests
+make molecule      the molecule scenario, on containers
+make bench         what a run costs on the embedded dev server
+make clean         removes what these commands made
+make requirements  pins requirements/*.in anew, with hashes
+"""
+
+
+def main() -> int:
+    """Run one command; 0 where it did what it should."""
+    arguments = _parse()
+    if arguments.command == "help":
+        print(HELP, end="")
+        return 0
+    try:
+        with only_one():
+            return 1 if COMMANDS[arguments.command](arguments) is False else 0
+    except Failure as failure:
+        print(f"\nfailed: {failure}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        print("\ninterrupted; run it again to go on", file=sys.stderr)
+    return 1
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python3 -m dev")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("help", *COMMANDS):
+        command = commands.add_parser(name)
+        if name == "devserver":
+            command.add_argument("--host", default="", help="user@host; the embedded dev server where it is not given")
+    return parser.parse_args()
+
+
+def _requirements() -> None:
+    with Phases().phase("Requirements") as log:
+        python_env.ensure(log)
+        python_env.compile_requirements(log)
+
+
+# False counts as failed; so does a Failure.
+COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
+    "devserver": lambda arguments: devserver.up(arguments.host),
+    "test": lambda _arguments: checks.run_checks(),
+    "lint": lambda _arguments: checks.run_checks("lint"),
+    "sanity": lambda _arguments: checks.run_checks("sanity"),
+    "units": lambda _arguments: checks.run_checks("units"),
+    "molecule": lambda _arguments: checks.run_checks("molecule"),
+    "bench": lambda _arguments: bench.bench(),
+    "clean": lambda _arguments: clean.clean(),
+    "requirements": lambda _arguments: _requirements(),
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

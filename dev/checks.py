@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every check there is, in one list, and what runs them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import sys
+import typing as t
+from pathlib import Path
+
+from dev import devserver, end_to_end, galaxy, host, python_env
+from dev.checkout import CACHE, IDENTITY, ROOT, Failure
+from dev.command import Argv, query, run
+from dev.phases import Phases
+
+# The Pythons that a managed host may have (meta/runtime.yml's ansible-core decides) and the one of the controller.
+TARGET_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """``group`` is the make target that runs it alone with its like."""
+
+    name: str
+    group: str
+    function: t.Callable[[Path], None]
+    docker: bool = False
+
+
+def _tool(argv: Argv, log: Path, **environment: str) -> str:
+    """Run a command of the virtual environment."""
+    return run(argv, log=log, env=python_env.tool_environment() | environment).output
+
+
+def _ruff(log: Path) -> None:
+    _tool(["ruff", "check"], log)
+
+
+def _ruff_format(log: Path) -> None:
+    _tool(["ruff", "format", "--check"], log)
+
+
+def _mypy(log: Path) -> None:
+    # By its full name, so that a module is not found under two.
+    plugins = galaxy.HERE.relative_to(ROOT) / "plugins"
+    _tool(["mypy", *(plugins / part for part in ("module_utils", "modules") if (ROOT / "plugins" / part).is_dir())], log)
+    _tool(["mypy", "dev"], log)
+
+
+def _yamllint(log: Path) -> None:
+    _tool(["yamllint", "--strict", "."], log)
+
+
+def _ansible_lint(log: Path) -> None:
+    _tool(["ansible-lint", "--profile", "production", "--offline", "--strict"], log)
+
+
+def _sanity(log: Path) -> None:
+    _copy_for_sanity(log)
+    _ansible_test(["--python", f"{sys.version_info.major}.{sys.version_info.minor}"], log)
+
+
+def _sanity_targets(log: Path) -> None:
+    """Compile and import every module with each Python that a managed host may have."""
+    _copy_for_sanity(log)
+    pythons = _installed_pythons()
+    print(f"    Python {', '.join(pythons)} of {', '.join(TARGET_PYTHONS)}", flush=True)
+    path = ":".join(dict.fromkeys(map(str, pythons.values())))
+    targets = [word for version in pythons for word in ("--target-python", version)]
+    _ansible_test(["--test", "compile", "--test", "import", *targets], log, path)
+
+
+def _ansible_test(arguments: t.Sequence[str], log: Path, path: str = "") -> None:
+    # It downloads pip by a script of its own; the stand-in beside the wheel asks the configured package index alone.
+    home = CACHE / "ansible-test"
+    cache = home / ".ansible" / "test" / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
+    pip = python_env.wheel("pip", log)
+    shutil.copy(pip, cache / pip.name)
+    version = pip.name.split("-")[1].replace(".", "_")
+    shutil.copy(ROOT / "dev" / "get_pip.py", cache / f"get_pip_{version}.py")
+    env = python_env.tool_environment() | {"HOME": str(home), "ANSIBLE_COLLECTIONS_PATH": str(SANITY.parents[2])}
+    env["PATH"] = f"{python_env.BIN}:{path}:{env['PATH']}"
+    run(["ansible-test", "sanity", "--local", "--color", "no", *arguments], log=log, cwd=SANITY, env=env)
+
+
+def _copy_for_sanity(log: Path) -> None:
+    """Copy what git knows, or would: ansible-test wants a real folder of the collection's name, under git."""
+    shutil.rmtree(SANITY, ignore_errors=True)
+    SANITY.mkdir(parents=True)
+    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], log=log).output
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (SANITY / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, SANITY / name)
+    run(["git", "init", "-q"], log=log, cwd=SANITY)
+    run(["git", "add", "-A"], log=log, cwd=SANITY)
+
+
+def _installed_pythons() -> dict[str, Path]:
+    """Return the folder of each Python that managed hosts may have and that is on this machine."""
+    folders = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
+    found = {}
+    for version in TARGET_PYTHONS:
+        own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"))
+        # A shim on PATH answers to every version's name and then refuses to run most of them.
+        usable = (f for f in [*own, *folders] if query([f / f"python{version}", "-c", ""]).ok)
+        folder = next(usable, None)
+        if folder:
+            found[version] = folder
+    return found
+
+
+def _units(log: Path) -> None:
+    print(f"    {_pytest('unit', log)}", flush=True)
+
+
+def _integration(log: Path) -> None:
+    print(f"    {_pytest('integration', log)}", flush=True)
+
+
+def _pytest(kind: str, log: Path) -> str:
+    """Run a folder of tests and return pytest's last line."""
+    folder = ROOT / "tests" / kind
+    if not folder.is_dir():
+        raise Failure(f"tests/{kind} is not there")
+    return _tool(["pytest", folder], log, PYTHONPATH=str(galaxy.COLLECTIONS)).strip().splitlines()[-1].strip("= ")
+
+
+def _oldest_core(log: Path) -> None:
+    python_env.ensure_core(log)
+    playbooks = sorted((ROOT / "playbooks").glob("*.yml"))
+    if not playbooks:
+        raise Failure("playbooks/ holds no playbook")
+    command = python_env.CORE_VENV / "bin" / "ansible-playbook"
+    _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
+
+
+def _molecule(log: Path) -> None:
+    _tool(["molecule", "test", "--scenario-name", "default"], log, **molecule_environment())
+
+
+def molecule_environment() -> dict[str, str]:
+    """Return what the scenarios read from the environment."""
+    surroundings = host.surroundings()
+    return {
+        "DEVSERVER_ID": IDENTITY,
+        "DEVSERVER_CA_BUNDLE": surroundings.get("trust_ca_bundle", ""),
+        "DEVSERVER_GOPROXY": surroundings.get("toolchain_goproxy", ""),
+    }
+
+
+CHECKS = (
+    Check("ruff check", "lint", _ruff),
+    Check("ruff format", "lint", _ruff_format),
+    Check("mypy", "lint", _mypy),
+    Check("yamllint", "lint", _yamllint),
+    Check("ansible-lint", "lint", _ansible_lint),
+    Check("sanity", "sanity", _sanity),
+    Check("sanity on managed Pythons", "sanity", _sanity_targets),
+    Check("unit tests", "units", _units),
+    Check("integration tests", "integration", _integration),
+    Check("ansible-core 2.16", "compatibility", _oldest_core),
+    Check("molecule default", "molecule", _molecule, docker=True),
+    Check("end to end", "end-to-end", end_to_end.check, docker=True),
+)
+
+
+def run_checks(group: str = "") -> bool:
+    """Run the checks of a group, or all, to the last one whatever fails; say at the end what did."""
+    checks = [check for check in CHECKS if group in ("", check.group)]
+    phases = Phases()
+    failures: dict[str, Failure] = {}
+    obstacle, docker_obstacle = _prepare(phases, any(check.docker for check in checks))
+    for check in checks:
+        try:
+            if obstacle or (check.docker and docker_obstacle):
+                raise obstacle or docker_obstacle or AssertionError
+            with phases.phase(check.name) as log:
+                check.function(log)
+        except Failure as failure:
+            print(f"    failed: {failure}", flush=True)
+            failures[check.name] = failure
+    print(f"\n{phases.table()}\n")
+    for name in failures:
+        print(f"failed: {name}")
+    print(f"{len(checks) - len(failures)} passed, {len(failures)} failed", flush=True)
+    return not failures
+
+
+def _prepare(phases: Phases, docker: bool) -> tuple[Failure | None, Failure | None]:
+    """Make ready what the checks need; return what stands in the way of all, and of those that need Docker."""
+    try:
+        devserver.prepare(phases)
+    except Failure as failure:
+        return failure, None
+    try:
+        if docker:
+            devserver.prepare_docker(phases)
+    except Failure as failure:
+        return None, failure
+    return None, None

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make clean`: removes what the other commands made, and nothing that was there before."""
+
+from __future__ import annotations
+
+import shutil
+
+from dev import docker_engine, images, state
+from dev.checkout import CACHE, DEVSERVER, LABEL, LOGS, ROOT
+from dev.command import query
+
+FOLDERS = (DEVSERVER, ROOT / ".ansible", ROOT / "tests" / "output")
+
+
+def clean() -> None:
+    """Remove containers, images, the daemon, keys and caches, and say so."""
+    made = state.load()
+    if made.images and not docker_engine.answer().ok:
+        # They lie in the daemon's store; without it they would stay there for good.
+        LOGS.mkdir(parents=True, exist_ok=True)
+        docker_engine.ensure(LOGS / "clean.log")
+    _remove_containers()
+    _remove_images(made.images)
+    _say(docker_engine.stop())
+    for folder in FOLDERS:
+        shutil.rmtree(folder, ignore_errors=True)
+    _remove_cache()
+    _say("removed the keys, the caches and the virtual environments; Debian packages that were installed stay")
+
+
+def _remove_containers() -> None:
+    # Molecule's containers carry the label as well.
+    listed = query(["docker", "ps", "--all", "--filter", f"label={LABEL}", "--format", "{{.Names}}"])
+    names = listed.output.split() if listed.ok else []
+    if names:
+        docker_engine.docker("rm", "--force", "--volumes", *names)
+        _say(f"removed the containers {', '.join(names)}")
+
+
+def _remove_images(made: list[str]) -> None:
+    # A derived image goes before its base.
+    tries = [*made, *made]
+    for image in tries:
+        images.remove(image)
+    left = [image for image in made if not images.remove(image)]
+    state.remember(images=left)
+    if len(left) < len(made):
+        _say(f"removed {len(made) - len(left)} images")
+    if left:
+        _say(f"left {len(left)} images: others' containers or images use them")
+
+
+def _remove_cache() -> None:
+    """Remove the cache folder; what could not be removed elsewhere stays remembered, for the next time."""
+    remaining = state.load()
+    for entry in CACHE.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry != state.FILE or not (remaining.daemon or remaining.images):
+            entry.unlink()
+    if not any(CACHE.iterdir()):
+        CACHE.rmdir()
+
+
+def _say(what: str) -> None:
+    if what:
+        print(f"    {what}", flush=True)

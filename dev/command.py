@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs commands: long ones into a log, with a sign of life; short ones for what they print."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import time
+import typing as t
+from pathlib import Path
+
+from dev.checkout import ROOT, Failure
+
+PROGRESS_SECONDS = 10
+TAIL_LINES = 30
+LINE_WIDTH = 110
+
+Argv = t.Sequence[str | Path]
+
+
+class Completed(t.NamedTuple):
+    """How a command ended, and everything it wrote."""
+
+    returncode: int
+    output: str
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+
+def run(
+    argv: Argv,
+    *,
+    log: Path,
+    cwd: Path = ROOT,
+    env: t.Mapping[str, str] | None = None,
+    check: bool = True,
+    timeout: float | None = None,
+) -> Completed:
+    """Run ``argv``, its output appended to ``log``, and print the log's last line now and then.
+
+    Raises Failure where it cannot be started, does not end within ``timeout`` seconds or, with ``check``, fails.
+    """
+    with log.open("ab") as sink:
+        sink.write(f"$ {_shown(argv)}\n".encode())
+        sink.flush()
+        start = sink.tell()
+        try:
+            process = subprocess.Popen(
+                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+            )
+        except OSError as error:
+            raise Failure(f"cannot run {argv[0]}: {error}") from error
+    returncode = _wait(process, log, start, timeout)
+    output = _written(log, start)
+    if returncode and check:
+        raise Failure(f"{_shown(argv)}\nended with code {returncode}\n{tail(log)}")
+    return Completed(returncode, output)
+
+
+def query(argv: Argv, *, env: t.Mapping[str, str] | None = None, stdin: str = "") -> Completed:
+    """Run a command that takes no time to speak of; a command that is not there counts as one that fails."""
+    try:
+        done = subprocess.run(argv, env=env, input=stdin, capture_output=True, text=True, errors="replace")
+    except OSError as error:
+        return Completed(127, str(error))
+    return Completed(done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr)
+
+
+def tail(log: Path, lines: int = TAIL_LINES) -> str:
+    """Return the end of a log, indented, under the log's name."""
+    last = log.read_text(errors="replace").splitlines()[-lines:]
+    return "\n".join([f"the end of {log}:", *(f"    {line}" for line in last)])
+
+
+def _wait(process: subprocess.Popen[bytes], log: Path, start: int, timeout: float | None) -> int:
+    began = time.monotonic()
+    try:
+        while True:
+            elapsed = time.monotonic() - began
+            if timeout is not None and elapsed >= timeout:
+                raise Failure(f"{_shown(t.cast(Argv, process.args))}\ndid not end within {timeout:.0f} s")
+            try:
+                return process.wait(min(PROGRESS_SECONDS, (timeout or elapsed + PROGRESS_SECONDS) - elapsed))
+            except subprocess.TimeoutExpired:
+                print(f"    {time.monotonic() - began:4.0f} s  {_last_line(_written(log, start))}", flush=True)
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def _written(log: Path, start: int) -> str:
+    with log.open("rb") as stream:
+        stream.seek(start)
+        return stream.read().decode(errors="replace")
+
+
+def _last_line(output: str) -> str:
+    # A progress bar redraws its line with carriage returns; ansible fills its lines up with asterisks.
+    lines = [line.strip(" *\t") for line in output.replace("\r", "\n").splitlines()]
+    return next((line for line in reversed(lines) if line), "...")[:LINE_WIDTH]
+
+
+def _shown(argv: Argv) -> str:
+    return shlex.join(str(word) for word in argv)

@@ -1,0 +1,100 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`make devserver`: from nothing to a provisioned and checked dev server, and how to reach it."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from pathlib import Path
+
+from dev import apt, docker_engine, galaxy, host, images, python_env
+from dev.checkout import ROOT, Failure
+from dev.command import run, tail
+from dev.phases import Phases
+
+SUITE = "bookworm"
+RECAP = re.compile(r"^\S+ +: (ok=\d+ .*)$", re.MULTILINE)
+
+
+def up(destination: str) -> None:
+    """Provision and check ``destination`` (user@host), or the embedded dev server where that is empty."""
+    phases = Phases()
+    prepare(phases)
+    if destination:
+        target = host.own(destination)
+    else:
+        image = prepare_docker(phases)
+        with phases.phase("Dev server") as log:
+            target = host.embedded(image, log)
+    with phases.phase("Provision") as log:
+        _provision(target, log)
+    with phases.phase("Drift check") as log:
+        report = _check(target, log)
+    print(f"\n{summary(report)}\n\n{target.connect}\n{phases.table()}", flush=True)
+    if report["findings"]:
+        raise Failure(f"{target.name} drifts: the findings are above")
+
+
+def prepare(phases: Phases) -> None:
+    """Make ansible and the tools ready."""
+    with phases.phase("Python environment") as log:
+        python_env.ensure(log)
+    with phases.phase("Collections") as log:
+        galaxy.ensure(log)
+
+
+def prepare_docker(phases: Phases) -> str:
+    """Make Docker and the image ready; return the image's tag."""
+    with phases.phase("Docker engine") as log:
+        docker_engine.ensure(log)
+        apt.require({"ssh-keygen": "openssh-client"}, log)
+    with phases.phase("Image") as log:
+        return images.ensure(SUITE, log)
+
+
+def playbook(target: host.Target, path: Path) -> list[str | Path]:
+    """Return the command that runs a playbook against a target."""
+    return [python_env.BIN / "ansible-playbook", "-i", target.inventory, path]
+
+
+def _provision(target: host.Target, log: Path) -> None:
+    done = run(playbook(target, ROOT / "playbooks" / "site.yml"), log=log, env=python_env.tool_environment())
+    for recap in RECAP.findall(done.output):
+        print(f"    {target.name}: {' '.join(recap.split())}", flush=True)
+
+
+def _check(target: host.Target, log: Path) -> dict[str, t.Any]:
+    """Return the drift report; raises Failure where none was written."""
+    folder = target.folder / "drift"
+    file = folder / f"{target.name}.json"
+    file.unlink(missing_ok=True)
+    variables = json.dumps({"drift_report_dir": str(folder), "drift_fail_on": "warning"})
+    argv = [*playbook(target, ROOT / "playbooks" / "drift.yml"), "-e", variables]
+    done = run(argv, log=log, env=python_env.tool_environment(), check=False)
+    report: dict[str, t.Any] = json.loads(file.read_text()) if file.exists() else {}
+    # Findings make the playbook fail too, and those are reported from the file; anything else is an error.
+    if not report or (not done.ok and not report["findings"]):
+        raise Failure(f"playbooks/drift.yml gave no usable report (code {done.returncode})\n{tail(log)}")
+    return report
+
+
+def summary(report: t.Mapping[str, t.Any]) -> str:
+    """Return what is on the dev server and what drifts there, for a person."""
+    toolchain = report["toolchain"]
+    rows = [("Go", toolchain["version"], toolchain["path"])]
+    rows += [(tool["name"], tool["version"], tool["path"]) for tool in report["tools"]]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    lines = [f"  {name:<{widths[0]}}  {version:<{widths[1]}}  {path}" for name, version, path in rows]
+    return "\n".join(["On the dev server:", *lines, "", *map(_finding, report["findings"])] or []) + (
+        "" if report["findings"] else "no drift"
+    )
+
+
+def _finding(finding: t.Mapping[str, t.Any]) -> str:
+    place = " ".join(finding.get(key, "") for key in ("user", "context", "variable")).strip()
+    remedy = (finding.get("remedy") or {}).get("text", "")
+    head = f"{finding['severity']} {finding['rule_id']}{f' ({place})' if place else ''}: {finding['cause']}"
+    return f"{head}\n    {remedy}" if remedy else head

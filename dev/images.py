@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The image of a dev server: Debian with systemd and sshd, from a registry or from the machine's own mirror."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+
+from dev import apt, state
+from dev.checkout import CACHE, Failure
+from dev.command import query, run
+from dev.docker_engine import docker
+
+RECIPE = Path(__file__).parent / "image"
+KEY = "gopherops.devserver.key"
+PULL_SECONDS = 60
+
+
+def ensure(suite: str, log: Path) -> str:
+    """Return the tag of the image for a Debian release; built where its recipe or its base have changed."""
+    base = f"debian:{suite}-slim"
+    if not _inspect(base, "{{.Id}}"):
+        _make_base(base, suite, log)
+    tag = f"gopherops-devserver:{suite}"
+    recipe = (RECIPE / "Dockerfile").read_bytes()
+    key = hashlib.sha256(recipe + _inspect(base, "{{.Id}}").encode()).hexdigest()
+    if _inspect(tag, f'{{{{index .Config.Labels "{KEY}"}}}}') != key:
+        print(f"    building {tag}", flush=True)
+        arguments = ["--build-arg", f"BASE={base}", "--label", f"{KEY}={key}", "--tag", tag]
+        run(["docker", "build", *arguments, RECIPE], log=log)
+        state.remember_image(_inspect(tag, "{{.Id}}"))
+    return tag
+
+
+def remove(image: str) -> bool:
+    """Remove an image; False where it stays because a container uses it."""
+    return not _inspect(image, "{{.Id}}") or query(["docker", "rmi", "--force", image]).ok
+
+
+def _inspect(image: str, template: str) -> str:
+    found = query(["docker", "image", "inspect", "--format", template, image])
+    return found.output.strip() if found.ok else ""
+
+
+def _make_base(base: str, suite: str, log: Path) -> None:
+    try:
+        run(["docker", "pull", base], log=log, timeout=PULL_SECONDS)
+    except Failure:
+        print(f"    no registry gives {base}; building it from the machine's Debian mirror", flush=True)
+        _import_base(base, suite, log)
+    state.remember_image(_inspect(base, "{{.Id}}"))
+
+
+def _import_base(base: str, suite: str, log: Path) -> None:
+    if platform.freedesktop_os_release().get("ID") != "debian":
+        raise Failure(f"no registry gives {base}, and only a Debian machine can build it. To mend it: docker pull {base}")
+    rootfs = CACHE / "rootfs" / f"{suite}.tar"
+    if not rootfs.exists():
+        rootfs.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = rootfs.with_suffix(".unfinished")
+        _bootstrap(suite, unfinished, log)
+        unfinished.replace(rootfs)
+    run(["docker", "import", "--change", 'CMD ["bash"]', rootfs, base], log=log)
+
+
+def _bootstrap(suite: str, archive: Path, log: Path) -> None:
+    mirror = apt.mirror(suite)
+    apt.require({"mmdebstrap": "mmdebstrap"}, log)
+    argv = ["mmdebstrap", "--format=tar", "--variant=minbase", "--include=ca-certificates", suite]
+    run([*argv, archive, mirror], log=log)

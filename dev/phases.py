@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Says which step runs, and at the end how long each took."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+import typing as t
+from pathlib import Path
+
+from dev.checkout import LOGS
+
+
+class Phases:
+    """The steps of one command, in order, with the seconds that each took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextlib.contextmanager
+    def phase(self, title: str) -> t.Iterator[Path]:
+        """Announce a step and give it an empty log of its own."""
+        print(f"==> {title}", flush=True)
+        log = log_of(title)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+        start = time.monotonic()
+        try:
+            yield log
+        finally:
+            self.seconds[title] = time.monotonic() - start
+
+    def table(self) -> str:
+        """Return the steps and their times, with the sum in the last line."""
+        rows = [*self.seconds.items(), ("total", sum(self.seconds.values()))]
+        width = max(len(title) for title, _seconds in rows)
+        return "\n".join(f"  {title:<{width}}  {seconds:7.1f} s" for title, seconds in rows)
+
+
+def log_of(title: str) -> Path:
+    """Return the log's path: the title in small letters, all else a hyphen."""
+    return LOGS / (re.sub(r"[^a-z0-9.]+", "-", title.lower()).strip("-") + ".log")

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The virtual environments: pip installs uv, uv installs the rest, both by hash."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from dev import apt
+from dev.checkout import CACHE, REQUIREMENTS
+from dev.command import query, run
+
+VENV = CACHE / "venv"
+BIN = VENV / "bin"
+CORE_VENV = CACHE / "venv-core-2.16"
+WHEELS = CACHE / "wheels"
+
+
+def ensure(log: Path) -> None:
+    """Build the environment that everything runs in; nothing to do where its requirements have not changed."""
+    inputs = [REQUIREMENTS / "uv.txt", REQUIREMENTS / "dev.txt"]
+    if _is_built(VENV, inputs):
+        return
+    apt.require({"git": "git", "ssh": "openssh-client"}, log)
+    if not importlib.util.find_spec("ensurepip"):
+        apt.install([f"python{sys.version_info.major}.{sys.version_info.minor}-venv"], log)
+    shutil.rmtree(VENV, ignore_errors=True)
+    run([sys.executable, "-m", "venv", VENV], log=log)
+    run([BIN / "pip", "install", "--require-hashes", "-r", inputs[0]], log=log, env=_environment())
+    _uv_install(VENV, inputs[1], log)
+    _mark_built(VENV, inputs)
+
+
+def ensure_core(log: Path) -> None:
+    """Build the small environment with the oldest ansible-core that is supported."""
+    inputs = [REQUIREMENTS / "core-2.16.txt"]
+    if _is_built(CORE_VENV, inputs):
+        return
+    shutil.rmtree(CORE_VENV, ignore_errors=True)
+    run([BIN / "uv", "venv", "--python", sys.executable, CORE_VENV], log=log, env=_environment())
+    _uv_install(CORE_VENV, inputs[0], log)
+    _mark_built(CORE_VENV, inputs)
+
+
+def wheel(project: str, log: Path) -> Path:
+    """Return the wheel of a project in requirements/wheels.txt, downloaded once."""
+    pattern = f"{project}-[0-9]*.whl"
+    if not list(WHEELS.glob(pattern)):
+        wanted = REQUIREMENTS / "wheels.txt"
+        arguments = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", wanted, "-d", WHEELS]
+        run([BIN / "pip", "download", *arguments], log=log, env=_environment())
+    return next(WHEELS.glob(pattern))
+
+
+def compile_requirements(log: Path) -> None:
+    """Pin every requirements/*.in, with the hashes of all of its files, in the .txt beside it."""
+    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
+    for source in sorted(REQUIREMENTS.glob("*.in")):
+        # What is only downloaded brings nothing along.
+        extra = ["--no-deps"] if source.stem == "wheels" else []
+        argv = [BIN / "uv", "pip", "compile", "-q", "--upgrade", *options, *extra]
+        named = ["--custom-compile-command", "make requirements", source.relative_to(REQUIREMENTS.parent)]
+        run([*argv, *named, "-o", source.with_suffix(".txt")], log=log, env=_environment())
+
+
+def tool_environment() -> dict[str, str]:
+    """Return the environment in which the installed tools run."""
+    return _environment() | {
+        "PATH": f"{BIN}:{os.environ.get('PATH', apt.SYSTEM_PATH)}",
+        "VIRTUAL_ENV": str(VENV),
+        "ANSIBLE_CONFIG": str(CACHE.parent / "ansible.cfg"),
+        "ANSIBLE_HOME": str(CACHE / "ansible"),
+        "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"),
+        # ansible refuses to run where the locale's encoding is another.
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of pip and uv: caches in the checkout, unless somebody has set them elsewhere."""
+    caches = {"UV_CACHE_DIR": str(CACHE / "uv"), "PIP_CACHE_DIR": str(CACHE / "pip"), "UV_NO_CONFIG": "1"}
+    return caches | dict(os.environ) | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+
+
+def _uv_install(venv: Path, requirements: Path, log: Path) -> None:
+    env = _environment()
+    # uv does not read pip's configuration; a machine with an index of its own has it there.
+    index = query([BIN / "pip", "config", "get", "global.index-url"], env=env)
+    index_url = os.environ.get("PIP_INDEX_URL") or (index.output.strip() if index.ok else "")
+    if index_url:
+        env.setdefault("UV_DEFAULT_INDEX", index_url)
+    argv = [BIN / "uv", "pip", "install", "--require-hashes", "--python", venv / "bin" / "python", "-r", requirements]
+    run(argv, log=log, env=env)
+
+
+def _is_built(venv: Path, inputs: list[Path]) -> bool:
+    stamp = venv / ".complete"
+    return stamp.is_file() and stamp.read_text() == _key(inputs)
+
+
+def _mark_built(venv: Path, inputs: list[Path]) -> None:
+    (venv / ".complete").write_text(_key(inputs))
+
+
+def _key(inputs: list[Path]) -> str:
+    # A virtual environment is bound to its Python and to its place.
+    bound_to = f"{sys.version} {CACHE}".encode()
+    return hashlib.sha256(bound_to + b"".join(path.read_bytes() for path in inputs)).hexdigest()
