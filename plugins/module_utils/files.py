@@ -16,8 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 def read_text(path: str) -> str | None:
     """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip."""
     try:
-        # Without O_NONBLOCK, a pipe put in the file's place would hold up the reader for ever.
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=_open_at_once) as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DevserverError(f"{path} is not a regular file", remedy="move it away", path=path)
             return file.read()
@@ -27,7 +26,8 @@ def read_text(path: str) -> str | None:
         raise DevserverError(f"cannot read {path}: {error.strerror}", path=path) from error
 
 
-def _open_at_once(path: str, flags: int) -> int:
+def open_at_once(path: str, flags: int) -> int:
+    """Serve ``open`` as its ``opener``: a pipe put in the file's place does not hold up the reader for ever."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 

@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lock between runs, held by an open file, so that it ends with the process however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+
+@contextlib.contextmanager
+def locked(path: str, *, timeout: float) -> t.Iterator[int]:
+    """Hold the lock file ``path`` and yield its descriptor; raise DevserverError where another has it for too long.
+
+    A child process that is given the descriptor keeps the lock until it ends, even if this process is killed before.
+    """
+    # Opened for reading alone, so that a child which gets the descriptor cannot write through it.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        _wait(descriptor, path, timeout)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _wait(descriptor: int, path: str, timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise DevserverError(
+                    f"another run has held the lock {path} for more than {timeout:g} seconds",
+                    expected="one run at a time",
+                    remedy=f"wait for it to end, or find the process by `fuser {path}`",
+                    path=path,
+                ) from None
+        time.sleep(0.1)
