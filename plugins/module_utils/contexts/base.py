@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
@@ -16,6 +17,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.sources import
 _MARK = "gopherops.devserver-environment"
 # A command that every shell understands; the marks set it apart from what start-up files print.
 PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}"
+
+# What bash says of itself where it is interactive without a terminal.
+_NO_TERMINAL = re.compile("cannot set terminal process group|no job control in this shell")
 
 
 class ManagedFile(t.NamedTuple):
@@ -69,8 +73,9 @@ def probe_of(done: Completed) -> Probe:
         return Probe(environment)
     if done.returncode is None:
         return Probe(None, f"{done.argv[0]} did not come to an end in time")
-    last = done.stderr.strip().splitlines()[-1:] or ["it printed nothing"]
-    return Probe(None, f"{done.argv[0]} ended with {done.returncode}: {last[0]}")
+    said = [line for line in done.stderr.splitlines() if line.strip() and not _NO_TERMINAL.search(line)]
+    why = said[-1] if said else "a start-up file may leave the shell, or put another program in its place"
+    return Probe(None, f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}")
 
 
 def printed_environment(output: str) -> dict[str, str] | None:

@@ -80,14 +80,22 @@ def _differs(cell: Cell) -> Finding:
     state = "is not set" if cell.status == "missing" else f"is {cell.actual}"
     cause = f"{cell.variable} {state} instead of {cell.expected}, from {cell.source}"
     accepted = {"environment_variables": {cell.variable: cell.actual}} if cell.actual else {}
-    remedy = Remedy(f"{_CONVERGE}, or correct {cell.source} by hand", variables=accepted)
-    return _finding(rules.DIFFERS, cell, cause, remedy)
+    return _finding(rules.DIFFERS, cell, cause, Remedy(_mend(cell), variables=accepted))
 
 
 def _finding(rule: rules.Rule, cell: Cell, cause: str, remedy: Remedy | None = None) -> Finding:
-    by_hand = f"; correct {cell.source} where that does not help" if cell.source.line else ""
-    remedy = remedy or Remedy(_CONVERGE + by_hand)
-    return Finding(rule, cause, remedy, cell.user, cell.context, cell.variable, cell.source)
+    return Finding(rule, cause, remedy or Remedy(_mend(cell)), cell.user, cell.context, cell.variable, cell.source)
+
+
+def _mend(cell: Cell) -> str:
+    """Say what mends a value: a user's own file is the user's to correct, everything else go_env writes again."""
+    if cell.source.line is None or _is_managed(cell):
+        return _CONVERGE
+    return f"delete or correct {cell.source}: a user's own file, which provisioning leaves alone"
+
+
+def _is_managed(cell: Cell) -> bool:
+    return cell.context == "goenv" or (cell.source.file or "").startswith(("/etc/gopherops/", "/etc/security/gopherops"))
 
 
 def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
@@ -98,8 +106,8 @@ def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
     for (user, variable), group in groups.items():
         values = "; ".join("{} has {} from {}".format(c.context, c.actual or "nothing", c.source) for c in group)
         remedy = Remedy(f"declare {variable}, so that every context gets one value")
-        source = next((c.source for c in group if c.source.line), group[0].source)
-        yield Finding(rules.CONTEXTS_DISAGREE, values, remedy, user, "", variable, source)
+        rarest = min(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
+        yield Finding(rules.CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
 
 
 def _directories(user: UserEnvironment) -> t.Iterator[Finding]:

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of this scenario ask the provisioned host with."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+import typing as t
+
+import pytest
+
+PLAYBOOKS = pathlib.Path(__file__).parents[3] / "playbooks"
+
+
+@dataclasses.dataclass(frozen=True)
+class Play:
+    """The outcome of one run of a playbook; ``report`` is the drift report, where it wrote one."""
+
+    returncode: int
+    output: str
+    report: dict[str, t.Any] | None = None
+
+    @property
+    def findings(self) -> set[tuple[str, str, str, str]]:
+        found = (self.report or {})["findings"]
+        return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in found}
+
+    def source(self, rule: str) -> str:
+        """Return ``file:line`` of the one finding of ``rule``."""
+        (source,) = {(f["source"]["file"], f["source"]["line"]) for f in self.report["findings"] if f["rule_id"] == rule}
+        return "{}:{}".format(*source)
+
+
+@pytest.fixture
+def play(tmp_path):
+    """Run a playbook of the collection against the scenario's host."""
+
+    def run(name: str, *arguments: str, **variables: t.Any) -> Play:
+        if name == "drift":
+            variables["drift_report_dir"] = str(tmp_path)
+        command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOKS / f"{name}.yml", *arguments]
+        done = subprocess.run([*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False)
+        report = next(tmp_path.glob("*.json"), None)
+        return Play(done.returncode, done.stdout + done.stderr, json.loads(report.read_text()) if report else None)
+
+    return run
+
+
+class As(t.NamedTuple):
+    """The ways in which a user starts a command."""
+
+    ssh: str = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost {command}"
+    login: str = "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) sh -lc {command}"
+    bash: str = "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) bash -ic {command} 2>/dev/null"
+    su: str = "su - {user} -c {command}"
+
+
+@pytest.fixture
+def ask(host):
+    """Run a command as a user in one of the ways of ``As`` and return what it prints; it must succeed."""
+
+    def run(user: str, way: str, command: str) -> str:
+        return host.check_output(getattr(As(), way).format(user=user, command=shlex.quote(command)))
+
+    return run

@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bad input ends with one message that names the value and the remedy, and leaves the host as it was."""
+
+from __future__ import annotations
+
+import pytest
+
+SNAPSHOT = "find /etc /home /srv /usr/local /var/lib -printf '%p %m %u %s %T@\\n' | sort | sha256sum"
+
+CASES = {
+    "version that does not exist": ({"toolchain_versions": ["1.22.99"]}, ["1.22.99", "toolchain_checksums"]),
+    "version below 1.21": ({"toolchain_versions": ["1.20.14"]}, ["1.20.14", "1.21"]),
+    "wrong checksum": (
+        {"toolchain_versions": ["1.21.13"], "toolchain_checksums": {"1.21.13": {"linux-amd64": "h1:" + "A" * 43 + "="}}},
+        ["1.21.13", "h1:AAAA"],
+    ),
+    "unreachable mirror": (
+        {
+            "toolchain_versions": ["1.21.13"],
+            "toolchain_sources": ["mirror"],
+            "toolchain_mirror": "https://127.0.0.1:9/go",
+        },
+        ["https://127.0.0.1:9/go", "1.21.13"],
+    ),
+    "user that does not exist": ({"environment_users": [{"name": "nobody-at-all"}]}, ["nobody-at-all", "create the account"]),
+    "unwritable GOPATH": (
+        {"environment_users": [{"name": "alice", "variables": {"GOPATH": "/root/go"}}]},
+        ["GOPATH=/root/go", "alice", "install -d"],
+    ),
+    "tool that is not pinned": (
+        {"tools_list": [{"package": "golang.org/x/tools/gopls", "version": "latest"}]},
+        ["latest", "gopls"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_input(host, play, case):
+    variables, words = CASES[case]
+    before = host.check_output(SNAPSHOT)
+    told = play("site", **variables)
+    assert told.returncode == 2, told.output
+    assert told.output.count("fatal:") == 1
+    assert "Traceback" not in told.output
+    folded = " ".join(told.output.split())
+    for word in words:
+        assert word in folded, told.output
+    assert host.check_output(SNAPSHOT) == before
+
+
+def test_check_mode_of_an_upgrade_says_what_it_would_do_and_does_nothing(host, play):
+    before = host.check_output(SNAPSHOT)
+    told = play("site", "--check", "--diff", toolchain_versions=["1.21.13"])
+    assert told.returncode == 0, told.output
+    assert "1.21.13" in told.output
+    assert host.check_output(SNAPSHOT) == before

@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Drift is found with its file and line, and repaired where the collection manages the file."""
+
+from __future__ import annotations
+
+import pytest
+
+SNAPSHOT = "find /etc /home /srv /root /usr/local /var/lib /opt -printf '%p %m %u %s %T@ %C@\\n' | sort | sha256sum"
+
+
+def test_a_provisioned_host_has_none_and_looking_changes_nothing(host, play):
+    before = host.check_output(SNAPSHOT)
+    told = play("drift", drift_fail_on="note")
+    assert (told.returncode, told.findings) == (0, set()), told.output
+    assert {cell["status"] for cell in told.report["cells"]} <= {"ok", "unmanaged"}
+    assert {cell["context"] for cell in told.report["cells"]} == {"goenv", "login", "bash", "ssh"}
+    assert told.report["toolchain"] == {"path": "/usr/local/lib/go/1.22.12", "version": "1.22.12"}
+    assert host.check_output(SNAPSHOT) == before
+
+
+REPAIRED = {
+    "go env -w by hand": (
+        "runuser -l alice -c 'go env -w GOPATH=/home/alice/other'",
+        {("GD101", "alice", "goenv", "GOPATH")},
+        "/home/alice/.config/go/env:1",
+    ),
+    "a changed script": (
+        "sed -i 's,GOBIN=/home/alice/go/bin,GOBIN=/opt/bin,' /etc/gopherops/go-environment.sh",
+        {("GD101", "alice", context, "GOBIN") for context in ("login", "bash", "ssh")},
+        "/etc/gopherops/go-environment.sh:25",
+    ),
+    "a PAM service without its hook": (
+        "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",
+        {("GD101", "bob", "ssh", name) for name in ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE", "GOTOOLCHAIN", "GOFLAGS")}
+        | {("GD103", "bob", "ssh", "PATH")},
+        None,
+    ),
+    "a tool replaced by another build": (
+        "cp --remove-destination /usr/local/lib/go-tools/dlv/*/dlv /tmp/dlv &&"
+        " cp --remove-destination /usr/bin/true $(readlink -f /usr/local/bin/gopls)",
+        {("GD401", "", "", "gopls")},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("poison", REPAIRED)
+def test_what_is_managed_is_named_and_repaired(host, play, poison):
+    command, findings, source = REPAIRED[poison]
+    host.check_output(command)
+    told = play("drift", drift_fail_on="error")
+    assert (told.returncode, told.findings) == (2, findings), told.output
+    if source:
+        assert {f"{f['source']['file']}:{f['source']['line']}" for f in told.report["findings"]} == {source}
+    assert play("site").returncode == 0
+    assert play("drift", drift_fail_on="note").returncode == 0
+
+
+USERS_OWN = {
+    "an own go before the declared one": (
+        "printf 'export PATH=$HOME/my/bin:$PATH\\n' >> ~bob/.profile && install -D -o bob /usr/local/bin/go /home/bob/my/bin/go",
+        {("GD202", "bob", "login", "go")},
+        "/home/bob/.profile",
+        "sed -i '/my.bin/d' ~bob/.profile",
+    ),
+    "a distribution's go before the declared one": (
+        "printf 'PATH=/opt/distribution/bin:$PATH\\n' >> ~alice/.bashrc && mkdir -p /opt/distribution/bin &&"
+        " printf '#!/bin/sh\\necho go version go1.19.8 linux/amd64\\n' > /opt/distribution/bin/go &&"
+        " chmod +x /opt/distribution/bin/go",
+        {("GD202", "alice", "bash", "go"), ("GD205", "alice", "bash", "go")},
+        "/home/alice/.bashrc",
+        "sed -i '/distribution/d' ~alice/.bashrc && rm -r /opt/distribution",
+    ),
+    "a variable in an own start-up file": (
+        "printf '\\nexport GOBIN=/tmp/b\\n' >> ~bob/.profile",
+        {("GD101", "bob", "login", "GOBIN")},
+        "/home/bob/.profile",
+        "sed -i '/GOBIN/d' ~bob/.profile",
+    ),
+    "a start-up that leaves": (
+        "printf 'exit 3\\n' >> ~alice/.bashrc",
+        {("GD901", "alice", "bash", "")},
+        None,
+        "sed -i '/exit 3/d' ~alice/.bashrc",
+    ),
+    "a cache left by root": (
+        "chown root: /home/alice/go/pkg/mod",
+        {("GD301", "alice", "", "GOMODCACHE")},
+        None,
+        "chown alice: /home/alice/go/pkg/mod",
+    ),
+    "contexts that disagree": (
+        "printf 'GOSUMDB=off\\n' >> /etc/environment",
+        {("GD102", "alice", "", "GOSUMDB"), ("GD102", "bob", "", "GOSUMDB")},
+        "/etc/environment",
+        "sed -i '/GOSUMDB/d' /etc/environment",
+    ),
+    "another copy of a tool": (
+        "printf 'PATH=/home/alice/go/bin:$PATH\\n' >> ~alice/.bashrc && install -o alice /usr/bin/true ~alice/go/bin/gopls",
+        {("GD402", "alice", "bash", "gopls"), ("GD103", "alice", "bash", "PATH")},
+        None,
+        "sed -i '/alice.go.bin/d' ~alice/.bashrc && rm ~alice/go/bin/gopls",
+    ),
+}
+
+
+@pytest.mark.parametrize("poison", USERS_OWN)
+def test_what_belongs_to_a_user_is_named_and_left_alone(host, play, poison):
+    command, findings, file, cure = USERS_OWN[poison]
+    host.check_output(command)
+    try:
+        told = play("drift", drift_fail_on="note")
+    finally:
+        host.check_output(cure)
+    assert (told.returncode, told.findings) == (2, findings), told.output
+    for finding in told.report["findings"] if file else ():
+        if finding["rule_id"] != "GD205":
+            line = finding["source"]["line"]
+            assert (finding["source"]["file"], type(line)) == (file, int)
+    assert play("drift", drift_fail_on="note").returncode == 0

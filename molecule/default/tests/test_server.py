@@ -1,0 +1,84 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real processes of real users on the provisioned host."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+WAYS = ["ssh", "login", "bash", "su"]
+GOPATHS = {"alice": "/home/alice/go", "bob": "/srv/bob/go"}
+PROJECT = "cd ~/hello && "
+
+
+@pytest.mark.parametrize("user", GOPATHS)
+@pytest.mark.parametrize("way", WAYS)
+def test_everyone_meets_the_same_go(ask, way, user):
+    assert ask(user, way, "go version") == "go version go1.22.12 linux/amd64"
+
+
+@pytest.mark.parametrize("user", GOPATHS)
+@pytest.mark.parametrize("way", WAYS)
+def test_everyone_has_paths_of_their_own(ask, way, user):
+    told = ask(user, way, "go env GOPATH GOMODCACHE GOBIN GOTOOLCHAIN GOFLAGS").split("\n")
+    gopath = GOPATHS[user]
+    assert told == [gopath, f"{gopath}/pkg/mod", f"{gopath}/bin", "local", "-mod=readonly"]
+
+
+@pytest.mark.parametrize("user", GOPATHS)
+def test_a_process_without_any_environment_has_them_too(host, user):
+    command = f"runuser -u {user} -- env -i HOME=/home/{user} /usr/local/go/bin/go env GOPATH"
+    assert host.check_output(command) == GOPATHS[user]
+
+
+@pytest.mark.parametrize("user", GOPATHS)
+def test_nothing_of_a_users_go_belongs_to_root(host, ask, user):
+    for path in ask(user, "ssh", "go env GOPATH GOMODCACHE GOBIN GOCACHE").split("\n"):
+        assert host.file(path).user == user
+
+
+@pytest.mark.parametrize("user", GOPATHS)
+def test_a_module_with_a_dependency_is_fetched_built_tested_and_run(ask, user):
+    ask(user, "ssh", PROJECT + "go mod download && go build -o /tmp/hello-$USER . && go vet ./...")
+    assert re.fullmatch(r"hello, [0-9a-f-]{36}", ask(user, "ssh", "/tmp/hello-$USER"))
+    assert ask(user, "ssh", PROJECT + "go test -count=1 ./...").startswith("ok")
+
+
+def test_gopls_checks_the_module(ask):
+    assert ask("alice", "ssh", PROJECT + "gopls check main.go") == ""
+    ask("alice", "ssh", PROJECT + "cp -r . ~/broken && sed -i 's/return text/return txt/' ~/broken/main.go")
+    assert "undefined: txt" in ask("alice", "ssh", "cd ~/broken && gopls check main.go")
+
+
+def test_dlv_stops_at_a_breakpoint(ask):
+    script = "break main.greeting\\ncontinue\\nnext\\nnext\\nprint text\\nexit\\n"
+    ask("alice", "ssh", f"printf '{script}' > ~/dlv.init")
+    said = ask("alice", "ssh", PROJECT + "dlv debug --allow-non-terminal-interactive=true --init ~/dlv.init 2>&1")
+    assert re.search(r"> .*main\.greeting\(\) ./main\.go:10 \(hits goroutine\(1\):1 total:1\)", said)
+    assert re.search(r'"hello, [0-9a-f]', said)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_tools_are_the_pinned_builds_of_the_declared_go(ask, way):
+    for tool, version in (("gopls", "v0.16.2"), ("dlv", "v1.23.1")):
+        first, *info = ask("alice", way, f"go version -m $(command -v {tool})").split("\n")
+        assert first.endswith(": go1.22.12")
+        assert any(re.match(rf"\s*mod\s+\S+\s+{version}\s", line) for line in info)
+
+
+def test_go_is_found_even_without_a_declared_path(host):
+    assert host.check_output("env -i go version") == "go version go1.22.12 linux/amd64"
+    assert host.check_output("env -i go1.22.12 version") == "go version go1.22.12 linux/amd64"
+
+
+def test_nothing_new_listens(host):
+    ports = {socket.rsplit(":", 1)[1] for socket in host.socket.get_listening_sockets() if socket.startswith("tcp")}
+    assert ports == {"22"}
+
+
+def test_nothing_half_done_is_left(host):
+    found = host.check_output("find /usr/local /etc /tmp /var/tmp -name '*.installing*' -o -name 'gopherops-*' -path '/*tmp/*'")
+    assert found == ""
