@@ -1,0 +1,183 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The matrix and the rules, on observations made up for the purpose."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import json
+import os
+import pathlib
+
+import jsonschema
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import report
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.checks import findings
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import DIFFERS, RULES, Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
+
+DOCS = pathlib.Path(__file__).parents[3] / "docs"
+CONTEXT = {context.name: context for context in CONTEXTS}
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A declaration for the present user, and a way to observe what holds it but for what a test changes."""
+    goroot = tmp_path / "go"
+    (goroot / "bin").mkdir(parents=True)
+    (goroot / "bin/go").write_text("")
+    (goroot / "bin/go").chmod(0o755)
+    (goroot / "go.env").write_text("# c\nGOPROXY=https://u:secret@a.example,direct\n")
+    (goroot / "VERSION").write_text("go1.22.12\ntime x\n")
+    account = find_account(getpass.getuser())
+    user = UserEnvironment(account, {"GOPATH": str(tmp_path)}, [str(goroot / "bin"), "/usr/local/bin"])
+    declaration = Declaration([user], str(goroot), [])
+
+    def seen(context="login", set_by=(), environment=None, answer=None, **changes):
+        env = {"PATH": ":".join([*user.path, "/usr/bin"]), "GOPATH": str(tmp_path), **(environment or {})}
+        told = {
+            "GOPATH": env["GOPATH"],
+            "GOROOT": str(goroot),
+            "GOVERSION": "go1.22.12",
+            "GOENV": str(tmp_path / "env"),
+        }
+        told.update({"GOPROXY": "https://u:secret@a.example,direct"}, **(answer or {}))
+        made = Observation(user, CONTEXT[context], env, "", [str(goroot / "bin/go")], told, "", list(set_by))
+        return dataclasses.replace(made, **changes)
+
+    def judge(*observations, tools=()):
+        matrix = cells(declaration, observations, "1.22.12")
+        found = findings(declaration, observations, matrix, tools)
+        return {(c.context, c.variable): c for c in matrix}, found
+
+    seen.judge, seen.goroot, seen.tmp, seen.declaration = judge, goroot, tmp_path, declaration
+    return seen
+
+
+def ids(found):
+    return [finding.rule.id for finding in found]
+
+
+def test_all_is_well(world):
+    matrix, found = world.judge(world(), world("goenv"))
+    assert found == []
+    assert {cell.status for cell in matrix.values()} == {"ok", "unmanaged"}
+    assert ("goenv", "PATH") not in matrix
+
+
+def test_the_last_assignment_won_and_the_others_are_shadowed(world):
+    first, last = Source("file", "/etc/profile", 3), Source("file", "/h/.profile", 9)
+    (world.tmp / "env").write_text("\nGOPATH=/x\n")
+    one = world(
+        environment={"GOPATH": "/y"}, set_by=[Assignment("GOPATH", "/z", first), Assignment("GOPATH", "/y", last)]
+    )
+    matrix, found = world.judge(one)
+    cell = matrix["login", "GOPATH"]
+    assert (cell.status, cell.source) == ("drift", last)
+    assert list(cell.shadowed) == [first, Source("file", str(world.tmp / "env"), 2)]
+    assert ids(found) == ["GD101"]
+    assert "/h/.profile:9" in found[0].cause
+    assert "/h/.profile:9" in found[0].remedy.text
+
+
+def test_an_empty_value_in_the_environment_does_not_count_for_go(world):
+    (world.tmp / "env").write_text("GOFLAGS=-x\n")
+    emptied = [Assignment("GOFLAGS", "", Source("file", "/etc/profile", 1))]
+    one = world(environment={"GOFLAGS": ""}, answer={"GOFLAGS": "-x"}, set_by=emptied)
+    assert world.judge(one)[0]["login", "GOFLAGS"].source == Source("file", str(world.tmp / "env"), 1)
+
+
+def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(world):
+    matrix, _found = world.judge(world())
+    assert matrix["login", "GOPROXY"].source == Source("file", str(world.goroot / "go.env"), 2)
+    assert matrix["login", "GOROOT"].source.kind == "built-in"
+
+
+def test_another_go_is_one_finding_however_much_it_changes(world):
+    other = world(go=["/opt/go/bin/go"], answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
+    _matrix, found = world.judge(other)
+    assert ids(found) == ["GD202"]
+
+
+@pytest.mark.parametrize("version", ["go1.22.1", "go1.22", "go1.22.120", "go1.22.12-custom"])
+def test_a_version_is_exact(world, version):
+    assert ids(world.judge(world(answer={"GOVERSION": version}))[1]) == ["GD203"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ("{go}:/usr/local/bin:/usr/bin", []),
+        ("/home/own:{go}:/usr/local/bin", []),
+        ("/usr/local/bin:{go}", ["GD103"]),
+        ("{go}:/usr/bin", ["GD103"]),
+        ("/usr/local/bin:{go}:/usr/local/bin", ["GD103"]),
+    ],
+)
+def test_the_order_of_path(world, entries, expected):
+    path = entries.format(go=world.goroot / "bin")
+    assert ids(world.judge(world(environment={"PATH": path}))[1]) == expected
+
+
+def test_contexts_that_disagree_on_what_is_not_declared(world):
+    matrix, found = world.judge(world(), world("bash", answer={"GOPROXY": "off"}))
+    assert matrix["bash", "GOPROXY"].status == "conflict"
+    assert [(f.rule.id, f.variable, f.context) for f in found] == [("GD102", "GOPROXY", "")]
+
+
+def test_what_cannot_be_asked_is_unknown_and_never_ok(world):
+    matrix, found = world.judge(Observation(world.declaration.users[0], CONTEXT["login"], None, "it hangs"))
+    assert {cell.status for cell in matrix.values()} == {"unknown"}
+    assert ids(found) == ["GD901"]
+
+
+def test_no_go_and_a_go_that_fails(world):
+    missing = dataclasses.replace(world(), go=[], answer={}, go_problem="none")
+    assert ids(world.judge(missing)[1]) == ["GD201"]
+    failing = dataclasses.replace(world(), answer={}, go_problem="go: bad GOFLAGS")
+    assert ids(world.judge(failing)[1]) == ["GD205"]
+
+
+def test_a_tool_that_is_amiss(world):
+    tool = {"name": "gopls", "package": "p", "version": "v1.0.0", "path": "/x/gopls", "reason": "absent"}
+    assert ids(world.judge(world(), tools=[tool])[1]) == ["GD401"]
+
+
+def test_a_missing_directory(world):
+    user = world.declaration.users[0]
+    world.declaration.users[0] = dataclasses.replace(user, variables={"GOPATH": str(world.tmp / "gone")})
+    observed = world(environment={"GOPATH": str(world.tmp / "gone")}, user=world.declaration.users[0])
+    assert ids(world.judge(observed)[1]) == ["GD301"]
+
+
+def test_fingerprints_hold_no_value_and_no_line():
+    def fingerprint(host="h", cause="c", variable="GOPATH", line=1):
+        finding = Finding(DIFFERS, cause, Remedy("r"), "u", "login", variable, Source("file", "/f", line))
+        return finding.result(host)["fingerprint"]
+
+    assert fingerprint() == fingerprint(cause="d", line=2)
+    assert len({fingerprint(), fingerprint(host="i"), fingerprint(variable="GOBIN")}) == 3
+
+
+def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
+    observations = [world(), world("bash", environment={"GOPATH": "/other"}), world("goenv")]
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: observations)
+    tool = dict.fromkeys(("name", "package", "version", "go", "path", "reason"), "x")
+    document = report.report(world.declaration, host="h", go_version="1.22.12", tools=[tool], timeout=1)
+    jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
+    assert document["toolchain"] == {"path": os.path.realpath(world.goroot), "version": "1.22.12"}
+    assert "secret" not in json.dumps(document)
+    assert "***@a.example" in json.dumps(document)
+
+
+def test_the_page_of_rules_is_the_catalogue():
+    rows = [line for line in (DOCS / "drift.md").read_text().splitlines() if line.startswith("| GD")]
+    assert rows == [f"| {rule.id} | {rule.severity} | {rule.title} | {rule.impact} |" for rule in RULES]
+    assert len({rule.id for rule in RULES}) == len(RULES)
