@@ -19,6 +19,7 @@ from dev.phases import Phases
 
 # The Pythons that a managed host may have (meta/runtime.yml's ansible-core decides) and the one of the controller.
 TARGET_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+ERRORS_SHOWN = 40
 SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 
@@ -48,7 +49,9 @@ def _ruff_format(log: Path) -> None:
 def _mypy(log: Path) -> None:
     # By its full name, so that a module is not found under two.
     plugins = galaxy.HERE.relative_to(ROOT) / "plugins"
-    _tool(["mypy", *(plugins / part for part in ("module_utils", "modules") if (ROOT / "plugins" / part).is_dir())], log)
+    _tool(
+        ["mypy", *(plugins / part for part in ("module_utils", "modules") if (ROOT / "plugins" / part).is_dir())], log
+    )
     _tool(["mypy", "dev"], log)
 
 
@@ -62,7 +65,7 @@ def _ansible_lint(log: Path) -> None:
 
 def _sanity(log: Path) -> None:
     _copy_for_sanity(log)
-    _ansible_test(["--python", f"{sys.version_info.major}.{sys.version_info.minor}"], log)
+    _ansible_test(["--local", "--python", f"{sys.version_info.major}.{sys.version_info.minor}"], log)
 
 
 def _sanity_targets(log: Path) -> None:
@@ -86,15 +89,19 @@ def _ansible_test(arguments: t.Sequence[str], log: Path, path: str = "") -> None
     shutil.copy(ROOT / "dev" / "get_pip.py", cache / f"get_pip_{version}.py")
     env = python_env.tool_environment() | {"HOME": str(home), "ANSIBLE_COLLECTIONS_PATH": str(SANITY.parents[2])}
     env["PATH"] = f"{python_env.BIN}:{path}:{env['PATH']}"
-    run(["ansible-test", "sanity", "--local", "--color", "no", *arguments], log=log, cwd=SANITY, env=env)
+    done = run(["ansible-test", "sanity", "--color", "no", *arguments], log=log, cwd=SANITY, env=env, check=False)
+    if not done.ok:
+        # Its errors stand far above the end, between the reports of what it installs.
+        errors = [f"    {line}" for line in done.output.splitlines() if line.startswith(("ERROR", "FATAL"))]
+        raise Failure("\n".join([f"ansible-test, see {log}", *errors[:ERRORS_SHOWN]]))
 
 
 def _copy_for_sanity(log: Path) -> None:
     """Copy what git knows, or would: ansible-test wants a real folder of the collection's name, under git."""
     shutil.rmtree(SANITY, ignore_errors=True)
     SANITY.mkdir(parents=True)
-    listed = run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], log=log).output
-    for name in filter(None, listed.split("\0")):
+    listed = query(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+    for name in filter(None, listed.output.split("\0")):
         if (ROOT / name).is_file():
             (SANITY / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, SANITY / name)

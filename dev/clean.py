@@ -40,11 +40,9 @@ def _remove_containers() -> None:
 
 
 def _remove_images(made: list[str]) -> None:
-    # A derived image goes before its base.
-    tries = [*made, *made]
-    for image in tries:
-        images.remove(image)
-    left = [image for image in made if not images.remove(image)]
+    left = made
+    for _derived_before_base in range(2):
+        left = [image for image in left if not images.remove(image)]
     state.remember(images=left)
     if len(left) < len(made):
         _say(f"removed {len(made) - len(left)} images")

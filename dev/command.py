@@ -64,7 +64,7 @@ def run(
 def query(argv: Argv, *, env: t.Mapping[str, str] | None = None, stdin: str = "") -> Completed:
     """Run a command that takes no time to speak of; a command that is not there counts as one that fails."""
     try:
-        done = subprocess.run(argv, env=env, input=stdin, capture_output=True, text=True, errors="replace")
+        done = subprocess.run(argv, env=env, input=stdin, capture_output=True, text=True, errors="replace", check=False)
     except OSError as error:
         return Completed(127, str(error))
     return Completed(done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr)

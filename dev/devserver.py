@@ -69,6 +69,7 @@ def _provision(target: host.Target, log: Path) -> None:
 def _check(target: host.Target, log: Path) -> dict[str, t.Any]:
     """Return the drift report; raises Failure where none was written."""
     folder = target.folder / "drift"
+    folder.mkdir(exist_ok=True)
     file = folder / f"{target.name}.json"
     file.unlink(missing_ok=True)
     variables = json.dumps({"drift_report_dir": str(folder), "drift_fail_on": "warning"})
@@ -88,9 +89,8 @@ def summary(report: t.Mapping[str, t.Any]) -> str:
     rows += [(tool["name"], tool["version"], tool["path"]) for tool in report["tools"]]
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     lines = [f"  {name:<{widths[0]}}  {version:<{widths[1]}}  {path}" for name, version, path in rows]
-    return "\n".join(["On the dev server:", *lines, "", *map(_finding, report["findings"])] or []) + (
-        "" if report["findings"] else "no drift"
-    )
+    findings = [_finding(finding) for finding in report["findings"]] or ["no drift"]
+    return "\n".join(["On the dev server:", *lines, "", *findings])
 
 
 def _finding(finding: t.Mapping[str, t.Any]) -> str:

@@ -22,10 +22,11 @@ def ensure(log: Path) -> None:
     HERE.parent.mkdir(parents=True, exist_ok=True)
     if not HERE.is_symlink():
         HERE.symlink_to(ROOT, target_is_directory=True)
+    wheel = python_env.wheel("ansible", log)
     complete = COLLECTIONS / ".complete"
-    if complete.exists():
+    if complete.exists() and complete.read_text() == wheel.name:
         return
-    with zipfile.ZipFile(python_env.wheel("ansible", log)) as archive:
+    with zipfile.ZipFile(wheel) as archive:
         wanted = tuple(f"ansible_collections/{name}/" for name in FOREIGN)
         archive.extractall(COLLECTIONS, [name for name in archive.namelist() if name.startswith(wanted)])
-    complete.touch()
+    complete.write_text(wheel.name)

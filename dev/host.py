@@ -29,9 +29,15 @@ SSH_CONFIG = DEVSERVER / "ssh_config"
 
 # systemd as PID 1 without --privileged; molecule/shared/create.yml says the same. Programs are built in /tmp: exec.
 FLAGS = (
-    "--cap-add=SYS_ADMIN --cap-add=SYS_PTRACE --security-opt=seccomp=unconfined --cgroupns=host "
-    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw --tmpfs=/run --tmpfs=/run/lock --tmpfs=/tmp:exec"
-).split()
+    "--cap-add=SYS_ADMIN",
+    "--cap-add=SYS_PTRACE",
+    "--security-opt=seccomp=unconfined",
+    "--cgroupns=host",
+    "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
+    "--tmpfs=/run",
+    "--tmpfs=/run/lock",
+    "--tmpfs=/tmp:exec",
+)
 
 # $1 is the user, $2 the public key.
 ADMIT = """
@@ -72,7 +78,7 @@ def embedded(image: str, log: Path) -> Target:
     port = _published_port()
     _pin_host_key(port)
     SSH_CONFIG.write_text(_ssh_config(port))
-    # No -o here may come from the user's own ssh configuration: another "Host *" there is no business of this host.
+    # Nothing comes from the user's own ssh configuration: a "Host *" there was written for other machines.
     options = {"UserKnownHostsFile": f'"{KNOWN_HOSTS}"', "StrictHostKeyChecking": "yes", "IdentitiesOnly": "yes"}
     connection = {
         "ansible_host": "127.0.0.1",
@@ -90,7 +96,7 @@ def own(destination: str) -> Target:
     """Return a machine of the user's, given as user@host, reached by the user's own ssh configuration and keys."""
     match = re.fullmatch(r"([A-Za-z0-9_][\w.-]*)@([A-Za-z0-9_][\w.:-]*)", destination)
     if not match:
-        raise Failure(f"HOST={destination}: expected user@host, for instance: make devserver HOST=ada@build7.example.org")
+        raise Failure(f"HOST={destination}: expected user@host, as in: make devserver HOST=ada@build7.example.org")
     user, host = match.groups()
     folder = DEVSERVER / host
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from dev import apt, state
 from dev.checkout import CACHE, Failure
 from dev.command import query, run
-from dev.docker_engine import docker
 
 RECIPE = Path(__file__).parent / "image"
 KEY = "gopherops.devserver.key"
@@ -56,7 +55,9 @@ def _make_base(base: str, suite: str, log: Path) -> None:
 
 def _import_base(base: str, suite: str, log: Path) -> None:
     if platform.freedesktop_os_release().get("ID") != "debian":
-        raise Failure(f"no registry gives {base}, and only a Debian machine can build it. To mend it: docker pull {base}")
+        raise Failure(
+            f"no registry gives {base}, and only a Debian machine can build it. To mend it: docker pull {base}"
+        )
     rootfs = CACHE / "rootfs" / f"{suite}.tar"
     if not rootfs.exists():
         rootfs.parent.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
 
 from dev import apt
-from dev.checkout import CACHE, REQUIREMENTS
+from dev.checkout import CACHE, REQUIREMENTS, ROOT
 from dev.command import query, run
 
 VENV = CACHE / "venv"
@@ -50,12 +51,23 @@ def ensure_core(log: Path) -> None:
 
 def wheel(project: str, log: Path) -> Path:
     """Return the wheel of a project in requirements/wheels.txt, downloaded once."""
-    pattern = f"{project}-[0-9]*.whl"
-    if not list(WHEELS.glob(pattern)):
-        wanted = REQUIREMENTS / "wheels.txt"
-        arguments = ["--require-hashes", "--no-deps", "--only-binary", ":all:", "-r", wanted, "-d", WHEELS]
+    pins = REQUIREMENTS / "wheels.txt"
+    version = re.search(rf"^{project}==(\S+)", pins.read_text(), re.MULTILINE)
+    assert version is not None
+    file = WHEELS / f"{project}-{version[1]}-py3-none-any.whl"
+    if not file.exists():
+        arguments: list[str | Path] = [
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "-r",
+            pins,
+            "-d",
+            WHEELS,
+        ]
         run([BIN / "pip", "download", *arguments], log=log, env=_environment())
-    return next(WHEELS.glob(pattern))
+    return file
 
 
 def compile_requirements(log: Path) -> None:
@@ -64,9 +76,10 @@ def compile_requirements(log: Path) -> None:
     for source in sorted(REQUIREMENTS.glob("*.in")):
         # What is only downloaded brings nothing along.
         extra = ["--no-deps"] if source.stem == "wheels" else []
-        argv = [BIN / "uv", "pip", "compile", "-q", "--upgrade", *options, *extra]
-        named = ["--custom-compile-command", "make requirements", source.relative_to(REQUIREMENTS.parent)]
-        run([*argv, *named, "-o", source.with_suffix(".txt")], log=log, env=_environment())
+        # Said in the file's head, and relative: neither names this machine's folders.
+        paths: list[str | Path] = [source.relative_to(ROOT), "-o", source.with_suffix(".txt").relative_to(ROOT)]
+        argv: list[str | Path] = [BIN / "uv", "pip", "compile", "-q", "--upgrade", *options, *extra, *paths]
+        run([*argv, "--custom-compile-command", "make requirements"], log=log, env=_environment())
 
 
 def tool_environment() -> dict[str, str]:
@@ -74,9 +87,10 @@ def tool_environment() -> dict[str, str]:
     return _environment() | {
         "PATH": f"{BIN}:{os.environ.get('PATH', apt.SYSTEM_PATH)}",
         "VIRTUAL_ENV": str(VENV),
-        "ANSIBLE_CONFIG": str(CACHE.parent / "ansible.cfg"),
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_HOME": str(CACHE / "ansible"),
         "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"),
+        "NO_COLOR": "1",
         # ansible refuses to run where the locale's encoding is another.
         "LC_ALL": "C.UTF-8",
     }
@@ -95,8 +109,8 @@ def _uv_install(venv: Path, requirements: Path, log: Path) -> None:
     index_url = os.environ.get("PIP_INDEX_URL") or (index.output.strip() if index.ok else "")
     if index_url:
         env.setdefault("UV_DEFAULT_INDEX", index_url)
-    argv = [BIN / "uv", "pip", "install", "--require-hashes", "--python", venv / "bin" / "python", "-r", requirements]
-    run(argv, log=log, env=env)
+    argv: list[str | Path] = [BIN / "uv", "pip", "install", "--require-hashes", "--python", venv / "bin" / "python"]
+    run([*argv, "-r", requirements], log=log, env=env)
 
 
 def _is_built(venv: Path, inputs: list[Path]) -> bool:
