@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds tools with ``go install`` as an unprivileged account, in a folder of their own and a given environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import go_env
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
+
+# What of the environment a build needs to reach its sources and to verify them.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GOSUMDB", "GONOSUMDB", "GOPRIVATE")
+_KEPT = (*_TRUST, *_PROXIES, *map(str.lower, _PROXIES))
+_PLATFORM = ("GOOS", "GOARCH", "GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS", "GOMIPS64", "GOPPC64", "GORISCV64")
+
+
+class Go(t.NamedTuple):
+    """An installed Go: its tree (links resolved), its version, and the platform settings that it builds for."""
+
+    goroot: str
+    version: str
+    platform: dict[str, str]
+
+    @property
+    def command(self) -> str:
+        return os.path.join(self.goroot, "bin", "go")
+
+
+def has_go(goroot: str) -> bool:
+    """Say whether there is a go command in ``goroot``."""
+    return os.access(os.path.join(goroot, "bin", "go"), os.X_OK)
+
+
+def installed_go(goroot: str) -> Go:
+    """Return the Go at ``goroot``; raise DevserverError where there is none, or where it does not run."""
+    if not has_go(goroot):
+        raise DevserverError(
+            f"there is no Go at {goroot} to build tools with",
+            expected=f"an executable {goroot}/bin/go",
+            remedy="install Go first (the role toolchain does), or correct goroot",
+            path=goroot,
+        )
+    tree = os.path.realpath(goroot)
+    # Without HOME go leaves no trace of its own.
+    env = {"PATH": SYSTEM_PATH, "GOENV": "off", "GOTOOLCHAIN": "local"}
+    answer = go_env(os.path.join(tree, "bin", "go"), "GOVERSION", *_PLATFORM, env=env)
+    return Go(tree, answer["GOVERSION"], {name: answer[name] for name in _PLATFORM if answer.get(name)})
+
+
+class Wanted(t.NamedTuple):
+    """What the build info of a tool shall say; ``go`` is empty where no Go is installed yet."""
+
+    tool: Tool
+    go: str
+    settings: dict[str, str]
+
+    def lines(self) -> str:
+        """Return it as lines for a diff, in the form that ``described`` gives to what is installed."""
+        return _lines(self.tool.package, self.tool.version, self.go, self.settings)
+
+    def described(self, info: BuildInfo) -> str:
+        """Return what ``info`` says about the same things, as lines for a diff."""
+        return _lines(info.package, info.version, info.go, self._settings(info))
+
+    def difference(self, info: BuildInfo) -> str:
+        """Return why a binary with ``info`` has to be built anew, or nothing where it is what is wanted."""
+        if (info.package, info.version) != (self.tool.package, self.tool.version):
+            return "other version"
+        if info.go != self.go:
+            return "built by another Go"
+        return "other build settings" if self._settings(info) != self.settings else ""
+
+    def _settings(self, info: BuildInfo) -> dict[str, str]:
+        return {name: info.settings.get(name, "") for name in self.settings}
+
+
+def _lines(package: str, version: str, go: str, settings: t.Mapping[str, str]) -> str:
+    values = dict({"package": package, "version": version, "go": go}, **settings)
+    return "".join(f"{name} {value}\n" for name, value in values.items() if value)
+
+
+def wanted_info(tool: Tool, go: Go | None) -> Wanted:
+    """Return what the build info of ``tool`` shall say when ``go`` has built it."""
+    settings = {"-tags": ",".join(tool.tags), "-trimpath": "true", "CGO_ENABLED": str(int(tool.cgo))}
+    return Wanted(tool, go.version if go else "", dict(settings, **(go.platform if go else {})))
+
+
+class Builder(t.NamedTuple):
+    """Where and how tools are built: ``folder`` is empty and belongs to ``account``; all builds share its caches.
+
+    ``timeout``, in seconds, is for each build. ``lock`` is a descriptor that go keeps open while it runs.
+    """
+
+    folder: str
+    account: Account | None
+    goproxy: str
+    timeout: float
+    lock: int
+
+    def build(self, tool: Tool, go: Go, destination: str) -> None:
+        """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""
+        bin_dir = os.path.join(self.folder, "bin", tool.name)
+        argv = [go.command, "install", "-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), str(tool)]
+        done = run(
+            argv,
+            env=self._environment(tool, go, bin_dir),
+            cwd=self.folder,
+            account=self.account,
+            timeout=self.timeout,
+            pass_fds=[self.lock],
+        )
+        if not done.ok:
+            raise _failure(tool, go, done, self.timeout)
+        with acting_as(self.account):
+            built = os.path.join(bin_dir, os.listdir(bin_dir)[0])
+            descriptor = open_at_once(built, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as source:
+            _copy(source, destination)
+
+    def _environment(self, tool: Tool, go: Go, bin_dir: str) -> dict[str, str]:
+        env = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+        folders = {"GOPATH": "gopath", "GOMODCACHE": "mod", "GOCACHE": "cache", "HOME": "", "TMPDIR": ""}
+        env.update({name: os.path.join(self.folder, folder) for name, folder in folders.items()})
+        env.update(
+            PATH=os.path.join(go.goroot, "bin") + ":" + SYSTEM_PATH,
+            LC_ALL="C",
+            GOBIN=bin_dir,
+            GOENV="off",
+            GOFLAGS="",
+            GOTOOLCHAIN="local",
+            GO111MODULE="on",
+            CGO_ENABLED=str(int(tool.cgo)),
+        )
+        return dict(env, GOPROXY=self.goproxy) if self.goproxy else env
+
+
+def _copy(source: t.BinaryIO, destination: str) -> None:
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        raise DevserverError(f"the build left something else than a file for {destination}")
+    with open(destination, "xb") as file:
+        shutil.copyfileobj(source, file, 1024 * 1024)
+        os.fchmod(file.fileno(), 0o755)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+# What go says, what that means ({} for what it captures), and what to do.
+_CAUSES = (
+    (
+        r"requires go >= ([\w.]+)",
+        "it needs Go {} or later",
+        "declare a version of the tool that this Go can build, or a newer Go as its goroot",
+    ),
+    (
+        r"SECURITY ERROR|checksum mismatch|(?:verifying|missing) .*(?:sumdb|go\.sum|checksum database)",
+        "its source does not verify",
+        "find out who changed it: compare the proxy's answer with the checksum database; do not switch the check off",
+    ),
+    (
+        r"does not contain package|is not a main package|cannot find module providing",
+        "there is no such main package in that module",
+        "correct the import path",
+    ),
+    (
+        r"dial tcp|connection refused|no such host|[Tt]imeout|x509:|tls:|proxyconnect|connection reset|unexpected EOF"
+        r"|unrecognized import path|module lookup disabled|50[234] ",
+        "its source cannot be reached",
+        "check goproxy, and from this host the way to it: proxy variables, name service, certificate authorities",
+    ),
+    (
+        r"unknown revision|invalid version|40[34] |410 Gone|no matching versions|(?:info|mod|zip): no such file",
+        "there is no such version",
+        "see which ones there are by go list -m -versions, and correct the pin",
+    ),
+    (r"no space left on device", "the disk is full", "make room where root is, a build needs about 1 GB"),
+    (r"C compiler .* not found", "it is declared with cgo and there is no C compiler", "install gcc, or drop cgo"),
+    (
+        r"^# [\w./-]+$",
+        "it does not compile",
+        "declare a version of the tool that is made for this Go, or another Go as its goroot",
+    ),
+)
+
+
+def _failure(tool: Tool, go: Go, done: Completed, timeout: float) -> DevserverError:
+    """Return the error for a build that failed, in terms of what the play declares."""
+    said = redacted(done.stderr.strip())
+    what, remedy = "go install failed", "see the message of go, and run the command by hand"
+    if done.returncode is None:
+        what, remedy = f"it took longer than {timeout:g} seconds", "raise timeout, or see what the host is busy with"
+    else:
+        for pattern, meaning, advice in _CAUSES:
+            match = re.search(pattern, said, re.MULTILINE)
+            if match:
+                what, remedy = meaning.format(*match.groups()), advice
+                break
+    last = " / ".join(said.splitlines()[-3:])
+    return DevserverError(
+        f"cannot build {tool} with {go.version} of {tool.goroot}: {what}" + (f" (go says: {last})" if last else ""),
+        remedy=remedy,
+        cmd=list(done.argv),
+        rc=done.returncode,
+        stderr=said,
+    )

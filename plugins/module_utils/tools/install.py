@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Builds, places and links tools so that a failure leaves the host as it was, and a kill the old tool or the new one.
+
+What an older declaration left stays beside the new, so that going back to it is a matter of the link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import tempfile
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, point_link, sync_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, Plan, plan_tools
+
+_WORKSHOP = ".build-"
+
+
+def install_tools(
+    tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_user: str, timeout: float, check: bool
+) -> tuple[Changes, list[dict[str, str]]]:
+    """Make every tool present and linked; return what changed, and an entry of the result for each tool.
+
+    ``timeout``, in seconds, is for each build, and for the wait for another run. All tools are built before the first
+    is placed: where one fails, DevserverError is raised and nothing has changed.
+    """
+    for path in [*places, *(tool.goroot for tool in tools)]:
+        if not os.path.isabs(path):
+            raise DevserverError(f"{path!r} is not an absolute path", expected="root, bin_dir and goroot from / on")
+    plans = plan_tools(tools, places, check=check)
+    if not check and (any(plan.reason for plan in plans) or _leftovers(places.root)):
+        plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout)
+    changes = Changes()
+    for plan in plans:
+        plan.note(changes)
+    return changes, [plan.result(check=check) for plan in plans]
+
+
+def _install(tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_user: str, timeout: float) -> list[Plan]:
+    """Plan again and carry it out, alone; return what was done."""
+    account = find_account(build_user) if os.geteuid() == 0 else None
+    os.umask(0o022)  # What every user must reach would not be reachable under a stricter one.
+    try:
+        os.makedirs(places.root, exist_ok=True)
+        with locked(os.path.join(places.root, ".lock"), timeout=timeout) as lock:
+            for folder in _leftovers(places.root):
+                shutil.rmtree(folder)
+            plans = plan_tools(tools, places, check=False)
+            with _workshop(places.root, account) as (work, done):
+                builder = Builder(work, account, goproxy, timeout, lock)
+                plans = [_built(plan, builder, done) if plan.build else plan for plan in plans]
+                for plan in plans:
+                    _place(plan, done)
+    except OSError as error:
+        raise DevserverError(f"cannot install tools in {places.root}: {error}", path=places.root) from error
+    return plans
+
+
+def _leftovers(root: str) -> list[str]:
+    """Return the folders of runs that were killed; only who holds the lock knows that none of them is in use."""
+    return glob.glob(os.path.join(glob.escape(root), _WORKSHOP + "*"))
+
+
+@contextlib.contextmanager
+def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str]]:
+    """Yield a folder of ``account`` to build in, and one of this process for what is built; remove both at the end."""
+    top = tempfile.mkdtemp(prefix=_WORKSHOP, dir=root)
+    try:
+        work, done = os.path.join(top, "work"), os.path.join(top, "done")
+        os.mkdir(work, 0o700)
+        os.mkdir(done, 0o700)
+        if account:
+            # The account gets through to its own folder, and nobody else does.
+            os.chown(top, -1, account.gid)
+            os.chmod(top, 0o710)
+            os.chown(work, account.uid, account.gid)
+        yield work, done
+    finally:
+        shutil.rmtree(top)
+
+
+def _built(plan: Plan, builder: Builder, done: str) -> Plan:
+    """Build the tool into the folder ``done`` and return the plan with what the binary says about itself."""
+    assert plan.go is not None  # Only check mode plans without a Go.
+    binary = os.path.join(done, plan.name)
+    builder.build(plan.wanted.tool, plan.go, binary)
+    info = read_build_info(binary)
+    difference = plan.wanted.difference(info)
+    if difference:
+        raise DevserverError(
+            f"go install built {plan.wanted.tool} and the result is not that: {difference}",
+            expected=plan.wanted.lines().strip().replace("\n", ", "),
+            remedy="look at what differs in built",
+            built=plan.wanted.described(info).splitlines(),
+        )
+    return plan._replace(info=info)
+
+
+def _place(plan: Plan, done: str) -> None:
+    """Put what was built, if anything was, where it belongs, and point the link there."""
+    if plan.build:
+        folder = os.path.dirname(plan.path)
+        os.makedirs(folder, exist_ok=True)
+        os.replace(os.path.join(done, plan.name), plan.path)
+        sync_directory(folder)
+    if plan.replaced:
+        # A second name, so that there is a tool at every moment.
+        os.link(plan.link, plan.replaced)
+    if plan.reason:
+        os.makedirs(os.path.dirname(plan.link), exist_ok=True)
+        point_link(plan.link, plan.path)

@@ -1,0 +1,90 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a tool is declared to be: one main package at one exact version, and the name of its executable."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+# What Go calls a canonical version; pseudo-versions are pre-releases in form.
+_EXACT = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+incompatible)?\Z")
+_PACKAGE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*\Z")
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
+_TAG = re.compile(r"[A-Za-z0-9_.]+\Z")
+_MAJOR_VERSION = re.compile(r"v(?:[2-9]|[1-9]\d+)\Z")
+
+
+class Tool(t.NamedTuple):
+    """One tool as declared; ``tags`` are sorted, ``goroot`` is the tree of the Go that builds it."""
+
+    package: str
+    version: str
+    name: str
+    goroot: str
+    tags: tuple[str, ...] = ()
+    cgo: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.package}@{self.version}"
+
+
+def declared_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> list[Tool]:
+    """Return the tools that a module's option ``tools`` declares; ``goroot`` is for those that name none."""
+    tools = [_tool(entry, goroot) for entry in entries]
+    first: dict[str, Tool] = {}
+    for tool in tools:
+        if first.setdefault(tool.name, tool) is not tool:
+            raise DevserverError(
+                f"{first[tool.name]} and {tool} would both be called {tool.name}",
+                expected="one tool for each name",
+                remedy="drop one of them, or give one of them another name by the key name",
+            )
+    return tools
+
+
+def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
+    package, version = entry["package"], entry["version"]
+    if not _PACKAGE.match(package):
+        raise DevserverError(
+            f"{package!r} is not the import path of a tool",
+            expected="a main package in a module, such as golang.org/x/tools/gopls, without @version, https:// or ...",
+        )
+    if not _EXACT.match(version):
+        raise DevserverError(
+            f"{package} has the version {version!r}, which is not an exact pin: {_why_inexact(version)}",
+            expected="a full version such as v0.16.2, or a pseudo-version with its time and commit",
+            remedy=f"see which versions there are by go list -m -versions for the module of {package}, and write one",
+        )
+    name = entry.get("name") or executable_name(package)
+    tags = entry.get("tags") or []
+    _match(_NAME, name, f"the name of {package}", "a file name of letters, digits and . _ + -")
+    for tag in tags:
+        _match(_TAG, tag, f"a build tag of {package}", "letters, digits, _ and .")
+    return Tool(package, version, name, entry.get("goroot") or goroot, tuple(sorted(set(tags))), bool(entry.get("cgo")))
+
+
+def _match(pattern: t.Pattern[str], value: str, what: str, expected: str) -> None:
+    if not pattern.match(value):
+        raise DevserverError(f"{what} is {value!r}", expected=expected)
+
+
+def _why_inexact(version: str) -> str:
+    if version in ("latest", "upgrade", "patch"):
+        return "it means another version tomorrow"
+    if re.match(r"v\d+(\.\d+)?\Z", version):
+        return "Go takes the latest version that begins with it"
+    if re.match(r"\d+(\.\d+)*", version):
+        return "Go's versions begin with v"
+    return "Go takes it for a branch, a tag or a commit and looks up what that is today"
+
+
+def executable_name(package: str) -> str:
+    """Return the name that ``go install`` gives the executable: the last element that is not a major version."""
+    elements = package.split("/")
+    if len(elements) > 1 and _MAJOR_VERSION.match(elements[-1]):
+        elements.pop()
+    return elements[-1]

@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges what is there of a declared tool and says what is to be done about it; changes nothing.
+
+A tool lies in ``<root>/<name>/<version>-<Go version>/<name>``, and ``<bin_dir>/<name>`` links to it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
+    Go,
+    Wanted,
+    has_go,
+    installed_go,
+    wanted_info,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo, read_build_info
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
+
+
+class Places(t.NamedTuple):
+    """The folder that tools lie in and the folder of their links."""
+
+    root: str
+    bin_dir: str
+
+
+class _Found(t.NamedTuple):
+    """A binary as it was found; without ``info`` the ``problem`` says why there is none."""
+
+    info: BuildInfo | None
+    problem: str
+
+
+class Plan(t.NamedTuple):
+    """What is to be done for one tool.
+
+    ``reason`` says why it is not right as it is, ``build`` whether it has to be built for that; ``info`` is what the
+    binary at ``path`` says about itself. ``path`` is empty where there is no Go yet, in check mode. ``binary_now`` and
+    ``link_now`` describe the present state for the diff. A file in the place of the link moves to ``replaced``.
+    """
+
+    wanted: Wanted
+    go: Go | None
+    path: str
+    link: str
+    info: BuildInfo | None
+    reason: str
+    build: bool
+    binary_now: str
+    link_now: str
+    replaced: str
+
+    @property
+    def name(self) -> str:
+        return self.wanted.tool.name
+
+    def note(self, changes: Changes) -> None:
+        """Note in ``changes`` what this plan changes."""
+        if self.build:
+            changes.add(self.path or self.name, self.binary_now, self.wanted.lines())
+        if self.replaced:
+            changes.add(self.replaced, "", self.link_now)
+        changes.add(self.link, self.link_now, f"link to {self.path}\n")
+
+    def result(self, *, check: bool) -> dict[str, str]:
+        """Return the tool's entry in the module's result."""
+        tool = self.wanted.tool
+        return {
+            "name": tool.name,
+            "package": tool.package,
+            "module": self.info.module if self.info else "",
+            "version": tool.version,
+            "go": self.wanted.go,
+            "path": self.path,
+            "link": self.link,
+            "status": "present" if not self.reason else "would_install" if check else "installed",
+            "reason": self.reason,
+            "replaced": self.replaced,
+        }
+
+
+def plan_tools(tools: t.Sequence[Tool], places: Places, *, check: bool) -> list[Plan]:
+    """Return what is to be done for each of ``tools``; raise DevserverError for what cannot be done on this host.
+
+    A Go that is missing is an error, except where ``check``: the run that really installs it would have come before.
+    """
+    roots = {tool.goroot for tool in tools}
+    known = {goroot: None if check and not has_go(goroot) else installed_go(goroot) for goroot in roots}
+    return [_plan(tool, places, known[tool.goroot]) for tool in tools]
+
+
+def _plan(tool: Tool, places: Places, go: Go | None) -> Plan:
+    wanted = wanted_info(tool, go)
+    path = os.path.join(places.root, tool.name, _folder(tool, go), tool.name) if go else ""
+    link = os.path.join(places.bin_dir, tool.name)
+    found = _look(path)
+    link_now, blocked = _link_now(link)
+    defect = _defect(wanted, found, link)
+    return Plan(
+        wanted=wanted,
+        go=go,
+        path=path,
+        link=link,
+        info=None if defect else found.info,
+        reason=defect or ("" if link_now == f"link to {path}\n" else "not linked"),
+        build=bool(defect),
+        binary_now=_binary_now(wanted, found),
+        link_now=link_now,
+        replaced=link + time.strftime(".replaced-%Y%m%dT%H%M%S") if blocked else "",
+    )
+
+
+def _folder(tool: Tool, go: Go) -> str:
+    # Versions of Go with experiments or of its development have blanks in them.
+    return "{}-{}".format(tool.version, re.sub(r"[^\w.+-]+", "_", go.version))
+
+
+def _look(path: str) -> _Found:
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return _Found(None, "absent")
+    try:
+        info = read_build_info(path)
+    except DevserverError:
+        return _Found(None, "unreadable")
+    own = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o755
+    return _Found(info, "" if own else "other owner or mode")
+
+
+def _defect(wanted: Wanted, found: _Found, link: str) -> str:
+    """Return why the tool has to be built. Where it is absent, what the link leads to may tell more about that."""
+    if found.info:
+        return wanted.difference(found.info) or found.problem
+    previous = _look(os.path.realpath(link)).info if found.problem == "absent" else None
+    return wanted.difference(previous) if previous and wanted.difference(previous) else found.problem
+
+
+def _binary_now(wanted: Wanted, found: _Found) -> str:
+    problem = "" if found.problem in ("", "absent") else found.problem + "\n"
+    return (wanted.described(found.info) if found.info else "") + problem
+
+
+def _link_now(link: str) -> tuple[str, bool]:
+    """Return what stands in the place of the link, and whether that is a file which has to move out of its way."""
+    try:
+        status = os.lstat(link)
+    except FileNotFoundError:
+        return "", False
+    if stat.S_ISLNK(status.st_mode):
+        return f"link to {os.readlink(link)}\n", False
+    if not stat.S_ISREG(status.st_mode):
+        raise DevserverError(f"{link} is neither a file nor a link", remedy="move it away", path=link)
+    return "file of %d bytes\n" % status.st_size, True

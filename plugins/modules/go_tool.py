@@ -1,0 +1,215 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: go_tool
+short_description: Installs Go tools such as gopls and dlv, pinned and judged by what is inside them
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Builds main packages of Go modules at exact versions by a given Go and links them into a directory on PATH.
+  - Whether a tool is right is read from the build info in its binary, which is not run for that. It is built again
+    where its package, version, Go or build settings differ from what is declared, and where it is damaged.
+  - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>). Those of earlier declarations stay there.
+  - All tools of a call are built before the first is placed. Where a build fails, nothing has changed.
+  - Building is done by an unprivileged account with caches of its own that are removed afterwards. Settings that users
+    made by C(go env -w) have no effect on it.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  tools:
+    description: The tools.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      package:
+        description: The import path of the main package.
+        type: str
+        required: true
+      version:
+        description:
+          - The exact version of its module, such as V(v0.16.2), or a pseudo-version.
+          - V(latest), branches and short versions such as V(v0.16) are refused: they mean another version tomorrow.
+        type: str
+        required: true
+      name:
+        description:
+          - The name of the executable.
+          - By default the last element of O(tools[].package), or the one before it where the last one is a major
+            version such as C(v2).
+        type: str
+      goroot:
+        description: The tree of the Go that builds this tool. By default O(goroot).
+        type: path
+      tags:
+        description: Build tags.
+        type: list
+        elements: str
+        default: []
+      cgo:
+        description: Whether it is built with cgo, which needs a C compiler on the host.
+        type: bool
+        default: false
+  root:
+    description: The directory that the tools lie in.
+    type: path
+    default: /usr/local/lib/go-tools
+  bin_dir:
+    description:
+      - The directory of the links to the tools.
+      - A link that leads elsewhere is pointed anew. A file in the place of a link is moved aside to
+        C(<name>.replaced-<date and time>) with a warning. Anything else is an error.
+    type: path
+    default: /usr/local/bin
+  goroot:
+    description:
+      - The tree of the Go that builds the tools; links are followed.
+      - It must be there, except in check mode.
+    type: path
+    default: /usr/local/go
+  goproxy:
+    description:
+      - Where modules come from, as in Go's variable E(GOPROXY). Empty means Go's own default.
+      - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
+        E(GOPRIVATE) are taken from the environment of the task.
+    type: str
+    default: ""
+  build_user:
+    description:
+      - The account that builds. It must be able to read O(goroot) and to enter O(root).
+      - Without root's rights the module builds as the user that it runs as.
+    type: str
+    default: nobody
+  timeout:
+    description: How many seconds the build of one tool may take, and how many to wait for another run to end.
+    type: int
+    default: 900
+"""
+
+EXAMPLES = r"""
+- name: Install the language server and the debugger
+  gopherops.devserver.go_tool:
+    tools:
+      - package: golang.org/x/tools/gopls
+        version: v0.16.2
+      - package: github.com/go-delve/delve/cmd/dlv
+        version: v1.23.1
+  become: true
+
+- name: Install a tool from the company's proxy, with another Go than the rest
+  gopherops.devserver.go_tool:
+    tools:
+      - package: github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+        version: v2.1.6
+        goroot: /usr/local/lib/go/1.24.4
+    goproxy: https://goproxy.example.com
+  become: true
+"""
+
+RETURN = r"""
+tools:
+  description: The tools in the order of O(tools).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The name of the executable.
+      type: str
+      sample: gopls
+    package:
+      description: The import path of the main package.
+      type: str
+      sample: golang.org/x/tools/gopls
+    module:
+      description: The path of its module. Empty in check mode where the tool would be built.
+      type: str
+      sample: golang.org/x/tools/gopls
+    version:
+      description: The version of its module.
+      type: str
+      sample: v0.16.2
+    go:
+      description: The version of the Go that builds it. Empty where there is none yet, in check mode.
+      type: str
+      sample: go1.22.12
+    path:
+      description: The binary. Empty where there is no Go yet, in check mode.
+      type: str
+      sample: /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls
+    link:
+      description: The link to it.
+      type: str
+      sample: /usr/local/bin/gopls
+    status:
+      description: V(present), V(installed), or V(would_install) in check mode.
+      type: str
+      sample: installed
+    reason:
+      description:
+        - Why it was built, or would be. V(absent), V(other version), V(built by another Go), V(other build settings),
+          V(unreadable), or V(other owner or mode).
+        - V(not linked) means that the binary was right and only its link was set. Empty where all was right.
+      type: str
+      sample: built by another Go
+    replaced:
+      description: Where a file that stood in the place of the link was moved to. Empty where there was none.
+      type: str
+      sample: ""
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import install_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
+
+TOOL = {
+    "package": {"type": "str", "required": True},
+    "version": {"type": "str", "required": True},
+    "name": {"type": "str"},
+    "goroot": {"type": "path"},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "cgo": {"type": "bool", "default": False},
+}
+ARGUMENT_SPEC = {
+    "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL},
+    "root": {"type": "path", "default": "/usr/local/lib/go-tools"},
+    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    "goroot": {"type": "path", "default": "/usr/local/go"},
+    "goproxy": {"type": "str", "default": ""},
+    "build_user": {"type": "str", "default": "nobody"},
+    "timeout": {"type": "int", "default": 900},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    try:
+        changes, tools = install_tools(
+            declared_tools(params["tools"], params["goroot"]),
+            Places(params["root"], params["bin_dir"]),
+            goproxy=params["goproxy"],
+            build_user=params["build_user"],
+            timeout=params["timeout"],
+            check=module.check_mode,
+        )
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    for tool in tools:
+        if tool["replaced"]:
+            module.warn(f"{tool['link']} was a file, not a link: it goes to {tool['replaced']}")
+    module.exit_json(tools=tools, **changes.result())
+
+
+if __name__ == "__main__":
+    main()
