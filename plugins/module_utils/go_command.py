@@ -14,13 +14,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 
-def go_env(go: str, *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 20) -> dict[str, str]:
+def go_env(
+    go: str,
+    *names: str,
+    env: t.Mapping[str, str],
+    account: Account | None = None,
+    timeout: float = 20,
+) -> dict[str, str]:
     """Return what ``go env -json`` says to a process of ``account`` with exactly the environment ``env``.
 
+    With ``names`` it says these alone, and needs neither HOME nor a C compiler where none of them depends on it.
     The working directory is fixed to ``/`` because a go.mod, go.work or toolchain line would change the answer.
     Raises DevserverError with go's own words where it fails.
     """
-    done = run([go, "env", "-json"], env=dict(env, PWD="/"), account=account, timeout=timeout)
+    done = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not done.ok:
         why = done.stderr.strip() or "it took too long"
         raise DevserverError(f"{go} env -json failed: {why}", cmd=done.argv)
