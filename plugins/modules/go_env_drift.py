@@ -41,6 +41,9 @@ options:
     description: As O(gopherops.devserver.go_tool#module:bin_dir).
     type: path
     default: /usr/local/bin
+  tools_goroot:
+    description: The Go that builds the tools, where it is another one than O(goroot).
+    type: path
   host:
     description: Name of the host in the report and in fingerprints. The play gives its C(inventory_hostname).
     type: str
@@ -112,7 +115,9 @@ report:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
 
 
 def main() -> None:
@@ -122,6 +127,7 @@ def main() -> None:
         tools={"type": "list", "elements": "dict", "default": []},
         tools_root={"type": "path", "default": "/usr/local/lib/go-tools"},
         tools_bin_dir={"type": "path", "default": "/usr/local/bin"},
+        tools_goroot={"type": "path"},
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},
     )
@@ -132,7 +138,11 @@ def main() -> None:
             declaration_from(params),
             host=params["host"],
             go_version=params["go_version"],
-            tools=[],
+            tools=pinned_tools(
+                params["tools"],
+                goroot=params["tools_goroot"] or params["goroot"],
+                places=Places(params["tools_root"], params["tools_bin_dir"]),
+            ),
             timeout=params["timeout"],
         )
     except DevserverError as error:

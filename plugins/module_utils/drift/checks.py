@@ -95,7 +95,9 @@ def _mend(cell: Cell) -> str:
 
 
 def _is_managed(cell: Cell) -> bool:
-    return cell.context == "goenv" or (cell.source.file or "").startswith(("/etc/gopherops/", "/etc/security/gopherops"))
+    return cell.context == "goenv" or (cell.source.file or "").startswith(
+        ("/etc/gopherops/", "/etc/security/gopherops")
+    )
 
 
 def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
