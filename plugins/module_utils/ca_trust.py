@@ -43,7 +43,7 @@ def trust(pem: str, *, store: Store, check: bool) -> Changes:
     own = _certificates(read_text(path) or "", path)
     missing = {key: text for key, text in wanted.items() if key not in held}
     if missing:
-        changes.add(path, _listed(own), _listed(dict(own, **missing)))
+        changes.add(store.merged, "", _listed(missing))
         if not check:
             write_text(path, "".join(dict(own, **missing).values()), mode=0o644, uid=0, gid=0)
             _merge(store, missing)
@@ -76,12 +76,18 @@ def _certificates(text: str, where: str) -> dict[str, str]:
     """Return the PEM blocks by the SHA-256 of what they encode."""
     found = {}
     for block in _CERTIFICATE.findall(text):
-        try:
-            content = ssl.PEM_cert_to_DER_cert(block)
-        except ValueError as error:
-            raise DevserverError(f"{where} holds a certificate that is not valid PEM: {error}") from error
+        content = _decoded(block)
+        if not content:
+            raise DevserverError(f"{where} holds a certificate that is not valid PEM", remedy="write it anew")
         found[hashlib.sha256(content).hexdigest()] = block + "\n"
     return found
+
+
+def _decoded(block: str) -> bytes:
+    try:
+        return ssl.PEM_cert_to_DER_cert(block)
+    except ValueError:
+        return b""
 
 
 def _listed(certificates: t.Iterable[str]) -> str:

@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing a declaration to a host: directories and files, with the users' own rights."""
+
+from __future__ import annotations
+
+import getpass
+import os
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+
+@pytest.fixture
+def declare(tmp_path, monkeypatch):
+    """Declare for a user whose home is a temporary folder; only the context that lies in the home is written."""
+    monkeypatch.setattr(environment, "CONTEXTS", [GoEnvContext()])
+    home = tmp_path / "home é"
+    home.mkdir()
+    account = find_account(getpass.getuser())._replace(home=str(home))
+
+    def make(account=account, **variables):
+        variables = {"GOPATH": f"{home}/go", "GOBIN": f"{home}/go/bin", **variables}
+        return Declaration([UserEnvironment(account, variables, [])], "/g", [])
+
+    make.home = home
+    return make
+
+
+def tree(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_check_mode_tells_all_and_writes_nothing(declare):
+    told = environment.apply(declare(), check=True).result()
+    assert tree(declare.home) == []
+    done = environment.apply(declare(), check=False).result()
+    assert told == done
+    assert tree(declare.home) == [".config", ".config/go", ".config/go/env", "go", "go/bin"]
+    assert not environment.apply(declare(), check=False)
+
+
+def test_what_the_user_wrote_in_the_file_stays_and_so_does_its_mode(declare):
+    environment.apply(declare(), check=False)
+    file = declare.home / ".config/go/env"
+    file.write_text("GOPRIVATE=mine\n" + file.read_text())
+    file.chmod(0o600)
+    environment.apply(declare(GOFLAGS="-x"), check=False)
+    assert file.read_text().startswith("GOPRIVATE=mine\nGOPATH=")
+    assert "GOFLAGS=-x\n" in file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_in_the_place_of_a_directory_stops_it_before_the_first_write(declare):
+    (declare.home / "go").write_text("a file")
+    with pytest.raises(DevserverError, match=r"GOPATH=.*go is not a directory"):
+        environment.apply(declare(), check=False)
+    assert tree(declare.home) == ["go"]
+
+
+def test_a_pipe_in_the_place_of_the_file_does_not_hold_it_up(declare):
+    (declare.home / ".config/go").mkdir(parents=True)
+    os.mkfifo(declare.home / ".config/go/env")
+    with pytest.raises(DevserverError, match="not a regular file"):
+        environment.apply(declare(), check=False)
+
+
+def test_a_missing_home_is_named(declare):
+    gone = find_account(getpass.getuser())._replace(home="/nonexistent/home")
+    with pytest.raises(DevserverError, match="/nonexistent/home"):
+        environment.apply(declare(account=gone), check=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_another_users_rights_count_and_not_roots(declare, tmp_path):
+    tmp_path.chmod(0o755)
+    for parent in tmp_path.parents:
+        if parent.stat().st_uid == 0 and parent != parent.parent and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    nobody = find_account("nobody")._replace(home=str(declare.home))
+    with pytest.raises(DevserverError, match=r"cannot be used by user nobody: .* is not writable"):
+        environment.apply(declare(account=nobody), check=False)
+    assert tree(declare.home) == []
+    os.chown(declare.home, nobody.uid, nobody.gid)
+    environment.apply(declare(account=nobody), check=False)
+    assert {path.stat().st_uid for path in declare.home.rglob("*")} == {nobody.uid}
