@@ -149,7 +149,12 @@ def _oldest_core(log: Path) -> None:
 
 
 def _molecule(log: Path) -> None:
-    _tool(["molecule", "test", "--scenario-name", "default"], log, **molecule_environment())
+    env = python_env.tool_environment() | molecule_environment()
+    done = run(["molecule", "test", "--scenario-name", "default"], log=log, env=env, check=False)
+    if not done.ok:
+        # After what failed it goes on to destroy the containers, at length.
+        lines = done.output.partition("\nCRITICAL")[0].splitlines()[-ERRORS_SHOWN:]
+        raise Failure("\n".join([f"molecule, see {log}", *(f"    {line}" for line in lines)]))
 
 
 def molecule_environment() -> dict[str, str]:
