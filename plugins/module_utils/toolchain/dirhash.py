@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go's directory hash ``h1``: the digest that go.sum and the checksum database hold for a module."""
+
+from __future__ import annotations
+
+import base64
+import concurrent.futures
+import hashlib
+import os
+import typing as t
+import zipfile
+import zlib
+
+_CHUNK = 1 << 20
+
+
+def h1(digests: t.Mapping[str, str]) -> str:
+    """Return the ``h1:`` hash of files given as ``{name: sha256 in hex}``, with names as the module zip has them."""
+    lines = "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    return "h1:" + base64.b64encode(hashlib.sha256(lines.encode()).digest()).decode()
+
+
+def h1_of_zip(path: str) -> str:
+    """Return the ``h1:`` hash of the module zip at ``path``; raise ValueError where it is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if len(set(names)) != len(names) or any("\n" in name for name in names):
+                raise ValueError("a name stands in it twice, or has a line break")
+            # Inflating and hashing both let go of the interpreter's lock, so threads do help.
+            with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+                return h1(dict(zip(names, pool.map(lambda name: _sha256(archive, name), names))))
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+        raise ValueError(f"it is no zip that can be read: {error}") from error
+
+
+def _sha256(archive: zipfile.ZipFile, name: str) -> str:
+    digest = hashlib.sha256()
+    with archive.open(name) as file:
+        for chunk in iter(lambda: file.read(_CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()

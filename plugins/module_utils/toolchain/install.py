@@ -1,0 +1,229 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings the wanted toolchains and links onto the host: judge everything, fetch everything, then switch."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import links
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import (
+    Obtained,
+    Offer,
+    Release,
+    checked_bases,
+    obtain,
+    offers,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.store import (
+    Receipt,
+    Store,
+    fault,
+    sync_filesystem,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wish:
+    """What the user wants: versions as requested, where they go, and where they may come from.
+
+    ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
+    ``timeout`` is the seconds a server may stay silent.
+    """
+
+    versions: t.Sequence[str]
+    default: str | None
+    root: str
+    link: str
+    bin_dir: str
+    order: t.Sequence[str]
+    bases: t.Mapping[str, str]
+    checksums: t.Mapping[str, t.Any]
+    timeout: float
+
+
+@dataclasses.dataclass(frozen=True)
+class _Goal:
+    """A wish that was found sound, with every version resolved."""
+
+    requested: dict[str, str]
+    releases: list[Release]
+    bases: dict[str, str]
+    default: str
+    links: dict[str, str]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """How the host differs from the goal."""
+
+    present: dict[str, Receipt]
+    missing: dict[Release, list[Offer]]
+    links: list[links.Link]
+    leftovers: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.links or self.leftovers)
+
+
+def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]:
+    """Install what is missing, turn the links, and return the module's result; in check mode only look.
+
+    Raises DevserverError with the host as it was, unless the filesystem itself fails while links are turned.
+    """
+    goal = _goal(wish, platform)
+    store = Store(wish.root)
+    plan = _plan(wish, goal, store)
+    changes = _changes(plan, store)
+    receipts: dict[str, Receipt] = {}
+    if plan and not check:
+        os.umask(0o022)  # What every user must read would not be readable under a stricter one.
+        try:
+            with store.locked() as removed:
+                # Another run may have done the work while this one waited.
+                plan = dataclasses.replace(_plan(wish, goal, store), leftovers=removed)
+                changes = _changes(plan, store)
+                receipts = _install(plan.missing, store, wish.timeout)
+                links.make(plan.links)
+        except OSError as error:
+            raise _unwritable(error, wish) from error
+    toolchains = [_toolchain(version, goal, store, plan.present.get(version), receipts) for version in goal.requested]
+    return dict(
+        changes.result(),
+        toolchains=toolchains,
+        default={"version": goal.default, "path": store.path(goal.default), "link": wish.link},
+        moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
+    )
+
+
+def _goal(wish: Wish, platform: Platform) -> _Goal:
+    if not wish.versions:
+        raise DevserverError("no version is asked for", expected="at least one, such as 1.22.12")
+    _refuse_overlap(wish)
+    known = releases(platform.archive, wish.checksums)
+    requested = {resolve(text, known, platform.archive): text for text in wish.versions}
+    default = resolve(wish.default or wish.versions[0], known, platform.archive)
+    if default not in requested:
+        raise DevserverError(
+            f"the default Go {default} is not among the versions {', '.join(requested)}",
+            remedy="add it to toolchain_versions (versions), or choose a default from there",
+        )
+    wanted = [Release(version, platform, known[version]) for version in requested]
+    tools = {os.path.join(wish.bin_dir, f"go{v}"): os.path.join(wish.root, v, "bin", "go") for v in requested}
+    current = {wish.link: os.path.join(wish.root, default)}
+    for tool in ("go", "gofmt"):
+        current[os.path.join(wish.bin_dir, tool)] = os.path.join(wish.link, "bin", tool)
+    return _Goal(requested, wanted, checked_bases(wish.bases), default, {**tools, **current})
+
+
+def _refuse_overlap(wish: Wish) -> None:
+    places = {"root": wish.root, "bin_dir": wish.bin_dir}
+    for name, path in {**places, "link": wish.link}.items():
+        if not os.path.isabs(path) or os.path.normpath(path) != path:
+            raise DevserverError(f"{name} is {path!r}", expected="an absolute path without . and .. and a final slash")
+    for name, path in places.items():
+        if f"{path}/".startswith(f"{wish.link}/"):
+            raise DevserverError(
+                f"{name} {path} lies inside the link {wish.link}, whose place an own folder may have to leave",
+                remedy="choose a place outside",
+            )
+
+
+def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
+    receipts = {release: store.present(release.version, release.platform) for release in goal.releases}
+    missing = [release for release, receipt in receipts.items() if receipt is None]
+    return _Plan(
+        present={release.version: receipt for release, receipt in receipts.items() if receipt},
+        missing={release: offers(release, wish.order, goal.bases) for release in missing},
+        links=links.pending(goal.links),
+        leftovers=store.leftovers(),
+    )
+
+
+def _changes(plan: _Plan, store: Store) -> Changes:
+    changes = Changes()
+    for name in plan.leftovers:
+        changes.add(os.path.join(store.root, name), "left by an interrupted run\n", "")
+    if not os.path.isdir(store.root):
+        changes.add(store.root, "", "a folder\n")
+    for release in plan.missing:
+        path = store.path(release.version)
+        before = "not a whole Go of this version\n" if os.path.lexists(path) else ""
+        changes.add(path, before, f"go{release.version} {release.platform.archive}\n")
+    links.note(plan.links, changes)
+    return changes
+
+
+def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, Receipt]:
+    """Fetch and check all that is missing, and only then put any of it into its place."""
+    if not missing:
+        return {}
+    with store.stage() as stage:
+        receipts = {}
+        for release, candidates in missing.items():
+            folder = os.path.join(stage, release.version)
+            os.mkdir(folder)
+            receipts[folder] = _receipt(release, _stage(release, candidates, folder, timeout))
+        sync_filesystem(stage)
+        for folder, receipt in receipts.items():
+            store.put(os.path.join(folder, "tree"), receipt)
+    return {receipt.version: receipt for receipt in receipts.values()}
+
+
+def _stage(release: Release, candidates: t.Sequence[Offer], folder: str, timeout: float) -> Obtained:
+    archive, tree = os.path.join(folder, "archive"), os.path.join(folder, "tree")
+    obtained = obtain(release, candidates, archive, timeout=timeout)
+    os.mkdir(tree)
+    if obtained.offer.digest.startswith("h1:"):
+        unpack_zip(archive, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
+    else:
+        unpack_tar(archive, tree)
+    os.unlink(archive)
+    reason = fault(tree, release.version, release.platform)
+    if reason:
+        raise DevserverError(
+            f"what {obtained.offer.source} ({redacted(obtained.offer.location)}) delivered is not Go"
+            f" {release.version} for this host: {reason}",
+            expected=f"a go that runs here and answers go version go{release.version} {release.platform.reported}",
+            remedy="correct the checksum or the archive; where it could not be run at all, see whether the folder is"
+            " mounted noexec",
+        )
+    return obtained
+
+
+def _receipt(release: Release, obtained: Obtained) -> Receipt:
+    offer = obtained.offer
+    location = redacted(offer.location)
+    return Receipt(release.version, release.platform.archive, offer.source, location, offer.digest, obtained.size)
+
+
+def _toolchain(
+    version: str, goal: _Goal, store: Store, present: Receipt | None, installed: t.Mapping[str, Receipt]
+) -> dict[str, t.Any]:
+    receipt = present or installed.get(version)
+    return {
+        "version": version,
+        "requested": goal.requested[version],
+        "path": store.path(version),
+        "status": "present" if present else "installed" if receipt else "would_install",
+        **{name: getattr(receipt, name, None) for name in ("source", "location", "digest", "bytes")},
+    }
+
+
+def _unwritable(error: OSError, wish: Wish) -> DevserverError:
+    path = error.filename or wish.root
+    return DevserverError(
+        f"cannot write {path}: {error.strerror}",
+        expected="a place that this user may write, with room for about 400 MB for each version",
+        remedy="use become, or another toolchain_root, toolchain_link or toolchain_bin_dir",
+        path=path,
+    )

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The symbolic links by which a toolchain is found; what stands in a link's place is moved aside, never deleted."""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, point_link, sync_directory
+
+
+class Link(t.NamedTuple):
+    """A link that must be made or turned: ``aside`` is where a real file or folder in its place goes, or None."""
+
+    path: str
+    target: str
+    before: str
+    aside: str | None
+
+
+def pending(wanted: t.Mapping[str, str]) -> list[Link]:
+    """Return what must be done so that each path of ``wanted`` is a link to its target."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
+    links = []
+    for path, target in wanted.items():
+        before = _described(path)
+        if before != f"link to {target}\n":
+            real = before in ("a folder\n", "a file\n")
+            links.append(Link(path, target, before, f"{path}.replaced-{stamp}" if real else None))
+    return links
+
+
+def _described(path: str) -> str:
+    if os.path.islink(path):
+        return f"link to {os.readlink(path)}\n"
+    if not os.path.lexists(path):
+        return ""
+    return "a folder\n" if os.path.isdir(path) else "a file\n"
+
+
+def note(links: t.Sequence[Link], changes: Changes) -> None:
+    """Add the links, and the folders they need, to ``changes``."""
+    for folder in sorted({os.path.dirname(link.path) for link in links}):
+        if not os.path.isdir(folder):
+            changes.add(folder, "", "a folder\n")
+    for link in links:
+        changes.add(link.path, link.before, f"link to {link.target}\n")
+
+
+def make(links: t.Sequence[Link]) -> None:
+    """Make the links, each by one rename."""
+    for link in links:
+        os.makedirs(os.path.dirname(link.path), mode=0o755, exist_ok=True)
+        if link.aside is not None:
+            os.rename(link.path, link.aside)
+            sync_directory(os.path.dirname(link.path))
+        point_link(link.path, link.target)

@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder that holds the toolchains: one tree for each version, and beside it the receipt of its installation.
+
+A toolchain counts as present only with its receipt. The receipt is removed before a tree is exchanged and written
+after it, so a kill at any moment leaves a tree that is whole, or one that the next run replaces.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, sync_directory, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
+
+# Seconds to wait for another run that is installing.
+LOCK_WAIT = 600.0
+
+_STAGE = ".installing-"
+
+
+class Receipt(t.NamedTuple):
+    """Where an installed toolchain came from; ``location`` without credentials, ``bytes`` of the file fetched."""
+
+    version: str
+    platform: str
+    source: str
+    location: str
+    digest: str
+    bytes: int
+
+
+class Store:
+    """The toolchains below the folder ``root``."""
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def path(self, version: str) -> str:
+        return os.path.join(self.root, version)
+
+    def receipt_path(self, version: str) -> str:
+        return os.path.join(self.root, f"{version}.json")
+
+    def present(self, version: str, platform: Platform) -> Receipt | None:
+        """Return the receipt of a toolchain that is there, whole and of exactly this version; else None."""
+        receipt = self._receipt(version)
+        tree = self.path(version)
+        if receipt is None or receipt.platform != platform.archive or os.path.islink(tree):
+            return None
+        return receipt if fault(tree, version, platform) is None else None
+
+    def _receipt(self, version: str) -> Receipt | None:
+        try:
+            content = json.loads(read_text(self.receipt_path(version)) or "null")
+            receipt = Receipt(**{name: content[name] for name in Receipt._fields})
+        except (ValueError, TypeError, KeyError):
+            return None
+        return receipt if receipt.version == version else None
+
+    def leftovers(self) -> list[str]:
+        """Return the temporary folders that killed runs left, or that a run under way is using."""
+        try:
+            return sorted(name for name in os.listdir(self.root) if name.startswith(_STAGE))
+        except FileNotFoundError:
+            return []
+
+    @contextlib.contextmanager
+    def locked(self) -> t.Iterator[list[str]]:
+        """Keep other runs out, remove what killed ones left and say what it was.
+
+        Raises DevserverError where another run keeps the lock for more than LOCK_WAIT seconds.
+        """
+        os.makedirs(self.root, mode=0o755, exist_ok=True)
+        path = os.path.join(self.root, ".lock")
+        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as file:
+            _wait_for(file.fileno(), path)
+            leftovers = self.leftovers()
+            for name in leftovers:
+                remove(os.path.join(self.root, name))
+            yield leftovers
+
+    @contextlib.contextmanager
+    def stage(self) -> t.Iterator[str]:
+        """Give a temporary folder on the store's own filesystem; it is gone afterwards."""
+        folder = tempfile.mkdtemp(prefix=_STAGE, dir=self.root)
+        try:
+            yield folder
+        finally:
+            remove(folder)
+
+    def put(self, tree: str, receipt: Receipt) -> None:
+        """Move the finished ``tree``, which lies in a stage, to its place; what was there moves into the stage."""
+        place = self.path(receipt.version)
+        old = tree + ".replaced"
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.receipt_path(receipt.version))
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(place, old)
+        try:
+            os.rename(tree, place)
+        except OSError:
+            if os.path.lexists(old):
+                os.rename(old, place)
+            raise
+        sync_directory(self.root)
+        text = json.dumps(receipt._asdict(), indent=2, sort_keys=True) + "\n"
+        write_text(self.receipt_path(receipt.version), text, mode=0o644, uid=os.geteuid(), gid=os.getegid())
+
+
+def fault(tree: str, version: str, platform: Platform) -> str | None:
+    """Say what keeps ``tree`` from being the toolchain ``version``, judged by its VERSION file and its own ``go``."""
+    named = (read_text(os.path.join(tree, "VERSION")) or "").split("\n")[0].strip()
+    if named != f"go{version}":
+        return f"its VERSION file names {named or 'nothing'}"
+    go = os.path.join(tree, "bin", "go")
+    if not os.access(go, os.X_OK):
+        return "bin/go is missing or cannot be run"
+    try:
+        done = run([go, "version"], env={"PATH": SYSTEM_PATH, "GOTOOLCHAIN": "local", "GOENV": "off"}, timeout=60)
+    except DevserverError as error:
+        return error.what
+    expected = f"go version go{version} {platform.reported}"
+    if done.ok and done.stdout.strip() == expected:
+        return None
+    return f"its go answers {(done.stdout + done.stderr).strip()!r}, not {expected!r}"
+
+
+def sync_filesystem(path: str) -> None:
+    """Make all that was written to the filesystem of ``path`` durable, which beats syncing thousands of files."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: str) -> None:
+    """Remove whatever is at ``path``, without following a link."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
+
+
+def _wait_for(descriptor: int, path: str) -> None:
+    deadline = time.monotonic() + LOCK_WAIT
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+        if time.monotonic() > deadline:
+            raise DevserverError(
+                f"another run holds {path} for more than {LOCK_WAIT:.0f} seconds",
+                remedy="wait for it to end, or end it: the lock goes with its process",
+                path=path,
+            )
+        time.sleep(0.2)

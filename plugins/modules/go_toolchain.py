@@ -1,0 +1,221 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: go_toolchain
+short_description: Installs Go toolchains side by side, verified and switched by rename
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Keeps one tree for each Go version below O(root), with links by which C(go), C(gofmt) and C(go1.22.12) are found.
+  - What is fetched must have the digest that the collection's manifest, or O(checksums), holds for it. The next source
+    is asked only where the one before is out of reach; a wrong digest ends the task.
+  - A toolchain is unpacked beside its place, run once, and renamed into it. Whatever interrupts the module leaves the
+    old state or the new one, and the next run removes what was left over.
+  - All versions are fetched and checked before anything is switched. Versions that are no longer listed stay.
+notes:
+  - A real folder or file in the place of a link, such as a Go unpacked by hand to C(/usr/local/go), is moved aside and
+    reported, never deleted.
+  - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)), trusted certificate authorities from the
+    host's store. Certificates are always verified.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  versions:
+    description:
+      - The versions to install, such as V(1.22.12), without the prefix C(go); 1.21.0 is the oldest.
+      - A minor version such as V("1.22") means its newest patch in the manifest.
+    type: list
+    elements: str
+    required: true
+  default:
+    description: The version that O(link) leads to, one of O(versions). By default the first of them.
+    type: str
+  root:
+    description: The folder that holds one tree for each version.
+    type: path
+    default: /usr/local/lib/go
+  link:
+    description: The link to the default version's tree.
+    type: path
+    default: /usr/local/go
+  bin_dir:
+    description: Where the links C(go<version>), C(go) and C(gofmt) go; the latter two lead through O(link).
+    type: path
+    default: /usr/local/bin
+  sources:
+    description: Where to look, in this order. One without a location, or without a digest of its kind, is left out.
+    type: list
+    elements: str
+    choices: [archive, mirror, official, goproxy]
+    default: [archive, mirror, official, goproxy]
+  archive_dir:
+    description:
+      - A folder on the managed host with C(go<version>.<platform>.tar.gz) or
+        C(v0.0.1-go<version>.<platform>.zip) as a module proxy serves it.
+    type: path
+    default: ""
+  mirror:
+    description:
+      - A base URL below which C(go<version>.<platform>.tar.gz) is served.
+      - C(http) will do, because the digest is pinned; but not with a password in the URL.
+    type: str
+    default: ""
+  official:
+    description: The base URL of Go's own archives.
+    type: str
+    default: https://go.dev/dl
+  goproxy:
+    description: The base URL of a module proxy that serves C(golang.org/toolchain).
+    type: str
+    default: ""
+  checksums:
+    description:
+      - Digests by version and platform, which win over the manifest's.
+      - C(sha256) in 64 hex digits holds for the archive (sources V(archive), V(mirror), V(official)), C(h1:) for the
+        module (sources V(archive), V(goproxy)).
+    type: dict
+    default: {}
+  timeout:
+    description: Seconds that a server may stay silent before it counts as out of reach.
+    type: int
+    default: 60
+seealso:
+  - module: gopherops.devserver.go_env
+"""
+
+EXAMPLES = r"""
+- name: Two toolchains side by side
+  gopherops.devserver.go_toolchain:
+    versions: [1.22.12, 1.21.13]
+  become: true
+
+- name: From the company's module proxy alone
+  gopherops.devserver.go_toolchain:
+    versions: [1.22.12]
+    sources: [goproxy]
+    goproxy: https://goproxy.example.com
+  become: true
+
+- name: A release that the manifest does not know yet
+  gopherops.devserver.go_toolchain:
+    versions: [1.22.12, 1.28.1]
+    default: 1.28.1
+    checksums:
+      1.28.1:
+        linux-amd64: "{{ go_1_28_1_sha256 }}"
+  become: true
+"""
+
+RETURN = r"""
+toolchains:
+  description: The versions that were asked for, in order.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    version:
+      description: The exact version.
+      type: str
+    requested:
+      description: The version as it was asked for.
+      type: str
+    path:
+      description: Its tree, which is its C(GOROOT).
+      type: str
+    status:
+      description: V(present), V(installed), or in check mode V(would_install).
+      type: str
+    source:
+      description: The source that served it; V(null) where it is not installed yet.
+      type: str
+    location:
+      description: The URL or path that it came from, without credentials.
+      type: str
+    digest:
+      description: What was verified, as C(sha256:<hex>) or C(h1:<base64>).
+      type: str
+    bytes:
+      description: Size of the file that was fetched.
+      type: int
+  sample:
+    - version: 1.22.12
+      requested: "1.22"
+      path: /usr/local/lib/go/1.22.12
+      status: installed
+      source: goproxy
+      location: https://goproxy.example.com/golang.org/toolchain/@v/v0.0.1-go1.22.12.linux-amd64.zip
+      digest: h1:Hdh4VJAlDWzMnhKpqDwqJJr+sE7NgsJ86dyR4wrv2oY=
+      bytes: 69011435
+default:
+  description: The version that C(go) is.
+  returned: success
+  type: dict
+  sample: {version: 1.22.12, path: /usr/local/lib/go/1.22.12, link: /usr/local/go}
+moved_aside:
+  description: Real files and folders that stood in a link's place, and where they are now.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - path: /usr/local/go
+      to: /usr/local/go.replaced-20260102T030405Z
+"""
+
+import re
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import KINDS
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "versions": {"type": "list", "elements": "str", "required": True},
+    "default": {"type": "str"},
+    "root": {"type": "path", "default": "/usr/local/lib/go"},
+    "link": {"type": "path", "default": "/usr/local/go"},
+    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    "sources": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
+    "archive_dir": {"type": "path", "default": ""},
+    "mirror": {"type": "str", "default": ""},
+    "official": {"type": "str", "default": "https://go.dev/dl"},
+    "goproxy": {"type": "str", "default": ""},
+    "checksums": {"type": "dict", "default": {}},
+    "timeout": {"type": "int", "default": 60},
+}
+_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    wish = _wish(module.params)
+    # Ansible shows a module's arguments in verbose output; the passwords in them must not be readable there.
+    module.no_log_values.update(_PASSWORD.findall(" ".join(wish.bases.values())))
+    try:
+        result = converge(wish, this_platform(), check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    module.exit_json(**result)
+
+
+def _wish(params: t.Mapping[str, t.Any]) -> Wish:
+    bases = {source: params["archive_dir" if source == "archive" else source] for source in KINDS}
+    return Wish(
+        versions=params["versions"],
+        order=params["sources"],
+        bases=bases,
+        **{name: params[name] for name in ("default", "root", "link", "bin_dir", "checksums", "timeout")},
+    )
+
+
+if __name__ == "__main__":
+    main()
