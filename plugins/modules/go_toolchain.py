@@ -78,7 +78,7 @@ options:
     default: ""
   checksums:
     description:
-      - Digests by version and platform, which win over the manifest's.
+      - Digests by version, and below that by platform, such as V(linux-amd64). They win over the manifest's.
       - C(sha256) in 64 hex digits holds for the archive (sources V(archive), V(mirror), V(official)), C(h1:) for the
         module (sources V(archive), V(goproxy)).
     type: dict
