@@ -110,11 +110,17 @@ report:
       description: What is wrong, by rule, with severity, cause, impact, source, remedy and a stable fingerprint.
       type: list
       elements: dict
+summary:
+  description: The findings as lines for people; one line that says so where there are none.
+  returned: success
+  type: list
+  elements: str
+  sample: [no drift in 104 values]
 """
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report, summary
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
@@ -147,7 +153,7 @@ def main() -> None:
         )
     except DevserverError as error:
         module.fail_json(**error.result())
-    module.exit_json(changed=False, report=document)
+    module.exit_json(changed=False, report=document, summary=summary(document))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,17 @@ def report(
     }
 
 
+def summary(document: t.Mapping[str, t.Any]) -> list[str]:
+    """Return the report's findings as lines for people."""
+    lines = [_line(finding) for finding in document["findings"]]
+    return lines or [f"no drift in {len(document['cells'])} values"]
+
+
+def _line(finding: t.Mapping[str, t.Any]) -> str:
+    where = " ".join(filter(None, (finding["user"], finding["context"])))
+    return f"{finding['severity']} {finding['rule_id']} {where}: {finding['cause']}. {finding['remedy']['text']}."
+
+
 def _installed(goroot: str) -> str:
     """Return the version in GOROOT's VERSION file (first line ``go1.22.12``), empty where there is none."""
     first = (read_text(os.path.join(goroot, "VERSION")) or "").split("\n")[0].strip()

@@ -173,6 +173,8 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     document = report.report(world.declaration, host="h", go_version="1.22.12", tools=[tool], timeout=1)
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     assert document["toolchain"] == {"path": os.path.realpath(world.goroot), "version": "1.22.12"}
+    assert report.summary(document)[0].startswith("error GD101")
+    assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values"]
     assert "secret" not in json.dumps(document)
     assert "***@a.example" in json.dumps(document)
 
