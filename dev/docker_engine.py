@@ -42,7 +42,9 @@ def ensure(log: Path) -> None:
             "To mend it: sudo apt-get install docker.io iptables && sudo systemctl start docker && "
             "sudo usermod -aG docker $USER, then log in again"
         )
-    apt.require({"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables"}, log)
+    apt.require({"dockerd": "docker.io", "iptables": "iptables"}, log)
+    # Newer releases ship the client apart.
+    apt.require({"docker": "docker-cli"}, log)
     # The package itself starts the daemon where there is a service manager; then it runs because of us all the same.
     if not answer().ok:
         _start(log)
