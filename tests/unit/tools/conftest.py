@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A module proxy in a folder, hosts to install into, and the module as a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import typing as t
+import zipfile
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+
+COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+RUN = """
+import sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = sys.argv[1].encode()
+basic._ANSIBLE_PROFILE = "legacy"
+from ansible_collections.gopherops.devserver.plugins.modules.go_tool import main
+main()
+"""
+HELLO = 'package main\n\nfunc main() { println("hello") }\n'
+MODULES = {
+    "example.com/hello@v1.0.0": {"main.go": HELLO},
+    "example.com/hello@v1.1.0": {"main.go": HELLO},
+    "example.com/tool/v2@v2.3.4": {"main.go": HELLO},
+    "example.com/suite@v0.1.0-rc.1": {"cmd/x/main.go": HELLO, "lib/lib.go": "package lib\n"},
+    "example.com/broken@v1.0.0": {"main.go": "package main\n\nfunc main() { undefined() }\n"},
+    "example.com/future@v1.0.0": {"main.go": HELLO},
+}
+
+
+@pytest.fixture(scope="session")
+def goroot() -> str:
+    """The tree of this machine's own Go, which any user can read."""
+    go = shutil.which("go")
+    if not go:
+        pytest.skip("no go command on PATH")
+    env = dict(os.environ, GOTOOLCHAIN="local")
+    return subprocess.run(
+        [go, "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+@contextlib.contextmanager
+def public_folder() -> t.Iterator[pathlib.Path]:
+    """Yield a temporary folder that the build user can enter, which pytest's own are not."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="go-tool-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def proxy() -> t.Iterator[str]:
+    """The URL of a module proxy that serves MODULES."""
+    with public_folder() as folder:
+        for name, files in MODULES.items():
+            _publish(folder, *name.split("@"), files)
+        yield folder.as_uri()
+
+
+def _publish(folder: pathlib.Path, module: str, version: str, files: t.Mapping[str, str]) -> None:
+    versions = folder / module / "@v"
+    versions.mkdir(parents=True, exist_ok=True)
+    go_mod = "module %s\n\ngo %s\n" % (module, "1.999" if "future" in module else "1.21")
+    (versions / f"{version}.info").write_text(json.dumps({"Version": version, "Time": "2026-01-01T00:00:00Z"}))
+    (versions / f"{version}.mod").write_text(go_mod)
+    with (versions / "list").open("a") as listed:
+        listed.write(f"{version}\n")
+    with zipfile.ZipFile(versions / f"{version}.zip", "w") as archive:
+        for path, text in {"go.mod": go_mod, **files}.items():
+            archive.writestr(f"{module}@{version}/{path}", text)
+
+
+class Host:
+    """Folders to install into, and the module run on them; what its process prints is kept in ``said``."""
+
+    def __init__(self, folder: pathlib.Path, goroot: str, proxy: str) -> None:
+        self.root = folder / "tools"
+        self.bin = folder / "bin"
+        self.options = {"root": str(self.root), "bin_dir": str(self.bin), "goroot": goroot, "goproxy": proxy}
+        self.said = ""
+
+    def start(self, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any) -> subprocess.Popen[str]:
+        arguments: dict[str, t.Any] = dict(self.options, tools=tools, _ansible_check_mode=check, **options)
+        # The checksum database knows nothing of the modules made here.
+        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com")
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]
+        return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def finish(self, process: subprocess.Popen[str]) -> dict[str, t.Any]:
+        stdout, stderr = process.communicate()
+        self.said = stdout + stderr
+        assert stdout, stderr
+        result: dict[str, t.Any] = json.loads(stdout)
+        return result
+
+    def run(self, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        return self.finish(self.start(*tools, check=check, **options))
+
+    def leftovers(self) -> list[pathlib.Path]:
+        return list(self.root.glob(".build-*"))
+
+    def files(self) -> list[str]:
+        """Return every path below the two folders, but for the lock."""
+        found = [path for folder in (self.root, self.bin) for path in folder.rglob("*")]
+        return sorted(str(path.relative_to(self.root.parent)) for path in found if path.name != ".lock")
+
+
+@pytest.fixture
+def host(goroot: str, proxy: str) -> t.Iterator[Host]:
+    """A host without any tool."""
+    with public_folder() as folder:
+        yield Host(folder, goroot, proxy)
+
+
+@pytest.fixture(scope="session")
+def _built(goroot: str, proxy: str) -> t.Iterator[Host]:
+    with public_folder() as folder:
+        host = Host(folder, goroot, proxy)
+        result = host.run({"package": "example.com/hello", "version": "v1.0.0"})
+        assert result.get("changed"), result
+        yield host
+
+
+@pytest.fixture
+def provisioned(host: Host, _built: Host) -> Host:
+    """A host with example.com/hello@v1.0.0."""
+    shutil.copytree(_built.root, host.root)
+    host.bin.mkdir()
+    binary = next(host.root.glob("hello/*/hello"))
+    (host.bin / "hello").symlink_to(binary)
+    return host

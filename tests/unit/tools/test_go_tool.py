@@ -1,0 +1,323 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module as a process, building real tools from a local proxy by this machine's Go."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import threading
+import typing as t
+
+import pytest
+
+HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
+Host = t.Any  # conftest's; tests do not import from it
+
+
+def only(result: dict[str, t.Any]) -> dict[str, str]:
+    (tool,) = result["tools"]
+    return t.cast("dict[str, str]", tool)
+
+
+def outcome(result: dict[str, t.Any]) -> tuple[bool, str, str]:
+    tool = only(result)
+    return result["changed"], tool["status"], tool["reason"]
+
+
+def build_lines(goroot: str, binary: str) -> str:
+    return subprocess.check_output([f"{goroot}/bin/go", "version", "-m", binary], text=True)
+
+
+def test_installs_links_and_leaves_it_at_that(host: Host, goroot: str) -> None:
+    tools = [
+        HELLO,
+        {"package": "example.com/tool/v2", "version": "v2.3.4"},
+        {"package": "example.com/suite/cmd/x", "version": "v0.1.0-rc.1", "name": "ex"},
+    ]
+    planned = host.run(*tools, check=True)
+    assert host.files() == []
+    done = host.run(*tools)
+    assert "tools" in done, done
+    assert [tool["name"] for tool in done["tools"]] == ["hello", "tool", "ex"]
+    assert [tool["module"] for tool in done["tools"]] == [
+        "example.com/hello",
+        "example.com/tool/v2",
+        "example.com/suite",
+    ]
+    for tool in done["tools"]:
+        folder = f"{tool['version']}-{tool['go']}"
+        assert tool["path"] == str(host.root / tool["name"] / folder / tool["name"])
+        assert os.readlink(tool["link"]) == tool["path"]
+        assert os.stat(tool["path"]).st_mode & 0o7777 == 0o755
+        assert os.stat(tool["path"]).st_uid == os.geteuid()
+        assert subprocess.run([tool["link"]], capture_output=True, text=True).stderr == "hello\n"
+        said = build_lines(goroot, tool["path"])
+        assert f"\tmod\t{tool['module']}\t{tool['version']}\t" in said
+        assert "-trimpath=true" in said
+    assert planned["diff"] == done["diff"]
+    assert [tool["status"] for tool in planned["tools"]] == ["would_install"] * 3
+    assert [tool["status"] for tool in done["tools"]] == ["installed"] * 3
+    assert host.leftovers() == []
+    before = host.files()
+    again = host.run(*tools, goproxy="off")
+    assert (again["changed"], again["diff"]) == (False, [])
+    assert {(tool["status"], tool["reason"]) for tool in again["tools"]} == {("present", "")}
+    assert host.files() == before
+
+
+def test_check_mode_on_a_host_without_go(host: Host) -> None:
+    result = host.run(HELLO, check=True, goroot="/nonexistent/go", build_user="nobody-yet")
+    assert outcome(result) == (True, "would_install", "absent")
+    assert only(result)["path"] == ""
+    assert not host.root.exists()
+
+
+def test_without_go_it_says_so(host: Host) -> None:
+    result = host.run(HELLO, goroot="/nonexistent/go")
+    assert result["failed"]
+    assert "no Go at /nonexistent/go" in result["msg"]
+    assert not host.root.exists()
+
+
+def test_another_version_is_built_and_the_way_back_is_a_link(provisioned: Host) -> None:
+    newer = dict(HELLO, version="v1.1.0")
+    planned = provisioned.run(newer, check=True)
+    assert outcome(planned) == (True, "would_install", "other version")
+    done = provisioned.run(newer)
+    assert outcome(done) == (True, "installed", "other version")
+    assert done["diff"] == planned["diff"]
+    assert os.readlink(provisioned.bin / "hello") == only(done)["path"]
+    back = provisioned.run(HELLO, goproxy="off")
+    assert outcome(back) == (True, "installed", "not linked")
+    assert os.readlink(provisioned.bin / "hello") == only(back)["path"] != only(done)["path"]
+
+
+def remove(link: pathlib.Path) -> None:
+    link.unlink()
+
+
+def point_elsewhere(link: pathlib.Path) -> None:
+    link.unlink()
+    link.symlink_to("/bin/true")
+
+
+@pytest.mark.parametrize("harm", [remove, point_elsewhere])
+def test_a_link_is_restored_without_a_build(provisioned: Host, harm: t.Callable[[pathlib.Path], None]) -> None:
+    harm(provisioned.bin / "hello")
+    planned = provisioned.run(HELLO, check=True)
+    result = provisioned.run(HELLO, goproxy="off")
+    assert outcome(result) == (True, "installed", "not linked")
+    assert planned["diff"] == result["diff"]
+    assert os.readlink(provisioned.bin / "hello") == only(result)["path"]
+
+
+def test_a_file_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
+    link = provisioned.bin / "hello"
+    link.unlink()
+    link.write_text("by hand")
+    result = provisioned.run(HELLO, goproxy="off")
+    replaced = only(result)["replaced"]
+    assert re.fullmatch(re.escape(str(link)) + r"\.replaced-\d{8}T\d{6}", replaced)
+    assert pathlib.Path(replaced).read_text() == "by hand"
+    assert os.readlink(link) == only(result)["path"]
+    assert replaced in str(result["warnings"])
+    assert replaced in [change["before_header"] for change in result["diff"]]
+
+
+def test_a_directory_in_the_place_of_the_link_is_refused(provisioned: Host) -> None:
+    (provisioned.bin / "hello").unlink()
+    (provisioned.bin / "hello").mkdir()
+    result = provisioned.run(HELLO)
+    assert "neither a file nor a link" in result["msg"]
+
+
+def truncated(binary: pathlib.Path) -> None:
+    os.truncate(binary, binary.stat().st_size - 1)
+
+
+def emptied(binary: pathlib.Path) -> None:
+    os.truncate(binary, 0)
+
+
+def of_another_go(binary: pathlib.Path) -> None:
+    content = binary.read_bytes()
+    at = content.index(b"\xff Go buildinf:") + 33
+    length = content[at - 1]
+    binary.write_bytes(content[:at] + b"go1.2.3" + b"x" * (length - 7) + content[at + length :])
+
+
+def writable_for_all(binary: pathlib.Path) -> None:
+    binary.chmod(0o777)
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (truncated, "unreadable"),
+        (emptied, "unreadable"),
+        (of_another_go, "built by another Go"),
+        (writable_for_all, "other owner or mode"),
+    ],
+)
+def test_what_is_wrong_with_a_binary_is_seen(
+    provisioned: Host, harm: t.Callable[[pathlib.Path], None], reason: str
+) -> None:
+    harm((provisioned.bin / "hello").resolve())
+    assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", reason)
+
+
+def test_a_damaged_binary_is_built_again(provisioned: Host) -> None:
+    binary = (provisioned.bin / "hello").resolve()
+    good = binary.read_bytes()
+    truncated(binary)
+    planned = provisioned.run(HELLO, check=True)
+    result = provisioned.run(HELLO)
+    assert outcome(result) == (True, "installed", "unreadable")
+    assert planned["diff"] == result["diff"]
+    assert binary.read_bytes() == good
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [({"tags": ["loud", "big"]}, "-tags=big,loud"), ({"cgo": True}, "CGO_ENABLED=1")],
+    ids=["tags", "cgo"],
+)
+def test_other_settings_are_built_anew(provisioned: Host, goroot: str, settings: dict[str, t.Any], line: str) -> None:
+    wanted = dict(HELLO, **settings)
+    result = provisioned.run(wanted)
+    assert outcome(result) == (True, "installed", "other build settings")
+    assert line in build_lines(goroot, only(result)["path"])
+    assert outcome(provisioned.run(wanted, goproxy="off")) == (False, "present", "")
+    assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", "other build settings")
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "options", "expected"),
+    [
+        ("example.com/broken", "v1.0.0", {}, ["does not compile", "undefined"]),
+        ("example.com/hello", "v9.9.9", {}, ["no such version", "go list -m -versions"]),
+        ("example.com/hello", "latest", {}, ["not an exact pin"]),
+        ("example.com/future", "v1.0.0", {}, ["needs Go 1.999 or later", "go1.", "goroot"]),
+        ("example.com/suite/cmd/none", "v0.1.0-rc.1", {}, ["no such main package"]),
+        ("example.com/suite/lib", "v0.1.0-rc.1", {}, ["no such main package"]),
+        ("example.com/hello", "v1.0.0", {"goproxy": "off"}, ["cannot be reached", "goproxy"]),
+        ("example.com/hello", "v1.0.0", {"goproxy": "https://me:s3cret@127.0.0.1:9"}, ["cannot be reached", "goproxy"]),
+        ("example.com/hello", "v1.0.0", {"root": "tools"}, ["not an absolute path"]),
+        ("example.com/hello", "v1.0.0", {"timeout": 0}, ["longer than 0 seconds", "timeout"]),
+    ],
+)
+def test_a_tool_that_fails_leaves_the_host_as_it_was(
+    host: Host, package: str, version: str, options: dict[str, t.Any], expected: list[str]
+) -> None:
+    good = {"package": "example.com/tool/v2", "version": "v2.3.4"} if package == "example.com/broken" else None
+    result = host.run(*filter(None, [good, {"package": package, "version": version}]), **options)
+    assert result["failed"]
+    assert package in result["msg"] or options.get("root") in result["msg"]
+    for words in expected:
+        assert words in result["msg"]
+    assert host.files() == []
+    assert "s3cret" not in host.said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
+def test_a_build_user_that_does_not_exist_is_named(host: Host) -> None:
+    assert "'nobody-here' does not exist" in host.run(HELLO, build_user="nobody-here")["msg"]
+    assert not host.root.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
+def test_builds_without_roots_rights_and_in_a_folder_of_its_own(host: Host, goroot: str) -> None:
+    tree, log = host.root.parent / "go", host.root.parent / "log"
+    (tree / "bin").mkdir(parents=True)
+    log.touch()
+    log.chmod(0o666)
+    wrapper = tree / "bin/go"
+    wrapper.write_text(f'#!/bin/sh\n{{ id -un; stat -c "%U %a" . ..; env; }} >>{log}\nexec {goroot}/bin/go "$@"\n')
+    wrapper.chmod(0o755)
+    result = host.run(HELLO, goroot=str(tree))
+    assert outcome(result) == (True, "installed", "absent")
+    asked, built = re.split(r"(?m)^nobody$", log.read_text())
+    assert asked.startswith("root\n")
+    assert built.startswith("\nnobody 700\nroot 710\n")
+    given = dict(line.split("=", 1) for line in built.splitlines() if "=" in line)
+    assert {name: given[name] for name in ("GOENV", "GOTOOLCHAIN", "GOFLAGS")} == {
+        "GOENV": "off",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "",
+    }
+    assert all(given[name].startswith(f"{host.root}/.build-") for name in ("HOME", "GOPATH", "GOMODCACHE", "GOCACHE"))
+
+
+def test_two_at_once_build_once(host: Host) -> None:
+    processes = [host.start(HELLO) for _ in range(2)]
+    results = [host.finish(process) for process in processes]
+    assert sorted(outcome(result) for result in results) == [(False, "present", ""), (True, "installed", "absent")]
+    assert host.leftovers() == []
+
+
+@contextlib.contextmanager
+def silent_server() -> t.Iterator[tuple[str, threading.Event]]:
+    """Yield the address of a server that takes requests and never answers, and what tells that one has come."""
+    arrived = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        connections = []
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connections.append(server.accept()[0])
+                    arrived.set()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        yield "http://127.0.0.1:%d" % server.getsockname()[1], arrived
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+        for connection in connections:
+            connection.close()
+
+
+def test_a_build_that_hangs_ends_at_its_time_limit(host: Host) -> None:
+    with silent_server() as (url, _arrived):
+        result = host.run(HELLO, goproxy=url, timeout=2)
+    assert "longer than 2 seconds" in result["msg"]
+    assert host.files() == []
+
+
+def test_after_a_kill_the_lock_lasts_as_long_as_go_and_the_next_run_repairs(host: Host) -> None:
+    with silent_server() as (url, arrived):
+        process = host.start(HELLO, goproxy=url)
+        assert arrived.wait(60)
+        process.kill()
+        process.communicate()
+        assert host.leftovers()
+        assert "another run has held the lock" in host.run(HELLO, timeout=0)["msg"]
+    assert outcome(host.run(HELLO)) == (True, "installed", "absent")
+    assert host.leftovers() == []
+
+
+def test_leftovers_go_even_where_nothing_is_to_be_built(provisioned: Host) -> None:
+    rest = provisioned.root / ".build-killed/work/mod"
+    rest.mkdir(parents=True)
+    rest.chmod(0o500)
+    assert outcome(provisioned.run(HELLO, check=True)) == (False, "present", "")
+    assert provisioned.leftovers()
+    assert outcome(provisioned.run(HELLO)) == (False, "present", "")
+    assert provisioned.leftovers() == []
+
+
+def test_a_strict_umask_keeps_nobody_out(host: Host) -> None:
+    before = os.umask(0o077)
+    try:
+        process = host.start(HELLO)
+    finally:
+        os.umask(before)
+    result = host.finish(process)
+    for folder in pathlib.Path(only(result)["path"]).parents[:3]:
+        assert folder.stat().st_mode & 0o777 == 0o755

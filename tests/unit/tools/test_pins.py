@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The names of executables, and which declarations are refused."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools, executable_name
+
+
+@pytest.mark.parametrize(
+    ("package", "name"),
+    [
+        ("golang.org/x/tools/gopls", "gopls"),
+        ("github.com/go-delve/delve/cmd/dlv", "dlv"),
+        ("mvdan.cc/gofumpt", "gofumpt"),
+        ("github.com/golangci/golangci-lint/v2/cmd/golangci-lint", "golangci-lint"),
+        ("github.com/bazelbuild/buildtools/v7", "buildtools"),
+        ("example.com/tool/v25", "tool"),
+        ("example.com/tool/v1", "v1"),
+        ("example.com/tool/v0", "v0"),
+        ("example.com/tool/v01", "v01"),
+        ("example.com/tool/v2beta", "v2beta"),
+        ("gopkg.in/tool.v2", "tool.v2"),
+        ("example.com", "example.com"),
+    ],
+)
+def test_executable_is_named_as_go_install_does(package: str, name: str) -> None:
+    assert executable_name(package) == name
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "v0.16.2",
+        "v1.0.0-rc.1",
+        "v0.0.0-20240112132812-db90d7bdb2cc",
+        "v2.0.0+incompatible",
+    ],
+)
+def test_exact_pins_are_taken(version: str) -> None:
+    (tool,) = declared_tools([{"package": "example.com/x", "version": version}], "/go")
+    assert str(tool) == f"example.com/x@{version}"
+    assert tool.goroot == "/go"
+
+
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("latest", "another version tomorrow"),
+        ("upgrade", "another version tomorrow"),
+        ("v0", "latest version that begins with it"),
+        ("v0.16", "latest version that begins with it"),
+        ("0.16.2", "begin with v"),
+        ("master", "branch"),
+        ("db90d7bdb2cc", "branch"),
+        (">=v1.2.3", "branch"),
+        ("v01.2.3", "branch"),
+        ("v1.2.3+meta", "branch"),
+        ("v1.2.3 ", "branch"),
+        ("", "branch"),
+    ],
+)
+def test_inexact_pins_are_refused_with_the_reason(version: str, why: str) -> None:
+    with pytest.raises(DevserverError, match=why) as caught:
+        declared_tools([{"package": "example.com/x", "version": version}], "/go")
+    assert "example.com/x" in str(caught.value)
+    assert "v0.16.2" in caught.value.expected
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "gopls",
+        "cmd/go",
+        "./tool",
+        "../tool",
+        "/usr/tool",
+        "-flag.com/x",
+        "https://example.com/x",
+        "example.com/x@v1.0.0",
+        "example.com/x/...",
+        "example.com/../x",
+        "example.com/x/",
+        "example.com/x y",
+        "",
+    ],
+)
+def test_what_is_no_package_of_a_module_is_refused(package: str) -> None:
+    with pytest.raises(DevserverError, match="not the import path"):
+        declared_tools([{"package": package, "version": "v1.0.0"}], "/go")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"name": "../x"}, {"name": ".x"}, {"name": "a/b"}, {"name": "-x"}, {"tags": ["a,b"]}, {"tags": ["a b"]}],
+)
+def test_names_and_tags_that_mean_something_else_are_refused(extra: dict[str, t.Any]) -> None:
+    with pytest.raises(DevserverError, match=r"example\.com/x is"):
+        declared_tools([{"package": "example.com/x", "version": "v1.0.0", **extra}], "/go")
+
+
+def test_two_tools_of_one_name_are_refused_until_one_gets_another() -> None:
+    one = {"package": "example.com/x", "version": "v1.0.0"}
+    two = {"package": "example.org/x/v2", "version": "v2.0.0"}
+    with pytest.raises(DevserverError, match="both be called x"):
+        declared_tools([one, two], "/go")
+    assert [tool.name for tool in declared_tools([one, dict(two, name="y")], "/go")] == ["x", "y"]
+
+
+def test_order_and_repetition_of_tags_do_not_matter() -> None:
+    entries = [
+        {"package": "example.com/x", "version": "v1.0.0", "tags": tags} for tags in (["b", "a", "a"], ["a", "b"])
+    ]
+    assert declared_tools(entries[:1], "/go") == declared_tools(entries[1:], "/go")
