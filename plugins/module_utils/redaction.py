@@ -13,3 +13,8 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
 def redacted(text: str) -> str:
     """Return ``text`` with the user and password of every URL in it replaced by three asterisks."""
     return _CREDENTIALS.sub("***@", text)
+
+
+def credentials(text: str) -> list[str]:
+    """Return the user and password of every URL in ``text``, as AnsibleModule.no_log_values takes them."""
+    return [found[:-1] for found in _CREDENTIALS.findall(text)]

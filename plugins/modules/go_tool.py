@@ -78,6 +78,7 @@ options:
   goproxy:
     description:
       - Where modules come from, as in Go's variable E(GOPROXY). Empty means Go's own default.
+      - Credentials in it are kept out of results and logs.
       - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
         E(GOPRIVATE) are taken from the environment of the task.
     type: str
@@ -168,6 +169,7 @@ tools:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import install_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
@@ -194,6 +196,8 @@ ARGUMENT_SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
+    # The option as a whole is no secret: were it one, every "off" and "direct" in the result would be blotted out.
+    module.no_log_values.update(credentials(params["goproxy"]))
     try:
         changes, tools = install_tools(
             declared_tools(params["tools"], params["goroot"]),

@@ -12,7 +12,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 
 # What Go calls a canonical version; pseudo-versions are pre-releases in form.
 _EXACT = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+incompatible)?\Z")
-_PACKAGE = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*\Z")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*\Z")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_.]+\Z")
 _MAJOR_VERSION = re.compile(r"v(?:[2-9]|[1-9]\d+)\Z")
