@@ -33,7 +33,7 @@ def up(destination: str) -> None:
         _provision(target, log)
     with phases.phase("Drift check") as log:
         report = _check(target, log)
-    print(f"\n{summary(report)}\n\n{target.connect}\n{phases.table()}", flush=True)
+    print(f"\n{summary(report)}\n\n{target.connect}\n\n{phases.table()}", flush=True)
     if report["findings"]:
         raise Failure(f"{target.name} drifts: the findings are above")
 

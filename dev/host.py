@@ -204,4 +204,4 @@ def _ssh_config(port: int) -> str:
 def _embedded_connect() -> str:
     entry = SSH_CONFIG.read_text()
     command = f"ssh -F {SSH_CONFIG.relative_to(ROOT)} {ALIAS}"
-    return f"Connect, from this folder:\n  {command}\nFor VS Code, put this into ~/.ssh/config:\n\n{entry}"
+    return f"Connect, from this folder:\n  {command}\nFor VS Code, put this into ~/.ssh/config:\n\n{entry.rstrip()}"
