@@ -18,6 +18,7 @@ description:
     where its package, version, Go or build settings differ from what is declared, and where it is damaged.
   - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>). Those of earlier declarations stay there.
   - All tools of a call are built before the first is placed. Where a build fails, nothing has changed.
+  - Warns of a dlv that does not support the Go which builds it: it would build, and refuse to debug.
   - Building is done by an unprivileged account with caches of its own that are removed afterwards. Settings that users
     made by C(go env -w) have no effect on it.
 extends_documentation_fragment:
@@ -173,6 +174,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import install_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
 TOOL = {
     "package": {"type": "str", "required": True},
@@ -212,6 +214,9 @@ def main() -> None:
     for tool in tools:
         if tool["replaced"]:
             module.warn(f"{tool['link']} was a file, not a link: it goes to {tool['replaced']}")
+        refusal = reservation(tool["package"], tool["version"], tool["go"])
+        if refusal:
+            module.warn(refusal)
     module.exit_json(tools=tools, **changes.result())
 
 

@@ -181,9 +181,9 @@ _CAUSES = (
         "check goproxy, and from this host the way to it: proxy variables, name service, certificate authorities",
     ),
     (
-        r"unknown revision|invalid version|40[34] |410 Gone|no matching versions|(?:info|mod|zip): no such file",
-        "there is no such version",
-        "see which ones there are by go list -m -versions, and correct the pin",
+        r"unknown revision|invalid version|40[0134] |410 Gone|no matching versions|(?:info|mod|zip): no such file",
+        "there is no such version, or the proxy does not give it out",
+        "see which ones there are by go list -m -versions, and correct the pin or goproxy",
     ),
     (r"no space left on device", "the disk is full", "make room where root is, a build needs about 1 GB"),
     (r"C compiler .* not found", "it is declared with cgo and there is no C compiler", "install gcc, or drop cgo"),
@@ -207,7 +207,7 @@ def _failure(tool: Tool, go: Go, done: Completed, timeout: float) -> DevserverEr
             if match:
                 what, remedy = meaning.format(*match.groups()), advice
                 break
-    last = " / ".join(said.splitlines()[-3:])
+    last = " / ".join([line for line in said.splitlines() if not line.startswith("go: downloading ")][-3:])
     return DevserverError(
         f"cannot build {tool} with {go.version} of {tool.goroot}: {what}" + (f" (go says: {last})" if last else ""),
         remedy=remedy,
