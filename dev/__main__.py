@@ -35,7 +35,8 @@ def main() -> int:
     try:
         with only_one():
             return 1 if COMMANDS[arguments.command](arguments) is False else 0
-    except Failure as failure:
+    # An OSError here is the machine's: no space left, no permission.
+    except (Failure, OSError) as failure:
         print(f"\nfailed: {failure}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on", file=sys.stderr)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 
 from dev import docker_engine, images, state
-from dev.checkout import CACHE, DEVSERVER, LABEL, LOGS, ROOT
+from dev.checkout import CACHE, DEVSERVER, LABEL, LOGS, ROOT, Failure
 from dev.command import query
 
 FOLDERS = (DEVSERVER, ROOT / ".ansible", ROOT / "tests" / "output")
@@ -17,13 +17,16 @@ FOLDERS = (DEVSERVER, ROOT / ".ansible", ROOT / "tests" / "output")
 def clean() -> None:
     """Remove containers, images, the daemon, keys and caches, and say so."""
     made = state.load()
-    if made.images and not docker_engine.answer().ok:
-        # They lie in the daemon's store; without it they would stay there for good.
-        LOGS.mkdir(parents=True, exist_ok=True)
-        docker_engine.ensure(LOGS / "clean.log")
-    _remove_containers()
-    _remove_images(made.images)
-    _say(docker_engine.stop())
+    try:
+        if made.images:
+            # They and the containers lie in the daemon's store; without it they would stay there for good.
+            LOGS.mkdir(parents=True, exist_ok=True)
+            docker_engine.ensure(LOGS / "clean.log")
+        _remove_containers()
+        _remove_images(made.images)
+        _say(docker_engine.stop())
+    except Failure as failure:
+        _say(f"left what Docker holds: {failure}")
     for folder in FOLDERS:
         shutil.rmtree(folder, ignore_errors=True)
     _remove_cache()

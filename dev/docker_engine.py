@@ -57,6 +57,7 @@ def stop() -> str:
     if not daemon:
         return ""
     if daemon != "systemd" and _process_key(int(daemon.split()[0])) != daemon:
+        state.remember(daemon="")
         return "the Docker daemon that was started from here had ended already"
     others = query(["docker", "ps", "--format", "{{.Names}}"]).output.split()
     if others:

@@ -52,6 +52,7 @@ def test_daemon_that_we_did_not_start_is_left_alone(sleeper: subprocess.Popen[by
     assert docker_engine.stop() == ""
     state.remember(daemon=f"{sleeper.pid} 1")
     assert "had ended already" in docker_engine.stop()
+    assert docker_engine.stop() == ""
     assert sleeper.poll() is None
 
 
