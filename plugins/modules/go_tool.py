@@ -18,7 +18,7 @@ description:
     where its package, version, Go or build settings differ from what is declared, and where it is damaged.
   - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>). Those of earlier declarations stay there.
   - All tools of a call are built before the first is placed. Where a build fails, nothing has changed.
-  - Warns of a dlv that does not support the Go which builds it: it would build, and refuse to debug.
+  - Warns of a dlv that does not support the Go which builds it, because it would refuse to debug.
   - Building is done by an unprivileged account with caches of its own that are removed afterwards. Settings that users
     made by C(go env -w) have no effect on it.
 extends_documentation_fragment:
@@ -38,7 +38,7 @@ options:
       version:
         description:
           - The exact version of its module, such as V(v0.16.2), or a pseudo-version.
-          - V(latest), branches and short versions such as V(v0.16) are refused: they mean another version tomorrow.
+          - V(latest), branches and short versions such as V(v0.16) are refused, as they mean another version tomorrow.
         type: str
         required: true
       name:

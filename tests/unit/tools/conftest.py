@@ -67,7 +67,8 @@ def proxy() -> t.Iterator[str]:
     """The URL of a module proxy that serves MODULES."""
     with public_folder() as folder:
         for name, files in MODULES.items():
-            _publish(folder, *name.split("@"), files)
+            module, version = name.split("@")
+            _publish(folder, module, version, files)
         yield folder.as_uri()
 
 
