@@ -8,6 +8,7 @@ No tar or unzip is started, so nothing goes on writing when this process is kill
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import shutil
@@ -79,13 +80,13 @@ def unpack_tar(path: str, root: str) -> None:
     tree = _Tree(root, "go")
     entry = ""
     try:
-        # Reads larger than the default are what makes this as fast as tar.
-        with tarfile.open(path, "r|gz", bufsize=_CHUNK) as archive:
+        # Not "r|gz", which spends three times as long here.
+        with tarfile.open(path, "r:gz") as archive:
             for member in archive:
                 entry = member.name
                 _unpack_member(archive, member, tree)
         tree.finish()
-    except (*_BAD, tarfile.TarError) as error:
+    except (*_BAD, tarfile.TarError, gzip.BadGzipFile) as error:
         raise _unsafe(path, entry, error) from error
 
 

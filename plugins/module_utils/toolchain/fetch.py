@@ -157,7 +157,7 @@ def _failed(url: str, error: urllib.error.HTTPError) -> Exception:
     if error.code >= 500 or error.code in _TRANSIENT:
         return Unreachable(f"HTTP {error.code} {error.reason}")
     return DevserverError(
-        f"{redacted(url)} answers HTTP {error.code} {error.reason}",
+        f"{redacted(url)} answers HTTP {error.code} {redacted(str(error.reason))}",
         expected="the file, or that there is none (HTTP 404)",
         remedy="correct the location or its credentials, or take the source out of toolchain_sources (sources)",
     )

@@ -69,10 +69,7 @@ class _Plan:
     present: dict[str, Receipt]
     missing: dict[Release, list[Offer]]
     links: list[links.Link]
-    leftovers: list[str]
-
-    def __bool__(self) -> bool:
-        return bool(self.missing or self.links or self.leftovers)
+    changes: Changes
 
 
 def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]:
@@ -82,27 +79,30 @@ def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]
     """
     goal = _goal(wish, platform)
     store = Store(wish.root)
-    plan = _plan(wish, goal, store)
-    changes = _changes(plan, store)
-    receipts: dict[str, Receipt] = {}
-    if plan and not check:
-        os.umask(0o022)  # What every user must read would not be readable under a stricter one.
-        try:
-            with store.locked() as removed:
-                # Another run may have done the work while this one waited.
-                plan = dataclasses.replace(_plan(wish, goal, store), leftovers=removed)
-                changes = _changes(plan, store)
-                receipts = _install(plan.missing, store, wish.timeout)
-                links.make(plan.links)
-        except OSError as error:
-            raise _unwritable(error, wish) from error
-    toolchains = [_toolchain(version, goal, store, plan.present.get(version), receipts) for version in goal.requested]
+    try:
+        plan, installed = _carry_out(wish, goal, store, check)
+    except OSError as error:
+        raise _unusable(error, wish) from error
+    toolchains = [_toolchain(version, goal, store, plan.present.get(version), installed) for version in goal.requested]
     return dict(
-        changes.result(),
+        plan.changes.result(),
         toolchains=toolchains,
         default={"version": goal.default, "path": store.path(goal.default), "link": wish.link},
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
     )
+
+
+def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> tuple[_Plan, dict[str, Receipt]]:
+    plan = _plan(wish, goal, store, store.leftovers())
+    if check or not plan.changes:
+        return plan, {}
+    os.umask(0o022)  # What every user must read would not be readable under a stricter one.
+    with store.locked() as leftovers:
+        # Another run may have done the work while this one waited.
+        plan = _plan(wish, goal, store, leftovers)
+        installed = _install(plan.missing, store, wish.timeout)
+        links.make(plan.links)
+    return plan, installed
 
 
 def _goal(wish: Wish, platform: Platform) -> _Goal:
@@ -138,29 +138,24 @@ def _refuse_overlap(wish: Wish) -> None:
             )
 
 
-def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
+def _plan(wish: Wish, goal: _Goal, store: Store, leftovers: list[str]) -> _Plan:
     receipts = {release: store.present(release.version, release.platform) for release in goal.releases}
     missing = [release for release, receipt in receipts.items() if receipt is None]
+    turned = links.pending(goal.links)
+    changes = Changes()
+    for leftover in leftovers:
+        changes.add(leftover, "left by an interrupted run\n", "")
+    for release in missing:
+        before = "not a whole Go of this version\n" if os.path.lexists(store.path(release.version)) else ""
+        changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
+    for link in turned:
+        changes.add(link.path, link.before, f"link to {link.target}\n")
     return _Plan(
         present={release.version: receipt for release, receipt in receipts.items() if receipt},
         missing={release: offers(release, wish.order, goal.bases) for release in missing},
-        links=links.pending(goal.links),
-        leftovers=store.leftovers(),
+        links=turned,
+        changes=changes,
     )
-
-
-def _changes(plan: _Plan, store: Store) -> Changes:
-    changes = Changes()
-    for name in plan.leftovers:
-        changes.add(os.path.join(store.root, name), "left by an interrupted run\n", "")
-    if not os.path.isdir(store.root):
-        changes.add(store.root, "", "a folder\n")
-    for release in plan.missing:
-        path = store.path(release.version)
-        before = "not a whole Go of this version\n" if os.path.lexists(path) else ""
-        changes.add(path, before, f"go{release.version} {release.platform.archive}\n")
-    links.note(plan.links, changes)
-    return changes
 
 
 def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, Receipt]:
@@ -219,10 +214,10 @@ def _toolchain(
     }
 
 
-def _unwritable(error: OSError, wish: Wish) -> DevserverError:
+def _unusable(error: OSError, wish: Wish) -> DevserverError:
     path = error.filename or wish.root
     return DevserverError(
-        f"cannot write {path}: {error.strerror}",
+        f"cannot use {path}: {error.strerror}",
         expected="a place that this user may write, with room for about 400 MB for each version",
         remedy="use become, or another toolchain_root, toolchain_link or toolchain_bin_dir",
         path=path,

@@ -9,7 +9,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, point_link, sync_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import point_link, sync_directory
 
 
 class Link(t.NamedTuple):
@@ -39,15 +39,6 @@ def _described(path: str) -> str:
     if not os.path.lexists(path):
         return ""
     return "a folder\n" if os.path.isdir(path) else "a file\n"
-
-
-def note(links: t.Sequence[Link], changes: Changes) -> None:
-    """Add the links, and the folders they need, to ``changes``."""
-    for folder in sorted({os.path.dirname(link.path) for link in links}):
-        if not os.path.isdir(folder):
-            changes.add(folder, "", "a folder\n")
-    for link in links:
-        changes.add(link.path, link.before, f"link to {link.target}\n")
 
 
 def make(links: t.Sequence[Link]) -> None:

@@ -18,7 +18,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.rele
 
 KINDS = ("archive", "mirror", "official", "goproxy")
 
-_URL = re.compile(r"https?://[^/\s]+(/\S*)?\Z")
+# A query or fragment would swallow the file's name, which is put behind the base.
+_URL = re.compile(r"https?://([^/@\s]+@)?(\[[0-9a-fA-F:.]+\]|[^][/:@?#\s]+)(:\d+)?(/[^?#\s]*)?\Z")
 
 
 class Release(t.NamedTuple):
@@ -61,7 +62,7 @@ def checked_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
         if base and not (base.startswith("/") if source == "archive" else _URL.match(base)):
             raise DevserverError(
                 f"the location of {source} is {redacted(base)!r}",
-                expected="an absolute path" if source == "archive" else "a URL that begins with https:// or http://",
+                expected="an absolute path" if source == "archive" else "an https or http URL without a query",
             )
         if re.match("http://[^/]*@", base):
             raise DevserverError(

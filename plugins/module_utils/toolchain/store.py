@@ -71,15 +71,14 @@ class Store:
         return receipt if receipt.version == version else None
 
     def leftovers(self) -> list[str]:
-        """Return the temporary folders that killed runs left, or that a run under way is using."""
-        try:
-            return sorted(name for name in os.listdir(self.root) if name.startswith(_STAGE))
-        except FileNotFoundError:
+        """Return the temporary folders of runs that were killed, or of one that is under way."""
+        if not os.path.lexists(self.root):
             return []
+        return sorted(entry.path for entry in os.scandir(self.root) if entry.name.startswith(_STAGE))
 
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[list[str]]:
-        """Keep other runs out, remove what killed ones left and say what it was.
+        """Keep other runs out, remove what killed ones left, and say what it was.
 
         Raises DevserverError where another run keeps the lock for more than LOCK_WAIT seconds.
         """
@@ -88,8 +87,8 @@ class Store:
         with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as file:
             _wait_for(file.fileno(), path)
             leftovers = self.leftovers()
-            for name in leftovers:
-                remove(os.path.join(self.root, name))
+            for leftover in leftovers:
+                remove(leftover)
             yield leftovers
 
     @contextlib.contextmanager

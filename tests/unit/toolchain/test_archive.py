@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Unpacking: what comes out, and that nothing comes out beside the tree."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import pathlib
+import stat
+import tarfile
+import typing as t
+import zipfile
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
+
+PREFIX = "golang.org/toolchain@v0.0.1-go1.99.1.linux-amd64"
+
+
+class Box:
+    """An archive and the folder it is unpacked to, with something precious beside it."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.archive = folder / "archive"
+        self.tree = folder / "tree"
+        self.tree.mkdir()
+        (folder / "precious").write_text("gold")
+
+    def tar(self, *members: dict[str, t.Any]) -> None:
+        with tarfile.open(self.archive, "w:gz") as archive:
+            for fields in members:
+                content = fields.pop("content", b"")
+                info = tarfile.TarInfo(fields.pop("name"))
+                info.size = len(content)
+                for field, value in fields.items():
+                    setattr(info, field, value)
+                archive.addfile(info, io.BytesIO(content))
+        unpack_tar(str(self.archive), str(self.tree))
+
+    def zip(self, *names: str, attributes: int = 0) -> None:
+        with zipfile.ZipFile(self.archive, "w") as archive:
+            for name in names:
+                info = zipfile.ZipInfo(name)
+                info.external_attr = attributes
+                archive.writestr(info, "x")
+        unpack_zip(str(self.archive), str(self.tree), PREFIX)
+
+    def untouched(self) -> bool:
+        beside = {path.name for path in self.folder.iterdir()} == {"archive", "tree", "precious"}
+        return beside and (self.folder / "precious").read_text() == "gold"
+
+
+@pytest.fixture
+def box(tmp_path: pathlib.Path) -> Box:
+    return Box(tmp_path)
+
+
+def modes(tree: pathlib.Path) -> dict[str, int]:
+    return {str(path.relative_to(tree)): stat.S_IMODE(path.lstat().st_mode) for path in tree.rglob("*")}
+
+
+def test_modes_of_an_archive_are_normalised(box: Box) -> None:
+    os.umask(0o022)
+    box.tar(
+        {"name": "go/", "type": tarfile.DIRTYPE, "mode": 0o777},
+        {"name": "go/bin/go", "mode": 0o700, "content": b"go"},
+        {"name": "go/src", "type": tarfile.DIRTYPE, "mode": 0o700},
+        {"name": "go/src/a.go", "mode": 0o666, "uid": 12345},
+    )
+    assert modes(box.tree) == {"bin": 0o755, "bin/go": 0o755, "src": 0o755, "src/a.go": 0o644}
+    assert (box.tree / "bin/go").read_bytes() == b"go"
+    assert (box.tree / "src/a.go").stat().st_uid == os.geteuid()
+
+
+def test_a_module_gets_back_what_it_cannot_carry(box: Box) -> None:
+    os.umask(0o022)
+    names = [
+        "bin/go",
+        "pkg/tool/linux_amd64/vet",
+        "lib/wasm/go_js_wasm_exec",
+        "src/all.bash",
+        "src/a.go",
+        "src/_go.mod",
+    ]
+    box.zip(*(f"{PREFIX}/{name}" for name in names))
+    files = {name: mode for name, mode in modes(box.tree).items() if (box.tree / name).is_file()}
+    assert files == {
+        "bin/go": 0o755,
+        "pkg/tool/linux_amd64/vet": 0o755,
+        "lib/wasm/go_js_wasm_exec": 0o755,
+        "src/all.bash": 0o755,
+        "src/a.go": 0o644,
+        "src/go.mod": 0o644,
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/etc/passwd", "../precious", "go/../../precious", "go/a/../../../precious", "precious", "go", "goo/x", "./go/x"],
+)
+def test_names_that_lead_out_are_refused(box: Box, name: str) -> None:
+    with pytest.raises(DevserverError, match="cannot be unpacked") as caught:
+        box.tar({"name": name, "content": b"lead"})
+    assert caught.value.details["entry"] == name
+    assert box.untouched()
+
+
+@pytest.mark.parametrize("name", ["/precious", "../precious", f"{PREFIX}/../../../precious", f"{PREFIX}x/a", "a"])
+def test_a_modules_names_that_lead_out_are_refused(box: Box, name: str) -> None:
+    with pytest.raises(DevserverError, match="cannot be unpacked"):
+        box.zip(name)
+    assert box.untouched()
+
+
+def test_a_link_in_a_module_is_an_ordinary_file(box: Box) -> None:
+    box.zip(f"{PREFIX}/link", attributes=(stat.S_IFLNK | 0o777) << 16)
+    assert not (box.tree / "link").is_symlink()
+
+
+SYMLINK, HARDLINK = {"type": tarfile.SYMTYPE}, {"type": tarfile.LNKTYPE}
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [{"name": "go/a", "linkname": "/etc/passwd", **SYMLINK}],
+        [{"name": "go/a", "linkname": "../precious", **SYMLINK}],
+        [{"name": "go/a", "linkname": ".", **SYMLINK}],
+        # Each of the two stays inside by its own words; together they lead out.
+        [{"name": "go/x/b", "linkname": "..", **SYMLINK}, {"name": "go/x/a", "linkname": "b/../precious", **SYMLINK}],
+        [{"name": "go/a", "linkname": "..", **SYMLINK}, {"name": "go/a/precious", "content": b"lead"}],
+        [{"name": "go/a", "linkname": "..", **SYMLINK}, {"name": "go/a/b", "linkname": "precious", **SYMLINK}],
+        [{"name": "go/a", "linkname": "../precious", **HARDLINK}],
+        [{"name": "go/a", "linkname": "go/missing", **HARDLINK}],
+        [{"name": "go/a", "type": tarfile.CHRTYPE, "devmajor": 1, "devminor": 3}],
+        [{"name": "go/a", "type": tarfile.BLKTYPE}],
+        [{"name": "go/a", "type": tarfile.FIFOTYPE}],
+        [{"name": "go/a", "mode": 0o4755}],
+        [{"name": "go/a", "mode": 0o2755}],
+        [{"name": "go/a", "content": b"1"}, {"name": "go/a", "content": b"2"}],
+        [{"name": "go/a", "content": b"1"}, {"name": "go/a/b", "content": b"2"}],
+    ],
+)
+def test_entries_that_go_has_no_use_for_are_refused(box: Box, members: list[dict[str, t.Any]]) -> None:
+    with pytest.raises(DevserverError, match="cannot be unpacked"):
+        box.tar(*(dict(member) for member in members))
+    assert box.untouched()
+
+
+def test_links_inside_the_tree_are_made(box: Box) -> None:
+    box.tar(
+        {"name": "go/to", "linkname": "a/file", **SYMLINK},
+        {"name": "go/hard", "linkname": "go/a/file", **HARDLINK},
+        {"name": "go/a/file", "content": b"1"},
+    )
+    assert os.readlink(box.tree / "to") == "a/file"
+    assert (box.tree / "hard").samefile(box.tree / "a/file")
+
+
+@pytest.mark.parametrize("cut", [0, 20, -30])
+def test_a_broken_archive_is_refused(box: Box, cut: int) -> None:
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        info = tarfile.TarInfo("go/a")
+        info.size = 100_000
+        archive.addfile(info, io.BytesIO(os.urandom(info.size)))
+    box.archive.write_bytes(gzip.compress(whole.getvalue())[:cut])
+    with pytest.raises(DevserverError, match="cannot be unpacked"):
+        unpack_tar(str(box.archive), str(box.tree))

@@ -1,0 +1,255 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What counts as out of reach, and what ends everything."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import os
+import pathlib
+import socket
+import threading
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.fetch import Unreachable, fetch
+
+BODY = os.urandom(3_000_000)
+Handler = http.server.BaseHTTPRequestHandler
+Get = t.Callable[..., bytes]
+
+
+@pytest.fixture
+def get(tmp_path: pathlib.Path) -> Get:
+    """Fetch a location and return what was written, having compared it with what is said about it."""
+
+    def get(location: str, timeout: float = 5) -> bytes:
+        copied = fetch(location, str(tmp_path / "got"), timeout=timeout)
+        content = (tmp_path / "got").read_bytes()
+        assert (copied.size, copied.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+        return content
+
+    return get
+
+
+def sends(body: bytes, length: int) -> t.Callable[[Handler], None]:
+    def answer(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(length))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+def fails(code: int) -> t.Callable[[Handler], None]:
+    return lambda handler: handler.send_error(code)
+
+
+def redirects(to: str) -> t.Callable[[Handler], None]:
+    def answer(handler: Handler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", to)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    return answer
+
+
+def test_http(server, get: Get) -> None:
+    server.routes["/f"] = BODY
+    assert get(server.url + "/f") == BODY
+
+
+def test_chunked(server, get: Get) -> None:
+    def answer(handler: Handler) -> None:
+        handler.protocol_version = "HTTP/1.1"
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.end_headers()
+        handler.wfile.write(b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+
+    server.routes["/f"] = answer
+    assert get(server.url + "/f") == b"abcde"
+
+
+def test_https_with_an_authority_that_the_host_trusts(tls_server, get: Get) -> None:
+    tls_server.routes["/f"] = BODY
+    assert get(tls_server.url + "/f") == BODY
+
+
+def test_https_with_a_foreign_authority_ends_everything(
+    tls_server, get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "none.pem").write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+    tls_server.routes["/f"] = BODY
+    with pytest.raises(DevserverError, match=r"cannot be trusted.*certificate"):
+        get(tls_server.url + "/f")
+    assert tls_server.requests == []
+
+
+def test_https_for_another_host_ends_everything(tls_server, get: Get) -> None:
+    with pytest.raises(DevserverError, match="cannot be trusted"):
+        get(tls_server.url.replace("127.0.0.1", "localhost") + "/f")
+
+
+def test_a_redirection_is_followed(server, tls_server, get: Get) -> None:
+    tls_server.routes["/f"] = BODY
+    server.routes["/f"] = redirects(tls_server.url + "/f")
+    assert get(server.url + "/f") == BODY
+
+
+@pytest.mark.parametrize("scheme", ["http", "ftp"])
+def test_a_redirection_away_from_https_ends_everything(server, tls_server, get: Get, scheme: str) -> None:
+    server.routes["/f"] = BODY
+    tls_server.routes["/f"] = redirects(server.url.replace("http", scheme) + "/f")
+    with pytest.raises(DevserverError, match=f"redirects from https to {scheme}"):
+        get(tls_server.url + "/f")
+    assert server.requests == []
+
+
+def test_a_redirection_to_a_file_ends_everything(server, get: Get) -> None:
+    server.routes["/f"] = redirects("file:///etc/passwd")
+    with pytest.raises(DevserverError, match="not allowed"):
+        get(server.url + "/f")
+
+
+def test_an_endless_redirection_ends_everything(server, get: Get) -> None:
+    server.routes["/f"] = redirects("/f")
+    with pytest.raises(DevserverError, match="infinite loop"):
+        get(server.url + "/f")
+
+
+def test_a_password_goes_to_its_own_server_and_to_no_other(server, tls_server, get: Get) -> None:
+    tls_server.routes["/f"] = redirects(tls_server.url + "/g")
+    tls_server.routes["/g"] = BODY
+    assert get(tls_server.url.replace("//", "//me:s%40crt@") + "/f") == BODY
+    headers = [headers for _path, headers in tls_server.requests]
+    assert headers[0]["Authorization"] == "Basic " + base64.b64encode(b"me:s@crt").decode()
+    assert "Authorization" not in headers[1]
+
+
+@pytest.mark.parametrize(("code", "attempts"), [(404, 1), (410, 1), (500, 3), (502, 3), (503, 3), (429, 3)])
+def test_codes_that_make_room_for_the_next_source(server, get: Get, code: int, attempts: int) -> None:
+    server.routes["/f"] = fails(code)
+    with pytest.raises(Unreachable, match=f"HTTP {code}"):
+        get(server.url + "/f")
+    assert len(server.requests) == attempts
+
+
+@pytest.mark.parametrize("code", [400, 401, 403, 407])
+def test_codes_that_end_everything(server, get: Get, code: int) -> None:
+    server.routes["/f"] = fails(code)
+    with pytest.raises(DevserverError, match=rf"HTTP {code}.*credentials"):
+        get(server.url + "/f")
+    assert len(server.requests) == 1
+
+
+def test_a_server_that_recovers_serves(server, get: Get) -> None:
+    server.routes["/f"] = lambda handler: fails(503)(handler) if len(server.requests) < 3 else sends(b"ok", 2)(handler)
+    assert get(server.url + "/f") == b"ok"
+
+
+@pytest.mark.parametrize("length", [len(BODY) + 1, 10 * len(BODY)])
+def test_a_transfer_that_is_cut_off_is_out_of_reach(server, get: Get, length: int) -> None:
+    server.routes["/f"] = sends(BODY, length)
+    with pytest.raises(Unreachable, match=f"broke off after {len(BODY)} of {length} bytes"):
+        get(server.url + "/f")
+    assert len(server.requests) == 3
+
+
+def test_a_connection_that_is_reset_is_out_of_reach(server, get: Get) -> None:
+    def answer(handler: Handler) -> None:
+        sends(BODY[:100_000], len(BODY))(handler)
+        linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+        handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+
+    server.routes["/f"] = answer
+    with pytest.raises(Unreachable, match="broke off"):
+        get(server.url + "/f")
+
+
+@pytest.mark.parametrize("head", [b"", b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nabc"], ids=["silent", "stalled"])
+def test_a_server_that_stalls_is_out_of_reach(server, get: Get, head: bytes) -> None:
+    over = threading.Event()
+
+    def answer(handler: Handler) -> None:
+        handler.wfile.write(head)
+        over.wait(30)
+
+    server.routes["/f"] = answer
+    with pytest.raises(Unreachable, match="timed out"):
+        get(server.url + "/f", timeout=0.2)
+    over.set()
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_trickles_is_out_of_reach(server, get: Get) -> None:
+    over = threading.Event()
+
+    def answer(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+        while not over.wait(0.05):
+            handler.wfile.write(b"x")
+
+    server.routes["/f"] = answer
+    with pytest.raises(Unreachable, match=r"only \d+ bytes"):
+        get(server.url + "/f", timeout=0.3)
+    over.set()
+
+
+def test_a_port_where_nobody_listens_is_out_of_reach(get: Get) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(Unreachable, match="refused"):
+            get(f"http://127.0.0.1:{taken.getsockname()[1]}/f")
+
+
+def test_a_name_that_does_not_resolve_is_out_of_reach(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(Unreachable):
+        get("http://nowhere.invalid/f")
+
+
+def test_a_server_that_speaks_no_http_is_out_of_reach(server, get: Get) -> None:
+    server.routes["/f"] = lambda handler: handler.wfile.write(b"SSH-2.0-x\r\n") and None
+    with pytest.raises(Unreachable):
+        get(server.url + "/f")
+
+
+def test_the_environments_proxy_is_used(server, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_PROXY")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("http_proxy", server.url)
+    server.routes["http://go.example/f"] = BODY
+    assert get("http://go.example/f") == BODY
+
+
+def test_a_local_file(tmp_path: pathlib.Path, get: Get) -> None:
+    (tmp_path / "f").write_bytes(BODY)
+    assert get(str(tmp_path / "f")) == BODY
+
+
+@pytest.mark.parametrize("path", ["missing", "f/x"])
+def test_a_local_file_that_is_not_there_is_out_of_reach(tmp_path: pathlib.Path, get: Get, path: str) -> None:
+    (tmp_path / "f").write_bytes(BODY)
+    with pytest.raises(Unreachable, match="no such file"):
+        get(str(tmp_path / path))
+
+
+def test_a_pipe_in_a_files_place_does_not_hold_up(tmp_path: pathlib.Path, get: Get) -> None:
+    os.mkfifo(tmp_path / "f")
+    with pytest.raises(DevserverError, match="not a regular file"):
+        get(str(tmp_path / "f"))
+
+
+def test_a_disk_that_cannot_take_it_is_not_the_sources_fault(server, tmp_path: pathlib.Path) -> None:
+    server.routes["/f"] = BODY
+    with pytest.raises(OSError, match="No space"):
+        fetch(server.url + "/f", "/dev/full", timeout=5)

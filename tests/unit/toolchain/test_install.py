@@ -1,0 +1,555 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Installing and switching: sources in order, nothing half-done, a second run that changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import store
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+
+HERE = this_platform()
+Make = t.Callable[..., Wish]
+Result = dict[str, t.Any]
+
+
+def run(wish: Wish, check: bool = False) -> Result:
+    return converge(wish, HERE, check=check)
+
+
+def snapshot(folder: pathlib.Path) -> dict[str, t.Any]:
+    """Return every path below ``folder`` with its mode and its content or target."""
+    found: dict[str, t.Any] = {}
+    for path in sorted(folder.rglob("*")):
+        content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
+        found[str(path.relative_to(folder))] = (path.lstat().st_mode, content)
+    return found
+
+
+def answer(wish: Wish, name: str = "go") -> str:
+    """Return what the command ``name`` says to a user who has it on PATH."""
+    env = {"PATH": f"{wish.bin_dir}:/usr/bin:/bin"}
+    return subprocess.run([name, "version"], env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def says(version: str) -> str:
+    return f"go version go{version} {HERE.reported}"
+
+
+def statuses(result: Result) -> dict[str, str]:
+    return {item["version"]: item["status"] for item in result["toolchains"]}
+
+
+# Sources
+
+
+def test_a_local_archive(wish: Make, archives: pathlib.Path, old) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    result = run(wanted)
+    assert result["changed"]
+    assert result["toolchains"] == [
+        {
+            "version": "1.99.1",
+            "requested": "1.99.1",
+            "path": f"{wanted.root}/1.99.1",
+            "status": "installed",
+            "source": "archive",
+            "location": str(archives / old.tar_name),
+            "digest": f"sha256:{old.sha256}",
+            "bytes": len(old.tar),
+        }
+    ]
+    assert answer(wanted) == answer(wanted, "go1.99.1") == says("1.99.1")
+
+
+def test_a_modules_zip_in_the_local_folder(wish: Make, tmp_path: pathlib.Path, old) -> None:
+    (tmp_path / old.zip_name).write_bytes(old.zip)
+    wanted = wish("1.99.1", archive=tmp_path, checksums={"1.99.1": {HERE.archive: old.h1}})
+    assert run(wanted)["toolchains"][0]["digest"] == old.h1
+    assert answer(wanted) == says("1.99.1")
+
+
+@pytest.mark.parametrize("source", ["mirror", "official"])
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_an_http_server_with_archives(wish: Make, server, old, source: str, slash: str) -> None:
+    server.routes[f"/dl/{old.tar_name}"] = old.tar
+    result = run(wish("1.99.1", **{source: f"{server.url}/dl{slash}"}))
+    assert result["toolchains"][0]["source"] == source
+    assert result["toolchains"][0]["location"] == f"{server.url}/dl/{old.tar_name}"
+
+
+def test_a_module_proxy(wish: Make, tls_server, old) -> None:
+    tls_server.routes[old.zip_path] = old.zip
+    wanted = wish("1.99.1", goproxy=tls_server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
+    assert run(wanted)["toolchains"][0]["source"] == "goproxy"
+    assert answer(wanted) == says("1.99.1")
+
+
+def test_both_distributions_give_the_same_tree(wish: Make, server, archives: pathlib.Path, old) -> None:
+    server.routes[old.zip_path] = old.zip
+    wanted = wish("1.99.1", archive=archives)
+    run(wanted)
+    from_archive = snapshot(pathlib.Path(wanted.root, "1.99.1"))
+    other = wish(
+        "1.99.1",
+        root=wanted.root + "2",
+        goproxy=server.url,
+        order=["goproxy"],
+        checksums={"1.99.1": {HERE.archive: old.h1}},
+    )
+    run(other)
+    assert snapshot(pathlib.Path(other.root, "1.99.1")) == from_archive
+    assert from_archive["src/go.mod"][1] == b"module std\n"
+
+
+@pytest.mark.parametrize("order", [["mirror", "official"], ["official", "mirror"]])
+def test_the_first_that_has_it_serves_and_the_next_is_not_asked(wish: Make, server, old, order: list[str]) -> None:
+    server.routes = {f"/{source}/{old.tar_name}": old.tar for source in order}
+    wanted = wish("1.99.1", order=order, **{source: f"{server.url}/{source}" for source in order})
+    assert run(wanted)["toolchains"][0]["source"] == order[0]
+    assert server.paths == [f"/{order[0]}/{old.tar_name}"]
+
+
+def test_a_source_that_is_out_of_reach_makes_room(wish: Make, server, tmp_path: pathlib.Path, old) -> None:
+    server.routes[f"/b/{old.tar_name}"] = old.tar
+    wanted = wish("1.99.1", archive=tmp_path, mirror=server.url + "/a", official=server.url + "/b")
+    assert run(wanted)["toolchains"][0]["source"] == "official"
+    assert server.paths == [f"/a/{old.tar_name}", f"/b/{old.tar_name}"]
+
+
+def test_where_nobody_serves_every_reason_is_told(wish: Make, server, tmp_path: pathlib.Path, old) -> None:
+    wanted = wish("1.99.1", archive=tmp_path, mirror=server.url)
+    with pytest.raises(DevserverError) as caught:
+        run(wanted)
+    assert f"archive ({tmp_path}/{old.tar_name}): there is no such file" in str(caught.value)
+    assert f"mirror ({server.url}/{old.tar_name}): HTTP 404" in str(caught.value)
+    assert "toolchain_archive_dir" in str(caught.value)
+
+
+@pytest.mark.parametrize("source", ["archive", "mirror", "goproxy"])
+def test_a_wrong_digest_ends_everything(
+    wish: Make, server, tmp_path: pathlib.Path, archives: pathlib.Path, old, new, source: str
+) -> None:
+    evil = tmp_path / "evil"
+    evil.mkdir()
+    (evil / old.tar_name).write_bytes(new.tar)
+    server.routes[f"/{old.tar_name}"] = new.tar
+    server.routes[f"/good/{old.tar_name}"] = old.tar
+    server.routes[old.zip_path] = new.zip
+    pin = old.h1 if source == "goproxy" else old.sha256
+    wanted = wish(
+        "1.99.1",
+        order=[source, "official"],
+        official=server.url + "/good",
+        checksums={"1.99.1": {HERE.archive: pin}},
+        **{source: evil if source == "archive" else server.url},
+    )
+    with pytest.raises(DevserverError, match=f"from {source} .*wrong digest") as caught:
+        run(wanted)
+    details = caught.value.details
+    assert details["expected_digest"] == (pin if source == "goproxy" else f"sha256:{pin}")
+    assert details["actual_digest"] == (new.h1 if source == "goproxy" else f"sha256:{new.sha256}")
+    assert f"/good/{old.tar_name}" not in server.paths
+    assert not os.path.lexists(wanted.link)
+    assert os.listdir(wanted.root) == [".lock"]
+
+
+def test_a_page_in_place_of_a_module_is_a_wrong_digest(wish: Make, server, old) -> None:
+    server.routes[old.zip_path] = b"<html>please log in</html>"
+    wanted = wish("1.99.1", goproxy=server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
+    with pytest.raises(DevserverError, match="wrong digest: it is no zip"):
+        run(wanted)
+
+
+@pytest.mark.parametrize(
+    ("pin", "source"),
+    [("sha256", "goproxy"), ("h1", "mirror"), ("h1", "official")],
+)
+def test_a_source_without_a_digest_of_its_kind_is_not_asked(wish: Make, server, old, pin: str, source: str) -> None:
+    wanted = wish("1.99.1", checksums={"1.99.1": {HERE.archive: getattr(old, pin)}}, **{source: server.url})
+    with pytest.raises(DevserverError, match=f"no source can deliver .*{source} has no (h1|SHA-256)"):
+        run(wanted)
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("source", "base"),
+    [
+        ("mirror", "ftp://host/x"),
+        ("mirror", "file:///tmp"),
+        ("mirror", "host/x"),
+        ("mirror", "https://"),
+        ("goproxy", "https://[bad"),
+        ("goproxy", "https://host:port/"),
+        ("official", "https://host/?token=x"),
+        ("archive", "relative"),
+        ("mirror", "http://me:s3cret@host/"),
+    ],
+)
+def test_a_location_that_cannot_serve_is_refused(wish: Make, source: str, base: str) -> None:
+    with pytest.raises(DevserverError, match=f"location of {source}") as caught:
+        run(wish("1.99.1", **{source: base}))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_credentials_are_in_no_result_error_or_receipt(wish: Make, tls_server, old) -> None:
+    tls_server.routes[f"/{old.tar_name}"] = old.tar
+    wanted = wish("1.99.1", mirror=tls_server.url.replace("//", "//me:s3cret@"))
+    result = run(wanted)
+    assert result["toolchains"][0]["location"] == f"{tls_server.url}/{old.tar_name}".replace("//", "//***@", 1)
+    receipt = pathlib.Path(wanted.root, "1.99.1.json").read_text()
+    assert "s3cret" not in json.dumps(result) + receipt
+    for routes in ({}, {f"/{old.tar_name}": b"x"}):
+        tls_server.routes = routes
+        with pytest.raises(DevserverError) as caught:
+            run(wish("1.99.1", root=wanted.root + "2", mirror=wanted.bases["mirror"]))
+        assert "s3cret" not in str(caught.value) + json.dumps(caught.value.details)
+
+
+# Versions and places
+
+
+def test_a_minor_version_is_resolved_and_the_result_says_so(wish: Make, archives: pathlib.Path) -> None:
+    result = run(wish("1.99", archive=archives))
+    assert (result["toolchains"][0]["version"], result["toolchains"][0]["requested"]) == ("1.99.12", "1.99")
+    assert result["default"]["version"] == "1.99.12"
+
+
+def test_a_patch_is_never_taken_for_a_longer_one(wish: Make, archives: pathlib.Path) -> None:
+    run(wish("1.99.12", archive=archives))
+    wanted = wish("1.99.1", archive=archives)
+    result = run(wanted)
+    assert statuses(result) == {"1.99.1": "installed"}
+    assert answer(wanted) == says("1.99.1")
+    assert answer(wanted, "go1.99.12") == says("1.99.12")
+
+
+@pytest.mark.parametrize(
+    ("versions", "given", "message"),
+    [
+        ([], {}, "no version"),
+        (["go1.99.1"], {}, "drop the prefix"),
+        (["1.99.1", "1.99.3"], {}, "no checksum is known for Go 1.99.3"),
+        (["1.99.1"], {"default": "1.99.12"}, "default Go 1.99.12 is not among"),
+        (["1.99.1"], {"root": "lib/go"}, "root is 'lib/go'"),
+        (["1.99.1"], {"link": "/tmp/x/../y"}, "link is"),
+        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go"}, "root /opt/go lies inside"),
+        (["1.99.1"], {"root": "/opt/go/versions", "link": "/opt/go"}, "root /opt/go/versions lies inside"),
+        (["1.99.1"], {"bin_dir": "/opt/go/bin", "link": "/opt/go"}, "bin_dir /opt/go/bin lies inside"),
+    ],
+)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_wish_that_is_not_sound_writes_nothing(
+    wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path, versions: t.Any, given: t.Any, message: str, check: bool
+) -> None:
+    with pytest.raises(DevserverError, match=message):
+        run(wish(*versions, archive=archives, **given), check)
+    assert not (tmp_path / "host").exists()
+
+
+# Second run, switching, check mode
+
+
+def test_a_second_run_changes_nothing(wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    wanted = wish("1.99.12", "1.99.1", archive=archives)
+    first = run(wanted)
+    before = snapshot(tmp_path)
+    second = run(wanted)
+    assert (second["changed"], second["diff"]) == (False, [])
+    assert statuses(second) == {"1.99.12": "present", "1.99.1": "present"}
+    assert second["toolchains"][0]["digest"] == first["toolchains"][0]["digest"]
+    assert snapshot(tmp_path) == before
+
+
+def test_a_second_run_needs_no_source(wish: Make, archives: pathlib.Path) -> None:
+    run(wish("1.99.1", archive=archives))
+    assert not run(wish("1.99.1"))["changed"]
+
+
+def test_switching_the_default_turns_one_link(wish: Make, archives: pathlib.Path) -> None:
+    versions = ["1.99.12", "1.99.1"]
+    run(wish(*versions, archive=archives))
+    wanted = wish(*versions, default="1.99.1")
+    result = run(wanted)
+    assert [change["before_header"] for change in result["diff"]] == [wanted.link]
+    assert answer(wanted) == says("1.99.1")
+    assert answer(wanted, "go1.99.12") == says("1.99.12")
+
+
+def test_check_mode_says_the_same_and_writes_nothing(wish: Make, server, old, new, tmp_path: pathlib.Path) -> None:
+    server.routes = {f"/{item.tar_name}": item.tar for item in (old, new)}
+    wanted = wish("1.99.12", "1.99.1", mirror=server.url)
+    foreseen = run(wanted, check=True)
+    assert not (tmp_path / "host").exists()
+    assert server.requests == []
+    assert statuses(foreseen) == {"1.99.12": "would_install", "1.99.1": "would_install"}
+    done = run(wanted)
+    assert (foreseen["changed"], foreseen["diff"]) == (done["changed"], done["diff"])
+    assert not run(wanted, check=True)["changed"]
+
+
+def test_every_user_can_read_the_tree_whatever_the_umask(wish: Make, archives: pathlib.Path) -> None:
+    before = os.umask(0o077)
+    try:
+        wanted = wish("1.99.1", archive=archives)
+        run(wanted)
+    finally:
+        os.umask(before)
+    folders = [wanted.root, wanted.bin_dir, f"{wanted.root}/1.99.1", f"{wanted.root}/1.99.1/src/fmt"]
+    assert [os.stat(folder).st_mode & 0o777 for folder in folders] == [0o755] * 4
+    assert os.stat(f"{wanted.root}/1.99.1/src/fmt/print.go").st_mode & 0o777 == 0o644
+
+
+# What stands there already
+
+
+def test_a_real_folder_in_the_links_place_is_moved_aside(wish: Make, archives: pathlib.Path) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    mine = pathlib.Path(wanted.link)
+    (mine / "bin").mkdir(parents=True)
+    (mine / "bin/go").write_text("mine")
+    (mine.parent / "bin").mkdir()
+    (mine.parent / "bin/go").write_text("mine too")
+    foreseen = run(wanted, check=True)
+    assert [item["path"] for item in foreseen["moved_aside"]] == [wanted.link, f"{wanted.bin_dir}/go"]
+    assert (mine / "bin/go").read_text() == "mine"
+    aside = {item["path"]: pathlib.Path(item["to"]) for item in run(wanted)["moved_aside"]}
+    assert aside[wanted.link].name.startswith("go.replaced-2")
+    assert (aside[wanted.link] / "bin/go").read_text() == "mine"
+    assert aside[f"{wanted.bin_dir}/go"].read_text() == "mine too"
+    assert answer(wanted) == says("1.99.1")
+    assert run(wanted)["moved_aside"] == []
+
+
+def test_a_foreign_link_is_turned_and_its_target_stays(wish: Make, archives: pathlib.Path, tmp_path) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    (tmp_path / "other").mkdir()
+    os.makedirs(os.path.dirname(wanted.link))
+    os.symlink(tmp_path / "other", wanted.link)
+    result = run(wanted)
+    change = next(change for change in result["diff"] if change["after_header"] == wanted.link)
+    assert change["before"] == f"link to {tmp_path}/other\n"
+    assert (tmp_path / "other").is_dir()
+    assert result["moved_aside"] == []
+
+
+def broken_trees() -> dict[str, t.Callable[[pathlib.Path], None]]:
+    def half(tree: pathlib.Path) -> None:
+        (tree / "src/fmt/print.go").unlink()
+        (tree.parent / "1.99.1.json").unlink()
+
+    def other_version(tree: pathlib.Path) -> None:
+        (tree / "VERSION").write_text("go1.99.12\n")
+
+    def other_go(tree: pathlib.Path) -> None:
+        (tree / "bin/go").write_text(f"#!/bin/sh\necho go version go1.99.12 {HERE.reported}\n")
+
+    def no_go(tree: pathlib.Path) -> None:
+        (tree / "bin/go").unlink()
+
+    def dead_go(tree: pathlib.Path) -> None:
+        (tree / "bin/go").write_bytes(b"\x7fELF")
+
+    def file(tree: pathlib.Path) -> None:
+        os.rename(tree, tree.parent / "elsewhere")
+        tree.write_text("")
+
+    def link(tree: pathlib.Path) -> None:
+        os.rename(tree, tree.parent / "elsewhere")
+        tree.symlink_to("elsewhere")
+
+    def receipt(tree: pathlib.Path) -> None:
+        (tree.parent / "1.99.1.json").write_text('{"version": "1.99.1"')
+
+    return {item.__name__: item for item in (half, other_version, other_go, no_go, dead_go, file, link, receipt)}
+
+
+@pytest.mark.parametrize("harm", broken_trees().values(), ids=broken_trees())
+def test_a_tree_that_is_not_whole_is_replaced(
+    wish: Make, archives: pathlib.Path, harm: t.Callable[[pathlib.Path], None]
+) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    run(wanted)
+    tree = pathlib.Path(wanted.root, "1.99.1")
+    whole = snapshot(tree)
+    harm(tree)
+    assert statuses(run(wanted, check=True)) == {"1.99.1": "would_install"}
+    assert statuses(run(wanted)) == {"1.99.1": "installed"}
+    assert snapshot(tree) == whole
+    assert not tree.is_symlink()
+    assert not run(wanted)["changed"]
+
+
+# Failures
+
+
+def test_nothing_is_switched_unless_all_was_fetched(wish: Make, archives: pathlib.Path, new) -> None:
+    run(wish("1.99.1", archive=archives))
+    wanted = wish("1.99.12", "1.99.1", archive=archives)
+    before = snapshot(pathlib.Path(wanted.link).parent)
+    (archives / new.tar_name).unlink()
+    with pytest.raises(DevserverError, match=r"no source serves Go 1\.99\.12"):
+        run(wanted)
+    assert snapshot(pathlib.Path(wanted.link).parent) == before
+
+
+def test_a_go_that_is_another_version_is_not_installed(wish: Make, archives: pathlib.Path, old, new) -> None:
+    (archives / old.tar_name).write_bytes(new.tar)
+    wanted = wish("1.99.1", archive=archives, checksums={"1.99.1": {HERE.archive: new.sha256}})
+    with pytest.raises(DevserverError, match=r"is not Go 1.99.1 for this host: its VERSION file names go1.99.12"):
+        run(wanted)
+    assert os.listdir(wanted.root) == [".lock"]
+
+
+def test_an_unsafe_archive_leaves_nothing(wish: Make, archives: pathlib.Path, old) -> None:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        archive.addfile(tarfile.TarInfo("go/../../../escaped"))
+    (archives / old.tar_name).write_bytes(packed.getvalue())
+    digest = hashlib.sha256(packed.getvalue()).hexdigest()
+    wanted = wish("1.99.1", archive=archives, checksums={"1.99.1": {HERE.archive: digest}})
+    with pytest.raises(DevserverError, match="leads out of the tree"):
+        run(wanted)
+    assert os.listdir(wanted.root) == [".lock"]
+
+
+def test_a_destination_that_cannot_be_written_is_named(wish: Make, archives: pathlib.Path, tmp_path) -> None:
+    (tmp_path / "file").write_text("")
+    wanted = wish("1.99.1", archive=archives, root=str(tmp_path / "file/go"))
+    with pytest.raises(DevserverError, match=f"cannot use {tmp_path}/file"):
+        run(wanted)
+
+
+@pytest.mark.skipif(not os.path.isdir("/sys/kernel"), reason="no filesystem that refuses even root")
+def test_a_read_only_filesystem_is_named(wish: Make, archives: pathlib.Path) -> None:
+    with pytest.raises(DevserverError, match=r"cannot use /sys/kernel/go.*toolchain_root"):
+        run(wish("1.99.1", archive=archives, root="/sys/kernel/go"))
+
+
+# Several runs, and runs that are killed
+
+RUN = """
+import json, sys
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import archive, install, store
+wish = install.Wish(**json.load(sys.stdin))
+{}
+print(json.dumps(install.converge(wish, install.Platform({!r}), check=False)))
+"""
+
+
+def start(wish: Wish, hook: str = "") -> subprocess.Popen[str]:
+    """Run ``wish`` in a process of its own, after ``hook``, and give it its input."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", RUN.format(hook, HERE.goarch)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin
+    process.stdin.write(json.dumps(wish.__dict__))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def test_two_runs_at_once_install_once(wish: Make, server, old) -> None:
+    server.routes[f"/{old.tar_name}"] = old.tar
+    wanted = wish("1.99.1", mirror=server.url)
+    runs = [start(wanted) for _ in range(3)]
+    results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+    assert sorted(result["toolchains"][0]["status"] for result in results) == ["installed", "present", "present"]
+    assert sorted(result["changed"] for result in results) == [False, False, True]
+    assert len(server.requests) == 1
+
+
+def test_a_lock_that_is_held_too_long_is_named(
+    wish: Make, archives: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "LOCK_WAIT", 0.3)
+    wanted = wish("1.99.1", archive=archives)
+    with store.Store(wanted.root).locked(), pytest.raises(DevserverError, match=r"another run holds .*\.lock"):
+        run(wanted)
+    assert statuses(run(wanted)) == {"1.99.1": "installed"}
+
+
+KILLED_AT = {
+    "fetching": "install.obtain = die",
+    "unpacking": "archive._Tree.file = die_at_third",
+    "checking": "install.fault = die",
+    "the old receipt": "store.os.unlink = die_after_unlink",
+    "the old tree": "store.os.rename = die_at_rename(2)",
+    "the new tree": "store.sync_directory = die",
+    "the receipt": "store.write_text = die",
+    "the links": "install.links.make = die",
+    "one link": "install.links.point_link = die",
+}
+DIE = """
+import os, signal
+def die(*_args, **_more):
+    os.kill(os.getpid(), signal.SIGKILL)
+whole_file, count, rename, unlink = archive._Tree.file, [0], os.rename, os.unlink
+def die_at_third(self, *args, **more):
+    whole_file(self, *args, **more)
+    count[0] += 1
+    count[0] < 3 or die()
+def die_after_unlink(path):
+    unlink(path)
+    path.endswith(".json") and die()
+def die_at_rename(number):
+    def step(*args):
+        count[0] += 1
+        die() if count[0] == number else rename(*args)
+    return step
+"""
+
+
+@pytest.mark.parametrize("point", KILLED_AT)
+def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
+    wish: Make, archives: pathlib.Path, point: str
+) -> None:
+    wanted = wish("1.99.12", "1.99.1", archive=archives)
+    run(wish("1.99.1", archive=archives))
+    # A foreign tree with a receipt, so that every step of a replacement is taken.
+    foreign = pathlib.Path(wanted.root, "1.99.12")
+    foreign.mkdir()
+    (foreign / "VERSION").write_text("go1.99.11\n")
+    pathlib.Path(wanted.root, "1.99.12.json").write_text("{}")
+    killed = start(wanted, DIE + KILLED_AT[point])
+    assert killed.wait(60) == -signal.SIGKILL
+    assert answer(wanted) in (says("1.99.1"), says("1.99.12"))
+    foreseen = run(wanted, check=True)
+    assert foreseen["changed"]
+    mended = run(wanted)
+    assert mended["diff"] == foreseen["diff"]
+    assert answer(wanted) == says("1.99.12")
+    assert sorted(os.listdir(wanted.root)) == [".lock", "1.99.1", "1.99.1.json", "1.99.12", "1.99.12.json"]
+    assert not run(wanted)["changed"]
+
+
+def test_a_kill_while_the_server_stalls_leaves_no_process_that_writes(wish: Make, server, old) -> None:
+    server.routes[f"/{old.tar_name}"] = lambda handler: time.sleep(2)
+    wanted = wish("1.99.1", mirror=server.url)
+    process = start(wanted)
+    while not server.requests:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    server.routes[f"/{old.tar_name}"] = old.tar
+    assert statuses(run(wanted)) == {"1.99.1": "installed"}
+    assert store.Store(wanted.root).leftovers() == []
