@@ -13,6 +13,24 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
+# To answer for these, go asks the C compiler and writes what it learns into the build cache.
+COSTLY = frozenset(
+    [
+        "CGO_CFLAGS",
+        "CGO_CPPFLAGS",
+        "CGO_CXXFLAGS",
+        "CGO_FFLAGS",
+        "CGO_LDFLAGS",
+        "GOGCCFLAGS",
+        "PKG_CONFIG",
+        "AR",
+        "CC",
+        "CXX",
+        "FC",
+        "GCCGO",
+    ]
+)
+
 
 def go_env(
     go: str,
@@ -33,6 +51,17 @@ def go_env(
         raise DevserverError(f"{go} env -json failed: {why}", cmd=done.argv)
     answer: dict[str, str] = json.loads(done.stdout)
     return answer
+
+
+def read_only(env: t.Mapping[str, str]) -> dict[str, str]:
+    """Return ``env`` changed so that a go command leaves no trace in it, and answers as it would have without that.
+
+    From Go 1.23 on every go command counts itself in a file below the user's configuration folder, so this folder is
+    given away, and the file that lies in it and is asked for is named.
+    """
+    folder = env.get("XDG_CONFIG_HOME") or os.path.join(env.get("HOME", ""), ".config")
+    goenv = env.get("GOENV") or (os.path.join(folder, "go/env") if os.path.isabs(folder) else "off")
+    return dict(env, GOENV=goenv, XDG_CONFIG_HOME="/dev/null")
 
 
 def executables(name: str, path: str) -> list[str]:

@@ -31,11 +31,6 @@ class Play:
         found = (self.report or {})["findings"]
         return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in found}
 
-    def source(self, rule: str) -> str:
-        """Return ``file:line`` of the one finding of ``rule``."""
-        (source,) = {(f["source"]["file"], f["source"]["line"]) for f in self.report["findings"] if f["rule_id"] == rule}
-        return "{}:{}".format(*source)
-
 
 @pytest.fixture
 def play(tmp_path):
@@ -44,7 +39,13 @@ def play(tmp_path):
     def run(name: str, *arguments: str, **variables: t.Any) -> Play:
         if name == "drift":
             variables["drift_report_dir"] = str(tmp_path)
-        command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOKS / f"{name}.yml", *arguments]
+        command = [
+            "ansible-playbook",
+            "-i",
+            os.environ["MOLECULE_INVENTORY_FILE"],
+            PLAYBOOKS / f"{name}.yml",
+            *arguments,
+        ]
         done = subprocess.run([*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False)
         report = next(tmp_path.glob("*.json"), None)
         return Play(done.returncode, done.stdout + done.stderr, json.loads(report.read_text()) if report else None)

@@ -11,14 +11,12 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import WATCHED, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import COSTLY
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils.sources import BUILT_IN, PROCESS, Source
-
-# Looked at even where the declaration is silent: these decide what a build does.
-WATCHED = ("GOPROXY", "GOSUMDB", "GOFLAGS", "GO111MODULE", "CGO_ENABLED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,9 +83,13 @@ def _variable_cell(seen: Observation, variable: str, expected: str | None) -> Ce
 
 
 def _actual(seen: Observation, variable: str) -> str | None:
-    if _is_gos_own(variable):
+    if _is_gos_own(variable) and variable not in COSTLY:
         return seen.answer.get(variable)
-    return (seen.environment or {}).get(variable)
+    value = (seen.environment or {}).get(variable)
+    if value or variable not in COSTLY:
+        return value
+    persisted = [item.value for item in _settings(seen.answer.get("GOENV", "")) if item.name == variable]
+    return persisted[-1] if persisted else None
 
 
 def _same(variable: str, expected: str, actual: str) -> bool:
@@ -140,13 +142,14 @@ def _sources(seen: Observation, variable: str) -> tuple[Source, list[Source]]:
 
 
 def _lines(path: str, variable: str) -> list[Source]:
-    if path in ("", "off"):
-        return []
+    return [Source("file", path, item.line) for item in reversed(_settings(path)) if item.name == variable]
+
+
+def _settings(path: str) -> list[goenv_file.Setting]:
     try:
-        found = [item for item in goenv_file.settings(read_text(path) or "") if item.name == variable]
+        return goenv_file.settings(read_text(path) or "") if path not in ("", "off") else []
     except DevserverError:
-        return [Source("file", path)]
-    return [Source("file", path, item.line) for item in reversed(found)]
+        return []  # go cannot read it either, and takes nothing from it.
 
 
 def _with_conflict(cell: Cell, everything: t.Sequence[Cell]) -> Cell:

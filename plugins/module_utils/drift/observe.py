@@ -14,8 +14,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables, go_env
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import (
+    COSTLY,
+    executables,
+    go_env,
+    read_only,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
+
+# Looked at even where the declaration is silent: these decide what a build does.
+WATCHED = ("GOPROXY", "GOSUMDB", "GOFLAGS", "GO111MODULE", "CGO_ENABLED")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +70,8 @@ def _ask_go(
 ) -> tuple[t.Mapping[str, str], str]:
     if not go:
         return {}, "no go executable on PATH"
+    names = {*WATCHED, *user.variables, "GOROOT", "GOVERSION", "GOENV"} - COSTLY
     try:
-        return go_env(go[0], env=environment, account=user.account, timeout=timeout), ""
+        return go_env(go[0], *names, env=read_only(environment), account=user.account, timeout=timeout), ""
     except DevserverError as error:
         return {}, str(error)

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asking the go command, without leaving a trace."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import shutil
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables, go_env, read_only
+
+GO = shutil.which("go")
+needs_go = pytest.mark.skipif(not GO, reason="this machine has no go command")
+
+
+@needs_go
+@pytest.mark.parametrize(
+    "environment", [{}, {"XDG_CONFIG_HOME": "{home}/xdg"}, {"GOENV": "{home}/mine"}, {"GOENV": "off"}]
+)
+def test_the_answer_is_that_of_an_ordinary_call_and_nothing_is_written(tmp_path, environment):
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "GOTOOLCHAIN": "local"}
+    env.update({name: value.format(home=tmp_path) for name, value in environment.items()})
+    for file in (".config/go/env", "xdg/go/env", "mine"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text(f"GOPRIVATE=from-{file}\n")
+    before = sorted(tmp_path.rglob("*"))
+    told = go_env(GO, "GOPRIVATE", "GOENV", "GOCACHE", env=read_only(env), account=find_account(getpass.getuser()))
+    assert sorted(tmp_path.rglob("*")) == before
+    plain = subprocess.run(
+        [GO, "env", "-json", "GOPRIVATE", "GOENV", "GOCACHE"], env=env, cwd="/", capture_output=True, check=True
+    )
+    assert told == json.loads(plain.stdout)
+
+
+@needs_go
+def test_a_go_that_cannot_answer_is_quoted(tmp_path):
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "GOROOT": "/no-root"}
+    with pytest.raises(DevserverError, match="no-root"):
+        go_env(GO, env=env)
+
+
+def test_executables_are_found_in_the_order_of_path(tmp_path):
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+    for folder, mode in (("a", 0o644), ("b", 0o755), ("c", 0o755)):
+        (tmp_path / folder / "go").write_text("")
+        (tmp_path / folder / "go").chmod(mode)
+    path = ":".join(str(tmp_path / folder) for folder in "cab") + f"::{tmp_path}/c"
+    assert executables("go", path) == [f"{tmp_path}/c/go", f"{tmp_path}/b/go"]
