@@ -13,23 +13,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
+_ASKS_THE_COMPILER = """
+CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
+"""
 # To answer for these, go asks the C compiler and writes what it learns into the build cache.
-COSTLY = frozenset(
-    [
-        "CGO_CFLAGS",
-        "CGO_CPPFLAGS",
-        "CGO_CXXFLAGS",
-        "CGO_FFLAGS",
-        "CGO_LDFLAGS",
-        "GOGCCFLAGS",
-        "PKG_CONFIG",
-        "AR",
-        "CC",
-        "CXX",
-        "FC",
-        "GCCGO",
-    ]
-)
+COSTLY = frozenset(_ASKS_THE_COMPILER.split())
 
 
 def go_env(
@@ -49,7 +37,11 @@ def go_env(
     if not done.ok:
         why = done.stderr.strip() or "it took too long"
         raise DevserverError(f"{go} env -json failed: {why}", cmd=done.argv)
-    answer: dict[str, str] = json.loads(done.stdout)
+    try:
+        answer: dict[str, str] = json.loads(done.stdout)
+    except ValueError as error:
+        said = done.stdout.strip()[:80]
+        raise DevserverError(f"{go} is no go command: env -json printed {said!r}", cmd=done.argv) from error
     return answer
 
 

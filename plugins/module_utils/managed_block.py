@@ -17,7 +17,7 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
     Raises DevserverError where the marks in ``text`` are not one pair in order; ``path`` names the file in it.
     """
     newline = "\r\n" if "\r\n" in text else "\n"
-    block = [BEGIN] + body.splitlines() + [END]
+    block = [BEGIN, *body.splitlines(), END]
     lines = text.split(newline)
     begins = [number for number, line in enumerate(lines) if line.strip() == BEGIN]
     ends = [number for number, line in enumerate(lines) if line.strip() == END]

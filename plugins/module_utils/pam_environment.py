@@ -109,7 +109,7 @@ def _session_lines(text: str) -> t.Iterator[list[str]]:
     for line in text.replace("\\\n", " ").splitlines():
         match = re.match(r"-?session\s+(\[[^]]*\]|\S+)\s+(\S.*)", line)
         if match:
-            yield [match.group(1)] + match.group(2).split()
+            yield [match.group(1), *match.group(2).split()]
         elif line.startswith("@include "):
             yield line.split()[:2]
 

@@ -36,8 +36,8 @@ REPAIRED = {
         {("GD103", "bob", "ssh", "PATH")},
         None,
     ),
-    "a tool replaced by another build": (
-        "cp --remove-destination $(readlink -f /usr/local/bin/gopls) $(readlink -f /usr/local/bin/dlv)",
+    "a link to another build": (
+        "ln -sfn /usr/bin/true /usr/local/bin/dlv",
         {("GD401", "", "", "dlv")},
         None,
     ),
@@ -61,7 +61,8 @@ def test_what_is_managed_is_named_and_repaired(host, play, poison):
 
 USERS_OWN = {
     "an own go before the declared one": (
-        "printf 'export PATH=$HOME/my/bin:$PATH\\n' >> ~bob/.profile && install -D -o bob /usr/local/bin/go /home/bob/my/bin/go",
+        "printf 'export PATH=$HOME/my/bin:$PATH\\n' >> ~bob/.profile && mkdir -p ~bob/my/bin &&"
+        " printf '#!/bin/sh\\nexec /usr/local/go/bin/go \"$@\"\\n' > ~bob/my/bin/go && chmod +x ~bob/my/bin/go",
         {("GD202", "bob", "login", "go")},
         "/home/bob/.profile",
         "sed -i '/my.bin/d' ~bob/.profile",
@@ -99,7 +100,8 @@ USERS_OWN = {
         "sed -i '/GOSUMDB/d' /etc/environment",
     ),
     "another copy of a tool": (
-        "printf 'PATH=/home/alice/go/bin:$PATH\\n' >> ~alice/.bashrc && install -o alice /usr/bin/true ~alice/go/bin/gopls",
+        "printf 'PATH=/home/alice/go/bin:$PATH\\n' >> ~alice/.bashrc &&"
+        " install -o alice /usr/bin/true ~alice/go/bin/gopls",
         {("GD402", "alice", "bash", "gopls"), ("GD103", "alice", "bash", "PATH")},
         None,
         "sed -i '/alice.go.bin/d' ~alice/.bashrc && rm ~alice/go/bin/gopls",

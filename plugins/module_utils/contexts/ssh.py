@@ -55,7 +55,7 @@ class SshContext(Context):
         if not os.path.exists(_SERVICE):
             return []
         hook = functools.partial(with_block, body=pam_environment.HOOK, path=_SERVICE, first=False)
-        return pam_environment.managed_files(declaration) + [ManagedFile(_SERVICE, lambda text: hook(text or ""))]
+        return [*pam_environment.managed_files(declaration), ManagedFile(_SERVICE, lambda text: hook(text or ""))]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder:

@@ -45,6 +45,13 @@ def test_a_go_that_cannot_answer_is_quoted(tmp_path):
         go_env(GO, env=env)
 
 
+def test_what_is_no_go_command_is_an_error_too(tmp_path):
+    (tmp_path / "go").write_text("#!/bin/sh\necho go version go1.19.8\n")
+    (tmp_path / "go").chmod(0o755)
+    with pytest.raises(DevserverError, match=r"is no go command: .*1\.19\.8"):
+        go_env(str(tmp_path / "go"), env={"PATH": "/usr/bin:/bin"})
+
+
 def test_executables_are_found_in_the_order_of_path(tmp_path):
     for folder in "abc":
         (tmp_path / folder).mkdir()
