@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module as ansible runs it: a process of its own with its arguments as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.gopherops.devserver.plugins.modules import go_toolchain
+
+MODULE = "ansible_collections.gopherops.devserver.plugins.modules.go_toolchain"
+Run = t.Callable[..., tuple[int, dict[str, t.Any]]]
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path) -> Run:
+    def run(**arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
+        places = {"root": f"{tmp_path}/lib/go", "link": f"{tmp_path}/go", "bin_dir": f"{tmp_path}/bin"}
+        done = subprocess.run(
+            [sys.executable, "-m", MODULE],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**places, "official": "", **arguments}}),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    return run
+
+
+def test_installs_then_settles(run: Run, archives: pathlib.Path, old, new, tmp_path: pathlib.Path) -> None:
+    checksums = {item.version: {platform(item): item.sha256} for item in (old, new)}
+    arguments = {"versions": ["1.99", "1.99.1"], "archive_dir": str(archives), "checksums": checksums}
+    code, foreseen = run(**arguments, _ansible_check_mode=True)
+    assert (code, foreseen["changed"]) == (0, True)
+    assert not (tmp_path / "lib").exists()
+    code, result = run(**arguments)
+    assert (code, result["diff"]) == (0, foreseen["diff"])
+    assert [item["status"] for item in result["toolchains"]] == ["installed", "installed"]
+    assert result["default"] == {"version": "1.99.12", "path": f"{tmp_path}/lib/go/1.99.12", "link": f"{tmp_path}/go"}
+    code, result = run(**arguments)
+    assert (code, result["changed"]) == (0, False)
+
+
+def platform(toolchain: t.Any) -> str:
+    """Return the platform in the archive's name."""
+    name: str = toolchain.tar_name
+    return name[len(f"go{toolchain.version}.") : -len(".tar.gz")]
+
+
+def test_an_error_is_one_message_with_its_facts(run: Run, archives: pathlib.Path, old, new) -> None:
+    (archives / old.tar_name).write_bytes(new.tar)
+    code, result = run(
+        versions=["1.99.1"], archive_dir=str(archives), checksums={"1.99.1": {platform(old): old.sha256}}
+    )
+    assert code == 1
+    assert "wrong digest" in result["msg"]
+    assert result["actual_digest"] == f"sha256:{new.sha256}"
+    assert "exception" not in result
+
+
+@pytest.mark.parametrize("arguments", [{"versions": []}, {"versions": ["1.22.12"], "sources": ["anywhere"]}, {}])
+def test_bad_arguments_are_refused(run: Run, arguments: dict[str, t.Any]) -> None:
+    code, result = run(**arguments)
+    assert (code, result["failed"]) == (1, True)
+
+
+def test_a_password_is_nowhere_in_the_answer(run: Run, tmp_path: pathlib.Path) -> None:
+    code, result = run(
+        versions=["1.22.12"],
+        sources=["archive"],
+        archive_dir=str(tmp_path),
+        mirror="https://me:s3cret@mirror.example/",
+        goproxy="https://other:t0psecret@proxy.example",
+    )
+    assert code == 1
+    assert "https://me:" in result["invocation"]["module_args"]["mirror"]
+    assert "s3cret" not in json.dumps(result)
+    assert "t0psecret" not in json.dumps(result)
+
+
+def test_the_options_are_those_of_the_documentation() -> None:
+    options = yaml.safe_load(go_toolchain.DOCUMENTATION)["options"]
+    documented = {
+        name: {key: value for key, value in option.items() if key != "description"} for name, option in options.items()
+    }
+    assert documented == go_toolchain.ARGUMENT_SPEC
+
+
+def test_the_sample_of_the_result_is_shaped_like_one(run: Run, archives: pathlib.Path, old) -> None:
+    documented = yaml.safe_load(go_toolchain.RETURN)
+    _code, result = run(
+        versions=["1.99.1"], archive_dir=str(archives), checksums={"1.99.1": {platform(old): old.sha256}}
+    )
+    assert set(documented) <= set(result)
+    assert list(documented["toolchains"]["contains"]) == list(result["toolchains"][0])
+    assert list(documented["toolchains"]["sample"][0]) == list(result["toolchains"][0])
+    assert set(documented["default"]["sample"]) == set(result["default"])
