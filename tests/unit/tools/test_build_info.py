@@ -35,13 +35,20 @@ def string(content: bytes) -> bytes:
 
 
 def elf(build_info: bytes) -> bytes:
-    """Return a little-endian 64-bit ELF file of three sections: none, the build info, the names."""
+    """Return a little-endian 64-bit ELF file of three sections: none, the names, the build info as the last bytes."""
     names = b"\0.go.buildinfo\0.shstrtab\0"
-    table = 64 + len(build_info) + len(names)
-    header = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 0, table, 0, 64, 0, 0, 64, 3, 2)
-    entries = [(0, 0, 0, 0), (1, 1, 64, len(build_info)), (15, 3, 64 + len(build_info), len(names))]
+    behind = 64 + 3 * 64
+    header = b"\x7fELF\2\1\1" + bytes(9) + struct.pack("<HHIQQQIHHHHHH", 2, 62, 1, 0, 0, 64, 0, 64, 0, 0, 64, 3, 1)
+    entries = [(0, 0, 0, 0), (15, 3, behind, len(names)), (1, 1, behind + len(names), len(build_info))]
     sections = [struct.pack("<IIQQQQIIQQ", name, kind, 0, 0, at, size, 0, 0, 0, 0) for name, kind, at, size in entries]
-    return header + build_info + names + b"".join(sections)
+    return header + b"".join(sections) + names + build_info
+
+
+def patched(position: int, layout: str, *values: int) -> bytes:
+    """Return a good file with ``values`` written over it at ``position``."""
+    content = bytearray(elf(build_info()))
+    struct.pack_into(layout, content, position, *values)
+    return bytes(content)
 
 
 def build_info(go: bytes = b"go1.22.12", lines: bytes = LINES, flags: int = 2) -> bytes:
@@ -132,6 +139,13 @@ def cut(content: bytes) -> bytes:
         (b"#!/bin/sh\nexec gopls\n", "not an ELF file"),
         (b"\x7fELF\2\1\1" + bytes(100), "section table is broken"),
         (cut(elf(build_info())), "truncated"),
+        (elf(build_info())[:100], "truncated"),
+        (patched(40, "<Q", 1 << 63), "section table is broken"),
+        (patched(58, "<HH", 65535, 65535), "section table is broken"),
+        (patched(58, "<H", 39), "section table is broken"),
+        (patched(62, "<H", 3), "section table is broken"),
+        (patched(64 + 64 + 4, "<IQQQQ", 8, 0, 0, 0, 1 << 50), "section table is broken"),
+        (patched(64 + 128 + 32, "<Q", 1 << 50), "truncated"),
         (elf(build_info()).replace(b".go.buildinfo", b".go.othersort"), "no section"),
         (elf(build_info(flags=0)), "Go 1.17 or earlier"),
         (elf(build_info(lines=b"")), "without modules"),

@@ -276,11 +276,13 @@ def silent_server() -> t.Iterator[tuple[str, threading.Event]]:
 
         thread = threading.Thread(target=accept)
         thread.start()
-        yield "http://127.0.0.1:%d" % server.getsockname()[1], arrived
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-        for connection in connections:
-            connection.close()
+        try:
+            yield "http://127.0.0.1:%d" % server.getsockname()[1], arrived
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for connection in connections:
+                connection.close()
 
 
 def test_a_build_that_hangs_ends_at_its_time_limit(host: Host) -> None:
