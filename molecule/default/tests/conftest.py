@@ -31,6 +31,12 @@ class Play:
         found = (self.report or {})["findings"]
         return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in found}
 
+    @property
+    def lines(self) -> set[tuple[str, int]]:
+        """The files and lines that findings name."""
+        sources = [finding["source"] for finding in (self.report or {})["findings"]]
+        return {(source["file"], source["line"]) for source in sources if source["line"]}
+
 
 @pytest.fixture
 def play(tmp_path):
