@@ -30,7 +30,11 @@ _SLOWEST = 4096
 
 
 class Unreachable(Exception):
-    """A source did not serve the file; the next one may be asked. The text says why."""
+    """A source did not serve the file; the next one may be asked. ``final`` where another attempt cannot help."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
 
 
 class _Refused(Exception):
@@ -70,7 +74,7 @@ def fetch(location: str, destination: str, *, timeout: float) -> Copied:
         try:
             return _download(location, destination, timeout)
         except Unreachable as error:
-            if error.args[1:] == (404,):
+            if error.final:
                 raise
         time.sleep(pause)
     return _download(location, destination, timeout)
@@ -153,7 +157,7 @@ def _copy(source: _Readable, destination: str) -> Copied:
 
 def _failed(url: str, error: urllib.error.HTTPError) -> Exception:
     if error.code in (404, 410):
-        return Unreachable(f"HTTP {error.code} {error.reason}", 404)
+        return Unreachable(f"HTTP {error.code} {error.reason}", final=True)
     if error.code >= 500 or error.code in _TRANSIENT:
         return Unreachable(f"HTTP {error.code} {error.reason}")
     return DevserverError(

@@ -114,7 +114,7 @@ def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *,
         try:
             copied = fetch(offer.location, destination, timeout=timeout)
         except Unreachable as error:
-            reasons.append(f"{offer.source} ({redacted(offer.location)}): {error.args[0]}")
+            reasons.append(f"{offer.source} ({redacted(offer.location)}): {error}")
             continue
         _check(offer, destination, f"sha256:{copied.sha256}")
         return Obtained(offer, copied.size)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import io
 import json
 import os
@@ -376,7 +377,12 @@ def broken_trees() -> dict[str, t.Callable[[pathlib.Path], None]]:
     def receipt(tree: pathlib.Path) -> None:
         (tree.parent / "1.99.1.json").write_text('{"version": "1.99.1"')
 
-    return {item.__name__: item for item in (half, other_version, other_go, no_go, dead_go, file, link, receipt)}
+    def other_receipt(tree: pathlib.Path) -> None:
+        path = tree.parent / "1.99.1.json"
+        path.write_text(path.read_text().replace("1.99.1", "1.99.12"))
+
+    harms = (half, other_version, other_go, no_go, dead_go, file, link, receipt, other_receipt)
+    return {harm.__name__: harm for harm in harms}
 
 
 @pytest.mark.parametrize("harm", broken_trees().values(), ids=broken_trees())
@@ -468,10 +474,31 @@ def start(wish: Wish, hook: str = "") -> subprocess.Popen[str]:
     return process
 
 
-def test_two_runs_at_once_install_once(wish: Make, server, old) -> None:
-    server.routes[f"/{old.tar_name}"] = old.tar
-    wanted = wish("1.99.1", mirror=server.url)
-    runs = [start(wanted) for _ in range(3)]
+ARRIVED = """
+import os
+wait = store._wait_for
+def arrive(*args):
+    open("{}/%d" % os.getpid(), "w").close()
+    wait(*args)
+store._wait_for = arrive
+"""
+
+
+def test_several_runs_at_once_install_once(wish: Make, server, old, tmp_path: pathlib.Path) -> None:
+    arrived = tmp_path / "arrived"
+    arrived.mkdir()
+
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        # All have judged the host, and stand before the lock, before the first one gets on.
+        while len(list(arrived.iterdir())) < 3:
+            time.sleep(0.01)
+        handler.send_response(200)
+        handler.end_headers()
+        handler.wfile.write(old.tar)
+
+    server.routes[f"/{old.tar_name}"] = answer
+    wanted = wish("1.99.1", mirror=server.url, timeout=60)
+    runs = [start(wanted, ARRIVED.format(arrived)) for _ in range(3)]
     results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
     assert sorted(result["toolchains"][0]["status"] for result in results) == ["installed", "present", "present"]
     assert sorted(result["changed"] for result in results) == [False, False, True]
