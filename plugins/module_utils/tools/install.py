@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, point_link, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder, installed_go
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, Plan, plan_tools
@@ -92,9 +92,8 @@ def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str]]
 
 def _built(plan: Plan, builder: Builder, done: str) -> Plan:
     """Build the tool into the folder ``done`` and return the plan with what the binary says about itself."""
-    assert plan.go is not None  # Only check mode plans without a Go.
     binary = os.path.join(done, plan.name)
-    builder.build(plan.wanted.tool, plan.go, binary)
+    builder.build(plan.wanted.tool, plan.go or installed_go(plan.wanted.tool.goroot), binary)
     info = read_build_info(binary)
     difference = plan.wanted.difference(info)
     if difference:

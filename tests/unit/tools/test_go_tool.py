@@ -56,7 +56,7 @@ def test_installs_links_and_leaves_it_at_that(host: Host, goroot: str) -> None:
         assert os.readlink(tool["link"]) == tool["path"]
         assert os.stat(tool["path"]).st_mode & 0o7777 == 0o755
         assert os.stat(tool["path"]).st_uid == os.geteuid()
-        assert subprocess.run([tool["link"]], capture_output=True, text=True).stderr == "hello\n"
+        assert subprocess.run([tool["link"]], capture_output=True, text=True, check=True).stderr == "hello\n"
         said = build_lines(goroot, tool["path"])
         assert f"\tmod\t{tool['module']}\t{tool['version']}\t" in said
         assert "-trimpath=true" in said
@@ -255,7 +255,7 @@ def test_builds_without_roots_rights_and_in_a_folder_of_its_own(host: Host, goro
 
 
 def test_two_at_once_build_once(host: Host) -> None:
-    processes = [host.start(HELLO) for _ in range(2)]
+    processes = [host.start(HELLO) for _run in range(2)]
     results = [host.finish(process) for process in processes]
     assert sorted(outcome(result) for result in results) == [(False, "present", ""), (True, "installed", "absent")]
     assert host.leftovers() == []
