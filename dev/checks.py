@@ -124,7 +124,7 @@ def _installed_pythons() -> dict[str, Path]:
 
 
 def _units(log: Path) -> None:
-    said = _tool(["pytest"], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+    said = _tool(["pytest", "--numprocesses", "2"], log, PYTHONPATH=str(galaxy.COLLECTIONS))
     print(f"    {said.strip().splitlines()[-1].strip('= ')}", flush=True)
 
 

@@ -11,18 +11,16 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import errno
-import fcntl
 import json
 import os
 import shutil
 import tempfile
-import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, sync_directory, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
 
 # Seconds to wait for another run that is installing.
@@ -83,9 +81,7 @@ class Store:
         Raises DevserverError where another run keeps the lock for more than LOCK_WAIT seconds.
         """
         os.makedirs(self.root, mode=0o755, exist_ok=True)
-        path = os.path.join(self.root, ".lock")
-        with open(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600), "w") as file:
-            _wait_for(file.fileno(), path)
+        with locked(os.path.join(self.root, ".lock"), timeout=LOCK_WAIT):
             leftovers = self.leftovers()
             for leftover in leftovers:
                 remove(leftover)
@@ -154,21 +150,3 @@ def remove(path: str) -> None:
         shutil.rmtree(path)
     else:
         os.unlink(path)
-
-
-def _wait_for(descriptor: int, path: str) -> None:
-    deadline = time.monotonic() + LOCK_WAIT
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except OSError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-        if time.monotonic() > deadline:
-            raise DevserverError(
-                f"another run holds {path} for more than {LOCK_WAIT:.0f} seconds",
-                remedy="wait for it to end, or end it: the lock goes with its process",
-                path=path,
-            )
-        time.sleep(0.2)

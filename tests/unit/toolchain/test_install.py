@@ -476,11 +476,11 @@ def start(wish: Wish, hook: str = "") -> subprocess.Popen[str]:
 
 ARRIVED = """
 import os
-wait = store._wait_for
-def arrive(*args):
+locked = store.locked
+def arrive(*args, **more):
     open("{}/%d" % os.getpid(), "w").close()
-    wait(*args)
-store._wait_for = arrive
+    return locked(*args, **more)
+store.locked = arrive
 """
 
 
@@ -510,7 +510,7 @@ def test_a_lock_that_is_held_too_long_is_named(
 ) -> None:
     monkeypatch.setattr(store, "LOCK_WAIT", 0.3)
     wanted = wish("1.99.1", archive=archives)
-    with store.Store(wanted.root).locked(), pytest.raises(DevserverError, match=r"another run holds .*\.lock"):
+    with store.Store(wanted.root).locked(), pytest.raises(DevserverError, match=r"another run has held .*\.lock"):
         run(wanted)
     assert statuses(run(wanted)) == {"1.99.1": "installed"}
 
