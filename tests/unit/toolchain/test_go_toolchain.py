@@ -30,6 +30,7 @@ def run(tmp_path: pathlib.Path) -> Run:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,
+            check=False,
         )
         assert "Traceback" not in done.stderr
         return done.returncode, json.loads(done.stdout)

@@ -498,7 +498,7 @@ def test_several_runs_at_once_install_once(wish: Make, server, old, tmp_path: pa
 
     server.routes[f"/{old.tar_name}"] = answer
     wanted = wish("1.99.1", mirror=server.url, timeout=60)
-    runs = [start(wanted, ARRIVED.format(arrived)) for _ in range(3)]
+    runs = [start(wanted, ARRIVED.format(arrived)) for _run in range(3)]
     results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
     assert sorted(result["toolchains"][0]["status"] for result in results) == ["installed", "present", "present"]
     assert sorted(result["changed"] for result in results) == [False, False, True]
