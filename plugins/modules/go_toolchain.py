@@ -18,7 +18,8 @@ description:
     is asked only where the one before is out of reach; a wrong digest ends the task.
   - A toolchain is unpacked beside its place, run once, and renamed into it. Whatever interrupts the module leaves the
     old state or the new one, and the next run removes what was left over.
-  - All versions are fetched and checked before anything is switched. Versions that are no longer listed stay.
+  - All versions are fetched and checked before anything is switched. Versions that are no longer listed stay,
+    unless O(exclusive).
 notes:
   - A real folder or file in the place of a link, such as a Go unpacked by hand to C(/usr/local/go), is moved aside and
     reported, never deleted.
@@ -87,6 +88,12 @@ options:
     description: Seconds that a server may stay silent before it counts as out of reach.
     type: int
     default: 60
+  exclusive:
+    description:
+      - Removes the versions below O(root) that are not in O(versions), with their links C(go<version>).
+      - Only what this module has installed; a folder without its receipt stays.
+    type: bool
+    default: false
 seealso:
   - module: gopherops.devserver.go_env
 """
@@ -159,6 +166,12 @@ default:
   returned: success
   type: dict
   sample: {version: 1.22.12, path: /usr/local/lib/go/1.22.12, link: /usr/local/go}
+removed:
+  description: The versions that O(exclusive) removed, or in check mode would remove.
+  returned: success
+  type: list
+  elements: str
+  sample: [1.21.13]
 moved_aside:
   description: Real files and folders that stood in a link's place, and where they are now.
   returned: success
@@ -191,7 +204,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "goproxy": {"type": "str", "default": ""},
     "checksums": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 60},
+    "exclusive": {"type": "bool", "default": False},
 }
+# The options that Wish has by the same name.
+_SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive")
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 
 
@@ -213,7 +229,7 @@ def _wish(params: t.Mapping[str, t.Any]) -> Wish:
         versions=params["versions"],
         order=params["sources"],
         bases=bases,
-        **{name: params[name] for name in ("default", "root", "link", "bin_dir", "checksums", "timeout")},
+        **{name: params[name] for name in _SAME},
     )
 
 

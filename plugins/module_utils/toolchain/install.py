@@ -37,7 +37,8 @@ class Wish:
     """What the user wants: versions as requested, where they go, and where they may come from.
 
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
-    ``timeout`` is the seconds a server may stay silent.
+    ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here and is not
+    among the versions.
     """
 
     versions: t.Sequence[str]
@@ -49,6 +50,7 @@ class Wish:
     bases: t.Mapping[str, str]
     checksums: t.Mapping[str, t.Any]
     timeout: float
+    exclusive: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +71,7 @@ class _Plan:
     present: dict[str, Receipt]
     missing: dict[Release, list[Offer]]
     links: list[links.Link]
+    surplus: list[Receipt]
     changes: Changes
 
 
@@ -88,6 +91,7 @@ def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]
         plan.changes.result(),
         toolchains=toolchains,
         default={"version": goal.default, "path": store.path(goal.default), "link": wish.link},
+        removed=[receipt.version for receipt in plan.surplus],
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
     )
 
@@ -102,7 +106,21 @@ def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> tuple[_Pla
         plan = _plan(wish, goal, store, leftovers)
         installed = _install(plan.missing, store, wish.timeout)
         links.make(plan.links)
+        for receipt in plan.surplus:
+            _discard(receipt.version, wish, store)
     return plan, installed
+
+
+def _discard(version: str, wish: Wish, store: Store) -> None:
+    link, target = _link(wish, version)
+    if links.leads(link, target):
+        os.unlink(link)
+    store.discard(version)
+
+
+def _link(wish: Wish, version: str) -> tuple[str, str]:
+    """Return the link by which a version is found, and where it leads."""
+    return os.path.join(wish.bin_dir, f"go{version}"), os.path.join(wish.root, version, "bin", "go")
 
 
 def _goal(wish: Wish, platform: Platform) -> _Goal:
@@ -118,7 +136,7 @@ def _goal(wish: Wish, platform: Platform) -> _Goal:
             remedy="add it to toolchain_versions (versions), or choose a default from there",
         )
     wanted = [Release(version, platform, known[version]) for version in requested]
-    tools = {os.path.join(wish.bin_dir, f"go{v}"): os.path.join(wish.root, v, "bin", "go") for v in requested}
+    tools = dict(_link(wish, version) for version in requested)
     current = {wish.link: os.path.join(wish.root, default)}
     for tool in ("go", "gofmt"):
         current[os.path.join(wish.bin_dir, tool)] = os.path.join(wish.link, "bin", tool)
@@ -142,6 +160,8 @@ def _plan(wish: Wish, goal: _Goal, store: Store, leftovers: list[str]) -> _Plan:
     receipts = {release: store.present(release.version, release.platform) for release in goal.releases}
     missing = [release for release, receipt in receipts.items() if receipt is None]
     turned = links.pending(goal.links)
+    installed = store.installed() if wish.exclusive else []
+    surplus = [receipt for receipt in installed if receipt.version not in goal.requested]
     changes = Changes()
     for leftover in leftovers:
         changes.add(leftover, "left by an interrupted run\n", "")
@@ -150,12 +170,22 @@ def _plan(wish: Wish, goal: _Goal, store: Store, leftovers: list[str]) -> _Plan:
         changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
     for link in turned:
         changes.add(link.path, link.before, f"link to {link.target}\n")
+    for receipt in surplus:
+        _note_removal(receipt, wish, store, changes)
     return _Plan(
         present={release.version: receipt for release, receipt in receipts.items() if receipt},
         missing={release: offers(release, wish.order, goal.bases) for release in missing},
         links=turned,
+        surplus=surplus,
         changes=changes,
     )
+
+
+def _note_removal(surplus: Receipt, wish: Wish, store: Store, changes: Changes) -> None:
+    link, target = _link(wish, surplus.version)
+    if links.leads(link, target):
+        changes.add(link, f"link to {target}\n", "")
+    changes.add(store.path(surplus.version), f"go{surplus.version} {surplus.platform}\n", "")
 
 
 def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, Receipt]:

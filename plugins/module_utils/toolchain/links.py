@@ -49,3 +49,8 @@ def make(links: t.Sequence[Link]) -> None:
             os.rename(link.path, link.aside)
             sync_directory(os.path.dirname(link.path))
         point_link(link.path, link.target)
+
+
+def leads(path: str, target: str) -> bool:
+    """Say whether ``path`` is a link to ``target``."""
+    return os.path.islink(path) and os.readlink(path) == target

@@ -60,6 +60,13 @@ class Store:
             return None
         return receipt if fault(tree, version, platform) is None else None
 
+    def installed(self) -> list[Receipt]:
+        """Return the receipts that lie here, whatever became of their trees."""
+        if not os.path.lexists(self.root):
+            return []
+        names = sorted(entry.name for entry in os.scandir(self.root) if entry.name.endswith(".json"))
+        return [receipt for receipt in (self._receipt(name[: -len(".json")]) for name in names) if receipt]
+
     def _receipt(self, version: str) -> Receipt | None:
         try:
             content = json.loads(read_text(self.receipt_path(version)) or "null")
@@ -113,6 +120,14 @@ class Store:
         sync_directory(self.root)
         text = json.dumps(receipt._asdict(), indent=2, sort_keys=True) + "\n"
         write_text(self.receipt_path(receipt.version), text, mode=0o644, uid=os.geteuid(), gid=os.getegid())
+
+    def discard(self, version: str) -> None:
+        """Remove a toolchain and its receipt, which goes last, so that the next run ends what a kill interrupts."""
+        with self.stage() as stage:
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self.path(version), os.path.join(stage, "tree"))
+            sync_directory(self.root)
+            os.unlink(self.receipt_path(version))
 
 
 def fault(tree: str, version: str, platform: Platform) -> str | None:

@@ -292,6 +292,41 @@ def test_switching_the_default_turns_one_link(wish: Make, archives: pathlib.Path
     assert answer(wanted, "go1.99.12") == says("1.99.12")
 
 
+def test_a_version_that_is_not_declared_stays(wish: Make, archives: pathlib.Path) -> None:
+    run(wish("1.99.1", archive=archives))
+    wanted = wish("1.99.12", archive=archives)
+    assert run(wanted)["removed"] == []
+    assert answer(wanted, "go1.99.1") == says("1.99.1")
+
+
+def test_exclusive_removes_what_is_not_declared_and_nothing_else(wish: Make, archives: pathlib.Path) -> None:
+    run(wish("1.99.1", "1.99.12", archive=archives))
+    wanted = wish("1.99.12", exclusive=True)
+    by_hand = pathlib.Path(wanted.root, "1.98.0")
+    by_hand.mkdir()
+    foreseen = run(wanted, check=True)
+    assert answer(wanted, "go1.99.1") == says("1.99.1")
+    done = run(wanted)
+    assert (done["removed"], done["diff"]) == (["1.99.1"], foreseen["diff"])
+    removed = [change["before_header"] for change in done["diff"] if not change["after"]]
+    assert removed == [f"{wanted.bin_dir}/go1.99.1", f"{wanted.root}/1.99.1"]
+    assert sorted(os.listdir(wanted.bin_dir)) == ["go", "go1.99.12", "gofmt"]
+    assert not any(name.startswith("1.99.1.") or name == "1.99.1" for name in os.listdir(wanted.root))
+    assert by_hand.is_dir()
+    assert answer(wanted) == says("1.99.12")
+    assert not run(wanted)["changed"]
+
+
+def test_exclusive_leaves_a_link_of_another_in_place(wish: Make, archives: pathlib.Path) -> None:
+    run(wish("1.99.1", archive=archives))
+    wanted = wish("1.99.12", archive=archives, exclusive=True)
+    foreign = pathlib.Path(wanted.bin_dir, "go1.99.1")
+    foreign.unlink()
+    foreign.symlink_to("/elsewhere")
+    run(wanted)
+    assert os.readlink(foreign) == "/elsewhere"
+
+
 def test_check_mode_says_the_same_and_writes_nothing(wish: Make, server, old, new, tmp_path: pathlib.Path) -> None:
     server.routes = {f"/{item.tar_name}": item.tar for item in (old, new)}
     wanted = wish("1.99.12", "1.99.1", mirror=server.url)
@@ -525,6 +560,8 @@ KILLED_AT = {
     "the receipt": "store.write_text = die",
     "the links": "install.links.make = die",
     "one link": "install.links.point_link = die",
+    "a tree that is no longer declared": "install.Store.discard = die",
+    "its receipt": "store.os.unlink = die_before_unlink",
 }
 DIE = """
 import os, signal
@@ -538,6 +575,8 @@ def die_at_third(self, *args, **more):
 def die_after_unlink(path):
     unlink(path)
     path.endswith(".json") and die()
+def die_before_unlink(path, **more):
+    die() if path.endswith("1.99.1.json") else unlink(path, **more)
 def die_at_rename(number):
     def step(*args):
         count[0] += 1
@@ -550,7 +589,7 @@ def die_at_rename(number):
 def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
     wish: Make, archives: pathlib.Path, point: str
 ) -> None:
-    wanted = wish("1.99.12", "1.99.1", archive=archives)
+    wanted = wish("1.99.12", archive=archives, exclusive=True)
     run(wish("1.99.1", archive=archives))
     # A foreign tree with a receipt, so that every step of a replacement is taken.
     foreign = pathlib.Path(wanted.root, "1.99.12")
@@ -565,7 +604,7 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
     mended = run(wanted)
     assert mended["diff"] == foreseen["diff"]
     assert answer(wanted) == says("1.99.12")
-    assert sorted(os.listdir(wanted.root)) == [".lock", "1.99.1", "1.99.1.json", "1.99.12", "1.99.12.json"]
+    assert sorted(os.listdir(wanted.root)) == [".lock", "1.99.12", "1.99.12.json"]
     assert not run(wanted)["changed"]
 
 
