@@ -94,6 +94,14 @@ options:
       - Only what this module has installed; a folder without its receipt stays.
     type: bool
     default: false
+  verify:
+    description:
+      - Compares every file of the toolchains that are there with the list that was recorded when they were installed. A
+        tree in which a file was changed, added or removed is replaced, and RV(toolchains[].altered) names the files.
+      - Reads all of every tree. Without it a toolchain is judged by its receipt, its version and what its C(go)
+        answers.
+    type: bool
+    default: false
 seealso:
   - module: gopherops.devserver.go_env
 """
@@ -152,6 +160,12 @@ toolchains:
     bytes:
       description: Size of the file that was fetched.
       type: int
+    altered:
+      description:
+        - With O(verify), for a tree that was edited, the paths in it that were C(changed), C(added) or are C(missing),
+          no more than 20 of each, and how many there are; else V(null).
+        - C(../<version>.files), the list itself, where that is not what was recorded.
+      type: dict
   sample:
     - version: 1.22.12
       requested: "1.22"
@@ -161,6 +175,11 @@ toolchains:
       location: https://goproxy.example.com/golang.org/toolchain/@v/v0.0.1-go1.22.12.linux-amd64.zip
       digest: h1:Hdh4VJAlDWzMnhKpqDwqJJr+sE7NgsJ86dyR4wrv2oY=
       bytes: 69011435
+      altered:
+        count: 1
+        changed: [src/fmt/print.go]
+        added: []
+        missing: []
 default:
   description: The version that C(go) is.
   returned: success
@@ -205,9 +224,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "checksums": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 60},
     "exclusive": {"type": "bool", "default": False},
+    "verify": {"type": "bool", "default": False},
 }
 # The options that Wish has by the same name.
-_SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive")
+_SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
 _PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 
 

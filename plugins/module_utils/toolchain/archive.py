@@ -9,15 +9,20 @@ No tar or unzip is started, so nothing goes on writing when this process is kill
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import re
-import shutil
 import tarfile
 import typing as t
 import zipfile
 import zlib
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import (
+    Files,
+    file_entry,
+    link_entry,
+)
 
 _CHUNK = 1 << 20
 # What a module zip cannot say: which of its files can be run. The patterns are those of Go's own distributions.
@@ -27,18 +32,24 @@ _BAD = (ValueError, EOFError, zlib.error, FileExistsError, FileNotFoundError, No
 
 
 class _Tree:
-    """The folder that is being filled; links are made last, so that no file can be written through one."""
+    """The folder that is being filled, and the list of what it is filled with.
+
+    Links are made last, so that no file can be written through one.
+    """
 
     def __init__(self, root: str, prefix: str) -> None:
         self._root = root
         self._prefix = prefix + "/"
         self._folders = {root}
+        self.files: Files = {}
         self._links: list[tuple[bool, str, str]] = []
 
     def path(self, name: str) -> str:
         """Return where the entry ``name`` goes; raise ValueError where it leads out."""
         if name.startswith("/") or "\0" in name or ".." in name.split("/"):
             raise ValueError("its name leads out of the tree")
+        if "\n" in name:
+            raise ValueError("its name has a line break")
         if self._prefix.startswith(name.rstrip("/") + "/"):
             return self._root
         if not name.startswith(self._prefix):
@@ -52,9 +63,17 @@ class _Tree:
 
     def file(self, path: str, content: t.IO[bytes], *, executable: bool) -> None:
         self.folder(os.path.dirname(path))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with open(os.open(path, flags, 0o755 if executable else 0o644), "wb", buffering=0) as file:
-            shutil.copyfileobj(content, file, _CHUNK)
+        mode = 0o755 if executable else 0o644
+        digest = hashlib.sha256()
+        # Buffered, because a raw file that a full disk cuts short would say so in a return value alone.
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
+            for chunk in iter(lambda: content.read(_CHUNK), b""):
+                digest.update(chunk)
+                file.write(chunk)
+        self.files[self._name(path)] = file_entry(mode, digest.hexdigest())
+
+    def _name(self, path: str) -> str:
+        return path[len(self._root) + 1 :]
 
     def link(self, path: str, target: str, *, symbolic: bool) -> None:
         self._links.append((symbolic, path, target))
@@ -65,17 +84,18 @@ class _Tree:
             self.folder(os.path.dirname(path))
         for symbolic, path, target in sorted(self._links):
             (os.symlink if symbolic else os.link)(target, path)
+            self.files[self._name(path)] = link_entry(target) if symbolic else self.files[self._name(target)]
         inside = os.path.realpath(self._root) + "/"
         for _symbolic, path, target in self._links:
             if not os.path.realpath(path).startswith(inside):
-                raise ValueError(f"the link {path[len(self._root) + 1 :]} leads out of the tree, to {target}")
+                raise ValueError(f"the link {self._name(path)} leads out of the tree, to {target}")
 
 
-def unpack_tar(path: str, root: str) -> None:
+def unpack_tar(path: str, root: str) -> Files:
     """Unpack the official archive at ``path`` into the existing folder ``root``, without its leading ``go/``.
 
-    Modes become 0755 and 0644, the owner is this process's user. Raises DevserverError for an archive with anything
-    but plain files, folders and links inside the tree.
+    Returns the list of its files. Modes become 0755 and 0644, the owner is this process's user. Raises
+    DevserverError for an archive with anything but plain files, folders and links inside the tree.
     """
     tree = _Tree(root, "go")
     entry = ""
@@ -88,6 +108,7 @@ def unpack_tar(path: str, root: str) -> None:
         tree.finish()
     except (*_BAD, tarfile.TarError, gzip.BadGzipFile) as error:
         raise _unsafe(path, entry, error) from error
+    return tree.files
 
 
 def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: _Tree) -> None:
@@ -106,11 +127,11 @@ def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: _Tre
         raise ValueError("it is neither a file, a folder nor a link")
 
 
-def unpack_zip(path: str, root: str, prefix: str) -> None:
-    """Unpack the toolchain module at ``path`` into the existing folder ``root``, without the names' ``prefix``.
+def unpack_zip(path: str, root: str, prefix: str) -> Files:
+    """Unpack the module at ``path`` into the existing folder ``root``, without the names' ``prefix``.
 
-    What a module cannot carry is put back as cmd/go does: execute bits, and ``go.mod`` for ``_go.mod``.
-    Raises DevserverError for names that lead out of the tree.
+    Returns the list of its files. What a module cannot carry is put back as cmd/go does: execute bits, and ``go.mod``
+    for ``_go.mod``. Raises DevserverError for names that lead out of the tree.
     """
     tree = _Tree(root, prefix)
     entry = ""
@@ -121,6 +142,7 @@ def unpack_zip(path: str, root: str, prefix: str) -> None:
                 _unpack_entry(archive, info, tree, executable=bool(_EXECUTABLE.match(entry[len(prefix) + 1 :])))
     except (*_BAD, zipfile.BadZipFile, RuntimeError) as error:
         raise _unsafe(path, entry, error) from error
+    return tree.files
 
 
 def _unpack_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, tree: _Tree, *, executable: bool) -> None:

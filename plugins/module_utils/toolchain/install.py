@@ -14,6 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.files import C
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Differences, digest_of, dump
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import (
@@ -26,6 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sour
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.store import (
     Receipt,
+    Staged,
     Store,
     fault,
     sync_filesystem,
@@ -38,7 +40,7 @@ class Wish:
 
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
     ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here and is not
-    among the versions.
+    among the versions; ``verify`` compares every file of what is there and replaces a tree that was edited.
     """
 
     versions: t.Sequence[str]
@@ -51,6 +53,7 @@ class Wish:
     checksums: t.Mapping[str, t.Any]
     timeout: float
     exclusive: bool = False
+    verify: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Plan:
     """How the host differs from the goal."""
 
     present: dict[str, Receipt]
+    altered: dict[str, Differences]
     missing: dict[Release, list[Offer]]
     links: list[links.Link]
     surplus: list[Receipt]
@@ -86,7 +90,7 @@ def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]
         plan, installed = _carry_out(wish, goal, store, check)
     except OSError as error:
         raise _unusable(error, wish) from error
-    toolchains = [_toolchain(version, goal, store, plan.present.get(version), installed) for version in goal.requested]
+    toolchains = [_toolchain(version, goal, store, plan, installed) for version in goal.requested]
     return dict(
         plan.changes.result(),
         toolchains=toolchains,
@@ -157,28 +161,41 @@ def _refuse_overlap(wish: Wish) -> None:
 
 
 def _plan(wish: Wish, goal: _Goal, store: Store, leftovers: list[str]) -> _Plan:
-    receipts = {release: store.present(release.version, release.platform) for release in goal.releases}
-    missing = [release for release, receipt in receipts.items() if receipt is None]
-    turned = links.pending(goal.links)
+    present, altered = _judge(wish, goal, store)
+    missing = {r: offers(r, wish.order, goal.bases) for r in goal.releases if r.version not in present}
     installed = store.installed() if wish.exclusive else []
     surplus = [receipt for receipt in installed if receipt.version not in goal.requested]
+    turned = links.pending(goal.links)
     changes = Changes()
     for leftover in leftovers:
         changes.add(leftover, "left by an interrupted run\n", "")
     for release in missing:
-        before = "not a whole Go of this version\n" if os.path.lexists(store.path(release.version)) else ""
+        before = _before(store.path(release.version), altered.get(release.version))
         changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
     for link in turned:
         changes.add(link.path, link.before, f"link to {link.target}\n")
     for receipt in surplus:
         _note_removal(receipt, wish, store, changes)
-    return _Plan(
-        present={release.version: receipt for release, receipt in receipts.items() if receipt},
-        missing={release: offers(release, wish.order, goal.bases) for release in missing},
-        links=turned,
-        surplus=surplus,
-        changes=changes,
-    )
+    return _Plan(present, altered, missing, turned, surplus, changes)
+
+
+def _judge(wish: Wish, goal: _Goal, store: Store) -> tuple[dict[str, Receipt], dict[str, Differences]]:
+    """Return the toolchains that may stay, and how those that may not, because of their files, were altered."""
+    present, altered = {}, {}
+    for release in goal.releases:
+        receipt = store.present(release.version, release.platform)
+        differences = store.differences(receipt) if receipt and wish.verify else None
+        if differences and differences.total:
+            altered[release.version] = differences
+        elif receipt:
+            present[release.version] = receipt
+    return present, altered
+
+
+def _before(tree: str, altered: Differences | None) -> str:
+    if altered:
+        return altered.text()
+    return "not a whole Go of this version\n" if os.path.lexists(tree) else ""
 
 
 def _note_removal(surplus: Receipt, wish: Wish, store: Store, changes: Changes) -> None:
@@ -193,47 +210,57 @@ def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: fl
     if not missing:
         return {}
     with store.stage() as stage:
-        receipts = {}
+        ready = []
         for release, candidates in missing.items():
             folder = os.path.join(stage, release.version)
             os.mkdir(folder)
-            receipts[folder] = _receipt(release, _stage(release, candidates, folder, timeout))
+            ready.append(_stage(release, candidates, folder, timeout))
         sync_filesystem(stage)
-        for folder, receipt in receipts.items():
-            store.put(os.path.join(folder, "tree"), receipt)
-    return {receipt.version: receipt for receipt in receipts.values()}
+        for staged in ready:
+            store.put(staged)
+    return {staged.receipt.version: staged.receipt for staged in ready}
 
 
-def _stage(release: Release, candidates: t.Sequence[Offer], folder: str, timeout: float) -> Obtained:
+def _stage(release: Release, candidates: t.Sequence[Offer], folder: str, timeout: float) -> Staged:
     archive, tree = os.path.join(folder, "archive"), os.path.join(folder, "tree")
     obtained = obtain(release, candidates, archive, timeout=timeout)
     os.mkdir(tree)
     if obtained.offer.digest.startswith("h1:"):
-        unpack_zip(archive, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
+        files = unpack_zip(archive, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
     else:
-        unpack_tar(archive, tree)
+        files = unpack_tar(archive, tree)
     os.unlink(archive)
+    _refuse_fault(tree, release, obtained.offer)
+    text = dump(files)
+    staged = Staged(tree, text, _receipt(release, obtained, digest_of(text)))
+    staged.write()
+    return staged
+
+
+def _refuse_fault(tree: str, release: Release, offer: Offer) -> None:
     reason = fault(tree, release.version, release.platform)
     if reason:
         raise DevserverError(
-            f"what {obtained.offer.source} ({redacted(obtained.offer.location)}) delivered is not Go"
+            f"what {offer.source} ({redacted(offer.location)}) delivered is not Go"
             f" {release.version} for this host: {reason}",
             expected=f"a go that runs here and answers go version go{release.version} {release.platform.reported}",
             remedy="correct the checksum or the archive; where it could not be run at all, see whether the folder is"
             " mounted noexec",
         )
-    return obtained
 
 
-def _receipt(release: Release, obtained: Obtained) -> Receipt:
+def _receipt(release: Release, obtained: Obtained, files: str) -> Receipt:
     offer = obtained.offer
     location = redacted(offer.location)
-    return Receipt(release.version, release.platform.archive, offer.source, location, offer.digest, obtained.size)
+    return Receipt(
+        release.version, release.platform.archive, offer.source, location, offer.digest, obtained.size, files
+    )
 
 
 def _toolchain(
-    version: str, goal: _Goal, store: Store, present: Receipt | None, installed: t.Mapping[str, Receipt]
+    version: str, goal: _Goal, store: Store, plan: _Plan, installed: t.Mapping[str, Receipt]
 ) -> dict[str, t.Any]:
+    present, altered = plan.present.get(version), plan.altered.get(version)
     receipt = present or installed.get(version)
     return {
         "version": version,
@@ -241,6 +268,7 @@ def _toolchain(
         "path": store.path(version),
         "status": "present" if present else "installed" if receipt else "would_install",
         **{name: getattr(receipt, name, None) for name in ("source", "location", "digest", "bytes")},
+        "altered": altered.result() if altered else None,
     }
 
 

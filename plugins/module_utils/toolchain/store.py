@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The folder that holds the toolchains: one tree for each version, and beside it the receipt of its installation.
+"""The folder that holds the toolchains: one tree for each version, beside it the list of its files and its receipt.
 
-A toolchain counts as present only with its receipt. The receipt is removed before a tree is exchanged and written
+A toolchain counts as present only with its receipt. The receipt is removed before a tree is exchanged and put there
 after it, so a kill at any moment leaves a tree that is whole, or one that the next run replaces.
 """
 
@@ -19,9 +19,17 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, sync_directory, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import (
+    Differences,
+    compare,
+    digest_of,
+    parse,
+    scan,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.swap import swap
 
 # Seconds to wait for another run that is installing.
 LOCK_WAIT = 600.0
@@ -30,7 +38,10 @@ _STAGE = ".installing-"
 
 
 class Receipt(t.NamedTuple):
-    """Where an installed toolchain came from; ``location`` without credentials, ``bytes`` of the file fetched."""
+    """Where an installed toolchain came from; ``location`` without credentials, ``bytes`` of the file fetched.
+
+    ``files`` is the digest of the list of its files.
+    """
 
     version: str
     platform: str
@@ -38,6 +49,22 @@ class Receipt(t.NamedTuple):
     location: str
     digest: str
     bytes: int
+    files: str
+
+
+class Staged(t.NamedTuple):
+    """A finished tree that lies in a stage, and what goes beside it."""
+
+    tree: str
+    files: str
+    receipt: Receipt
+
+    def write(self) -> None:
+        """Write the list and the receipt beside the tree, so that they need a rename only."""
+        content = json.dumps(self.receipt._asdict(), indent=2, sort_keys=True) + "\n"
+        for path, text in ((self.tree + ".files", self.files), (self.tree + ".json", content)):
+            with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+                file.write(text)
 
 
 class Store:
@@ -48,9 +75,6 @@ class Store:
 
     def path(self, version: str) -> str:
         return os.path.join(self.root, version)
-
-    def receipt_path(self, version: str) -> str:
-        return os.path.join(self.root, f"{version}.json")
 
     def present(self, version: str, platform: Platform) -> Receipt | None:
         """Return the receipt of a toolchain that is there, whole and of exactly this version; else None."""
@@ -69,7 +93,7 @@ class Store:
 
     def _receipt(self, version: str) -> Receipt | None:
         try:
-            content = json.loads(read_text(self.receipt_path(version)) or "null")
+            content = json.loads(read_text(self.path(version) + ".json") or "null")
             receipt = Receipt(**{name: content[name] for name in Receipt._fields})
         except (ValueError, TypeError, KeyError):
             return None
@@ -103,31 +127,34 @@ class Store:
         finally:
             remove(folder)
 
-    def put(self, tree: str, receipt: Receipt) -> None:
-        """Move the finished ``tree``, which lies in a stage, to its place; what was there moves into the stage."""
-        place = self.path(receipt.version)
-        old = tree + ".replaced"
+    def put(self, staged: Staged) -> None:
+        """Move what is staged to its place; what was there moves into the stage."""
+        place = self.path(staged.receipt.version)
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.receipt_path(receipt.version))
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(place, old)
-        try:
-            os.rename(tree, place)
-        except OSError:
-            if os.path.lexists(old):
-                os.rename(old, place)
-            raise
+            os.unlink(place + ".json")
+        swap(staged.tree, place)
+        os.replace(staged.tree + ".files", place + ".files")
         sync_directory(self.root)
-        text = json.dumps(receipt._asdict(), indent=2, sort_keys=True) + "\n"
-        write_text(self.receipt_path(receipt.version), text, mode=0o644, uid=os.geteuid(), gid=os.getegid())
+        os.replace(staged.tree + ".json", place + ".json")
+        sync_directory(self.root)
+
+    def differences(self, receipt: Receipt) -> Differences:
+        """Compare a tree with the list of its files; where that list is not the recorded one, it is the difference."""
+        tree = self.path(receipt.version)
+        text = read_text(tree + ".files")
+        if text is None or digest_of(text) != receipt.files:
+            name = f"../{receipt.version}.files"
+            return Differences([name] if text else [], [], [] if text else [name])
+        return compare(parse(text), scan(tree))
 
     def discard(self, version: str) -> None:
         """Remove a toolchain and its receipt, which goes last, so that the next run ends what a kill interrupts."""
         with self.stage() as stage:
-            with contextlib.suppress(FileNotFoundError):
-                os.rename(self.path(version), os.path.join(stage, "tree"))
+            for suffix in ("", ".files"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.rename(self.path(version) + suffix, os.path.join(stage, f"tree{suffix}"))
             sync_directory(self.root)
-            os.unlink(self.receipt_path(version))
+            os.unlink(self.path(version) + ".json")
 
 
 def fault(tree: str, version: str, platform: Platform) -> str | None:

@@ -73,6 +73,7 @@ def test_a_local_archive(wish: Make, archives: pathlib.Path, old) -> None:
             "location": str(archives / old.tar_name),
             "digest": f"sha256:{old.sha256}",
             "bytes": len(old.tar),
+            "altered": None,
         }
     ]
     assert answer(wanted) == answer(wanted, "go1.99.1") == says("1.99.1")
@@ -436,6 +437,55 @@ def test_a_tree_that_is_not_whole_is_replaced(
     assert not run(wanted)["changed"]
 
 
+EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
+    "content": (
+        lambda tree: (tree / "src/fmt/print.go").write_text("package fmt // mine\n"),
+        "changed",
+        "src/fmt/print.go",
+    ),
+    "mode": (lambda tree: (tree / "src/fmt/print.go").chmod(0o666), "changed", "src/fmt/print.go"),
+    "file": (lambda tree: (tree / "src/fmt/mine.go").write_text(""), "added", "src/fmt/mine.go"),
+    "link": (lambda tree: (tree / "src/mine").symlink_to("fmt"), "added", "src/mine"),
+    "pipe": (lambda tree: os.mkfifo(tree / "src/pipe"), "added", "src/pipe"),
+    "loss": (lambda tree: (tree / "bin/gofmt").unlink(), "missing", "bin/gofmt"),
+    "list": (lambda tree: (tree.parent / "1.99.1.files").write_text("x"), "changed", "../1.99.1.files"),
+    "no list": (lambda tree: (tree.parent / "1.99.1.files").unlink(), "missing", "../1.99.1.files"),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edited_tree_is_named_and_repaired_on_request(wish: Make, archives: pathlib.Path, edit: str) -> None:
+    harm, kind, name = EDITS[edit]
+    wanted = wish("1.99.1", archive=archives, verify=True)
+    run(wanted)
+    assert not run(wanted)["changed"]
+    tree = pathlib.Path(wanted.root, "1.99.1")
+    whole = snapshot(tree.parent)
+    harm(tree)
+    assert not run(wish("1.99.1"))["changed"]
+    foreseen = run(wanted, check=True)
+    repaired = run(wanted)
+    nothing: dict[str, t.Any] = {"count": 1, "changed": [], "added": [], "missing": []}
+    assert repaired["toolchains"][0]["altered"] == {**nothing, kind: [name]}
+    assert (foreseen["diff"], foreseen["toolchains"][0]["altered"]) == (
+        repaired["diff"],
+        repaired["toolchains"][0]["altered"],
+    )
+    assert f"{kind} {name}\n" in repaired["diff"][0]["before"]
+    assert snapshot(tree.parent) == whole
+
+
+def test_of_many_edited_files_some_are_named_and_all_are_counted(wish: Make, archives: pathlib.Path) -> None:
+    wanted = wish("1.99.1", archive=archives, verify=True)
+    run(wanted)
+    for number in range(30):
+        pathlib.Path(wanted.root, f"1.99.1/src/{number:02}.go").write_text("")
+    result = run(wanted, check=True)
+    altered = result["toolchains"][0]["altered"]
+    assert (altered["count"], altered["added"]) == (30, [f"src/{number:02}.go" for number in range(20)])
+    assert result["diff"][0]["before"].endswith("30 in all\n")
+
+
 # Failures
 
 
@@ -486,7 +536,7 @@ def test_a_read_only_filesystem_is_named(wish: Make, archives: pathlib.Path) -> 
 
 RUN = """
 import json, sys
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import archive, install, store
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import archive, install, store, swap
 wish = install.Wish(**json.load(sys.stdin))
 {}
 print(json.dumps(install.converge(wish, install.Platform({!r}), check=False)))
@@ -555,9 +605,10 @@ KILLED_AT = {
     "unpacking": "archive._Tree.file = die_at_third",
     "checking": "install.fault = die",
     "the old receipt": "store.os.unlink = die_after_unlink",
-    "the old tree": "store.os.rename = die_at_rename(2)",
-    "the new tree": "store.sync_directory = die",
-    "the receipt": "store.write_text = die",
+    "the new tree": "store.swap = die",
+    "the new tree, half-way": "swap._exchanged, swap.os.rename = lambda *_names: False, die_at_rename(2)",
+    "the list": "store.sync_directory = die",
+    "the receipt": "store.os.replace = die_at_json",
     "the links": "install.links.make = die",
     "one link": "install.links.point_link = die",
     "a tree that is no longer declared": "install.Store.discard = die",
@@ -577,6 +628,8 @@ def die_after_unlink(path):
     path.endswith(".json") and die()
 def die_before_unlink(path, **more):
     die() if path.endswith("1.99.1.json") else unlink(path, **more)
+def die_at_json(old, new):
+    die() if new.endswith(".json") else os.rename(old, new)
 def die_at_rename(number):
     def step(*args):
         count[0] += 1
@@ -604,7 +657,7 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
     mended = run(wanted)
     assert mended["diff"] == foreseen["diff"]
     assert answer(wanted) == says("1.99.12")
-    assert sorted(os.listdir(wanted.root)) == [".lock", "1.99.12", "1.99.12.json"]
+    assert sorted(os.listdir(wanted.root)) == [".lock", "1.99.12", "1.99.12.files", "1.99.12.json"]
     assert not run(wanted)["changed"]
 
 
