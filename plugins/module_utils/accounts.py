@@ -37,6 +37,11 @@ def find_account(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh")
 
 
+def can_log_in(account: Account) -> bool:
+    """Return whether the account's shell is one that starts commands."""
+    return os.path.basename(account.shell) not in ("nologin", "false") and os.access(account.shell, os.X_OK)
+
+
 def groups_of(account: Account) -> list[int]:
     """Return the ids of all groups that a session of ``account`` belongs to."""
     return os.getgrouplist(account.name, account.gid)
@@ -52,10 +57,10 @@ def acting_as(account: Account | None) -> t.Iterator[None]:
         yield
         return
     groups, gid = os.getgroups(), os.getegid()
-    os.setgroups(groups_of(account))
-    os.setegid(account.gid)
-    os.seteuid(account.uid)
     try:
+        os.setgroups(groups_of(account))
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
         yield
     finally:
         os.seteuid(0)

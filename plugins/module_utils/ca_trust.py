@@ -37,7 +37,9 @@ def trust(pem: str, *, store: Store, check: bool) -> Changes:
     changes = Changes()
     wanted = _certificates(pem, "the given bundle")
     if not wanted:
-        raise DevserverError("the given bundle holds no certificate", expected="blocks of PEM text")
+        raise DevserverError(
+            "the given bundle holds no certificate", expected="blocks of PEM text", remedy="name another file"
+        )
     held = _certificates(read_text(store.merged) or "", store.merged)
     path = os.path.join(store.anchors, _ANCHOR)
     own = _certificates(read_text(path) or "", path)
@@ -55,7 +57,7 @@ def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
     held = _certificates(read_text(store.merged) or "", store.merged)
     if not done.ok or not set(missing) <= set(held):
         raise DevserverError(
-            f"{store.merge[0]} did not bring the new certificates into {store.merged}: {done.stderr.strip()}",
+            f"{store.merge[0]} did not bring the new certificates into {store.merged}: {done.complaint}",
             remedy="run it by hand, mend what it names, and provision again",
         )
 

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, groups_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Bytes; a start-up file that prints without end must not fill the memory.
+_LONGEST_OUTPUT = 16 * 1024 * 1024
 
 
 class Completed(t.NamedTuple):
@@ -28,6 +32,14 @@ class Completed(t.NamedTuple):
     @property
     def ok(self) -> bool:
         return self.returncode == 0
+
+    @property
+    def complaint(self) -> str:
+        """What went wrong, in one line: what the command said last, or how it ended."""
+        if self.returncode is None:
+            return "it did not come to an end in time"
+        said = self.stderr.strip().splitlines()
+        return said[-1] if said else f"it ended with {self.returncode} and said nothing"
 
 
 def session_environment(account: Account) -> dict[str, str]:
@@ -49,43 +61,40 @@ def run(
     cwd: str = "/",
     account: Account | None = None,
     timeout: float = 60,
-    executable: str | None = None,
     pass_fds: t.Sequence[int] = (),
 ) -> Completed:
-    """Run ``argv`` to its end and return what it did; its whole process group ends at ``timeout`` seconds.
+    """Run ``argv`` to its end and return what it did; its whole process group ends then, or at ``timeout`` seconds.
 
     ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
     """
+    # Files, not pipes: a daemon that the command leaves behind would hold a pipe open, and the reader with it.
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = _start(argv, account, env=dict(env), cwd=cwd, stdout=stdout, stderr=stderr, pass_fds=pass_fds)
+        try:
+            returncode: int | None = process.wait(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            returncode = None
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return Completed(argv, returncode, _text(stdout), _text(stderr))
+
+
+def _start(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
+    identity = _identity(account)
     try:
-        process = subprocess.Popen(
-            argv,
-            executable=executable,
-            env=dict(env),
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            pass_fds=pass_fds,
-            **_identity(account),
-        )
+        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options, **identity)
     except (OSError, subprocess.SubprocessError) as error:
+        whose = f" as {account.name}" if account else ""
         raise DevserverError(
-            "cannot run {}{}: {}".format(argv[0], f" as {account.name}" if account else "", error), cmd=list(argv)
+            f"cannot run {argv[0]}{whose}: {error}", remedy="install it, or mend what the message names", cmd=list(argv)
         ) from error
-    try:
-        stdout, stderr = process.communicate(timeout=timeout)
-        returncode: int | None = process.returncode
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        stdout, stderr = process.communicate()
-        returncode = None
-    return Completed(argv, returncode, _text(stdout), _text(stderr))
 
 
-def _text(output: bytes) -> str:
+def _text(output: t.IO[bytes]) -> str:
+    output.seek(0)
     # Names that are not UTF-8 must survive the way through a result and back.
-    return output.decode("utf-8", "surrogateescape")
+    return output.read(_LONGEST_OUTPUT).decode("utf-8", "surrogateescape")
 
 
 def _identity(account: Account | None) -> dict[str, t.Any]:

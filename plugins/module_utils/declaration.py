@@ -14,6 +14,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 STANDARD_VARIABLES = {
     "GOPATH": "{home}/go",
@@ -105,11 +106,19 @@ def _joined(name: str, value: t.Any) -> str:
             remedy="declare PATH by its own option; correct other names",
         )
     if isinstance(value, bool) or not isinstance(value, (str, int, list)):
-        raise DevserverError(f"{name} has the value {value!r}", expected="a string or a list of strings")
+        raise DevserverError(
+            f"{name} has a value that is neither text nor a list: {redacted(repr(value))}",
+            expected="a string or a list of strings",
+            remedy="put it in quotes, or make it a list",
+        )
     separator = " " if name == "GOFLAGS" else ","
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
     if re.search(r"[\x00-\x1f\x7f]", text):
-        raise DevserverError(f"{name} has a control character in its value {text!r}", expected="one line of text")
+        raise DevserverError(
+            f"{name} has a control character in its value {redacted(text)!r}",
+            expected="one line of text",
+            remedy="take it out",
+        )
     return text
 
 

@@ -28,20 +28,18 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
     Everything is read and judged before the first write. Raises DevserverError for a directory that its user cannot
     have, a file that cannot be read or written, and a managed block that is broken.
     """
+    try:
+        missing = [(user.account, path) for user in declaration.users for path in _missing_directories(user)]
+        edits = _edits(declaration)
+        if not check:
+            _carry_out(missing, edits)
+    except OSError as error:
+        raise DevserverError(f"cannot render the environment: {error}", remedy="mend what it names") from error
     changes = Changes()
-    missing = [(user.account, path) for user in declaration.users for path in _missing_directories(user)]
-    edits = _edits(declaration)
     for _account, path in missing:
         changes.add(path, "", "directory\n")
     for edit in edits:
         changes.add(edit.file.path, edit.before or "", edit.after or "")
-    if not check:
-        os.umask(0o022)  # What every user must read would not be readable under a stricter one.
-        for account, path in missing:
-            with acting_as(account):
-                os.makedirs(path, exist_ok=True)
-        for edit in edits:
-            _write(edit)
     return changes
 
 
@@ -50,24 +48,39 @@ def _edits(declaration: Declaration) -> list[_Edit]:
     files = {file.path: file for context in CONTEXTS for file in context.managed_files(declaration)}
     edits = []
     for file in files.values():
-        with acting_as(file.owner):
+        with acting_as(_actor(file)):
             before = read_text(file.path)
             after = file.content(before)
             refusal = _refusal(os.path.dirname(file.path)) if before != after else ""
         if refusal:
-            raise DevserverError(f"{file.path} cannot be written: {refusal}", remedy="give its folder to the user")
+            folder = os.path.dirname(file.path)
+            raise DevserverError(f"{file.path} cannot be written: {refusal}", remedy=f"make {folder} writable")
         edits.append(_Edit(file, before, after))
     return [edit for edit in edits if edit.before != edit.after]
 
 
+def _actor(file: ManagedFile) -> Account | None:
+    return file.owner if file.as_owner else None
+
+
+def _carry_out(missing: t.Sequence[tuple[Account, str]], edits: t.Sequence[_Edit]) -> None:
+    os.umask(0o022)  # What every user must read would not be readable under a stricter one.
+    for account, path in missing:
+        with acting_as(account):
+            os.makedirs(path, exist_ok=True)
+    for edit in edits:
+        with acting_as(_actor(edit.file)):
+            _write(edit)
+
+
 def _write(edit: _Edit) -> None:
     file = edit.file
-    with acting_as(file.owner):
-        if edit.after is None:
-            os.unlink(file.path)
-            return
-        os.makedirs(os.path.dirname(file.path), exist_ok=True)
-        write_text(file.path, edit.after, mode=file.mode, uid=os.geteuid(), gid=os.getegid())
+    if edit.after is None:
+        os.unlink(file.path)
+        return
+    os.makedirs(os.path.dirname(file.path), exist_ok=True)
+    uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
+    write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
 
 
 def _missing_directories(user: UserEnvironment) -> list[str]:

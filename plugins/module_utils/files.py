@@ -11,15 +11,22 @@ import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+
+# Bytes; none of the configuration files that are read here comes near, and a device or /proc/kcore is far beyond.
+_LARGEST = 8 * 1024 * 1024
 
 
 def read_text(path: str) -> str | None:
     """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip."""
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_at_once) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DevserverError(f"{path} is not a regular file", remedy="move it away", path=path)
-            return file.read()
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+                raise DevserverError(
+                    f"{path} is not a regular file of less than {_LARGEST} bytes", remedy="move it away", path=path
+                )
+            return file.read(_LARGEST)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -31,15 +38,16 @@ def open_at_once(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def write_text(path: str, text: str, *, mode: int, uid: int, gid: int) -> None:
-    """Replace the file in one step; an existing file keeps its own mode and owner. A link is followed, not replaced."""
+def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: bool = True) -> None:
+    """Replace the file in one step; a link is followed, not replaced.
+
+    With ``keep`` an existing file keeps its own mode and owner, else it gets those that are given too.
+    """
     target = os.path.realpath(path)
     try:
-        status = os.stat(target)
-        mode, uid, gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
-    except FileNotFoundError:
-        pass
-    try:
+        if keep and os.path.exists(target):
+            status = os.stat(target)
+            mode, uid, gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
         _replace(target, text.encode("utf-8", "surrogateescape"), mode, uid, gid)
     except OSError as error:
         raise DevserverError(f"cannot write {path}: {error.strerror}", path=path) from error
@@ -94,7 +102,8 @@ class Changes:
     def add(self, what: str, before: str, after: str) -> None:
         """Note that ``what`` (a path, as a rule) goes from ``before`` to ``after``; equal states are no change."""
         if before != after:
-            self._diff.append({"before_header": what, "after_header": what, "before": before, "after": after})
+            shown = {"before": redacted(before), "after": redacted(after)}
+            self._diff.append(dict(shown, before_header=what, after_header=what))
 
     def __bool__(self) -> bool:
         return bool(self._diff)

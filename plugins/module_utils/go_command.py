@@ -17,7 +17,7 @@ _ASKS_THE_COMPILER = """
 CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
 """
 # To answer for these, go asks the C compiler and writes what it learns into the build cache.
-COSTLY = frozenset(_ASKS_THE_COMPILER.split())
+NEEDS_C_COMPILER = frozenset(_ASKS_THE_COMPILER.split())
 
 
 def go_env(
@@ -35,17 +35,22 @@ def go_env(
     """
     done = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not done.ok:
-        why = done.stderr.strip() or "it took too long"
-        raise DevserverError(f"{go} env -json failed: {why}", cmd=done.argv)
+        raise DevserverError(
+            f"{go} env -json failed: {done.complaint}",
+            remedy="correct what go names; 'GOENV=off go env' shows whether the user's own file is the cause",
+            cmd=done.argv,
+        )
     try:
         answer: dict[str, str] = json.loads(done.stdout)
     except ValueError as error:
         said = done.stdout.strip()[:80]
-        raise DevserverError(f"{go} is no go command: env -json printed {said!r}", cmd=done.argv) from error
+        raise DevserverError(
+            f"{go} is no go command: env -json printed {said!r}", remedy=f"remove {go}", cmd=done.argv
+        ) from error
     return answer
 
 
-def read_only(env: t.Mapping[str, str]) -> dict[str, str]:
+def without_traces(env: t.Mapping[str, str]) -> dict[str, str]:
     """Return ``env`` changed so that a go command leaves no trace in it, and answers as it would have without that.
 
     From Go 1.23 on every go command counts itself in a file below the user's configuration folder, so this folder is
@@ -56,8 +61,18 @@ def read_only(env: t.Mapping[str, str]) -> dict[str, str]:
     return dict(env, GOENV=goenv, XDG_CONFIG_HOME="/dev/null")
 
 
-def executables(name: str, path: str) -> list[str]:
-    """Return every executable called ``name`` in the directories of a PATH, in its order."""
-    candidates = [os.path.join(folder, name) for folder in path.split(":") if folder]
-    found = [file for file in candidates if os.path.isfile(file) and os.access(file, os.X_OK)]
-    return list(dict.fromkeys(found))
+# Only what the shell has built in, so that any PATH may be walked; as the user, whose rights decide what can be run.
+_WALK = """
+IFS=:; set -f
+for name; do for folder in $PATH; do
+  [ -n "$folder" ] && [ -f "$folder/$name" ] && [ -x "$folder/$name" ] && printf '%s/%s\\0' "$folder" "$name"
+done; done; :
+"""
+
+
+def executables(names: t.Iterable[str], path: str, account: Account | None = None) -> dict[str, list[str]]:
+    """Return for each of ``names`` every such program in the directories of a PATH that ``account`` can run."""
+    names = list(names)
+    done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=20)
+    found = list(dict.fromkeys(filter(None, done.stdout.split("\0"))))
+    return {name: [file for file in found if os.path.basename(file) == name] for name in names}

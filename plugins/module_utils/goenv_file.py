@@ -20,6 +20,8 @@ GONOSUMDB GOOS GOPATH GOPPC64 GOPRIVATE GOPROXY GORISCV64 GOSUMDB GOTMPDIR GOTOO
 """
 PERSISTENT_VARIABLES = frozenset(_NAMES.split())
 
+_MANAGED = "# Managed by gopherops.devserver:"
+
 
 class Setting(t.NamedTuple):
     """One line that Go reads; ``line`` counts from 1."""
@@ -41,18 +43,27 @@ def settings(text: str) -> list[Setting]:
 
 
 def updated(text: str, values: t.Mapping[str, str]) -> str:
-    """Return ``text`` with ``values`` in force: changed in place, doubles dropped, new ones at the end."""
+    """Return ``text`` with ``values`` in force: changed in place, doubles dropped, new ones at the end.
+
+    A comment, which ``go env -w`` keeps, says which names are managed: one that no longer is goes.
+    """
     last = {setting.name: setting.line for setting in settings(text)}
+    dropped = _managed(text) - set(values)
     lines = []
     for number, line in enumerate(text.split("\n"), start=1):
         name, separator, _value = line.partition("=")
+        if line.startswith(_MANAGED) or (separator and name in dropped):
+            continue
         if not separator or name not in values:
             lines.append(line)
         elif number == last[name]:
             lines.append(f"{name}={values[name]}")
-    missing = [f"{name}={value}" for name, value in values.items() if name not in last]
-    if not missing:
-        return "\n".join(lines)
-    if lines and lines[-1] == "":
+    while lines and not lines[-1]:
         lines.pop()
-    return "\n".join(lines + missing) + "\n"
+    lines += [f"{name}={value}" for name, value in values.items() if name not in last]
+    head = [" ".join([_MANAGED, *sorted(values)])] if values else []
+    return "".join(line + "\n" for line in head + lines)
+
+
+def _managed(text: str) -> set[str]:
+    return {name for line in text.split("\n") if line.startswith(_MANAGED) for name in line[len(_MANAGED) :].split()}

@@ -11,28 +11,43 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 # A control character cannot stand at the start of a line that a start-up file prints by accident.
 _MARK = "\x01"
 _PS4 = _MARK + "${BASH_SUBSHELL}" + _MARK + "${BASH_SOURCE}" + _MARK + "${LINENO}" + _MARK
 _TRACED = re.compile("^%s+(\\d+)%s([^%s]*)%s(\\d+)%s(.*)$" % ((_MARK,) * 5))
+_SCRIPT = """\
+PS4={ps4}
+set -x
+for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
+for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+"""
 _DECLARING = ("export", "declare", "typeset", "readonly")
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.DOTALL)
 
 
 def trace(
-    files: t.Sequence[str], *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float
+    files: t.Sequence[str],
+    first_of: t.Sequence[str] = (),
+    *,
+    options: t.Sequence[str],
+    env: t.Mapping[str, str],
+    account: Account,
+    timeout: float,
 ) -> list[Assignment]:
-    """Source ``files`` in a bash that is run with ``options`` and return every assignment, in order.
+    """Source ``files``, and of ``first_of`` the first that is there, and return every assignment, in order.
 
     bash reads start-up files by itself too; ``options`` must keep it from that. The prompt PS4 is set inside the
     script because bash does not take it from root's environment.
     """
-    sourcing = "".join("[ ! -r {0} ] || . {0}\n".format(shlex.quote(file)) for file in files)
-    script = f"PS4={shlex.quote(_PS4)}\nset -x\n{sourcing}"
+    script = _SCRIPT.format(ps4=shlex.quote(_PS4), files=_quoted(files), first_of=_quoted(first_of))
     done = run(["bash", *options, "-c", script], env=env, account=account, cwd="/", timeout=timeout)
     return assignments(done.stderr)
+
+
+def _quoted(words: t.Sequence[str]) -> str:
+    return " ".join(map(shlex.quote, words))
 
 
 def assignments(traced: str) -> list[Assignment]:

@@ -53,6 +53,7 @@ users:
       variables: {GOPATH: /home/alice/go, GOTOOLCHAIN: local}
 """
 
+import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -63,11 +64,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, redacted
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.no_log_values.update(credentials(json.dumps(module.params)))
     try:
         declaration = declaration_from(module.params)
         changes = apply(declaration, check=module.check_mode)

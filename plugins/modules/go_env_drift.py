@@ -118,11 +118,14 @@ summary:
   sample: [no drift in 104 values]
 """
 
+import json
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report, summary
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
 
 
@@ -139,6 +142,7 @@ def main() -> None:
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     params = module.params
+    module.no_log_values.update(credentials(json.dumps(module.params)))
     try:
         document = report(
             declaration_from(params),

@@ -59,20 +59,25 @@ def play(tmp_path):
     return run
 
 
-class As(t.NamedTuple):
-    """The ways in which a user starts a command."""
+# The ways in which a user starts a command.
+WAYS = {
+    "ssh": "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost {command}",
+    "login": "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) sh -lc {command}",
+    "bash": "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) bash -ic {command} 2>/dev/null",
+    "su": "su - {user} -c {command}",
+}
 
-    ssh: str = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost {command}"
-    login: str = "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) sh -lc {command}"
-    bash: str = "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) bash -ic {command} 2>/dev/null"
-    su: str = "su - {user} -c {command}"
+
+@pytest.fixture(params=WAYS)
+def way(request):
+    return request.param
 
 
 @pytest.fixture
 def ask(host):
-    """Run a command as a user in one of the ways of ``As`` and return what it prints; it must succeed."""
+    """Run a command as a user in one of WAYS and return what it prints; it must succeed."""
 
     def run(user: str, way: str, command: str) -> str:
-        return host.check_output(getattr(As(), way).format(user=user, command=shlex.quote(command)))
+        return host.check_output(WAYS[way].format(user=user, command=shlex.quote(command)))
 
     return run

@@ -24,12 +24,12 @@ REPAIRED = {
     "go env -w by hand": (
         "runuser -l alice -c 'go env -w GOPATH=/home/alice/other'",
         {("GD101", "alice", "goenv", "GOPATH")},
-        ("/home/alice/.config/go/env", 5),
+        ("/home/alice/.config/go/env", 6),
     ),
     "a changed script": (
-        "sed -i 's,GOBIN=/home/alice/go/bin,GOBIN=/opt/bin,' /etc/gopherops/go-environment.sh",
+        "sed -i 's,GOBIN=/home/alice/go/bin,GOBIN=/opt/bin,' /etc/gopherops/users/alice.sh",
         {("GD101", "alice", context, "GOBIN") for context in ("login", "bash", "ssh")},
-        ("/etc/gopherops/go-environment.sh", 25),
+        ("/etc/gopherops/users/alice.sh", 5),
     ),
     "a PAM service without its hook": (
         "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",

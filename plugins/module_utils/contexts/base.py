@@ -12,11 +12,14 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import with_block
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 _MARK = "gopherops.devserver-environment"
 # A command that every shell understands; the marks set it apart from what start-up files print.
 PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}"
+
+HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 
 # What bash says of itself where it is interactive without a terminal.
 _NO_TERMINAL = re.compile("cannot set terminal process group|no job control in this shell")
@@ -25,14 +28,27 @@ _NO_TERMINAL = re.compile("cannot set terminal process group|no job control in t
 class ManagedFile(t.NamedTuple):
     """A file that a context is fed from, and what go_env makes of it.
 
-    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``owner`` is the user
-    with whose rights the file is written, None for root; ``mode`` is that of a new file.
+    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``whole`` says that all of
+    the file is the collection's, which then sets its ``mode`` and ``owner`` too (None: root); of any other file only a
+    part is, and they are those of a new one. With ``as_owner`` the file is reached with its owner's rights alone.
     """
 
     path: str
     content: t.Callable[[str | None], str | None]
+    whole: bool = True
     mode: int = 0o644
     owner: Account | None = None
+    as_owner: bool = False
+
+
+def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
+    """Return a file that is the collection's own; without ``text`` there shall be none."""
+    return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
+
+
+def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
+    """Return a file of somebody else's that shall hold ``body`` as its managed block, first or last."""
+    return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
 
 
 class Probe(t.NamedTuple):

@@ -13,7 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 
 class GoEnvContext(Context):
@@ -30,9 +30,10 @@ class GoEnvContext(Context):
 
     def _file(self, user: UserEnvironment) -> ManagedFile:
         values = {k: v for k, v in user.variables.items() if k in goenv_file.PERSISTENT_VARIABLES}
-        return ManagedFile(
-            os.path.join(user.account.home, ".config/go/env"), functools.partial(_updated, values), owner=user.account
-        )
+        path = os.path.join(user.account.home, ".config/go/env")
+        update = functools.partial(_updated, values)
+        # It may hold a proxy's password, so a new one is the user's alone.
+        return ManagedFile(path, update, whole=False, mode=0o600, owner=user.account, as_owner=True)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         path = f"{declaration.goroot}/bin:{SYSTEM_PATH}"

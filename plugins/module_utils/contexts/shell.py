@@ -5,19 +5,23 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
+USERS = "/etc/gopherops/users"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
-_HEAD = """\
-# Managed by gopherops.devserver (go_env); changes made here are lost.
-# Puts the declared directories first in PATH, once each, and exports the user's Go variables.
+_SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
+
+_SCRIPT = """\
+# __go_path puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
 __go_path() {
   __go_first=
   __go_rest=":$PATH:"
@@ -35,23 +39,51 @@ __go_path() {
   export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"
   unset __go_first __go_rest __go_dir
 }
-case "$(id -un)" in
+__go_user="USERS/$(id -un).sh"
+if [ -r "$__go_user" ]; then
+  . "$__go_user"
+else
+  EVERYONE
+fi
+unset -f __go_path
+unset __go_user
 """
-_TAIL = "esac\nunset -f __go_path\n"
 
 
-def script_file(declaration: Declaration) -> ManagedFile:
-    """Return the script with one branch a declared user, and PATH alone for all others."""
-    branches = [_branch(shlex.quote(user.account.name), user.path, user.variables) for user in declaration.users]
-    text = _HEAD + "".join(branches) + _branch("*", declaration.path, {}) + _TAIL
-    return ManagedFile(SCRIPT, lambda _text: text)
+def script_files(declaration: Declaration) -> list[ManagedFile]:
+    """Return the script that all shells source, and what it sources for each declared user."""
+    everyone = _path(declaration.path) or ":"
+    script = _SCRIPT.replace("USERS", USERS).replace("EVERYONE", everyone)
+    users = {_user_file(user.account.name): user for user in declaration.users}
+    stale = sorted(set(glob.glob(_user_file("*"))) - set(users))
+    return [
+        # A user's variables may hold a proxy's password.
+        *(whole_file(path, _render(user), mode=0o400, owner=user.account) for path, user in users.items()),
+        whole_file(SCRIPT, script),
+        *(whole_file(path, None) for path in stale),
+    ]
 
 
-def _branch(pattern: str, path: t.Sequence[str], variables: t.Mapping[str, str]) -> str:
-    lines = ["  __go_path {}".format(" ".join(map(shlex.quote, path)))] if path else []
-    lines += [f"  export {name}={shlex.quote(value)}" for name, value in variables.items()]
-    return "{})\n{}\n  ;;\n".format(pattern, "\n".join(lines or ["  :"]))
+def _user_file(name: str) -> str:
+    return os.path.join(USERS, name + ".sh")
 
 
-def readable(path: str) -> bool:
-    return os.path.isfile(path) and os.access(path, os.R_OK)
+def _render(user: UserEnvironment) -> str:
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in user.variables.items()]
+    return "".join(line + "\n" for line in (_path(user.path), *exports) if line)
+
+
+def _path(directories: t.Sequence[str]) -> str:
+    return " ".join(["__go_path", *map(shlex.quote, directories)]) if directories else ""
+
+
+def system_bashrc() -> str:
+    """Return the system's bashrc: Debian's bash reads the first of the two, others' skeletons source the second."""
+    return next((path for path in _SYSTEM_BASHRC if os.path.exists(path)), _SYSTEM_BASHRC[0])
+
+
+def bashrc_files(account: Account) -> list[str]:
+    """Return what an interactive bash reads by itself, in its order."""
+    own = os.path.join(account.home, ".bashrc")
+    # Only Debian's family compiles a system-wide file into bash.
+    return [_SYSTEM_BASHRC[0], own] if os.path.exists(_SYSTEM_BASHRC[0]) else [own]

@@ -5,30 +5,31 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import shutil
 import tempfile
 
-from ansible_collections.gopherops.devserver.plugins.module_utils import pam_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
     ManagedFile,
     Probe,
+    block_in,
     probe_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import bashrc_files
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import can_log_in
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import with_block
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment
 
 _SSHD = "/usr/sbin/sshd"
+_SSHD_CONFIG = "/etc/ssh/sshd_config"
 _SERVICE = "/etc/pam.d/sshd"
 
 # The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
@@ -39,7 +40,6 @@ StrictModes no
 PubkeyAuthentication yes
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
-Include /etc/ssh/sshd_config
 """
 
 
@@ -54,35 +54,37 @@ class SshContext(Context):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         if not os.path.exists(_SERVICE):
             return []
-        hook = functools.partial(with_block, body=pam_environment.HOOK, path=_SERVICE, first=False)
-        return [*pam_environment.managed_files(declaration), ManagedFile(_SERVICE, lambda text: hook(text or ""))]
+        return [*pam.managed_files(declaration), block_in(_SERVICE, pam.HOOK, first=False)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder:
-            # sshd reads the public key with the user's rights; the private ones are 0600.
             os.chmod(folder, 0o711)
             _lay_out(folder)
             return probe_of(run(_client(folder, account), env=session_environment(account), timeout=timeout))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        found = pam_environment.assignments(_SERVICE, account)
-        if os.path.basename(account.shell) != "bash" or not os.path.exists("/etc/debian_version"):
+        found = pam.assignments(_SERVICE, account)
+        if os.path.basename(account.shell) != "bash":
             return found
-        # Debian's bash reads bashrc files for a command over ssh too.
+        # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
         env = dict(session_environment(account), **{item.name: item.value for item in found})
         return found + trace(bashrc_files(account), options=["--norc"], env=env, account=account, timeout=timeout)
 
 
 def _lay_out(folder: str) -> None:
-    env = {"PATH": SYSTEM_PATH}
     for name in ("host", "user"):
-        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", os.path.join(folder, name)], env=env)
-    with open(os.path.join(folder, "host.pub"), encoding="ascii") as file:
-        host_key = file.read()
-    with open(os.path.join(folder, "known_hosts"), "w", encoding="ascii") as file:
-        file.write("probe " + host_key)
-    with open(os.path.join(folder, "sshd_config"), "w", encoding="utf-8") as file:
-        file.write(_CONFIGURATION.format(folder=folder))
+        made = run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"], env={"PATH": SYSTEM_PATH})
+        if not made.ok:
+            raise DevserverError(f"ssh-keygen made no key: {made.complaint}", remedy="mend what it names")
+    # sshd reads the public key with the user's rights, whatever the umask was; the private ones stay 0600.
+    os.chmod(f"{folder}/user.pub", 0o644)
+    _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
+    _write(f"{folder}/sshd_config", _CONFIGURATION.format(folder=folder) + (read_text(_SSHD_CONFIG) or ""))
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
 
 
 def _server(folder: str) -> str:

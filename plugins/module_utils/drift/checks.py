@@ -10,13 +10,14 @@ import pwd
 import shlex
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import rules
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import Finding, Remedy
-from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 _CONVERGE = "provision the host again with --tags environment"
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
@@ -29,9 +30,13 @@ def findings(
     tools: t.Sequence[t.Mapping[str, str]],
 ) -> list[Finding]:
     """Return what is wrong; ``tools`` are the pinned ones, each with a ``reason`` that is empty where all is well."""
+    judge = _Judge(_repaired_files(declaration))
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault((cell.user, cell.context), []).append(cell)
     found: list[Finding] = []
     for seen in observations:
-        found += _about_context(seen, [cell for cell in cells if _is_of(cell, seen)])
+        found += judge.about_context(seen, rows.get((seen.user.account.name, seen.context.name), []))
         found += _shadowed_tools(seen, tools)
     found += _conflicts(cells)
     for user in declaration.users:
@@ -40,64 +45,64 @@ def findings(
     return found
 
 
-def _is_of(cell: Cell, seen: Observation) -> bool:
-    return (cell.user, cell.context) == (seen.user.account.name, seen.context.name)
+def _repaired_files(declaration: Declaration) -> frozenset[str]:
+    """Return the files in which provisioning sets right whatever they give a declared variable."""
+    files = (file for context in CONTEXTS for file in context.managed_files(declaration))
+    return frozenset(file.path for file in files if file.whole or file.as_owner)
 
 
-def _about_context(seen: Observation, row: t.Sequence[Cell]) -> t.Iterator[Finding]:
-    user, context = seen.user.account.name, seen.context.name
-    if seen.environment is None:
-        yield Finding(rules.UNKNOWN, seen.problem, Remedy("mend what the cause names"), user, context)
-        return
-    by_variable = {cell.variable: cell for cell in row}
-    yield from map(_differs, (c for c in row if c.variable not in _OWN_RULES and c.status in ("drift", "missing")))
-    yield from _path_and_go(by_variable)
-    if seen.go and not seen.answer:
-        remedy = Remedy("correct the setting that go names; 'GOENV=off go env' shows whether the user's own file is it")
-        yield Finding(rules.GO_FAILS, seen.go_problem, remedy, user, context, "go", Source("file", seen.go[0]))
+class _Judge:
+    """Judges cells; ``repaired`` are the files that provisioning sets right."""
 
+    def __init__(self, repaired: frozenset[str]) -> None:
+        self._repaired = repaired
 
-def _path_and_go(cells: t.Mapping[str, Cell]) -> t.Iterator[Finding]:
-    path, go = cells.get("PATH"), cells.get("go")
-    if go and go.status == "missing":
-        yield _finding(rules.GO_MISSING, go, "no directory of PATH=%s has a go" % (path.actual if path else ""))
-    elif go and go.status == "drift":
-        cause = f"{go.actual} runs instead of {go.expected}; PATH was last set by {go.source}"
-        remedy = Remedy(f"remove {go.actual}, or the line that puts its directory first")
-        yield _finding(rules.GO_SHADOWED, go, cause, remedy)
-        return  # Whatever else differs is that go's own.
-    if path and path.status == "drift":
-        cause = f"PATH is {path.actual}, set by {path.source}; it must hold, in this order, {path.expected}"
-        yield _finding(rules.PATH_ORDER, path, cause)
-    for variable, rule in (("GOROOT", rules.GOROOT_DIFFERS), ("GOVERSION", rules.GO_VERSION)):
-        cell = cells[variable]
-        if cell.status == "drift":
-            cause = f"{variable} is {cell.actual} instead of {cell.expected}, from {cell.source}"
-            yield _finding(rule, cell, cause)
+    def about_context(self, seen: Observation, row: t.Sequence[Cell]) -> t.Iterator[Finding]:
+        user, context = seen.user.account.name, seen.context.name
+        if seen.environment is None:
+            yield Finding(rules.UNKNOWN, seen.problem, Remedy("mend what the cause names"), user, context)
+            return
+        differing = (cell for cell in row if cell.variable not in _OWN_RULES and cell.status in ("drift", "missing"))
+        yield from map(self._differs, differing)
+        yield from self._path_and_go({cell.variable: cell for cell in row})
+        go = seen.programs.get("go", [])
+        if go and not seen.go.values:
+            remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
+            yield Finding(rules.GO_FAILS, seen.go.problem, remedy, user, context, "go", Source("file", go[0]))
 
+    def _path_and_go(self, cells: t.Mapping[str, Cell]) -> t.Iterator[Finding]:
+        path, go = cells.get("PATH"), cells.get("go")
+        if go and go.status == "missing":
+            yield self._finding(rules.GO_MISSING, go, f"no directory of PATH={path.actual if path else ''} has a go")
+        elif go and go.status == "drift":
+            cause = f"{go.actual} runs instead of {go.expected}; PATH was last set by {go.source}"
+            remedy = Remedy(f"remove {go.actual}, or the line that puts its directory first")
+            yield self._finding(rules.GO_SHADOWED, go, cause, remedy)
+            return  # Whatever else differs is that go's own.
+        if path and path.status == "drift":
+            cause = f"PATH is {path.actual}, set by {path.source}; it must hold, in this order, {path.expected}"
+            yield self._finding(rules.PATH_ORDER, path, cause)
+        for variable, rule in (("GOROOT", rules.GOROOT_DIFFERS), ("GOVERSION", rules.GO_VERSION)):
+            cell = cells[variable]
+            if cell.status == "drift":
+                cause = f"{variable} is {cell.actual} instead of {cell.expected}, from {cell.source}"
+                yield self._finding(rule, cell, cause)
 
-def _differs(cell: Cell) -> Finding:
-    state = "is not set" if cell.status == "missing" else f"is {cell.actual}"
-    cause = f"{cell.variable} {state} instead of {cell.expected}, from {cell.source}"
-    accepted = {"environment_variables": {cell.variable: cell.actual}} if cell.actual else {}
-    return _finding(rules.DIFFERS, cell, cause, Remedy(_mend(cell), variables=accepted))
+    def _differs(self, cell: Cell) -> Finding:
+        state = f"is {cell.actual}, from {cell.source}," if cell.actual else "is not set"
+        cause = f"{cell.variable} {state} instead of {cell.expected}"
+        user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
+        remedy = Remedy(self._mend(cell), variables={"environment_users": [user]} if cell.actual else {})
+        return self._finding(rules.DIFFERS, cell, cause, remedy)
 
+    def _finding(self, rule: rules.Rule, cell: Cell, cause: str, remedy: Remedy | None = None) -> Finding:
+        remedy = remedy or Remedy(self._mend(cell))
+        return Finding(rule, cause, remedy, cell.user, cell.context, cell.variable, cell.source)
 
-def _finding(rule: rules.Rule, cell: Cell, cause: str, remedy: Remedy | None = None) -> Finding:
-    return Finding(rule, cause, remedy or Remedy(_mend(cell)), cell.user, cell.context, cell.variable, cell.source)
-
-
-def _mend(cell: Cell) -> str:
-    """Say what mends a value: a user's own file is the user's to correct, everything else go_env writes again."""
-    if cell.source.line is None or _is_managed(cell):
-        return _CONVERGE
-    return f"delete or correct {cell.source}: a user's own file, which provisioning leaves alone"
-
-
-def _is_managed(cell: Cell) -> bool:
-    return cell.context == "goenv" or (cell.source.file or "").startswith(
-        ("/etc/gopherops/", "/etc/security/gopherops")
-    )
+    def _mend(self, cell: Cell) -> str:
+        if cell.source is None or cell.source.line is None or cell.source.file in self._repaired:
+            return _CONVERGE
+        return f"delete or correct {cell.source}, which provisioning leaves alone"
 
 
 def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
@@ -106,7 +111,9 @@ def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
         if cell.status == "conflict":
             groups.setdefault((cell.user, cell.variable), []).append(cell)
     for (user, variable), group in groups.items():
-        values = "; ".join("{} has {} from {}".format(c.context, c.actual or "nothing", c.source) for c in group)
+        values = "; ".join(
+            f"{c.context} has {c.actual} from {c.source}" if c.actual else f"{c.context} has none" for c in group
+        )
         remedy = Remedy(f"declare {variable}, so that every context gets one value")
         rarest = min(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
         yield Finding(rules.CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
@@ -115,18 +122,26 @@ def _conflicts(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
 def _directories(user: UserEnvironment) -> t.Iterator[Finding]:
     account = user.account
     for variable, path in user.directories.items():
+        source = Source("file", path)
         try:
             owner = os.stat(path).st_uid
         except OSError as error:
-            remedy = Remedy(_CONVERGE)
             cause = f"{variable}={path}: {error.strerror}"
-        else:
-            if owner == account.uid:
-                continue
-            command = f"chown -R {shlex.quote(account.name)}: {shlex.quote(path)}"
-            remedy = Remedy(f"give the tree back to {account.name}", [command])
-            cause = f"{variable}={path} belongs to {_name(owner)} instead of {account.name}"
-        yield Finding(rules.DIRECTORY, cause, remedy, account.name, "", variable, Source("file", path))
+            yield Finding(rules.DIRECTORY, cause, Remedy(_CONVERGE), account.name, "", variable, source)
+            continue
+        if owner != account.uid:
+            place = os.path.realpath(path)
+            leads = "" if place == path else f", by a link, to {place}, which"
+            cause = f"{variable}={path}{leads} belongs to {_name(owner)} instead of {account.name}"
+            yield Finding(rules.DIRECTORY, cause, _give_back(account, path), account.name, "", variable, source)
+
+
+def _give_back(account: Account, path: str) -> Remedy:
+    if os.path.realpath(path) != path:
+        # A link may lead anywhere: what is safe for a cache is not for /usr.
+        return Remedy("replace the link, or declare another directory")
+    command = f"chown -R {shlex.quote(account.name)}: {shlex.quote(path)}"
+    return Remedy(f"give the tree back to {account.name}", [command])
 
 
 def _name(uid: int) -> str:
@@ -140,22 +155,17 @@ def _tools(tools: t.Sequence[t.Mapping[str, str]]) -> t.Iterator[Finding]:
     remedy = Remedy("provision the host again with --tags tools")
     for tool in tools:
         if tool["reason"]:
-            cause = "{} is not {} {}: {}".format(tool["path"], tool["package"], tool["version"], tool["reason"])
+            cause = f"{tool['path']} is not {tool['package']} {tool['version']}: {tool['reason']}"
             yield Finding(rules.TOOL, cause, remedy, variable=tool["name"], source=Source("file", tool["path"]))
 
 
 def _shadowed_tools(seen: Observation, tools: t.Sequence[t.Mapping[str, str]]) -> t.Iterator[Finding]:
     if not seen.context.gives_environment:
         return
+    user, context = seen.user.account.name, seen.context.name
     for tool in tools:
-        copies = executables(tool["name"], (seen.environment or {}).get("PATH", ""))
+        copies = seen.programs.get(tool["name"], [])
         if copies and not tool["reason"] and os.path.realpath(copies[0]) != os.path.realpath(tool["path"]):
-            yield Finding(
-                rules.TOOL_SHADOWED,
-                f"{copies[0]} runs instead of {tool['path']}",
-                Remedy(f"remove {copies[0]}, or the line that puts its directory first"),
-                seen.user.account.name,
-                seen.context.name,
-                tool["name"],
-                Source("file", copies[0]),
-            )
+            cause = f"{copies[0]} runs instead of {tool['path']}"
+            remedy = Remedy(f"remove {copies[0]}, or the line that puts its directory first")
+            yield Finding(rules.TOOL_SHADOWED, cause, remedy, user, context, tool["name"], Source("file", copies[0]))

@@ -10,13 +10,14 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import WATCHED, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import COSTLY
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import NEEDS_C_COMPILER
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import BUILT_IN, PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import BUILT_IN, PROCESS, Source
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Cell:
     """One value.
 
     ``status`` is ``ok``, ``drift`` (differs from the declaration), ``missing``, ``conflict`` (not declared, and the
-    user's contexts disagree), ``unmanaged`` (not declared) or ``unknown`` (could not be found out).
+    user's contexts disagree), ``unmanaged`` (not declared) or ``unknown`` (could not be found out). ``source`` is None
+    where there is no value.
     """
 
     user: str
@@ -33,7 +35,7 @@ class Cell:
     expected: str | None
     actual: str | None
     status: str
-    source: Source
+    source: Source | None
     shadowed: t.Sequence[Source] = ()
 
     def result(self) -> dict[str, t.Any]:
@@ -41,69 +43,133 @@ class Cell:
             dataclasses.asdict(self),
             expected=self.expected and redacted(self.expected),
             actual=self.actual and redacted(self.actual),
-            source=self.source._asdict(),
+            source=self.source and self.source._asdict(),
             shadowed=[source._asdict() for source in self.shadowed],
         )
 
 
 def cells(declaration: Declaration, observations: t.Sequence[Observation], go_version: str) -> list[Cell]:
     """Return the cells of all observations; ``go_version`` (such as ``1.22.12``) is the declared one."""
-    found = [cell for seen in observations for cell in _row(declaration, seen, go_version)]
-    return [_with_conflict(cell, found) for cell in found]
+    return _with_conflicts([cell for seen in observations for cell in _Row(declaration, seen, go_version).cells()])
 
 
-def _row(declaration: Declaration, seen: Observation, go_version: str) -> t.Iterator[Cell]:
-    expected: dict[str, str | None] = dict.fromkeys(WATCHED)
-    expected.update(seen.user.variables)
-    expected.update(GOROOT=declaration.goroot, GOVERSION="go" + go_version if go_version else None)
-    if seen.context.gives_environment:
-        yield _path_cell(seen)
-        yield _go_cell(declaration, seen)
-    for variable, value in expected.items():
-        if seen.context.gives_environment or _is_gos_own(variable):
-            yield _variable_cell(seen, variable, value)
+class _Row:
+    """The cells of one observation."""
+
+    def __init__(self, declaration: Declaration, seen: Observation, go_version: str) -> None:
+        self._declaration = declaration
+        self._seen = seen
+        self._go_version = go_version
+        self._environment = seen.environment or {}
+        self._files = self._settings_files()
+
+    def cells(self) -> t.Iterator[Cell]:
+        expected: dict[str, str | None] = dict.fromkeys(WATCHED)
+        expected.update(self._seen.user.variables)
+        expected.update(
+            GOROOT=self._declaration.goroot, GOVERSION=f"go{self._go_version}" if self._go_version else None
+        )
+        if self._seen.context.gives_environment:
+            yield self._path()
+            yield self._go()
+        for variable, value in expected.items():
+            if self._seen.context.gives_environment or _is_go_variable(variable):
+                yield self._variable(variable, value)
+
+    def _cell(
+        self, variable: str, expected: str | None, actual: str | None, status: str, sources: t.Sequence[Source]
+    ) -> Cell:
+        status = "unknown" if self._seen.environment is None else status
+        source = sources[0] if sources and actual else None
+        return Cell(
+            user=self._seen.user.account.name,
+            context=self._seen.context.name,
+            variable=variable,
+            expected=expected,
+            actual=actual,
+            status=status,
+            source=source,
+            shadowed=[other for other in sources[1:] if other is not BUILT_IN],
+        )
+
+    def _path(self) -> Cell:
+        wanted, actual = self._seen.user.path, self._environment.get("PATH")
+        status = "ok" if _in_order(wanted, (actual or "").split(":")) else "drift"
+        return self._cell("PATH", ":".join(wanted), actual, status, self._sources("PATH"))
+
+    def _go(self) -> Cell:
+        expected = os.path.join(self._declaration.goroot, "bin/go")
+        found = self._seen.programs.get("go", [])
+        actual = found[0] if found else None
+        status = "missing" if actual is None else "ok" if _same_file(actual, expected) else "drift"
+        sources = [*self._sources("PATH")[:1], *(Source("file", path) for path in found[1:])]
+        return self._cell("go", expected, actual, status, sources)
+
+    def _variable(self, variable: str, expected: str | None) -> Cell:
+        sources = self._sources(variable)
+        actual = self._actual(variable)
+        if _is_go_variable(variable) and not self._seen.go.values:
+            status = "unknown"
+        elif expected is None:
+            status = "unmanaged"
+        elif not actual:
+            status = "missing" if expected else "ok"
+        else:
+            status = "ok" if _same(variable, expected, actual) else "drift"
+        return self._cell(variable, expected, actual, status, sources)
+
+    def _actual(self, variable: str) -> str | None:
+        if _is_go_variable(variable) and variable not in NEEDS_C_COMPILER:
+            return self._seen.go.values.get(variable)
+        value = self._environment.get(variable)
+        if value or variable not in NEEDS_C_COMPILER:
+            return value
+        persisted = [item.value for _path, items in self._files for item in items if item.name == variable]
+        return persisted[-1] if persisted else None
+
+    def _sources(self, variable: str) -> list[Source]:
+        """Return the source of the value that won, then those of the values that lost, strongest first."""
+        value = self._environment.get(variable)
+        layers = self._assigned(variable, value) or ([PROCESS] if value else [])
+        if _is_go_variable(variable):
+            # What is empty in the environment does not count for go.
+            layers = layers if value else []
+            for path, items in self._files:
+                layers += [Source("file", path, item.line) for item in reversed(items) if item.name == variable]
+            layers.append(BUILT_IN)
+        return list(dict.fromkeys(layers))
+
+    def _assigned(self, variable: str, value: str | None) -> list[Source]:
+        """Return where the start-up assigned the variable; first the last one that gave it the value it has."""
+        found = [item for item in reversed(self._seen.assignments) if item.name == variable]
+        winner = next((item for item in found if item.value == value), None)
+        return [item.source for item in sorted(found, key=lambda item: item is not winner)]
+
+    def _settings_files(self) -> list[tuple[str, list[goenv_file.Setting]]]:
+        """Return the two files that go reads itself, the stronger one first, with what is set in them."""
+        answer = self._seen.go.values
+        paths = [answer.get("GOENV", ""), os.path.join(answer.get("GOROOT", ""), "go.env")]
+        return [(path, self._settings(path)) for path in paths if os.path.isabs(path)]
+
+    def _settings(self, path: str) -> list[goenv_file.Setting]:
+        # The user says which files these are: they are read with no other rights than the user's.
+        with acting_as(self._seen.user.account):
+            try:
+                return goenv_file.settings(read_text(path) or "")
+            except DevserverError:
+                return []  # go cannot read it either, and takes nothing from it.
 
 
-def _is_gos_own(variable: str) -> bool:
+def _is_go_variable(variable: str) -> bool:
     return variable in ("GOROOT", "GOVERSION") or variable in goenv_file.PERSISTENT_VARIABLES
 
 
-def _variable_cell(seen: Observation, variable: str, expected: str | None) -> Cell:
-    source, shadowed = _sources(seen, variable)
-    actual = _actual(seen, variable)
-    if seen.environment is None or (_is_gos_own(variable) and not seen.answer):
-        status = "unknown"
-    elif expected is None:
-        status = "unmanaged"
-    elif not actual:
-        status = "missing" if expected else "ok"
-    else:
-        status = "ok" if _same(variable, expected, actual) else "drift"
-    return Cell(seen.user.account.name, seen.context.name, variable, expected, actual, status, source, shadowed)
-
-
-def _actual(seen: Observation, variable: str) -> str | None:
-    if _is_gos_own(variable) and variable not in COSTLY:
-        return seen.answer.get(variable)
-    value = (seen.environment or {}).get(variable)
-    if value or variable not in COSTLY:
-        return value
-    persisted = [item.value for item in _settings(seen.answer.get("GOENV", "")) if item.name == variable]
-    return persisted[-1] if persisted else None
-
-
 def _same(variable: str, expected: str, actual: str) -> bool:
-    if variable == "GOROOT":
-        return os.path.realpath(expected) == os.path.realpath(actual)
-    return expected == actual
+    return _same_file(expected, actual) if variable == "GOROOT" else expected == actual
 
 
-def _path_cell(seen: Observation) -> Cell:
-    expected = ":".join(seen.user.path)
-    actual = (seen.environment or {}).get("PATH")
-    source, shadowed = _sources(seen, "PATH")
-    status = "unknown" if actual is None else "ok" if _in_order(seen.user.path, actual.split(":")) else "drift"
-    return Cell(seen.user.account.name, seen.context.name, "PATH", expected, actual, status, source, shadowed)
+def _same_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
 
 
 def _in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
@@ -112,52 +178,14 @@ def _in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
     return -1 not in positions and positions == sorted(positions)
 
 
-def _go_cell(declaration: Declaration, seen: Observation) -> Cell:
-    expected = os.path.join(declaration.goroot, "bin/go")
-    actual = seen.go[0] if seen.go else None
-    if seen.environment is None:
-        status = "unknown"
-    elif actual is None:
-        status = "missing"
-    else:
-        status = "ok" if os.path.realpath(actual) == os.path.realpath(expected) else "drift"
-    source, _shadowed = _sources(seen, "PATH")
-    others = [Source("file", path) for path in seen.go[1:]]
-    return Cell(seen.user.account.name, seen.context.name, "go", expected, actual, status, source, others)
-
-
-def _sources(seen: Observation, variable: str) -> tuple[Source, list[Source]]:
-    """Return the source of the value that won, and those of the values that lost, strongest first."""
-    layers = [item.source for item in reversed(seen.assignments) if item.name == variable]
-    if not layers and (seen.environment or {}).get(variable):
-        layers = [PROCESS]
-    if _is_gos_own(variable):
-        if not (seen.environment or {}).get(variable):
-            layers = []  # What is empty in the environment does not count for go.
-        layers += _lines(seen.answer.get("GOENV", ""), variable)
-        layers += _lines(os.path.join(seen.answer.get("GOROOT", ""), "go.env"), variable)
-        layers.append(BUILT_IN)
-    distinct = list(dict.fromkeys(layers)) or [PROCESS]
-    return distinct[0], [source for source in distinct[1:] if source is not BUILT_IN]
-
-
-def _lines(path: str, variable: str) -> list[Source]:
-    return [Source("file", path, item.line) for item in reversed(_settings(path)) if item.name == variable]
-
-
-def _settings(path: str) -> list[goenv_file.Setting]:
-    try:
-        return goenv_file.settings(read_text(path) or "") if path not in ("", "off") else []
-    except DevserverError:
-        return []  # go cannot read it either, and takes nothing from it.
-
-
-def _with_conflict(cell: Cell, everything: t.Sequence[Cell]) -> Cell:
-    if cell.status != "unmanaged":
-        return cell
-    values = {
-        other.actual
-        for other in everything
-        if (other.user, other.variable, other.status) == (cell.user, cell.variable, "unmanaged")
-    }
-    return dataclasses.replace(cell, status="conflict") if len(values) > 1 else cell
+def _with_conflicts(found: t.Sequence[Cell]) -> list[Cell]:
+    values: dict[tuple[str, str], set[str | None]] = {}
+    for cell in found:
+        if cell.status == "unmanaged":
+            values.setdefault((cell.user, cell.variable), set()).add(cell.actual)
+    return [
+        dataclasses.replace(cell, status="conflict")
+        if cell.status == "unmanaged" and len(values[cell.user, cell.variable]) > 1
+        else cell
+        for cell in found
+    ]

@@ -13,6 +13,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.checks i
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
 
 SCHEMA_VERSION = 1
 
@@ -21,8 +23,8 @@ def report(
     declaration: Declaration, *, host: str, go_version: str, tools: t.Sequence[t.Mapping[str, str]], timeout: float
 ) -> dict[str, t.Any]:
     """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host."""
-    observations = observe(declaration, timeout=timeout)
-    matrix = cells(declaration, observations, go_version)
+    observations = observe(declaration, [tool["name"] for tool in tools], timeout=timeout)
+    matrix = cells(declaration, observations, _exact(go_version))
     found = findings(declaration, observations, matrix, tools)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -32,6 +34,14 @@ def report(
         "cells": [cell.result() for cell in matrix],
         "findings": [finding.result(host) for finding in found],
     }
+
+
+def _exact(go_version: str) -> str:
+    """Return the version that a play means: a minor one is what go_toolchain makes of it."""
+    if go_version.count(".") != 1:
+        return go_version
+    platform = this_platform().archive
+    return resolve(go_version, releases(platform, {}), platform)
 
 
 def summary(document: t.Mapping[str, t.Any]) -> list[str]:

@@ -9,15 +9,13 @@ import dataclasses
 import hashlib
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import BUILT_IN, Source
-
-SEVERITIES = ("note", "warning", "error")
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, redacted
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What can be found: ``severity`` is one of SEVERITIES, ``impact`` is what it does to people's work."""
+    """What can be found: ``severity`` is note, warning or error, ``impact`` is what it does to people's work."""
 
     id: str
     severity: str
@@ -44,7 +42,7 @@ class Finding:
     user: str = ""
     context: str = ""
     variable: str = ""
-    source: Source = BUILT_IN
+    source: Source | None = None
 
     def result(self, host: str) -> dict[str, t.Any]:
         """Return the finding as the report has it; its fingerprint holds no value and no line, so it survives edits."""
@@ -58,11 +56,11 @@ class Finding:
             "variable": self.variable,
             "cause": redacted(self.cause),
             "impact": self.rule.impact,
-            "source": self.source._asdict(),
+            "source": self.source and self.source._asdict(),
             "remedy": {
                 "text": redacted(self.remedy.text),
                 "safe_commands": list(self.remedy.commands),
-                "vars": dict(self.remedy.variables),
+                "vars": self.remedy.variables if not credentials(str(self.remedy.variables)) else {},
             },
             "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
         }

@@ -5,20 +5,26 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, plan_tools
 
 
 def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: Places) -> list[dict[str, str]]:
     """Return an entry of the report for each tool that the play pins; ``reason`` is empty where all is right."""
     complete = [dict({"package": "", "version": ""}, **entry) for entry in entries]
-    plans = plan_tools(declared_tools(complete, goroot), places, check=True)
-    return [_entry(plan.result(check=True)) for plan in plans]
+    return [_entry(tool, places) for tool in declared_tools(complete, goroot)]
 
 
-def _entry(tool: t.Mapping[str, str]) -> dict[str, str]:
+def _entry(tool: Tool, places: Places) -> dict[str, str]:
+    entry = {"name": tool.name, "package": tool.package, "version": tool.version}
+    link = os.path.join(places.bin_dir, tool.name)
+    try:
+        (plan,) = plan_tools([tool], places, check=True)
+    except DevserverError as error:
+        return dict(entry, go="", path=link, reason=error.what)
     # Without a Go there is no telling where the tool would lie: what is linked is what runs.
-    entry = {name: tool[name] for name in ("name", "package", "version", "go", "reason")}
-    return dict(entry, path=tool["path"] or tool["link"])
+    return dict(entry, go=plan.wanted.go, path=plan.path or link, reason=plan.reason)

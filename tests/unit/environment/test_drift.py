@@ -19,9 +19,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import report
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.checks import findings
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import DIFFERS, RULES, Finding, Remedy
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 DOCS = pathlib.Path(__file__).parents[3] / "docs"
 CONTEXT = {context.name: context for context in CONTEXTS}
@@ -49,7 +49,8 @@ def world(tmp_path):
             "GOENV": str(tmp_path / "env"),
         }
         told.update({"GOPROXY": "https://u:secret@a.example,direct"}, **(answer or {}))
-        made = Observation(user, CONTEXT[context], env, "", [str(goroot / "bin/go")], told, "", list(set_by))
+        programs = {"go": [str(goroot / "bin/go")]}
+        made = Observation(user, CONTEXT[context], env, "", programs, GoAnswer(told), list(set_by))
         return dataclasses.replace(made, **changes)
 
     def judge(*observations, tools=()):
@@ -101,7 +102,7 @@ def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(world):
 
 
 def test_another_go_is_one_finding_however_much_it_changes(world):
-    other = world(go=["/opt/go/bin/go"], answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
+    other = world(programs={"go": ["/opt/go/bin/go"]}, answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
     _matrix, found = world.judge(other)
     assert ids(found) == ["GD202"]
 
@@ -139,15 +140,26 @@ def test_what_cannot_be_asked_is_unknown_and_never_ok(world):
 
 
 def test_no_go_and_a_go_that_fails(world):
-    missing = dataclasses.replace(world(), go=[], answer={}, go_problem="none")
+    missing = world(programs={"go": []}, go=GoAnswer({}, "none"))
     assert ids(world.judge(missing)[1]) == ["GD201"]
-    failing = dataclasses.replace(world(), answer={}, go_problem="go: bad GOFLAGS")
+    failing = world(go=GoAnswer({}, "go: bad GOFLAGS"))
     assert ids(world.judge(failing)[1]) == ["GD205"]
 
 
 def test_a_tool_that_is_amiss(world):
     tool = {"name": "gopls", "package": "p", "version": "v1.0.0", "path": "/x/gopls", "reason": "absent"}
     assert ids(world.judge(world(), tools=[tool])[1]) == ["GD401"]
+
+
+def test_what_lies_behind_a_link_is_not_given_away(world):
+    user = world.declaration.users[0]
+    (world.tmp / "link").symlink_to("/usr" if os.geteuid() else "/var/mail")
+    variables = {"GOPATH": str(world.tmp / "link")}
+    account = user.account._replace(uid=os.stat(world.tmp / "link").st_uid + 1)
+    world.declaration.users[0] = dataclasses.replace(user, variables=variables, account=account)
+    (finding,) = findings(world.declaration, [], [], [])
+    assert finding.rule.id == "GD301"
+    assert finding.remedy.commands == ()
 
 
 def test_a_missing_directory(world):
@@ -167,7 +179,10 @@ def test_fingerprints_hold_no_value_and_no_line():
 
 
 def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
-    observations = [world(), world("bash", environment={"GOPATH": "/other"}), world("goenv")]
+    user = world.declaration.users[0]
+    user.variables["GOPRIVATE"] = "declared"
+    drifting = {"GOPATH": "/other", "GOPRIVATE": "https://u:secret@b.example"}
+    observations = [world(), world("bash", environment=drifting, answer=drifting), world("goenv")]
     monkeypatch.setattr(report, "observe", lambda *_args, **_more: observations)
     tool = dict.fromkeys(("name", "package", "version", "go", "path", "reason"), "x")
     document = report.report(world.declaration, host="h", go_version="1.22.12", tools=[tool], timeout=1)

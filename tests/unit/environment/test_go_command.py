@@ -13,7 +13,7 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables, go_env, read_only
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables, go_env, without_traces
 
 GO = shutil.which("go")
 needs_go = pytest.mark.skipif(not GO, reason="this machine has no go command")
@@ -30,7 +30,7 @@ def test_the_answer_is_that_of_an_ordinary_call_and_nothing_is_written(tmp_path,
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(f"GOPRIVATE=from-{file}\n")
     before = sorted(tmp_path.rglob("*"))
-    told = go_env(GO, "GOPRIVATE", "GOENV", "GOCACHE", env=read_only(env), account=find_account(getpass.getuser()))
+    told = go_env(GO, "GOPRIVATE", "GOENV", "GOCACHE", env=without_traces(env), account=find_account(getpass.getuser()))
     assert sorted(tmp_path.rglob("*")) == before
     plain = subprocess.run(
         [GO, "env", "-json", "GOPRIVATE", "GOENV", "GOCACHE"], env=env, cwd="/", capture_output=True, check=True
@@ -59,4 +59,5 @@ def test_executables_are_found_in_the_order_of_path(tmp_path):
         (tmp_path / folder / "go").write_text("")
         (tmp_path / folder / "go").chmod(mode)
     path = ":".join(str(tmp_path / folder) for folder in "cab") + f"::{tmp_path}/c"
-    assert executables("go", path) == [f"{tmp_path}/c/go", f"{tmp_path}/b/go"]
+    found = executables(["go", "gofmt"], path)
+    assert found == {"go": [f"{tmp_path}/c/go", f"{tmp_path}/b/go"], "gofmt": []}

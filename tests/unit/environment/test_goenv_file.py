@@ -14,6 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file imp
 from hypothesis import given
 from hypothesis import strategies as st
 
+NOTE = "# Managed by gopherops.devserver: GOPATH\n"
 LINES = st.lists(
     st.one_of(
         st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), max_size=20),
@@ -35,7 +36,22 @@ VALUES = st.dictionaries(st.sampled_from(["GOPATH", "GOBIN", "GOFLAGS"]), st.tex
     ],
 )
 def test_only_the_declared_names_change(text, values, result):
-    assert updated(text, values) == result
+    assert updated(text, values) == NOTE + result
+
+
+def test_what_is_no_longer_declared_goes_and_what_is_the_users_stays():
+    first = updated("GOPRIVATE=mine\n", {"GOPATH": "/g", "GOFLAGS": "-x"})
+    assert updated(first, {"GOPATH": "/g"}) == NOTE + "GOPRIVATE=mine\nGOPATH=/g\n"
+    assert updated(first, {}) == "GOPRIVATE=mine\n"
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="the oracle is the go command, which this machine lacks")
+def test_the_note_survives_go_env_w(tmp_path):
+    file = tmp_path / "env"
+    file.write_text(updated("", {"GOPATH": "/g", "GOBIN": "/b"}))
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin", "GOENV": str(file)}
+    subprocess.run([shutil.which("go"), "env", "-w", "GOBIN=/other", "GOPRIVATE=mine"], env=env, cwd="/", check=True)
+    assert updated(file.read_text(), {"GOPATH": "/g"}) == NOTE + "GOPATH=/g\nGOPRIVATE=mine\n"
 
 
 @given(LINES, VALUES)
@@ -46,8 +62,8 @@ def test_update_is_exact_settled_and_keeps_the_rest(text, values):
         **{item.name: item.value for item in settings(text)},
         **values,
     }
-    kept = [line for line in text.split("\n") if line.partition("=")[0] not in values]
-    assert [line for line in result.split("\n") if line in kept and line] == [line for line in kept if line]
+    kept = [line for line in text.split("\n") if line and line.partition("=")[0] not in values]
+    assert [line for line in result.split("\n") if line in kept] == kept
 
 
 @pytest.mark.skipif(not shutil.which("go"), reason="the oracle is the go command, which this machine lacks")

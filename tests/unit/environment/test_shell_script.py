@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import script_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 
 ACCOUNT = find_account(getpass.getuser())
@@ -34,13 +34,30 @@ def shell(request):
 
 
 @pytest.fixture
-def script(tmp_path):
+def script(tmp_path, monkeypatch):
+    monkeypatch.setattr(shell_context, "SCRIPT", str(tmp_path / "go.sh"))
+    monkeypatch.setattr(shell_context, "USERS", str(tmp_path))
+
     def write(users):
-        file = script_file(Declaration(users, "/g", ["/g/bin", "/usr/local/bin"]))
-        (tmp_path / "go.sh").write_text(file.content(None))
+        for file in shell_context.script_files(Declaration(users, "/g", ["/g/bin", "/usr/local/bin"])):
+            with open(file.path, "w", encoding="utf-8") as stream:
+                stream.write(file.content(None) or "")
         return tmp_path / "go.sh"
 
     return write
+
+
+def test_a_users_file_is_for_that_user_alone(script):
+    declared = Declaration([UserEnvironment(ACCOUNT, {"GOPROXY": "https://u:p@x"}, ["/g/bin"])], "/g", [])
+    files = {file.path: file for file in shell_context.script_files(declared)}
+    holding = [file for file in files.values() if "u:p" in (file.content(None) or "")]
+    assert [(file.mode, file.owner) for file in holding] == [(0o400, ACCOUNT)]
+
+
+def test_a_user_who_is_no_longer_listed_leaves_no_file(script):
+    script([UserEnvironment(ACCOUNT, {}, ["/g/bin"])])
+    gone = [file.path for file in shell_context.script_files(Declaration([], "/g", [])) if file.content(None) is None]
+    assert [path.rsplit("/", 1)[1] for path in gone if "go.sh" not in path] == [f"{ACCOUNT.name}.sh"]
 
 
 @pytest.mark.parametrize("again", [1, 3])

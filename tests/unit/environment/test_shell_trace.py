@@ -9,8 +9,8 @@ import getpass
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import assignments, trace
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
 from hypothesis import given
 from hypothesis import strategies as st
 

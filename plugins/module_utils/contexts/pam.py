@@ -16,18 +16,18 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils.sources import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 SERVICE = "/etc/pam.d/gopherops-go"
 FOLDER = "/etc/security/gopherops-go"
 ENVIRONMENT = "/etc/environment"
 HOOK = f"session include {os.path.basename(SERVICE)}\n"
 
-_HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
 _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
 # Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
@@ -38,23 +38,23 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
     """Return the PAM service that others include, and the configuration it gives each user."""
     rest = _system_path()
     wanted = {_configuration("everyone"): _render({}, declaration.path, rest)}
-    service = _HEAD + _PAM_ENV % _configuration("everyone")
+    service = _PAM_ENV % _configuration("everyone")
     for user in declaration.users:
         path = _configuration(f"user-{user.account.name}")
         wanted[path] = _render(user.variables, user.path, rest)
         service += _ONLY_FOR % user.account.name + _PAM_ENV % path
-    stale = set(glob.glob(_configuration("*"))) - set(wanted)
-    files = [ManagedFile(path, _constant(text)) for path, text in wanted.items()]
-    # The service comes before the removal of what it no longer names, so that it never names a missing file.
-    return files + [ManagedFile(SERVICE, _constant(service))] + [ManagedFile(p, _constant(None)) for p in sorted(stale)]
+    stale = sorted(set(glob.glob(_configuration("*"))) - set(wanted))
+    return [
+        # PAM reads them as root; a user's variables may hold a proxy's password.
+        *(whole_file(path, text, mode=0o600) for path, text in wanted.items()),
+        # The service comes before the removal of what it no longer names, so that it never names a missing file.
+        whole_file(SERVICE, service),
+        *(whole_file(path, None) for path in stale),
+    ]
 
 
 def _configuration(name: str) -> str:
     return os.path.join(FOLDER, name + ".conf")
-
-
-def _constant(text: str | None) -> t.Callable[[str | None], str | None]:
-    return lambda _now: text
 
 
 def _system_path() -> list[str]:
@@ -64,17 +64,23 @@ def _system_path() -> list[str]:
 
 def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) -> str:
     everything = dict(variables, PATH=":".join(path + [entry for entry in rest if entry and entry not in path]))
-    return _HEAD + "".join(_line(name, value) for name, value in everything.items())
+    return "".join(_line(name, value) for name, value in everything.items())
 
 
 def _line(name: str, value: str) -> str:
     if '"' in value:
         raise DevserverError(
-            f"{name} has the value {value!r}", expected="a value without double quotes: PAM cannot carry them"
+            f"{name} has the value {redacted(value)!r}",
+            expected="a value without double quotes",
+            remedy="write it without them: PAM, which gives it to commands over ssh, cannot carry them",
         )
     line = '{} DEFAULT="{}"\n'.format(name, re.sub(r"([\\$@])", r"\\\1", value))
     if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
-        raise DevserverError(f"{name} is too long for PAM", expected=f"less than {_LONGEST_LINE} bytes")
+        raise DevserverError(
+            f"{name} is too long for PAM, which gives it to commands over ssh",
+            expected=f"less than {_LONGEST_LINE} bytes",
+            remedy="shorten it, or declare it for fewer users",
+        )
     return line
 
 
@@ -110,7 +116,7 @@ def _session_lines(text: str) -> t.Iterator[list[str]]:
         match = re.match(r"-?session\s+(\[[^]]*\]|\S+)\s+(\S.*)", line)
         if match:
             yield [match.group(1), *match.group(2).split()]
-        elif line.startswith("@include "):
+        elif re.match(r"@include\s+\S", line):
             yield line.split()[:2]
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import getpass
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import pam_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam as pam_context
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
@@ -19,16 +19,16 @@ ACCOUNT = find_account(getpass.getuser())
 @pytest.fixture
 def pam(tmp_path, monkeypatch):
     """A folder in the place of /etc: writes the files of a declaration and reads a user's assignments back."""
-    monkeypatch.setattr(pam_environment, "FOLDER", str(tmp_path))
-    monkeypatch.setattr(pam_environment, "SERVICE", str(tmp_path / "gopherops-go"))
-    monkeypatch.setattr(pam_environment, "ENVIRONMENT", str(tmp_path / "environment"))
+    monkeypatch.setattr(pam_context, "FOLDER", str(tmp_path))
+    monkeypatch.setattr(pam_context, "SERVICE", str(tmp_path / "gopherops-go"))
+    monkeypatch.setattr(pam_context, "ENVIRONMENT", str(tmp_path / "environment"))
 
     def write(declaration):
-        for file in pam_environment.managed_files(declaration):
+        for file in pam_context.managed_files(declaration):
             text = file.content(None)
             with open(file.path, "w", encoding="utf-8") as stream:
                 stream.write(text or "")
-        return {item.name: item for item in pam_environment.assignments(pam_environment.SERVICE, ACCOUNT)}
+        return {item.name: item for item in pam_context.assignments(pam_context.SERVICE, ACCOUNT)}
 
     write.folder = tmp_path
     return write
@@ -62,7 +62,7 @@ def test_the_hosts_own_path_follows_the_declared_one(pam):
 
 def test_a_user_who_is_no_longer_listed_leaves_no_file(pam):
     pam(declaration(GOPATH="/a"))
-    gone = [f.path for f in pam_environment.managed_files(Declaration([], "/g", [])) if f.content(None) is None]
+    gone = [f.path for f in pam_context.managed_files(Declaration([], "/g", [])) if f.content(None) is None]
     assert gone == [str(pam.folder / f"user-{ACCOUNT.name}.conf")]
 
 
@@ -76,5 +76,5 @@ def test_includes_and_the_environment_file_are_followed(pam):
     (pam.folder / "environment").write_text("# c\nexport GOPROXY='off' # note\n")
     (pam.folder / "common").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
     (pam.folder / "sshd").write_text("auth include x\n@include common\nsession [default=ok] pam_limits.so\n")
-    (found,) = pam_environment.assignments(str(pam.folder / "sshd"), ACCOUNT)
+    (found,) = pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)
     assert (found.name, found.value, found.source.line) == ("GOPROXY", "off", 2)
