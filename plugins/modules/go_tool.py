@@ -18,7 +18,8 @@ description:
     where its package, version, Go or build settings differ from what is declared, and where it is damaged.
   - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>). Those of earlier declarations stay there.
   - All tools of a call are built before the first is placed. Where a build fails, nothing has changed.
-  - Warns of a dlv that does not support the Go which builds it, because it would refuse to debug.
+  - Knows for gopls, dlv, staticcheck, govulncheck, gofumpt and goimports which versions go with which Go. Gives the
+    right one to a tool that is declared without a version, and refuses one that is not for the Go which builds it.
   - Building is done by an unprivileged account with caches of its own that are removed afterwards. Settings that users
     made by C(go env -w) have no effect on it.
 extends_documentation_fragment:
@@ -32,15 +33,23 @@ options:
     required: true
     suboptions:
       package:
-        description: The import path of the main package.
+        description:
+          - The import path of the main package.
+          - Not needed where O(tools[].name) is V(gopls), V(dlv), V(staticcheck), V(govulncheck), V(gofumpt) or
+            V(goimports).
         type: str
-        required: true
       version:
         description:
           - The exact version of its module, such as V(v0.16.2), or a pseudo-version.
           - V(latest), branches and short versions such as V(v0.16) are refused, as they mean another version tomorrow.
+          - By default, for the tools that are known by name, the version that is known to be good with the Go which
+            builds it.
         type: str
-        required: true
+      force:
+        description:
+          - Whether a version that is known not to go with the Go which builds it is built nevertheless, with a warning.
+        type: bool
+        default: false
       name:
         description:
           - The name of the executable.
@@ -106,6 +115,14 @@ EXAMPLES = r"""
         version: v1.23.1
   become: true
 
+- name: Install the versions that are known to go with the Go of this host
+  gopherops.devserver.go_tool:
+    tools:
+      - name: gopls
+      - name: dlv
+      - name: staticcheck
+  become: true
+
 - name: Install a tool from the company's proxy, with another Go than the rest
   gopherops.devserver.go_tool:
     tools:
@@ -136,9 +153,13 @@ tools:
       type: str
       sample: golang.org/x/tools/gopls
     version:
-      description: The version of its module.
+      description: The version of its module. Empty in check mode where neither a version is declared nor a Go present.
       type: str
       sample: v0.16.2
+    pin:
+      description: V(declared), or V(known-good) where the version comes from the table of those that go with this Go.
+      type: str
+      sample: declared
     go:
       description: The version of the Go that builds it. Empty where there is none yet, in check mode.
       type: str
@@ -177,8 +198,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
 TOOL = {
-    "package": {"type": "str", "required": True},
-    "version": {"type": "str", "required": True},
+    "package": {"type": "str"},
+    "version": {"type": "str"},
+    "force": {"type": "bool", "default": False},
     "name": {"type": "str"},
     "goroot": {"type": "path"},
     "tags": {"type": "list", "elements": "str", "default": []},

@@ -23,6 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build im
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, Plan, plan_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
 _WORKSHOP = ".build-"
 
@@ -39,12 +40,23 @@ def install_tools(
         if not os.path.isabs(path):
             raise DevserverError(f"{path!r} is not an absolute path", expected="root, bin_dir and goroot from / on")
     plans = plan_tools(tools, places, check=check)
+    _refuse_unfit(plans)
     if not check and (any(plan.reason for plan in plans) or _leftovers(places.root)):
         plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout)
     changes = Changes()
     for plan in plans:
         plan.note(changes)
     return changes, [plan.result(check=check) for plan in plans]
+
+
+def _refuse_unfit(plans: t.Sequence[Plan]) -> None:
+    wanted = [plan.wanted for plan in plans if not plan.wanted.tool.force]
+    refused = [reservation(one.tool.package, one.tool.version, one.go) for one in wanted]
+    if any(refused):
+        raise DevserverError(
+            "; ".join(filter(None, refused)),
+            remedy="declare another version, none for the known-good one, another goroot, or force",
+        )
 
 
 def _install(tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_user: str, timeout: float) -> list[Plan]:

@@ -9,6 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES
 
 # What Go calls a canonical version; pseudo-versions are pre-releases in form.
 _EXACT = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+incompatible)?\Z")
@@ -19,7 +20,10 @@ _MAJOR_VERSION = re.compile(r"v(?:[2-9]|[1-9]\d+)\Z")
 
 
 class Tool(t.NamedTuple):
-    """One tool as declared; ``tags`` are sorted, ``goroot`` is the tree of the Go that builds it."""
+    """One tool as declared; ``tags`` are sorted, ``goroot`` is the tree of the Go that builds it.
+
+    ``version`` is empty where the known-good one for that Go is meant; ``force`` takes a version that is not for it.
+    """
 
     package: str
     version: str
@@ -27,6 +31,7 @@ class Tool(t.NamedTuple):
     goroot: str
     tags: tuple[str, ...] = ()
     cgo: bool = False
+    force: bool = False
 
     def __str__(self) -> str:
         return f"{self.package}@{self.version}"
@@ -47,13 +52,13 @@ def declared_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> l
 
 
 def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
-    package, version = entry["package"], entry["version"]
+    package, version = entry.get("package") or _known_package(entry.get("name")), entry.get("version") or ""
     if not _PACKAGE.match(package):
         raise DevserverError(
             f"{package!r} is not the import path of a tool",
             expected="a main package in a module, such as golang.org/x/tools/gopls, without @version, https:// or ...",
         )
-    if not _EXACT.match(version):
+    if version and not _EXACT.match(version):
         raise DevserverError(
             f"{package} has the version {version!r}, which is not an exact pin: {_why_inexact(version)}",
             expected="a full version such as v0.16.2, or a pseudo-version with its time and commit",
@@ -64,7 +69,25 @@ def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
     _match(_NAME, name, f"the name of {package}", "a file name of letters, digits and . _ + -")
     for tag in tags:
         _match(_TAG, tag, f"a build tag of {package}", "letters, digits, _ and .")
-    return Tool(package, version, name, entry.get("goroot") or goroot, tuple(sorted(set(tags))), bool(entry.get("cgo")))
+    return Tool(
+        package,
+        version,
+        name,
+        entry.get("goroot") or goroot,
+        tuple(sorted(set(tags))),
+        cgo=bool(entry.get("cgo")),
+        force=bool(entry.get("force")),
+    )
+
+
+def _known_package(name: str | None) -> str:
+    """Return the package of a tool that is declared by its name alone."""
+    if name in PACKAGES:
+        return PACKAGES[name]
+    raise DevserverError(
+        f"a tool is declared by the name {name!r} alone, which is not known" if name else "a tool has no package",
+        expected="the key package, or one of the names {}".format(", ".join(PACKAGES)),
+    )
 
 
 def _match(pattern: t.Pattern[str], value: str, what: str, expected: str) -> None:

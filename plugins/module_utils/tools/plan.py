@@ -25,6 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build im
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo, read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import known_good
 
 
 class Places(t.NamedTuple):
@@ -59,6 +60,7 @@ class Plan(t.NamedTuple):
     binary_now: str
     link_now: str
     replaced: str
+    pin: str
 
     @property
     def name(self) -> str:
@@ -80,6 +82,7 @@ class Plan(t.NamedTuple):
             "package": tool.package,
             "module": self.info.module if self.info else "",
             "version": tool.version,
+            "pin": self.pin,
             "go": self.wanted.go,
             "path": self.path,
             "link": self.link,
@@ -99,7 +102,10 @@ def plan_tools(tools: t.Sequence[Tool], places: Places, *, check: bool) -> list[
     return [_plan(tool, places, known[tool.goroot]) for tool in tools]
 
 
-def _plan(tool: Tool, places: Places, go: Go | None) -> Plan:
+def _plan(declared: Tool, places: Places, go: Go | None) -> Plan:
+    tool = (
+        declared if declared.version or not go else declared._replace(version=known_good(declared.package, go.version))
+    )
     wanted = wanted_info(tool, go)
     path = os.path.join(places.root, tool.name, _folder(tool, go), tool.name) if go else ""
     link = os.path.join(places.bin_dir, tool.name)
@@ -117,6 +123,7 @@ def _plan(tool: Tool, places: Places, go: Go | None) -> Plan:
         binary_now=_binary_now(wanted, found),
         link_now=link_now,
         replaced=link + time.strftime(".replaced-%Y%m%dT%H%M%S") if blocked else "",
+        pin="declared" if declared.version else "known-good",
     )
 
 

@@ -18,6 +18,7 @@ import zipfile
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 RUN = """
@@ -36,6 +37,8 @@ MODULES = {
     "example.com/suite@v0.1.0-rc.1": {"cmd/x/main.go": HELLO, "lib/lib.go": "package lib\n"},
     "example.com/broken@v1.0.0": {"main.go": "package main\n\nfunc main() { undefined() }\n"},
     "example.com/future@v1.0.0": {"main.go": HELLO},
+    # A small one in the place of a tool that is known by name.
+    **{f"{PACKAGES['gofumpt']}@{versions['gofumpt']}": {"main.go": HELLO} for versions in SETS.values()},
 }
 
 
@@ -49,6 +52,16 @@ def goroot() -> str:
     return subprocess.run(
         [go, "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True
     ).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def older_goroot() -> str:
+    """The tree of another Go, from the module cache; root's alone where that is root's."""
+    env = dict(os.environ, GOTOOLCHAIN="go1.22.12")
+    done = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=False, capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip("cannot get another Go: " + done.stderr)
+    return done.stdout.strip()
 
 
 @contextlib.contextmanager
@@ -97,7 +110,7 @@ class Host:
     def start(self, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any) -> subprocess.Popen[str]:
         arguments: dict[str, t.Any] = dict(self.options, tools=tools, _ansible_check_mode=check, **options)
         # The checksum database knows nothing of the modules made here.
-        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com")
+        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com,mvdan.cc")
         argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]
         return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

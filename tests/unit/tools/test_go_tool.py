@@ -15,6 +15,7 @@ import threading
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
 
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 Host = t.Any  # conftest's; tests do not import from it
@@ -195,6 +196,38 @@ def test_other_settings_are_built_anew(provisioned: Host, goroot: str, settings:
     assert line in build_lines(goroot, only(result)["path"])
     assert outcome(provisioned.run(wanted, goproxy="off")) == (False, "present", "")
     assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", "other build settings")
+
+
+def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(
+    host: Host, goroot: str, older_goroot: str
+) -> None:
+    tools = [{"name": "gofumpt"}, dict(HELLO, goroot=older_goroot)]
+    before = host.run(*tools, goroot=older_goroot, build_user="root")["tools"]
+    assert [(tool["version"], tool["pin"], tool["go"]) for tool in before] == [
+        (SETS["1.22"]["gofumpt"], "known-good", "go1.22.12"),
+        ("v1.0.0", "declared", "go1.22.12"),
+    ]
+    planned = host.run(*tools, goroot=goroot, build_user="root", check=True)
+    after = host.run(*tools, goroot=goroot, build_user="root")
+    assert planned["diff"] == after["diff"]
+    assert [(tool["status"], tool["reason"]) for tool in after["tools"]] == [
+        ("installed", "other version"),
+        ("present", ""),
+    ]
+    minor = ".".join(after["tools"][0]["go"][2:].split(".")[:2])
+    assert after["tools"][0]["version"] == SETS[minor]["gofumpt"] != before[0]["version"]
+
+
+def test_a_version_that_is_not_for_the_go_is_refused_unless_forced(host: Host) -> None:
+    old = {"package": PACKAGES["gofumpt"], "version": SETS["1.21"]["gofumpt"]}
+    for check in (True, False):
+        refused = host.run(old, check=check)
+        assert "takes Go 1.20 to 1.24" in refused["msg"]
+        assert "goes with gofumpt v0.7.0 or later" in refused["msg"]
+    assert host.files() == []
+    forced = host.run(dict(old, force=True))
+    assert outcome(forced) == (True, "installed", "absent")
+    assert "takes Go 1.20 to 1.24" in str(forced["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,6 @@ def test_exact_pins_are_taken(version: str) -> None:
         ("v01.2.3", "branch"),
         ("v1.2.3+meta", "branch"),
         ("v1.2.3 ", "branch"),
-        ("", "branch"),
     ],
 )
 def test_inexact_pins_are_refused_with_the_reason(version: str, why: str) -> None:
@@ -87,7 +86,6 @@ def test_inexact_pins_are_refused_with_the_reason(version: str, why: str) -> Non
         "example.com/../x",
         "example.com/x/",
         "example.com/x y",
-        "",
     ],
 )
 def test_what_is_no_package_of_a_module_is_refused(package: str) -> None:
@@ -110,6 +108,18 @@ def test_two_tools_of_one_name_are_refused_until_one_gets_another() -> None:
     with pytest.raises(DevserverError, match="both be called x"):
         declared_tools([one, two], "/go")
     assert [tool.name for tool in declared_tools([one, dict(two, name="y")], "/go")] == ["x", "y"]
+
+
+def test_a_name_that_is_known_stands_for_its_package() -> None:
+    (tool,) = declared_tools([{"name": "dlv"}], "/go")
+    assert (tool.package, tool.version, tool.name) == ("github.com/go-delve/delve/cmd/dlv", "", "dlv")
+
+
+@pytest.mark.parametrize(("entry", "said"), [({"name": "dvl"}, "'dvl' alone"), ({}, "no package")])
+def test_a_tool_without_package_is_refused_with_the_names_that_are_known(entry: dict[str, str], said: str) -> None:
+    with pytest.raises(DevserverError, match=said) as caught:
+        declared_tools([entry], "/go")
+    assert "dlv" in caught.value.expected
 
 
 def test_order_and_repetition_of_tags_do_not_matter() -> None:

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS, SUPPORT
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import known_good, reservation
 
-DLV = "github.com/go-delve/delve/cmd/dlv"
+DLV = PACKAGES["dlv"]
 
 
 @pytest.mark.parametrize(
@@ -40,8 +42,50 @@ def test_a_dlv_that_does_not_know_the_go_is_named(version: str, go: str, limits:
         (DLV, "v1.28.0", "go1.20.0"),
         (DLV, "v1.23.1", "devel go1.30-abc"),
         (DLV, "v1.23.1", ""),
-        ("golang.org/x/tools/gopls", "v1.23.1", "go1.30.0"),
+        ("golang.org/x/tools/gopls", "v0.23.0", "go1.30.0"),
+        ("golang.org/x/tools/gopls", "v0.18.1", "go1.23.4"),
+        ("example.com/x", "v1.0.0", "go1.23.4"),
     ],
 )
 def test_there_is_no_reservation_without_knowledge(package: str, version: str, go: str) -> None:
     assert reservation(package, version, go) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "go", "takes", "fit"),
+    [
+        ("gopls", "v0.16.2", "go1.26.8", "Go 1.19 to 1.24", "gopls v0.17.0 or later, before v0.24.0"),
+        ("gopls", "v0.18.1", "go1.23.3", "Go 1.23.4 or later", "gopls v0.14.0 or later"),
+        ("gopls", "v0.20.0", "go1.22.12", "Go 1.24.2 or later", "gopls v0.14.0 or later, before v0.17.0"),
+        ("dlv", "v1.23.1", "go1.26.8", "Go 1.21 to 1.23", "dlv v1.26.0 or later, before v1.28.0"),
+        ("dlv", "v1.26.0", "go1.17.1", "Go 1.24 to 1.26", "no dlv known here"),
+        ("staticcheck", "v0.8.2", "go1.25.5", "Go 1.26 or later", "staticcheck v0.6.0 or later, before v0.8.0"),
+    ],
+)
+def test_both_ranges_are_named(name: str, version: str, go: str, takes: str, fit: str) -> None:
+    said = reservation(PACKAGES[name], version, go)
+    assert said.startswith(f"{name} {version} takes {takes}, and {go} builds it; {go} goes with {fit}")
+
+
+@pytest.mark.parametrize("minor", SETS)
+@pytest.mark.parametrize("name", PACKAGES)
+def test_every_known_good_version_takes_its_go(name: str, minor: str) -> None:
+    version = known_good(PACKAGES[name], f"go{minor}.99")
+    assert version == SETS[minor][name]
+    assert reservation(PACKAGES[name], version, f"go{minor}.99") == ""
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_lines_of_the_table_are_in_order(name: str) -> None:
+    since = [tuple(map(int, line[0].split("."))) for line in SUPPORT[name]]
+    assert since == sorted(set(since))
+
+
+@pytest.mark.parametrize(
+    ("package", "go"), [(DLV, "go1.20.14"), (DLV, "go1.27.0"), (DLV, "devel go1.30-abc"), ("example.com/x", "go1.22.1")]
+)
+def test_without_a_known_good_version_one_has_to_be_declared(package: str, go: str) -> None:
+    with pytest.raises(DevserverError, match="without a version") as caught:
+        known_good(package, go)
+    assert "1.21 to 1.26" in caught.value.expected
+    assert go in str(caught.value)
