@@ -13,6 +13,7 @@ import contextlib
 import ctypes
 import json
 import os
+import re
 import shutil
 import tempfile
 import typing as t
@@ -29,6 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.file
     scan,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.requirements import order
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.swap import swap
 
 # Seconds to wait for another run that is installing.
@@ -159,9 +161,9 @@ class Store:
 
 def fault(tree: str, version: str, platform: Platform) -> str | None:
     """Say what keeps ``tree`` from being the toolchain ``version``, judged by its VERSION file and its own ``go``."""
-    named = (read_text(os.path.join(tree, "VERSION")) or "").split("\n")[0].strip()
-    if named != f"go{version}":
-        return f"its VERSION file names {named or 'nothing'}"
+    named = version_named(tree)
+    if named != version:
+        return f"its VERSION file names {f'go{named}' if named else 'no version'}"
     go = os.path.join(tree, "bin", "go")
     if not os.access(go, os.X_OK):
         return "bin/go is missing or cannot be run"
@@ -173,6 +175,15 @@ def fault(tree: str, version: str, platform: Platform) -> str | None:
     if done.ok and done.stdout.strip() == expected:
         return None
     return f"its go answers {(done.stdout + done.stderr).strip()!r}, not {expected!r}"
+
+
+def version_named(tree: str) -> str | None:
+    """Return the version in a tree's VERSION file, without the prefix ``go``; None where there is none to be read."""
+    try:
+        match = re.match(r"go(\S+)", read_text(os.path.join(tree, "VERSION")) or "")
+        return match.group(1) if match and order(match.group(1)) else None
+    except (DevserverError, ValueError):
+        return None
 
 
 def sync_filesystem(path: str) -> None:

@@ -9,9 +9,12 @@ import dataclasses
 import hashlib
 import http.server
 import io
+import json
+import os
 import pathlib
 import ssl
 import subprocess
+import sys
 import tarfile
 import threading
 import typing as t
@@ -178,6 +181,29 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the number of attempts, but not the pauses between them, and let no proxy come between."""
     monkeypatch.setattr(fetch, "PAUSES", (0, 0))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+Module = t.Callable[..., tuple[int, dict[str, t.Any]]]
+
+
+@pytest.fixture
+def module(tmp_path: pathlib.Path) -> Module:
+    """Run a module as ansible does, a process of its own with its arguments as JSON; return its code and answer."""
+
+    def run(name: str, **arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
+        places = {"root": f"{tmp_path}/lib/go", "link": f"{tmp_path}/go", "bin_dir": f"{tmp_path}/bin"}
+        done = subprocess.run(
+            [sys.executable, "-m", f"ansible_collections.gopherops.devserver.plugins.modules.{name}"],
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**places, **arguments}}),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Traceback" not in done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    return run
 
 
 @pytest.fixture

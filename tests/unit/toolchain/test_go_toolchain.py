@@ -5,37 +5,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
-import os
 import pathlib
-import subprocess
-import sys
 import typing as t
 
 import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.modules import go_toolchain
 
-MODULE = "ansible_collections.gopherops.devserver.plugins.modules.go_toolchain"
 Run = t.Callable[..., tuple[int, dict[str, t.Any]]]
 
 
 @pytest.fixture
-def run(tmp_path: pathlib.Path) -> Run:
-    def run(**arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
-        places = {"root": f"{tmp_path}/lib/go", "link": f"{tmp_path}/go", "bin_dir": f"{tmp_path}/bin"}
-        done = subprocess.run(
-            [sys.executable, "-m", MODULE],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**places, "official": "", **arguments}}),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "Traceback" not in done.stderr
-        return done.returncode, json.loads(done.stdout)
-
-    return run
+def run(module: t.Callable[..., tuple[int, dict[str, t.Any]]]) -> Run:
+    return functools.partial(module, "go_toolchain", official="")
 
 
 def test_installs_then_settles(run: Run, archives: pathlib.Path, old, new, tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,231 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: go_toolchain_info
+short_description: Reports the installed Go toolchains, whether they are intact, and what workspaces ask for
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Lists the toolchains that M(gopherops.devserver.go_toolchain) has installed, the links that lead to them, and other
+    Go installations of the host and in homes, which may come first on somebody's PATH.
+  - Compares C(.go-version) and the lines C(go) and C(toolchain) of C(go.mod) and C(go.work) with what is installed.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.read_only
+options:
+  root:
+    description: As O(gopherops.devserver.go_toolchain#module:root).
+    type: path
+    default: /usr/local/lib/go
+  link:
+    description: As O(gopherops.devserver.go_toolchain#module:link).
+    type: path
+    default: /usr/local/go
+  bin_dir:
+    description: As O(gopherops.devserver.go_toolchain#module:bin_dir).
+    type: path
+    default: /usr/local/bin
+  verify:
+    description: Whether every file is compared with the list that was recorded when its toolchain was installed.
+    type: bool
+    default: false
+  users:
+    description: Whose homes are searched. By default those of all accounts with a uid of 1000 or more.
+    type: list
+    elements: str
+    default: []
+  workspaces:
+    description: Folders whose C(.go-version), C(go.work) and C(go.mod) are compared with what is installed.
+    type: list
+    elements: path
+    default: []
+  minimum:
+    description: The oldest version, such as V("1.22"), that the default and a C(.go-version) may be.
+    type: str
+seealso:
+  - module: gopherops.devserver.go_toolchain
+"""
+
+EXAMPLES = r"""
+- name: Look at the toolchains
+  gopherops.devserver.go_toolchain_info:
+    verify: true
+    workspaces: [/home/alice/src/shop]
+    minimum: "1.22"
+  become: true
+  register: go
+
+- name: Fail where a workspace asks for a Go that is not there
+  ansible.builtin.assert:
+    that: go.mismatches | length == 0
+"""
+
+RETURN = r"""
+toolchains:
+  description: The toolchains below O(root), oldest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    version:
+      description: The version.
+      type: str
+    path:
+      description: Its tree.
+      type: str
+    default:
+      description: Whether O(link) leads to it.
+      type: bool
+    links:
+      description: O(link), and the links in O(bin_dir), that lead into the tree.
+      type: list
+      elements: str
+    size:
+      description: Bytes of its files.
+      type: int
+    source:
+      description: The source that served it; V(null), as the next three, for a tree that has no receipt.
+      type: str
+    location:
+      description: The URL or path that it came from, without credentials.
+      type: str
+    digest:
+      description: What was verified when it was installed.
+      type: str
+    bytes:
+      description: Size of the file that was fetched.
+      type: int
+    intact:
+      description: With O(verify), whether every file is as it was installed; else, or without a receipt, V(null).
+      type: bool
+    altered:
+      description: As RV(gopherops.devserver.go_toolchain#module:toolchains[].altered).
+      type: dict
+  sample:
+    - version: 1.22.12
+      path: /usr/local/lib/go/1.22.12
+      default: true
+      links: [/usr/local/go, /usr/local/bin/go, /usr/local/bin/go1.22.12, /usr/local/bin/gofmt]
+      size: 233471010
+      source: mirror
+      location: https://mirror.example.com/go1.22.12.linux-amd64.tar.gz
+      digest: sha256:4fa4f869b0f7fc6bb1eb2660e74657fbf04cdd290b5aef905585c86051b34d43
+      bytes: 68988925
+      intact: false
+      altered: {count: 1, changed: [src/fmt/print.go], added: [], missing: []}
+default:
+  description: Where O(link) leads, and the version there; V(null) where there is no link.
+  returned: success
+  type: dict
+  sample: {link: /usr/local/go, path: /usr/local/lib/go/1.22.12, version: 1.22.12}
+strays:
+  description: Other Go installations.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    kind:
+      description: V(distribution), V(snap), V(unpacked), V(sdk), V(command) or V(package).
+      type: str
+    path:
+      description: Its tree or command, or the name of the package.
+      type: str
+    version:
+      description: Its version, where that can be read without running it.
+      type: str
+    user:
+      description: In whose home it lies; V(null) for one of the host.
+      type: str
+  sample:
+    - {kind: sdk, path: /home/alice/sdk/go1.20.1, version: 1.20.1, user: alice}
+mismatches:
+  description: What workspaces, or O(minimum), ask for and the host does not have.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    cause:
+      description: V(go), V(toolchain), V(version-file), V(minimum), V(no such folder), or V(unreadable) with a reason.
+      type: str
+    file:
+      description: The file, or the folder, or V(null) where O(minimum) is about the default.
+      type: str
+    line:
+      description: The line, where there is one.
+      type: int
+    required:
+      description: The version that is asked for.
+      type: str
+    installed:
+      description: The versions that are installed.
+      type: list
+      elements: str
+    default:
+      description: The version of the default.
+      type: str
+    remedy:
+      description: What to do.
+      type: str
+  sample:
+    - cause: go
+      file: /home/alice/src/shop/go.mod
+      line: 3
+      required: 1.23.4
+      installed: [1.22.12]
+      default: 1.22.12
+      remedy: add Go 1.23.4 to toolchain_versions, or make it or a later version toolchain_default
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import inventory
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.stray import people, strays
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered, mismatches
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "root": {"type": "path", "default": "/usr/local/lib/go"},
+    "link": {"type": "path", "default": "/usr/local/go"},
+    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    "verify": {"type": "bool", "default": False},
+    "users": {"type": "list", "elements": "str", "default": []},
+    "workspaces": {"type": "list", "elements": "path", "default": []},
+    "minimum": {"type": "str"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        module.exit_json(changed=False, **_result(module.params))
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    except OSError as error:
+        module.fail_json(msg=f"cannot read {error.filename}: {error.strerror}")
+
+
+def _result(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    places = inventory.Places(params["root"], params["link"], params["bin_dir"])
+    toolchains = inventory.toolchains(places, verify=params["verify"])
+    default = inventory.default(places)
+    offered = Offered([item["version"] for item in toolchains], default["version"] if default else None)
+    accounts = [find_account(name) for name in params["users"]] or people()
+    return {
+        "toolchains": toolchains,
+        "default": default,
+        "strays": [stray._asdict() for stray in strays(accounts, ours=places.root)],
+        "mismatches": mismatches(params["workspaces"], offered, params["minimum"]),
+    }
+
+
+if __name__ == "__main__":
+    main()

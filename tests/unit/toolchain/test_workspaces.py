@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What workspaces ask for and the host has, or has not."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered, mismatches
+
+HOST = Offered(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "causes"),
+    [
+        ("go.mod", "go 1.20\n", []),
+        ("go.mod", "go 1.22.12\n", []),
+        ("go.mod", "go 1.22.13\n", ["go"]),
+        ("go.mod", "go 1.23.4\n", []),
+        # There is no go1.23 to switch to: only a default of 1.23 or later will do.
+        ("go.mod", "go 1.23\n", ["go"]),
+        ("go.mod", "go 1.21\ntoolchain go1.23.4\n", []),
+        ("go.mod", "go 1.21\ntoolchain go1.23.5\n", ["toolchain"]),
+        ("go.mod", "go 1.24\ntoolchain go1.24.1\n", ["go", "toolchain"]),
+        ("go.work", "go 1.24.1\n", ["go"]),
+        (".go-version", "1.22\n", []),
+        (".go-version", "1.21.13\n", []),
+        (".go-version", "1.22.1\n", ["version-file"]),
+        (".go-version", "1.2\n", ["version-file"]),
+        (".go-version", "latest\n", ["unreadable: line 1: it is no Go version"]),
+        ("go.sum", "go 1.99\n", []),
+    ],
+)
+def test_demands(tmp_path: pathlib.Path, name: str, text: str, causes: list[str]) -> None:
+    (tmp_path / name).write_text(text)
+    found = mismatches([str(tmp_path)], HOST, None)
+    assert [item["cause"] for item in found] == causes
+    assert {item["file"] for item in found} <= {str(tmp_path / name)}
+
+
+def test_an_entry_says_where_and_what_to_do(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "go.mod").write_text("module x\n\ngo 1.24.1\n")
+    assert mismatches([str(tmp_path)], HOST, None) == [
+        {
+            "cause": "go",
+            "file": f"{tmp_path}/go.mod",
+            "line": 3,
+            "required": "1.24.1",
+            "installed": ["1.21.13", "1.22.12", "1.23.4"],
+            "default": "1.22.12",
+            "remedy": "add Go 1.24.1 to toolchain_versions, or make it or a later version toolchain_default",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minimum", "default", "count"),
+    [("1.22", "1.22.12", 0), ("1.22.12", "1.22.12", 0), ("1.22.13", "1.22.12", 1), ("1.22", None, 1), (None, None, 0)],
+)
+def test_a_minimum_for_the_default(minimum: str | None, default: str | None, count: int) -> None:
+    assert [item["cause"] for item in mismatches([], Offered([], default), minimum)] == ["minimum"] * count
+
+
+def test_a_minimum_for_version_files(tmp_path: pathlib.Path) -> None:
+    (tmp_path / ".go-version").write_text("1.21.13\n")
+    found = mismatches([str(tmp_path)], HOST, "1.22")
+    assert [(item["cause"], item["line"], item["required"]) for item in found] == [("minimum", 1, "1.22")]
+
+
+def test_a_minimum_that_is_no_version() -> None:
+    with pytest.raises(DevserverError, match="the minimum is 'new'"):
+        mismatches([], HOST, "new")
+
+
+def test_a_folder_that_is_not_there(tmp_path: pathlib.Path) -> None:
+    found = mismatches([str(tmp_path / "gone")], HOST, None)
+    assert [(item["cause"], item["file"]) for item in found] == [("no such folder", f"{tmp_path}/gone")]
+
+
+def test_a_pipe_does_not_hold_up_the_reader(tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "go.mod")
+    (item,) = mismatches([str(tmp_path)], HOST, None)
+    assert item["cause"].startswith(f"unreadable: {tmp_path}/go.mod is not a regular file")
