@@ -16,7 +16,8 @@ description:
   - Builds main packages of Go modules at exact versions by a given Go and links them into a directory on PATH.
   - Whether a tool is right is read from the build info in its binary, which is not run for that. It is built again
     where its package, version, Go or build settings differ from what is declared, and where it is damaged.
-  - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>). Those of earlier declarations stay there.
+  - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>), where a digest of flags, tags and cgo follows the
+    version of Go if there are any. Those of earlier declarations stay there.
   - All tools of a call are built before the first is placed. Where a build fails, nothing has changed.
   - Knows for gopls, dlv, staticcheck, govulncheck, gofumpt and goimports which versions go with which Go. Gives the
     right one to a tool that is declared without a version, and refuses one that is not for the Go which builds it.
@@ -68,6 +69,19 @@ options:
         description: Whether it is built with cgo, which needs a C compiler on the host.
         type: bool
         default: false
+      flags:
+        description: Flags for compiler, assembler and linker, such as C(-gcflags=all=-N), C(-asmflags) or C(-ldflags).
+        type: list
+        elements: str
+        default: []
+      users:
+        description:
+          - The users that get this tool, by a link of their own in O(user_bin_dir). By default everybody gets it, by a
+            link in O(bin_dir).
+          - Several tools may have the same name where each of them has users, and no user has two.
+        type: list
+        elements: str
+        default: []
   root:
     description: The directory that the tools lie in.
     type: path
@@ -79,6 +93,13 @@ options:
         C(<name>.replaced-<date and time>) with a warning. Anything else is an error.
     type: path
     default: /usr/local/bin
+  user_bin_dir:
+    description:
+      - The directory of the links of tools that only some users get, below their homes. It is made, and the links are,
+        with that user's rights.
+      - By default what is GOBIN for Go by default. Name another where your users have another GOBIN.
+    type: str
+    default: go/bin
   goroot:
     description:
       - The tree of the Go that builds the tools; links are followed.
@@ -168,10 +189,11 @@ tools:
       description: The binary. Empty where there is no Go yet, in check mode.
       type: str
       sample: /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls
-    link:
-      description: The link to it.
-      type: str
-      sample: /usr/local/bin/gopls
+    links:
+      description: The link to it, or those of its users.
+      type: list
+      elements: str
+      sample: [/usr/local/bin/gopls]
     status:
       description: V(present), V(installed), or V(would_install) in check mode.
       type: str
@@ -180,13 +202,14 @@ tools:
       description:
         - Why it was built, or would be. V(absent), V(other version), V(built by another Go), V(other build settings),
           V(unreadable), or V(other owner or mode).
-        - V(not linked) means that the binary was right and only its link was set. Empty where all was right.
+        - V(not linked) means that the binary was right and only links were set. Empty where all was right.
       type: str
       sample: built by another Go
     replaced:
-      description: Where a file that stood in the place of the link was moved to. Empty where there was none.
-      type: str
-      sample: ""
+      description: Where files that stood in the place of a link were moved to.
+      type: list
+      elements: str
+      sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -205,11 +228,14 @@ TOOL = {
     "goroot": {"type": "path"},
     "tags": {"type": "list", "elements": "str", "default": []},
     "cgo": {"type": "bool", "default": False},
+    "flags": {"type": "list", "elements": "str", "default": []},
+    "users": {"type": "list", "elements": "str", "default": []},
 }
 ARGUMENT_SPEC = {
     "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL},
     "root": {"type": "path", "default": "/usr/local/lib/go-tools"},
     "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    "user_bin_dir": {"type": "str", "default": "go/bin"},
     "goroot": {"type": "path", "default": "/usr/local/go"},
     "goproxy": {"type": "str", "default": ""},
     "build_user": {"type": "str", "default": "nobody"},
@@ -225,7 +251,7 @@ def main() -> None:
     try:
         changes, tools = install_tools(
             declared_tools(params["tools"], params["goroot"]),
-            Places(params["root"], params["bin_dir"]),
+            Places(params["root"], params["bin_dir"], params["user_bin_dir"]),
             goproxy=params["goproxy"],
             build_user=params["build_user"],
             timeout=params["timeout"],
@@ -234,8 +260,8 @@ def main() -> None:
     except DevserverError as error:
         module.fail_json(**error.result())
     for tool in tools:
-        if tool["replaced"]:
-            module.warn(f"{tool['link']} was a file, not a link: it goes to {tool['replaced']}")
+        for moved in tool["replaced"]:
+            module.warn(f"in the place of the link to {tool['name']} was a file: it goes to {moved}")
         refusal = reservation(tool["package"], tool["version"], tool["go"])
         if refusal:
             module.warn(refusal)

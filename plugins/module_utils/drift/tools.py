@@ -27,4 +27,4 @@ def _entry(tool: Tool, places: Places) -> dict[str, str]:
     except DevserverError as error:
         return dict(entry, go="", path=link, reason=error.what)
     # Without a Go there is no telling where the tool would lie: what is linked is what runs.
-    return dict(entry, go=plan.wanted.go, path=plan.path or link, reason=plan.reason)
+    return dict(entry, version=plan.wanted.tool.version, go=plan.wanted.go, path=plan.path or link, reason=plan.reason)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -95,7 +96,16 @@ def _lines(package: str, version: str, go: str, settings: t.Mapping[str, str]) -
 def wanted_info(tool: Tool, go: Go | None) -> Wanted:
     """Return what the build info of ``tool`` shall say when ``go`` has built it."""
     settings = {"-tags": ",".join(tool.tags), "-trimpath": "true", "CGO_ENABLED": str(int(tool.cgo))}
+    settings.update({"-gcflags": "", "-asmflags": ""})
+    # go keeps -ldflags out of the build info of what it builds with -trimpath, as there may be paths in them.
+    recorded = (flag.partition("=") for flag in tool.flags if not flag.startswith("-ldflags="))
+    settings.update({name: _quoted(value) for name, _equals, value in recorded})
     return Wanted(tool, go.version if go else "", dict(settings, **(go.platform if go else {})))
+
+
+def _quoted(value: str) -> str:
+    """Return a value of a build setting as go writes it."""
+    return json.dumps(value, ensure_ascii=False) if re.search(r"[ \"`]", value) else value
 
 
 class Builder(t.NamedTuple):
@@ -112,8 +122,9 @@ class Builder(t.NamedTuple):
 
     def build(self, tool: Tool, go: Go, destination: str) -> None:
         """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""
-        bin_dir = os.path.join(self.folder, "bin", tool.name)
-        argv = [go.command, "install", "-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), str(tool)]
+        bin_dir = os.path.join(self.folder, "bin", os.path.basename(destination))
+        options = ["-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), *tool.flags]
+        argv = [go.command, "install", *options, str(tool)]
         done = run(
             argv,
             env=self._environment(tool, go, bin_dir),

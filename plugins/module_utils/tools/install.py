@@ -15,14 +15,23 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import (
+    Account,
+    acting_as,
+    find_account,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, point_link, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder, installed_go
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, Plan, plan_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import (
+    Link,
+    Places,
+    Plan,
+    plan_tools,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
 _WORKSHOP = ".build-"
@@ -30,15 +39,13 @@ _WORKSHOP = ".build-"
 
 def install_tools(
     tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_user: str, timeout: float, check: bool
-) -> tuple[Changes, list[dict[str, str]]]:
+) -> tuple[Changes, list[dict[str, t.Any]]]:
     """Make every tool present and linked; return what changed, and an entry of the result for each tool.
 
     ``timeout``, in seconds, is for each build, and for the wait for another run. All tools are built before the first
     is placed: where one fails, DevserverError is raised and nothing has changed.
     """
-    for path in [*places, *(tool.goroot for tool in tools)]:
-        if not os.path.isabs(path):
-            raise DevserverError(f"{path!r} is not an absolute path", expected="root, bin_dir and goroot from / on")
+    _check_paths(places, tools)
     plans = plan_tools(tools, places, check=check)
     _refuse_unfit(plans)
     if not check and (any(plan.reason for plan in plans) or _leftovers(places.root)):
@@ -47,6 +54,14 @@ def install_tools(
     for plan in plans:
         plan.note(changes)
     return changes, [plan.result(check=check) for plan in plans]
+
+
+def _check_paths(places: Places, tools: t.Sequence[Tool]) -> None:
+    for path in [places.root, places.bin_dir, *(tool.goroot for tool in tools)]:
+        if not os.path.isabs(path):
+            raise DevserverError(f"{path!r} is not an absolute path", expected="root, bin_dir and goroot from / on")
+    if os.path.isabs(places.user_bin_dir) or ".." in places.user_bin_dir.split("/"):
+        raise DevserverError(f"user_bin_dir is {places.user_bin_dir!r}", expected="a path below every home, as go/bin")
 
 
 def _refuse_unfit(plans: t.Sequence[Plan]) -> None:
@@ -104,8 +119,9 @@ def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str]]
 
 def _built(plan: Plan, builder: Builder, done: str) -> Plan:
     """Build the tool into the folder ``done`` and return the plan with what the binary says about itself."""
-    binary = os.path.join(done, plan.name)
-    builder.build(plan.wanted.tool, plan.go or installed_go(plan.wanted.tool.goroot), binary)
+    binary = _finished(plan, done)
+    if not os.path.exists(binary):
+        builder.build(plan.wanted.tool, plan.go or installed_go(plan.wanted.tool.goroot), binary)
     info = read_build_info(binary)
     difference = plan.wanted.difference(info)
     if difference:
@@ -118,16 +134,27 @@ def _built(plan: Plan, builder: Builder, done: str) -> Plan:
     return plan._replace(info=info)
 
 
+def _finished(plan: Plan, done: str) -> str:
+    """Return the path in ``done`` of a tool that was built; two entries with other users may mean the same one."""
+    folder = os.path.basename(os.path.dirname(plan.path))
+    return os.path.join(done, f"{plan.name}-{folder}")
+
+
 def _place(plan: Plan, done: str) -> None:
-    """Put what was built, if anything was, where it belongs, and point the link there."""
-    if plan.build:
+    """Put what was built, if anything was, where it belongs, and point the links there."""
+    if plan.build and os.path.exists(_finished(plan, done)):
         folder = os.path.dirname(plan.path)
         os.makedirs(folder, exist_ok=True)
-        os.replace(os.path.join(done, plan.name), plan.path)
+        os.replace(_finished(plan, done), plan.path)
         sync_directory(folder)
-    if plan.replaced:
+    for link in plan.links if plan.reason else []:
+        with acting_as(link.account):
+            _point(link, plan.path)
+
+
+def _point(link: Link, target: str) -> None:
+    if link.replaced:
         # A second name, so that there is a tool at every moment.
-        os.link(plan.link, plan.replaced)
-    if plan.reason:
-        os.makedirs(os.path.dirname(plan.link), exist_ok=True)
-        point_link(plan.link, plan.path)
+        os.link(link.path, link.replaced)
+    os.makedirs(os.path.dirname(link.path), exist_ok=True)
+    point_link(link.path, target)

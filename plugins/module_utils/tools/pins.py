@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import typing as t
 
@@ -16,11 +17,14 @@ _EXACT = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*\Z")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_.]+\Z")
+_FLAG = re.compile(r"-(ldflags|gcflags|asmflags)=[^\x00-\x1f\x7f]+\Z")
 _MAJOR_VERSION = re.compile(r"v(?:[2-9]|[1-9]\d+)\Z")
 
 
 class Tool(t.NamedTuple):
     """One tool as declared; ``tags`` are sorted, ``goroot`` is the tree of the Go that builds it.
+
+    It is for everybody where there are no ``users``. ``flags`` are those for go's compiler, assembler and linker.
 
     ``version`` is empty where the known-good one for that Go is meant; ``force`` takes a version that is not for it.
     """
@@ -32,6 +36,8 @@ class Tool(t.NamedTuple):
     tags: tuple[str, ...] = ()
     cgo: bool = False
     force: bool = False
+    flags: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.package}@{self.version}"
@@ -40,15 +46,19 @@ class Tool(t.NamedTuple):
 def declared_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> list[Tool]:
     """Return the tools that a module's option ``tools`` declares; ``goroot`` is for those that name none."""
     tools = [_tool(entry, goroot) for entry in entries]
-    first: dict[str, Tool] = {}
-    for tool in tools:
-        if first.setdefault(tool.name, tool) is not tool:
+    for one, other in itertools.combinations(tools, 2):
+        if one.name == other.name and _same_receiver(one, other):
             raise DevserverError(
-                f"{first[tool.name]} and {tool} would both be called {tool.name}",
-                expected="one tool for each name",
+                f"{one} and {other} would both be called {one.name}",
+                expected="one tool for each name, or one for each user where all of that name have users",
                 remedy="drop one of them, or give one of them another name by the key name",
             )
     return tools
+
+
+def _same_receiver(one: Tool, other: Tool) -> bool:
+    # A shell finds the shared one first and an editor the user's own: nobody gets both.
+    return not one.users or not other.users or bool(set(one.users) & set(other.users))
 
 
 def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
@@ -65,10 +75,14 @@ def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
             remedy=f"see which versions there are by go list -m -versions for the module of {package}, and write one",
         )
     name = entry.get("name") or executable_name(package)
-    tags = entry.get("tags") or []
+    tags, flags = entry.get("tags") or [], entry.get("flags") or []
     _match(_NAME, name, f"the name of {package}", "a file name of letters, digits and . _ + -")
     for tag in tags:
         _match(_TAG, tag, f"a build tag of {package}", "letters, digits, _ and .")
+    for flag in flags:
+        _match(_FLAG, flag, f"a build flag of {package}", "-ldflags=…, -gcflags=… or -asmflags=…")
+    if len({flag.partition("=")[0] for flag in flags}) < len(flags):
+        raise DevserverError(f"{package} has a build flag twice", expected="each flag once, with all that it is to say")
     return Tool(
         package,
         version,
@@ -77,6 +91,8 @@ def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
         tuple(sorted(set(tags))),
         cgo=bool(entry.get("cgo")),
         force=bool(entry.get("force")),
+        flags=tuple(sorted(flags)),
+        users=tuple(dict.fromkeys(entry.get("users") or [])),
     )
 
 

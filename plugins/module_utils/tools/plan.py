@@ -3,17 +3,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges what is there of a declared tool and says what is to be done about it; changes nothing.
 
-A tool lies in ``<root>/<name>/<version>-<Go version>/<name>``, and ``<bin_dir>/<name>`` links to it.
+A tool lies in ``<root>/<name>/<version>-<Go version>[-<digest of its build settings>]/<name>``. What links to it is
+``<bin_dir>/<name>``, or for the users that alone get it ``<home>/<user_bin_dir>/<name>``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import stat
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
@@ -29,10 +32,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support 
 
 
 class Places(t.NamedTuple):
-    """The folder that tools lie in and the folder of their links."""
+    """The folder that tools lie in, the folder of their links, and that of a user's own links in his home."""
 
     root: str
     bin_dir: str
+    user_bin_dir: str = "go/bin"
+
+
+class Link(t.NamedTuple):
+    """A link to a tool: whose it is (None: this process's user's), its present state, where a file there moves to."""
+
+    path: str
+    account: Account | None
+    now: str
+    replaced: str
 
 
 class _Found(t.NamedTuple):
@@ -46,35 +59,38 @@ class Plan(t.NamedTuple):
     """What is to be done for one tool.
 
     ``reason`` says why it is not right as it is, ``build`` whether it has to be built for that; ``info`` is what the
-    binary at ``path`` says about itself. ``path`` is empty where there is no Go yet, in check mode. ``binary_now`` and
-    ``link_now`` describe the present state for the diff. A file in the place of the link moves to ``replaced``.
+    binary at ``path`` says about itself. ``path`` is empty where there is no Go yet, in check mode. ``binary_now``
+    describes the present state for the diff.
     """
 
     wanted: Wanted
     go: Go | None
     path: str
-    link: str
+    links: list[Link]
     info: BuildInfo | None
     reason: str
     build: bool
     binary_now: str
-    link_now: str
-    replaced: str
     pin: str
 
     @property
     def name(self) -> str:
         return self.wanted.tool.name
 
+    @property
+    def replaced(self) -> list[str]:
+        return [link.replaced for link in self.links if link.replaced]
+
     def note(self, changes: Changes) -> None:
         """Note in ``changes`` what this plan changes."""
         if self.build:
             changes.add(self.path or self.name, self.binary_now, self.wanted.lines())
-        if self.replaced:
-            changes.add(self.replaced, "", self.link_now)
-        changes.add(self.link, self.link_now, f"link to {self.path}\n")
+        for link in self.links:
+            if link.replaced:
+                changes.add(link.replaced, "", link.now)
+            changes.add(link.path, link.now, f"link to {self.path}\n")
 
-    def result(self, *, check: bool) -> dict[str, str]:
+    def result(self, *, check: bool) -> dict[str, t.Any]:
         """Return the tool's entry in the module's result."""
         tool = self.wanted.tool
         return {
@@ -85,7 +101,7 @@ class Plan(t.NamedTuple):
             "pin": self.pin,
             "go": self.wanted.go,
             "path": self.path,
-            "link": self.link,
+            "links": [link.path for link in self.links],
             "status": "present" if not self.reason else "would_install" if check else "installed",
             "reason": self.reason,
             "replaced": self.replaced,
@@ -108,28 +124,41 @@ def _plan(declared: Tool, places: Places, go: Go | None) -> Plan:
     )
     wanted = wanted_info(tool, go)
     path = os.path.join(places.root, tool.name, _folder(tool, go), tool.name) if go else ""
-    link = os.path.join(places.bin_dir, tool.name)
+    links = _links(tool, places)
     found = _look(path)
-    link_now, blocked = _link_now(link)
-    defect = _defect(wanted, found, link)
+    defect = _defect(wanted, found, links[0].path)
+    linked = all(link.now == f"link to {path}\n" for link in links)
     return Plan(
         wanted=wanted,
         go=go,
         path=path,
-        link=link,
+        links=links,
         info=None if defect else found.info,
-        reason=defect or ("" if link_now == f"link to {path}\n" else "not linked"),
+        reason=defect or ("" if linked else "not linked"),
         build=bool(defect),
         binary_now=_binary_now(wanted, found),
-        link_now=link_now,
-        replaced=link + time.strftime(".replaced-%Y%m%dT%H%M%S") if blocked else "",
         pin="declared" if declared.version else "known-good",
     )
 
 
 def _folder(tool: Tool, go: Go) -> str:
     # Versions of Go with experiments or of its development have blanks in them.
-    return "{}-{}".format(tool.version, re.sub(r"[^\w.+-]+", "_", go.version))
+    folder = "{}-{}".format(tool.version, re.sub(r"[^\w.+-]+", "_", go.version))
+    special = [*tool.flags, *(f"tag {tag}" for tag in tool.tags), *(["cgo"] if tool.cgo else [])]
+    return folder + ("-" + hashlib.sha256("\n".join(special).encode()).hexdigest()[:8] if special else "")
+
+
+def _links(tool: Tool, places: Places) -> list[Link]:
+    if not tool.users:
+        return [_link(os.path.join(places.bin_dir, tool.name), None)]
+    accounts = [find_account(user) for user in tool.users]
+    return [_link(os.path.join(one.home, places.user_bin_dir, tool.name), one) for one in accounts]
+
+
+def _link(path: str, account: Account | None) -> Link:
+    with acting_as(account):
+        now, blocked = _link_now(path)
+    return Link(path, account, now, path + time.strftime(".replaced-%Y%m%dT%H%M%S") if blocked else "")
 
 
 def _look(path: str) -> _Found:
@@ -164,6 +193,8 @@ def _link_now(link: str) -> tuple[str, bool]:
         status = os.lstat(link)
     except FileNotFoundError:
         return "", False
+    except OSError as error:
+        raise DevserverError(f"cannot look at {link}: {error.strerror}", path=link) from error
     if stat.S_ISLNK(status.st_mode):
         return f"link to {os.readlink(link)}\n", False
     if not stat.S_ISREG(status.st_mode):

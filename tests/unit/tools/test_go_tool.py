@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import pwd
 import re
 import socket
 import subprocess
@@ -21,9 +22,9 @@ HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 Host = t.Any  # conftest's; tests do not import from it
 
 
-def only(result: dict[str, t.Any]) -> dict[str, str]:
+def only(result: dict[str, t.Any]) -> dict[str, t.Any]:
     (tool,) = result["tools"]
-    return t.cast("dict[str, str]", tool)
+    return t.cast("dict[str, t.Any]", tool)
 
 
 def outcome(result: dict[str, t.Any]) -> tuple[bool, str, str]:
@@ -54,10 +55,10 @@ def test_installs_links_and_leaves_it_at_that(host: Host, goroot: str) -> None:
     for tool in done["tools"]:
         folder = f"{tool['version']}-{tool['go']}"
         assert tool["path"] == str(host.root / tool["name"] / folder / tool["name"])
-        assert os.readlink(tool["link"]) == tool["path"]
+        assert [os.readlink(link) for link in tool["links"]] == [tool["path"]]
         assert os.stat(tool["path"]).st_mode & 0o7777 == 0o755
         assert os.stat(tool["path"]).st_uid == os.geteuid()
-        assert subprocess.run([tool["link"]], capture_output=True, text=True, check=True).stderr == "hello\n"
+        assert subprocess.run(tool["links"], capture_output=True, text=True, check=True).stderr == "hello\n"
         said = build_lines(goroot, tool["path"])
         assert f"\tmod\t{tool['module']}\t{tool['version']}\t" in said
         assert "-trimpath=true" in said
@@ -123,7 +124,7 @@ def test_a_file_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> No
     link.unlink()
     link.write_text("by hand")
     result = provisioned.run(HELLO, goproxy="off")
-    replaced = only(result)["replaced"]
+    (replaced,) = only(result)["replaced"]
     assert re.fullmatch(re.escape(str(link)) + r"\.replaced-\d{8}T\d{6}", replaced)
     assert pathlib.Path(replaced).read_text() == "by hand"
     assert os.readlink(link) == only(result)["path"]
@@ -186,8 +187,12 @@ def test_a_damaged_binary_is_built_again(provisioned: Host) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "line"),
-    [({"tags": ["loud", "big"]}, "-tags=big,loud"), ({"cgo": True}, "CGO_ENABLED=1")],
-    ids=["tags", "cgo"],
+    [
+        ({"tags": ["loud", "big"]}, "-tags=big,loud"),
+        ({"cgo": True}, "CGO_ENABLED=1"),
+        ({"flags": ["-gcflags=all=-N -l"]}, '-gcflags="all=-N -l"'),
+    ],
+    ids=["tags", "cgo", "flags"],
 )
 def test_other_settings_are_built_anew(provisioned: Host, goroot: str, settings: dict[str, t.Any], line: str) -> None:
     wanted = dict(HELLO, **settings)
@@ -195,7 +200,60 @@ def test_other_settings_are_built_anew(provisioned: Host, goroot: str, settings:
     assert outcome(result) == (True, "installed", "other build settings")
     assert line in build_lines(goroot, only(result)["path"])
     assert outcome(provisioned.run(wanted, goproxy="off")) == (False, "present", "")
-    assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", "other build settings")
+    assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", "not linked")
+
+
+def test_flags_that_go_does_not_record_are_part_of_the_path(provisioned: Host) -> None:
+    plain = (provisioned.bin / "hello").resolve()
+    stripped = dict(HELLO, flags=["-ldflags=-s -w"])
+    assert outcome(provisioned.run(stripped)) == (True, "installed", "absent")
+    assert (provisioned.bin / "hello").resolve().stat().st_size < plain.stat().st_size
+    assert outcome(provisioned.run(stripped, goproxy="off")) == (False, "present", "")
+    assert outcome(provisioned.run(dict(HELLO, flags=["-ldflags=-s"]), check=True))[1:] == ("would_install", "absent")
+    assert outcome(provisioned.run(HELLO, goproxy="off")) == (True, "installed", "not linked")
+
+
+@pytest.fixture
+def accounts(host: Host) -> t.Iterator[list[str]]:
+    """Two users with homes beside the host's folders."""
+    names = [f"gotool-{os.getpid()}-{letter}" for letter in "ab"]
+    for name in names:
+        subprocess.run(["useradd", "-m", "-d", host.root.parent / name, name], check=True, capture_output=True)
+    yield names
+    for name in names:
+        subprocess.run(["userdel", name], check=True, capture_output=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users, and act as one")
+def test_users_get_versions_of_their_own_with_their_own_rights(host: Host, accounts: list[str]) -> None:
+    tools = [
+        dict(HELLO, users=accounts[:1]),
+        dict(HELLO, version="v1.1.0", users=accounts[1:]),
+        {"name": "same", **HELLO, "users": accounts},
+    ]
+    planned = host.run(*tools, check=True)
+    done = host.run(*tools)
+    assert planned["diff"] == done["diff"]
+    for entry, tool in zip(tools, done["tools"], strict=True):
+        users = t.cast("list[str]", entry["users"])
+        assert tool["links"] == [str(host.root.parent / user / "go/bin" / tool["name"]) for user in users]
+        assert {os.readlink(link) for link in tool["links"]} == {tool["path"]}
+        assert [os.lstat(link).st_uid for link in tool["links"]] == [pwd.getpwnam(user).pw_uid for user in users]
+    assert not host.bin.exists()
+    again = host.run(*tools, goproxy="off")
+    assert not again["changed"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users, and act as one")
+def test_a_users_trick_does_not_lead_root_astray(host: Host, accounts: list[str]) -> None:
+    precious = host.root.parent / "precious"
+    precious.mkdir()
+    (precious / "bin").mkdir()
+    (host.root.parent / accounts[0] / "go").symlink_to(precious)
+    result = host.run(dict(HELLO, users=accounts[:1]))
+    assert "Permission denied" in result["msg"]
+    assert list((precious / "bin").iterdir()) == []
+    assert host.leftovers() == []
 
 
 def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(

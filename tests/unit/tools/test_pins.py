@@ -95,7 +95,16 @@ def test_what_is_no_package_of_a_module_is_refused(package: str) -> None:
 
 @pytest.mark.parametrize(
     "extra",
-    [{"name": "../x"}, {"name": ".x"}, {"name": "a/b"}, {"name": "-x"}, {"tags": ["a,b"]}, {"tags": ["a b"]}],
+    [
+        {"name": "../x"},
+        {"name": ".x"},
+        {"name": "a/b"},
+        {"name": "-x"},
+        {"tags": ["a,b"]},
+        {"tags": ["a b"]},
+        {"flags": ["-o=/x"]},
+        {"flags": ["-ldflags"]},
+    ],
 )
 def test_names_and_tags_that_mean_something_else_are_refused(extra: dict[str, t.Any]) -> None:
     with pytest.raises(DevserverError, match=r"example\.com/x is"):
@@ -108,6 +117,20 @@ def test_two_tools_of_one_name_are_refused_until_one_gets_another() -> None:
     with pytest.raises(DevserverError, match="both be called x"):
         declared_tools([one, two], "/go")
     assert [tool.name for tool in declared_tools([one, dict(two, name="y")], "/go")] == ["x", "y"]
+
+
+def test_one_name_serves_several_users_but_nobody_gets_two() -> None:
+    one = {"package": "example.com/x", "version": "v1.0.0", "users": ["alice", "bob"]}
+    other = dict(one, version="v1.1.0", users=["carol"])
+    assert [tool.users for tool in declared_tools([one, other], "/go")] == [("alice", "bob"), ("carol",)]
+    for users in (["bob"], []):
+        with pytest.raises(DevserverError, match="both be called x"):
+            declared_tools([one, dict(other, users=users)], "/go")
+
+
+def test_a_flag_that_is_given_twice_is_refused() -> None:
+    with pytest.raises(DevserverError, match="twice"):
+        declared_tools([{"package": "example.com/x", "flags": ["-ldflags=-s", "-ldflags=-w"]}], "/go")
 
 
 def test_a_name_that_is_known_stands_for_its_package() -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS, SUPPORT
@@ -73,6 +75,13 @@ def test_every_known_good_version_takes_its_go(name: str, minor: str) -> None:
     version = known_good(PACKAGES[name], f"go{minor}.99")
     assert version == SETS[minor][name]
     assert reservation(PACKAGES[name], version, f"go{minor}.99") == ""
+
+
+def test_the_manual_has_the_same_table() -> None:
+    manual = (pathlib.Path(__file__).parents[3] / "docs/tools.md").read_text()
+    assert "| Go | {} |\n".format(" | ".join(PACKAGES)) in manual
+    for minor, versions in SETS.items():
+        assert "| {} | {} |\n".format(minor, " | ".join(versions.values())) in manual
 
 
 @pytest.mark.parametrize("name", PACKAGES)
