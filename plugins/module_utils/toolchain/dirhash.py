@@ -28,7 +28,8 @@ def h1_of_zip(path: str) -> str:
             if len(set(names)) != len(names) or any("\n" in name for name in names):
                 raise ValueError("a name stands in it twice, or has a line break")
             return h1({name: _sha256(archive, name) for name in names})
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
+    # A flipped bit can make the reader seek before the file's start, which is the OSError.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise ValueError(f"it is no zip that can be read: {error}") from error
 
 

@@ -24,6 +24,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 PAUSES = (1.0, 3.0)
 
 _CHUNK = 1 << 20
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_CLOCK = (9, 10)
 _TRANSIENT = (408, 425, 429)
 # Bytes a second; what is slower than this for longer than the time limit will not come to an end.
 _SLOWEST = 4096
@@ -168,6 +170,13 @@ def _failed(url: str, error: urllib.error.HTTPError) -> Exception:
 
 
 def _distrusted(url: str, error: Exception) -> DevserverError:
+    if getattr(error, "verify_code", None) in _CLOCK:
+        return DevserverError(
+            f"{redacted(url)} cannot be trusted: {error}",
+            expected=f"a certificate that is valid on {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, which is"
+            " this host's clock",
+            remedy="set the host's clock right, or have the server's certificate renewed",
+        )
     return DevserverError(
         f"{redacted(url)} cannot be trusted: {error}",
         expected="a certificate that the host trusts, and no redirection away from https",

@@ -30,6 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.stor
     Staged,
     Store,
     fault,
+    remove,
     sync_filesystem,
 )
 
@@ -72,6 +73,7 @@ class _Plan:
     """How the host differs from the goal."""
 
     present: dict[str, Receipt]
+    leftovers: list[str]
     altered: dict[str, Differences]
     missing: dict[Release, list[Offer]]
     links: list[links.Link]
@@ -101,13 +103,15 @@ def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]
 
 
 def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> tuple[_Plan, dict[str, Receipt]]:
-    plan = _plan(wish, goal, store, store.leftovers())
+    plan = _plan(wish, goal, store)
     if check or not plan.changes:
         return plan, {}
     os.umask(0o022)  # What every user must read would not be readable under a stricter one.
-    with store.locked() as leftovers:
+    with store.locked():
         # Another run may have done the work while this one waited.
-        plan = _plan(wish, goal, store, leftovers)
+        plan = _plan(wish, goal, store)
+        for leftover in plan.leftovers:
+            remove(leftover)
         installed = _install(plan.missing, store, wish.timeout)
         links.make(plan.links)
         for receipt in plan.surplus:
@@ -160,7 +164,8 @@ def _refuse_overlap(wish: Wish) -> None:
             )
 
 
-def _plan(wish: Wish, goal: _Goal, store: Store, leftovers: list[str]) -> _Plan:
+def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
+    leftovers = store.leftovers() + links.leftovers(goal.links)
     present, altered = _judge(wish, goal, store)
     missing = {r: offers(r, wish.order, goal.bases) for r in goal.releases if r.version not in present}
     installed = store.installed() if wish.exclusive else []
@@ -176,7 +181,7 @@ def _plan(wish: Wish, goal: _Goal, store: Store, leftovers: list[str]) -> _Plan:
         changes.add(link.path, link.before, f"link to {link.target}\n")
     for receipt in surplus:
         _note_removal(receipt, wish, store, changes)
-    return _Plan(present, altered, missing, turned, surplus, changes)
+    return _Plan(present, leftovers, altered, missing, turned, surplus, changes)
 
 
 def _judge(wish: Wish, goal: _Goal, store: Store) -> tuple[dict[str, Receipt], dict[str, Differences]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import typing as t
 
@@ -39,6 +40,15 @@ def _described(path: str) -> str:
     if not os.path.lexists(path):
         return ""
     return "a folder\n" if os.path.isdir(path) else "a file\n"
+
+
+def leftovers(wanted: t.Mapping[str, str]) -> list[str]:
+    """Return what killed runs left of point_link beside the paths of ``wanted``, or one that is under way."""
+    names = "|".join(re.escape(os.path.basename(path)) for path in wanted)
+    temporary = re.compile(rf"\.({names}|go\d[\d.]*)\.\d+")
+    folders = {os.path.dirname(path) for path in wanted}
+    entries = [entry for folder in sorted(folders) if os.path.isdir(folder) for entry in os.scandir(folder)]
+    return sorted(entry.path for entry in entries if entry.is_symlink() and temporary.fullmatch(entry.name))
 
 
 def make(links: t.Sequence[Link]) -> None:

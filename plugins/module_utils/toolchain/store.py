@@ -108,17 +108,11 @@ class Store:
         return sorted(entry.path for entry in os.scandir(self.root) if entry.name.startswith(_STAGE))
 
     @contextlib.contextmanager
-    def locked(self) -> t.Iterator[list[str]]:
-        """Keep other runs out, remove what killed ones left, and say what it was.
-
-        Raises DevserverError where another run keeps the lock for more than LOCK_WAIT seconds.
-        """
+    def locked(self) -> t.Iterator[None]:
+        """Keep other runs out; raise DevserverError where one keeps the lock for more than LOCK_WAIT seconds."""
         os.makedirs(self.root, mode=0o755, exist_ok=True)
         with locked(os.path.join(self.root, ".lock"), timeout=LOCK_WAIT):
-            leftovers = self.leftovers()
-            for leftover in leftovers:
-                remove(leftover)
-            yield leftovers
+            yield
 
     @contextlib.contextmanager
     def stage(self) -> t.Iterator[str]:

@@ -661,6 +661,21 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
     assert not run(wanted)["changed"]
 
 
+def test_a_link_that_a_killed_run_left_is_removed(wish: Make, archives: pathlib.Path) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    run(wanted)
+    left = pathlib.Path(wanted.bin_dir, ".go1.99.2.4711")
+    left.symlink_to("x")
+    others = [pathlib.Path(wanted.bin_dir, name) for name in (".gopls.4711", ".go.bak")]
+    for other in others:
+        other.symlink_to("x")
+    foreseen = run(wanted, check=True)
+    assert [change["before_header"] for change in foreseen["diff"]] == [str(left)]
+    assert run(wanted)["diff"] == foreseen["diff"]
+    assert not left.is_symlink()
+    assert all(other.is_symlink() for other in others)
+
+
 def test_a_kill_while_the_server_stalls_leaves_no_process_that_writes(wish: Make, server, old) -> None:
     server.routes[f"/{old.tar_name}"] = lambda handler: time.sleep(2)
     wanted = wish("1.99.1", mirror=server.url)

@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The toolchains and servers of the unit tests, on a host whose state can be compared as a whole."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Files, scan
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+
+from tests.unit.toolchain.conftest import HERE, Toolchain, archives, authority, impatient, make_toolchain, server, wish
+
+__all__ = ["archives", "authority", "host", "impatient", "new", "old", "server", "tmp_path", "wish"]
+
+OLD, NEW = "1.99.1", "1.99.12"
+# So that the archive is fetched and written in several pieces, and a disk can be too small for a part of it.
+BULK = {"pkg/bulk": os.urandom(200_000), "src/last.go": b"package last\n"}
+
+
+@pytest.fixture(scope="session")
+def old() -> Toolchain:
+    return make_toolchain(OLD, BULK)
+
+
+@pytest.fixture(scope="session")
+def new() -> Toolchain:
+    return make_toolchain(NEW, BULK)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: pathlib.Path) -> t.Iterator[pathlib.Path]:
+    """A folder in memory where that is possible: each sync of a busy disk takes long, and there are hundreds."""
+    memory = "/dev/shm"
+    if not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NOEXEC:
+        yield tmp_path
+        return
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield pathlib.Path(folder)
+
+
+@dataclasses.dataclass
+class Host:
+    """What the fixture ``wish`` installs to; ``whole`` are the files that each version must have."""
+
+    folder: pathlib.Path
+    whole: dict[str, Files]
+
+    @property
+    def link(self) -> pathlib.Path:
+        return self.folder / "go"
+
+    def version(self) -> str:
+        """Return the default version, after a look at every file of its tree."""
+        done = subprocess.run([self.link / "bin/go", "version"], check=True, capture_output=True, text=True)
+        version = done.stdout.split()[2][2:]
+        assert scan(os.path.realpath(self.link)) == self.whole[version]
+        return version
+
+    def names(self) -> set[str]:
+        """Return the names of everything but what lies in the trees."""
+        folders = [self.folder, self.folder / "lib/go", self.folder / "bin"]
+        found = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
+        return {str(path.relative_to(self.folder)) for path in found}
+
+    def expected_names(self, *versions: str) -> set[str]:
+        installed = {f"lib/go/{version}{suffix}" for version in versions for suffix in ("", ".json", ".files")}
+        links = {f"bin/{name}" for name in ("go", "gofmt", *(f"go{version}" for version in versions))}
+        return installed | links | {"bin", "go", "lib", "lib/go/.lock"}
+
+    def reset(self, image: pathlib.Path) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.copytree(image, self.folder, symlinks=True)
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, wish: t.Callable[..., Wish], archives: pathlib.Path) -> Host:
+    """A host on which the old version is installed."""
+    other = wish(OLD, NEW, archive=archives, root=str(tmp_path / "other/lib"), link=str(tmp_path / "other/go"))
+    converge(other, HERE, check=False)
+    whole = {version: scan(f"{other.root}/{version}") for version in (OLD, NEW)}
+    shutil.rmtree(tmp_path / "other")
+    shutil.rmtree(tmp_path / "host")
+    converge(wish(OLD, archive=archives), HERE, check=False)
+    return Host(tmp_path / "host", whole)

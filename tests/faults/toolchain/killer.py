@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A process of its own for test_kills.py: runs a wish in a child, and kills that child at the nth thing it does.
+
+Reads one line of JSON for each child: the wish, the number, and whether the child's whole group dies with it. Answers
+with one line: how many things the child had done, and whether it was killed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import install
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+
+# What Python tells before it asks the system for it: these change something, or may wait.
+WATCHED = ("open", "os.", "shutil.", "subprocess.", "socket.", "ctypes.dlsym", "fcntl.")
+
+
+def run(job: dict[str, t.Any], report: int) -> None:
+    os.setpgid(0, 0)
+    done = 0
+
+    def watch(event: str, _arguments: t.Any) -> None:
+        nonlocal done
+        if event.startswith(WATCHED):
+            done += 1
+            if done == job["point"]:
+                os.write(report, b"%d" % done)
+                os.kill(0 if job["group"] else os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(watch)
+    install.converge(install.Wish(**job["wish"]), this_platform(), check=False)
+    os.write(report, b"%d" % done)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        reader, writer = os.pipe()
+        child = os.fork()
+        if child == 0:
+            run(json.loads(line), writer)
+            os._exit(0)
+        os.close(writer)
+        _pid, status = os.waitpid(child, 0)
+        answer = {"done": int(os.read(reader, 20) or 0), "killed": os.WIFSIGNALED(status), "status": status}
+        os.close(reader)
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

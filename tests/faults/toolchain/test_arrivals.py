@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that arrive broken, and a server whose certificate the host's clock does not agree with."""
+
+from __future__ import annotations
+
+import datetime
+import pathlib
+import random
+import ssl
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.faults.toolchain.conftest import NEW, OLD, Host
+from tests.unit.toolchain.conftest import HERE, Server, Toolchain, send
+
+Make = t.Callable[..., Wish]
+CHANCE = random.Random(4)
+
+
+def flipped(body: bytes, place: int) -> bytes:
+    return body[:place] + bytes([body[place] ^ 1 << CHANCE.randrange(8)]) + body[place + 1 :]
+
+
+def assert_old_then_new(host: Host, wish: Wish, server: Server, routes: dict[str, t.Any]) -> None:
+    assert host.version() == OLD
+    assert host.names() == host.expected_names(OLD)
+    server.routes = routes
+    converge(wish, HERE, check=False)
+    assert host.version() == NEW
+    assert host.names() == host.expected_names(OLD, NEW)
+
+
+# Not a longer zip: it is read from its end, and holds the same files.
+@pytest.mark.parametrize(
+    ("kind", "harm"),
+    [*((kind, harm) for kind in ("tar", "zip") for harm in ("truncated", "flipped", "empty")), ("tar", "longer")],
+)
+def test_a_broken_file_has_the_wrong_digest(
+    host: Host, wish: Make, server: Server, new: Toolchain, kind: str, harm: str
+) -> None:
+    body = getattr(new, kind)
+    path = f"/{new.tar_name}" if kind == "tar" else new.zip_path
+    source, pin = ("mirror", new.sha256) if kind == "tar" else ("goproxy", new.h1)
+    wanted = wish(NEW, **{source: server.url}, checksums={NEW: {HERE.archive: pin}})
+    bodies = {
+        "truncated": [body[:size] for size in (1, 100, len(body) // 2, len(body) - 1)],
+        # In a zip, the first bytes of its members' names and data: all that a digest of its content can see.
+        "flipped": [flipped(body, place) for place in (0, 30, 31, len(body) // 2, len(body) // 3)],
+        "longer": [body + body, body + b"x"],
+        "empty": [b""],
+    }[harm]
+    for broken in bodies:
+        server.routes = {path: broken}
+        with pytest.raises(DevserverError, match=f"from {source} .* has the wrong digest"):
+            converge(wanted, HERE, check=False)
+        assert host.names() == host.expected_names(OLD)
+    assert_old_then_new(host, wanted, server, {path: body})
+
+
+def test_any_flipped_bit_of_a_module_is_refused_or_without_effect(
+    host: Host, wish: Make, server: Server, new: Toolchain, tmp_path: pathlib.Path
+) -> None:
+    image = host.folder.rename(tmp_path / "image")
+    wanted = wish(NEW, goproxy=server.url, checksums={NEW: {HERE.archive: new.h1}})
+    # The names, times and sizes at both ends, where a reader can be led astray.
+    ends = [*range(60), *range(len(new.zip) - 900, len(new.zip))]
+    for place in CHANCE.sample(ends, 30):
+        host.reset(image)
+        server.routes = {new.zip_path: flipped(new.zip, place)}
+        try:
+            converge(wanted, HERE, check=False)
+        except DevserverError as error:
+            assert "wrong digest" in str(error) or "cannot be unpacked" in str(error)
+        assert host.version() in (OLD, NEW)
+
+
+def test_a_length_that_is_wrong_is_out_of_reach(host: Host, wish: Make, server: Server, new: Toolchain) -> None:
+    path = f"/{new.tar_name}"
+    wanted = wish(NEW, mirror=server.url)
+    server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) + 1)}
+    with pytest.raises(DevserverError, match="the transfer broke off"):
+        converge(wanted, HERE, check=False)
+    server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) - 1)}
+    with pytest.raises(DevserverError, match="wrong digest"):
+        converge(wanted, HERE, check=False)
+    assert_old_then_new(host, wanted, server, {path: new.tar})
+
+
+def certificate(folder: pathlib.Path, start: datetime.timedelta, end: datetime.timedelta) -> pathlib.Path:
+    """Write a self-signed certificate for 127.0.0.1, valid from ``start`` to ``end`` from now, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "clock")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.DNSName("localhost")])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now + start, now + end)
+        .add_extension(address, critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "clock.pem"
+    path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    return path
+
+
+@pytest.mark.parametrize(("start", "end", "said"), [(1, 2, "not yet valid"), (-2, -1, "has expired")])
+def test_a_clock_that_is_wrong_is_named(
+    host: Host,
+    wish: Make,
+    new: Toolchain,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    start: int,
+    end: int,
+    said: str,
+) -> None:
+    pem = certificate(tmp_path, datetime.timedelta(days=start), datetime.timedelta(days=end))
+    monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    tls_server = Server(context)
+    try:
+        tls_server.routes[f"/{new.tar_name}"] = new.tar
+        with pytest.raises(DevserverError, match=f"{said}.*this host's clock.*set the host's clock right"):
+            converge(wish(NEW, mirror=f"https://localhost:{tls_server.port}"), HERE, check=False)
+    finally:
+        tls_server.close()
+    assert host.version() == OLD
+    assert host.names() == host.expected_names(OLD)

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users who run go all the time, while versions are switched and trees replaced."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+
+from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
+
+Make = t.Callable[..., Wish]
+VERSIONS = ("1.99.1", "1.99.12")
+SWITCHES, REPLACEMENTS = 200, 50
+
+# Its own version must be the one in the tree that it was started from: else two trees were mixed.
+GO = """
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+var version string
+
+func main() {
+	self, _ := os.Executable()
+	if os.Args[1] == "self" {
+		os.Stdout.WriteString(version + "\\n")
+		return
+	}
+	named, _ := os.ReadFile(filepath.Join(filepath.Dir(self), "..", "VERSION"))
+	if !strings.HasPrefix(string(named), "go"+version+"\\n") {
+		println("a go", version, "in", self, "beside", string(named))
+		os.Exit(1)
+	}
+	os.Stdout.WriteString("go version go" + version + " PLATFORM\\n")
+}
+"""
+CLIENT = """
+import subprocess, sys
+while True:
+    done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    print(f"{done.returncode} {done.stdout.decode().strip()}\\n", end="", flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def toolchains(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Toolchain]:
+    """Toolchains whose go is a real program: a shell would read its script by a path, at a later moment."""
+    if not shutil.which("go"):
+        pytest.skip("no go to build a program with")
+    folder = tmp_path_factory.mktemp("go")
+    (folder / "main.go").write_text(GO.replace("PLATFORM", HERE.reported))
+    env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
+    made = {}
+    for version in VERSIONS:
+        flags = ["-ldflags", f"-s -w -X main.version={version}"]
+        subprocess.run(["go", "build", *flags, "-o", version, "main.go"], cwd=folder, env=env, check=True)
+        made[version] = make_toolchain(version, {"bin/go": (folder / version).read_bytes()})
+    return made
+
+
+@pytest.fixture
+def make(wish: Make, tmp_path: pathlib.Path, toolchains: dict[str, Toolchain]) -> Make:
+    folder = tmp_path / "clients"
+    folder.mkdir()
+    for item in toolchains.values():
+        (folder / item.tar_name).write_bytes(item.tar)
+    checksums = {version: {HERE.archive: item.sha256} for version, item in toolchains.items()}
+    return lambda *versions, **more: wish(*versions, archive=folder, checksums=checksums, **more)
+
+
+class Clients:
+    """Two processes that run a command as fast as they can; ``answers`` ends them."""
+
+    def __init__(self, *command: str) -> None:
+        self._processes = [
+            subprocess.Popen([sys.executable, "-c", CLIENT, *command], stdout=subprocess.PIPE, text=True)
+            for _client in range(2)
+        ]
+        for process in self._processes:
+            assert process.stdout
+            process.stdout.readline()
+
+    def answers(self) -> list[str]:
+        found = []
+        for process in self._processes:
+            process.terminate()
+            found += process.communicate()[0].splitlines()
+        return found
+
+
+def answer(version: str) -> str:
+    return f"0 go version go{version} {HERE.reported}"
+
+
+def test_switches_are_not_noticed(make: Make) -> None:
+    wanted = [make(*VERSIONS, default=version) for version in VERSIONS]
+    converge(wanted[0], HERE, check=False)
+    clients = Clients(f"{wanted[0].bin_dir}/go", "version")
+    for number in range(1, SWITCHES + 1):
+        assert converge(wanted[number % 2], HERE, check=False)["changed"]
+    answers = clients.answers()
+    assert set(answers) == {answer(version) for version in VERSIONS}
+    assert len(answers) > SWITCHES / 4
+
+
+def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:
+    wanted = make(VERSIONS[0])
+    converge(wanted, HERE, check=False)
+    clients = Clients(f"{wanted.bin_dir}/go", "self")
+    for _replacement in range(REPLACEMENTS):
+        os.unlink(f"{wanted.root}/{VERSIONS[0]}.json")
+        assert converge(wanted, HERE, check=False)["toolchains"][0]["status"] == "installed"
+    assert set(clients.answers()) == {f"0 {VERSIONS[0]}"}

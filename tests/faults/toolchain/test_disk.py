@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A disk that is too small, or that cannot be written."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import scan
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+
+from tests.faults.toolchain.conftest import NEW, OLD, Host
+from tests.unit.toolchain.conftest import HERE
+
+Make = t.Callable[..., Wish]
+
+
+class Disk:
+    """A filesystem in memory, mounted where the test's host is; its size and options can be changed."""
+
+    def __init__(self, place: pathlib.Path) -> None:
+        self.place = place
+        place.mkdir()
+        done = subprocess.run(["mount", "-t", "tmpfs", "devserver-test", place], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"no filesystem can be mounted here: {done.stderr.strip()}")
+
+    def remount(self, options: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{options}", self.place], check=True)
+
+    def used(self) -> int:
+        status = os.statvfs(self.place)
+        return (status.f_blocks - status.f_bfree) * status.f_frsize
+
+    def close(self) -> None:
+        subprocess.run(["umount", self.place], check=True)
+
+
+@pytest.fixture
+def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
+    mounted = Disk(tmp_path / "host")
+    yield mounted
+    mounted.close()
+
+
+@pytest.fixture
+def host(disk: Disk, wish: Make, archives: pathlib.Path) -> Host:
+    """A host on that disk, with the old version."""
+    wanted = wish(OLD, NEW, archive=archives)
+    converge(wanted, HERE, check=False)
+    whole = {version: scan(f"{wanted.root}/{version}") for version in (OLD, NEW)}
+    converge(wish(OLD, exclusive=True), HERE, check=False)
+    return Host(disk.place, whole)
+
+
+def test_a_full_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.Path) -> None:
+    wanted = wish(NEW, archive=archives)
+    before = disk.used()
+    room = 0
+    while room < 2_000_000:
+        disk.remount(f"size={before + room}")
+        try:
+            converge(wanted, HERE, check=False)
+            break
+        except DevserverError as error:
+            assert "No space left on device" in str(error)
+            assert "room for about" in str(error)
+        assert host.version() == OLD
+        assert host.names() == host.expected_names(OLD)
+        assert disk.used() == before
+        room += 20_480
+    assert room > 400_000  # The archive and the tree, so that both have met the end of the disk.
+    assert host.version() == NEW
+    assert host.names() == host.expected_names(OLD, NEW)
+
+
+def test_a_read_only_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.Path) -> None:
+    wanted = wish(NEW, archive=archives)
+    disk.remount("ro")
+    with pytest.raises(DevserverError, match=r"cannot use .*Read-only file system"):
+        converge(wanted, HERE, check=False)
+    assert not converge(wish(OLD), HERE, check=False)["changed"]
+    assert host.version() == OLD
+    disk.remount("rw")
+    converge(wanted, HERE, check=False)
+    assert host.version() == NEW

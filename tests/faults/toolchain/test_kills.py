@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that are killed, wherever: the old state or the new one is whole, and the next run ends the work."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+
+from tests.faults.toolchain import killer
+from tests.faults.toolchain.conftest import NEW, OLD, Host
+from tests.unit.toolchain.conftest import HERE, Server, Toolchain
+
+POINTS = 60
+MODULE = "ansible_collections.gopherops.devserver.plugins.modules.go_toolchain"
+ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+class Killer:
+    """Runs a wish and kills it at the given point; 0 is never."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, killer.__file__],
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, wish: Wish, point: int = 0, *, group: bool = False) -> dict[str, t.Any]:
+        assert self.process.stdin and self.process.stdout
+        print(json.dumps({"wish": wish.__dict__, "point": point, "group": group}), file=self.process.stdin, flush=True)
+        answer: dict[str, t.Any] = json.loads(self.process.stdout.readline())
+        return answer
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+@pytest.fixture
+def kill() -> t.Iterator[Killer]:
+    running = Killer()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def image(host: Host, tmp_path: pathlib.Path) -> pathlib.Path:
+    """Return a copy of a host with an old version that has to go, and half a tree in the new one's place."""
+    (host.folder / f"lib/go/{NEW}/bin").mkdir(parents=True)
+    (host.folder / f"lib/go/{NEW}.json").write_text("{}")
+    return host.folder.rename(tmp_path / "image")
+
+
+def assert_whole_and_mended(host: Host, wish: Wish) -> None:
+    assert host.version() in (OLD, NEW)
+    converge(wish, HERE, check=False)
+    assert host.version() == NEW
+    assert host.names() == host.expected_names(NEW)
+    assert not converge(wish, HERE, check=False)["changed"]
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+def test_a_kill_at_any_point(
+    host: Host,
+    image: pathlib.Path,
+    wish: t.Callable[..., Wish],
+    server: Server,
+    new: Toolchain,
+    kill: Killer,
+    group: bool,
+) -> None:
+    server.routes[f"/{new.tar_name}"] = new.tar
+    wanted = wish(NEW, mirror=server.url, exclusive=True)
+    host.reset(image)
+    count = kill.run(wanted)["done"]
+    assert host.names() == host.expected_names(NEW)
+    assert count > POINTS
+    for point in sorted({1 + number * count // POINTS for number in range(POINTS)}):
+        host.reset(image)
+        answer = kill.run(wanted, point, group=group)
+        assert (answer["killed"], answer["done"]) == (True, point)
+        assert_whole_and_mended(host, wanted)
+
+
+def trickle(body: bytes, seconds: float) -> t.Callable[[t.Any], None]:
+    """Return what serves ``body`` in ten pieces over so many seconds."""
+
+    def answer(handler: t.Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        size = len(body) // 10 + 1
+        for start in range(0, len(body), size):
+            handler.wfile.write(body[start : start + size])
+            time.sleep(seconds / 10)
+
+    return answer
+
+
+def test_the_module_killed_from_outside(
+    host: Host, image: pathlib.Path, wish: t.Callable[..., Wish], server: Server, new: Toolchain, tmp_path: pathlib.Path
+) -> None:
+    wanted = wish(NEW, mirror=server.url, exclusive=True)
+    arguments = {
+        "mirror": server.url,
+        "official": "",
+        **{name: getattr(wanted, name) for name in ("versions", "root", "link", "bin_dir", "checksums", "exclusive")},
+    }
+    chance = random.Random(4)
+    for _attempt in range(10):
+        host.reset(image)
+        asked = len(server.requests)
+        server.routes[f"/{new.tar_name}"] = trickle(new.tar, 0.2)
+        process = subprocess.Popen(
+            [sys.executable, "-m", MODULE],
+            env={**os.environ, **ENVIRONMENT},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        assert process.stdin
+        process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
+        process.stdin.close()
+        while len(server.requests) == asked:
+            time.sleep(0.005)
+        time.sleep(chance.uniform(0, 0.4))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        server.routes[f"/{new.tar_name}"] = new.tar
+        assert_whole_and_mended(host, wanted)
