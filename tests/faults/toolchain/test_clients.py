@@ -47,11 +47,24 @@ func main() {
 	os.Stdout.WriteString("go version go" + version + " PLATFORM\\n")
 }
 """
+# Runs a command, again and again.
 CLIENT = """
 import subprocess, sys
 while True:
-    done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    print(f"{done.returncode} {done.stdout.decode().strip()}\\n", end="", flush=True)
+    try:
+        done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        said = f"{done.returncode} {done.stdout.decode().strip()}"
+    except OSError as error:
+        said = str(error)
+    print(f"{said}\\n", end="", flush=True)
+"""
+# Looks whether a path is there, so often that it would see a moment between two renames.
+WATCHER = """
+import os, sys
+print("there", flush=True)
+while True:
+    if not os.path.lexists(sys.argv[1]):
+        print("gone", flush=True)
 """
 
 
@@ -81,24 +94,18 @@ def make(wish: Make, tmp_path: pathlib.Path, toolchains: dict[str, Toolchain]) -
     return lambda *versions, **more: wish(*versions, archive=folder, checksums=checksums, **more)
 
 
-class Clients:
-    """Two processes that run a command as fast as they can; ``answers`` ends them."""
+class Client:
+    """A process that runs ``program`` with these arguments; ``answers`` ends it and returns its lines."""
 
-    def __init__(self, *command: str) -> None:
-        self._processes = [
-            subprocess.Popen([sys.executable, "-c", CLIENT, *command], stdout=subprocess.PIPE, text=True)
-            for _client in range(2)
-        ]
-        for process in self._processes:
-            assert process.stdout
-            process.stdout.readline()
+    def __init__(self, program: str, *arguments: str) -> None:
+        argv = [sys.executable, "-c", program, *arguments]
+        self._process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout
+        self._first = self._process.stdout.readline()
 
     def answers(self) -> list[str]:
-        found = []
-        for process in self._processes:
-            process.terminate()
-            found += process.communicate()[0].splitlines()
-        return found
+        self._process.terminate()
+        return (self._first + self._process.communicate()[0]).splitlines()
 
 
 def answer(version: str) -> str:
@@ -108,10 +115,10 @@ def answer(version: str) -> str:
 def test_switches_are_not_noticed(make: Make) -> None:
     wanted = [make(*VERSIONS, default=version) for version in VERSIONS]
     converge(wanted[0], HERE, check=False)
-    clients = Clients(f"{wanted[0].bin_dir}/go", "version")
+    client = Client(CLIENT, f"{wanted[0].bin_dir}/go", "version")
     for number in range(1, SWITCHES + 1):
         assert converge(wanted[number % 2], HERE, check=False)["changed"]
-    answers = clients.answers()
+    answers = client.answers()
     assert set(answers) == {answer(version) for version in VERSIONS}
     assert len(answers) > SWITCHES / 4
 
@@ -119,8 +126,9 @@ def test_switches_are_not_noticed(make: Make) -> None:
 def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:
     wanted = make(VERSIONS[0])
     converge(wanted, HERE, check=False)
-    clients = Clients(f"{wanted.bin_dir}/go", "self")
+    client, watcher = Client(CLIENT, f"{wanted.bin_dir}/go", "self"), Client(WATCHER, f"{wanted.root}/{VERSIONS[0]}")
     for _replacement in range(REPLACEMENTS):
         os.unlink(f"{wanted.root}/{VERSIONS[0]}.json")
         assert converge(wanted, HERE, check=False)["toolchains"][0]["status"] == "installed"
-    assert set(clients.answers()) == {f"0 {VERSIONS[0]}"}
+    assert set(client.answers()) == {f"0 {VERSIONS[0]}"}
+    assert watcher.answers() == ["there"]
