@@ -120,8 +120,25 @@ options:
       - Without root's rights the module builds as the user that it runs as.
     type: str
     default: nobody
+  delivery:
+    description:
+      - With V(copy) the first host of each platform builds, the controller keeps what it built in O(cache_dir), and all
+        others get a copy, which is checked by its SHA-256 and its build info before it is placed.
+      - With V(build) every host builds for itself.
+      - Tools with O(tools[].cgo) are always built where they are to run.
+    type: str
+    choices: [copy, build]
+    default: copy
+  cache_dir:
+    description:
+      - Where the controller keeps what was built. Only its user may be able to write there.
+      - By default C(gopherops-devserver/tools) in the user's cache folder, E(XDG_CACHE_HOME) or C(~/.cache).
+    type: str
+    default: ""
   timeout:
-    description: How many seconds the build of one tool may take, and how many to wait for another run to end.
+    description:
+      - How many seconds the build of one tool may take, and how many to wait for another run to end.
+      - With O(delivery=copy) a host waits so long for each tool that it lacks while another host builds it.
     type: int
     default: 900
 """
@@ -205,6 +222,10 @@ tools:
         - V(not linked) means that the binary was right and only links were set. Empty where all was right.
       type: str
       sample: built by another Go
+    source:
+      description: V(built) on this host, or V(copied) from another's build. Empty where neither was needed.
+      type: str
+      sample: built
     replaced:
       description: Where files that stood in the place of a link were moved to.
       type: list
@@ -215,7 +236,7 @@ tools:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import install_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import Delivery, install_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
@@ -239,7 +260,11 @@ ARGUMENT_SPEC = {
     "goroot": {"type": "path", "default": "/usr/local/go"},
     "goproxy": {"type": "str", "default": ""},
     "build_user": {"type": "str", "default": "nobody"},
+    "delivery": {"type": "str", "choices": ["copy", "build"], "default": "copy"},
+    "cache_dir": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
+    # What the action plugin of this name says: a Delivery. Without it every host builds.
+    "_delivery": {"type": "dict"},
 }
 
 
@@ -249,23 +274,27 @@ def main() -> None:
     # The option as a whole is no secret: were it one, every "off" and "direct" in the result would be blotted out.
     module.no_log_values.update(credentials(params["goproxy"]))
     try:
-        changes, tools = install_tools(
+        outcome = install_tools(
             declared_tools(params["tools"], params["goroot"]),
             Places(params["root"], params["bin_dir"], params["user_bin_dir"]),
             goproxy=params["goproxy"],
             build_user=params["build_user"],
             timeout=params["timeout"],
             check=module.check_mode,
+            delivery=Delivery(**params["_delivery"] or {}),
         )
     except DevserverError as error:
         module.fail_json(**error.result())
-    for tool in tools:
+    if outcome.wanted:
+        module.exit_json(changed=False, wanted=outcome.wanted)
+    for tool in outcome.tools:
         for moved in tool["replaced"]:
             module.warn(f"in the place of the link to {tool['name']} was a file: it goes to {moved}")
         refusal = reservation(tool["package"], tool["version"], tool["go"])
         if refusal:
             module.warn(refusal)
-    module.exit_json(tools=tools, **changes.result())
+    shared = {"shared": outcome.built} if params["_delivery"] else {}
+    module.exit_json(tools=outcome.tools, **outcome.changes.result(), **shared)
 
 
 if __name__ == "__main__":

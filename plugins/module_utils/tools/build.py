@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -108,6 +109,14 @@ def _quoted(value: str) -> str:
     return json.dumps(value, ensure_ascii=False) if re.search(r"[ \"`]", value) else value
 
 
+def build_key(wanted: Wanted) -> str:
+    """Return a name for the binary that is ``wanted``: the same for all hosts that can share it, and for no other."""
+    tool, identity = wanted.tool, [wanted.lines(), *wanted.tool.flags]
+    parts = [tool.name, tool.version, wanted.go, wanted.settings.get("GOOS", ""), wanted.settings.get("GOARCH", "")]
+    digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
+    return re.sub(r"[^\w.+-]+", "_", "-".join([*parts, digest]))
+
+
 class Builder(t.NamedTuple):
     """Where and how tools are built: ``folder`` is empty and belongs to ``account``; all builds share its caches.
 
@@ -139,7 +148,7 @@ class Builder(t.NamedTuple):
             built = os.path.join(bin_dir, os.listdir(bin_dir)[0])
             descriptor = open_at_once(built, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as source:
-            _copy(source, destination)
+            copy_binary(source, destination)
 
     def _environment(self, tool: Tool, go: Go, bin_dir: str) -> dict[str, str]:
         env = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
@@ -158,9 +167,10 @@ class Builder(t.NamedTuple):
         return dict(env, GOPROXY=self.goproxy) if self.goproxy else env
 
 
-def _copy(source: t.BinaryIO, destination: str) -> None:
+def copy_binary(source: t.BinaryIO, destination: str) -> None:
+    """Copy an open file to the new file ``destination``, for all to execute; raise DevserverError for no file."""
     if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        raise DevserverError(f"the build left something else than a file for {destination}")
+        raise DevserverError(f"what was built for {destination} is no regular file")
     with open(destination, "xb") as file:
         shutil.copyfileobj(source, file, 1024 * 1024)
         os.fchmod(file.fileno(), 0o755)

@@ -21,10 +21,21 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
     find_account,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, point_link, sync_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
+    Changes,
+    open_at_once,
+    point_link,
+    sync_directory,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder, installed_go
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
+    Builder,
+    build_key,
+    copy_binary,
+    installed_go,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import digest_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import (
     Link,
@@ -37,10 +48,36 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support 
 _WORKSHOP = ".build-"
 
 
+class Delivery(t.NamedTuple):
+    """How builds are shared: ``ask`` says what would be built instead of building it; otherwise ``files`` are at hand.
+
+    They are mappings with ``path`` and ``sha256``, by the keys of the builds.
+    """
+
+    ask: bool = False
+    files: t.Mapping[str, t.Mapping[str, str]] = {}
+
+
+class Outcome(t.NamedTuple):
+    """What changed; the tools of the result; where asked the keys of ``wanted`` builds; what was ``built`` to share."""
+
+    changes: Changes
+    tools: list[dict[str, t.Any]]
+    wanted: list[str]
+    built: list[dict[str, str]]
+
+
 def install_tools(
-    tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_user: str, timeout: float, check: bool
-) -> tuple[Changes, list[dict[str, t.Any]]]:
-    """Make every tool present and linked; return what changed, and an entry of the result for each tool.
+    tools: t.Sequence[Tool],
+    places: Places,
+    *,
+    goproxy: str,
+    build_user: str,
+    timeout: float,
+    check: bool,
+    delivery: Delivery,
+) -> Outcome:
+    """Make every tool present and linked.
 
     ``timeout``, in seconds, is for each build, and for the wait for another run. All tools are built before the first
     is placed: where one fails, DevserverError is raised and nothing has changed.
@@ -48,12 +85,21 @@ def install_tools(
     _check_paths(places, tools)
     plans = plan_tools(tools, places, check=check)
     _refuse_unfit(plans)
+    wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
+    if delivery.ask and not check and wanted:
+        return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
     if not check and (any(plan.reason for plan in plans) or _leftovers(places.root)):
-        plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout)
+        plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout, files=delivery.files)
     changes = Changes()
     for plan in plans:
         plan.note(changes)
-    return changes, [plan.result(check=check) for plan in plans]
+    return Outcome(changes, [plan.result(check=check) for plan in plans], [], _built_to_share(plans))
+
+
+def _built_to_share(plans: t.Sequence[Plan]) -> list[dict[str, str]]:
+    """Return what others of this platform can use; cgo ties a tool to the libraries of its host."""
+    built = [plan for plan in plans if plan.source == "built" and not plan.wanted.tool.cgo]
+    return [{"key": build_key(plan.wanted), "path": plan.path, "sha256": plan.digest} for plan in built]
 
 
 def _check_paths(places: Places, tools: t.Sequence[Tool]) -> None:
@@ -74,7 +120,15 @@ def _refuse_unfit(plans: t.Sequence[Plan]) -> None:
         )
 
 
-def _install(tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_user: str, timeout: float) -> list[Plan]:
+def _install(
+    tools: t.Sequence[Tool],
+    places: Places,
+    *,
+    goproxy: str,
+    build_user: str,
+    timeout: float,
+    files: t.Mapping[str, t.Mapping[str, str]],
+) -> list[Plan]:
     """Plan again and carry it out, alone; return what was done."""
     account = find_account(build_user) if os.geteuid() == 0 else None
     os.umask(0o022)  # What every user must reach would not be reachable under a stricter one.
@@ -86,7 +140,7 @@ def _install(tools: t.Sequence[Tool], places: Places, *, goproxy: str, build_use
             plans = plan_tools(tools, places, check=False)
             with _workshop(places.root, account) as (work, done):
                 builder = Builder(work, account, goproxy, timeout, lock)
-                plans = [_built(plan, builder, done) if plan.build else plan for plan in plans]
+                plans = [_made(plan, builder, done, files) if plan.build else plan for plan in plans]
                 for plan in plans:
                     _place(plan, done)
     except OSError as error:
@@ -117,21 +171,35 @@ def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str]]
         shutil.rmtree(top)
 
 
-def _built(plan: Plan, builder: Builder, done: str) -> Plan:
-    """Build the tool into the folder ``done`` and return the plan with what the binary says about itself."""
-    binary = _finished(plan, done)
-    if not os.path.exists(binary):
+def _made(plan: Plan, builder: Builder, done: str, files: t.Mapping[str, t.Mapping[str, str]]) -> Plan:
+    """Copy the tool, or build it, into the folder ``done``; return the plan with what the binary says about itself."""
+    binary, given = _finished(plan, done), files.get(build_key(plan.wanted))
+    if given and not os.path.exists(binary):
+        _receive(given["path"], given["sha256"], binary)
+    elif not os.path.exists(binary):
         builder.build(plan.wanted.tool, plan.go or installed_go(plan.wanted.tool.goroot), binary)
     info = read_build_info(binary)
     difference = plan.wanted.difference(info)
     if difference:
         raise DevserverError(
-            f"go install built {plan.wanted.tool} and the result is not that: {difference}",
+            f"what was {'copied' if given else 'built'} as {plan.wanted.tool} is not that: {difference}",
             expected=plan.wanted.lines().strip().replace("\n", ", "),
             remedy="look at what differs in built",
             built=plan.wanted.described(info).splitlines(),
         )
-    return plan._replace(info=info)
+    return plan._replace(info=info, source="copied" if given else "built", digest=digest_of(binary))
+
+
+def _receive(path: str, digest: str, destination: str) -> None:
+    descriptor = open_at_once(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as source:
+        copy_binary(source, destination)
+    if digest_of(destination) != digest:
+        raise DevserverError(
+            f"the copy of a tool that came to {path} is damaged: its SHA-256 is {digest_of(destination)}",
+            expected=digest,
+            remedy="run again",
+        )
 
 
 def _finished(plan: Plan, done: str) -> str:

@@ -58,6 +58,7 @@ class _Found(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What is to be done for one tool.
 
+    ``source`` and ``digest`` (SHA-256) are those of a binary that has come since.
     ``reason`` says why it is not right as it is, ``build`` whether it has to be built for that; ``info`` is what the
     binary at ``path`` says about itself. ``path`` is empty where there is no Go yet, in check mode. ``binary_now``
     describes the present state for the diff.
@@ -72,6 +73,8 @@ class Plan(t.NamedTuple):
     build: bool
     binary_now: str
     pin: str
+    source: str = ""
+    digest: str = ""
 
     @property
     def name(self) -> str:
@@ -104,6 +107,7 @@ class Plan(t.NamedTuple):
             "links": [link.path for link in self.links],
             "status": "present" if not self.reason else "would_install" if check else "installed",
             "reason": self.reason,
+            "source": self.source,
             "replaced": self.replaced,
         }
 

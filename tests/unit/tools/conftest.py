@@ -39,6 +39,7 @@ MODULES = {
     "example.com/future@v1.0.0": {"main.go": HELLO},
     # A small one in the place of a tool that is known by name.
     **{f"{PACKAGES['gofumpt']}@{versions['gofumpt']}": {"main.go": HELLO} for versions in SETS.values()},
+    "honnef.co/go/tools@v0.4.7": {"cmd/staticcheck/main.go": HELLO},
 }
 
 
@@ -110,7 +111,7 @@ class Host:
     def start(self, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any) -> subprocess.Popen[str]:
         arguments: dict[str, t.Any] = dict(self.options, tools=tools, _ansible_check_mode=check, **options)
         # The checksum database knows nothing of the modules made here.
-        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com,mvdan.cc")
+        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com,mvdan.cc,honnef.co")
         argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]
         return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

@@ -277,15 +277,15 @@ def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(
 
 
 def test_a_version_that_is_not_for_the_go_is_refused_unless_forced(host: Host) -> None:
-    old = {"package": PACKAGES["gofumpt"], "version": SETS["1.21"]["gofumpt"]}
+    old = {"package": PACKAGES["staticcheck"], "version": "v0.4.7"}
     for check in (True, False):
         refused = host.run(old, check=check)
-        assert "takes Go 1.20 to 1.24" in refused["msg"]
-        assert "goes with gofumpt v0.7.0 or later" in refused["msg"]
+        assert "takes Go 1.19 to 1.24" in refused["msg"]
+        assert "goes with staticcheck v0.6.0 or later" in refused["msg"]
     assert host.files() == []
     forced = host.run(dict(old, force=True))
     assert outcome(forced) == (True, "installed", "absent")
-    assert "takes Go 1.20 to 1.24" in str(forced["warnings"])
+    assert "takes Go 1.19 to 1.24" in str(forced["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Built once for a fleet: real plays over several "hosts", which are folders of this machine, and the cache alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import ToolCache, default_folder
+
+HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
+SECOND = {"package": "example.com/tool/v2", "version": "v2.3.4"}
+COLLECTIONS = pathlib.Path(sys.modules[DevserverError.__module__].__file__ or "").parents[5]
+CALLBACK = """
+import json
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "stdout", "lines"
+
+    def v2_runner_on_ok(self, result, **_options):
+        print(json.dumps([result._host.get_name(), result._result]))
+
+    v2_runner_on_failed = v2_runner_on_unreachable = v2_runner_on_ok
+"""
+
+
+class Fleet:
+    """Folders as hosts, a go that counts what it builds, and a Python that counts the modules that it runs."""
+
+    def __init__(self, folder: pathlib.Path, goroot: str, proxy: str) -> None:
+        self.folder = folder
+        self.cache = folder / "cache"
+        self.proxy = proxy
+        self._builds, self._calls = self._log("builds"), self._log("calls")
+        self._script("go/bin/go", f'[ "$1" != install ] || echo >>{self._builds}\nexec {goroot}/bin/go "$@"')
+        self._script("python", f'echo >>{self._calls}\nexec {sys.executable} "$@"')
+        (folder / "lines.py").write_text(CALLBACK)
+        (folder / "ansible.cfg").touch()
+
+    def _log(self, name: str) -> pathlib.Path:
+        path = self.folder / name
+        path.touch()
+        path.chmod(0o666)
+        return path
+
+    def _script(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+
+    @property
+    def builds(self) -> int:
+        return len(self._builds.read_text().splitlines())
+
+    @property
+    def calls(self) -> int:
+        return len(self._calls.read_text().splitlines())
+
+    def play(
+        self, hosts: str, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any
+    ) -> dict[str, t.Any]:
+        """Return the result of the module on each host."""
+        root = f"{self.folder}/{{{{ inventory_hostname }}}}"
+        places = {"root": f"{root}/tools", "bin_dir": f"{root}/bin", "goroot": str(self.folder / "go")}
+        arguments = dict({"goproxy": self.proxy, "cache_dir": str(self.cache)}, tools=tools, **places, **options)
+        play = {"hosts": "all", "gather_facts": False, "tasks": [{"gopherops.devserver.go_tool": arguments}]}
+        (self.folder / "play.yml").write_text(json.dumps([play]))
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.folder / "python")}
+        argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--forks", "2", "-i", hosts + ","]
+        argv += ["-e", json.dumps(variables), self.folder / "play.yml", *(["--check"] if check else [])]
+        done = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
+        results = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
+        assert sorted(results) == sorted(hosts.split(",")), done.stdout + done.stderr
+        return results
+
+    def _environment(self) -> dict[str, str]:
+        configured = {
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_PIPELINING": "True",
+            "ANSIBLE_CALLBACK_PLUGINS": str(self.folder),
+            "ANSIBLE_STDOUT_CALLBACK": "lines",
+        }
+        return dict(os.environ, GONOSUMDB="example.com", LC_ALL="C.UTF-8", **configured)
+
+    def binary(self, host: str, name: str = "hello") -> pathlib.Path:
+        return (self.folder / host / "bin" / name).resolve()
+
+    def cached(self) -> list[pathlib.Path]:
+        return [path for path in self.cache.glob("*/*") if path.name != ".lock"]
+
+
+@pytest.fixture
+def fleet(goroot: str, proxy: str, host: t.Any) -> Fleet:
+    """A fleet of hosts without any tool; the last argument is for its public folder alone."""
+    return Fleet(host.root.parent, goroot, proxy)
+
+
+def sources(results: t.Mapping[str, t.Any]) -> list[str]:
+    return sorted(tool["source"] for result in results.values() for tool in result["tools"])
+
+
+def test_one_builds_and_the_others_get_copies(fleet: Fleet) -> None:
+    planned = fleet.play("a,b,c", HELLO, SECOND, check=True)
+    assert {tool["status"] for result in planned.values() for tool in result["tools"]} == {"would_install"}
+    assert (fleet.builds, fleet.calls, fleet.cache.exists()) == (0, 3, False)
+    done = fleet.play("a,b,c", HELLO, SECOND)
+    assert sources(done) == ["built"] * 2 + ["copied"] * 4
+    assert fleet.builds == 2
+    assert [done[name]["diff"] for name in "abc"] == [planned[name]["diff"] for name in "abc"]
+    assert all("shared" not in result and "wanted" not in result for result in done.values())
+    assert len({fleet.binary(name).read_bytes() for name in "abc"}) == 1
+    for path in fleet.cached():
+        assert path.name == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert {path.stat().st_mode & 0o777 for path in [fleet.cache, *fleet.cache.iterdir()]} == {0o700}
+    before = fleet.calls
+    again = fleet.play("a,b,c", HELLO, SECOND, goproxy="off")
+    assert [result["changed"] for result in again.values()] == [False] * 3
+    assert (fleet.builds, fleet.calls - before) == (2, 3)
+    later = fleet.play("d", HELLO, SECOND, goproxy="off")
+    assert sources(later) == ["copied"] * 2
+    assert subprocess.run([fleet.binary("d")], check=True, capture_output=True, text=True).stderr == "hello\n"
+    assert list(fleet.folder.glob("ansible/tmp/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("tool", "options"), [(HELLO, {"delivery": "build"}), (dict(HELLO, cgo=True), {})], ids=["build", "cgo"]
+)
+def test_each_builds_where_nothing_is_shared(fleet: Fleet, tool: dict[str, t.Any], options: dict[str, str]) -> None:
+    assert sources(fleet.play("a,b", tool, **options)) == ["built"] * 2
+    assert fleet.builds == 2
+    assert not fleet.cache.exists() or fleet.cached() == []
+
+
+def test_a_damaged_file_of_the_cache_is_replaced(fleet: Fleet) -> None:
+    fleet.play("a", HELLO)
+    (cached,) = fleet.cached()
+    good = cached.read_bytes()
+    os.truncate(cached, 1000)
+    assert sources(fleet.play("b", HELLO)) == ["built"]
+    assert [path.read_bytes() for path in fleet.cached()] == [good]
+
+
+def test_a_file_of_the_cache_that_is_another_program_is_not_placed(fleet: Fleet) -> None:
+    fleet.play("a", HELLO, SECOND)
+    folder = next(fleet.cache.glob("hello-*"))
+    other = next(fleet.cache.glob("tool-*/[0-9a-f]*"))
+    shutil.rmtree(folder)
+    folder.mkdir()
+    shutil.copy(other, folder / other.name)
+    result = fleet.play("b", HELLO)["b"]
+    assert "copied as example.com/hello@v1.0.0 is not that" in result["msg"]
+    assert not (fleet.folder / "b/bin").exists()
+
+
+def test_what_does_not_build_fails_on_each_host_and_is_not_kept(fleet: Fleet) -> None:
+    results = fleet.play("a,b", HELLO, {"package": "example.com/broken", "version": "v1.0.0"})
+    assert ["does not compile" in result["msg"] for result in results.values()] == [True, True]
+    assert fleet.cached() == []
+    assert not (fleet.folder / "a/bin").exists()
+
+
+def test_a_cache_that_others_can_write_to_is_refused(fleet: Fleet) -> None:
+    fleet.cache.mkdir()
+    fleet.cache.chmod(0o777)
+    result = fleet.play("a", HELLO)["a"]
+    assert "others can write" in result["msg"]
+    assert fleet.builds == 0
+
+
+@pytest.fixture
+def cache(tmp_path: pathlib.Path) -> ToolCache:
+    return ToolCache(str(tmp_path / "cache"))
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_cache_gives_back_what_it_was_given(cache: ToolCache) -> None:
+    assert cache.find("x-1") == ""
+    with cache.claimed("x-1", timeout=0):
+        cache.store("x-1", sha256(b"one"), lambda path: pathlib.Path(path).write_bytes(b"one"))
+        assert pathlib.Path(cache.find("x-1")).read_bytes() == b"one"
+        cache.store("x-1", sha256(b"two"), lambda path: pathlib.Path(path).write_bytes(b"two"))
+    assert pathlib.Path(cache.find("x-1")).read_bytes() == b"two"
+    assert cache.find("x-2") == ""
+
+
+def test_the_cache_does_not_keep_what_is_not_what_was_built(cache: ToolCache, tmp_path: pathlib.Path) -> None:
+    with cache.claimed("x-1", timeout=0), pytest.raises(DevserverError, match="not what was built"):
+        cache.store("x-1", sha256(b"one"), lambda path: pathlib.Path(path).write_bytes(b"two"))
+    assert [path.name for path in tmp_path.glob("cache/*/*")] == [".lock"]
+
+
+def test_a_claim_is_for_one_and_the_wait_for_it_is_bounded(cache: ToolCache) -> None:
+    with cache.claimed("x-1", timeout=0):
+        with cache.claimed("x-2", timeout=0):
+            pass
+        with pytest.raises(DevserverError, match="held the lock"), cache.claimed("x-1", timeout=0.2):
+            pass
+    with cache.claimed("x-1", timeout=0):
+        pass
+
+
+@pytest.mark.parametrize("key", ["../x", ".x", "a/b", "", "x\n"])
+def test_a_host_cannot_lead_the_cache_elsewhere(cache: ToolCache, key: str) -> None:
+    with pytest.raises(DevserverError, match="no name"):
+        cache.find(key)
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({}, "~/.cache/gopherops-devserver/tools"),
+        ({"XDG_CACHE_HOME": "/x"}, "/x/gopherops-devserver/tools"),
+        ({"XDG_CACHE_HOME": "x"}, "~/.cache/gopherops-devserver/tools"),
+    ],
+)
+def test_the_cache_lies_where_xdg_says(environ: dict[str, str], folder: str) -> None:
+    assert default_folder(environ) == folder
