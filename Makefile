@@ -7,9 +7,10 @@ export PYTHONDONTWRITEBYTECODE = 1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-COMMANDS := help devserver test lint sanity units molecule bench clean requirements
+COMMANDS := help devserver test lint sanity units molecule bench clean requirements release-pins
 .PHONY: $(COMMANDS)
 
 $(COMMANDS):
 	@test -n "$(PYTHON)" || { echo 'No Python 3.11 or later found. Install python3, or name one: make $@ PYTHON=/path/to/python3.11' >&2; exit 1; }
-	@"$(PYTHON)" -m dev $@ $(if $(and $(HOST),$(filter devserver,$@)),--host '$(HOST)')
+	@"$(PYTHON)" -m dev $@ $(if $(and $(HOST),$(filter devserver,$@)),--host '$(HOST)') \
+		$(if $(filter release-pins,$@),--version '$(VERSION)' $(if $(filter undefined,$(origin SOURCES)),,--sources '$(SOURCES)'))

@@ -9,7 +9,7 @@ import argparse
 import sys
 import typing as t
 
-from dev import bench, checks, clean, devserver, python_env
+from dev import bench, checks, clean, devserver, python_env, release
 from dev.checkout import Failure, only_one
 from dev.phases import Phases
 
@@ -23,6 +23,7 @@ make molecule      the molecule scenario, on containers
 make bench         what a run costs on the embedded dev server
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
+make release-pins  VERSION=1.22.12 adds a Go release to the manifest; SOURCES='URL URL' where not go.dev's own
 """
 
 
@@ -50,6 +51,11 @@ def _parse() -> argparse.Namespace:
         command = commands.add_parser(name)
         if name == "devserver":
             command.add_argument("--host", default="", help="user@host; the embedded dev server where it is not given")
+        if name == "release-pins":
+            command.add_argument("--version", default="", help="the release to add")
+            command.add_argument(
+                "--sources", default=" ".join(release.SOURCES), help="two URLs or files that must agree"
+            )
     return parser.parse_args()
 
 
@@ -70,6 +76,7 @@ COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "bench": lambda _arguments: bench.bench(),
     "clean": lambda _arguments: clean.clean(),
     "requirements": lambda _arguments: _requirements(),
+    "release-pins": lambda arguments: release.add(arguments.version, arguments.sources.split()),
 }
 
 if __name__ == "__main__":
