@@ -90,6 +90,8 @@ def tool_environment() -> dict[str, str]:
         "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
         "ANSIBLE_HOME": str(CACHE / "ansible"),
         "ANSIBLE_COLLECTIONS_PATH": str(CACHE / "collections"),
+        # What roles cache on the controller belongs to the checkout too, so that `make clean` finds it.
+        "XDG_CACHE_HOME": str(CACHE / "xdg"),
         "NO_COLOR": "1",
         # ansible refuses to run where the locale's encoding is another.
         "LC_ALL": "C.UTF-8",
