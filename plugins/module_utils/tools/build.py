@@ -22,6 +22,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 
+# Runs "$2" and what follows. Its whole process group ends when nobody writes to the pipe "$1" any more, because the
+# module was killed. For a moment the watcher opens the pipe for writing too: otherwise it might wait there for ever.
+_WATCHED = """
+(exec 0<>"$1" 0<"$1"; read -r line; kill -KILL 0) >/dev/null 2>&1 &
+watcher=$!
+shift
+"$@"
+status=$?
+{ kill -KILL "$watcher"; wait "$watcher"; } 2>/dev/null
+exit "$status"
+"""
 # What of the environment a build needs to reach its sources and to verify them.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GOSUMDB", "GONOSUMDB", "GOPRIVATE")
@@ -120,7 +131,8 @@ def build_key(wanted: Wanted) -> str:
 class Builder(t.NamedTuple):
     """Where and how tools are built: ``folder`` is empty and belongs to ``account``; all builds share its caches.
 
-    ``timeout``, in seconds, is for each build. ``lock`` is a descriptor that go keeps open while it runs.
+    ``timeout``, in seconds, is for each build. ``lock`` is a descriptor that go keeps open while it runs. ``alive`` is
+    a named pipe that ``account`` may open, and this process alone keeps open for writing: go ends when it does.
     """
 
     folder: str
@@ -128,6 +140,7 @@ class Builder(t.NamedTuple):
     goproxy: str
     timeout: float
     lock: int
+    alive: str
 
     def build(self, tool: Tool, go: Go, destination: str) -> None:
         """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""
@@ -135,7 +148,7 @@ class Builder(t.NamedTuple):
         options = ["-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), *tool.flags]
         argv = [go.command, "install", *options, str(tool)]
         done = run(
-            argv,
+            ["/bin/sh", "-c", _WATCHED, "sh", self.alive, *argv],
             env=self._environment(tool, go, bin_dir),
             cwd=self.folder,
             account=self.account,
@@ -143,7 +156,7 @@ class Builder(t.NamedTuple):
             pass_fds=[self.lock],
         )
         if not done.ok:
-            raise _failure(tool, go, done, self.timeout)
+            raise _failure(tool, go, done._replace(argv=argv), self.timeout)
         with acting_as(self.account):
             built = os.path.join(bin_dir, os.listdir(bin_dir)[0])
             descriptor = open_at_once(built, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -138,11 +138,11 @@ def _install(
             for folder in _leftovers(places.root):
                 shutil.rmtree(folder)
             plans = plan_tools(tools, places, check=False)
-            with _workshop(places.root, account) as (work, done):
-                builder = Builder(work, account, goproxy, timeout, lock)
+            with _workshop(places.root, account) as (work, done, alive):
+                builder = Builder(work, account, goproxy, timeout, lock, alive)
                 plans = [_made(plan, builder, done, files) if plan.build else plan for plan in plans]
                 for plan in plans:
-                    _place(plan, done)
+                    _place(plan, done, places.root)
     except OSError as error:
         raise DevserverError(f"cannot install tools in {places.root}: {error}", path=places.root) from error
     return plans
@@ -154,21 +154,36 @@ def _leftovers(root: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str]]:
-    """Yield a folder of ``account`` to build in, and one of this process for what is built; remove both at the end."""
+def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str, str]]:
+    """Yield a folder of ``account`` to build in, one of this process for what is built, and a pipe; remove them then.
+
+    The pipe has a name that ``account`` can open, and this process alone keeps it open for writing.
+    """
     top = tempfile.mkdtemp(prefix=_WORKSHOP, dir=root)
     try:
-        work, done = os.path.join(top, "work"), os.path.join(top, "done")
+        work, done, alive = (os.path.join(top, name) for name in ("work", "done", "alive"))
         os.mkdir(work, 0o700)
         os.mkdir(done, 0o700)
+        os.mkfifo(alive, 0o600)
         if account:
             # The account gets through to its own folder, and nobody else does.
             os.chown(top, -1, account.gid)
             os.chmod(top, 0o710)
             os.chown(work, account.uid, account.gid)
-        yield work, done
+            os.chown(alive, account.uid, account.gid)
+        with _kept_open(alive):
+            yield work, done, alive
     finally:
         shutil.rmtree(top)
+
+
+@contextlib.contextmanager
+def _kept_open(pipe: str) -> t.Iterator[None]:
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _made(plan: Plan, builder: Builder, done: str, files: t.Mapping[str, t.Mapping[str, str]]) -> Plan:
@@ -208,7 +223,7 @@ def _finished(plan: Plan, done: str) -> str:
     return os.path.join(done, f"{plan.name}-{folder}")
 
 
-def _place(plan: Plan, done: str) -> None:
+def _place(plan: Plan, done: str, root: str) -> None:
     """Put what was built, if anything was, where it belongs, and point the links there."""
     if plan.build and os.path.exists(_finished(plan, done)):
         folder = os.path.dirname(plan.path)
@@ -217,7 +232,16 @@ def _place(plan: Plan, done: str) -> None:
         sync_directory(folder)
     for link in plan.links if plan.reason else []:
         with acting_as(link.account):
+            _remove_unfinished(link, root)
             _point(link, plan.path)
+
+
+def _remove_unfinished(link: Link, root: str) -> None:
+    """Remove what runs that were killed left of links that they were about to set."""
+    folder, name = os.path.split(link.path)
+    for rest in glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name)}.[0-9]*")):
+        if os.path.islink(rest) and os.readlink(rest).startswith(root + "/"):
+            os.unlink(rest)
 
 
 def _point(link: Link, target: str) -> None:

@@ -108,12 +108,15 @@ class Host:
         self.options = {"root": str(self.root), "bin_dir": str(self.bin), "goroot": goroot, "goproxy": proxy}
         self.said = ""
 
-    def start(self, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any) -> subprocess.Popen[str]:
+    def start(
+        self, *tools: t.Mapping[str, t.Any], check: bool = False, new_session: bool = False, **options: t.Any
+    ) -> subprocess.Popen[str]:
         arguments: dict[str, t.Any] = dict(self.options, tools=tools, _ansible_check_mode=check, **options)
         # The checksum database knows nothing of the modules made here.
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com,mvdan.cc,honnef.co")
         argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]
-        return subprocess.Popen(argv, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        return subprocess.Popen(argv, env=env, stdout=pipe, stderr=pipe, text=True, start_new_session=new_session)
 
     def finish(self, process: subprocess.Popen[str]) -> dict[str, t.Any]:
         stdout, stderr = process.communicate()

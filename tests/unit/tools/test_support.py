@@ -56,8 +56,8 @@ def test_there_is_no_reservation_without_knowledge(package: str, version: str, g
 @pytest.mark.parametrize(
     ("name", "version", "go", "takes", "fit"),
     [
-        ("gopls", "v0.16.2", "go1.26.8", "Go 1.19 to 1.24", "gopls v0.17.0 or later, before v0.24.0"),
-        ("gopls", "v0.18.1", "go1.23.3", "Go 1.23.4 or later", "gopls v0.14.0 or later"),
+        ("gopls", "v0.16.2", "go1.26.8", "Go 1.19 to 1.24", "gopls v0.19.0 or later, before v0.24.0"),
+        ("gopls", "v0.18.1", "go1.23.3", "Go 1.23.4 to 1.24", "gopls v0.14.0 or later, before v0.18.0"),
         ("gopls", "v0.20.0", "go1.22.12", "Go 1.24.2 or later", "gopls v0.14.0 or later, before v0.17.0"),
         ("dlv", "v1.23.1", "go1.26.8", "Go 1.21 to 1.23", "dlv v1.26.0 or later, before v1.28.0"),
         ("dlv", "v1.26.0", "go1.17.1", "Go 1.24 to 1.26", "no dlv known here"),
