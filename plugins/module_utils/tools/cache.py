@@ -36,12 +36,23 @@ def default_folder(environ: t.Mapping[str, str]) -> str:
     return os.path.join(base if os.path.isabs(base) else "~/.cache", "gopherops-devserver", "tools")
 
 
+def _make_folder(path: str) -> None:
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise DevserverError(
+            f"cannot make the folder {path} of the controller's cache of tools: {error.strerror}",
+            remedy="name another folder as cache_dir",
+            path=path,
+        ) from error
+
+
 class ToolCache:
     """A cache in ``folder``, which is made where it is missing; raises DevserverError where others can write to it."""
 
     def __init__(self, folder: str) -> None:
         self._folder = os.path.abspath(os.path.expanduser(folder))
-        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        _make_folder(self._folder)
         status = os.stat(self._folder)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
             raise DevserverError(
@@ -54,14 +65,16 @@ class ToolCache:
     def find(self, key: str) -> str:
         """Return the path of a build, its file name is its digest; nothing where there is none that is whole."""
         for path in sorted(glob.glob(os.path.join(glob.escape(self._path(key)), "*"))):
-            if _DIGEST.match(os.path.basename(path)) and digest_of(path) == os.path.basename(path):
-                return path
+            # Who claims the build may just be replacing a file that is damaged.
+            with contextlib.suppress(FileNotFoundError):
+                if _DIGEST.match(os.path.basename(path)) and digest_of(path) == os.path.basename(path):
+                    return path
         return ""
 
     @contextlib.contextmanager
     def claimed(self, key: str, *, timeout: float) -> t.Iterator[None]:
         """Hold a build alone, so that one host builds it and the others wait for that, at most ``timeout`` seconds."""
-        os.makedirs(self._path(key), mode=0o700, exist_ok=True)
+        _make_folder(self._path(key))
         with locked(os.path.join(self._path(key), ".lock"), timeout=timeout):
             yield
 

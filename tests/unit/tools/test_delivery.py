@@ -216,6 +216,13 @@ def test_a_claim_is_for_one_and_the_wait_for_it_is_bounded(cache: ToolCache) -> 
         pass
 
 
+def test_a_cache_that_cannot_be_is_an_error_that_names_it(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(DevserverError, match="file/cache") as caught:
+        ToolCache(str(tmp_path / "file/cache"))
+    assert "cache_dir" in caught.value.remedy
+
+
 @pytest.mark.parametrize("key", ["../x", ".x", "a/b", "", "x\n"])
 def test_a_host_cannot_lead_the_cache_elsewhere(cache: ToolCache, key: str) -> None:
     with pytest.raises(DevserverError, match="no name"):
