@@ -237,23 +237,12 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import Delivery, install_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
-TOOL = {
-    "package": {"type": "str"},
-    "version": {"type": "str"},
-    "force": {"type": "bool", "default": False},
-    "name": {"type": "str"},
-    "goroot": {"type": "path"},
-    "tags": {"type": "list", "elements": "str", "default": []},
-    "cgo": {"type": "bool", "default": False},
-    "flags": {"type": "list", "elements": "str", "default": []},
-    "users": {"type": "list", "elements": "str", "default": []},
-}
 ARGUMENT_SPEC = {
-    "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL},
+    "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL_OPTIONS},
     "root": {"type": "path", "default": "/usr/local/lib/go-tools"},
     "bin_dir": {"type": "path", "default": "/usr/local/bin"},
     "user_bin_dir": {"type": "str", "default": "go/bin"},

@@ -201,11 +201,11 @@ moved_aside:
       to: /usr/local/go.replaced-20260102T030405Z
 """
 
-import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import KINDS
@@ -228,14 +228,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 # The options that Wish has by the same name.
 _SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
-_PASSWORD = re.compile(r"://[^/@:\s]*:([^/@\s]+)@")
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     wish = _wish(module.params)
     # Ansible shows a module's arguments in verbose output; the passwords in them must not be readable there.
-    module.no_log_values.update(_PASSWORD.findall(" ".join(wish.bases.values())))
+    module.no_log_values.update(credentials(" ".join(wish.bases.values())))
     try:
         result = converge(wish, this_platform(), check=module.check_mode)
     except DevserverError as error:

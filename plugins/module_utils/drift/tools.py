@@ -8,15 +8,24 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool, declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, Tool, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, plan_tools
+
+_TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 
 
 def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: Places) -> list[dict[str, str]]:
     """Return an entry of the report for each tool that the play pins; ``reason`` is empty where all is right."""
-    complete = [dict({"package": "", "version": ""}, **entry) for entry in entries]
-    return [_entry(tool, places) for tool in declared_tools(complete, goroot)]
+    typed = ArgumentSpecValidator({"tools": _TOOLS}).validate({"tools": entries})
+    if typed.error_messages:
+        raise DevserverError(
+            f"the pinned tools cannot be read: {'; '.join(typed.error_messages)}",
+            expected="entries as go_tool takes them",
+            remedy="correct tools_list",
+        )
+    return [_entry(tool, places) for tool in declared_tools(typed.validated_parameters["tools"], goroot)]
 
 
 def _entry(tool: Tool, places: Places) -> dict[str, str]:

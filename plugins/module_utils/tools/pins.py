@@ -20,6 +20,19 @@ _TAG = re.compile(r"[A-Za-z0-9_.]+\Z")
 _FLAG = re.compile(r"-(ldflags|gcflags|asmflags)=[^\x00-\x1f\x7f]+\Z")
 _MAJOR_VERSION = re.compile(r"v(?:[2-9]|[1-9]\d+)\Z")
 
+# An entry of the option ``tools``, as modules that take it declare it.
+TOOL_OPTIONS: dict[str, t.Any] = {
+    "package": {"type": "str"},
+    "version": {"type": "str"},
+    "force": {"type": "bool", "default": False},
+    "name": {"type": "str"},
+    "goroot": {"type": "path"},
+    "tags": {"type": "list", "elements": "str", "default": []},
+    "cgo": {"type": "bool", "default": False},
+    "flags": {"type": "list", "elements": "str", "default": []},
+    "users": {"type": "list", "elements": "str", "default": []},
+}
+
 
 class Tool(t.NamedTuple):
     """One tool as declared; ``tags`` are sorted, ``goroot`` is the tree of the Go that builds it.

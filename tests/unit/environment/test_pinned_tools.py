@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The pinned tools in the drift report: typed as go_tool types them, and never in the way of the rest."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
+
+GOFUMPT = {"package": "mvdan.cc/gofumpt", "version": "v0.7.0"}
+
+
+@pytest.fixture
+def places(tmp_path):
+    (tmp_path / "bin").mkdir()
+    return Places(str(tmp_path / "lib"), str(tmp_path / "bin"), "go/bin")
+
+
+def test_a_tool_without_a_go_is_absent(places, tmp_path):
+    (tool,) = pinned_tools([dict(GOFUMPT, cgo="no")], goroot=str(tmp_path / "none"), places=places)
+    assert (tool["name"], tool["reason"], tool["path"]) == ("gofumpt", "absent", str(tmp_path / "bin/gofumpt"))
+
+
+def test_a_go_that_fails_is_a_reason_and_not_the_end(places, tmp_path):
+    (tmp_path / "go/bin").mkdir(parents=True)
+    (tmp_path / "go/bin/go").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "go/bin/go").chmod(0o755)
+    (tool,) = pinned_tools([GOFUMPT], goroot=str(tmp_path / "go"), places=places)
+    assert "env -json failed" in tool["reason"]
+
+
+@pytest.mark.parametrize("entry", [{"package": "x", "cgo": "perhaps"}, {"packag": "x"}, "gopls"])
+def test_entries_of_another_form_are_named(places, tmp_path, entry):
+    with pytest.raises(DevserverError, match="tools_list"):
+        pinned_tools([entry], goroot=str(tmp_path), places=places)
