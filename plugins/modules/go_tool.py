@@ -141,6 +141,9 @@ options:
       - With O(delivery=copy) a host waits so long for each tool that it lacks while another host builds it.
     type: int
     default: 900
+  _delivery:
+    description: What the action plugin of this name says to the module. Leave it alone.
+    type: dict
 """
 
 EXAMPLES = r"""
@@ -252,7 +255,7 @@ ARGUMENT_SPEC = {
     "delivery": {"type": "str", "choices": ["copy", "build"], "default": "copy"},
     "cache_dir": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
-    # What the action plugin of this name says: a Delivery. Without it every host builds.
+    # As Delivery has it. Without it every host builds.
     "_delivery": {"type": "dict"},
 }
 
