@@ -1,15 +1,16 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make bench`: what a run costs on the embedded dev server, over ssh."""
+"""`make bench`: what a run costs on the embedded dev server, over ssh; what a cold toolchain costs."""
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
 from pathlib import Path
 
-from dev import devserver, host, python_env
+from dev import devserver, galaxy, host, python_env
 from dev.checkout import CACHE, ROOT
 from dev.command import run
 from dev.phases import Phases
@@ -37,6 +38,8 @@ def bench() -> None:
             for name, path in playbooks.items():
                 elapsed, tasks[name] = _time(target, path, log)
                 seconds[name].append(elapsed)
+    with phases.phase("Cold toolchain") as log:
+        print(_toolchain(log), flush=True)
     print(_table({name: statistics.median(times) for name, times in seconds.items()}, tasks), flush=True)
 
 
@@ -50,6 +53,11 @@ def _playbooks() -> dict[str, Path]:
         "facts only": folder / "facts.yml",
         "site.yml, no change": ROOT / "playbooks" / "site.yml",
     }
+
+
+def _toolchain(log: Path) -> str:
+    argv: list[str | Path] = [sys.executable, ROOT / "tests" / "bench" / "toolchain.py", CACHE / "bench" / "toolchain"]
+    return run(argv, log=log, env=python_env.tool_environment() | {"PYTHONPATH": str(galaxy.COLLECTIONS)}).output
 
 
 def _time(target: host.Target, path: Path, log: Path) -> tuple[float, int]:

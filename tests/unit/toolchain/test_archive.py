@@ -11,6 +11,7 @@ import os
 import pathlib
 import stat
 import tarfile
+import threading
 import typing as t
 import zipfile
 
@@ -171,4 +172,35 @@ def test_a_broken_archive_is_refused(box: Box, cut: int) -> None:
         archive.addfile(info, io.BytesIO(os.urandom(info.size)))
     box.archive.write_bytes(gzip.compress(whole.getvalue())[:cut])
     with pytest.raises(DevserverError, match="cannot be unpacked"):
+        unpack_tar(str(box.archive), str(box.tree))
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [
+        (lambda packed: packed[: len(packed) // 2], "unexpected end of data|breaks off"),
+        (lambda packed: packed[:-1], "breaks off"),
+        (lambda packed: packed[:-8] + b"\0" * 8, "incorrect data check|unexpected end of data"),
+        (lambda packed: packed + b"more", "goes on after its end"),
+        (lambda packed: b"no gzip at all" + packed, "incorrect header check|empty file"),
+    ],
+)
+def test_a_gzip_that_is_not_whole_is_refused(box: Box, harm: t.Callable[[bytes], bytes], reason: str) -> None:
+    # More than a pipe holds, so that the thread which inflates it waits for a reader.
+    box.tar({"name": "go/bulk", "content": os.urandom(3_000_000)})
+    box.archive.write_bytes(harm(box.archive.read_bytes()))
+    (box.tree / "bulk").unlink()
+    with pytest.raises(DevserverError, match=reason):
+        unpack_tar(str(box.archive), str(box.tree))
+
+
+def test_a_refused_member_does_not_leave_the_thread_behind(box: Box) -> None:
+    before = threading.active_count()
+    with pytest.raises(DevserverError, match="setuid"):
+        box.tar({"name": "go/su", "mode": 0o4755}, {"name": "go/bulk", "content": os.urandom(3_000_000)})
+    assert threading.active_count() == before
+
+
+def test_an_archive_that_is_gone_is_an_error_and_no_hang(box: Box) -> None:
+    with pytest.raises(OSError, match="No such file"):
         unpack_tar(str(box.archive), str(box.tree))
