@@ -97,23 +97,23 @@ class _Tree:
 @contextlib.contextmanager
 def _inflated(path: str) -> t.Iterator[t.IO[bytes]]:
     """Give what the gzip file at ``path`` holds; a thread inflates it while another core writes files."""
-    file = open(path, "rb")  # Closed by the thread.
-    reader, writer = os.pipe()
-    thread = _Inflater(file, writer)
-    thread.start()
-    try:
-        with os.fdopen(reader, "rb", buffering=_CHUNK) as stream:
-            yield stream
-            while stream.read(_CHUNK):  # What follows the end of the tar.
-                pass
-    finally:
-        thread.join()
+    with open(path, "rb") as file:
+        reader, writer = os.pipe()
+        thread = _Inflater(file, writer)
+        thread.start()
+        try:
+            with os.fdopen(reader, "rb", buffering=_CHUNK) as stream:
+                yield stream
+                while stream.read(_CHUNK):  # What follows the end of the tar.
+                    pass
+        finally:
+            thread.join()
     if thread.error:
         raise thread.error
 
 
 class _Inflater(threading.Thread):
-    """Writes what a gzip file holds to a pipe and closes both; ``error`` says what kept it from doing so."""
+    """Writes what a gzip file holds to a pipe and closes that; ``error`` says what kept it from doing so."""
 
     def __init__(self, file: t.IO[bytes], writer: int) -> None:
         super().__init__(daemon=True)
@@ -123,7 +123,7 @@ class _Inflater(threading.Thread):
 
     def run(self) -> None:
         try:
-            with os.fdopen(self._writer, "wb", buffering=0) as pipe, self._file:
+            with os.fdopen(self._writer, "wb", buffering=0) as pipe:
                 _inflate(self._file, pipe)
         # A reader that has failed has closed its end.
         except (OSError, EOFError, zlib.error) as error:

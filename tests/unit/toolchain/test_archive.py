@@ -202,5 +202,5 @@ def test_a_refused_member_does_not_leave_the_thread_behind(box: Box) -> None:
 
 
 def test_an_archive_that_is_gone_is_an_error_and_no_hang(box: Box) -> None:
-    with pytest.raises(OSError, match="No such file"):
+    with pytest.raises(DevserverError, match="No such file"):
         unpack_tar(str(box.archive), str(box.tree))

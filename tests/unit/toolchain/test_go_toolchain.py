@@ -68,7 +68,7 @@ def test_a_password_is_nowhere_in_the_answer(run: Run, tmp_path: pathlib.Path) -
         goproxy="https://other:t0psecret@proxy.example",
     )
     assert code == 1
-    assert "https://me:" in result["invocation"]["module_args"]["mirror"]
+    assert "@mirror.example" in result["invocation"]["module_args"]["mirror"]
     assert "s3cret" not in json.dumps(result)
     assert "t0psecret" not in json.dumps(result)
 
