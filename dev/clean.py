@@ -11,7 +11,7 @@ from dev import docker_engine, images, state
 from dev.checkout import CACHE, DEVSERVER, LABEL, LOGS, ROOT, Failure
 from dev.command import query
 
-FOLDERS = (DEVSERVER, ROOT / ".ansible", ROOT / "tests" / "output")
+FOLDERS = (DEVSERVER, ROOT / ".ansible", ROOT / ".hypothesis", ROOT / "tests" / "output")
 
 
 def clean() -> None:

@@ -95,11 +95,16 @@ def _missing_directories(user: UserEnvironment) -> list[str]:
     for variable, path in user.directories.items():
         with acting_as(user.account):
             present = os.path.isdir(path)
-            refusal = _refusal(path)
+            refusal = _refusal(path) or (_foreign(path, user.account) if present else "")
         if refusal:
             raise _unusable(user.account, variable, path, refusal)
         missing += [] if present else [path]
     return missing
+
+
+def _foreign(path: str, account: Account) -> str:
+    owner = os.stat(path).st_uid
+    return "" if owner == account.uid else f"it belongs to uid {owner}"
 
 
 def _refusal(path: str) -> str:

@@ -30,7 +30,9 @@ def read_text(path: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DevserverError(f"cannot read {path}: {error.strerror}", path=path) from error
+        raise DevserverError(
+            f"cannot read {path}: {error.strerror}", remedy="make it readable, or move it away", path=path
+        ) from error
 
 
 def open_at_once(path: str, flags: int) -> int:
@@ -50,7 +52,9 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
             mode, uid, gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
         _replace(target, text.encode("utf-8", "surrogateescape"), mode, uid, gid)
     except OSError as error:
-        raise DevserverError(f"cannot write {path}: {error.strerror}", path=path) from error
+        raise DevserverError(
+            f"cannot write {path}: {error.strerror}", remedy="make its folder writable", path=path
+        ) from error
 
 
 def _replace(target: str, content: bytes, mode: int, uid: int, gid: int) -> None:
@@ -80,7 +84,9 @@ def point_link(link: str, target: str) -> None:
     except OSError as error:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise DevserverError(f"cannot point {link} to {target}: {error.strerror}", path=link) from error
+        raise DevserverError(
+            f"cannot point {link} to {target}: {error.strerror}", remedy="make its folder writable", path=link
+        ) from error
     sync_directory(directory)
 
 

@@ -29,6 +29,22 @@ def locked(path: str, *, timeout: float) -> t.Iterator[int]:
         os.close(descriptor)
 
 
+@contextlib.contextmanager
+def locked_folder(folder: str, *, timeout: float) -> t.Iterator[int]:
+    """Make ``folder`` where it is missing and hold its lock; a failure takes away again what was made here."""
+    new = not os.path.isdir(folder)
+    os.makedirs(folder, mode=0o755, exist_ok=True)
+    path = os.path.join(folder, ".lock")
+    try:
+        with locked(path, timeout=timeout) as descriptor:
+            yield descriptor
+    except BaseException:
+        if new and os.listdir(folder) == [".lock"]:
+            os.unlink(path)
+            os.rmdir(folder)
+        raise
+
+
 def _wait(descriptor: int, path: str, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while True:

@@ -64,9 +64,11 @@ class _Judge:
             return
         differing = (cell for cell in row if cell.variable not in _OWN_RULES and cell.status in ("drift", "missing"))
         yield from map(self._differs, differing)
-        yield from self._path_and_go({cell.variable: cell for cell in row})
+        cells = {cell.variable: cell for cell in row}
+        yield from self._path_and_go(cells)
         go = seen.programs.get("go", [])
-        if go and not seen.go.values:
+        # A wrong GOROOT is a finding of its own, and why go fails.
+        if go and not seen.go.values and cells["GOROOT"].status != "drift":
             remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
             yield Finding(rules.GO_FAILS, seen.go.problem, remedy, user, context, "go", Source("file", go[0]))
 

@@ -108,7 +108,7 @@ class _Row:
     def _variable(self, variable: str, expected: str | None) -> Cell:
         sources = self._sources(variable)
         actual = self._actual(variable)
-        if _is_go_variable(variable) and not self._seen.go.values:
+        if _is_go_variable(variable) and not self._seen.go.values and not (variable == "GOROOT" and actual):
             status = "unknown"
         elif expected is None:
             status = "unmanaged"
@@ -119,9 +119,11 @@ class _Row:
         return self._cell(variable, expected, actual, status, sources)
 
     def _actual(self, variable: str) -> str | None:
+        value = self._environment.get(variable)
+        if variable == "GOROOT" and value:
+            return value  # Where it is wrong, go does not even answer.
         if _is_go_variable(variable) and variable not in NEEDS_C_COMPILER:
             return self._seen.go.values.get(variable)
-        value = self._environment.get(variable)
         if value or variable not in NEEDS_C_COMPILER:
             return value
         persisted = [item.value for _path, items in self._files for item in items if item.name == variable]

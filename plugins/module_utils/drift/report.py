@@ -52,7 +52,8 @@ def summary(document: t.Mapping[str, t.Any]) -> list[str]:
 
 def _line(finding: t.Mapping[str, t.Any]) -> str:
     where = " ".join(filter(None, (finding["user"], finding["context"])))
-    return f"{finding['severity']} {finding['rule_id']} {where}: {finding['cause']}. {finding['remedy']['text']}."
+    cause, remedy = finding["cause"].rstrip("."), finding["remedy"]["text"]
+    return f"{finding['severity']} {finding['rule_id']} {where}: {cause}. {remedy}."
 
 
 def _installed(goroot: str) -> str:

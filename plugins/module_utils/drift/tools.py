@@ -35,5 +35,6 @@ def _entry(tool: Tool, places: Places) -> dict[str, str]:
         (plan,) = plan_tools([tool], places, check=True)
     except DevserverError as error:
         return dict(entry, go="", path=link, reason=error.what)
-    # Without a Go there is no telling where the tool would lie: what is linked is what runs.
-    return dict(entry, version=plan.wanted.tool.version, go=plan.wanted.go, path=plan.path or link, reason=plan.reason)
+    # Without a Go there is no telling where the tool would lie, and where only the link is wrong, that is at fault.
+    path = link if plan.reason == "not linked" else plan.path or link
+    return dict(entry, version=plan.wanted.tool.version, go=plan.wanted.go, path=path, reason=plan.reason)

@@ -21,7 +21,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, sync_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
+from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import (
     Differences,
     compare,
@@ -110,8 +110,7 @@ class Store:
     @contextlib.contextmanager
     def locked(self) -> t.Iterator[None]:
         """Keep other runs out; raise DevserverError where one keeps the lock for more than LOCK_WAIT seconds."""
-        os.makedirs(self.root, mode=0o755, exist_ok=True)
-        with locked(os.path.join(self.root, ".lock"), timeout=LOCK_WAIT):
+        with locked_folder(self.root, timeout=LOCK_WAIT):
             yield
 
     @contextlib.contextmanager

@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
     point_link,
     sync_directory,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
+from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
     Builder,
     build_key,
@@ -133,8 +133,7 @@ def _install(
     account = find_account(build_user) if os.geteuid() == 0 else None
     os.umask(0o022)  # What every user must reach would not be reachable under a stricter one.
     try:
-        os.makedirs(places.root, exist_ok=True)
-        with locked(os.path.join(places.root, ".lock"), timeout=timeout) as lock:
+        with locked_folder(places.root, timeout=timeout) as lock:
             for folder in _leftovers(places.root):
                 shutil.rmtree(folder)
             plans = plan_tools(tools, places, check=False)

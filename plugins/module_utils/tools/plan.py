@@ -91,7 +91,7 @@ class Plan(t.NamedTuple):
         for link in self.links:
             if link.replaced:
                 changes.add(link.replaced, "", link.now)
-            changes.add(link.path, link.now, f"link to {self.path}\n")
+            changes.add(link.path, link.now, f"link to {self.path or self.name}\n")
 
     def result(self, *, check: bool) -> dict[str, t.Any]:
         """Return the tool's entry in the module's result."""

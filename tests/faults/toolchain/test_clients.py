@@ -26,25 +26,25 @@ GO = """
 package main
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
+    "os"
+    "path/filepath"
+    "strings"
 )
 
 var version string
 
 func main() {
-	self, _ := os.Executable()
-	if os.Args[1] == "self" {
-		os.Stdout.WriteString(version + "\\n")
-		return
-	}
-	named, _ := os.ReadFile(filepath.Join(filepath.Dir(self), "..", "VERSION"))
-	if !strings.HasPrefix(string(named), "go"+version+"\\n") {
-		println("a go", version, "in", self, "beside", string(named))
-		os.Exit(1)
-	}
-	os.Stdout.WriteString("go version go" + version + " PLATFORM\\n")
+    self, _ := os.Executable()
+    if os.Args[1] == "self" {
+        os.Stdout.WriteString(version + "\\n")
+        return
+    }
+    named, _ := os.ReadFile(filepath.Join(filepath.Dir(self), "..", "VERSION"))
+    if !strings.HasPrefix(string(named), "go"+version+"\\n") {
+        println("a go", version, "in", self, "beside", string(named))
+        os.Exit(1)
+    }
+    os.Stdout.WriteString("go version go" + version + " PLATFORM\\n")
 }
 """
 # Runs a command, again and again.

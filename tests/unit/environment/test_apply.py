@@ -76,6 +76,14 @@ def test_a_missing_home_is_named(declare):
         environment.apply(declare(account=gone), check=False)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_a_folder_of_somebody_else_is_refused_even_where_it_can_be_written(declare):
+    (declare.home / "go").mkdir()
+    os.chown(declare.home / "go", 12345, -1)
+    with pytest.raises(DevserverError, match="belongs to uid 12345"):
+        environment.apply(declare(), check=False)
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_another_users_rights_count_and_not_roots(declare, tmp_path):
     tmp_path.chmod(0o755)

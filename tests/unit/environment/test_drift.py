@@ -146,6 +146,14 @@ def test_no_go_and_a_go_that_fails(world):
     assert ids(world.judge(failing)[1]) == ["GD205"]
 
 
+def test_a_stale_goroot_is_the_finding_and_not_that_go_fails(world):
+    stale = Source("file", "/h/.profile", 7)
+    set_by = [Assignment("GOROOT", "/old", stale)]
+    failing = world(go=GoAnswer({}, "go: cannot find GOROOT"), environment={"GOROOT": "/old"}, set_by=set_by)
+    _matrix, found = world.judge(failing)
+    assert [(finding.rule.id, finding.source) for finding in found] == [("GD204", stale)]
+
+
 def test_a_tool_that_is_amiss(world):
     tool = {"name": "gopls", "package": "p", "version": "v1.0.0", "path": "/x/gopls", "reason": "absent"}
     assert ids(world.judge(world(), tools=[tool])[1]) == ["GD401"]
