@@ -9,8 +9,11 @@ import pytest
 
 # Folders without their times: a temporary file that came and went is no trace.
 SNAPSHOT = (
-    "find /etc /home /srv /usr/local /var/lib -type d -printf '%p %m %u\\n' -o -printf '%p %m %u %s %T@\\n' | sort"
+    "find /etc /home /srv /opt /usr/local /var/lib -type d -printf '%p %m %u\\n' -o -printf '%p %m %u %s %T@\\n' | sort"
 )
+
+# Places where nothing is yet, so that there would be much to do before the bad input is met.
+FRESH = {"toolchain_root": "/opt/go", "toolchain_link": "/opt/go-link", "tools_root": "/opt/go-tools"}
 
 CASES = {
     "version that does not exist": ({"toolchain_versions": ["1.22.99"]}, ["1.22.99", "toolchain_checksums"]),
@@ -49,7 +52,7 @@ CASES = {
 def test_bad_input(host, play, case):
     variables, words = CASES[case]
     before = host.check_output(SNAPSHOT)
-    told = play("site", **variables)
+    told = play("site", **dict(FRESH, **variables))
     assert told.returncode == 2, told.output
     assert told.output.count("fatal:") == 1
     assert "Traceback" not in told.output
