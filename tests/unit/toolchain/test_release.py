@@ -146,7 +146,7 @@ class Go:
         monkeypatch.setenv("GONOSUMDB", "golang.org/*")
         monkeypatch.setenv("GOFLAGS", "-insecure")
 
-    def answers(self, download: str, code: int = 0, sumdb: str = "sum.golang.org") -> None:
+    def answers(self, download: str, code: int = 0, sumdb: str = "sum.example.org") -> None:
         script = f"""#!/bin/sh
 [ "$1" = env ] && printf 'https://proxy.example\\n{sumdb}\\n' && exit
 echo "$* $GOPROXY $GOSUMDB $GOENV $GONOSUMDB $GOFLAGS" >{self.folder}/asked
@@ -166,7 +166,7 @@ def test_the_database_is_asked_whatever_the_environment_excepts(go: Go) -> None:
     go.answers(json.dumps({"Sum": H1}))
     assert h1(VERSION, "linux-armv6l") == H1
     module = f"golang.org/toolchain@v0.0.1-go{VERSION}.linux-arm"
-    asked = f"mod download -json {module} https://proxy.example sum.golang.org off  -modcacherw\n"
+    asked = f"mod download -json {module} https://proxy.example sum.example.org off  -modcacherw\n"
     assert (go.folder / "asked").read_text() == asked
 
 
@@ -177,7 +177,7 @@ def test_a_module_that_does_not_exist_has_none(go: Go) -> None:
 
 @pytest.mark.parametrize(
     ("download", "sumdb", "message"),
-    [('{"Error": "SECURITY ERROR"}', "sum.golang.org", "SECURITY ERROR"), ("", "off", "GOSUMDB is 'off'")],
+    [('{"Error": "SECURITY ERROR"}', "sum.example.org", "SECURITY ERROR"), ("", "off", "GOSUMDB is 'off'")],
 )
 def test_what_nobody_vouches_for_is_refused(go: Go, download: str, sumdb: str, message: str) -> None:
     go.answers(download, code=1, sumdb=sumdb)
