@@ -29,7 +29,6 @@ class Setting(t.NamedTuple):
     name: str
     value: str
     line: int
-    text: str
 
 
 def settings(text: str) -> list[Setting]:
@@ -38,7 +37,7 @@ def settings(text: str) -> list[Setting]:
     for number, line in enumerate(text.split("\n"), start=1):
         name, separator, value = line.partition("=")
         if separator and "A" <= name[:1] <= "Z":
-            found.append(Setting(name, value, number, line))
+            found.append(Setting(name, value, number))
     return found
 
 

@@ -126,8 +126,9 @@ class _Row:
             return self._seen.go.values.get(variable)
         if value or variable not in NEEDS_C_COMPILER:
             return value
-        persisted = [item.value for _path, items in self._files for item in items if item.name == variable]
-        return persisted[-1] if persisted else None
+        # As in _sources: of the files the stronger one, and of its lines the last one.
+        persisted = (item.value for _path, items in self._files for item in reversed(items) if item.name == variable)
+        return next(persisted, None)
 
     def _sources(self, variable: str) -> list[Source]:
         """Return the source of the value that won, then those of the values that lost, strongest first."""

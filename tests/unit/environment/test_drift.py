@@ -95,6 +95,14 @@ def test_an_empty_value_in_the_environment_does_not_count_for_go(world):
     assert world.judge(one)[0]["login", "GOFLAGS"].source == Source("file", str(world.tmp / "env"), 1)
 
 
+def test_what_go_is_not_asked_for_is_taken_from_its_files_in_gos_order(world):
+    (world.tmp / "env").write_text("CC=first\nCC=second\n")
+    (world.goroot / "go.env").write_text("CC=weaker\n")
+    world.declaration.users[0].variables["CC"] = "second"
+    cell = world.judge(world())[0]["login", "CC"]
+    assert (cell.actual, cell.status, cell.source) == ("second", "ok", Source("file", str(world.tmp / "env"), 2))
+
+
 def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(world):
     matrix, _found = world.judge(world())
     assert matrix["login", "GOPROXY"].source == Source("file", str(world.goroot / "go.env"), 2)
