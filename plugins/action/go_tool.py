@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache im
 _Result = t.Dict[str, t.Any]
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
     """The action of the task; not to be run asynchronously."""
 
     _supports_check_mode = True
