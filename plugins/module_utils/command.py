@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, groups_of
@@ -22,12 +23,13 @@ _LONGEST_OUTPUT = 16 * 1024 * 1024
 
 
 class Completed(t.NamedTuple):
-    """What a command did; ``returncode`` is None where it was ended at its time limit."""
+    """What a command did; ``returncode`` is None where it was ended at its time limit, ``seconds`` is wall time."""
 
     argv: t.Sequence[str]
     returncode: int | None
     stdout: str
     stderr: str
+    seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -69,15 +71,17 @@ def run(
     """
     # Files, not pipes: a daemon that the command leaves behind would hold a pipe open, and the reader with it.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        start = time.monotonic()
         process = _start(argv, account, env=dict(env), cwd=cwd, stdout=stdout, stderr=stderr, pass_fds=pass_fds)
         try:
             returncode: int | None = process.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
             returncode = None
+        seconds = time.monotonic() - start
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        return Completed(argv, returncode, _text(stdout), _text(stderr))
+        return Completed(argv, returncode, _text(stdout), _text(stderr), seconds)
 
 
 def _start(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:

@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 
 _MARK = "gopherops.devserver-environment"
 # A command that every shell understands; the marks set it apart from what start-up files print.
-PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}"
+PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}; type go 2>/dev/null; printf %s {_MARK}"
 
 HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 
@@ -52,10 +52,17 @@ def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
 
 
 class Probe(t.NamedTuple):
-    """What a real process got: its environment, or None and the reason why that could not be found out."""
+    """What a real process got: its environment, or None and the reason why that could not be found out.
+
+    ``seconds`` is how long its start-up took, ``noise`` the first line that the start-up printed, ``go_is`` what the
+    shell itself says that ``go`` is: a file, an alias, a function (empty where the context has no shell).
+    """
 
     environment: dict[str, str] | None
     problem: str = ""
+    seconds: float = 0.0
+    noise: str = ""
+    go_is: str = ""
 
 
 class Context(abc.ABC):
@@ -79,25 +86,42 @@ class Context(abc.ABC):
 
     @abc.abstractmethod
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        """Return who sets which variable in this context, in order."""
+        """Return who sets which variable in this context, in order.
+
+        Aliases and functions that stand for go are called ``alias go`` and ``function go``.
+        """
 
 
 def probe_of(done: Completed) -> Probe:
     """Return what PRINT_ENVIRONMENT printed, or why it did not get to print."""
+    parts = done.stdout.split(_MARK)
+    noise = _noise(parts[0], done.stderr)
     environment = printed_environment(done.stdout)
     if environment is not None:
-        return Probe(environment)
+        return Probe(environment, "", done.seconds, noise, parts[-2].partition("\n")[0])
     if done.returncode is None:
-        return Probe(None, f"{done.argv[0]} did not come to an end in time")
-    said = [line for line in done.stderr.splitlines() if line.strip() and not _NO_TERMINAL.search(line)]
-    why = said[-1] if said else "a start-up file may leave the shell, or put another program in its place"
-    return Probe(None, f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}")
+        return Probe(None, f"{done.argv[0]} did not come to an end in time", done.seconds, noise)
+    why = _last_words(done.stderr) or "a start-up file may leave the shell, or put another program in its place"
+    problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}"
+    return Probe(None, problem, done.seconds, noise)
 
 
 def printed_environment(output: str) -> dict[str, str] | None:
     """Return the environment that PRINT_ENVIRONMENT printed somewhere in ``output``, or None where it did not."""
     parts = output.split(_MARK)
-    if len(parts) < 3:
+    if len(parts) < 4:
         return None
-    pairs = (entry.partition("=") for entry in parts[-2].split("\0") if "=" in entry)
+    pairs = (entry.partition("=") for entry in parts[-3].split("\0") if "=" in entry)
     return {name: value for name, _separator, value in pairs}
+
+
+def _noise(*outputs: str) -> str:
+    return next((line for output in outputs for line in _lines(output)), "")
+
+
+def _last_words(output: str) -> str:
+    return next(reversed(_lines(output)), "")
+
+
+def _lines(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.strip() and not _NO_TERMINAL.search(line)]

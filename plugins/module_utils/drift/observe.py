@@ -41,7 +41,8 @@ class Observation:
     """What a process of ``user`` got in ``context``.
 
     ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
-    name that was looked for all programs on the PATH that the user can run, first the one that runs.
+    name that was looked for all programs on the PATH that the user can run, first the one that runs. ``seconds``,
+    ``noise`` and ``go_is`` are those of the probe.
     """
 
     user: UserEnvironment
@@ -51,6 +52,9 @@ class Observation:
     programs: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)
     go: GoAnswer = dataclasses.field(default_factory=lambda: GoAnswer({}))
     assignments: t.Sequence[Assignment] = ()
+    seconds: float = 0.0
+    noise: str = ""
+    go_is: str = ""
 
 
 def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float) -> list[Observation]:
@@ -69,7 +73,7 @@ def _observation(
     try:
         probe = context.probe(user.account, declaration, timeout)
         if probe.environment is None:
-            return Observation(user, context, None, probe.problem)
+            return Observation(user, context, None, probe.problem, seconds=probe.seconds, noise=probe.noise)
         programs = executables(["go", *names], probe.environment.get("PATH", ""), user.account)
         return Observation(
             user,
@@ -78,6 +82,9 @@ def _observation(
             programs=programs,
             go=_ask_go(programs["go"], probe.environment, user, timeout),
             assignments=context.assignments(user.account, timeout),
+            seconds=probe.seconds,
+            noise=probe.noise,
+            go_is=probe.go_is,
         )
     except (DevserverError, OSError) as error:
         return Observation(user, context, None, str(error))
