@@ -1,16 +1,16 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make bench`: what a run costs on the embedded dev server, over ssh; what a cold toolchain costs."""
+"""`make bench`: what a run costs on the embedded dev server, over ssh; what a cold toolchain and a fleet cost."""
 
 from __future__ import annotations
 
 import statistics
-import sys
+import tempfile
 import time
 from pathlib import Path
 
-from dev import devserver, galaxy, host, python_env
+from dev import checks, devserver, galaxy, host, python_env
 from dev.checkout import CACHE, ROOT
 from dev.command import run
 from dev.phases import Phases
@@ -40,6 +40,8 @@ def bench() -> None:
                 seconds[name].append(elapsed)
     with phases.phase("Cold toolchain") as log:
         print(_toolchain(log), flush=True)
+    with phases.phase("Fleet") as log:
+        print(_script(log, "fleet", image), flush=True)
     print(_table({name: statistics.median(times) for name, times in seconds.items()}, tasks), flush=True)
 
 
@@ -56,8 +58,15 @@ def _playbooks() -> dict[str, Path]:
 
 
 def _toolchain(log: Path) -> str:
-    argv: list[str | Path] = [sys.executable, ROOT / "tests" / "bench" / "toolchain.py", CACHE / "bench" / "toolchain"]
-    return run(argv, log=log, env=python_env.tool_environment() | {"PYTHONPATH": str(galaxy.COLLECTIONS)}).output
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+        return _script(log, "toolchain", CACHE / "bench" / "toolchain", memory)
+
+
+def _script(log: Path, name: str, *arguments: str | Path) -> str:
+    """Run one of the scripts in tests/bench and return what it prints."""
+    argv = [python_env.BIN / "python", ROOT / "tests" / "bench" / f"{name}.py", *arguments]
+    env = python_env.tool_environment() | checks.molecule_environment() | {"PYTHONPATH": str(galaxy.COLLECTIONS)}
+    return run(argv, log=log, env=env).output
 
 
 def _time(target: host.Target, path: Path, log: Path) -> tuple[float, int]:

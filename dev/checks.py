@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import shutil
 import sys
@@ -135,9 +136,9 @@ def _oldest_core(log: Path) -> None:
     _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
 
 
-def _molecule(log: Path) -> None:
+def _molecule(scenario: str, log: Path) -> None:
     env = python_env.tool_environment() | molecule_environment()
-    done = run(["molecule", "test", "--scenario-name", "default"], log=log, env=env, check=False)
+    done = run(["molecule", "test", "--scenario-name", scenario], log=log, env=env, check=False)
     if not done.ok:
         # After what failed it goes on to destroy the containers, at length.
         lines = done.output.partition("\nCRITICAL")[0].splitlines()[-ERRORS_SHOWN:]
@@ -164,7 +165,11 @@ CHECKS = (
     Check("sanity on managed Pythons", "sanity", _sanity_targets),
     Check("unit tests", "units", _units),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
-    Check("molecule default", "molecule", _molecule, docker=True),
+    # Whatever scenario there is, so that none lies there without being run.
+    *(
+        Check(f"molecule {path.parent.name}", "molecule", functools.partial(_molecule, path.parent.name), docker=True)
+        for path in sorted((ROOT / "molecule").glob("*/molecule.yml"))
+    ),
     Check("end to end", "end-to-end", end_to_end.check, docker=True),
 )
 

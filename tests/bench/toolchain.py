@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a cold installation costs against curl, sha256sum and tar of the same archive from the same local server.
 
-Called with the folder to work in, which keeps the archive. The module also runs what it unpacked, notes the digest of
+Called with the folder that keeps the archive, and the one to install in: in memory (below /dev/shm) the disk does not
+blur what is compared. The module also runs what it unpacked, notes the digest of
 each file and syncs the filesystem; the commands are measured without a sync, and with one.
 """
 
@@ -58,13 +59,14 @@ def packed(folder: Path) -> Path:
 
 def module(folder: Path, url: str, name: str, sha256: str) -> list[str | Path]:
     """Return the command that installs with the module, its arguments in a file as ansible gives them."""
+    place = folder / "place"
     arguments = {
         "versions": [VERSION],
         "sources": ["mirror"],
         "mirror": url,
-        "root": str(folder / "place/lib"),
-        "link": str(folder / "place/go"),
-        "bin_dir": str(folder / "place/bin"),
+        "root": str(place / "lib"),
+        "link": str(place / "go"),
+        "bin_dir": str(place / "bin"),
         "checksums": {VERSION: {name.split(".", 3)[3].partition(".")[0]: sha256}},
     }
     path = folder / "arguments.json"
@@ -82,11 +84,12 @@ def seconds(folder: Path, argv: t.Sequence[str | Path]) -> float:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1])
-    folder.mkdir(parents=True, exist_ok=True)
-    archive = packed(folder)
+    kept, folder = map(Path, sys.argv[1:])
+    kept.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    archive = packed(kept)
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=kept))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
     script = COMMANDS.format(place=folder / "place", url=f"{url}/{archive.name}", sha256=sha256)

@@ -9,6 +9,7 @@ No tar or unzip is started, so nothing goes on writing when this process is kill
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -26,12 +27,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.file
 )
 
 _CHUNK = 1 << 20
-# What tarfile reads at once; it copies that much for each file.
-_BLOCKS = 1 << 15
+# Linux's fcntl for the capacity of a pipe; Python has a name for it from 3.10 on.
+_F_SETPIPE_SZ = 1031
 # What a module zip cannot say: which of its files can be run. The patterns are those of Go's own distributions.
 _EXECUTABLE = re.compile(r"bin/|pkg/tool/|.*\.(bash|sh|pl|rc)\Z|(.*/)?go_[^/]+_[^/]+_exec\Z")
 
 _BAD = (ValueError, EOFError, zlib.error, FileExistsError, FileNotFoundError, NotADirectoryError)
+
+
+class _Readable(t.Protocol):
+    def read(self, size: int) -> bytes: ...
 
 
 class _Tree:
@@ -64,13 +69,14 @@ class _Tree:
             os.makedirs(path, mode=0o755, exist_ok=True)
             self._folders.add(path)
 
-    def file(self, path: str, content: t.IO[bytes], *, executable: bool) -> None:
+    def file(self, path: str, content: _Readable, size: int, *, executable: bool) -> None:
+        """Write ``size`` bytes of ``content``; raise EOFError where it has less."""
         self.folder(os.path.dirname(path))
         mode = 0o755 if executable else 0o644
         digest = hashlib.sha256()
         # Buffered, because a raw file that a full disk cuts short would say so in a return value alone.
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
-            for chunk in iter(lambda: content.read(_CHUNK), b""):
+            for chunk in _chunks(content, size):
                 digest.update(chunk)
                 file.write(chunk)
         self.files[self._name(path)] = file_entry(mode, digest.hexdigest())
@@ -94,16 +100,51 @@ class _Tree:
                 raise ValueError(f"the link {self._name(path)} leads out of the tree, to {target}")
 
 
+def _chunks(content: _Readable, size: int) -> t.Iterator[bytes]:
+    while size:
+        chunk = content.read(min(size, _CHUNK))
+        if not chunk:
+            raise EOFError("unexpected end of data")
+        size -= len(chunk)
+        yield chunk
+
+
+class _Forward:
+    """A stream for tarfile to read, which knows its position and seeks forward only.
+
+    tarfile's own mode for streams copies every block once more, which costs as much as writing the files.
+    """
+
+    def __init__(self, stream: t.IO[bytes]) -> None:
+        self._stream = stream
+        self._position = 0
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._position += len(content)
+        return content
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, position: int) -> None:
+        while self._position < position and self.read(min(position - self._position, _CHUNK)):
+            pass
+
+
 @contextlib.contextmanager
-def _inflated(path: str) -> t.Iterator[t.IO[bytes]]:
+def _inflated(path: str) -> t.Iterator[_Forward]:
     """Give what the gzip file at ``path`` holds; a thread inflates it while another core writes files."""
     with open(path, "rb") as file:
         reader, writer = os.pipe()
+        # Fewer changes between the two threads; the host's limit for pipes may be lower.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(writer, _F_SETPIPE_SZ, _CHUNK)
         thread = _Inflater(file, writer)
         thread.start()
         try:
             with os.fdopen(reader, "rb", buffering=_CHUNK) as stream:
-                yield stream
+                yield _Forward(stream)
                 while stream.read(_CHUNK):  # What follows the end of the tar.
                     pass
         finally:
@@ -132,7 +173,7 @@ class _Inflater(threading.Thread):
 
 def _inflate(file: t.IO[bytes], pipe: t.IO[bytes]) -> None:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    for chunk in iter(lambda: file.read(_CHUNK >> 3), b""):
+    for chunk in iter(lambda: file.read(_CHUNK >> 1), b""):
         rest = memoryview(inflater.decompress(chunk))
         while rest:
             rest = rest[pipe.write(rest) :]
@@ -149,24 +190,25 @@ def unpack_tar(path: str, root: str) -> Files:
     tree = _Tree(root, "go")
     entry = ""
     try:
-        with _inflated(path) as stream, tarfile.open(fileobj=stream, mode="r|", bufsize=_BLOCKS) as archive:
+        with _inflated(path) as stream, tarfile.open(fileobj=t.cast("t.IO[bytes]", stream), mode="r:") as archive:
             for member in archive:
                 entry = member.name
-                _unpack_member(archive, member, tree)
+                _unpack_member(stream, member, tree)
         tree.finish()
     except (*_BAD, tarfile.TarError) as error:
         raise _unsafe(path, entry, error) from error
     return tree.files
 
 
-def _unpack_member(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: _Tree) -> None:
+def _unpack_member(stream: _Forward, member: tarfile.TarInfo, tree: _Tree) -> None:
     target = tree.path(member.name)
     if member.mode & 0o6000:
         raise ValueError("it is setuid or setgid")
     if member.isdir():
         tree.folder(target)
-    elif member.isreg():
-        tree.file(target, t.cast("t.IO[bytes]", archive.extractfile(member)), executable=bool(member.mode & 0o111))
+    elif member.isreg() and not member.issparse():
+        stream.seek(member.offset_data)
+        tree.file(target, stream, member.size, executable=bool(member.mode & 0o111))
     elif member.issym():
         tree.link(target, member.linkname, symbolic=True)
     elif member.islnk():
@@ -199,7 +241,8 @@ def _unpack_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, tree: _Tree, 
         tree.folder(os.path.join(folder, name))
         return
     with archive.open(info) as content:
-        tree.file(os.path.join(folder, "go.mod" if name == "_go.mod" else name), content, executable=executable)
+        name = "go.mod" if name == "_go.mod" else name
+        tree.file(os.path.join(folder, name), content, info.file_size, executable=executable)
 
 
 def _unsafe(path: str, entry: str, error: Exception) -> DevserverError:

@@ -10,6 +10,7 @@ import io
 import os
 import pathlib
 import stat
+import subprocess
 import tarfile
 import threading
 import typing as t
@@ -204,3 +205,14 @@ def test_a_refused_member_does_not_leave_the_thread_behind(box: Box) -> None:
 def test_an_archive_that_is_gone_is_an_error_and_no_hang(box: Box) -> None:
     with pytest.raises(DevserverError, match="No such file"):
         unpack_tar(str(box.archive), str(box.tree))
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax"])
+def test_a_sparse_file_is_refused(box: Box, tmp_path: pathlib.Path, form: str) -> None:
+    (tmp_path / "go").mkdir()
+    with (tmp_path / "go/holes").open("wb") as file:
+        file.truncate(1 << 20)
+    subprocess.run(["tar", "-czSf", box.archive, f"--format={form}", "-C", tmp_path, "go"], check=True)
+    with pytest.raises(DevserverError, match="neither a file, a folder nor a link") as caught:
+        unpack_tar(str(box.archive), str(box.tree))
+    assert caught.value.details["entry"] == "go/holes"
