@@ -9,7 +9,7 @@ import argparse
 import sys
 import typing as t
 
-from dev import bench, checks, clean, devserver, python_env, release
+from dev import bench, checks, clean, devserver, python_env, release, rules
 from dev.checkout import Failure, only_one
 from dev.phases import Phases
 
@@ -23,6 +23,7 @@ make molecule      the molecule scenario, on containers
 make bench         what a run costs on the embedded dev server
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
+make rules         writes the pages of the drift rules from their code
 make release-pins  VERSION=1.22.12 adds a Go release to the manifest; SOURCES='URL URL' where not go.dev's own
 """
 
@@ -65,6 +66,11 @@ def _requirements() -> None:
         python_env.compile_requirements(log)
 
 
+def _rules() -> None:
+    devserver.prepare(Phases())
+    rules.write()
+
+
 # False counts as failed; so does a Failure.
 COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "devserver": lambda arguments: devserver.up(arguments.host),
@@ -76,6 +82,7 @@ COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "bench": lambda _arguments: bench.bench(),
     "clean": lambda _arguments: clean.clean(),
     "requirements": lambda _arguments: _requirements(),
+    "rules": lambda _arguments: _rules(),
     "release-pins": lambda arguments: release.add(arguments.version, arguments.sources.split()),
 }
 

@@ -10,11 +10,9 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import WATCHED, Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import NEEDS_C_COMPILER
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import BUILT_IN, PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
@@ -152,15 +150,7 @@ class _Row:
         """Return the two files that go reads itself, the stronger one first, with what is set in them."""
         answer = self._seen.go.values
         paths = [answer.get("GOENV", ""), os.path.join(answer.get("GOROOT", ""), "go.env")]
-        return [(path, self._settings(path)) for path in paths if os.path.isabs(path)]
-
-    def _settings(self, path: str) -> list[goenv_file.Setting]:
-        # The user says which files these are: they are read with no other rights than the user's.
-        with acting_as(self._seen.user.account):
-            try:
-                return goenv_file.settings(read_text(path) or "")
-            except DevserverError:
-                return []  # go cannot read it either, and takes nothing from it.
+        return [(path, settings_in(path, self._seen.user.account)) for path in paths]
 
 
 def _is_go_variable(variable: str) -> bool:

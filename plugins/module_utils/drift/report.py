@@ -9,9 +9,10 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.checks import findings
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
@@ -20,17 +21,17 @@ SCHEMA_VERSION = 1
 
 
 def report(
-    declaration: Declaration, *, host: str, go_version: str, tools: t.Sequence[t.Mapping[str, str]], timeout: float
+    declaration: Declaration, *, host: str, go_version: str, tools: t.Sequence[PinnedTool], timeout: float
 ) -> dict[str, t.Any]:
     """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host."""
-    observations = observe(declaration, [tool["name"] for tool in tools], timeout=timeout)
+    observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, _exact(go_version))
     found = findings(declaration, observations, matrix, tools)
     return {
         "schema_version": SCHEMA_VERSION,
         "host": host,
         "toolchain": {"path": os.path.realpath(declaration.goroot), "version": _installed(declaration.goroot)},
-        "tools": [dict(tool) for tool in tools],
+        "tools": [tool.result() for tool in tools],
         "cells": [cell.result() for cell in matrix],
         "findings": [finding.result(host) for finding in found],
     }

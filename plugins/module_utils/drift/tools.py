@@ -9,15 +9,17 @@ import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, Tool, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places, plan_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
 _TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 
 
-def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: Places) -> list[dict[str, str]]:
-    """Return an entry of the report for each tool that the play pins; ``reason`` is empty where all is right."""
+def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: Places) -> list[PinnedTool]:
+    """Return each tool that the play pins, with what is wrong with it."""
     typed = ArgumentSpecValidator({"tools": _TOOLS}).validate({"tools": entries})
     if typed.error_messages:
         raise DevserverError(
@@ -25,16 +27,24 @@ def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, pla
             expected="entries as go_tool takes them",
             remedy="correct tools_list",
         )
-    return [_entry(tool, places) for tool in declared_tools(typed.validated_parameters["tools"], goroot)]
+    return [_pinned(tool, places) for tool in declared_tools(typed.validated_parameters["tools"], goroot)]
 
 
-def _entry(tool: Tool, places: Places) -> dict[str, str]:
-    entry = {"name": tool.name, "package": tool.package, "version": tool.version}
-    link = os.path.join(places.bin_dir, tool.name)
+def _pinned(tool: Tool, places: Places) -> PinnedTool:
+    found = PinnedTool(
+        tool.name, tool.package, tool.version, "", os.path.join(places.bin_dir, tool.name), "", tool.users
+    )
     try:
         (plan,) = plan_tools([tool], places, check=True)
     except DevserverError as error:
-        return dict(entry, go="", path=link, reason=error.what)
-    # Without a Go there is no telling where the tool would lie, and where only the link is wrong, that is at fault.
-    path = link if plan.reason == "not linked" else plan.path or link
-    return dict(entry, version=plan.wanted.tool.version, go=plan.wanted.go, path=path, reason=plan.reason)
+        return found._replace(reason=error.what)
+    wanted, links = plan.wanted, [link.path for link in plan.links]
+    amiss = [link.path for link in plan.links if link.now != f"link to {plan.path}\n"]
+    return found._replace(
+        version=wanted.tool.version,
+        go=wanted.go,
+        # Without a Go there is no telling where the tool would lie, and where only a link is wrong, that is at fault.
+        path=amiss[0] if plan.reason == "not linked" else plan.path or links[0],
+        reason=plan.reason,
+        reservation="" if tool.force else reservation(tool.package, wanted.tool.version, wanted.go),
+    )

@@ -21,7 +21,7 @@ def places(tmp_path):
 
 def test_a_tool_without_a_go_is_absent(places, tmp_path):
     (tool,) = pinned_tools([dict(GOFUMPT, cgo="no")], goroot=str(tmp_path / "none"), places=places)
-    assert (tool["name"], tool["reason"], tool["path"]) == ("gofumpt", "absent", str(tmp_path / "bin/gofumpt"))
+    assert (tool.name, tool.reason, tool.path) == ("gofumpt", "absent", str(tmp_path / "bin/gofumpt"))
 
 
 def test_a_go_that_fails_is_a_reason_and_not_the_end(places, tmp_path):
@@ -29,7 +29,7 @@ def test_a_go_that_fails_is_a_reason_and_not_the_end(places, tmp_path):
     (tmp_path / "go/bin/go").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "go/bin/go").chmod(0o755)
     (tool,) = pinned_tools([GOFUMPT], goroot=str(tmp_path / "go"), places=places)
-    assert "env -json failed" in tool["reason"]
+    assert "env -json failed" in tool.reason
 
 
 @pytest.mark.parametrize("entry", [{"package": "x", "cgo": "perhaps"}, {"packag": "x"}, "gopls"])

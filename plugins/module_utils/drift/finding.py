@@ -1,0 +1,77 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a rule is, and what it finds."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, redacted
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What can be found: ``severity`` is note, warning or error, ``impact`` is what it does to people's work.
+
+    The rest is for its page in the docs: ``why`` says how it comes about and what is judged, ``mend`` what to do, and
+    ``example`` is a cause as a report may have it. Identifiers are stable: a rule may go, its number is not given to
+    another.
+    """
+
+    id: str
+    severity: str
+    title: str
+    impact: str
+    why: str
+    mend: str
+    example: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Remedy:
+    """``commands`` are safe to run as they are.
+
+    ``variables`` are play variables: with these in the play the finding is settled when the host is provisioned again.
+    """
+
+    text: str
+    commands: t.Sequence[str] = ()
+    variables: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One rule that a host breaks; empty strings stand where a user, context or variable does not apply."""
+
+    rule: Rule
+    cause: str
+    remedy: Remedy
+    user: str = ""
+    context: str = ""
+    variable: str = ""
+    source: Source | None = None
+
+    def result(self, host: str) -> dict[str, t.Any]:
+        """Return the finding as the report has it; its fingerprint holds no value and no line, so it survives edits."""
+        identity = "\0".join((self.rule.id, host, self.user, self.context, self.variable))
+        return {
+            "rule_id": self.rule.id,
+            "severity": self.rule.severity,
+            "title": self.rule.title,
+            "user": self.user,
+            "context": self.context,
+            "variable": self.variable,
+            "cause": redacted(self.cause),
+            "impact": self.rule.impact,
+            "source": self.source and self.source._asdict(),
+            "remedy": {
+                "text": redacted(self.remedy.text),
+                "safe_commands": list(self.remedy.commands),
+                "vars": self.remedy.variables if not credentials(str(self.remedy.variables)) else {},
+            },
+            "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
+        }

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The catalogue of drift rules: each family declares its rules beside the code that finds them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import (
+    directories,
+    go,
+    startup,
+    tools,
+    values,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
+
+_FAMILIES = (values, go, directories, tools, startup)
+RULES: tuple[Rule, ...] = tuple(
+    sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.id)
+)
+
+
+def findings(
+    declaration: Declaration,
+    observations: t.Sequence[Observation],
+    cells: t.Sequence[Cell],
+    tools: t.Sequence[PinnedTool],
+) -> list[Finding]:
+    """Return what is wrong, by rule and user; ``tools`` are the pinned ones."""
+    scene = Scene(declaration, observations, cells, tools)
+    found = [finding for family in _FAMILIES for finding in family.findings(scene)]
+    return sorted(found, key=lambda finding: (finding.rule.id, finding.user))

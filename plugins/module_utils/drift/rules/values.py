@@ -1,0 +1,222 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values of variables: against the declaration, among the contexts, and values that cannot be meant."""
+
+from __future__ import annotations
+
+import difflib
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.directories import not_absolute
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+DIFFERS = Rule(
+    "GD101",
+    "error",
+    "A value differs from the declaration",
+    "Go works with other paths or settings than elsewhere.",
+    why="""\
+Every declared variable is compared in every context with what a real process got there. A line in a user's own
+start-up file, a `go env -w` by hand, a changed managed file or a program that starts the process may have set
+another value; the source is the one that won, the cell's `shadowed` names those that lost.""",
+    mend="""\
+Where the source is a file that the collection manages, provision again. A user's own line is left alone: delete or
+correct it, or declare the value for that user, as the finding's `vars` say.""",
+    example="GOBIN is /tmp/b, from /home/alice/.profile:9, instead of /home/alice/go/bin",
+)
+CONTEXTS_DISAGREE = Rule(
+    "GD102",
+    "warning",
+    "Contexts disagree on a value that is not declared",
+    "The same command gives other results in an editor, a terminal and a service.",
+    why="""\
+A variable that is not declared may have any value, but one user's contexts must agree on it: a build that works in
+the terminal and fails in the editor is mostly this. The source is that of the value which the fewest contexts have.""",
+    mend="Declare the variable, so that every context gets one value, or delete the line that only some contexts read.",
+    example="login has https://goproxy.example.com,direct from built-in; ssh has off from /etc/environment:3",
+)
+PATH_ORDER = Rule(
+    "GD103",
+    "error",
+    "PATH lacks a declared directory, or has it in another order",
+    "Commands are not found, or others than the pinned ones run.",
+    why="""\
+The declared directories must be in PATH in their order; others may lie between them. A start-up file that sets PATH
+afresh, or puts a directory in front after the managed part has run, breaks that.""",
+    mend="Take the line that the source names out of the start-up file, or declare the order with `environment_path`.",
+    example="PATH is /usr/bin:/bin, set by /home/bob/.profile:12; it must hold, in this order, /usr/local/go/bin",
+)
+DEBUG_DIFFERS = Rule(
+    "GD104",
+    "error",
+    "A debug session and the terminals have another GOBIN or GOPROXY",
+    "What a debug session builds comes from other sources, or lands elsewhere, than what the terminal builds.",
+    why="""\
+A launch configuration has an environment of its own (`env`, `envFile`), which nobody sees in a terminal. A build
+for the debugger then fetches by another proxy or installs into another folder. This finding stands in the place of
+GD101 and GD102 for the debug session.""",
+    mend="Take the variable out of the launch configuration or of its envFile, or give it the value of the terminals.",
+    example="""\
+GOPROXY is off in debug sessions, from /home/alice/hello/.vscode/launch.json:9, and https://goproxy.example.com,direct
+in terminals""",
+)
+MISSPELT = Rule(
+    "GD105",
+    "warning",
+    "A variable looks like a misspelt one of Go's",
+    "Go does not know the name, so the setting has no effect.",
+    why="""\
+Names that begin with GO or CGO, are none that Go knows, and are nearly the same as one that it knows: in the
+declaration and in what processes get. Nothing complains about such a name by itself.""",
+    mend="Correct the name where it is set; in the play, in `environment_variables` or the user's `variables`.",
+    example="GOPAHT is set, which Go does not know; GOPATH may be meant",
+)
+CARRIAGE_RETURN = Rule(
+    "GD106",
+    "error",
+    "Values end in a carriage return",
+    "Paths that look right do not exist, and messages are garbled.",
+    why="""\
+A file with line ends of Windows (CR LF) gives each value an invisible last character. The shell, PAM and Go all
+keep it. There is one finding for each file, which stands in the place of GD101 for its values.""",
+    mend="Convert the file: `sed -i 's/\\r$//' FILE`. The finding's `safe_commands` name it.",
+    example="/home/alice/.profile has line ends of Windows: GOBIN of login ends in a carriage return",
+)
+RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN)
+
+# Rules of their own judge these.
+_OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
+_TERMINALS = ("login", "bash", "zsh", "fish")
+_DEBUG = "vscode_debug"
+# What Go reads beside the variables that its settings file may hold, and names like Go's that others use.
+_NAMES = """
+CGO_CFLAGS CGO_LDFLAGS GCCGOTOOLDIR GOCOVERDIR GODEBUG GOENV GOEXE GOGC GOGCCFLAGS GOHOSTARCH GOHOSTOS GOMAXPROCS
+GOMEMLIMIT GOMOD GOPLSCACHE GOPLS GORACE GOROOT GOROOT_BOOTSTRAP GOROOT_FINAL GOSSAFUNC GOTELEMETRY GOTELEMETRYDIR
+GOTMPDIR GOTRACEBACK GOVERSION GOWORK GO_ENV GO_EXTLINK_ENABLED GO_LDFLAGS
+"""
+_KNOWN = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
+
+
+def findings(scene: Scene) -> t.Iterator[Finding]:
+    debug = list(_debug_differs(scene))
+    told = {(finding.user, finding.context, finding.variable) for finding in debug}
+    yield from debug
+    for row in scene.rows:
+        yield from _path(scene, row)
+        for cell in row.cells.values():
+            if _plainly_differs(cell) and (cell.user, cell.context, cell.variable) not in told:
+                yield _differs(scene, cell)
+    yield from _conflicts(scene.cells, {(finding.user, finding.variable) for finding in debug})
+    yield from _carriage_returns(scene.cells)
+    yield from _misspelt(scene)
+
+
+def _plainly_differs(cell: Cell) -> bool:
+    return (
+        cell.variable not in _OWN_RULES
+        and cell.status in ("drift", "missing")
+        and not _has_carriage_return(cell)
+        and not not_absolute(cell)
+    )
+
+
+def _differs(scene: Scene, cell: Cell) -> Finding:
+    state = f"is {cell.actual}, from {cell.source}," if cell.actual else "is not set"
+    user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
+    remedy = Remedy(scene.mend(cell.source), variables={"environment_users": [user]} if cell.actual else {})
+    cause = f"{cell.variable} {state} instead of {cell.expected}"
+    return Finding(DIFFERS, cause, remedy, cell.user, cell.context, cell.variable, cell.source)
+
+
+def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
+    path = row.cells.get("PATH")
+    if path and path.status == "drift" and not row.foreign_go and not _has_carriage_return(path):
+        cause = f"PATH is {path.actual}, set by {path.source}; it must hold, in this order, {path.expected}"
+        yield row.finding(PATH_ORDER, cause, Remedy(scene.mend(path.source)), "PATH")
+
+
+def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        if cell.status == "conflict" and (cell.user, cell.variable) not in told:
+            groups.setdefault((cell.user, cell.variable), []).append(cell)
+    for (user, variable), group in groups.items():
+        values = "; ".join(
+            f"{c.context} has {c.actual} from {c.source}" if c.actual else f"{c.context} has none" for c in group
+        )
+        rarest = min(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
+        commonest = max(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
+        remedy = Remedy(
+            f"declare {variable}, so that every context gets one value",
+            variables={"environment_variables": {variable: commonest.actual or ""}},
+        )
+        yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
+
+
+def _debug_differs(scene: Scene) -> t.Iterator[Finding]:
+    for row in scene.rows:
+        for variable in ("GOBIN", "GOPROXY") if row.seen.context.name == _DEBUG else ():
+            actual = row.cells[variable].actual if variable in row.cells else None
+            terminals = _in_terminals(scene, row.user.account.name, variable)
+            if terminals and actual not in terminals:
+                others = " or ".join(value or "not set" for value in terminals)
+                cause = (
+                    f"{variable} is {actual} in debug sessions, from {row.source(variable)}, and {others} in terminals"
+                )
+                yield row.finding(
+                    DEBUG_DIFFERS, cause, Remedy(f"take {variable} out of what the source names"), variable
+                )
+
+
+def _in_terminals(scene: Scene, user: str, variable: str) -> list[str | None]:
+    cells = (cell for cell in scene.cells if (cell.user, cell.variable) == (user, variable))
+    return list(dict.fromkeys(cell.actual for cell in cells if cell.context in _TERMINALS and cell.status != "unknown"))
+
+
+def _has_carriage_return(cell: Cell) -> bool:
+    return (cell.actual or "").endswith("\r")
+
+
+def _carriage_returns(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
+    files: dict[tuple[str, Source | None], list[Cell]] = {}
+    for cell in cells:
+        if _has_carriage_return(cell):
+            place = Source("file", cell.source.file) if cell.source and cell.source.file else cell.source
+            files.setdefault((cell.user, place), []).append(cell)
+    for (user, place), group in files.items():
+        names = ", ".join(dict.fromkeys(f"{cell.variable} of {cell.context}" for cell in group))
+        cause = f"{place} has line ends of Windows: {names} ends in a carriage return"
+        first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
+        yield Finding(CARRIAGE_RETURN, cause, _converted(place), user, "", "", first)
+
+
+def _converted(place: Source | None) -> Remedy:
+    if place is None or place.file is None:
+        return Remedy("convert the file that sets it to line ends of Unix")
+    return Remedy(f"convert {place.file} to line ends of Unix, by sed -i 's/\\r$//'; then {CONVERGE}")
+
+
+def _misspelt(scene: Scene) -> t.Iterator[Finding]:
+    found = []
+    for row in scene.rows:
+        environment = row.seen.environment or {}
+        for name in sorted({*row.user.variables, *environment}):
+            meant = _nearest(name)
+            if meant:
+                sources = [item.source for item in row.seen.assignments if item.name == name]
+                cause = f"{name} is set, which Go does not know; {meant} may be meant"
+                remedy = Remedy(f"correct the name to {meant}, or delete the line")
+                found.append(row.finding(MISSPELT, cause, remedy, name, sources[-1] if sources else None))
+    yield from once_per_user(found)
+
+
+def _nearest(name: str) -> str:
+    """Return the variable of Go's that ``name`` may be meant for, or nothing."""
+    if not name.startswith(("GO", "CGO")) or name in _KNOWN:
+        return ""
+    return next(iter(difflib.get_close_matches(name, _KNOWN, 1, 0.82)), "")

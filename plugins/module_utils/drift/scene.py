@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All that the rules judge, put in order once."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+CONVERGE = "provision the host again with --tags environment"
+
+
+class PinnedTool(t.NamedTuple):
+    """One pinned tool as it was found; ``reason`` is empty where all is right, ``users`` where it is for everybody.
+
+    ``reservation`` says why it will not do for its Go, where the play does not force it.
+    """
+
+    name: str
+    package: str
+    version: str
+    go: str
+    path: str
+    reason: str
+    users: t.Sequence[str] = ()
+    reservation: str = ""
+
+    def result(self) -> dict[str, t.Any]:
+        """Return the tool's entry in the report."""
+        return dict(self._asdict(), users=list(self.users))
+
+
+class Row(t.NamedTuple):
+    """One observation and its cells by variable."""
+
+    seen: Observation
+    cells: t.Mapping[str, Cell]
+
+    @property
+    def user(self) -> UserEnvironment:
+        return self.seen.user
+
+    @property
+    def foreign_go(self) -> bool:
+        """Whether another go runs than the declared one: then whatever else differs may be that go's own."""
+        return "go" in self.cells and self.cells["go"].status == "drift"
+
+    def undeclared(self, variable: str) -> str:
+        """Return the value of a variable that the declaration leaves alone; empty where it has none, or is declared."""
+        cell = self.cells.get(variable)
+        return (cell.actual or "") if cell and cell.status in ("unmanaged", "conflict") else ""
+
+    def in_force(self, variable: str) -> str:
+        """Return the variable's value, empty where it has none or where it differs from a declared one."""
+        cell = self.cells.get(variable)
+        return (cell.actual or "") if cell and cell.status in ("ok", "unmanaged", "conflict") else ""
+
+    def source(self, variable: str) -> Source | None:
+        return self.cells[variable].source if variable in self.cells else None
+
+    def finding(
+        self, rule: Rule, cause: str, remedy: Remedy, variable: str = "", source: Source | None = None
+    ) -> Finding:
+        source = source or self.source(variable)
+        return Finding(rule, cause, remedy, self.user.account.name, self.seen.context.name, variable, source)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """A host as it was declared and as it was found; ``tools`` are the pinned ones."""
+
+    declaration: Declaration
+    observations: t.Sequence[Observation]
+    cells: t.Sequence[Cell]
+    tools: t.Sequence[PinnedTool] = ()
+
+    @functools.cached_property
+    def rows(self) -> list[Row]:
+        """Every observation that was answered, in order."""
+        cells: dict[tuple[str, str], dict[str, Cell]] = {}
+        for cell in self.cells:
+            cells.setdefault((cell.user, cell.context), {})[cell.variable] = cell
+        answered = [seen for seen in self.observations if seen.environment is not None]
+        return [Row(seen, cells.get((seen.user.account.name, seen.context.name), {})) for seen in answered]
+
+    @functools.cached_property
+    def repaired(self) -> frozenset[str]:
+        """The files in which provisioning sets right whatever they give a declared variable."""
+        files = (file for context in CONTEXTS for file in context.managed_files(self.declaration))
+        return frozenset(file.path for file in files if file.whole or file.as_owner)
+
+    def mend(self, source: Source | None) -> str:
+        """Return in words how a declared value comes back to what was declared."""
+        if source is None or source.line is None or source.file in self.repaired:
+            return CONVERGE
+        return f"delete or correct {source}, which provisioning leaves alone"
+
+
+def once_per_user(found: t.Iterable[Finding]) -> t.Iterator[Finding]:
+    """Make one finding, without a context, of those that one rule has about one variable of one user."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.rule.id, finding.user, finding.variable), []).append(finding)
+    for group in groups.values():
+        contexts: dict[str, list[str]] = {}
+        for finding in group:
+            contexts.setdefault(finding.cause, []).append(finding.context)
+        cause = "; ".join(f"{cause} (in {', '.join(names)})" for cause, names in contexts.items())
+        yield dataclasses.replace(group[0], cause=cause, context="")

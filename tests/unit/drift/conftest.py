@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host made up for the rules: a declaration, and observations that hold it but for what a test changes."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
+
+CONTEXT = {context.name: context for context in CONTEXTS}
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A declaration for the present user, and a way to observe what holds it but for what a test changes."""
+    goroot = tmp_path / "go"
+    (goroot / "bin").mkdir(parents=True)
+    (goroot / "bin/go").write_text("")
+    (goroot / "bin/go").chmod(0o755)
+    (goroot / "go.env").write_text("# c\nGOPROXY=https://u:secret@a.example,direct\n")
+    (goroot / "VERSION").write_text("go1.22.12\ntime x\n")
+    account = find_account(getpass.getuser())
+    user = UserEnvironment(
+        account, {"GOPATH": str(tmp_path)}, [str(goroot / "bin"), "/usr/local/bin", str(tmp_path / "bin")]
+    )
+    declaration = Declaration([user], str(goroot), [])
+
+    def seen(context="login", set_by=(), environment=None, answer=None, **changes):
+        env = {"PATH": ":".join([*user.path, "/usr/bin"]), "GOPATH": str(tmp_path), **(environment or {})}
+        told = {
+            "GOPATH": env["GOPATH"],
+            "GOROOT": str(goroot),
+            "GOVERSION": "go1.22.12",
+            "GOENV": str(tmp_path / "env"),
+        }
+        told.update({"GOPROXY": "https://u:secret@a.example,direct"}, **(answer or {}))
+        programs = {"go": [str(goroot / "bin/go")]}
+        made = Observation(user, CONTEXT[context], env, "", programs, GoAnswer(told), list(set_by))
+        return dataclasses.replace(made, **changes)
+
+    def judge(*observations, tools=()):
+        matrix = cells(declaration, observations, "1.22.12")
+        found = findings(declaration, observations, matrix, tools)
+        return {(c.context, c.variable): c for c in matrix}, found
+
+    seen.ids = lambda *observations, **more: [found.rule.id for found in judge(*observations, **more)[1]]
+    seen.judge, seen.goroot, seen.tmp, seen.declaration = judge, goroot, tmp_path, declaration
+    return seen
