@@ -5,59 +5,9 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-import pathlib
 import shlex
-import subprocess
-import typing as t
 
 import pytest
-
-PLAYBOOKS = pathlib.Path(__file__).parents[3] / "playbooks"
-
-
-@dataclasses.dataclass(frozen=True)
-class Play:
-    """The outcome of one run of a playbook; ``report`` is the drift report, where it wrote one."""
-
-    returncode: int
-    output: str
-    report: dict[str, t.Any] | None = None
-
-    @property
-    def findings(self) -> set[tuple[str, str, str, str]]:
-        found = (self.report or {})["findings"]
-        return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in found}
-
-    @property
-    def lines(self) -> set[tuple[str, int]]:
-        """The files and lines that findings name."""
-        sources = [finding["source"] for finding in (self.report or {})["findings"]]
-        return {(source["file"], source["line"]) for source in sources if source["line"]}
-
-
-@pytest.fixture
-def play(tmp_path):
-    """Run a playbook of the collection against the scenario's host."""
-
-    def run(name: str, *arguments: str, **variables: t.Any) -> Play:
-        if name == "drift":
-            variables["drift_report_dir"] = str(tmp_path)
-        command = [
-            "ansible-playbook",
-            "-i",
-            os.environ["MOLECULE_INVENTORY_FILE"],
-            PLAYBOOKS / f"{name}.yml",
-            *arguments,
-        ]
-        done = subprocess.run([*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False)
-        report = next(tmp_path.glob("*.json"), None)
-        return Play(done.returncode, done.stdout + done.stderr, json.loads(report.read_text()) if report else None)
-
-    return run
-
 
 # The ways in which a user starts a command.
 WAYS = {
