@@ -16,6 +16,12 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, groups_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.terminal import (
+    IN_SESSION,
+    TYPE,
+    Terminal,
+    end_session,
+)
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a start-up file that prints without end must not fill the memory.
@@ -69,14 +75,13 @@ def run(
 
     ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
     """
+    options: dict[str, t.Any] = {"env": dict(env), "cwd": cwd, "pass_fds": pass_fds}
     # Files, not pipes: a daemon that the command leaves behind would hold a pipe open, and the reader with it.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.monotonic()
-        process = _start(argv, account, env=dict(env), cwd=cwd, stdout=stdout, stderr=stderr, pass_fds=pass_fds)
-        try:
-            returncode: int | None = process.wait(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            returncode = None
+        options.update(stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True)
+        process = _start(argv, account, **options)
+        returncode = _returncode(process, start + timeout)
         seconds = time.monotonic() - start
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -84,10 +89,34 @@ def run(
         return Completed(argv, returncode, _text(stdout), _text(stderr), seconds)
 
 
+def run_in_terminal(
+    argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
+) -> Completed:
+    """Do what ``run`` does, with a terminal for standard input and output; all of its session ends in the end."""
+    with contextlib.closing(Terminal()) as terminal, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        start = time.monotonic()
+        streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": err}
+        process = _start([*IN_SESSION, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
+        terminal.hand_over()
+        terminal.copy(out, process, deadline=start + timeout, limit=_LONGEST_OUTPUT)
+        returncode = _returncode(process, start + timeout)
+        seconds = time.monotonic() - start
+        end_session(process.pid)
+        process.wait()
+        return Completed(argv, returncode, _text(out), _text(err), seconds)
+
+
+def _returncode(process: subprocess.Popen[bytes], deadline: float) -> int | None:
+    try:
+        return process.wait(timeout=max(0, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        return None
+
+
 def _start(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
     identity = _identity(account)
     try:
-        return subprocess.Popen(argv, stdin=subprocess.DEVNULL, start_new_session=True, **options, **identity)
+        return subprocess.Popen(argv, **options, **identity)
     except (OSError, subprocess.SubprocessError) as error:
         whose = f" as {account.name}" if account else ""
         raise DevserverError(

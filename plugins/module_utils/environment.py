@@ -15,6 +15,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, write_text
 
+# What runs already may take so long to take note of a change.
+_SECONDS = 20
+
 
 class _Edit(t.NamedTuple):
     file: ManagedFile
@@ -33,6 +36,7 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
         edits = _edits(declaration)
         if not check:
             _carry_out(missing, edits)
+            _tell(declaration, edits)
     except OSError as error:
         raise DevserverError(f"cannot render the environment: {error}", remedy="mend what it names") from error
     changes = Changes()
@@ -71,6 +75,12 @@ def _carry_out(missing: t.Sequence[tuple[Account, str]], edits: t.Sequence[_Edit
     for edit in edits:
         with acting_as(_actor(edit.file)):
             _write(edit)
+
+
+def _tell(declaration: Declaration, edits: t.Sequence[_Edit]) -> None:
+    paths = {edit.file.path for edit in edits}
+    for context in CONTEXTS if paths else ():
+        context.written(declaration, paths, _SECONDS)
 
 
 def _write(edit: _Edit) -> None:

@@ -16,13 +16,27 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
 
     Raises DevserverError where the marks in ``text`` are not one pair in order; ``path`` names the file in it.
     """
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline, lines, place = _parts(text, path)
     block = [BEGIN, *body.splitlines(), END]
+    if place:
+        return newline.join(lines[: place[0]] + block + lines[place[1] + 1 :])
+    return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
+
+
+def without_block(text: str, *, path: str) -> str:
+    """Return ``text`` without its managed block, where it has one; errors are those of ``with_block``."""
+    newline, lines, place = _parts(text, path)
+    return newline.join(lines[: place[0]] + lines[place[1] + 1 :]) if place else text
+
+
+def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None]:
+    """Return the line ending of ``text``, its lines, and the numbers of the block's first and last line."""
+    newline = "\r\n" if "\r\n" in text else "\n"
     lines = text.split(newline)
     begins = [number for number, line in enumerate(lines) if line.strip() == BEGIN]
     ends = [number for number, line in enumerate(lines) if line.strip() == END]
     if not begins and not ends:
-        return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
+        return newline, lines, None
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
         raise DevserverError(
             f"{path} line {min(begins + ends) + 1}: the marks of the managed block are broken",
@@ -30,7 +44,7 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
             remedy="delete what is left of the block and run again",
             path=path,
         )
-    return newline.join(lines[: begins[0]] + block + lines[ends[0] + 1 :])
+    return newline, lines, (begins[0], ends[0])
 
 
 def _ended(lines: list[str]) -> list[str]:

@@ -12,8 +12,23 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.cron import CronContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import SshContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.zsh import ZshContext
 
-CONTEXTS: t.Sequence[Context] = (GoEnvContext(), LoginContext(), BashContext(), SshContext())
+CONTEXTS: t.Sequence[Context] = (
+    GoEnvContext(),
+    LoginContext(),
+    BashContext(),
+    ZshContext(),
+    FishContext(),
+    SshContext(),
+    CronContext(),
+    SystemdUserContext(),
+    SystemdSystemContext(),
+)

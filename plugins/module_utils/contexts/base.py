@@ -21,7 +21,9 @@ PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}; typ
 
 HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 
-# What bash says of itself where it is interactive without a terminal.
+# What terminals take as commands, such as a colour, and other characters that show nothing.
+_CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
+# What bash says of itself where it is interactive without a terminal of its own.
 _NO_TERMINAL = re.compile("cannot set terminal process group|no job control in this shell")
 
 
@@ -54,8 +56,9 @@ def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
 class Probe(t.NamedTuple):
     """What a real process got: its environment, or None and the reason why that could not be found out.
 
-    ``seconds`` is how long its start-up took, ``noise`` the first line that the start-up printed, ``go_is`` what the
-    shell itself says that ``go`` is: a file, an alias, a function (empty where the context has no shell).
+    With an environment ``problem`` says what is amiss all the same. ``seconds`` is how long the start-up took,
+    ``noise`` the first line that it printed, ``go_is`` what the shell itself says that ``go`` is: a file, an alias, a
+    function (empty where the context has no shell).
     """
 
     environment: dict[str, str] | None
@@ -80,6 +83,10 @@ class Context(abc.ABC):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         """Return the files that carry the declaration into this context."""
 
+    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+        """Tell what runs already that those of ``paths`` that feed this context have been written."""
+        return  # Most contexts are new processes, which read their files themselves.
+
     @abc.abstractmethod
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         """Start a real process of ``account`` in this context and return what it got."""
@@ -92,15 +99,21 @@ class Context(abc.ABC):
         """
 
 
-def probe_of(done: Completed) -> Probe:
-    """Return what PRINT_ENVIRONMENT printed, or why it did not get to print."""
+def probe_of(done: Completed, *, added: t.Container[str] = ()) -> Probe:
+    """Return what PRINT_ENVIRONMENT printed, or why it did not get to print.
+
+    Variables that were ``added`` for the sake of the probe are left out.
+    """
     parts = done.stdout.split(_MARK)
     noise = _noise(parts[0], done.stderr)
     environment = printed_environment(done.stdout)
     if environment is not None:
-        return Probe(environment, "", done.seconds, noise, parts[-2].partition("\n")[0])
+        environment = {name: value for name, value in environment.items() if name not in added}
+        return Probe(environment, "", done.seconds, noise, parts[-2].partition("\n")[0].strip())
     if done.returncode is None:
-        return Probe(None, f"{done.argv[0]} did not come to an end in time", done.seconds, noise)
+        said = _last_words(done.stdout + done.stderr)
+        said = f"; it said last: {said}" if said else ""
+        return Probe(None, f"{done.argv[0]} did not come to an end in time{said}", done.seconds, noise)
     why = _last_words(done.stderr) or "a start-up file may leave the shell, or put another program in its place"
     problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}"
     return Probe(None, problem, done.seconds, noise)
@@ -124,4 +137,5 @@ def _last_words(output: str) -> str:
 
 
 def _lines(output: str) -> list[str]:
-    return [line for line in output.splitlines() if line.strip() and not _NO_TERMINAL.search(line)]
+    lines = (_CONTROL.sub("", line) for line in output.splitlines())
+    return [line for line in lines if line.strip() and not _NO_TERMINAL.search(line)]

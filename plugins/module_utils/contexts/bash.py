@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_in_terminal, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -44,7 +44,7 @@ class BashContext(Context):
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         argv = ["bash", "-i", "-c", PRINT_ENVIRONMENT]
-        return probe_of(run(argv, env=session_environment(account), account=account, timeout=timeout))
+        return probe_of(run_in_terminal(argv, env=session_environment(account), account=account, timeout=timeout))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Login shells: ``sh -l``, ``bash -l``, consoles and terminals over ssh."""
+"""Login shells: ``sh -l``, ``bash -l``, ``zsh -l``, ``fish -l``, consoles and terminals over ssh."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     probe_of,
     whole_file,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import SOURCE_SCRIPT, script_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import (
+    SOURCE_SCRIPT,
+    own_trace,
+    script_files,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
 # Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"
-_POSIX_SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash")
+_SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 
 
 class LoginContext(Context):
@@ -39,14 +44,21 @@ class LoginContext(Context):
         return [*script_files(declaration), whole_file(HOOK, SOURCE_SCRIPT)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if os.path.basename(account.shell) not in _POSIX_SHELLS:
+        if os.path.basename(account.shell) not in _SHELLS:
             return Probe(None, f"no context covers the start-up files of {account.shell} yet")
         argv = [account.shell, "-l", "-c", PRINT_ENVIRONMENT]
-        return probe_of(run(argv, env=session_environment(account), account=account, timeout=timeout))
+        with elsewhere(account) as folders:
+            env = dict(session_environment(account), **folders)
+            return probe_of(run(argv, env=env, account=account, timeout=timeout), added=folders)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)
+        own = own_trace(account, "-l", env=env, timeout=timeout)
+        if own is not None:
+            return own
         # bash reads the first of these three that is there, the other shells the last one only.
         names = [".bash_profile", ".bash_login"] if os.path.basename(account.shell) == "bash" else []
-        own = [os.path.join(account.home, name) for name in (*names, ".profile")]
-        return trace(["/etc/profile"], own, options=["--noprofile", "-l"], env=env, account=account, timeout=timeout)
+        first_of = [os.path.join(account.home, name) for name in (*names, ".profile")]
+        return trace(
+            ["/etc/profile"], first_of, options=["--noprofile", "-l"], env=env, account=account, timeout=timeout
+        )

@@ -24,9 +24,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 SERVICE = "/etc/pam.d/gopherops-go"
+# For the declared users alone: what other users start by su or sudo keeps the PATH it was started with.
+USERS_SERVICE = "/etc/pam.d/gopherops-go-users"
 FOLDER = "/etc/security/gopherops-go"
 ENVIRONMENT = "/etc/environment"
 HOOK = f"session include {os.path.basename(SERVICE)}\n"
+USERS_HOOK = f"session include {os.path.basename(USERS_SERVICE)}\n"
 
 _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
 _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
@@ -35,10 +38,10 @@ _LONGEST_LINE = 1024
 
 
 def managed_files(declaration: Declaration) -> list[ManagedFile]:
-    """Return the PAM service that others include, and the configuration it gives each user."""
-    rest = _system_path()
+    """Return the PAM services that others include, and the configuration they give each user."""
+    rest = system_path()
     wanted = {_configuration("everyone"): _render({}, declaration.path, rest)}
-    service = _PAM_ENV % _configuration("everyone")
+    service = ""
     for user in declaration.users:
         path = _configuration(f"user-{user.account.name}")
         wanted[path] = _render(user.variables, user.path, rest)
@@ -47,8 +50,9 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
     return [
         # PAM reads them as root; a user's variables may hold a proxy's password.
         *(whole_file(path, text, mode=0o600) for path, text in wanted.items()),
-        # The service comes before the removal of what it no longer names, so that it never names a missing file.
-        whole_file(SERVICE, service),
+        # The services come before the removal of what they no longer name, so that they never name a missing file.
+        whole_file(USERS_SERVICE, service),
+        whole_file(SERVICE, _PAM_ENV % _configuration("everyone") + USERS_HOOK),
         *(whole_file(path, None) for path in stale),
     ]
 
@@ -57,7 +61,8 @@ def _configuration(name: str) -> str:
     return os.path.join(FOLDER, name + ".conf")
 
 
-def _system_path() -> list[str]:
+def system_path() -> list[str]:
+    """Return the directories of the host's own PATH."""
     given = [item.value for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
     return (given[-1] if given else SYSTEM_PATH).split(":")
 

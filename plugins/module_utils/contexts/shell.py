@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the contexts of all POSIX shells share: one script, which each of them sources from its own start-up file."""
+"""What the contexts of shells share: one script for all POSIX ones, and the trace of the user's own shell."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import trace_fish
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import trace_zsh
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
 USERS = "/etc/gopherops/users"
@@ -75,6 +78,12 @@ def _render(user: UserEnvironment) -> str:
 
 def _path(directories: t.Sequence[str]) -> str:
     return " ".join(["__go_path", *map(shlex.quote, directories)]) if directories else ""
+
+
+def own_trace(account: Account, *options: str, env: t.Mapping[str, str], timeout: float) -> list[Assignment] | None:
+    """Return what the user's own shell assigns where it is started with ``options``; None for no zsh or fish."""
+    tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(os.path.basename(account.shell))
+    return tracer(options=options, env=env, account=account, timeout=timeout) if tracer else None
 
 
 def system_bashrc() -> str:

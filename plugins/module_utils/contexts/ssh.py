@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import tempfile
+import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
@@ -21,10 +23,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     block_in,
     probe_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files, own_trace
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
@@ -32,6 +35,10 @@ _SSHD = "/usr/sbin/sshd"
 _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _SERVICE = "/etc/pam.d/sshd"
 
+# The client runs as root, and the server's command by SHELL: the user's own would read the user's files as root.
+_CLIENT = {"PATH": SYSTEM_PATH, "SHELL": "/bin/sh"}
+# What the server says of each session that goes well.
+_ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
 # The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
 _CONFIGURATION = """\
 HostKey {folder}/host
@@ -57,21 +64,25 @@ class SshContext(Context):
         return [*pam.managed_files(declaration), block_in(_SERVICE, pam.HOOK, first=False)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder:
+        with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder, elsewhere(account) as added:
             os.chmod(folder, 0o711)
-            _lay_out(folder)
-            return probe_of(run(_client(folder, account), env=session_environment(account), timeout=timeout))
+            _lay_out(folder, added)
+            done = run(_client(folder, account), env=_CLIENT, timeout=timeout)
+            return probe_of(done._replace(stderr=_ADMITTED.sub("", done.stderr)), added=added)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         found = pam.assignments(_SERVICE, account)
+        given = dict(session_environment(account), **{item.name: item.value for item in found})
+        own = own_trace(account, env=given, timeout=timeout)
+        if own is not None:
+            return found + own
         if os.path.basename(account.shell) != "bash":
             return found
         # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
-        env = dict(session_environment(account), **{item.name: item.value for item in found})
-        return found + trace(bashrc_files(account), options=["--norc"], env=env, account=account, timeout=timeout)
+        return found + trace(bashrc_files(account), options=["--norc"], env=given, account=account, timeout=timeout)
 
 
-def _lay_out(folder: str) -> None:
+def _lay_out(folder: str, added: t.Mapping[str, str]) -> None:
     for name in ("host", "user"):
         made = run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"], env={"PATH": SYSTEM_PATH})
         if not made.ok:
@@ -79,7 +90,9 @@ def _lay_out(folder: str) -> None:
     # sshd reads the public key with the user's rights, whatever the umask was; the private ones stay 0600.
     os.chmod(f"{folder}/user.pub", 0o644)
     _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
-    _write(f"{folder}/sshd_config", _CONFIGURATION.format(folder=folder) + (read_text(_SSHD_CONFIG) or ""))
+    given = " ".join(f"{name}={value}" for name, value in added.items())
+    own = _CONFIGURATION.format(folder=folder) + (f"SetEnv {given}\n" if given else "")
+    _write(f"{folder}/sshd_config", own + (read_text(_SSHD_CONFIG) or ""))
 
 
 def _write(path: str, text: str) -> None:
@@ -101,6 +114,8 @@ def _client(folder: str, account: Account) -> list[str]:
         "UserKnownHostsFile": folder + "/known_hosts",
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
+        # The quickest where the host's configuration allows it: the standard one takes as long as all the rest.
+        "KexAlgorithms": "^curve25519-sha256",
         "LogLevel": "ERROR",
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]

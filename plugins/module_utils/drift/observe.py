@@ -12,7 +12,7 @@ import sys
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import (
@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.go_command imp
     go_env,
     without_traces,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 # Looked at even where the declaration is silent: these decide what a build does.
@@ -40,7 +41,8 @@ class GoAnswer(t.NamedTuple):
 class Observation:
     """What a process of ``user`` got in ``context``.
 
-    ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
+    ``environment`` is None, and ``problem`` says why, where no process could be asked; with an
+    environment ``problem`` says what is amiss all the same. ``programs`` lists for each
     name that was looked for all programs on the PATH that the user can run, first the one that runs. ``seconds``,
     ``noise`` and ``go_is`` are those of the probe.
     """
@@ -64,30 +66,85 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
     """
     pairs = [(user, context) for user in declaration.users for context in CONTEXTS if context.applies_to(user.account)]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-        return list(pool.map(lambda pair: _observation(declaration, pair[0], pair[1], names, timeout), pairs))
+        probes = [pool.submit(_probe, user, context, declaration, timeout) for user, context in pairs]
+        traces = [pool.submit(_assignments, user, context, timeout) for user, context in pairs]
+        answers = _Answers(pool, ["go", *names], timeout)
+        # As each probe comes to its end, what it got is asked about; an environment that is known already is not.
+        asked = [answers.about(user, probe.result().environment) for (user, _context), probe in zip(pairs, probes)]
+        return [_observation(*found) for found in zip(pairs, probes, traces, asked)]
+
+
+class _Answer(t.NamedTuple):
+    programs: t.Mapping[str, t.Sequence[str]]
+    go: GoAnswer
+
+
+class _Answers:
+    """What an environment leads to, found out once for each user and environment."""
+
+    def __init__(self, pool: concurrent.futures.Executor, names: t.Sequence[str], timeout: float) -> None:
+        self._pool = pool
+        self._names = names
+        self._timeout = timeout
+        self._known: dict[t.Any, concurrent.futures.Future[_Answer]] = {}
+
+    def about(
+        self, user: UserEnvironment, environment: t.Mapping[str, str] | None
+    ) -> concurrent.futures.Future[_Answer] | None:
+        if environment is None:
+            return None
+        key = (user.account, *sorted(item for item in environment.items() if _matters(item[0], user)))
+        if key not in self._known:
+            self._known[key] = self._pool.submit(self._ask, user, environment)
+        return self._known[key]
+
+    def _ask(self, user: UserEnvironment, environment: t.Mapping[str, str]) -> _Answer:
+        try:
+            programs = executables(self._names, environment.get("PATH", ""), user.account)
+        except (DevserverError, OSError) as error:
+            return _Answer({}, GoAnswer({}, str(error)))
+        return _Answer(programs, _ask_go(programs["go"], environment, user, self._timeout))
+
+
+def _matters(variable: str, user: UserEnvironment) -> bool:
+    """Return whether go's answer may depend on ``variable``."""
+    known = variable in PERSISTENT_VARIABLES or variable in user.variables or variable in ("HOME", "PATH")
+    return known or variable.startswith(("GO", "CGO_", "XDG_"))
+
+
+def _probe(user: UserEnvironment, context: Context, declaration: Declaration, timeout: float) -> Probe:
+    try:
+        return context.probe(user.account, declaration, timeout)
+    except (DevserverError, OSError) as error:
+        return Probe(None, str(error))
+
+
+def _assignments(user: UserEnvironment, context: Context, timeout: float) -> list[Assignment]:
+    try:
+        return context.assignments(user.account, timeout)
+    except (DevserverError, OSError):
+        return []  # What the probe got stays true, wherever it came from.
 
 
 def _observation(
-    declaration: Declaration, user: UserEnvironment, context: Context, names: t.Sequence[str], timeout: float
+    pair: tuple[UserEnvironment, Context],
+    probe: concurrent.futures.Future[Probe],
+    trace: concurrent.futures.Future[list[Assignment]],
+    asked: concurrent.futures.Future[_Answer] | None,
 ) -> Observation:
-    try:
-        probe = context.probe(user.account, declaration, timeout)
-        if probe.environment is None:
-            return Observation(user, context, None, probe.problem, seconds=probe.seconds, noise=probe.noise)
-        programs = executables(["go", *names], probe.environment.get("PATH", ""), user.account)
-        return Observation(
-            user,
-            context,
-            probe.environment,
-            programs=programs,
-            go=_ask_go(programs["go"], probe.environment, user, timeout),
-            assignments=context.assignments(user.account, timeout),
-            seconds=probe.seconds,
-            noise=probe.noise,
-            go_is=probe.go_is,
-        )
-    except (DevserverError, OSError) as error:
-        return Observation(user, context, None, str(error))
+    got = probe.result()
+    answer = asked.result() if asked else _Answer({}, GoAnswer({}))
+    return Observation(
+        *pair,
+        got.environment,
+        got.problem,
+        programs=answer.programs,
+        go=answer.go,
+        assignments=trace.result() if asked else (),
+        seconds=got.seconds,
+        noise=got.noise,
+        go_is=got.go_is,
+    )
 
 
 def _ask_go(go: t.Sequence[str], environment: t.Mapping[str, str], user: UserEnvironment, timeout: float) -> GoAnswer:

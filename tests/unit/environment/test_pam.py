@@ -21,6 +21,7 @@ def pam(tmp_path, monkeypatch):
     """A folder in the place of /etc: writes the files of a declaration and reads a user's assignments back."""
     monkeypatch.setattr(pam_context, "FOLDER", str(tmp_path))
     monkeypatch.setattr(pam_context, "SERVICE", str(tmp_path / "gopherops-go"))
+    monkeypatch.setattr(pam_context, "USERS_SERVICE", str(tmp_path / "gopherops-go-users"))
     monkeypatch.setattr(pam_context, "ENVIRONMENT", str(tmp_path / "environment"))
 
     def write(declaration):

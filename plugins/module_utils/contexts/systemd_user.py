@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""User services: what a user's own systemd manager gives its units, from environment.d(5)."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+    Context,
+    ManagedFile,
+    Probe,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+
+# After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
+_NAME = "environment.d/zz-gopherops-go.conf"
+_EVERYONE = os.path.join("/etc", _NAME)
+_GENERATORS = ("/usr/lib/systemd", "/usr/local/lib/systemd", "/etc/systemd")
+# The weakest first; of files with one name only that of the strongest folder counts.
+_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
+_LINE = re.compile(r"([^\0]*)\0(\d+):\s*([A-Za-z_]\w*)=(.*)")
+
+
+class SystemdUserContext(Context):
+    """A unit of the user's manager where that runs, else what the manager's generators would give it."""
+
+    name = "systemd_user"
+
+    def applies_to(self, account: Account) -> bool:
+        return systemd.manager_runs() and os.path.isdir(account.home) and bool(_generators())
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        if not _generators():
+            return []
+        return [
+            whole_file(_EVERYONE, _path(declaration.path) if declaration.path else None),
+            *(_file(user) for user in declaration.users),
+        ]
+
+    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+        # The managers that run read their files again; their units are left alone. What that leaves is told as drift.
+        for user in declaration.users:
+            account = user.account
+            if _runs(account) and (_EVERYONE in paths or _file(user).path in paths):
+                reload = ["systemctl", "--user", "daemon-reload"]
+                run(reload, env=_environment(account), account=account, timeout=timeout)
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if not _runs(account):
+            return Probe(_generated(account, timeout))
+        done = systemd.environment_of_unit([], timeout, account=account, env=_environment(account))
+        if not done.ok and not _runs(account):
+            return Probe(_generated(account, timeout))  # It has ended with the user's last session.
+        if not done.ok:
+            return Probe(None, f"the manager of {account.name} started no unit: {done.complaint}", done.seconds)
+        given = systemd.environment_printed(done)
+        coming = _generated(account, timeout)
+        late = sorted(name for name, value in coming.items() if name.isupper() and given.get(name) != value)
+        late = [name for name in late if name not in session_environment(account) or name == "PATH"]
+        return Probe(given, _stale(late) if late else "", done.seconds)
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        # As the user, who says what lies in some of these folders.
+        argv = ["grep", "-HnZ", "-D", "skip", "", *_configuration(account)]
+        done = run(argv, env=session_environment(account), account=account, timeout=timeout)
+        lines = (_LINE.match(line) for line in done.stdout.splitlines())
+        return [
+            Assignment(name, systemd.unquoted(value), Source("file", file, int(number)))
+            for file, number, name, value in (line.groups() for line in lines if line)
+        ]
+
+
+def _file(user: UserEnvironment) -> ManagedFile:
+    # It may hold a proxy's password; and what lies in a home is reached with that user's rights.
+    path = os.path.join(user.account.home, ".config", _NAME)
+    text = systemd.render(user, _path(user.path), dollar="$$")
+    return whole_file(path, text, mode=0o600, owner=user.account)._replace(as_owner=True)
+
+
+def _path(directories: t.Sequence[str]) -> str:
+    """Return the line that puts ``directories`` before what the manager has itself, or was given by other files."""
+    start = systemd.quoted(":".join(directories), "$$")[1:-1]
+    return f'PATH="{start}:${{PATH:-{SYSTEM_PATH}}}"\n' if directories else ""
+
+
+def _generators() -> list[str]:
+    folders = (os.path.join(folder, "user-environment-generators/*") for folder in _GENERATORS)
+    return sorted((path for folder in folders for path in glob.glob(folder)), key=os.path.basename)
+
+
+def _configuration(account: Account) -> list[str]:
+    folders = (
+        os.path.join(glob.escape(folder.replace("~", account.home)), "environment.d/*.conf") for folder in _FOLDERS
+    )
+    files = {os.path.basename(path): path for folder in folders for path in sorted(glob.glob(folder))}
+    return [os.devnull, *(files[name] for name in sorted(files))]
+
+
+def _generated(account: Account, timeout: float) -> dict[str, str]:
+    """Return what a manager of ``account`` that starts now would give its units: its generators are asked."""
+    given = session_environment(account)
+    for generator in _generators():
+        done = run([generator], env=given, account=account, timeout=timeout)
+        pairs = (line.partition("=") for line in done.stdout.splitlines() if "=" in line)
+        given.update({name: systemd.unquoted(value) for name, _separator, value in pairs})
+    return given
+
+
+def _runs(account: Account) -> bool:
+    # A manager that is still starting, or ending, answers nobody.
+    if not os.path.isdir(f"/run/user/{account.uid}/systemd"):
+        return False
+    return run(["systemctl", "--quiet", "is-active", f"user@{account.uid}.service"], env={"PATH": SYSTEM_PATH}).ok
+
+
+def _environment(account: Account) -> dict[str, str]:
+    return dict(session_environment(account), XDG_RUNTIME_DIR=f"/run/user/{account.uid}")
+
+
+def _stale(names: t.Sequence[str]) -> str:
+    return (
+        f"the user's running manager has other values of {', '.join(names)} than its files give: it has not read them"
+        " again ('systemctl --user daemon-reload'), or a session has imported its own"
+    )

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows fish's start-up files and notes which file and line assigned which variable.
+
+fish's own trace names neither file nor line. Its events do: a handler of each variable says by whom it was called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+
+# In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
+# followed, and those that go knows wherever they are set.
+_NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
+_SCRIPT = r"""
+for __name in (cat $__fish_config_dir/{conf.d/*,config}.fish $__fish_sysconf_dir/{conf.d/*,config}.fish 2>/dev/null \
+        | string match -ar '[A-Z][A-Z0-9_]+') $__names
+    functions --query __trace_$__name; and continue
+    function __trace_$__name --on-variable $__name --inherit-variable __name
+        printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
+    end
+end
+for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
+    test -r $__file; and source $__file
+end
+functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
+"""
+# What fish makes where it is missing, by the variable that says where its parent is.
+_OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
+_NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
+_CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file (\S.*?)$", re.DOTALL | re.MULTILINE)
+# The file, "not-autoloaded" and the like, the line.
+_DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
+
+
+def trace_fish(
+    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float
+) -> list[Assignment]:
+    """Read the start-up files of a fish with ``options`` and return every assignment in them, in order."""
+    argv = ["fish", *options, "--no-config", "-c", f"set __names {_NAMES}\n{_SCRIPT}"]
+    with elsewhere(account) as folders:
+        done = run(argv, env=dict(env, **folders), account=account, timeout=timeout)
+    return fish_assignments(done.stderr, account.home)
+
+
+def fish_assignments(noted: str, home: str) -> list[Assignment]:
+    """Return the assignments in what the handlers noted, with fish's ``~`` taken back."""
+    found = []
+    for name, value, place in _NOTED.findall(noted):
+        defined, called = _DEFINED.match(place), _CALLER.search(place)
+        if defined:
+            found.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))
+        elif called:
+            file = re.sub(r"\A~(?=/)", lambda _tilde: home, called.group(2))
+            found.append(Assignment(name, value, Source("file", file, int(called.group(1)))))
+    return found
+
+
+@contextlib.contextmanager
+def elsewhere(account: Account) -> t.Iterator[dict[str, str]]:
+    """Yield the variables that keep a fish of ``account`` from making folders in its home; none for other shells.
+
+    They name a temporary folder, and only instead of one that is missing: there is nothing in it to be read.
+    """
+    missing = [name for name, path in _OWN_FOLDERS.items() if not os.path.isdir(os.path.join(account.home, path))]
+    if not missing or os.path.basename(account.shell) != "fish":
+        yield {}
+        return
+    with tempfile.TemporaryDirectory(prefix="gopherops-fish-") as folder:
+        if os.geteuid() == 0:
+            os.chown(folder, account.uid, account.gid)
+        yield dict.fromkeys(missing, folder)
