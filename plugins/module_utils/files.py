@@ -43,27 +43,31 @@ def open_at_once(path: str, flags: int) -> int:
 def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: bool = True) -> None:
     """Replace the file in one step; a link is followed, not replaced.
 
-    With ``keep`` an existing file keeps its own mode and owner, else it gets those that are given too.
+    With ``keep`` an existing file keeps its own mode and owner, else it gets those that are given too. Only root can
+    give a file to somebody else: any other user fails where it would have to, and is not asked to for a new file.
     """
     target = os.path.realpath(path)
+    owned = os.geteuid() == 0
     try:
         if keep and os.path.exists(target):
             status = os.stat(target)
-            mode, uid, gid = status.st_mode & 0o7777, status.st_uid, status.st_gid
-        _replace(target, text.encode("utf-8", "surrogateescape"), mode, uid, gid)
+            mode, uid, gid, owned = status.st_mode & 0o7777, status.st_uid, status.st_gid, True
+        _replace(target, text.encode("utf-8", "surrogateescape"), mode, (uid, gid) if owned else None)
     except OSError as error:
         raise DevserverError(
-            f"cannot write {path}: {error.strerror}", remedy="make its folder writable", path=path
+            f"cannot write {path}: {error.strerror}",
+            remedy="make its folder writable, and the file its user's own",
+            path=path,
         ) from error
 
 
-def _replace(target: str, content: bytes, mode: int, uid: int, gid: int) -> None:
+def _replace(target: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-            if os.geteuid() == 0:
-                os.fchown(file.fileno(), uid, gid)
+            if owner:
+                os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())

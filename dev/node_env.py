@@ -1,0 +1,32 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The node packages that tests compare with: installed by a lock file's hashes, where the machine has npm."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from dev.checkout import CACHE, REQUIREMENTS
+from dev.command import run
+
+FOLDER = CACHE / "node"
+MODULES = FOLDER / "node_modules"
+
+
+def ensure(log: Path) -> bool:
+    """Install what requirements/node locks; return False where there is no npm, which only tests would miss."""
+    npm = shutil.which("npm")
+    if npm is None:
+        return False
+    source = REQUIREMENTS / "node"
+    lock = FOLDER / "package-lock.json"
+    if MODULES.is_dir() and lock.is_file() and lock.read_bytes() == (source / lock.name).read_bytes():
+        return True
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    shutil.copytree(source, FOLDER)
+    # The lock names no registry: npm asks the one that this machine is configured for, and verifies by hash.
+    arguments = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(CACHE / "npm")]
+    run([npm, "ci", *arguments], log=log, cwd=FOLDER)
+    return True

@@ -1,0 +1,146 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: jsonc_merge
+short_description: Sets and removes keys in a file of JSON with comments
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Edits settings of VS Code, C(launch.json), C(devcontainer.json) and the like where they stand. Comments, trailing
+    commas, indentation, line ends, a byte order mark, and the order of keys stay; so do the file's owner and mode.
+  - A file that already says what is asked for is left alone, however it is written.
+  - A comment is never lost. One that stands inside a value that is replaced or removed stays in that value's place.
+  - Of a key that stands several times in an object the last one counts. It is the one that is changed; all of them are
+    removed.
+  - A file that is no JSON with comments is refused, with line and column, and left as it is.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  path:
+    description: The file. A link is followed.
+    type: path
+    required: true
+  values:
+    description:
+      - What the file shall say, as nested dictionaries. Keys that are not named stay as they are; lists and everything
+        else are set as a whole.
+      - A key is a name as it stands, dots in it mean nothing.
+      - Where a dictionary is to be merged into a V(null), that is replaced; where it meets text, a number or a list,
+        the file is refused.
+    type: dict
+    default: {}
+  remove:
+    description:
+      - Paths to take away, each a list of names and, in arrays, of indexes that count from 0. They are taken away one
+        after the other, before O(values) are set.
+      - What is not there is no error.
+    type: list
+    elements: list
+    default: []
+  user:
+    description:
+      - The account with whose rights the file is reached. Name it for a file in a user's home, so that a link there
+        cannot lead root astray.
+      - The user must own the file, or be able to create it.
+    type: str
+  create:
+    description: Whether a missing file is made, with the folders above it. Without it a missing file is an error.
+    type: bool
+    default: false
+  mode:
+    description: Permissions of a new file, in octal and in quotes. One that is there keeps its own.
+    type: raw
+    default: '0644'
+notes:
+  - The difference holds the whole file. Give the task C(diff=false) where that holds secrets; credentials in URLs are
+    left out in any case.
+"""
+
+EXAMPLES = r"""
+- name: Keep VS Code's Go extension from updating pinned tools
+  gopherops.devserver.jsonc_merge:
+    path: /home/alice/.vscode-server/data/Machine/settings.json
+    user: alice
+    create: true
+    values:
+      go.toolsManagement.autoUpdate: false
+      go.toolsEnvVars:
+        GOTOOLCHAIN: local
+    remove:
+      - [go.gopath]
+      - [go.toolsEnvVars, GOROOT]
+  become: true
+"""
+
+RETURN = r"""
+path:
+  description: The file.
+  returned: success
+  type: str
+  sample: /home/alice/.vscode-server/data/Machine/settings.json
+"""
+
+import json
+import re
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Remove
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.file import edit_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+
+ARGUMENT_SPEC = {
+    "path": {"type": "path", "required": True},
+    "values": {"type": "dict", "default": {}},
+    "remove": {"type": "list", "elements": "list", "default": []},
+    "user": {"type": "str"},
+    "create": {"type": "bool", "default": False},
+    "mode": {"type": "raw", "default": "0644"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    module.no_log_values.update(credentials(json.dumps(params)))
+    try:
+        edits: list[Edit] = [Remove(_path(path)) for path in params["remove"]]
+        edits.append(Merge(params["values"]))
+        mode = _mode(params["mode"]) if params["create"] else None
+        with acting_as(find_account(params["user"]) if params["user"] else None):
+            changes = edit_file(params["path"], edits, mode=mode, check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    module.exit_json(path=params["path"], **changes.result())
+
+
+def _path(words: list[t.Any]) -> list[str | int]:
+    if not words or not all(isinstance(word, (str, int)) and not isinstance(word, bool) for word in words):
+        raise DevserverError(
+            f"remove has {words!r}, which is no path",
+            expected="a list of names and indexes, such as [go.toolsEnvVars, GOROOT]",
+            remedy="correct the entry",
+        )
+    return words
+
+
+def _mode(given: t.Any) -> int:
+    if isinstance(given, int) and 0 <= given <= 0o7777:
+        return given  # YAML has read the octal number already.
+    if not re.fullmatch("0?[0-7]{3,4}", str(given)):
+        raise DevserverError(f"mode is {given!r}", expected="octal digits, such as '0644'", remedy="correct mode")
+    return int(given, 8)
+
+
+if __name__ == "__main__":
+    main()
