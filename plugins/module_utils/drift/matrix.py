@@ -92,7 +92,7 @@ class _Row:
 
     def _path(self) -> Cell:
         wanted, actual = self._seen.user.path, self._environment.get("PATH")
-        status = "ok" if _in_order(wanted, (actual or "").split(":")) else "drift"
+        status = "ok" if in_order(wanted, (actual or "").split(":")) else "drift"
         return self._cell("PATH", ":".join(wanted), actual, status, self._sources("PATH"))
 
     def _go(self) -> Cell:
@@ -165,7 +165,7 @@ def _same_file(one: str, other: str) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
+def in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
     """Return whether ``wanted`` stand in ``entries`` in that order; others may lie between."""
     positions = [entries.index(directory) if directory in entries else -1 for directory in dict.fromkeys(wanted)]
     return -1 not in positions and positions == sorted(positions)

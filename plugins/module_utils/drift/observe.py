@@ -25,7 +25,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 # Looked at even where the declaration is silent: these decide what a build does.
-WATCHED = ("GOPROXY", "GOSUMDB", "GOFLAGS", "GO111MODULE", "CGO_ENABLED")
+_MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE")
+WATCHED = (*_MODULES, "GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH")
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
 _WORKERS = 4 * (os.cpu_count() or 1) if sys.version_info >= (3, 9) else 1
 
@@ -150,7 +151,7 @@ def _observation(
 def _ask_go(go: t.Sequence[str], environment: t.Mapping[str, str], user: UserEnvironment, timeout: float) -> GoAnswer:
     if not go:
         return GoAnswer({}, "no go on PATH")
-    names = {*WATCHED, *user.variables, "GOROOT", "GOVERSION", "GOENV"} - NEEDS_C_COMPILER
+    names = {*WATCHED, *user.variables, "GOROOT", "GOVERSION", "GOENV", "GOHOSTOS", "GOHOSTARCH"} - NEEDS_C_COMPILER
     env = without_traces(environment)
     try:
         return GoAnswer(go_env(go[0], *sorted(names), env=env, account=user.account, timeout=timeout))

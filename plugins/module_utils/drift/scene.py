@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
@@ -39,6 +40,23 @@ class PinnedTool(t.NamedTuple):
         return dict(self._asdict(), users=list(self.users))
 
 
+class Setting(t.NamedTuple):
+    """One setting of an editor's file, by its full name; ``inner`` says where the keys of an object stand."""
+
+    name: str
+    value: t.Any
+    source: Source
+    inner: t.Mapping[str, Source] = {}
+
+
+class EditorFile(t.NamedTuple):
+    """A file of an editor's that a user has: ``kind`` is settings, launch (one configuration) or devcontainer."""
+
+    user: UserEnvironment
+    kind: str
+    settings: t.Sequence[Setting]
+
+
 class Row(t.NamedTuple):
     """One observation and its cells by variable."""
 
@@ -53,6 +71,10 @@ class Row(t.NamedTuple):
     def foreign_go(self) -> bool:
         """Whether another go runs than the declared one: then whatever else differs may be that go's own."""
         return "go" in self.cells and self.cells["go"].status == "drift"
+
+    def late(self, variable: str) -> bool:
+        """Whether what runs already has not seen the variable's rendered value, which is a finding of its own."""
+        return re.search(rf"\b{re.escape(variable)}\b", self.seen.problem) is not None
 
     def undeclared(self, variable: str) -> str:
         """Return the value of a variable that the declaration leaves alone; empty where it has none, or is declared."""
@@ -82,6 +104,7 @@ class Scene:
     observations: t.Sequence[Observation]
     cells: t.Sequence[Cell]
     tools: t.Sequence[PinnedTool] = ()
+    editor_files: t.Sequence[EditorFile] = ()
 
     @functools.cached_property
     def rows(self) -> list[Row]:

@@ -27,6 +27,7 @@ def world(tmp_path):
     (goroot / "bin/go").write_text("")
     (goroot / "bin/go").chmod(0o755)
     (goroot / "go.env").write_text("# c\nGOPROXY=https://u:secret@a.example,direct\n")
+    (goroot / "go.env").chmod(0o600)
     (goroot / "VERSION").write_text("go1.22.12\ntime x\n")
     account = find_account(getpass.getuser())
     user = UserEnvironment(

@@ -12,15 +12,19 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding 
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import (
+    building,
     directories,
+    editor,
     go,
+    modules,
+    settings_file,
     startup,
     tools,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, PinnedTool, Scene
 
-_FAMILIES = (values, go, directories, tools, startup)
+_FAMILIES = (values, go, directories, tools, modules, building, startup, editor, settings_file)
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.id)
 )
@@ -31,8 +35,9 @@ def findings(
     observations: t.Sequence[Observation],
     cells: t.Sequence[Cell],
     tools: t.Sequence[PinnedTool],
+    editor_files: t.Sequence[EditorFile] = (),
 ) -> list[Finding]:
     """Return what is wrong, by rule and user; ``tools`` are the pinned ones."""
-    scene = Scene(declaration, observations, cells, tools)
+    scene = Scene(declaration, observations, cells, tools, editor_files)
     found = [finding for family in _FAMILIES for finding in family.findings(scene)]
     return sorted(found, key=lambda finding: (finding.rule.id, finding.user))

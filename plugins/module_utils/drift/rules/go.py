@@ -151,7 +151,7 @@ _ALIAS = re.compile(r"go is (aliased to|an? (global |suffix )?alias for|a (shell
 def findings(scene: Scene) -> t.Iterator[Finding]:
     for row in scene.rows:
         yield from _alias(row)
-        yield from _which_go(row)
+        yield from () if row.late("PATH") else _which_go(row)
         yield from _answer(scene, row)
     yield from _persisted(scene)
     yield from once_per_user(found for row in scene.rows for found in (*_copies(row), *_exported(row), *_goenv(row)))

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import Process, extension_hosts
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Row, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS
 
 NOISY = Rule(
     "GD701",
@@ -33,6 +37,30 @@ network are the usual reasons.""",
 See what takes so long: `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`, and make it start when it is used.""",
     example="the start-up of login took 4.2 s",
 )
+NOT_SEEN = Rule(
+    "GD703",
+    "warning",
+    "A running user manager has not seen the rendered environment",
+    "User services keep the old values, while new terminals have the new ones.",
+    why="""\
+The user's systemd manager reads its files when it starts and when it is told to. Its files give other values than
+what it gives its units. The differing variables are not told again as GD101, GD103 or GD2xx of that context.""",
+    mend="""\
+`systemctl --user daemon-reload` as the user, or log out of all sessions; nothing that runs is restarted for it.""",
+    example="the user's running manager has other values of GOPATH than its files give",
+)
+OLD_SERVER = Rule(
+    "GD704",
+    "warning",
+    "A running VS Code server has not seen the rendered environment",
+    "The editor builds and debugs with old values until its server is restarted.",
+    why="""\
+The extension host of a VS Code server keeps the environment in which it was started, for days. The environment of
+each such process of the listed users is read from /proc and compared with the declaration. What `go.toolsEnvVars`
+adds later is not in it.""",
+    mend="In VS Code: 'Remote-SSH: Kill VS Code Server on Host…', then connect again; or 'Developer: Reload Window'.",
+    example="the extension host with the process id 4711 has other values of GOBIN, PATH",
+)
 UNKNOWN = Rule(
     "GD901",
     "warning",
@@ -44,7 +72,7 @@ file that it reads is broken. The cells of that context are `unknown`, which nev
     mend="Mend what the cause names. Then ask again.",
     example="bash ended with 3 before the command ran: a start-up file may leave the shell",
 )
-RULES = (NOISY, SLOW, UNKNOWN)
+RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN)
 
 _SLOW_SECONDS = 3.0
 
@@ -55,13 +83,30 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy("mend what the cause names"))
     for row in scene.rows:
         yield from _start_up(row)
+    hosts = extension_hosts()
+    for user in scene.declaration.users:
+        yield from _old_servers(user, hosts)
 
 
 def _start_up(row: Row) -> t.Iterator[Finding]:
     name = row.seen.context.name
+    if row.seen.problem:
+        remedy = Remedy("run systemctl --user daemon-reload as the user, or log out of all sessions")
+        yield row.finding(NOT_SEEN, row.seen.problem, remedy)
     if row.seen.noise:
         remedy = Remedy("delete what prints, or put it behind '[ -t 1 ] &&'")
         yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}", remedy)
     if row.seen.seconds > _SLOW_SECONDS:
         remedy = Remedy("see what takes so long by 'bash -lixc exit', and let it start when it is used")
         yield row.finding(SLOW, f"the start-up of {name} took {row.seen.seconds:.1f} s", remedy)
+
+
+def _old_servers(user: UserEnvironment, hosts: t.Sequence[Process]) -> t.Iterator[Finding]:
+    for host in hosts:
+        late = [name for name, value in user.variables.items() if host.environment.get(name, "") != value]
+        late += [] if in_order(user.path, host.environment.get("PATH", "").split(":")) else ["PATH"]
+        if late and host.uid == user.account.uid:
+            cause = f"the extension host with the process id {host.pid} has other values of {', '.join(late)}"
+            remedy = Remedy("in VS Code: 'Remote-SSH: Kill VS Code Server on Host', then connect again")
+            yield Finding(OLD_SERVER, cause, remedy, user.account.name, "vscode_server", "", PROCESS)
+            return  # One such finding is enough for a user.

@@ -109,7 +109,11 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
     for row in scene.rows:
         yield from _path(scene, row)
         for cell in row.cells.values():
-            if _plainly_differs(cell) and (cell.user, cell.context, cell.variable) not in told:
+            if (
+                _plainly_differs(cell)
+                and not row.late(cell.variable)
+                and (cell.user, cell.context, cell.variable) not in told
+            ):
                 yield _differs(scene, cell)
     yield from _conflicts(scene.cells, {(finding.user, finding.variable) for finding in debug})
     yield from _carriage_returns(scene.cells)
@@ -135,7 +139,8 @@ def _differs(scene: Scene, cell: Cell) -> Finding:
 
 def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
-    if path and path.status == "drift" and not row.foreign_go and not _has_carriage_return(path):
+    told = row.foreign_go or row.late("PATH")
+    if path and path.status == "drift" and not told and not _has_carriage_return(path):
         cause = f"PATH is {path.actual}, set by {path.source}; it must hold, in this order, {path.expected}"
         yield row.finding(PATH_ORDER, cause, Remedy(scene.mend(path.source)), "PATH")
 

@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The extension hosts of VS Code servers that run on this host: a reading of /proc."""
+
+from __future__ import annotations
+
+import glob
+import os
+import typing as t
+
+
+class Process(t.NamedTuple):
+    """A running process: its owner, and the environment in which it was started."""
+
+    pid: int
+    uid: int
+    environment: dict[str, str]
+
+
+def extension_hosts(proc: str = "/proc") -> list[Process]:
+    """Return the processes that run extensions for VS Code or code-server, oldest number first."""
+    found = (_extension_host(folder) for folder in glob.glob(os.path.join(proc, "[0-9]*")))
+    return sorted(process for process in found if process)
+
+
+def _extension_host(folder: str) -> Process | None:
+    try:
+        words = _read(os.path.join(folder, "cmdline"))
+        if "--type=extensionHost" not in words or not any(word.endswith("bootstrap-fork") for word in words):
+            return None
+        pairs = (entry.partition("=") for entry in _read(os.path.join(folder, "environ")))
+        environment = {name: value for name, _separator, value in pairs if name}
+        return Process(int(os.path.basename(folder)), os.stat(folder).st_uid, environment)
+    except OSError:
+        return None  # It has ended, or is not ours to look into.
+
+
+def _read(path: str) -> list[str]:
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return file.read().split("\0")

@@ -1,0 +1,194 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of VS Code: settings, launch configurations, dev containers. Pure reading of what was parsed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import (
+    DEPRECATED,
+    FICTIONAL,
+    LAUNCH_ATTRIBUTES,
+    SETTINGS,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+FICTIONAL_SETTING = Rule(
+    "GD801",
+    "warning",
+    "A setting that no version of the Go extension knows",
+    "The setting has no effect, and nothing says so.",
+    why="""\
+VS Code passes over unknown names that begin with `go.`. Guides and assistants name some that never existed, such as
+`go.delvePath`. The names are those of the extension's versions 0.42 to 0.57.""",
+    mend="Delete it, or use the setting that the remedy names.",
+    example="/home/alice/.vscode-server/data/Machine/settings.json:7: go.delvePath does not exist",
+)
+DEPRECATED_SETTING = Rule(
+    "GD802",
+    "note",
+    "A deprecated setting of the Go extension",
+    "It may stop to have an effect with the next update of the extension.",
+    why="The extension's own package.json marks it as deprecated.",
+    mend="Use what takes its place, which the remedy names.",
+    example="/home/alice/.vscode-server/data/Machine/settings.json:9: go.logging.level is deprecated",
+)
+SHADOWING_SETTING = Rule(
+    "GD803",
+    "warning",
+    "A setting of the editor overrules the declaration",
+    "The editor works with other paths or another Go than the terminal.",
+    why="""\
+`go.goroot`, `go.gopath`, `go.toolsGopath` and `go.alternateTools` take the place of what the environment says, and
+`go.toolsEnvVars` and `terminal.integrated.env.linux` put other values into it. One with the declared value is no
+finding.""",
+    mend="Delete the setting, or give it the declared value.",
+    example="/home/bob/.vscode-server/data/Machine/settings.json:4: go.goroot is /opt/go instead of /usr/local/go",
+)
+CONTAINER_DISAGREES = Rule(
+    "GD804",
+    "error",
+    "go.toolsEnvVars and remoteEnv disagree",
+    "In the dev container the editor's tools and the terminal build with different settings.",
+    why="""\
+remoteEnv reaches what VS Code starts in a dev container, terminals included; go.toolsEnvVars reaches the Go tools
+alone and wins there. The variables that decide where modules come from and where things lie must agree. Values that
+refer to others by `${…}` are left out.""",
+    mend="Set the variable in one of the two places, or give both the same value.",
+    example="GOPROXY is off in go.toolsEnvVars (settings.json:12) and https://goproxy.example.com in remoteEnv",
+)
+TOOLS_UPDATED = Rule(
+    "GD805",
+    "warning",
+    "The Go extension updates the tools by itself",
+    "The editor runs the latest tools instead of the pinned ones, as soon as it has fetched them.",
+    why="""\
+`go.toolsManagement.autoUpdate` installs new versions into GOBIN without asking, and with GOTOOLCHAIN=auto, whatever
+the environment says.""",
+    mend="Set `go.toolsManagement.autoUpdate` to false and `go.toolsManagement.checkForUpdates` to off.",
+    example="/home/alice/.vscode-server/data/Machine/settings.json:5: go.toolsManagement.autoUpdate is true",
+)
+LAUNCH_ATTRIBUTE = Rule(
+    "GD806",
+    "warning",
+    "A launch configuration has an attribute that does not exist",
+    "The debug session starts without it, and nothing says so.",
+    why="""\
+The attributes of configurations of type `go` are those of the extension's versions 0.42 to 0.57, and VS Code's own.
+`dlv-dap` is a value of `debugAdapter` and no `mode`.""",
+    mend="Delete it, or use what the remedy names.",
+    example="/home/alice/hello/.vscode/launch.json:8: dlvToolPath does not exist",
+)
+RULES = (
+    FICTIONAL_SETTING,
+    DEPRECATED_SETTING,
+    SHADOWING_SETTING,
+    CONTAINER_DISAGREES,
+    TOOLS_UPDATED,
+    LAUNCH_ATTRIBUTE,
+)
+
+_MUST_AGREE = ["GOROOT", "GOPATH", "GOMODCACHE", "GOBIN", "GOPROXY", "GOSUMDB", "GOPRIVATE", "GOTOOLCHAIN", "GOFLAGS"]
+_ENVIRONMENTS = ("go.toolsEnvVars", "terminal.integrated.env.linux")
+_PATHS = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
+
+
+def findings(scene: Scene) -> t.Iterator[Finding]:
+    for file in scene.editor_files:
+        if file.kind == "settings":
+            yield from _settings(file, scene.declaration.goroot)
+        elif file.kind == "launch":
+            yield from _launch(file)
+    yield from _disagreements(scene.editor_files)
+
+
+def _settings(file: EditorFile, goroot: str) -> t.Iterator[Finding]:
+    for setting in file.settings:
+        name = setting.name
+        if name.startswith("go.") and name not in SETTINGS:
+            yield _unknown(FICTIONAL_SETTING, file, setting, SETTINGS)
+        elif name in DEPRECATED:
+            yield _deprecated(file, setting)
+        elif name == "go.toolsManagement.autoUpdate" and setting.value is True:
+            remedy = Remedy("set it to false, and go.toolsManagement.checkForUpdates to off")
+            yield _finding(TOOLS_UPDATED, file, setting, "is true", remedy)
+        yield from _shadowing(file, setting, dict(file.user.variables, GOROOT=goroot))
+
+
+def _launch(file: EditorFile) -> t.Iterator[Finding]:
+    for setting in file.settings:
+        if setting.name in DEPRECATED:
+            yield _deprecated(file, setting)
+        elif setting.name not in LAUNCH_ATTRIBUTES:
+            yield _unknown(LAUNCH_ATTRIBUTE, file, setting, LAUNCH_ATTRIBUTES)
+        elif setting.name == "mode" and setting.value == "dlv-dap":
+            remedy = Remedy('write "debugAdapter": "dlv-dap", and a mode such as "auto"')
+            yield _finding(LAUNCH_ATTRIBUTE, file, setting, "is dlv-dap, which is a debugAdapter", remedy)
+
+
+def _unknown(rule: Rule, file: EditorFile, setting: Setting, known: t.Iterable[str]) -> Finding:
+    near = difflib.get_close_matches(setting.name, list(known), 1, 0.8)
+    better = FICTIONAL.get(setting.name) or (near[0] if near else "")
+    remedy = Remedy(f"use {better}" if better else "delete it")
+    return _finding(rule, file, setting, "does not exist", remedy)
+
+
+def _deprecated(file: EditorFile, setting: Setting) -> Finding:
+    return _finding(DEPRECATED_SETTING, file, setting, "is deprecated", Remedy(f"use {DEPRECATED[setting.name]}"))
+
+
+def _shadowing(file: EditorFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
+    remedy = Remedy("delete it, or give it the declared value")
+    wanted = declared.get(_PATHS.get(setting.name, ""))
+    if setting.name in _PATHS and setting.value and setting.value != wanted:
+        yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value} instead of {wanted}", remedy)
+    elif setting.name == "go.toolsGopath" and setting.value:
+        yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value}, where the pinned tools are not", remedy)
+    elif setting.name == "go.alternateTools" and isinstance(setting.value, dict):
+        go, wanted = setting.value.get("go"), os.path.join(declared["GOROOT"], "bin/go")
+        if go and os.path.realpath(str(go)) != os.path.realpath(wanted):
+            yield _finding(SHADOWING_SETTING, file, setting, f"has go {go} instead of {wanted}", remedy, "go")
+    elif setting.name in _ENVIRONMENTS and isinstance(setting.value, dict):
+        for name, value in setting.value.items():
+            if name in declared and str(value) != declared[name] and "${" not in str(value):
+                yield _finding(
+                    SHADOWING_SETTING, file, setting, f"has {name}={value}, declared is {declared[name]}", remedy, name
+                )
+
+
+def _disagreements(files: t.Sequence[EditorFile]) -> t.Iterator[Finding]:
+    for one in files:
+        for other in files:
+            tools, remote = _named(one, "settings", "go.toolsEnvVars"), _named(other, "devcontainer", "remoteEnv")
+            if tools and remote and one.user == other.user:
+                yield from _disagreement(one.user, tools, remote)
+
+
+def _named(file: EditorFile, kind: str, name: str) -> Setting | None:
+    found = (one for one in file.settings if one.name == name and isinstance(one.value, dict))
+    return next(found, None) if file.kind == kind else None
+
+
+def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.Iterator[Finding]:
+    for name in _MUST_AGREE:
+        one, other = tools.value.get(name), remote.value.get(name)
+        if None not in (one, other) and one != other and "${" not in f"{one}{other}":
+            source, there = tools.inner.get(name, tools.source), remote.inner.get(name, remote.source)
+            cause = f"{name} is {one} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
+            remedy = Remedy(f"set {name} in one of the two places")
+            yield Finding(CONTAINER_DISAGREES, cause, remedy, user.account.name, "devcontainer", name, source)
+
+
+def _finding(rule: Rule, file: EditorFile, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
+    context = "vscode_debug" if file.kind == "launch" else "vscode_server"
+    source: Source = setting.inner.get(inner, setting.source)
+    cause = f"{source}: {setting.name} {what}"
+    variable = f"{setting.name}.{inner}" if inner else setting.name
+    return Finding(rule, cause, remedy, file.user.account.name, context, variable, source)

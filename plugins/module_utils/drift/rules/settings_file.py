@@ -1,0 +1,91 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings file that ``go env -w`` writes, where it is not what go can read."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file, text_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+NO_EFFECT = Rule(
+    "GD902",
+    "warning",
+    "A line of Go's settings file has no effect",
+    "A setting that somebody made is not in force.",
+    why="""\
+go takes lines of the form NAME=value whose name it knows, and passes over all others without a word: a missing `=`,
+a small letter, an `export` in front, a variable that is not Go's. Lines that begin with # are comments.""",
+    mend="Correct or delete the line. A variable that is not Go's belongs into `environment_variables`.",
+    example="/home/alice/.config/go/env:7 has no effect: 'export GOFLAGS=-v'",
+)
+NOT_UTF8 = Rule(
+    "GD903",
+    "warning",
+    "Go's settings file is not UTF-8",
+    "Paths with other bytes in them do not exist, and go's own output is garbled.",
+    why="The file holds bytes that are no UTF-8. It was written in another encoding, or is no text.",
+    mend="Write the line anew, or convert the file by `iconv -f LATIN1 -t UTF-8`.",
+    example="/home/alice/.config/go/env:4 is not UTF-8",
+)
+UNREADABLE = Rule(
+    "GD904",
+    "error",
+    "Go's settings file cannot be read",
+    "go works without what is set in it, or fails.",
+    why="""\
+The file is not the user's to read, is a directory or a pipe, or is larger than 8 MiB. It is read with the rights of
+its user alone.""",
+    mend="Give it back to its user (`chown`), or move it away and provision again.",
+    example="cannot read /home/alice/.config/go/env: Permission denied",
+)
+RULES = (NO_EFFECT, NOT_UTF8, UNREADABLE)
+
+_SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=")
+
+
+def findings(scene: Scene) -> t.Iterator[Finding]:
+    files = {(row.user.account, settings_file(row.seen)): None for row in scene.rows}
+    for account, path in files:
+        try:
+            text = text_of(path, account)
+        except DevserverError as error:
+            remedy = Remedy("give it back to its user, or move it away and provision again")
+            yield Finding(UNREADABLE, error.what, remedy, account.name, "", "", Source("file", path))
+        else:
+            yield from _lines(path, (text or "").split("\n"), account)
+
+
+def _lines(path: str, lines: t.Sequence[str], account: Account) -> t.Iterator[Finding]:
+    """Judge the lines; one finding for each rule, at the first such line."""
+    useless = [number for number, line in enumerate(lines, 1) if _has_no_effect(line)]
+    if useless:
+        others = f" (and {len(useless) - 1} more)" if len(useless) > 1 else ""
+        cause = f"{path}:{useless[0]} has no effect: {_shown(lines[useless[0] - 1])!r}{others}"
+        remedy = Remedy(f"correct or delete that line of {shlex.quote(path)}")
+        yield Finding(NO_EFFECT, cause, remedy, account.name, "", "", Source("file", path, useless[0]))
+    foreign = next((number for number, line in enumerate(lines, 1) if re.search("[\udc80-\udcff]", line)), None)
+    if foreign:
+        remedy = Remedy("write the line anew, or convert the file by iconv")
+        source = Source("file", path, foreign)
+        yield Finding(NOT_UTF8, f"{source} is not UTF-8", remedy, account.name, "", "", source)
+
+
+def _has_no_effect(line: str) -> bool:
+    """Return whether go passes over a line that is neither empty nor a comment; GOROOT has a rule of its own."""
+    match = _SETTING.match(line)
+    name = match.group(1) if match else ""
+    return bool(line.strip()) and not line.startswith("#") and name not in PERSISTENT_VARIABLES | {"GOROOT"}
+
+
+def _shown(line: str) -> str:
+    return line[:80].encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,54 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data: what VS Code's Go extension knows (0.42 to 0.57). Taken from its package.json; add what later ones bring."""
+
+from __future__ import annotations
+
+_SETTINGS = """
+go.addTags go.alternateTools go.buildFlags go.buildOnSave go.buildTags go.coverMode go.coverOnSave
+go.coverOnSingleTest go.coverOnSingleTestFile go.coverOnTestPackage go.coverShowCounts go.coverageDecorator
+go.coverageOptions go.delveConfig go.diagnostic.vulncheck go.disableConcurrentTests go.editorContextMenuCommands
+go.enableCodeLens go.experiments go.formatFlags go.formatTool go.generateTestsFlags go.gopath go.goroot go.inferGopath
+go.inlayHints.assignVariableTypes go.inlayHints.compositeLiteralFields go.inlayHints.compositeLiteralTypes
+go.inlayHints.constantValues go.inlayHints.functionTypeParameters go.inlayHints.ignoredError
+go.inlayHints.parameterNames go.inlayHints.rangeVariableTypes go.installDependenciesWhenBuilding
+go.languageServerFlags go.lintFlags go.lintOnSave go.lintTool go.logging.level go.playground go.removeTags
+go.showWelcome go.survey.prompt go.tasks.provideDefault go.terminal.activateEnvironment go.testEnvFile go.testEnvVars
+go.testExplorer.alwaysRunBenchmarks go.testExplorer.concatenateMessages go.testExplorer.enable
+go.testExplorer.packageDisplayMode go.testExplorer.showDynamicSubtestsInEditor go.testExplorer.showOutput go.testFlags
+go.testOnSave go.testTags go.testTimeout go.toolsEnvVars go.toolsGopath go.toolsManagement.autoUpdate
+go.toolsManagement.checkForUpdates go.toolsManagement.go go.trace.server go.useLanguageServer go.vetFlags go.vetOnSave
+gopls
+"""
+# The extension reads buildEnvVars too, though its package.json does not say so.
+SETTINGS = frozenset(_SETTINGS.split()) | {"go.toolsManagement.buildEnvVars"}
+
+# With what takes their place.
+DEPRECATED = {
+    "go.buildOnSave": "the diagnostics of the language server",
+    "go.logging.level": "the command 'Developer: Set Log Level'",
+    "remotePath": "substitutePath",
+}
+
+_LAUNCH = """
+apiVersion args asRoot backend buildFlags console coreFilePath cwd debugAdapter dlvFlags dlvLoadConfig env envFile
+followExec followExecRegex goroutineFilters hideSystemGoroutines host logDest logOutput maxArrayValues maxStringLen
+mode output outputMode port processId program remotePath showGlobalVariables showLog showPprofLabels showRegisters
+stackTraceDepth stderrTo stdinFrom stdoutTo stopOnEntry substitutePath trace traceDirPath waitFor
+"""
+# Those that VS Code itself takes in every launch configuration.
+_EDITOR = """
+name type request preLaunchTask postDebugTask internalConsoleOptions presentation debugServer serverReadyAction linux
+osx windows
+"""
+LAUNCH_ATTRIBUTES = frozenset(_LAUNCH.split()) | frozenset(_EDITOR.split())
+
+# Found in guides, known to no version, and what does it instead.
+FICTIONAL = {
+    "go.delvePath": "go.alternateTools with the key dlv",
+    "go.dlvPath": "go.alternateTools with the key dlv",
+    "dlvPath": "go.alternateTools with the key dlv, in the settings",
+    "dlvArgs": "dlvFlags",
+    "dlvToolPath": "go.alternateTools with the key dlv, in the settings",
+}

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rules about an editor's files, on parsed settings."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import editor
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+PATH = "/h/settings.json"
+
+
+def judge(world: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str, str, int | None]]:
+    """Return rule, variable and line of each finding; the settings of a file stand in lines 1, 2 and so on."""
+    user = world.declaration.users[0]
+    made = [
+        EditorFile(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
+    ]
+    found = editor.findings(Scene(world.declaration, [], [], [], made))
+    return [(finding.rule.id, finding.variable, finding.source.line) for finding in found if finding.source]
+
+
+def _setting(line: int, item: tuple[str, t.Any]) -> Setting:
+    inner = (
+        {name: Source("file", PATH, line * 10 + n) for n, name in enumerate(item[1])}
+        if isinstance(item[1], dict)
+        else {}
+    )
+    return Setting(*item, Source("file", PATH, line), inner)
+
+
+SETTINGS: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
+    "what is real": ({"go.useLanguageServer": True, "gopls": {}, "editor.tabSize": 4}, []),
+    "no update": ({"go.toolsManagement.autoUpdate": False, "go.toolsManagement.buildEnvVars": {}}, []),
+    "an invention": ({"go.delvePath": "/x"}, [("GD801", "go.delvePath", 1)]),
+    "a slip of the pen": ({"x": 1, "go.toolEnvVars": {}}, [("GD801", "go.toolEnvVars", 2)]),
+    "deprecated": ({"go.buildOnSave": "off"}, [("GD802", "go.buildOnSave", 1)]),
+    "another GOROOT": ({"go.goroot": "/opt/go"}, [("GD803", "go.goroot", 1)]),
+    "no GOROOT": ({"go.goroot": None, "go.gopath": ""}, []),
+    "another GOPATH": ({"go.gopath": "/x"}, [("GD803", "go.gopath", 1)]),
+    "a place of its own for tools": ({"go.toolsGopath": "/x"}, [("GD803", "go.toolsGopath", 1)]),
+    "another go": ({"go.alternateTools": {"dlv": "/d", "go": "/x"}}, [("GD803", "go.alternateTools.go", 11)]),
+    "other variables": ({"go.toolsEnvVars": {"A": "1", "GOPATH": "/x"}}, [("GD803", "go.toolsEnvVars.GOPATH", 11)]),
+    "variables that refer to others": ({"terminal.integrated.env.linux": {"GOPATH": "${env:HOME}/go"}}, []),
+    "updates": ({"go.toolsManagement.autoUpdate": True}, [("GD805", "go.toolsManagement.autoUpdate", 1)]),
+    "values of any form": (
+        {"go.toolsEnvVars": [1], "go.alternateTools": "x", "terminal.integrated.env.linux": None},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_settings(world: t.Any, case: str) -> None:
+    values, expected = SETTINGS[case]
+    assert judge(world, ("settings", values)) == expected
+
+
+def test_settings_with_the_declared_values_are_none(world: t.Any) -> None:
+    gopath = world.declaration.users[0].variables["GOPATH"]
+    values = {
+        "go.goroot": str(world.goroot),
+        "go.gopath": gopath,
+        "go.toolsEnvVars": {"GOPATH": gopath},
+        "go.alternateTools": {"go": f"{world.goroot}/bin/go"},
+    }
+    assert judge(world, ("settings", values)) == []
+
+
+LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
+    "what is real": ({"name": "x", "type": "go", "request": "launch", "mode": "auto", "debugAdapter": "dlv-dap"}, []),
+    "an invention": ({"name": "x", "dlvToolPath": "/x"}, [("GD806", "dlvToolPath", 2)]),
+    "an adapter as a mode": ({"mode": "dlv-dap"}, [("GD806", "mode", 1)]),
+    "deprecated": ({"remotePath": "/x"}, [("GD802", "remotePath", 1)]),
+}
+
+
+@pytest.mark.parametrize("case", LAUNCH)
+def test_launch_configurations(world: t.Any, case: str) -> None:
+    values, expected = LAUNCH[case]
+    assert judge(world, ("launch", values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"),
+    [
+        ({"GOPROXY": "off"}, []),
+        ({"GOPROXY": "direct"}, [("GD804", "GOPROXY", 10)]),
+        ({"GOPROXY": "${containerEnv:GOPROXY}"}, []),
+        ({"GOFLAGS": "-x"}, []),
+        ("nothing", []),
+    ],
+)
+def test_tools_and_container(world: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:
+    settings = {"go.toolsEnvVars": {"GOPROXY": "off"}}
+    assert judge(world, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected

@@ -1,0 +1,74 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The readings of /proc that rules judge by."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount, mount_of, mounts, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import extension_hosts
+from hypothesis import given
+from hypothesis import strategies as st
+
+LINES = """\
+22 28 0:21 / /proc rw,nosuid - proc proc rw
+28 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+40 28 0:40 / /home rw,relatime shared:2 master:3 - nfs4 nas:/home rw,vers=4.2
+41 28 0:41 / /srv/with\\040space rw,noexec - tmpfs tmpfs rw
+42 28 0:42 / /home rw - ext4 /dev/sdb1 rw
+"""
+
+
+def test_the_last_mount_of_a_place_hides_the_others() -> None:
+    mounted = parse(LINES)
+    assert len(mounted) == 5
+    assert mount_of("/home/alice/go", mounted) == Mount("/home", "ext4", frozenset({"rw"}))
+    assert mount_of("/homework", mounted) == mounted[1]
+    assert mount_of("/srv/with space/x", mounted) == Mount("/srv/with space", "tmpfs", frozenset({"rw", "noexec"}))
+
+
+@given(st.text())
+def test_anything_is_read_without_complaint(text: str) -> None:
+    for mount in parse(text):
+        assert mount.kind
+
+
+POINTS = st.lists(st.text("abc \n\\/", min_size=1), min_size=1).map(
+    lambda parts: os.path.normpath("/" + "/".join(parts))
+)
+
+
+@given(POINTS)
+def test_every_mount_point_survives_its_escapes(point: str) -> None:
+    point = "/" + point.lstrip("/")
+    escaped = "".join(f"\\{ord(one):03o}" if one in " \t\n\\" else one for one in point)
+    assert parse(f"1 2 0:1 / {escaped} rw - ext4 x rw\n") == [Mount(point, "ext4", frozenset({"rw"}))]
+
+
+def test_the_mounts_of_this_machine_hold_the_root() -> None:
+    assert mount_of("/", mounts()) is not None
+
+
+@pytest.mark.parametrize(
+    ("words", "found"), [(["/x/out/bootstrap-fork", "--type=extensionHost"], True), (["--type=extensionHost"], False)]
+)
+def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
+    command = [sys.executable, "-c", "print(flush=True); input()", *words]
+    with subprocess.Popen(command, env={"GOPATH": "/old"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        seen = {host.pid: host for host in extension_hosts()}
+        process.communicate(b"\n")
+    assert (process.pid in seen) == found
+    if found:
+        assert (seen[process.pid].uid, seen[process.pid].environment["GOPATH"]) == (os.geteuid(), "/old")
+
+
+def test_a_process_that_ends_meanwhile_is_none(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "77").mkdir()
+    assert extension_hosts(str(tmp_path)) == []

@@ -1,0 +1,375 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each rule on one observation, or a few, that break it and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pwd
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import directories, findings, startup
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+
+PROFILE = "/h/.profile"
+
+
+def declare(world: t.Any, **variables: str) -> None:
+    """Add to what is declared for the world's user."""
+    world.declaration.users[0].variables.update(variables)
+
+
+def set_by(name: str, value: str, line: int = 3) -> list[Assignment]:
+    return [Assignment(name, value, Source("file", PROFILE, line))]
+
+
+ANSWERS = {
+    "a single proxy": ({"GOPROXY": "https://a.example"}, ["GD501"]),
+    "a single proxy that is off": ({"GOPROXY": "off"}, []),
+    "direct alone": ({"GOPROXY": "direct"}, ["GD502"]),
+    "direct first": ({"GOPROXY": "direct,https://a.example"}, ["GD502"]),
+    "direct first, by the other separator": ({"GOPROXY": "direct|https://a.example"}, ["GD502"]),
+    "a proxy and a fallback": ({"GOPROXY": "https://a.example|direct"}, []),
+    "plain http": ({"GOPROXY": "http://a.example,direct"}, ["GD503"]),
+    "plain http second": ({"GOPROXY": "https://a.example,http://b.example"}, ["GD503"]),
+    "plain http on this host": ({"GOPROXY": "http://localhost:3000,http://127.0.0.1,http://[::1]:80/x"}, []),
+    "plain http to a name that begins so": ({"GOPROXY": "http://localhost.example,direct"}, ["GD503"]),
+    "no checksum database": ({"GOSUMDB": "off"}, ["GD504"]),
+    "another checksum database": ({"GOSUMDB": "sum.golang.google.cn"}, []),
+    "everything private": ({"GOPRIVATE": "*", "GONOSUMDB": "*"}, ["GD504"]),
+    "everything without checksums": ({"GONOSUMDB": "a.example,*"}, ["GD504"]),
+    "some without checksums": ({"GOPRIVATE": "a.example/*", "GONOSUMDB": "a.example/*"}, []),
+    "insecure": ({"GOINSECURE": "a.example"}, ["GD505"]),
+    "go may switch": ({"GOTOOLCHAIN": "auto"}, ["GD601"]),
+    "go may switch from a minimum on": ({"GOTOOLCHAIN": "go1.22.1+auto"}, ["GD601"]),
+    "go may not switch": ({"GOTOOLCHAIN": "local"}, []),
+    "flags": ({"GOFLAGS": "-mod=mod"}, ["GD602"]),
+    "modules off": ({"GO111MODULE": "off"}, ["GD603"]),
+    "modules on": ({"GO111MODULE": "on"}, []),
+    "another target": ({"GOOS": "windows", "GOHOSTOS": "linux"}, ["GD604"]),
+    "the host as target": ({"GOOS": "linux", "GOHOSTOS": "linux"}, []),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_what_go_answers(world: t.Any, case: str) -> None:
+    answer, expected = ANSWERS[case]
+    assert world.ids(world(answer=answer), world("goenv", answer=answer)) == expected
+
+
+DECLARED = {
+    "GOPROXY": ("https://a.example", []),
+    "GOTOOLCHAIN": ("auto", []),
+    "GOFLAGS": ("-mod=mod", []),
+    "GO111MODULE": ("off", []),
+    "GOPRIVATE": ("a.example/*", []),
+    "GOSUMDB": ("off", ["GD504"]),
+    "GOINSECURE": ("a.example", ["GD505"]),
+}
+
+
+@pytest.mark.parametrize("variable", DECLARED)
+def test_what_is_declared_is_decided_but_for_what_protects_everyone(world: t.Any, variable: str) -> None:
+    value, expected = DECLARED[variable]
+    declare(world, **{variable: value})
+    assert world.ids(world(answer={variable: value}, environment={variable: value})) == expected
+
+
+def test_a_declared_proxy_over_http_is_told(world: t.Any) -> None:
+    declare(world, GOPROXY="http://a.example")
+    assert world.ids(world(answer={"GOPROXY": "http://a.example"})) == ["GD503"]
+
+
+def test_a_policy_that_drifts_is_told_once(world: t.Any) -> None:
+    declare(world, GOSUMDB="sum.golang.org")
+    assert world.ids(world(answer={"GOSUMDB": "off"})) == ["GD101"]
+
+
+def test_one_finding_for_all_contexts_names_them(world: t.Any) -> None:
+    answer = {"GOSUMDB": "off"}
+    (finding,) = world.judge(world(answer=answer), world("bash", answer=answer))[1]
+    assert (finding.context, finding.variable) == ("", "GOSUMDB")
+    assert finding.cause.endswith("(in login, bash)")
+
+
+def test_a_password_that_everybody_can_read(world: t.Any) -> None:
+    (world.goroot / "go.env").chmod(0o644)
+    assert world.ids(world()) == ["GD506"]
+
+
+STARTS = {
+    "it prints": ({"noise": "Welcome"}, ["GD701"]),
+    "it is slow": ({"seconds": 3.5}, ["GD702"]),
+    "it is not slow": ({"seconds": 2.5}, []),
+    "a manager that has seen nothing": ({"problem": "it has other values of GOPATH than its files"}, ["GD703"]),
+    "an alias of bash": ({"go_is": "go is aliased to `go1.19'"}, ["GD206"]),
+    "an alias of zsh": ({"go_is": "go is an alias for go1.19"}, ["GD206"]),
+    "a function of bash": ({"go_is": "go is a function"}, ["GD206"]),
+    "a function of zsh": ({"go_is": "go is a shell function from /h/.zshrc"}, ["GD206"]),
+    "a function of fish": ({"go_is": "go is a function with definition"}, ["GD206"]),
+    "a program": ({"go_is": "go is /usr/local/go/bin/go"}, []),
+    "a program that ksh remembers": ({"go_is": "go is a tracked alias for /usr/local/go/bin/go"}, []),
+    "a program that bash remembers": ({"go_is": "go is hashed (/usr/local/go/bin/go)"}, []),
+}
+
+
+@pytest.mark.parametrize("case", STARTS)
+def test_how_a_shell_starts(world: t.Any, case: str) -> None:
+    changes, expected = STARTS[case]
+    assert world.ids(world(**changes)) == expected
+
+
+def test_an_alias_is_told_with_the_line_that_makes_it(world: t.Any) -> None:
+    made = set_by("alias go", "go1.19")
+    (finding,) = world.judge(world(go_is="go is aliased to `go1.19'", set_by=made))[1]
+    assert finding.source == Source("file", PROFILE, 3)
+
+
+def test_what_a_manager_has_not_seen_is_not_told_again(world: t.Any) -> None:
+    late = world(
+        problem="it has other values of GOPATH, PATH than its files", environment={"GOPATH": "/x", "PATH": "/y"}
+    )
+    assert world.ids(dataclasses.replace(late, programs={"go": []}, go=GoAnswer({}, "none"))) == ["GD703"]
+
+
+def test_a_start_up_with_line_ends_of_windows(world: t.Any) -> None:
+    declare(world, GOBIN="/h/bin", GOTMPDIR="/h/tmp")
+    values = {"GOBIN": "/h/bin\r", "GOTMPDIR": "/h/tmp\r"}
+    seen = world(
+        environment=values, answer=values, set_by=set_by("GOBIN", "/h/bin\r") + set_by("GOTMPDIR", "/h/tmp\r", 4)
+    )
+    (finding,) = [found for found in world.judge(seen)[1] if found.rule.id != "GD301"]
+    assert (finding.rule.id, finding.source) == ("GD106", Source("file", PROFILE, 3))
+    assert "GOBIN of login, GOTMPDIR of login" in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("GOPAHT", "GOPATH"), ("GO_PROXY", "GOPROXY"), ("GOMODCAHCE", "GOMODCACHE"), ("CGO_ENABLE", "CGO_ENABLED")],
+)
+def test_a_misspelt_variable(world: t.Any, name: str, meant: str) -> None:
+    declare(world, **{name: "x"})
+    (finding,) = world.judge(world(environment={name: "x"}, set_by=set_by(name, "x")))[1]
+    assert (finding.rule.id, finding.variable, finding.source) == ("GD105", name, Source("file", PROFILE, 3))
+    assert meant in finding.cause
+
+
+@pytest.mark.parametrize(
+    "name", ["GOMEMLIMIT", "GOLANGCI_LINT_CACHE", "GOOGLE_CLOUD_PROJECT", "GO_ENV", "GOPHER", "HOME"]
+)
+def test_a_name_of_somebody_elses(world: t.Any, name: str) -> None:
+    declare(world, **{name: "x"})
+    assert world.ids(world(environment={name: "x"})) == []
+
+
+def test_the_debug_session_and_the_terminals(world: t.Any) -> None:
+    debug = dataclasses.replace(world("bash", answer={"GOPROXY": "off"}), context=Debug())
+    assert world.ids(world(), debug) == ["GD104"]
+
+
+class Debug:
+    """Stands for the context of debug sessions."""
+
+    name = "vscode_debug"
+    gives_environment = True
+
+
+def test_the_copy_of_a_distribution(world: t.Any) -> None:
+    assert world.ids(world(programs={"go": ["/usr/bin/go"]})) == ["GD207"]
+
+
+def test_a_copy_behind_the_declared_one(world: t.Any) -> None:
+    go = str(world.goroot / "bin/go")
+    (world.tmp / "link").symlink_to(go)
+    assert world.ids(world(programs={"go": [go, str(world.tmp / "link")]})) == []
+    (finding,) = world.judge(world(programs={"go": [go, "/usr/bin/true"]}))[1]
+    assert finding.rule.id == "GD208"
+    assert os.path.realpath("/usr/bin/true") in finding.cause
+
+
+def test_a_persisted_goroot_is_the_finding_whatever_go_says(world: t.Any) -> None:
+    settings = world.tmp / ".config/go/env"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("GOFLAGS=\nGOROOT=/old\n")
+    home = {"HOME": str(world.tmp)}
+    dead = [world(name, environment=home, go=GoAnswer({}, "go: cannot find GOROOT")) for name in ("login", "bash")]
+    found = [finding for finding in world.judge(*dead)[1] if finding.rule.id != "GD211"]
+    assert [(finding.rule.id, finding.source) for finding in found] == [("GD209", Source("file", str(settings), 2))]
+    assert found[0].remedy.commands
+
+
+def test_a_goroot_that_is_right_today(world: t.Any) -> None:
+    seen = world(environment={"GOROOT": str(world.goroot)}, set_by=set_by("GOROOT", str(world.goroot)))
+    assert world.ids(seen) == ["GD210"]
+    declare(world, GOROOT=str(world.goroot))
+    assert world.ids(seen) == []
+
+
+@pytest.mark.parametrize(("variable", "value"), [("GOENV", "off"), ("GOENV", "/x/env"), ("XDG_CONFIG_HOME", "/x")])
+def test_a_settings_file_that_go_does_not_read(world: t.Any, variable: str, value: str) -> None:
+    answer = {"GOENV": value if variable == "GOENV" else f"{value}/go/env"}
+    (finding,) = world.judge(world(environment={variable: value}, answer=answer, set_by=set_by(variable, value)))[1]
+    assert (finding.rule.id, finding.variable) == ("GD211", variable)
+    assert finding.source == Source("file", PROFILE, 3)
+
+
+SETTINGS = {
+    "all is well": ("# c\n\nGOFLAGS=-x\nCGO_ENABLED=\n", []),
+    "no equals sign": ("GOFLAGS -x\n", [("GD902", 1)]),
+    "a small letter": ("\ngoflags=-x\n", [("GD902", 2)]),
+    "an export": ("export GOFLAGS=-x\n", [("GD902", 1)]),
+    "not one of Go's": ("GOMEMLIMIT=1GiB\n", [("GD902", 1)]),
+    "several, one finding": ("x\ny\n", [("GD902", 1)]),
+    "not UTF-8": ("GOPRIVATE=caf\udce9\n", [("GD903", 1)]),
+}
+
+
+@pytest.mark.parametrize("case", SETTINGS)
+def test_the_settings_file(world: t.Any, case: str) -> None:
+    text, expected = SETTINGS[case]
+    (world.tmp / "env").write_bytes(text.encode("utf-8", "surrogateescape"))
+    found = world.judge(world("goenv"), world())[1]
+    lines = [(finding.rule.id, finding.source.line) for finding in found if finding.rule.id.startswith("GD9")]
+    assert lines == expected
+
+
+def test_a_settings_file_that_cannot_be_read(world: t.Any) -> None:
+    (world.tmp / "env").mkdir()
+    assert world.ids(world("goenv")) == ["GD904"]
+
+
+@pytest.fixture
+def nobody(tmp_path: t.Any) -> t.Iterator[UserEnvironment]:
+    """A user that is not root, with directories of its own where these tests may make some."""
+    account = find_account(pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "nobody")
+    # Every folder above must let it pass.
+    for folder in [tmp_path, *tmp_path.parents][:3]:
+        folder.chmod(0o755)
+    (tmp_path / "cache").mkdir()
+    os.chown(tmp_path / "cache", account.uid, account.gid)
+    yield UserEnvironment(account, {"GOCACHE": str(tmp_path / "cache")}, [])
+    (tmp_path / "cache").chmod(0o755)
+
+
+MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: ["GD307"]}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: int) -> None:
+    os.chmod(nobody.variables["GOCACHE"], mode)
+    declaration = dataclasses.replace(world.declaration, users=[nobody])
+    found = findings(declaration, [], [], [])
+    assert [finding.rule.id for finding in found] == MODES[mode]
+    assert all(finding.remedy.commands for finding in found)
+
+
+@pytest.mark.parametrize("value", ["relative", "~/go", "off", "./x"])
+def test_a_directory_that_is_no_absolute_path(world: t.Any, value: str) -> None:
+    seen = world(environment={"GOPATH": value}, answer={"GOPATH": value}, set_by=set_by("GOPATH", value))
+    (finding,) = world.judge(seen)[1]
+    assert (finding.rule.id, finding.source) == ("GD304", Source("file", PROFILE, 3))
+
+
+def test_a_declared_path_without_gobin(world: t.Any) -> None:
+    user = dataclasses.replace(world.declaration.users[0], path=[str(world.goroot / "bin")])
+    world.declaration.users[0] = user
+    seen = world(user=user, environment={"PATH": f"{world.goroot}/bin:/usr/bin"})
+    assert world.ids(seen) == ["GD302"]
+
+
+def disk(bavail: int, files: int = 1000, favail: int = 500) -> os.statvfs_result:
+    return os.statvfs_result((1 << 20, 1 << 20, 10000, bavail, bavail, files, favail, favail, 0, 255))
+
+
+@pytest.mark.parametrize(
+    ("status", "left"),
+    [
+        (disk(1023), "1023 MiB"),
+        (disk(1024), ""),
+        (disk(9000, favail=19), "19 of 1000 inodes"),
+        (disk(9000, favail=20), ""),
+        (disk(9000, files=0, favail=0), ""),
+    ],
+)
+def test_a_disk_that_is_nearly_full(
+    world: t.Any, monkeypatch: pytest.MonkeyPatch, status: os.statvfs_result, left: str
+) -> None:
+    monkeypatch.setattr(os, "statvfs", lambda _path: status)
+    found = world.judge(world())[1]
+    assert [finding.cause for finding in found] == ([f"GOPATH={world.tmp} has {left} left"] if left else [])
+    assert {finding.rule.id for finding in found} <= {"GD306"}
+
+
+@pytest.mark.parametrize(
+    ("mount", "expected"),
+    [
+        (Mount("/", "nfs4", frozenset()), ["GD305"]),
+        (Mount("/", "ext4", frozenset({"rw", "noexec"})), ["GD308"]),
+        (Mount("/", "ext4", frozenset({"rw"})), []),
+    ],
+)
+def test_the_file_system_of_a_directory(
+    world: t.Any, monkeypatch: pytest.MonkeyPatch, mount: Mount, expected: list[str]
+) -> None:
+    monkeypatch.setattr(directories, "mounts", lambda: [mount])
+    assert world.ids(world()) == expected
+
+
+def tool(world: t.Any, **changes: t.Any) -> PinnedTool:
+    (world.tmp / "gopls").write_text("")
+    return PinnedTool("gopls", "p", "v1", "go1.22.12", str(world.tmp / "gopls"), "")._replace(**changes)
+
+
+def test_a_tool_that_another_go_built(world: t.Any) -> None:
+    assert world.ids(world(), tools=[tool(world, reason="built by another Go")]) == ["GD404"]
+
+
+def test_a_tool_that_is_not_for_this_go(world: t.Any) -> None:
+    assert world.ids(world(), tools=[tool(world, reservation="dlv takes Go 1.21")]) == ["GD405"]
+
+
+def test_a_copy_where_editors_look_first(world: t.Any) -> None:
+    pinned = tool(world)
+    copy = world.tmp / "bin/gopls"
+    copy.parent.mkdir()
+    copy.symlink_to(pinned.path)
+    assert world.ids(world(), tools=[pinned]) == []
+    copy.unlink()
+    copy.write_text("")
+    assert world.ids(world(), tools=[pinned]) == []
+    copy.chmod(0o755)
+    assert world.ids(world(), tools=[pinned]) == ["GD403"]
+    assert world.ids(world(), tools=[pinned._replace(users=["somebody-else"])]) == []
+
+
+def test_a_tool_of_some_users_is_no_matter_of_the_others(world: t.Any) -> None:
+    go = str(world.goroot / "bin/go")
+    seen = world(programs={"go": [go], "gopls": ["/x/gopls"]})
+    assert world.ids(seen, tools=[tool(world)]) == ["GD402"]
+    assert world.ids(seen, tools=[tool(world, users=["somebody-else"])]) == []
+
+
+def test_a_server_that_runs_with_old_values(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = world.declaration.users[0]
+    current = dict(user.variables, PATH=":".join([*user.path, "/usr/bin"]))
+
+    def hosts(**changes: str) -> list[startup.Process]:
+        return [startup.Process(7, user.account.uid, dict(current, **changes))]
+
+    monkeypatch.setattr(startup, "extension_hosts", hosts)
+    assert world.ids(world()) == []
+    monkeypatch.setattr(startup, "extension_hosts", lambda: hosts(GOPATH="/old", PATH="/usr/bin"))
+    (finding,) = world.judge(world())[1]
+    assert finding.rule.id == "GD704"
+    assert finding.cause.endswith("has other values of GOPATH, PATH")
+    foreign = [startup.Process(7, user.account.uid + 1, {})]
+    monkeypatch.setattr(startup, "extension_hosts", lambda: foreign)
+    assert world.ids(world()) == []
