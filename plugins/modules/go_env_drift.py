@@ -41,6 +41,10 @@ options:
     description: As O(gopherops.devserver.go_tool#module:bin_dir).
     type: path
     default: /usr/local/bin
+  tools_user_bin_dir:
+    description: As O(gopherops.devserver.go_tool#module:user_bin_dir).
+    type: str
+    default: go/bin
   tools_goroot:
     description: The Go that builds the tools, where it is another one than O(goroot).
     type: path
@@ -111,7 +115,9 @@ report:
       type: list
       elements: dict
 summary:
-  description: The findings as lines for people; one line that says so where there are none.
+  description:
+    - The findings as a table for people, worst first, with cause and remedy below each row.
+    - One line that says so where there are none.
   returned: success
   type: list
   elements: str
@@ -136,6 +142,7 @@ def main() -> None:
         tools={"type": "list", "elements": "dict", "default": []},
         tools_root={"type": "path", "default": "/usr/local/lib/go-tools"},
         tools_bin_dir={"type": "path", "default": "/usr/local/bin"},
+        tools_user_bin_dir={"type": "str", "default": "go/bin"},
         tools_goroot={"type": "path"},
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},
@@ -151,7 +158,7 @@ def main() -> None:
             tools=pinned_tools(
                 params["tools"],
                 goroot=params["tools_goroot"] or params["goroot"],
-                places=Places(params["tools_root"], params["tools_bin_dir"]),
+                places=Places(params["tools_root"], params["tools_bin_dir"], params["tools_user_bin_dir"]),
             ),
             timeout=params["timeout"],
         )

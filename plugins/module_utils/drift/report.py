@@ -14,10 +14,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe 
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
 
 SCHEMA_VERSION = 1
+_SEVERITIES = ("error", "warning", "note")
+_HEAD = ("severity", "rule", "user", "context", "variable", "where")
 
 
 def report(
@@ -46,15 +49,28 @@ def _exact(go_version: str) -> str:
 
 
 def summary(document: t.Mapping[str, t.Any]) -> list[str]:
-    """Return the report's findings as lines for people."""
-    lines = [_line(finding) for finding in document["findings"]]
-    return lines or [f"no drift in {len(document['cells'])} values"]
+    """Return the report's findings as a table for people, worst first; one line that says so where there are none."""
+    if not document["findings"]:
+        return [f"no drift in {len(document['cells'])} values"]
+    found = sorted(document["findings"], key=lambda finding: _SEVERITIES.index(finding["severity"]))
+    rows = [_HEAD, *(_row(finding) for finding in found)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return [lines[0], *(text for line, finding in zip(lines[1:], found) for text in (line, *_told(finding)))]
 
 
-def _line(finding: t.Mapping[str, t.Any]) -> str:
-    where = " ".join(filter(None, (finding["user"], finding["context"])))
-    cause, remedy = finding["cause"].rstrip("."), finding["remedy"]["text"]
-    return f"{finding['severity']} {finding['rule_id']} {where}: {cause}. {remedy}."
+def _row(finding: t.Mapping[str, t.Any]) -> tuple[str, ...]:
+    source = finding["source"]
+    where = str(Source(**source)) if source else "-"
+    context = finding["context"] or "-"
+    return finding["severity"], finding["rule_id"], finding["user"] or "-", context, finding["variable"] or "-", where
+
+
+def _told(finding: t.Mapping[str, t.Any]) -> list[str]:
+    remedy = finding["remedy"]
+    lines = [finding["cause"], f"To mend it: {remedy['text']}"]
+    lines += [f"Safe to run: {command}" for command in remedy["safe_commands"]]
+    return ["    " + line for line in lines]
 
 
 def _installed(goroot: str) -> str:

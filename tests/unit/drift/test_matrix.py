@@ -170,7 +170,19 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     document = report.report(world.declaration, host="h", go_version="1.22.12", tools=[tool], timeout=1)
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     assert document["toolchain"] == {"path": os.path.realpath(world.goroot), "version": "1.22.12"}
-    assert report.summary(document)[0].startswith("error GD101")
+    head, first, cause, remedy, *_more = report.summary(document)
+    assert head.split() == ["severity", "rule", "user", "context", "variable", "where"]
+    assert first.split()[:2] == ["error", "GD101"]
+    assert first.index("GD101") == head.index("rule")
+    assert cause == "    GOPRIVATE is not set instead of declared"
+    assert remedy.startswith("    To mend it: ")
+    severities = [line.split()[0] for line in report.summary(document)[1:] if not line.startswith(" ")]
+    assert severities == sorted(severities)
     assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values"]
     assert "secret" not in json.dumps(document)
     assert "***@a.example" in json.dumps(document)
+
+
+def test_the_schema_knows_every_context():
+    schema = json.loads((DOCS / "drift-report.schema.json").read_text())
+    assert {context.name for context in CONTEXTS} <= set(schema["$defs"]["cell"]["properties"]["context"]["enum"])
