@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import with_block
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
@@ -69,11 +69,27 @@ class Probe(t.NamedTuple):
 
 
 class Context(abc.ABC):
-    """One way in which a process gets its environment; contexts hold no state."""
+    """One way in which a process gets its environment; those of the registry hold no state."""
 
     name: str
+    # Tells apart what one user has several of: a workspace's folder, or that and what in it. Empty for the only one.
+    workspace = ""
+    # False where the processes do not run on this host, so that only what they are given is known, not what go says.
+    asks_go = True
     # False where nothing but the go command itself sees this context, so that PATH and the like mean nothing in it.
     gives_environment = True
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        """Return what to probe for ``user``: this context, or one of its kind for each workspace.
+
+        ``outer`` are the user's contexts of the kinds before this one. It is called before any thread starts, so here
+        the user's files are read, with the user's rights; nothing is raised for what they hold.
+        """
+        return [self]
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        """Return the variables that the declaration means for this context."""
+        return user.variables
 
     @abc.abstractmethod
     def applies_to(self, account: Account) -> bool:

@@ -54,16 +54,19 @@ class Finding:
     context: str = ""
     variable: str = ""
     source: Source | None = None
+    workspace: str = ""
 
     def result(self, host: str) -> dict[str, t.Any]:
         """Return the finding as the report has it; its fingerprint holds no value and no line, so it survives edits."""
-        identity = "\0".join((self.rule.id, host, self.user, self.context, self.variable))
+        place = (self.user, self.context, self.variable, *filter(None, [self.workspace]))
+        identity = "\0".join((self.rule.id, host, *place))
         return {
             "rule_id": self.rule.id,
             "severity": self.rule.severity,
             "title": self.rule.title,
             "user": self.user,
             "context": self.context,
+            "workspace": self.workspace,
             "variable": self.variable,
             "cause": redacted(self.cause),
             "impact": self.rule.impact,

@@ -35,6 +35,12 @@ class Cell:
     status: str
     source: Source | None
     shadowed: t.Sequence[Source] = ()
+    workspace: str = ""
+
+    @property
+    def place(self) -> str:
+        """The context, and which of several, in words."""
+        return f"{self.context} of {self.workspace}" if self.workspace else self.context
 
     def result(self) -> dict[str, t.Any]:
         return dict(
@@ -62,17 +68,21 @@ class _Row:
         self._files = self._settings_files()
 
     def cells(self) -> t.Iterator[Cell]:
-        expected: dict[str, str | None] = dict.fromkeys(WATCHED)
-        expected.update(self._seen.user.variables)
-        expected.update(
-            GOROOT=self._declaration.goroot, GOVERSION=f"go{self._go_version}" if self._go_version else None
-        )
+        expected = self._expected()
         if self._seen.context.gives_environment:
             yield self._path()
             yield self._go()
         for variable, value in expected.items():
             if self._seen.context.gives_environment or _is_go_variable(variable):
                 yield self._variable(variable, value)
+
+    def _expected(self) -> dict[str, str | None]:
+        declared = self._seen.context.expected(self._seen.user)
+        if not self._seen.context.asks_go:
+            # What is neither declared nor given there is nobody's business here: the other end has its own.
+            return {**dict.fromkeys(name for name in WATCHED if name in self._environment), **declared}
+        version = f"go{self._go_version}" if self._go_version else None
+        return {**dict.fromkeys(WATCHED), **declared, "GOROOT": self._declaration.goroot, "GOVERSION": version}
 
     def _cell(
         self, variable: str, expected: str | None, actual: str | None, status: str, sources: t.Sequence[Source]
@@ -88,6 +98,7 @@ class _Row:
             status=status,
             source=source,
             shadowed=[other for other in sources[1:] if other is not BUILT_IN],
+            workspace=self._seen.workspace,
         )
 
     def _path(self) -> Cell:
@@ -106,7 +117,7 @@ class _Row:
     def _variable(self, variable: str, expected: str | None) -> Cell:
         sources = self._sources(variable)
         actual = self._actual(variable)
-        if _is_go_variable(variable) and not self._seen.go.values and not (variable == "GOROOT" and actual):
+        if self._is_gos(variable) and not self._seen.go.values and not (variable == "GOROOT" and actual):
             status = "unknown"
         elif expected is None:
             status = "unmanaged"
@@ -120,7 +131,7 @@ class _Row:
         value = self._environment.get(variable)
         if variable == "GOROOT" and value:
             return value  # Where it is wrong, go does not even answer.
-        if _is_go_variable(variable) and variable not in NEEDS_C_COMPILER:
+        if self._is_gos(variable) and variable not in NEEDS_C_COMPILER:
             return self._seen.go.values.get(variable)
         if value or variable not in NEEDS_C_COMPILER:
             return value
@@ -132,13 +143,17 @@ class _Row:
         """Return the source of the value that won, then those of the values that lost, strongest first."""
         value = self._environment.get(variable)
         layers = self._assigned(variable, value) or ([PROCESS] if value else [])
-        if _is_go_variable(variable):
+        if self._is_gos(variable):
             # What is empty in the environment does not count for go.
             layers = layers if value else []
             for path, items in self._files:
                 layers += [Source("file", path, item.line) for item in reversed(items) if item.name == variable]
             layers.append(BUILT_IN)
         return list(dict.fromkeys(layers))
+
+    def _is_gos(self, variable: str) -> bool:
+        """Return whether go's own answer is what counts for ``variable``."""
+        return self._seen.context.asks_go and _is_go_variable(variable)
 
     def _assigned(self, variable: str, value: str | None) -> list[Source]:
         """Return where the start-up assigned the variable; first the last one that gave it the value it has."""

@@ -59,20 +59,35 @@ class Observation:
     noise: str = ""
     go_is: str = ""
 
+    @property
+    def workspace(self) -> str:
+        """Which of several of its kind the context is; empty for the only one."""
+        return self.context.workspace
+
 
 def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float) -> list[Observation]:
     """Probe every user in every context that the host has, some at a time, and look for the programs ``names``.
 
     ``timeout`` (seconds) bounds each probe.
     """
-    pairs = [(user, context) for user in declaration.users for context in CONTEXTS if context.applies_to(user.account)]
+    pairs = [(user, context) for user in declaration.users for context in _contexts(user)]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         probes = [pool.submit(_probe, user, context, declaration, timeout) for user, context in pairs]
         traces = [pool.submit(_assignments, user, context, timeout) for user, context in pairs]
         answers = _Answers(pool, ["go", *names], timeout)
         # As each probe comes to its end, what it got is asked about; an environment that is known already is not.
-        asked = [answers.about(user, probe.result().environment) for (user, _context), probe in zip(pairs, probes)]
+        asked = [
+            answers.about(user, probe.result().environment) if context.asks_go else None
+            for (user, context), probe in zip(pairs, probes)
+        ]
         return [_observation(*found) for found in zip(pairs, probes, traces, asked)]
+
+
+def _contexts(user: UserEnvironment) -> list[Context]:
+    found: list[Context] = []
+    for kind in CONTEXTS:
+        found += [context for context in kind.for_user(user, tuple(found)) if context.applies_to(user.account)]
+    return found
 
 
 class _Answer(t.NamedTuple):
@@ -141,7 +156,7 @@ def _observation(
         got.problem,
         programs=answer.programs,
         go=answer.go,
-        assignments=trace.result() if asked else (),
+        assignments=trace.result() if got.environment is not None else (),
         seconds=got.seconds,
         noise=got.noise,
         go_is=got.go_is,

@@ -93,7 +93,8 @@ class Row(t.NamedTuple):
         self, rule: Rule, cause: str, remedy: Remedy, variable: str = "", source: Source | None = None
     ) -> Finding:
         source = source or self.source(variable)
-        return Finding(rule, cause, remedy, self.user.account.name, self.seen.context.name, variable, source)
+        place = (self.user.account.name, self.seen.context.name, variable)
+        return Finding(rule, cause, remedy, *place, source, self.seen.workspace)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,11 +110,12 @@ class Scene:
     @functools.cached_property
     def rows(self) -> list[Row]:
         """Every observation that was answered, in order."""
-        cells: dict[tuple[str, str], dict[str, Cell]] = {}
+        cells: dict[tuple[str, str, str], dict[str, Cell]] = {}
         for cell in self.cells:
-            cells.setdefault((cell.user, cell.context), {})[cell.variable] = cell
+            cells.setdefault((cell.user, cell.context, cell.workspace), {})[cell.variable] = cell
         answered = [seen for seen in self.observations if seen.environment is not None]
-        return [Row(seen, cells.get((seen.user.account.name, seen.context.name), {})) for seen in answered]
+        places = [(seen.user.account.name, seen.context.name, seen.workspace) for seen in answered]
+        return [Row(seen, cells.get(place, {})) for seen, place in zip(answered, places)]
 
     @functools.cached_property
     def repaired(self) -> frozenset[str]:
@@ -138,4 +140,4 @@ def once_per_user(found: t.Iterable[Finding]) -> t.Iterator[Finding]:
         for finding in group:
             contexts.setdefault(finding.cause, []).append(finding.context)
         cause = "; ".join(f"{cause} (in {', '.join(names)})" for cause, names in contexts.items())
-        yield dataclasses.replace(group[0], cause=cause, context="")
+        yield dataclasses.replace(group[0], cause=cause, context="", workspace="")

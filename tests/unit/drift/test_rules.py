@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
@@ -175,11 +176,10 @@ def test_the_debug_session_and_the_terminals(world: t.Any) -> None:
     assert world.ids(world(), debug) == ["GD104"]
 
 
-class Debug:
+class Debug(BashContext):
     """Stands for the context of debug sessions."""
 
     name = "vscode_debug"
-    gives_environment = True
 
 
 def test_the_copy_of_a_distribution(world: t.Any) -> None:

@@ -152,7 +152,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
     for cell in filter(not_absolute, scene.cells):
         cause = f"{cell.variable} is {cell.actual}, from {cell.source}"
         remedy = Remedy(scene.mend(cell.source))
-        yield Finding(NOT_ABSOLUTE, cause, remedy, cell.user, cell.context, cell.variable, cell.source)
+        place = (cell.user, cell.context, cell.variable)
+        yield Finding(NOT_ABSOLUTE, cause, remedy, *place, cell.source, cell.workspace)
     yield from once_per_user(found for row in scene.rows for found in _unreachable(row))
 
 

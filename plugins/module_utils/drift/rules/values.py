@@ -104,7 +104,7 @@ _KNOWN = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     debug = list(_debug_differs(scene))
-    told = {(finding.user, finding.context, finding.variable) for finding in debug}
+    told = {(finding.user, finding.context, finding.workspace, finding.variable) for finding in debug}
     yield from debug
     for row in scene.rows:
         yield from _path(scene, row)
@@ -112,7 +112,7 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             if (
                 _plainly_differs(cell)
                 and not row.late(cell.variable)
-                and (cell.user, cell.context, cell.variable) not in told
+                and (cell.user, cell.context, cell.workspace, cell.variable) not in told
             ):
                 yield _differs(scene, cell)
     yield from _conflicts(scene.cells, {(finding.user, finding.variable) for finding in debug})
@@ -134,7 +134,9 @@ def _differs(scene: Scene, cell: Cell) -> Finding:
     user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
     remedy = Remedy(scene.mend(cell.source), variables={"environment_users": [user]} if cell.actual else {})
     cause = f"{cell.variable} {state} instead of {cell.expected}"
-    return Finding(DIFFERS, cause, remedy, cell.user, cell.context, cell.variable, cell.source)
+    return Finding(
+        DIFFERS, cause, remedy, cell.user, cell.context, cell.variable, cell.source, workspace=cell.workspace
+    )
 
 
 def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
@@ -152,7 +154,7 @@ def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t
             groups.setdefault((cell.user, cell.variable), []).append(cell)
     for (user, variable), group in groups.items():
         values = "; ".join(
-            f"{c.context} has {c.actual} from {c.source}" if c.actual else f"{c.context} has none" for c in group
+            f"{c.place} has {c.actual} from {c.source}" if c.actual else f"{c.place} has none" for c in group
         )
         rarest = min(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
         commonest = max(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
