@@ -55,8 +55,12 @@ options:
     description: Where to look, in this order. One without a location, or without a digest of its kind, is left out.
     type: list
     elements: str
-    choices: [archive, mirror, official, goproxy]
-    default: [archive, mirror, official, goproxy]
+    choices: [bundle, archive, mirror, official, goproxy]
+    default: [bundle, archive, mirror, official, goproxy]
+  bundle_dir:
+    description: The folder on the managed host that M(gopherops.devserver.go_bundle_unpack) puts toolchains into.
+    type: path
+    default: ""
   archive_dir:
     description:
       - A folder on the managed host with C(go<version>.<platform>.tar.gz) or
@@ -80,8 +84,8 @@ options:
   checksums:
     description:
       - Digests by version, and below that by platform, such as V(linux-amd64). They win over the manifest's.
-      - C(sha256) in 64 hex digits holds for the archive (sources V(archive), V(mirror), V(official)), C(h1:) for the
-        module (sources V(archive), V(goproxy)).
+      - C(sha256) in 64 hex digits holds for the archive (sources V(bundle), V(archive), V(mirror), V(official)), C(h1:)
+        for the module (sources V(bundle), V(archive), V(goproxy)).
     type: dict
     default: {}
   timeout:
@@ -208,7 +212,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import FOLDERS, KINDS
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "versions": {"type": "list", "elements": "str", "required": True},
@@ -217,6 +221,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "link": {"type": "path", "default": "/usr/local/go"},
     "bin_dir": {"type": "path", "default": "/usr/local/bin"},
     "sources": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
+    "bundle_dir": {"type": "path", "default": ""},
     "archive_dir": {"type": "path", "default": ""},
     "mirror": {"type": "str", "default": ""},
     "official": {"type": "str", "default": "https://go.dev/dl"},
@@ -243,7 +248,7 @@ def main() -> None:
 
 
 def _wish(params: t.Mapping[str, t.Any]) -> Wish:
-    bases = {source: params["archive_dir" if source == "archive" else source] for source in KINDS}
+    bases = {source: params[f"{source}_dir" if source in FOLDERS else source] for source in KINDS}
     return Wish(
         versions=params["versions"],
         order=params["sources"],

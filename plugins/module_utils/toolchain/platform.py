@@ -66,6 +66,14 @@ def platform_of(machine: str, bits: int) -> Platform:
     return Platform(goarch)
 
 
+def platform_named(name: str) -> Platform:
+    """Return the platform that an archive's file name calls ``name``; raise DevserverError where there is none."""
+    known = {platform.archive: platform for platform in map(Platform, {*_ARCHITECTURES.values(), *_NARROW.values()})}
+    if name not in known:
+        raise DevserverError(f"{name!r} is no platform of Go's archives", expected=", ".join(sorted(known)))
+    return known[name]
+
+
 def this_platform() -> Platform:
     """Return the platform that this Python runs on: its own pointers show how wide the userland is."""
     return platform_of(platform.machine(), struct.calcsize("P") * 8)

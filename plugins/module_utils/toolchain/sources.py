@@ -16,7 +16,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.fetc
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import Pin
 
-KINDS = ("archive", "mirror", "official", "goproxy")
+KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
+# Those that are folders of the managed host.
+FOLDERS = ("bundle", "archive")
 
 # A query or fragment would swallow the file's name, which is put behind the base.
 _URL = re.compile(r"https?://([^/@\s]+@)?(\[[0-9a-fA-F:.]+\]|[^][/:@?#\s]+)(:\d+)?(/[^?#\s]*)?\Z")
@@ -59,10 +61,10 @@ def checked_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
     http is good enough for a file whose digest is pinned, but not for a password.
     """
     for source, base in bases.items():
-        if base and not (base.startswith("/") if source == "archive" else _URL.match(base)):
+        if base and not (base.startswith("/") if source in FOLDERS else _URL.match(base)):
             raise DevserverError(
                 f"the location of {source} is {redacted(base)!r}",
-                expected="an absolute path" if source == "archive" else "an https or http URL without a query",
+                expected="an absolute path" if source in FOLDERS else "an https or http URL without a query",
             )
         if re.match("http://[^/]*@", base):
             raise DevserverError(
@@ -83,7 +85,7 @@ def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str])
             f"no source can deliver Go {release.version} for {release.platform.archive}: "
             + "; ".join(_obstacle(source, bases[source]) for source in order),
             expected="a source with a location and a checksum of its kind",
-            remedy="give toolchain_archive_dir, toolchain_mirror or toolchain_goproxy, or the checksum that is missing",
+            remedy="give bundle_file, toolchain_archive_dir, toolchain_mirror, toolchain_goproxy or a checksum",
         )
     return found
 
@@ -91,7 +93,7 @@ def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str])
 def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
     if source != "goproxy" and release.pin.sha256:
         yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")
-    if source == "archive" and release.pin.h1:
+    if source in FOLDERS and release.pin.h1:
         yield Offer(source, f"{base}/{release.module_name}", release.pin.h1)
     if source == "goproxy" and release.pin.h1:
         yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1)

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import stat
+import types
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
@@ -41,11 +42,15 @@ _PLATFORM = ("GOOS", "GOARCH", "GO386", "GOAMD64", "GOARM", "GOARM64", "GOMIPS",
 
 
 class Go(t.NamedTuple):
-    """An installed Go: its tree (links resolved), its version, and the platform settings that it builds for."""
+    """An installed Go: its tree (links resolved), its version, and the platform settings that it builds for.
+
+    ``cross`` says that these are not those of this host.
+    """
 
     goroot: str
     version: str
     platform: dict[str, str]
+    cross: bool = False
 
     @property
     def command(self) -> str:
@@ -57,8 +62,11 @@ def has_go(goroot: str) -> bool:
     return os.access(os.path.join(goroot, "bin", "go"), os.X_OK)
 
 
-def installed_go(goroot: str) -> Go:
-    """Return the Go at ``goroot``; raise DevserverError where there is none, or where it does not run."""
+def installed_go(goroot: str, target: t.Mapping[str, str] = types.MappingProxyType({})) -> Go:
+    """Return the Go at ``goroot``; raise DevserverError where there is none, or where it does not run.
+
+    ``target`` gives GOARCH and its like where it is to build for another platform than this host's.
+    """
     if not has_go(goroot):
         raise DevserverError(
             f"there is no Go at {goroot} to build tools with",
@@ -68,9 +76,10 @@ def installed_go(goroot: str) -> Go:
         )
     tree = os.path.realpath(goroot)
     # Without HOME go leaves no trace of its own.
-    env = {"PATH": SYSTEM_PATH, "GOENV": "off", "GOTOOLCHAIN": "local"}
+    env = {"PATH": SYSTEM_PATH, "GOENV": "off", "GOTOOLCHAIN": "local", **target}
     answer = go_env(os.path.join(tree, "bin", "go"), "GOVERSION", *_PLATFORM, env=env)
-    return Go(tree, answer["GOVERSION"], {name: answer[name] for name in _PLATFORM if answer.get(name)})
+    platform = {name: answer[name] for name in _PLATFORM if answer.get(name)}
+    return Go(tree, answer["GOVERSION"], platform, cross=bool(target))
 
 
 class Wanted(t.NamedTuple):
@@ -144,40 +153,49 @@ class Builder(t.NamedTuple):
 
     def build(self, tool: Tool, go: Go, destination: str) -> None:
         """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""
-        bin_dir = os.path.join(self.folder, "bin", os.path.basename(destination))
+        place = os.path.join(self.folder, "bin", os.path.basename(destination))
+        # go has a folder for each foreign platform below GOPATH, and refuses to install for one into GOBIN.
+        where = dict(go.platform, GOPATH=place) if go.cross else {"GOBIN": place}
         options = ["-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), *tool.flags]
-        argv = [go.command, "install", *options, str(tool)]
+        done = self.run(go, ["install", *options, str(tool)], CGO_ENABLED=str(int(tool.cgo)), **where)
+        if not done.ok:
+            raise _failure(tool, go, done, self.timeout)
+        with acting_as(self.account):
+            descriptor = open_at_once(_executable(place), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as source:
+            copy_binary(source, destination)
+
+    def run(self, go: Go, arguments: t.Sequence[str], *, cwd: str = "", **variables: str) -> Completed:
+        """Run ``go`` with ``arguments`` in the environment of a build, changed by ``variables``, and return its end."""
+        argv = [go.command, *arguments]
         done = run(
             ["/bin/sh", "-c", _WATCHED, "sh", self.alive, *argv],
-            env=self._environment(tool, go, bin_dir),
-            cwd=self.folder,
+            env=dict(self._environment(go), **variables),
+            cwd=cwd or self.folder,
             account=self.account,
             timeout=self.timeout,
             pass_fds=[self.lock],
         )
-        if not done.ok:
-            raise _failure(tool, go, done._replace(argv=argv), self.timeout)
-        with acting_as(self.account):
-            built = os.path.join(bin_dir, os.listdir(bin_dir)[0])
-            descriptor = open_at_once(built, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as source:
-            copy_binary(source, destination)
+        return done._replace(argv=argv)
 
-    def _environment(self, tool: Tool, go: Go, bin_dir: str) -> dict[str, str]:
+    def _environment(self, go: Go) -> dict[str, str]:
         env = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
         folders = {"GOPATH": "gopath", "GOMODCACHE": "mod", "GOCACHE": "cache", "HOME": "", "TMPDIR": ""}
         env.update({name: os.path.join(self.folder, folder) for name, folder in folders.items()})
         env.update(
             PATH=os.path.join(go.goroot, "bin") + ":" + SYSTEM_PATH,
             LC_ALL="C",
-            GOBIN=bin_dir,
             GOENV="off",
             GOFLAGS="",
             GOTOOLCHAIN="local",
             GO111MODULE="on",
-            CGO_ENABLED=str(int(tool.cgo)),
         )
         return dict(env, GOPROXY=self.goproxy) if self.goproxy else env
+
+
+def _executable(place: str) -> str:
+    """Return the one file that ``go install`` has put somewhere below the folder ``place``."""
+    return next(os.path.join(folder, file) for folder, _folders, files in os.walk(place) for file in files)
 
 
 def copy_binary(source: t.BinaryIO, destination: str) -> None:

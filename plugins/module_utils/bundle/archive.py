@@ -1,0 +1,189 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bundle itself: a plain tar whose first member is the manifest, and the second its signature, if there is one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import (
+    Entry,
+    Manifest,
+    digest_of_text,
+    parse,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once, sync_directory
+
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.json.sig"
+
+_CHUNK = 1 << 20
+# Bytes; a manifest of a hundred thousand files is smaller.
+_LARGEST = 64 << 20
+
+
+def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str, str]) -> None:
+    """Replace the file ``path`` by a bundle in one step; ``files`` are the paths of its files' content by their names.
+
+    The same content gives the same bytes: sorted names, no times, no owners.
+    """
+    heads = {MANIFEST: manifest, **({SIGNATURE: signature} if signature else {})}
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+                for name, text in heads.items():
+                    content = text.encode()
+                    archive.addfile(_member(name, len(content)), io.BytesIO(content))
+                for name in sorted(files):
+                    _add(archive, name, files[name])
+            os.fchmod(file.fileno(), 0o644)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    sync_directory(os.path.dirname(path))
+
+
+def _member(name: str, size: int) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.size = size
+    return member
+
+
+def _add(archive: tarfile.TarFile, name: str, path: str) -> None:
+    with open(path, "rb") as content:
+        archive.addfile(_member(name, os.fstat(content.fileno()).st_size), content)
+
+
+class Files:
+    """Files in an open tar; whatever is read of them has been held against its manifest's entry."""
+
+    def __init__(self, archive: tarfile.TarFile) -> None:
+        self._archive = archive
+
+    def verify(self, entry: Entry) -> None:
+        """Read a file; raise DevserverError where it is not the one that the manifest lists."""
+        with self._content(entry) as content:
+            while content.read(_CHUNK):
+                pass
+
+    def extract(self, entry: Entry, path: str) -> None:
+        """Write a file to the new file ``path``."""
+        with self._content(entry) as content, open(path, "xb") as file:
+            shutil.copyfileobj(content, file, _CHUNK)
+
+    def copy(self, entry: Entry, archive: tarfile.TarFile) -> None:
+        """Write a file to another tar."""
+        with self._content(entry) as content:
+            archive.addfile(_member(entry.path, entry.size), t.cast("t.IO[bytes]", content))
+
+    @contextlib.contextmanager
+    def _content(self, entry: Entry) -> t.Iterator[_Hashed]:
+        try:
+            member = self._archive.getmember(entry.path)
+            source = self._archive.extractfile(member) if member.isreg() and member.size == entry.size else None
+        except KeyError:
+            source = None
+        if source is None:
+            raise _differs(entry, "there is no such file of this size in it")
+        hashed = _Hashed(source)
+        yield hashed
+        if hashed.hexdigest() != entry.sha256:
+            raise _differs(entry, f"its SHA-256 is {hashed.hexdigest()}")
+
+
+class _Hashed:
+    """A file that is read once, and its digest."""
+
+    def __init__(self, source: t.IO[bytes]) -> None:
+        self._source = source
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        chunk = self._source.read(size)
+        self._digest.update(chunk)
+        return chunk
+
+    def hexdigest(self) -> str:
+        return self._digest.hexdigest()
+
+
+def _differs(entry: Entry, reason: str) -> DevserverError:
+    return DevserverError(
+        f"{entry.path} in the bundle is not what its manifest lists: {reason}",
+        expected=f"{entry.size} bytes with the SHA-256 {entry.sha256}",
+        remedy="copy the bundle again from where it was made; nothing was changed",
+        path=entry.path,
+    )
+
+
+class Bundle(t.NamedTuple):
+    """An open bundle: its manifest as text and parsed, the manifest's signature or nothing, its files."""
+
+    text: str
+    signature: str
+    manifest: Manifest
+    files: Files
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the manifest in hex, which stands for the whole bundle."""
+        return digest_of_text(self.text)
+
+
+@contextlib.contextmanager
+def open_bundle(path: str) -> t.Iterator[Bundle]:
+    """Give the bundle at ``path``; raise DevserverError where it is none, or breaks off where it is read."""
+    try:
+        with _opened(path) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            text = _head(archive, archive.next(), MANIFEST)
+            if not text:
+                raise tarfile.ReadError(f"its first member is not {MANIFEST}")
+            signature = _head(archive, archive.next(), SIGNATURE)
+            yield Bundle(text, signature, parse(text), Files(archive))
+    except (tarfile.TarError, UnicodeDecodeError) as error:
+        raise _unreadable(path, str(error)) from error
+
+
+def _opened(path: str) -> t.BinaryIO:
+    try:
+        return open(path, "rb", opener=open_at_once)
+    except OSError as error:
+        raise _unreadable(path, str(error.strerror)) from error
+
+
+def _unreadable(path: str, reason: str) -> DevserverError:
+    return DevserverError(
+        f"the bundle {path} cannot be read: {reason}",
+        expected="a file that playbooks/bundle.yml has made",
+        remedy="make one, copy it again from where it was made, or correct bundle_file (file)",
+        path=path,
+    )
+
+
+@contextlib.contextmanager
+def open_files(path: str) -> t.Iterator[Files]:
+    """Give the files of a tar without a manifest of its own; raise DevserverError where it cannot be read."""
+    try:
+        with open(path, "rb", opener=open_at_once) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            yield Files(archive)
+    except tarfile.TarError as error:
+        raise DevserverError(f"what came of the bundle cannot be read: {error}", remedy="run again") from error
+
+
+def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None, name: str) -> str:
+    if member is None or member.name != name or not member.isreg() or member.size > _LARGEST:
+        return ""
+    return t.cast("t.IO[bytes]", archive.extractfile(member)).read().decode("utf-8")

@@ -1,0 +1,282 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: go_bundle
+short_description: Makes one archive of toolchains, tools, modules and extensions for hosts without a network
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Fetches Go toolchains, builds tools for every platform that is asked for, downloads the modules of workspaces, and
+    writes them with extension files into one plain tar, which M(gopherops.devserver.go_bundle_unpack) provisions from.
+  - The first file in it is C(manifest.json), which lists what the bundle was made from, and the size and SHA-256 of
+    every file. RV(manifest_sha256) therefore stands for the whole bundle. With O(signing_key) it is signed.
+  - Where the bundle is there, whole, made from the same inputs and signed as asked, nothing is done, and nobody is
+    asked for anything. The bundle is replaced in one step. Whatever fails or is killed leaves the former one.
+  - A workspace is only read. Its modules are downloaded by a copy of its go.work, go.mod and their sums, which go
+    holds them against.
+notes:
+  - Needs about 1 GB of room in O(work_dir), more with several platforms.
+  - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)). Certificates are always verified.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  file:
+    description: The bundle, an absolute path in a folder that is there.
+    type: path
+    required: true
+  versions:
+    description: The versions of Go, as in M(gopherops.devserver.go_toolchain).
+    type: list
+    elements: str
+    required: true
+  default:
+    description: The version that the hosts' O(link) leads to, one of O(versions). By default the first of them.
+    type: str
+  root:
+    description: The folder on the hosts that holds one tree for each version. By it a tool's Go means a version.
+    type: path
+    default: /usr/local/lib/go
+  link:
+    description: The link on the hosts to the default version's tree.
+    type: path
+    default: /usr/local/go
+  platforms:
+    description:
+      - The platforms of the hosts, such as V(linux-amd64) and V(linux-arm64), as Go's archives are named.
+      - By default the one that the module runs on. It builds for the others too.
+    type: list
+    elements: str
+    default: []
+  sources:
+    description: Where to look for toolchains, in this order, as in M(gopherops.devserver.go_toolchain).
+    type: list
+    elements: str
+    choices: [archive, mirror, official, goproxy]
+    default: [archive, mirror, official, goproxy]
+  archive_dir:
+    description: A folder with archives of Go, or toolchain modules.
+    type: path
+    default: ""
+  mirror:
+    description: A base URL below which C(go<version>.<platform>.tar.gz) is served.
+    type: str
+    default: ""
+  official:
+    description: The base URL of Go's own archives.
+    type: str
+    default: https://go.dev/dl
+  toolchain_goproxy:
+    description: The base URL of a module proxy that serves C(golang.org/toolchain).
+    type: str
+    default: ""
+  checksums:
+    description: Digests by version and platform, as in M(gopherops.devserver.go_toolchain).
+    type: dict
+    default: {}
+  tools:
+    description:
+      - The tools, as in M(gopherops.devserver.go_tool). The Go of each must be O(link), or a version of O(versions)
+        below O(root).
+      - One with cgo is refused, because it depends on the C libraries of the host that builds it.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      package:
+        description: The import path of the main package. Not needed with the name of a tool that is known.
+        type: str
+      version:
+        description: The exact version of its module. By default the one that is known to go with its Go.
+        type: str
+      force:
+        description: Whether a version that is known not to go with its Go is built nevertheless.
+        type: bool
+        default: false
+      name:
+        description: The name of the executable. By default the one that C(go install) gives it.
+        type: str
+      goroot:
+        description: The tree on the hosts of the Go that builds this tool. By default O(goroot).
+        type: path
+      tags:
+        description: Build tags.
+        type: list
+        elements: str
+        default: []
+      cgo:
+        description: Whether it is built with cgo, which is refused.
+        type: bool
+        default: false
+      flags:
+        description: Flags for compiler, assembler and linker.
+        type: list
+        elements: str
+        default: []
+      users:
+        description: The users that alone get it, which makes no difference to the bundle.
+        type: list
+        elements: str
+        default: []
+  goroot:
+    description: The tree on the hosts of the Go that builds the tools.
+    type: path
+    default: /usr/local/go
+  goproxy:
+    description:
+      - Where the modules of tools and workspaces come from, as in Go's variable E(GOPROXY). Empty means Go's own
+        default.
+      - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
+        E(GOPRIVATE) are taken from the environment of the task.
+    type: str
+    default: ""
+  workspaces:
+    description: Folders with a go.work or go.mod, whose modules go into the bundle.
+    type: list
+    elements: path
+    default: []
+  extensions:
+    description: Files of VS Code extensions, with names that end in C(.vsix).
+    type: list
+    elements: path
+    default: []
+  signing_key:
+    description:
+      - A file with the ssh key that signs the manifest. A private key without a passphrase, or a public one whose
+        private half is held by the ssh-agent of E(SSH_AUTH_SOCK).
+      - Without it a new bundle is not signed, and a signature that is there stays.
+    type: path
+    default: ""
+  build_user:
+    description: The unprivileged account that runs go, where the module runs as root.
+    type: str
+    default: nobody
+  work_dir:
+    description: A folder to work in. By default that for temporary files.
+    type: path
+    default: ""
+  timeout:
+    description: Seconds that a server of toolchains may stay silent before it counts as out of reach.
+    type: int
+    default: 60
+  build_timeout:
+    description: How many seconds the build of one tool may take, and the download of a workspace's modules.
+    type: int
+    default: 900
+seealso:
+  - module: gopherops.devserver.go_bundle_unpack
+"""
+
+EXAMPLES = r"""
+- name: Make a bundle for a site without a network
+  gopherops.devserver.go_bundle:
+    file: /srv/bundles/devservers.tar
+    versions: [1.22.12]
+    platforms: [linux-amd64, linux-arm64]
+    tools:
+      - name: gopls
+      - name: dlv
+    workspaces: [/home/alice/src/shop]
+    extensions: [/srv/vsix/golang.go-0.42.1.vsix]
+    signing_key: /home/alice/.ssh/id_ed25519
+"""
+
+RETURN = r"""
+file:
+  description: The bundle.
+  returned: success
+  type: str
+  sample: /srv/bundles/devservers.tar
+manifest_sha256:
+  description:
+    - The SHA-256 of its manifest, which stands for the whole bundle. Hand it on by another way than the bundle.
+    - V(null) in check mode, where the bundle would be made.
+  returned: success
+  type: str
+contents:
+  description: How many files and bytes of each kind are in it. Empty in check mode, where it would be made.
+  returned: success
+  type: dict
+  sample:
+    toolchain: {files: 2, bytes: 134217728}
+    tool: {files: 4, bytes: 104857600}
+    module: {files: 4, bytes: 24576}
+    extension: {files: 1, bytes: 4194304}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.contents import Means
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.goal import Declared, resolved
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.make import Place, make_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, declared_tools
+
+# A bundle is made from what lies outside of one.
+_KINDS = [kind for kind in KINDS if kind != "bundle"]
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "file": {"type": "path", "required": True},
+    "versions": {"type": "list", "elements": "str", "required": True},
+    "default": {"type": "str"},
+    "root": {"type": "path", "default": "/usr/local/lib/go"},
+    "link": {"type": "path", "default": "/usr/local/go"},
+    "platforms": {"type": "list", "elements": "str", "default": []},
+    "sources": {"type": "list", "elements": "str", "choices": _KINDS, "default": _KINDS},
+    "archive_dir": {"type": "path", "default": ""},
+    "mirror": {"type": "str", "default": ""},
+    "official": {"type": "str", "default": "https://go.dev/dl"},
+    "toolchain_goproxy": {"type": "str", "default": ""},
+    "checksums": {"type": "dict", "default": {}},
+    "tools": {"type": "list", "elements": "dict", "default": [], "options": TOOL_OPTIONS},
+    "goroot": {"type": "path", "default": "/usr/local/go"},
+    "goproxy": {"type": "str", "default": ""},
+    "workspaces": {"type": "list", "elements": "path", "default": []},
+    "extensions": {"type": "list", "elements": "path", "default": []},
+    "signing_key": {"type": "path", "default": ""},
+    "build_user": {"type": "str", "default": "nobody"},
+    "work_dir": {"type": "path", "default": ""},
+    "timeout": {"type": "int", "default": 60},
+    "build_timeout": {"type": "int", "default": 900},
+}
+# The options that Declared has by the same name.
+_SAME = ("versions", "default", "root", "link", "checksums", "platforms", "workspaces", "extensions")
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    means = _means(params)
+    module.no_log_values.update(credentials(" ".join([means.goproxy, *means.bases.values()])))
+    try:
+        tools = declared_tools(params["tools"], params["goroot"])
+        goal = resolved(Declared(tools=tools, **{name: params[name] for name in _SAME}))
+        place = Place(params["file"], params["signing_key"], params["work_dir"], params["build_user"])
+        result = make_bundle(goal, place, means, check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    module.exit_json(**result)
+
+
+def _means(params: t.Mapping[str, t.Any]) -> Means:
+    locations = {"archive": "archive_dir", "goproxy": "toolchain_goproxy"}
+    return Means(
+        order=params["sources"],
+        bases={kind: params[locations.get(kind, kind)] for kind in _KINDS},
+        goproxy=params["goproxy"],
+        timeout=params["timeout"],
+        build_timeout=params["build_timeout"],
+    )
+
+
+if __name__ == "__main__":
+    main()
