@@ -13,7 +13,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.workspace import Workspace
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder, Go
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
+    Builder,
+    Go,
+    explained,
+    last_words,
+)
 
 # What a module proxy serves of a version; go's locks and its copy of the checksum database are none of it.
 _SERVED = re.compile(r"(?P<module>[^/].*)/@v/(?P<version>v[^/]+)\.(info|mod|zip)\Z")
@@ -51,11 +56,11 @@ def _go(builder: Builder, go: Go, arguments: t.Sequence[str], folder: str, copy:
     done = builder.run(go, arguments, cwd=copy + folder, GOMODCACHE=_cache(builder), GOFLAGS="-modcacherw")
     if not done.ok:
         said = redacted(done.stderr.replace(copy, "").strip())
-        last = " / ".join([line for line in said.splitlines() if not line.startswith("go: downloading ")][-3:])
+        what, remedy = explained(said) if done.returncode is not None else ("it took too long", "raise build_timeout")
         raise DevserverError(
-            f"cannot download the modules of {folder} by {go.version}: {last or done.complaint}",
+            f"cannot download the modules of {folder} by {go.version}: {what}{last_words(said)}",
             expected="a workspace that builds, whose go.sum holds for what bundle_goproxy (goproxy) serves",
-            remedy="run go mod tidy there, correct bundle_goproxy, or declare a toolchain_default that is new enough",
+            remedy=remedy,
             path=folder,
             cmd=list(done.argv),
             rc=done.returncode,

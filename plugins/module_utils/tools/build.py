@@ -250,20 +250,28 @@ _CAUSES = (
 def _failure(tool: Tool, go: Go, done: Completed, timeout: float) -> DevserverError:
     """Return the error for a build that failed, in terms of what the play declares."""
     said = redacted(done.stderr.strip())
-    what, remedy = "go install failed", "see the message of go, and run the command by hand"
+    what, remedy = explained(said)
     if done.returncode is None:
         what, remedy = f"it took longer than {timeout:g} seconds", "raise timeout, or see what the host is busy with"
-    else:
-        for pattern, meaning, advice in _CAUSES:
-            match = re.search(pattern, said, re.MULTILINE)
-            if match:
-                what, remedy = meaning.format(*match.groups()), advice
-                break
-    last = " / ".join([line for line in said.splitlines() if not line.startswith("go: downloading ")][-3:])
     return DevserverError(
-        f"cannot build {tool} with {go.version} of {tool.goroot}: {what}" + (f" (go says: {last})" if last else ""),
+        f"cannot build {tool} with {go.version} of {tool.goroot}: {what}{last_words(said)}",
         remedy=remedy,
         cmd=list(done.argv),
         rc=done.returncode,
         stderr=said,
     )
+
+
+def explained(said: str) -> tuple[str, str]:
+    """Return what it means that go failed with these words, and what to do."""
+    for pattern, meaning, advice in _CAUSES:
+        match = re.search(pattern, said, re.MULTILINE)
+        if match:
+            return meaning.format(*match.groups()), advice
+    return "go failed", "see the message of go, and run the command by hand"
+
+
+def last_words(said: str) -> str:
+    """Return the end of what go said, in parentheses for an error's message."""
+    last = " / ".join([line for line in said.splitlines() if not line.startswith("go: downloading ")][-3:])
+    return f" (go says: {last})" if last else ""

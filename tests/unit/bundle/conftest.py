@@ -1,0 +1,228 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A site to make bundles at: archives of Go whose ``go`` is this machine's, a module proxy in a folder, a workspace."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import typing as t
+import zipfile
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import write_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import Entry, Manifest
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.dirhash import h1, h1_of_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+
+COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+HERE = this_platform()
+VERSION = "1.99.1"
+FOREIGN = "linux-s390x"
+RUN = """
+import sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = sys.stdin.buffer.read()
+basic._ANSIBLE_PROFILE = "legacy"
+from ansible_collections.gopherops.devserver.plugins.modules.go_bundle import main
+main()
+"""
+HELLO = 'package main\n\nfunc main() { println("hello") }\n'
+MODULES = {
+    "example.com/tool@v1.0.0": ("", {"main.go": HELLO}),
+    "example.com/tool@v1.1.0": ("", {"main.go": HELLO}),
+    "example.com/broken@v1.0.0": ("", {"main.go": "package main\n\nfunc main() { undefined() }\n"}),
+    "example.com/Deep@v0.1.0": ("", {"deep.go": 'package deep\n\nconst Word = "deep"\n'}),
+    "example.com/dep@v1.2.0": (
+        "require example.com/Deep v0.1.0\n",
+        {"dep.go": 'package dep\n\nimport deep "example.com/Deep"\n\nconst Word = deep.Word\n'},
+    ),
+}
+MAIN = 'package main\n\nimport "example.com/dep"\n\nfunc main() { println(dep.Word) }\n'
+
+
+def go_mod(module: str, requires: str) -> str:
+    return f"module {module}\n\ngo 1.21\n\n{requires}"
+
+
+def publish(folder: pathlib.Path) -> dict[str, str]:
+    """Write MODULES as a proxy has them; return the lines of go.sum by module and version."""
+    sums = {}
+    for name, (requires, files) in MODULES.items():
+        module, version = name.split("@")
+        place = folder / module.replace("D", "!d") / "@v"
+        place.mkdir(parents=True, exist_ok=True)
+        text = go_mod(module, requires)
+        (place / f"{version}.info").write_text(json.dumps({"Version": version, "Time": "2026-01-01T00:00:00Z"}))
+        (place / f"{version}.mod").write_text(text)
+        with (place / "list").open("a") as listed:
+            listed.write(f"{version}\n")
+        with zipfile.ZipFile(place / f"{version}.zip", "w") as archive:
+            for path, content in {"go.mod": text, **files}.items():
+                archive.writestr(zipfile.ZipInfo(f"{name}/{path}"), content)
+        whole = h1_of_zip(str(place / f"{version}.zip"))
+        alone = h1({"go.mod": hashlib.sha256(text.encode()).hexdigest()})
+        sums[name] = f"{module} {version} {whole}\n{module} {version}/go.mod {alone}\n"
+    return sums
+
+
+def go_archive(goroot: str) -> bytes:
+    """Return the archive of a Go that says it is VERSION, and does what the one at ``goroot`` does."""
+    told = f"go version go{VERSION} {HERE.reported}"
+    go = f'#!/bin/sh\n[ "$*" = version ] && exec echo "{told}"\nexec {goroot}/bin/go "$@"\n'
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, text in {"go/VERSION": f"go{VERSION}\n", "go/bin/go": go}.items():
+            info = tarfile.TarInfo(name)
+            info.size, info.mode = len(text), 0o755
+            archive.addfile(info, io.BytesIO(text.encode()))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+class Site:
+    """Where bundles are made; ``make`` runs the module as ansible does."""
+
+    def __init__(self, folder: pathlib.Path, goroot: str) -> None:
+        self.folder = folder
+        self.file = folder / "bundle.tar"
+        self.work = folder / "work"
+        self.workspace = folder / "src" / "shop"
+        self.proxy = folder / "proxy"
+        sums = publish(self.proxy)
+        for name in ("archives", "work"):
+            (folder / name).mkdir()
+        archives = {HERE.archive: go_archive(goroot), FOREIGN: b"not looked into"}
+        for platform, content in archives.items():
+            (folder / "archives" / f"go{VERSION}.{platform}.tar.gz").write_bytes(content)
+        self.checksums = {VERSION: {name: hashlib.sha256(content).hexdigest() for name, content in archives.items()}}
+        requires = "require example.com/dep v1.2.0\n\nrequire example.com/Deep v0.1.0 // indirect\n"
+        self.write_workspace(
+            {
+                "go.mod": go_mod("example.com/shop", requires),
+                "go.sum": sums["example.com/Deep@v0.1.0"] + sums["example.com/dep@v1.2.0"],
+                "main.go": MAIN,
+            }
+        )
+
+    def write_workspace(self, files: t.Mapping[str, str]) -> None:
+        for name, text in files.items():
+            path = self.workspace / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+
+    def make(self, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        """Run the module with what this site has, changed by ``options``."""
+        arguments = {
+            "file": str(self.file),
+            "versions": [VERSION],
+            "sources": ["archive"],
+            "archive_dir": str(self.folder / "archives"),
+            "checksums": self.checksums,
+            "tools": [{"package": "example.com/tool", "version": "v1.0.0"}],
+            "goproxy": self.proxy.as_uri(),
+            "workspaces": [str(self.workspace)],
+            "work_dir": str(self.work),
+            **options,
+        }
+        # The checksum database knows nothing of the modules made here.
+        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com")
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check)})
+        done = subprocess.run(
+            [sys.executable, "-c", RUN], input=given, env=env, capture_output=True, text=True, check=False
+        )
+        assert done.stdout, done.stderr
+        assert "Traceback" not in done.stderr
+        result: dict[str, t.Any] = json.loads(done.stdout)
+        return result
+
+    def members(self) -> dict[str, bytes]:
+        """Return the content of every file in the bundle, in its order."""
+        with tarfile.open(self.file, "r:") as archive:
+            return {one.name: t.cast("t.IO[bytes]", archive.extractfile(one)).read() for one in archive}
+
+
+@pytest.fixture(scope="session")
+def goroot() -> str:
+    """The tree of this machine's own Go, which any user can read."""
+    go = shutil.which("go")
+    if not go:
+        pytest.skip("no go command on PATH")
+    env = dict(os.environ, GOTOOLCHAIN="local")
+    done = subprocess.run([go, "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@contextlib.contextmanager
+def public_folder() -> t.Iterator[pathlib.Path]:
+    """Yield a temporary folder that the build user can enter, which pytest's own are not."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="go-bundle-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def site(goroot: str) -> t.Iterator[Site]:
+    with public_folder() as folder:
+        yield Site(folder, goroot)
+
+
+@pytest.fixture(scope="session")
+def _made(goroot: str) -> t.Iterator[bytes]:
+    with public_folder() as folder:
+        site = Site(folder, goroot)
+        result = site.make()
+        assert result.get("changed"), result
+        yield site.file.read_bytes()
+
+
+@pytest.fixture
+def supplied(site: Site, _made: bytes) -> Site:
+    """A site with the bundle that it makes by itself."""
+    site.file.write_bytes(_made)
+    return site
+
+
+def entry(path: str, content: bytes, platform: str = "") -> Entry:
+    kind = {"toolchains": "toolchain", "tools": "tool", "modules": "module", "extensions": "extension"}
+    digest = hashlib.sha256(content).hexdigest()
+    return Entry(path, len(content), digest, kind[path.split("/")[0]], f"test's {path}", platform)
+
+
+def manifest_of(files: t.Mapping[str, bytes], platform: str = HERE.archive) -> Manifest:
+    """Return the manifest of a bundle with these files, whose toolchains are for ``platform``."""
+    needs = {"toolchains": platform, "tools": platform}
+    return Manifest(
+        {"made": "by hand"},
+        [entry(path, content, needs.get(path.split("/")[0], "")) for path, content in files.items()],
+    )
+
+
+@pytest.fixture
+def packed(tmp_path: pathlib.Path) -> t.Callable[..., pathlib.Path]:
+    """Write a bundle with files of given content, under a name of its own."""
+
+    def write(files: t.Mapping[str, bytes], name: str = "bundle.tar", signature: str = "") -> pathlib.Path:
+        sources = {}
+        for number, (path, content) in enumerate(files.items()):
+            source = tmp_path / f"{name}.{number}"
+            source.write_bytes(content)
+            sources[path] = str(source)
+        write_bundle(str(tmp_path / name), manifest_of(files).text(), signature, sources)
+        return tmp_path / name
+
+    return write

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read of a bundle is what its manifest lists, whatever happened to the file on its way."""
+
+from __future__ import annotations
+
+import io
+import pathlib
+import tarfile
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+FILES = {
+    "modules/example.com/x/@v/v1.0.0.zip": bytes(range(256)) * 5,
+    "extensions/x.vsix": b"x" * 600,
+    "modules/" + "long/" * 40 + "x": b"",
+}
+
+
+def contents(path: pathlib.Path, folder: pathlib.Path) -> dict[str, bytes]:
+    """Return all that a bundle gives out."""
+    folder.mkdir()
+    found = {}
+    with open_bundle(str(path)) as bundle:
+        for number, entry in enumerate(bundle.manifest.files):
+            bundle.files.verify(entry)
+            bundle.files.extract(entry, str(folder / str(number)))
+            found[entry.path] = (folder / str(number)).read_bytes()
+    return found
+
+
+def test_a_bundle_gives_out_what_went_in(packed: t.Any, tmp_path: pathlib.Path) -> None:
+    path = packed(FILES)
+    assert contents(path, tmp_path / "out") == FILES
+    with open_bundle(str(path)) as bundle:
+        assert bundle.signature == ""
+
+
+def test_the_same_content_gives_the_same_bytes_in_whatever_order(packed: t.Any) -> None:
+    one = packed(FILES, "one.tar").read_bytes()
+    assert one == packed(dict(reversed(FILES.items())), "two.tar").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def counter() -> t.Iterator[int]:
+    return iter(range(1_000_000))
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_a_flipped_bit_is_found_or_means_nothing(
+    packed: t.Any, tmp_path: pathlib.Path, counter: t.Iterator[int], data: st.DataObject
+) -> None:
+    good = packed(FILES).read_bytes()
+    place = data.draw(st.integers(0, len(good) - 1))
+    bad = bytearray(good)
+    bad[place] ^= 1 << data.draw(st.integers(0, 7))
+    path = tmp_path / "bad.tar"
+    path.write_bytes(bad)
+    try:
+        found = contents(path, tmp_path / f"out{next(counter)}")
+    except DevserverError:
+        return
+    # The manifest's own words are for its signature to hold; no content may differ from what it lists.
+    with open_bundle(str(path)) as bundle:
+        listed = {entry.path: entry.size for entry in bundle.manifest.files}
+    assert {name: len(content) for name, content in found.items()} == listed
+    assert set(found.values()) == set(FILES.values())
+
+
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_a_bundle_that_breaks_off_is_refused(
+    packed: t.Any, tmp_path: pathlib.Path, counter: t.Iterator[int], data: st.DataObject
+) -> None:
+    good = packed(FILES).read_bytes()
+    path = tmp_path / "bad.tar"
+    # The end of a tar is nothing but zeros, which nobody needs.
+    path.write_bytes(good[: data.draw(st.integers(0, len(good.rstrip(b"\0")) - 1))])
+    with pytest.raises(DevserverError):
+        contents(path, tmp_path / f"out{next(counter)}")
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_a_member_that_is_no_file_is_refused(packed: t.Any, tmp_path: pathlib.Path, kind: bytes) -> None:
+    name = "extensions/x.vsix"
+    path = tmp_path / "bad.tar"
+    with tarfile.open(packed(FILES)) as good, tarfile.open(path, "w") as bad:
+        for member in good:
+            content = t.cast("t.IO[bytes]", good.extractfile(member)).read()
+            if member.name == name:
+                member.type, member.linkname, member.size, content = kind, "/etc/passwd", 0, b""
+            bad.addfile(member, io.BytesIO(content))
+    with pytest.raises(DevserverError, match=name):
+        contents(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 2000, b"\0" * 10240], ids=["empty", "text", "zeros"])
+def test_what_is_no_bundle_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(content)
+    with pytest.raises(DevserverError, match=str(path)):
+        contents(path, tmp_path / "out")

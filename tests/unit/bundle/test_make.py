@@ -1,0 +1,201 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bundle is made whole or not at all, from the same inputs the same bytes, and made once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import typing as t
+
+import pytest
+
+TOOL = {"package": "example.com/tool", "version": "v1.0.0"}
+
+
+def manifest(site: t.Any) -> t.Any:
+    return json.loads(site.members()["manifest.json"])
+
+
+def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_bundle_lists_all_that_is_in_it(supplied: t.Any) -> None:
+    members = supplied.members()
+    assert next(iter(members)) == "manifest.json"
+    listed = {file["path"]: (file["size"], file["sha256"]) for file in manifest(supplied)["files"]}
+    held = {name: (len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()}
+    held.pop("manifest.json")
+    assert listed == held
+    kinds = sorted(name.split("/")[0] for name in held)
+    assert kinds == ["modules"] * 8 + ["toolchains", "tools"]
+    assert members["modules/example.com/!deep/@v/list"] == b"v0.1.0\n"
+
+
+def test_check_mode_says_the_same_and_makes_nothing(site: t.Any) -> None:
+    planned = site.make(check=True, goproxy="off")
+    assert (planned["changed"], planned["manifest_sha256"], planned["contents"]) == (True, None, {})
+    assert (site.file.exists(), list(site.work.iterdir())) == (False, [])
+    done = site.make()
+    assert (done["changed"], done["diff"]) == (True, planned["diff"])
+    assert done["manifest_sha256"] == hashlib.sha256(site.members()["manifest.json"]).hexdigest()
+    assert list(site.work.iterdir()) == []
+
+
+def test_the_same_inputs_make_the_same_bytes_and_are_made_once(supplied: t.Any) -> None:
+    """The site of the fixture lay elsewhere: no path of it may be in the bundle."""
+    before = supplied.file.read_bytes()
+    shutil.rmtree(supplied.proxy)
+    shutil.rmtree(supplied.folder / "archives")
+    again = supplied.make()
+    assert (again.get("changed"), again.get("diff")) == (False, []), again
+    assert again["contents"]["tool"]["files"] == 1
+    publish_again = type(supplied)(supplied.folder / "other", os.path.realpath(shutil.which("go") + "/../.."))
+    assert publish_again.make()["changed"]
+    assert publish_again.file.read_bytes() == before
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "no tar"])
+def test_a_damaged_bundle_is_made_anew(supplied: t.Any, damage: str) -> None:
+    good = supplied.file.read_bytes()
+    place = good.index(b"\x1f\x8b")  # The gzip of the toolchain.
+    flipped = good[:place] + b"\0" + good[place + 1 :]
+    supplied.file.write_bytes({"truncated": good[: len(good) // 2], "no tar": b"x", "flipped": flipped}[damage])
+    assert supplied.make(check=True)["diff"][0]["before"] == "not a whole bundle\n"
+    assert supplied.make(tools=[], workspaces=[])["changed"]
+    assert "manifest.json" in supplied.members()
+
+
+def test_a_workspace_is_only_read(site: t.Any) -> None:
+    before = snapshot(site.workspace)
+    assert site.make(tools=[])["changed"]
+    assert snapshot(site.workspace) == before
+
+
+@pytest.mark.parametrize("file", ["go.mod", "go.sum"])
+def test_what_a_workspace_says_is_an_input(supplied: t.Any, file: str) -> None:
+    path = supplied.workspace / file
+    path.write_text(path.read_text() + "\n")
+    assert supplied.make(check=True)["changed"]
+
+
+def test_a_workspace_of_several_modules(site: t.Any) -> None:
+    """go.work in a folder of its own, a module beside it that another replaces: all are found, none is touched."""
+    site.write_workspace({"../lib/go.mod": "module example.com/lib\n\ngo 1.21\n", "../lib/lib.go": "package lib\n"})
+    mod = site.workspace / "go.mod"
+    mod.write_text(
+        mod.read_text() + "require example.com/lib v0.0.0\n\nreplace (\n\texample.com/lib => ../lib // here\n)\n"
+    )
+    site.write_workspace({"../all/go.work": 'go 1.21\n\nuse "../shop"\n'})
+    result = site.make(workspaces=[str(site.folder / "src/all")], tools=[])
+    assert result.get("changed"), result
+    files = manifest(site)["inputs"]["workspaces"][0]["files"]
+    assert sorted(files) == ["../lib/go.mod", "../shop/go.mod", "../shop/go.sum", "go.work"]
+    assert "modules/example.com/dep/@v/v1.2.0.zip" in site.members()
+    assert not (site.folder / "src/all/go.work.sum").exists()
+
+
+def test_modules_of_a_bundle_build_the_workspace(supplied: t.Any, tmp_path: pathlib.Path) -> None:
+    for name, content in supplied.members().items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    proxy = (tmp_path / "modules").as_uri()
+    env = dict(
+        os.environ, GOPROXY=proxy, GOMODCACHE=str(tmp_path / "cache"), GOFLAGS="-modcacherw", GOSUMDB="x.invalid"
+    )
+    argv = ["go", "run", "."]
+    done = subprocess.run(argv, cwd=supplied.workspace, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, done.stderr)
+    assert done.stderr.endswith("deep\n")
+
+
+def test_a_tool_for_another_platform_is_cross_compiled(site: t.Any) -> None:
+    result = site.make(platforms=["linux-s390x"], workspaces=[])
+    assert result.get("changed"), result
+    (tool,) = (content for name, content in site.members().items() if name.startswith("tools/"))
+    assert (tool[:5], int.from_bytes(tool[18:20], "big")) == (b"\x7fELF\x02", 22)  # EM_S390
+    (entry,) = (file for file in manifest(site)["files"] if file["kind"] == "tool")
+    assert "-linux-s390x-" in entry["path"]
+    assert entry["platform"] == "linux-s390x"
+
+
+def test_a_tool_declared_for_several_users_is_there_once(site: t.Any) -> None:
+    tools = [dict(TOOL, users=["alice"]), dict(TOOL, users=["bob"])]
+    assert site.make(tools=tools, workspaces=[])["contents"]["tool"]["files"] == 1
+
+
+BAD: dict[str, tuple[dict[str, t.Any], str]] = {
+    "cgo": ({"tools": [dict(TOOL, cgo=True)]}, "cgo"),
+    "a Go that is not in the bundle": ({"tools": [dict(TOOL, goroot="/opt/go")]}, "/opt/go"),
+    "no version": ({"versions": []}, "no version"),
+    "unknown platform": ({"platforms": ["plan9-amd64"]}, "plan9-amd64"),
+    "no workspace": ({"workspaces": ["/usr/bin"]}, "/usr/bin"),
+    "no extension": ({"extensions": ["/etc/passwd"]}, "/etc/passwd"),
+    "no key": ({"signing_key": "/nowhere"}, "/nowhere"),
+    "no folder": ({"file": "/nowhere/x.tar"}, "/nowhere/x.tar"),
+    "no source": ({"sources": ["mirror"], "tools": []}, "mirror has no location"),
+}
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+@pytest.mark.parametrize("case", BAD)
+def test_what_no_bundle_can_hold_is_refused_at_once(supplied: t.Any, case: str, check: bool) -> None:
+    options, word = BAD[case]
+    before = supplied.file.read_bytes()
+    result = supplied.make(check=check, goproxy="off", **options)
+    assert result.get("failed") and word in result["msg"], result
+    assert supplied.file.read_bytes() == before
+
+
+def test_a_module_that_is_not_what_go_sum_says_is_refused(supplied: t.Any) -> None:
+    before = supplied.file.read_bytes()
+    path = supplied.workspace / "go.sum"
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text(f"{first.partition('h1:')[0]}h1:{'A' * 43}=\n" + "".join(rest))
+    result = supplied.make()
+    assert result.get("failed"), result
+    assert "does not verify" in result["msg"]
+    assert (supplied.file.read_bytes(), list(supplied.work.iterdir())) == (before, [])
+
+
+def test_a_tool_that_does_not_build_leaves_the_former_bundle(supplied: t.Any) -> None:
+    before = supplied.file.read_bytes()
+    result = supplied.make(tools=[{"package": "example.com/broken", "version": "v1.0.0"}])
+    assert "does not compile" in result["msg"]
+    assert (supplied.file.read_bytes(), list(supplied.work.iterdir())) == (before, [])
+
+
+def test_what_a_killed_run_left_is_removed_and_what_another_uses_is_not(site: t.Any) -> None:
+    dead, used = site.work / "go-bundle-making-dead", site.work / "go-bundle-making-used"
+    for folder in (dead, used):
+        folder.mkdir()
+        (folder / "lock").touch()
+    with subprocess.Popen(["flock", used / "lock", "sh", "-c", "echo; read x"], stdin=-1, stdout=-1) as other:
+        assert other.stdout and other.stdout.readline()
+        assert site.make(tools=[], workspaces=[])["changed"]
+        assert list(site.work.iterdir()) == [used]
+        other.communicate(b"\n")
+
+
+def test_a_signature_is_added_without_making_anything_anew(supplied: t.Any, tmp_path: pathlib.Path) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    shutil.rmtree(supplied.proxy)
+    shutil.rmtree(supplied.folder / "archives")
+    unsigned = supplied.members()
+    planned = supplied.make(signing_key=str(key), check=True)
+    done = supplied.make(signing_key=str(key))
+    assert (done.get("changed"), done.get("diff")) == (True, planned["diff"]), done
+    signed = supplied.members()
+    assert list(signed)[:2] == ["manifest.json", "manifest.json.sig"]
+    signed.pop("manifest.json.sig")
+    assert signed == unsigned
+    assert not supplied.make(signing_key=str(key))["changed"]
+    assert not supplied.make()["changed"]

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A manifest survives the way through its text, and none leads out of the bundle's folders."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle import manifest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from hypothesis import given
+from hypothesis import strategies as st
+
+GOOD = {
+    "path": "modules/example.com/!deep/@v/v0.1.0.zip",
+    "size": 7,
+    "sha256": "0" * 64,
+    "kind": "module",
+    "what": "module example.com/Deep@v0.1.0",
+    "platform": "",
+}
+
+
+def text(*files: t.Any, **changes: t.Any) -> str:
+    return json.dumps({"schema_version": 1, "inputs": {}, "files": list(files), **changes})
+
+
+def test_the_text_of_a_manifest_is_parsed_to_itself_whatever_its_order() -> None:
+    other = dict(GOOD, path="modules/a/@v/list")
+    one, two = manifest.parse(text(GOOD, other)), manifest.parse(text(other, GOOD))
+    assert one.text() == two.text()
+    assert sorted(manifest.parse(one.text()).files) == sorted(one.files) == sorted(two.files)
+
+
+BAD = {
+    "no JSON": "x",
+    "a list": "[]",
+    "nothing": "{}",
+    "a later schema": text(schema_version=2),
+    "a file without digest": text({"path": "modules/x"}),
+    "a path twice": text(GOOD, GOOD),
+    "inputs that are none": text(GOOD, inputs=[]),
+    "depth": "[" * 100_000,
+    **{
+        f"path {path!r}": text(dict(GOOD, path=path))
+        for path in ("/etc/x", "modules/../x", "modules", "x/y", "modules//x")
+    },
+    **{
+        f"path {path!r}": text(dict(GOOD, path=path)) for path in ("modules/x\n", "modules/./x", "tools/x", "", 5, None)
+    },
+    **{f"size {size!r}": text(dict(GOOD, size=size)) for size in (-1, "7", 7.0, True)},
+    **{f"sha256 {digest!r}": text(dict(GOOD, sha256=digest)) for digest in ("", "x" * 64, "0" * 63, "0" * 64 + "\n")},
+    "an unknown kind": text(dict(GOOD, kind="x")),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_manifest_is_refused(case: str) -> None:
+    with pytest.raises(DevserverError, match="manifest of the bundle"):
+        manifest.parse(BAD[case])
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from([*GOOD, "files", "inputs"]), inner),
+)
+
+
+@given(st.fixed_dictionaries({name: st.just(value) | JSON for name, value in GOOD.items()}))
+def test_whatever_a_file_says_it_stays_inside(given_file: dict[str, t.Any]) -> None:
+    try:
+        (entry,) = manifest.parse(text(given_file)).files
+    except DevserverError:
+        return
+    assert pathlib.Path("/root", entry.path).resolve().is_relative_to("/root/modules")
+
+
+@given(st.text())
+def test_a_path_that_is_inside_has_no_detour(path: str) -> None:
+    if manifest.is_inside(f"modules/{path}"):
+        assert str(pathlib.PurePosixPath(f"modules/{path}")) == f"modules/{path}"
+        assert ".." not in path.split("/")

@@ -1,0 +1,248 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host gets what its bundle has and nothing more, whatever was there, and whenever it was interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.place import Outcome, Wish, place_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform, this_platform
+
+HERE = this_platform()
+OLD = {
+    f"toolchains/go1.22.12.{HERE.archive}.tar.gz": b"go" * 99,
+    "modules/example.com/x/@v/v1.0.0.zip": b"zip 1",
+    "modules/example.com/x/@v/list": b"v1.0.0\n",
+    "modules/example.com/gone/@v/v1.0.0.zip": b"gone",
+    "extensions/x-1.vsix": b"x 1",
+    "tools/x-1/" + "0" * 64: b"for the cache alone",
+}
+NEW = {
+    f"toolchains/go1.22.12.{HERE.archive}.tar.gz": b"go" * 99,
+    "modules/example.com/x/@v/v1.1.0.zip": b"zip 2",
+    "modules/example.com/x/@v/list": b"v1.1.0\n",
+    "extensions/x-2.vsix": b"x 2",
+}
+
+
+class Host:
+    """A folder as the host; ``place`` brings a bundle there as the action plugin does."""
+
+    def __init__(self, root: pathlib.Path, packed: t.Any) -> None:
+        self.root = root
+        self._packed = packed
+
+    def place(self, files: t.Mapping[str, bytes], *, check: bool = False, ask: bool = False, **wish: t.Any) -> Outcome:
+        bundle = self._packed(files)
+        with open_bundle(str(bundle)) as opened:
+            text = opened.text
+        given = Wish(**{"root": str(self.root), "manifest": text, "platform": HERE, "verify": False, **wish})
+        return place_bundle(given, str(bundle), ask=ask, check=check)
+
+    def files(self) -> dict[str, bytes]:
+        """Return what lies here, but for the lock and the manifest."""
+        found = {str(path.relative_to(self.root)): path for path in self.root.rglob("*") if path.is_file()}
+        return {name: path.read_bytes() for name, path in found.items() if name not in (".lock", "manifest.json")}
+
+    def folders(self) -> set[str]:
+        return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_dir()}
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, packed: t.Any) -> Host:
+    return Host(tmp_path / "lib/go-bundle", packed)
+
+
+def here(files: t.Mapping[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if not name.startswith("tools/")}
+
+
+def test_a_fresh_host_gets_all_but_the_tools(host: Host) -> None:
+    planned = host.place(OLD, check=True)
+    assert not host.root.parent.exists()
+    done = host.place(OLD)
+    assert host.files() == here(OLD)
+    assert done.changes.result() == planned.changes.result()
+    assert planned.changes.result()["changed"]
+    modes = {path.stat().st_mode & 0o777 for path in host.root.rglob("*") if path.name != ".lock"}
+    assert modes == {0o755, 0o644}
+    again = host.place(OLD)
+    assert (again.changes.result(), again.wanted) == ({"changed": False, "diff": []}, [])
+
+
+def test_who_asks_is_told_what_is_missing_and_nothing_changes(host: Host) -> None:
+    assert sorted(host.place(OLD, ask=True).wanted) == sorted(here(OLD))
+    assert not host.root.exists()
+    host.place(OLD)
+    told = host.place(NEW, ask=True)
+    assert sorted(told.wanted) == sorted(name for name in NEW if OLD.get(name) != NEW[name])
+    assert host.files() == here(OLD)
+
+
+def test_a_newer_bundle_takes_away_what_it_has_no_more(host: Host) -> None:
+    host.place(OLD)
+    planned = host.place(NEW, check=True)
+    done = host.place(NEW)
+    assert done.changes.result() == planned.changes.result()
+    assert host.files() == NEW
+    assert "modules/example.com/gone" not in host.folders()
+    assert not host.place(NEW).changes
+
+
+def test_a_bundle_that_lacks_files_alone_needs_no_delivery(host: Host) -> None:
+    host.place(OLD)
+    fewer = {name: content for name, content in OLD.items() if not name.startswith("extensions/")}
+    assert host.place(fewer, ask=True).wanted == []
+    assert host.files() == here(fewer)
+    assert "extensions" not in host.folders()
+
+
+def test_files_of_others_stay(host: Host) -> None:
+    host.place(OLD)
+    own = host.root / "extensions/own.vsix"
+    own.write_text("mine")
+    host.place(NEW)
+    assert host.files() == {**NEW, "extensions/own.vsix": b"mine"}
+
+
+def _write(path: pathlib.Path) -> None:
+    path.write_bytes(b"x" * path.stat().st_size)
+
+
+DAMAGES: dict[str, t.Callable[[pathlib.Path], object]] = {
+    "removed": lambda path: path.unlink(),
+    "same size": _write,
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"x"),
+    "mode": lambda path: path.chmod(0o666),
+    "link": lambda path: (path.unlink(), path.symlink_to("/etc/passwd")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_what_somebody_changed_is_replaced(host: Host, damage: str) -> None:
+    host.place(OLD)
+    DAMAGES[damage](host.root / "extensions/x-1.vsix")
+    planned = host.place(OLD, check=True)
+    assert planned.wanted == ["extensions/x-1.vsix"]
+    assert host.place(OLD).changes.result() == planned.changes.result()
+    assert host.files() == here(OLD)
+    assert not (host.root / "extensions/x-1.vsix").is_symlink()
+    assert not host.place(OLD).changes
+
+
+def test_a_change_that_hides_shows_where_every_file_is_read(host: Host) -> None:
+    host.place(OLD)
+    path = host.root / "extensions/x-1.vsix"
+    _write(path)
+    os.utime(path, (0, 0))
+    assert not host.place(OLD).changes
+    assert host.place(OLD, check=True, verify=True).wanted == ["extensions/x-1.vsix"]
+
+
+def test_a_file_that_was_only_touched_is_right(host: Host) -> None:
+    host.place(OLD)
+    (host.root / "extensions/x-1.vsix").touch()
+    assert not host.place(OLD).changes
+
+
+def test_a_host_of_another_platform_is_told(host: Host) -> None:
+    with pytest.raises(DevserverError, match="no Go for linux-riscv64"):
+        host.place(OLD, platform=Platform("riscv64"), check=True)
+
+
+def test_what_came_damaged_is_not_placed(host: Host, packed: t.Any) -> None:
+    host.place(OLD)
+    with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
+        wish = Wish(str(host.root), bundle.text, HERE, False)
+    other = {name: content[::-1] for name, content in NEW.items()}
+    with pytest.raises(DevserverError, match="not what its manifest lists"):
+        place_bundle(wish, str(packed(other, "other.tar")), ask=False, check=False)
+    assert host.files() == here(OLD)
+    assert not host.place(OLD).changes
+
+
+@pytest.mark.parametrize("content", ["x", "[", '["../../etc/passwd", 5]', '{"a": 1}', '["/etc/passwd"]'])
+def test_a_journal_cannot_lead_out(host: Host, content: str) -> None:
+    host.place(OLD)
+    outside = host.root.parents[1] / "etc"
+    outside.mkdir()
+    (outside / "passwd").touch()
+    (host.root / ".journal").write_text(content)
+    assert host.place(OLD).changes
+    assert (outside / "passwd").exists()
+    assert host.files() == here(OLD)
+    assert not host.place(OLD).changes
+
+
+@pytest.mark.parametrize("root", ["lib", "/x/../y", "/x/"])
+def test_a_root_that_is_none_is_refused(host: Host, root: str) -> None:
+    with pytest.raises(DevserverError, match="absolute path"):
+        host.place(OLD, root=root, check=True)
+
+
+def killed(host: Host, files: t.Mapping[str, bytes], call: int) -> bool:
+    """Place ``files`` in a process that dies at its ``call``-th change of a name; say whether it came to that."""
+    process = os.fork()
+    if not process:
+        left = [call]
+
+        def dying(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+            def run(*arguments: t.Any, **options: t.Any) -> t.Any:
+                left[0] -= 1
+                if left[0] < 0:
+                    os._exit(9)
+                return function(*arguments, **options)
+
+            return run
+
+        for name in ("replace", "unlink", "rmdir", "utime"):
+            setattr(os, name, dying(getattr(os, name)))
+        host.place(files)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+
+
+def test_a_kill_at_any_moment_is_mended_by_the_next_run(host: Host, tmp_path: pathlib.Path) -> None:
+    moments = 0
+    while True:
+        host.place(OLD)
+        if not killed(host, NEW, moments):
+            break
+        moments += 1
+        for name, content in host.files().items():
+            if name in NEW or name in OLD:
+                assert content in (NEW.get(name), OLD.get(name)), (moments, name)
+        assert host.place(NEW, check=True).changes
+        host.place(NEW)
+        assert host.files() == NEW, moments
+        assert not host.place(NEW).changes
+    assert moments > 10
+
+
+def test_a_kill_and_then_a_third_bundle_leave_nothing_of_the_second(host: Host) -> None:
+    moments = 0
+    while True:
+        host.place(OLD)
+        if not killed(host, NEW, moments):
+            break
+        moments += 1
+        host.place({})
+        assert host.files() == {}, moments
+    assert moments > 10
+
+
+def test_a_damaged_receipt_is_no_receipt(host: Host) -> None:
+    host.place(OLD)
+    path = host.root / "manifest.json"
+    path.write_text(json.dumps({"schema_version": 1}))
+    assert host.place(OLD, check=True).wanted == []
+    assert host.place(OLD).changes
+    assert not host.place(OLD).changes

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who signed a manifest: real keys, real ssh-keygen."""
+
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import (
+    NAMESPACE,
+    sign,
+    signed_by_key,
+    signer,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+TEXT = '{"files": []}\n'
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A folder with the keys ``own`` and ``other``, and ``locked``, which has a passphrase."""
+    folder = tmp_path_factory.mktemp("keys")
+    for name, passphrase in (("own", ""), ("other", ""), ("locked", "secret")):
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", passphrase, "-C", "", "-f", folder / name]
+        subprocess.run(argv, check=True)
+    return folder
+
+
+def allowed(keys: pathlib.Path, options: str = "", name: str = "own") -> str:
+    path = keys / f"allowed-{name}{abs(hash(options))}"
+    path.write_text(f"builds@example.com {options} {(keys / name).with_suffix('.pub').read_text()}")
+    return str(path)
+
+
+@pytest.mark.parametrize("options", ["", f'namespaces="{NAMESPACE}"'], ids=["any", "namespace"])
+def test_the_signer_is_told(keys: pathlib.Path, options: str) -> None:
+    signature = sign(TEXT, str(keys / "own"))
+    assert signer(TEXT, signature, allowed(keys, options)) == "builds@example.com"
+    assert sign(TEXT, str(keys / "own")) == signature
+
+
+Change = t.Callable[[pathlib.Path], tuple[str, str, str]]
+REFUSED: dict[str, Change] = {
+    "not signed": lambda keys: (TEXT, "", allowed(keys)),
+    "no signature": lambda keys: (TEXT, "x\n", allowed(keys)),
+    "signed by another": lambda keys: (TEXT, sign(TEXT, str(keys / "other")), allowed(keys)),
+    "another text": lambda keys: (TEXT + " ", sign(TEXT, str(keys / "own")), allowed(keys)),
+    "for other uses": lambda keys: (TEXT, sign(TEXT, str(keys / "own")), allowed(keys, 'namespaces="git"')),
+    "expired": lambda keys: (TEXT, sign(TEXT, str(keys / "own")), allowed(keys, 'valid-before="20200101"')),
+    "nobody is allowed": lambda keys: (TEXT, sign(TEXT, str(keys / "own")), "/dev/null"),
+    "no such file": lambda keys: (TEXT, sign(TEXT, str(keys / "own")), "/nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_not_signed_off_is_refused(keys: pathlib.Path, case: str) -> None:
+    with pytest.raises(DevserverError, match="not signed off"):
+        signer(*REFUSED[case](keys))
+
+
+def test_a_signature_for_another_use_of_the_same_key_does_not_count(keys: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "text").write_text(TEXT)
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-f", keys / "own", "-n", "git", tmp_path / "text"], check=True)
+    with pytest.raises(DevserverError, match="not signed off"):
+        signer(TEXT, (tmp_path / "text.sig").read_text(), allowed(keys))
+
+
+def test_whether_a_key_signed_shows_by_either_half(keys: pathlib.Path) -> None:
+    signature = sign(TEXT, str(keys / "own"))
+    assert signed_by_key(TEXT, signature, str(keys / "own"))
+    assert signed_by_key(TEXT, signature, str(keys / "own.pub"))
+    assert not signed_by_key(TEXT, signature, str(keys / "other"))
+    assert not signed_by_key(TEXT, "", str(keys / "own"))
+
+
+@pytest.mark.parametrize("name", ["locked", "nowhere"])
+def test_a_key_that_cannot_sign_is_named(keys: pathlib.Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    with pytest.raises(DevserverError, match=f"cannot be signed by {keys}/{name}"):
+        sign(TEXT, str(keys / name))
