@@ -18,6 +18,12 @@ from dev.phases import Phases
 ROUNDS = 5
 EMPTY = "- hosts: all\n  gather_facts: false\n  tasks: []\n"
 FACTS = "- hosts: all\n  gather_facts: true\n  tasks: []\n"
+ROLES = """\
+- hosts: all
+  become: true
+  gather_facts: false
+  roles: [gopherops.devserver.toolchain, gopherops.devserver.tools]
+"""
 
 
 def bench() -> None:
@@ -48,11 +54,12 @@ def bench() -> None:
 def _playbooks() -> dict[str, Path]:
     folder = CACHE / "bench"
     folder.mkdir(exist_ok=True)
-    for name, content in (("empty.yml", EMPTY), ("facts.yml", FACTS)):
+    for name, content in (("empty.yml", EMPTY), ("facts.yml", FACTS), ("roles.yml", ROLES)):
         (folder / name).write_text(content)
     return {
         "empty playbook": folder / "empty.yml",
         "facts only": folder / "facts.yml",
+        "toolchain and tools": folder / "roles.yml",
         "site.yml, no change": ROOT / "playbooks" / "site.yml",
     }
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes to files and links so that a reader, or a kill at any moment, meets the old state or the new one."""
+"""Writes to files so that a reader, or a kill at any moment, meets the old state or the new one."""
 
 from __future__ import annotations
 
@@ -76,22 +76,6 @@ def _replace(target: str, content: bytes, mode: int, owner: tuple[int, int] | No
         os.unlink(temporary)
         raise
     sync_directory(os.path.dirname(target))
-
-
-def point_link(link: str, target: str) -> None:
-    """Make ``link`` a symbolic link to ``target`` by one rename, so that ``link`` exists at every moment."""
-    directory = os.path.dirname(link)
-    temporary = os.path.join(directory, f".{os.path.basename(link)}.{os.getpid()}")
-    try:
-        os.symlink(target, temporary)
-        os.replace(temporary, link)
-    except OSError as error:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)
-        raise DevserverError(
-            f"cannot point {link} to {target}: {error.strerror}", remedy="make its folder writable", path=link
-        ) from error
-    sync_directory(directory)
 
 
 def sync_directory(path: str) -> None:

@@ -89,8 +89,8 @@ options:
   bin_dir:
     description:
       - The directory of the links to the tools.
-      - A link that leads elsewhere is pointed anew. A file in the place of a link is moved aside to
-        C(<name>.replaced-<date and time>) with a warning. Anything else is an error.
+      - A link that leads elsewhere is pointed anew. What else is in the place of a link is moved aside to
+        C(<name>.replaced-<date and time>) with a warning.
     type: path
     default: /usr/local/bin
   user_bin_dir:
@@ -230,7 +230,7 @@ tools:
       type: str
       sample: built
     replaced:
-      description: Where files that stood in the place of a link were moved to.
+      description: Where files and folders that stood in the place of a link were moved to.
       type: list
       elements: str
       sample: []

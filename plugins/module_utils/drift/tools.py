@@ -39,7 +39,7 @@ def _pinned(tool: Tool, places: Places) -> PinnedTool:
     except DevserverError as error:
         return found._replace(reason=error.what)
     wanted, links = plan.wanted, [link.path for link in plan.links]
-    amiss = [link.path for link in plan.links if link.now != f"link to {plan.path}\n"]
+    amiss = [link.path for link in plan.links if link.pending]
     return found._replace(
         version=wanted.tool.version,
         go=wanted.go,

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Differences, digest_of, dump
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
@@ -113,7 +114,8 @@ def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> tuple[_Pla
         for leftover in plan.leftovers:
             remove(leftover)
         installed = _install(plan.missing, store, wish.timeout)
-        links.make(plan.links)
+        for link in plan.links:
+            link.make()
         for receipt in plan.surplus:
             _discard(receipt.version, wish, store)
     return plan, installed
@@ -165,12 +167,14 @@ def _refuse_overlap(wish: Wish) -> None:
 
 
 def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
-    leftovers = store.leftovers() + links.leftovers(goal.links)
     present, altered = _judge(wish, goal, store)
     missing = {r: offers(r, wish.order, goal.bases) for r in goal.releases if r.version not in present}
-    installed = store.installed() if wish.exclusive else []
-    surplus = [receipt for receipt in installed if receipt.version not in goal.requested]
-    turned = links.pending(goal.links)
+    others = [receipt for receipt in store.installed() if receipt.version not in goal.requested]
+    surplus = others if wish.exclusive else []
+    leftovers = store.leftovers()
+    for other in others:
+        leftovers += links.leftovers(_link(wish, other.version)[0])
+    turned = [link for link in itertools.starmap(links.look, goal.links.items()) if link.pending]
     changes = Changes()
     for leftover in leftovers:
         changes.add(leftover, "left by an interrupted run\n", "")
@@ -178,7 +182,7 @@ def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
         before = _before(store.path(release.version), altered.get(release.version))
         changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
     for link in turned:
-        changes.add(link.path, link.before, f"link to {link.target}\n")
+        link.note(changes)
     for receipt in surplus:
         _note_removal(receipt, wish, store, changes)
     return _Plan(present, leftovers, altered, missing, turned, surplus, changes)

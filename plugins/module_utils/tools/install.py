@@ -17,14 +17,12 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import (
     Account,
-    acting_as,
     find_account,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
     Changes,
     open_at_once,
-    point_link,
     sync_directory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
@@ -38,7 +36,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import digest_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import (
-    Link,
     Places,
     Plan,
     plan_tools,
@@ -141,7 +138,7 @@ def _install(
                 builder = Builder(work, account, goproxy, timeout, lock, alive)
                 plans = [_made(plan, builder, done, files) if plan.build else plan for plan in plans]
                 for plan in plans:
-                    _place(plan, done, places.root)
+                    _place(plan, done)
     except OSError as error:
         raise DevserverError(f"cannot install tools in {places.root}: {error}", path=places.root) from error
     return plans
@@ -222,7 +219,7 @@ def _finished(plan: Plan, done: str) -> str:
     return os.path.join(done, f"{plan.name}-{folder}")
 
 
-def _place(plan: Plan, done: str, root: str) -> None:
+def _place(plan: Plan, done: str) -> None:
     """Put what was built, if anything was, where it belongs, and point the links there."""
     if plan.build and os.path.exists(_finished(plan, done)):
         folder = os.path.dirname(plan.path)
@@ -230,22 +227,4 @@ def _place(plan: Plan, done: str, root: str) -> None:
         os.replace(_finished(plan, done), plan.path)
         sync_directory(folder)
     for link in plan.links if plan.reason else []:
-        with acting_as(link.account):
-            _remove_unfinished(link, root)
-            _point(link, plan.path)
-
-
-def _remove_unfinished(link: Link, root: str) -> None:
-    """Remove what runs that were killed left of links that they were about to set."""
-    folder, name = os.path.split(link.path)
-    for rest in glob.glob(os.path.join(glob.escape(folder), f".{glob.escape(name)}.[0-9]*")):
-        if os.path.islink(rest) and os.readlink(rest).startswith(root + "/"):
-            os.unlink(rest)
-
-
-def _point(link: Link, target: str) -> None:
-    if link.replaced:
-        # A second name, so that there is a tool at every moment.
-        os.link(link.path, link.replaced)
-    os.makedirs(os.path.dirname(link.path), exist_ok=True)
-    point_link(link.path, target)
+        link.make()

@@ -13,10 +13,10 @@ import hashlib
 import os
 import re
 import stat
-import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils import links
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
@@ -39,15 +39,6 @@ class Places(t.NamedTuple):
     user_bin_dir: str = "go/bin"
 
 
-class Link(t.NamedTuple):
-    """A link to a tool: whose it is (None: this process's user's), its present state, where a file there moves to."""
-
-    path: str
-    account: Account | None
-    now: str
-    replaced: str
-
-
 class _Found(t.NamedTuple):
     """A binary as it was found; without ``info`` the ``problem`` says why there is none."""
 
@@ -67,7 +58,7 @@ class Plan(t.NamedTuple):
     wanted: Wanted
     go: Go | None
     path: str
-    links: list[Link]
+    links: list[links.Link]
     info: BuildInfo | None
     reason: str
     build: bool
@@ -82,16 +73,14 @@ class Plan(t.NamedTuple):
 
     @property
     def replaced(self) -> list[str]:
-        return [link.replaced for link in self.links if link.replaced]
+        return [link.aside for link in self.links if link.aside]
 
     def note(self, changes: Changes) -> None:
         """Note in ``changes`` what this plan changes."""
         if self.build:
             changes.add(self.path or self.name, self.binary_now, self.wanted.lines())
         for link in self.links:
-            if link.replaced:
-                changes.add(link.replaced, "", link.now)
-            changes.add(link.path, link.now, f"link to {self.path or self.name}\n")
+            link.note(changes)
 
     def result(self, *, check: bool) -> dict[str, t.Any]:
         """Return the tool's entry in the module's result."""
@@ -128,17 +117,17 @@ def _plan(declared: Tool, places: Places, go: Go | None) -> Plan:
     )
     wanted = wanted_info(tool, go)
     path = os.path.join(places.root, tool.name, _folder(tool, go), tool.name) if go else ""
-    links = _links(tool, places)
+    wanted_links = _links(tool, path or tool.name, places)
     found = _look(path)
-    defect = _defect(wanted, found, links[0].path)
-    linked = all(link.now == f"link to {path}\n" for link in links)
+    defect = _defect(wanted, found, wanted_links[0].path)
+    pending = any(link.pending for link in wanted_links)
     return Plan(
         wanted=wanted,
         go=go,
         path=path,
-        links=links,
+        links=wanted_links,
         info=None if defect else found.info,
-        reason=defect or ("" if linked else "not linked"),
+        reason=defect or ("not linked" if pending else ""),
         build=bool(defect),
         binary_now=_binary_now(wanted, found),
         pin="declared" if declared.version else "known-good",
@@ -152,17 +141,11 @@ def _folder(tool: Tool, go: Go) -> str:
     return folder + ("-" + hashlib.sha256("\n".join(special).encode()).hexdigest()[:8] if special else "")
 
 
-def _links(tool: Tool, places: Places) -> list[Link]:
+def _links(tool: Tool, target: str, places: Places) -> list[links.Link]:
     if not tool.users:
-        return [_link(os.path.join(places.bin_dir, tool.name), None)]
+        return [links.look(os.path.join(places.bin_dir, tool.name), target)]
     accounts = [find_account(user) for user in tool.users]
-    return [_link(os.path.join(one.home, places.user_bin_dir, tool.name), one) for one in accounts]
-
-
-def _link(path: str, account: Account | None) -> Link:
-    with acting_as(account):
-        now, blocked = _link_now(path)
-    return Link(path, account, now, path + time.strftime(".replaced-%Y%m%dT%H%M%S") if blocked else "")
+    return [links.look(os.path.join(one.home, places.user_bin_dir, tool.name), target, one) for one in accounts]
 
 
 def _look(path: str) -> _Found:
@@ -189,18 +172,3 @@ def _defect(wanted: Wanted, found: _Found, link: str) -> str:
 def _binary_now(wanted: Wanted, found: _Found) -> str:
     problem = "" if found.problem in ("", "absent") else found.problem + "\n"
     return (wanted.described(found.info) if found.info else "") + problem
-
-
-def _link_now(link: str) -> tuple[str, bool]:
-    """Return what stands in the place of the link, and whether that is a file which has to move out of its way."""
-    try:
-        status = os.lstat(link)
-    except FileNotFoundError:
-        return "", False
-    except OSError as error:
-        raise DevserverError(f"cannot look at {link}: {error.strerror}", path=link) from error
-    if stat.S_ISLNK(status.st_mode):
-        return f"link to {os.readlink(link)}\n", False
-    if not stat.S_ISREG(status.st_mode):
-        raise DevserverError(f"{link} is neither a file nor a link", remedy="move it away", path=link)
-    return "file of %d bytes\n" % status.st_size, True

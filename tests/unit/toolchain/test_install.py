@@ -609,8 +609,8 @@ KILLED_AT = {
     "the new tree, half-way": "swap._exchanged, swap.os.rename = lambda *_names: False, die_at_rename(2)",
     "the list": "store.sync_directory = die",
     "the receipt": "store.os.replace = die_at_json",
-    "the links": "install.links.make = die",
-    "one link": "install.links.point_link = die",
+    "the links": "install.links.Link.make = die",
+    "one link": "install.links._point = die",
     "a tree that is no longer declared": "install.Store.discard = die",
     "its receipt": "store.os.unlink = die_before_unlink",
 }
@@ -664,9 +664,9 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
 def test_a_link_that_a_killed_run_left_is_removed(wish: Make, archives: pathlib.Path) -> None:
     wanted = wish("1.99.1", archive=archives)
     run(wanted)
-    left = pathlib.Path(wanted.bin_dir, ".go1.99.2.4711")
+    left = pathlib.Path(wanted.bin_dir, ".go1.99.1.unfinished-4711")
     left.symlink_to("x")
-    others = [pathlib.Path(wanted.bin_dir, name) for name in (".gopls.4711", ".go.bak")]
+    others = [pathlib.Path(wanted.bin_dir, name) for name in (".gopls.unfinished-4711", ".go.bak")]
     for other in others:
         other.symlink_to("x")
     foreseen = run(wanted, check=True)

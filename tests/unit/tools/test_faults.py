@@ -90,7 +90,7 @@ def test_what_go_has_started_ends_with_the_module(host: Host, goroot: str) -> No
 
 
 def test_a_link_that_a_killed_run_was_about_to_set_is_cleaned_up(provisioned: Host) -> None:
-    rest = provisioned.bin / ".hello.4711"
+    rest = provisioned.bin / ".hello.unfinished-4711"
     rest.symlink_to(provisioned.root / "hello/v0.9.0-go1.2.3/hello")
     (provisioned.bin / ".hello.4712").symlink_to("/bin/true")
     (provisioned.bin / "hello").unlink()

@@ -125,18 +125,21 @@ def test_a_file_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> No
     link.write_text("by hand")
     result = provisioned.run(HELLO, goproxy="off")
     (replaced,) = only(result)["replaced"]
-    assert re.fullmatch(re.escape(str(link)) + r"\.replaced-\d{8}T\d{6}", replaced)
+    assert re.fullmatch(re.escape(str(link)) + r"\.replaced-\d{8}T\d{6}Z", replaced)
     assert pathlib.Path(replaced).read_text() == "by hand"
     assert os.readlink(link) == only(result)["path"]
     assert replaced in str(result["warnings"])
     assert replaced in [change["before_header"] for change in result["diff"]]
 
 
-def test_a_directory_in_the_place_of_the_link_is_refused(provisioned: Host) -> None:
+def test_a_folder_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
     (provisioned.bin / "hello").unlink()
     (provisioned.bin / "hello").mkdir()
+    (provisioned.bin / "hello/mine").write_text("gold")
     result = provisioned.run(HELLO)
-    assert "neither a file nor a link" in result["msg"]
+    (replaced,) = only(result)["replaced"]
+    assert pathlib.Path(replaced, "mine").read_text() == "gold"
+    assert os.readlink(provisioned.bin / "hello") == only(result)["path"]
 
 
 def truncated(binary: pathlib.Path) -> None:
