@@ -23,8 +23,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 # followed, and those that go knows wherever they are set.
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
 _SCRIPT = r"""
-for __name in (cat $__fish_config_dir/{conf.d/*,config}.fish $__fish_sysconf_dir/{conf.d/*,config}.fish 2>/dev/null \
-        | string match -ar '[A-Z][A-Z0-9_]+') $__names
+set __files $__fish_sysconf_dir/{conf.d/*,config}.fish $__fish_config_dir/{conf.d/*,config}.fish
+for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $__names
     functions --query __trace_$__name; and continue
     function __trace_$__name --on-variable $__name --inherit-variable __name
         printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
@@ -34,6 +34,7 @@ for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fi
     test -r $__file; and source $__file
 end
 functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
+printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[= ]' $__files 2>/dev/null)[-1] >&2
 """
 # What fish makes where it is missing, by the variable that says where its parent is.
 _OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
@@ -41,6 +42,8 @@ _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
 _CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file (\S.*?)$", re.DOTALL | re.MULTILINE)
 # The file, "not-autoloaded" and the like, the line.
 _DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
+# What grep finds: of a function that "alias" makes fish keeps no place.
+_FOUND = re.compile(r"(/.*?):(\d+):")
 
 
 def trace_fish(
@@ -57,7 +60,7 @@ def fish_assignments(noted: str, home: str) -> list[Assignment]:
     """Return the assignments in what the handlers noted, with fish's ``~`` taken back."""
     found = []
     for name, value, place in _NOTED.findall(noted):
-        defined, called = _DEFINED.match(place), _CALLER.search(place)
+        defined, called = _DEFINED.match(place) or _FOUND.match(place), _CALLER.search(place)
         if defined:
             found.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))
         elif called:

@@ -115,13 +115,14 @@ class Context(abc.ABC):
         """
 
 
-def probe_of(done: Completed, *, added: t.Container[str] = ()) -> Probe:
+def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False) -> Probe:
     """Return what PRINT_ENVIRONMENT printed, or why it did not get to print.
 
-    Variables that were ``added`` for the sake of the probe are left out.
+    Variables that were ``added`` for the sake of the probe are left out. What is printed to a ``terminal`` is for
+    people to read, and no noise.
     """
     parts = done.stdout.split(_MARK)
-    noise = _noise(parts[0], done.stderr)
+    noise = _noise("" if terminal else parts[0], done.stderr)
     environment = printed_environment(done.stdout)
     if environment is not None:
         environment = {name: value for name, value in environment.items() if name not in added}

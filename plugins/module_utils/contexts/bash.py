@@ -44,7 +44,8 @@ class BashContext(Context):
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         argv = ["bash", "-i", "-c", PRINT_ENVIRONMENT]
-        return probe_of(run_in_terminal(argv, env=session_environment(account), account=account, timeout=timeout))
+        done = run_in_terminal(argv, env=session_environment(account), account=account, timeout=timeout)
+        return probe_of(done, terminal=True)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)

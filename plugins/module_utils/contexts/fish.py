@@ -77,7 +77,8 @@ class FishContext(Context):
         account = account._replace(shell=argv[0])
         with elsewhere(account) as folders:
             env = dict(session_environment(account), **folders)
-            return probe_of(run_in_terminal(argv, env=env, account=account, timeout=timeout), added=folders)
+            done = run_in_terminal(argv, env=env, account=account, timeout=timeout)
+        return probe_of(done, added=folders, terminal=True)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)

@@ -25,7 +25,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"
 _EVERYONE = os.path.join("/etc", _NAME)
-_GENERATORS = ("/usr/lib/systemd", "/usr/local/lib/systemd", "/etc/systemd")
+# Only systemd's own, which writes nothing: others are free to.
+_GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
+_GENERATORS = tuple(os.path.join(folder, _GENERATOR) for folder in ("/usr/lib/systemd", "/lib/systemd"))
 # The weakest first; of files with one name only that of the strongest folder counts.
 _FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
 _LINE = re.compile(r"([^\0]*)\0(\d+):\s*([A-Za-z_]\w*)=(.*)")
@@ -37,10 +39,10 @@ class SystemdUserContext(Context):
     name = "systemd_user"
 
     def applies_to(self, account: Account) -> bool:
-        return systemd.manager_runs() and os.path.isdir(account.home) and bool(_generators())
+        return systemd.manager_runs() and os.path.isdir(account.home) and _generator() is not None
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        if not _generators():
+        if _generator() is None:
             return []
         return [
             whole_file(_EVERYONE, _path(declaration.path) if declaration.path else None),
@@ -93,9 +95,8 @@ def _path(directories: t.Sequence[str]) -> str:
     return f'PATH="{start}:${{PATH:-{SYSTEM_PATH}}}"\n' if directories else ""
 
 
-def _generators() -> list[str]:
-    folders = (os.path.join(folder, "user-environment-generators/*") for folder in _GENERATORS)
-    return sorted((path for folder in folders for path in glob.glob(folder)), key=os.path.basename)
+def _generator() -> str | None:
+    return next((path for path in _GENERATORS if os.path.exists(path)), None)
 
 
 def _configuration(account: Account) -> list[str]:
@@ -107,13 +108,11 @@ def _configuration(account: Account) -> list[str]:
 
 
 def _generated(account: Account, timeout: float) -> dict[str, str]:
-    """Return what a manager of ``account`` that starts now would give its units: its generators are asked."""
+    """Return what a manager of ``account`` that starts now would give its units: its generator is asked."""
     given = session_environment(account)
-    for generator in _generators():
-        done = run([generator], env=given, account=account, timeout=timeout)
-        pairs = (line.partition("=") for line in done.stdout.splitlines() if "=" in line)
-        given.update({name: systemd.unquoted(value) for name, _separator, value in pairs})
-    return given
+    done = run([_generator() or ""], env=given, account=account, timeout=timeout)
+    pairs = (line.partition("=") for line in done.stdout.splitlines() if "=" in line)
+    return {**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}}
 
 
 def _runs(account: Account) -> bool:

@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     block_in,
     probe_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import SCRIPT, script_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import SOURCE_SCRIPT, script_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import trace_zsh
@@ -34,7 +34,7 @@ _USER_FILES = (".zshenv", ".zprofile", ".zshrc", ".zlogin")
 # A script's zsh inside a session keeps what it was given there: GOFLAGS=-x before a command must reach it.
 _BLOCK = f"""\
 if [[ -o interactive || -o login || ${{SHLVL:-1}} -le 1 ]]; then
-  [ ! -r {SCRIPT} ] || emulate sh -c '. {SCRIPT}'
+  {SOURCE_SCRIPT.strip()}
 fi
 """
 
@@ -58,7 +58,8 @@ class ZshContext(Context):
         # A user who has none of these files would be asked, in a terminal, what to write into one.
         greets = not any(os.path.exists(os.path.join(account.home, name)) for name in _USER_FILES)
         start = run if greets else run_in_terminal
-        return probe_of(start(argv, env=session_environment(account), account=account, timeout=timeout))
+        done = start(argv, env=session_environment(account), account=account, timeout=timeout)
+        return probe_of(done, terminal=not greets)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return trace_zsh(options=["-i"], env=session_environment(account), account=account, timeout=timeout)

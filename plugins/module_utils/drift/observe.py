@@ -70,17 +70,23 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
 
     ``timeout`` (seconds) bounds each probe.
     """
-    pairs = [(user, context) for user in declaration.users for context in _contexts(user)]
+    pairs = [_Pair(user, context) for user in declaration.users for context in _contexts(user)]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-        probes = [pool.submit(_probe, user, context, declaration, timeout) for user, context in pairs]
-        traces = [pool.submit(_assignments, user, context, timeout) for user, context in pairs]
+        probes = {pool.submit(_probe, *pair, declaration, timeout): pair for pair in pairs}
         answers = _Answers(pool, ["go", *names], timeout)
-        # As each probe comes to its end, what it got is asked about; an environment that is known already is not.
-        asked = [
-            answers.about(user, probe.result().environment) if context.asks_go else None
-            for (user, context), probe in zip(pairs, probes)
-        ]
-        return [_observation(*found) for found in zip(pairs, probes, traces, asked)]
+        # Where a start-up does not come to its end, the others are followed and asked about in the meantime.
+        more: dict[concurrent.futures.Future[Probe], _More] = {}
+        for probe in concurrent.futures.as_completed(probes):
+            environment, pair = probe.result().environment, probes[probe]
+            if environment is not None:
+                asked = answers.about(pair.user, environment) if pair.context.asks_go else None
+                more[probe] = _More(pool.submit(_assignments, *pair, timeout), asked)
+        return [_observation(pair, probe.result(), more.get(probe)) for probe, pair in probes.items()]
+
+
+class _Pair(t.NamedTuple):
+    user: UserEnvironment
+    context: Context
 
 
 def _contexts(user: UserEnvironment) -> list[Context]:
@@ -95,6 +101,13 @@ class _Answer(t.NamedTuple):
     go: GoAnswer
 
 
+class _More(t.NamedTuple):
+    """What is found out once there is an environment."""
+
+    assignments: concurrent.futures.Future[list[Assignment]]
+    answer: concurrent.futures.Future[_Answer] | None
+
+
 class _Answers:
     """What an environment leads to, found out once for each user and environment."""
 
@@ -104,11 +117,7 @@ class _Answers:
         self._timeout = timeout
         self._known: dict[t.Any, concurrent.futures.Future[_Answer]] = {}
 
-    def about(
-        self, user: UserEnvironment, environment: t.Mapping[str, str] | None
-    ) -> concurrent.futures.Future[_Answer] | None:
-        if environment is None:
-            return None
+    def about(self, user: UserEnvironment, environment: t.Mapping[str, str]) -> concurrent.futures.Future[_Answer]:
         key = (user.account, *sorted(item for item in environment.items() if _matters(item[0], user)))
         if key not in self._known:
             self._known[key] = self._pool.submit(self._ask, user, environment)
@@ -142,24 +151,18 @@ def _assignments(user: UserEnvironment, context: Context, timeout: float) -> lis
         return []  # What the probe got stays true, wherever it came from.
 
 
-def _observation(
-    pair: tuple[UserEnvironment, Context],
-    probe: concurrent.futures.Future[Probe],
-    trace: concurrent.futures.Future[list[Assignment]],
-    asked: concurrent.futures.Future[_Answer] | None,
-) -> Observation:
-    got = probe.result()
-    answer = asked.result() if asked else _Answer({}, GoAnswer({}))
+def _observation(pair: _Pair, probe: Probe, more: _More | None) -> Observation:
+    answer = more.answer.result() if more and more.answer else _Answer({}, GoAnswer({}))
     return Observation(
         *pair,
-        got.environment,
-        got.problem,
+        probe.environment,
+        probe.problem,
         programs=answer.programs,
         go=answer.go,
-        assignments=trace.result() if got.environment is not None else (),
-        seconds=got.seconds,
-        noise=got.noise,
-        go_is=got.go_is,
+        assignments=more.assignments.result() if more else (),
+        seconds=probe.seconds,
+        noise=probe.noise,
+        go_is=probe.go_is,
     )
 
 

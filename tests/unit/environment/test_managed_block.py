@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import BEGIN, END, with_block
+from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import (
+    BEGIN,
+    END,
+    with_block,
+    without_block,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,6 +40,12 @@ def test_a_second_time_changes_nothing_and_the_rest_stays(text, first):
     assert block(once, first=first) == once
     rest = once.replace(f"{BEGIN}\nx\n{END}\n", "")
     assert rest in (text, text + "\n")
+
+
+@given(TEXT, st.booleans())
+def test_it_leaves_as_it_came(text, first):
+    assert without_block(block(text, first=first), path="/etc/f") in (text, text + "\n")
+    assert without_block(text, path="/etc/f") == text
 
 
 def test_line_endings_stay():

@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What fish is given and how its start-up is followed, by a real fish."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import fish as fish_context
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import quoted
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import (
+    elsewhere,
+    fish_assignments,
+    trace_fish,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+ACCOUNT = find_account(getpass.getuser())
+ODD = '/home/ü n\'d $HOME `x` \\ "q"'
+
+
+def fish(command, **env):
+    done = subprocess.run(
+        ["fish", "--no-config", *command],
+        env=dict(env),
+        capture_output=True,
+        text=True,
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def home(tmp_path):
+    for folder in (".config/fish", ".local/share/fish"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.fixture
+def script(home, monkeypatch):
+    (home / "users").mkdir()
+    monkeypatch.setattr(fish_context, "HOOK", str(home / "go.fish"))
+    monkeypatch.setattr(fish_context, "USERS", str(home / "users"))
+    monkeypatch.setattr(fish_context.shutil, "which", lambda _name: "/usr/bin/fish")
+
+    def write(users):
+        for file in fish_context.FishContext().managed_files(Declaration(users, "/g", ["/g/bin", "/usr/local/bin"])):
+            with open(file.path, "w", encoding="utf-8") as stream:
+                stream.write(file.content(None) or "")
+        return home / "go.fish"
+
+    return write
+
+
+def sourced(script, home, path, *options, again=1, **env):
+    sources = f"source {script}; " * again
+    command = sources + 'printf "%s|%s|%s" "$PATH" "$GOPATH" (functions -q __go_path; and echo left; or echo gone)'
+    return fish([*options, "-c", command], PATH=path, HOME=str(home), **env).split("|")
+
+
+@pytest.mark.parametrize("again", [1, 3])
+@pytest.mark.parametrize("before", ["/usr/bin:/bin", "/usr/bin:/g/bin:/bin:/g/bin"])
+def test_listed_user(script, home, before, again):
+    user = UserEnvironment(ACCOUNT, {"GOPATH": ODD}, ["/g/bin", f"{ODD}/bin"])
+    told = sourced(script([user]), home, before, again=again)
+    assert told == [f"/g/bin:{ODD}/bin:/usr/bin:/bin", ODD, "gone"]
+
+
+def test_user_who_is_not_listed_gets_path_alone(script, home):
+    other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, ["/x/bin"])
+    assert sourced(script([other]), home, "/usr/bin") == ["/g/bin:/usr/local/bin:/usr/bin", "", "gone"]
+
+
+@pytest.mark.parametrize(("options", "given"), [([], "/own"), (["-l"], "/a"), (["-i"], "/a")])
+def test_a_script_in_a_session_keeps_what_it_was_given(script, home, options, given):
+    file = script([UserEnvironment(ACCOUNT, {"GOPATH": "/a"}, [])])
+    assert sourced(file, home, "/usr/bin", *options, GOPATH="/own", SHLVL="1")[1] == given
+
+
+def test_a_users_file_is_for_that_user_alone_and_goes_with_the_user(script, home):
+    declared = [UserEnvironment(ACCOUNT, {"GOPROXY": "https://u:p@x"}, ["/g/bin"])]
+    files = fish_context.FishContext().managed_files(Declaration(declared, "/g", []))
+    holding = [file for file in files if "u:p" in (file.content(None) or "")]
+    assert [(file.mode, file.owner) for file in holding] == [(0o400, ACCOUNT)]
+    script(declared)
+    files = fish_context.FishContext().managed_files(Declaration([], "/g", []))
+    assert [file.path for file in files if file.content(None) is None] == [str(home / "users" / f"{ACCOUNT.name}.fish")]
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.text(st.sampled_from("a\\'\"$ (){}*~#;é%"), min_size=1), min_size=1, max_size=20))
+def test_quoting_survives_a_real_fish(words):
+    assert (
+        fish(["-c", "printf '%s\\0' " + " ".join(map(quoted, words))], HOME="/x", PATH="/usr/bin").split("\0")[:-1]
+        == words
+    )
+
+
+def traced(home, text, *options):
+    (home / ".config/fish/config.fish").write_text(text)
+    account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
+    env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+    found = trace_fish(options=options, env=env, account=account, timeout=20)
+    own = str(home / ".config/fish/config.fish")
+    return [(item.name, item.value, item.source.line) for item in found if item.source.file == own]
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("set -gx GOPATH /a\n", ("GOPATH", "/a", 1)),
+        ("\nset -x GOPATH $HOME/'a b'\n", ("GOPATH", "{home}/a b", 2)),
+        ("set -gx GOPATH /a\nset -gx GOPATH /b\n", ("GOPATH", "/b", 2)),
+        ("if true\n  set -gx MY_OWN é\nend\n", ("MY_OWN", "é", 2)),
+        ("set -gx PATH /opt/bin $PATH\n", ("PATH", "/opt/bin:{path}", 1)),
+        ("function go\n  command go $argv\nend\n", ("function go", "", 1)),
+        ("\nalias go=/opt/go\n", ("alias go", "", 2)),
+    ],
+)
+def test_the_winner_is_named(home, text, last):
+    found = traced(home, text)
+    path = next((value for name, value, _line in found if name == "PATH"), "").partition(":")[2]
+    expected = tuple(part.format(home=home, path=path) if isinstance(part, str) else part for part in last)
+    assert found[-1] == expected
+
+
+def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
+    text = "status is-login; and set -gx GOPATH /l\nstatus is-interactive; and set -gx GOBIN /i\n"
+    assert traced(home, text) == []
+    assert traced(home, text, "-l") == [("GOPATH", "/l", 1)]
+    assert traced(home, text, "-i") == [("GOBIN", "/i", 2)]
+
+
+def test_a_home_without_fishs_folders_stays_without(tmp_path):
+    tmp_path.chmod(0o755)
+    account = ACCOUNT._replace(home=str(tmp_path), shell="/usr/bin/fish")
+    trace_fish(options=["-i"], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, account=account, timeout=20)
+    assert os.listdir(tmp_path) == []
+    with elsewhere(account._replace(shell="/bin/bash")) as folders:
+        assert folders == {}
+
+
+@given(st.lists(st.sampled_from(["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x"])))
+def test_whatever_a_start_up_prints_is_no_error(noise):
+    assert isinstance(fish_assignments("".join(noise), "/h"), list)

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start-ups that misbehave, of a real bash: bounded, told, and no other cell's trouble."""
+
+from __future__ import annotations
+
+import getpass
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+    PRINT_ENVIRONMENT,
+    Context,
+    Probe,
+    probe_of,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe as observe_module
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+
+ACCOUNT = find_account(getpass.getuser())
+
+
+def probe(tmp_path, text, *, terminal=False, timeout=20.0):
+    (tmp_path / "rc").write_text(text)
+    argv = ["bash", "--rcfile", str(tmp_path / "rc"), "-i", "-c", PRINT_ENVIRONMENT]
+    start = run_in_terminal if terminal else run
+    done = start(argv, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, timeout=timeout)
+    return probe_of(done, terminal=terminal)
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize(
+    ("text", "noise", "go_is"),
+    [
+        ("X=1\n", "", ""),
+        ("alias go=/opt/go\n", "", "go is aliased to `/opt/go'"),
+        ("go() { :; }\n", "", "go is a function"),
+        ("printf '\\n\\033[1mhello\\033[0m\\n'\n", "hello", ""),
+        ("[ ! -t 1 ] || echo welcome\n", "", ""),
+    ],
+)
+def test_what_a_start_up_does_is_told(tmp_path, text, noise, go_is, terminal):
+    got = probe(tmp_path, text, terminal=terminal)
+    assert got.environment["PATH"] == "/usr/bin:/bin"
+    # What is printed to a terminal is for people.
+    assert got.noise == ("" if terminal else noise)
+    if go_is:
+        assert got.go_is == go_is
+
+
+def test_a_broken_line_is_noise_in_a_terminal_too(tmp_path):
+    assert "nonesuch" in probe(tmp_path, "nonesuch-command\n", terminal=True).noise
+
+
+def test_how_long_it_took_is_told(tmp_path):
+    assert probe(tmp_path, "sleep 0.3\n").seconds >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("exit 3\n", "ended with 3 before the command ran"),
+        ("echo going >&2; exec true\n", "ended with 0 before the command ran: going"),
+        ("while :; do :; done\n", "did not come to an end in time"),
+        ("read -r -p 'Sure? ' answer\n", "did not come to an end in time; it said last: Sure?"),
+        ("exec bash --norc\n", "did not come to an end in time"),
+        ("exec cat\n", "did not come to an end in time"),
+    ],
+)
+def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, words):
+    got = probe(tmp_path, text, terminal=True, timeout=1.5)
+    assert got.environment is None
+    assert words in got.problem
+
+
+class Stub(Context):
+    """A context that gives what it is told to."""
+
+    def __init__(self, name, probe):
+        self.name = name
+        self._probe = probe
+
+    def applies_to(self, account):
+        return True
+
+    def managed_files(self, declaration):
+        return []
+
+    def probe(self, account, declaration, timeout):
+        if isinstance(self._probe, Exception):
+            raise self._probe
+        return self._probe
+
+    def assignments(self, account, timeout):
+        if self.name == "untraced":
+            raise OSError("no")
+        return [Assignment("GOPATH", "/a", Source("file", "/f", 1))]
+
+
+@pytest.fixture
+def observe(monkeypatch):
+    def run_with(*contexts):
+        monkeypatch.setattr(observe_module, "CONTEXTS", contexts)
+        user = UserEnvironment(ACCOUNT, {}, [])
+        return observe_module.observe(Declaration([user], "/g", []), ["tool"], timeout=5)
+
+    return run_with
+
+
+def test_one_contexts_trouble_leaves_the_others_alone(observe):
+    fine = Probe({"PATH": "/nonexistent"}, "", 0.5, "hello", "go is x")
+    seen = observe(Stub("a", OSError("gone")), Stub("b", fine), Stub("c", Probe(None, "it hangs", 9.0, "n")))
+    assert [one.context.name for one in seen] == ["a", "b", "c"]
+    assert [one.environment for one in seen] == [None, {"PATH": "/nonexistent"}, None]
+    assert [one.problem for one in seen] == ["gone", "", "it hangs"]
+    assert (seen[1].seconds, seen[1].noise, seen[1].go_is) == (0.5, "hello", "go is x")
+    assert [len(one.assignments) for one in seen] == [0, 1, 0]
+    assert (seen[2].seconds, seen[2].noise) == (9.0, "n")
+
+
+def test_a_value_whose_origin_cannot_be_followed_stays_a_value(observe):
+    (seen,) = observe(Stub("untraced", Probe({"PATH": "/nonexistent"})))
+    assert (seen.environment, seen.problem, list(seen.assignments)) == ({"PATH": "/nonexistent"}, "", [])
+
+
+def test_go_is_asked_once_for_what_is_the_same_to_it(observe, tmp_path):
+    go = tmp_path / "go"
+    go.write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\necho '{{}}'\n")
+    go.chmod(0o755)
+    for parent in (tmp_path, *tmp_path.parents[:-2]):
+        parent.chmod(parent.stat().st_mode | 0o055)
+
+    def given(**more):
+        return Probe({"PATH": f"{tmp_path}:/usr/bin:/bin", "HOME": "/h", **more})
+
+    observe(
+        Stub("a", given()), Stub("b", given(TERM="x")), Stub("c", given(GOFLAGS="-x")), Stub("d", given(GOFLAGS="-x"))
+    )
+    assert (tmp_path / "asked").read_text().count("\n") == 2

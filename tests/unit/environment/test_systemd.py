@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What systemd is given: read back by its own generator."""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd, systemd_user
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+GENERATOR = "/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator"
+ACCOUNT = find_account(getpass.getuser())
+VALUES = st.text(st.sampled_from("a \\\"'$`{}%;#é~*"), min_size=1, max_size=20)
+# What an interrupted example left would be the next one's: each writes its file anew.
+REAL = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def generated(home, files, **env):
+    for file in files:
+        path = home / ".config/environment.d" / file.path.rpartition("/")[2]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(file.content(None) or "")
+    done = subprocess.run([GENERATOR], env={"HOME": str(home), **env}, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    return {name: systemd.unquoted(value) for name, _separator, value in pairs}
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    monkeypatch.setattr(systemd_user, "_GENERATORS", (GENERATOR,))
+
+    def make(path=("/g/bin",), **variables):
+        account = ACCOUNT._replace(home=str(tmp_path))
+        return Declaration([UserEnvironment(account, variables, list(path))], "/g", ["/g/bin"])
+
+    make.home = tmp_path
+    return make
+
+
+def own(declaration):
+    (file,) = SystemdUserContext().managed_files(declaration)[1:]
+    return file
+
+
+@REAL
+@given(VALUES)
+def test_a_users_values_survive_the_generator(user, value):
+    assert generated(user.home, [own(user(GOPATH=value, GOBIN="/b"))])["GOPATH"] == value
+
+
+@REAL
+@given(VALUES)
+def test_and_what_is_read_back_with_its_line(user, value):
+    file = SystemdSystemContext().managed_files(user(GOFLAGS="-x", GOPATH=value))[0]
+    (user.home / "env").write_text(file.content(None))
+    found = {item.name: item for item in systemd.assignments_in(str(user.home / "env"))}
+    assert (found["GOPATH"].value, found["GOPATH"].source.line) == (value, 3)
+    assert found["PATH"].value == "/g/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@pytest.mark.parametrize(("before", "after"), [({}, systemd_user.SYSTEM_PATH), ({"PATH": "/own:/bin"}, "/own:/bin")])
+def test_path_goes_before_what_the_manager_has(user, before, after):
+    declared = user(path=["/g/bin", "/h $x/bin"])
+    assert generated(user.home, [own(declared)], **before)["PATH"] == f"/g/bin:/h $x/bin:{after}"
+
+
+def test_what_is_empty_is_left_out(user):
+    assert "GOFLAGS" not in generated(user.home, [own(user(GOFLAGS="", GOPATH="/a"))])
+
+
+def test_values_are_for_their_user_alone_and_everyone_gets_path(user):
+    everyone, mine = SystemdUserContext().managed_files(user(GOPROXY="https://u:p@x"))
+    assert (mine.mode, mine.as_owner, mine.owner.name) == (0o600, True, ACCOUNT.name)
+    assert "GOPROXY" not in everyone.content(None)
+    # The user's own file hides that of the same name.
+    assert mine.path.rpartition("/")[2] == everyone.path.rpartition("/")[2]
+    (unit,) = SystemdSystemContext().managed_files(user(GOPROXY="https://u:p@x"))
+    assert (unit.mode, unit.owner) == (0o600, None)
+
+
+def test_the_lines_of_environment_d_are_named(user):
+    folder = user.home / ".config/environment.d"
+    folder.mkdir(parents=True)
+    (folder / "10-mine.conf").write_text("# mine\nGOPATH=/mine\n")
+    (folder / "zz-gopherops-go.conf").write_text('\n\nGOPATH="/declared"\n')
+    found = SystemdUserContext().assignments(ACCOUNT._replace(home=str(user.home)), 10)
+    found = [item for item in found if item.name == "GOPATH"]
+    assert [(item.value, item.source.line) for item in found] == [("/mine", 2), ("/declared", 3)]
+
+
+def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(user):
+    folder = user.home / ".config/environment.d"
+    folder.mkdir(parents=True)
+    subprocess.run(["mkfifo", folder / "x.conf"], check=True)
+    (folder / "y.conf").write_text("GOPATH=/y\n")
+    assert [i.value for i in SystemdUserContext().assignments(ACCOUNT._replace(home=str(user.home)), 10)] == ["/y"]
