@@ -9,12 +9,26 @@ import shlex
 
 import pytest
 
+BARE = 'runuser -u {user} -- env -i HOME="$(getent passwd {user} | cut -d: -f6)" '
+UNIT = "systemd-run --quiet --collect --pipe --wait "
+
 # The ways in which a user starts a command.
 WAYS = {
     "ssh": "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost {command}",
-    "login": "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) sh -lc {command}",
-    "bash": "runuser -u {user} -- env -i HOME=$(getent passwd {user} | cut -d: -f6) bash -ic {command} 2>/dev/null",
-    "su": "su - {user} -c {command}",
+    "login": BARE + "sh -lc {command}",
+    "bash": BARE + "bash -ic {command} 2>/dev/null",
+    "zsh": BARE + "zsh -c {command}",
+    "zsh login": BARE + "zsh -lc {command}",
+    "zsh interactive": BARE + "zsh -ic {command}",
+    "fish": BARE + "fish -c {command}",
+    "fish login": BARE + "fish -lc {command}",
+    "su -": "su - {user} -c {command}",
+    "su": "su {user} -c {command}",
+    "sudo": "sudo -u {user} /bin/sh -c {command}",
+    "sudo -i": "sudo -iu {user} /bin/sh -c {command}",
+    "user unit": BARE + 'XDG_RUNTIME_DIR="/run/user/$(id -u {user})" ' + UNIT + "--user /bin/sh -c {command}",
+    "system unit": UNIT
+    + "-p User={user} -p EnvironmentFile=/etc/gopherops/units/{user}.env /bin/sh -c {command}",
 }
 
 

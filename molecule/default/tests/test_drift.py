@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-SNAPSHOT = "find /etc /home /srv /root /usr/local /var/lib /opt -printf '%p %m %u %s %T@ %C@\\n' | sort"
+SNAPSHOT = "find /etc /home /srv /root /usr/local /var/lib /var/spool /opt -printf '%p %m %u %s %T@ %C@\\n' | sort"
+
+CONTEXTS = {"goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system"}
+USERS = ("alice", "bob", "zoe", "finn", "builder", "root")
 
 
 def test_a_provisioned_host_has_none_and_looking_changes_nothing(host, play):
@@ -15,7 +18,9 @@ def test_a_provisioned_host_has_none_and_looking_changes_nothing(host, play):
     told = play("drift", drift_fail_on="note")
     assert (told.returncode, told.findings) == (0, set()), told.output
     assert {cell["status"] for cell in told.report["cells"]} <= {"ok", "unmanaged"}
-    assert {cell["context"] for cell in told.report["cells"]} == {"goenv", "login", "bash", "ssh"}
+    assert {cell["context"] for cell in told.report["cells"]} == CONTEXTS
+    asked = {cell["context"] for cell in told.report["cells"] if cell["user"] == "builder"}
+    assert asked == {"goenv", "cron", "systemd_user", "systemd_system"}
     assert told.report["toolchain"] == {"path": "/usr/local/lib/go/1.22.12", "version": "1.22.12"}
     assert host.check_output(SNAPSHOT) == before
 
@@ -28,13 +33,40 @@ REPAIRED = {
     ),
     "a changed script": (
         "sed -i 's,GOBIN=/home/alice/go/bin,GOBIN=/opt/bin,' /etc/gopherops/users/alice.sh",
-        {("GD101", "alice", context, "GOBIN") for context in ("login", "bash", "ssh")},
+        {("GD101", "alice", context, "GOBIN") for context in ("login", "bash", "zsh", "ssh")},
         ("/etc/gopherops/users/alice.sh", 5),
     ),
     "a PAM service without its hook": (
         "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",
         {("GD103", "bob", "ssh", "PATH")},
         None,
+    ),
+    "a block taken out of zshenv": (
+        "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
+        {("GD103", user, "zsh", "PATH") for user in ("alice", "bob", "zoe", "finn", "root")}
+        | {("GD103", "zoe", "login", "PATH")},
+        None,
+    ),
+    "a changed script of fish": (
+        "sed -i 's,GOBIN .*,GOBIN /opt/bin,' /etc/gopherops/users/finn.fish",
+        {("GD101", "finn", context, "GOBIN") for context in ("login", "fish", "ssh")},
+        ("/etc/gopherops/users/finn.fish", 5),
+    ),
+    "a crontab put in the place of the user's": (
+        "echo '* * * * * true' | crontab -u builder -",
+        {("GD103", "builder", "cron", "PATH"), ("GD201", "builder", "cron", "go")},
+        None,
+    ),
+    "a unit's changed environment": (
+        "sed -i 's,^GOPATH=.*,GOPATH=/opt/go,' /etc/gopherops/units/bob.env",
+        {("GD101", "bob", "systemd_system", "GOPATH")},
+        ("/etc/gopherops/units/bob.env", 2),
+    ),
+    "a manager that was given another value": (
+        "sed -i 's,^GOPATH=.*,GOPATH=/opt/go,' ~zoe/.config/environment.d/zz-gopherops-go.conf &&"
+        " runuser -u zoe -- env XDG_RUNTIME_DIR=/run/user/$(id -u zoe) systemctl --user daemon-reload",
+        {("GD101", "zoe", "systemd_user", "GOPATH")},
+        ("/home/zoe/.config/environment.d/zz-gopherops-go.conf", 2),
     ),
     "a link to another build": (
         "ln -sfn /usr/bin/true /usr/local/bin/dlv",
@@ -86,6 +118,42 @@ USERS_OWN = {
         None,
         "sed -i '/exit 3/d' ~alice/.bashrc",
     ),
+    "an alias in a zsh": (
+        "printf 'alias go=/usr/local/go/bin/go\\n' > ~zoe/.zshrc",
+        {("GD206", "zoe", "zsh", "go")},
+        ("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go"),
+        "rm ~zoe/.zshrc",
+    ),
+    "a variable in a fish": (
+        "install -d -o finn ~finn/.config/fish && echo 'set -gx GOBIN /tmp/b' > ~finn/.config/fish/config.fish",
+        {("GD101", "finn", context, "GOBIN") for context in ("login", "fish", "ssh")},
+        ("/srv/föhn's place/finn/.config/fish/config.fish", "set -gx GOBIN /tmp/b"),
+        "rm -r ~finn/.config/fish",
+    ),
+    "a start-up that waits for input": (
+        "printf 'read -r answer\\n' >> ~alice/.bashrc",
+        {("GD901", "alice", "bash", "")},
+        None,
+        "sed -i '/read -r answer/d' ~alice/.bashrc",
+    ),
+    "a start-up that becomes another shell": (
+        "printf 'exec fish\\n' >> ~alice/.bashrc",
+        {("GD901", "alice", "bash", "")},
+        None,
+        "sed -i '/exec fish/d' ~alice/.bashrc",
+    ),
+    "a crontab's own PATH": (
+        "(crontab -u alice -l; echo PATH=/usr/bin:/bin; echo '@yearly true') | crontab -u alice -",
+        {("GD103", "alice", "cron", "PATH"), ("GD201", "alice", "cron", "go")},
+        ("/var/spool/cron/crontabs/alice", "PATH=/usr/bin:/bin"),
+        "crontab -u alice -l | grep -v -e '^PATH=/usr/bin' -e yearly | crontab -u alice -",
+    ),
+    "a value imported into a manager": (
+        "runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user set-environment GOBIN=/tmp/b",
+        {("GD101", "bob", "systemd_user", "GOBIN")},
+        None,
+        "runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user unset-environment GOBIN",
+    ),
     "a cache left by root": (
         "chown root: /home/alice/go/pkg/mod",
         {("GD301", "alice", "", "GOMODCACHE")},
@@ -94,7 +162,7 @@ USERS_OWN = {
     ),
     "contexts that disagree": (
         "printf 'GOSUMDB=off\\n' >> /etc/environment",
-        {("GD102", "alice", "", "GOSUMDB"), ("GD102", "bob", "", "GOSUMDB")},
+        {("GD102", user, "", "GOSUMDB") for user in USERS},
         ("/etc/environment", "GOSUMDB=off"),
         "sed -i '/GOSUMDB/d' /etc/environment",
     ),
@@ -118,6 +186,22 @@ def test_what_belongs_to_a_user_is_named_and_left_alone(host, play, poison):
         assert not line or line in {(at, host.check_output("sed -n %sp %s", str(n), at)) for at, n in told.lines}
     finally:
         host.check_output(cure)
+
+
+def test_nobodys_start_up_is_run_by_another(host, play):
+    """Who looks is root, and root's rights must not reach a user's files."""
+    note = "id -u >> /tmp/who-ran"
+    files = {"alice": ".bashrc", "bob": ".profile", "zoe": ".zshenv", "finn": ".config/fish/config.fish"}
+    host.check_output("touch /tmp/who-ran && chmod 666 /tmp/who-ran && cp -a ~alice/.bashrc ~bob/.profile /root/")
+    for user, file in files.items():
+        host.check_output(f"runuser -u {user} -- sh -c 'cd ~{user}; mkdir -p .config/fish; printf \"%s\\n\" \"{note}\" >> {file}'")
+    try:
+        play("drift")
+        ran = set(host.check_output("cat /tmp/who-ran").split())
+    finally:
+        host.check_output("mv /root/.bashrc ~alice/ && mv /root/.profile ~bob/ && rm -r ~zoe/.zshenv ~finn/.config/fish")
+        host.check_output("rmdir ~alice/.config/fish ~bob/.config/fish ~zoe/.config/fish; rm /tmp/who-ran")
+    assert ran == {host.check_output(f"id -u {user}") for user in files}
 
 
 def test_in_the_end_nothing_is_left_of_it(play):

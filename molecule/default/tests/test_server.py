@@ -6,10 +6,17 @@
 from __future__ import annotations
 
 import re
+import shlex
+import time
 
 import pytest
 
-GOPATHS = {"alice": "/home/alice/go", "bob": "/srv/bob/go"}
+GOPATHS = {
+    "alice": "/home/alice/go",
+    "bob": "/srv/bob/go",
+    "zoe": "/home/zoe/go",
+    "finn": "/srv/föhn's place/finn/go",
+}
 PROJECT = "cd ~/hello && "
 
 
@@ -27,8 +34,44 @@ def test_everyone_has_paths_of_their_own(ask, way, user):
 
 @pytest.mark.parametrize("user", GOPATHS)
 def test_a_process_without_any_environment_has_them_too(host, user):
-    command = f"runuser -u {user} -- env -i HOME=/home/{user} /usr/local/go/bin/go env GOPATH"
+    command = f"runuser -u {user} -- env -i HOME=\"$(echo ~{user})\" /usr/local/go/bin/go env GOPATH"
     assert host.check_output(command) == GOPATHS[user]
+
+
+def test_jobs_of_cron_have_them_too(host):
+    """One real job each, also for somebody who cannot log in and for a home with a space in its path."""
+    gopaths = {user: GOPATHS[user] for user in ("alice", "finn")} | {"builder": "/var/lib/builder/go"}
+    job = "* * * * * { go version; go env GOPATH GOTOOLCHAIN; command -v gopls; } > /tmp/job-$LOGNAME 2>&1"
+    for user in gopaths:
+        host.check_output(f"(crontab -u {user} -l; echo {shlex.quote(job)}) | crontab -u {user} -")
+    try:
+        deadline = time.monotonic() + 90
+        while host.run("cat /tmp/job-*").stdout.count("/gopls") < len(gopaths) and time.monotonic() < deadline:
+            time.sleep(1)
+        for user, gopath in gopaths.items():
+            told = host.check_output(f"cat /tmp/job-{user}").split("\n")
+            assert told == ["go version go1.22.12 linux/amd64", gopath, "local", "/usr/local/bin/gopls"]
+    finally:
+        for user in gopaths:
+            host.check_output(f"crontab -u {user} -l | grep -v job- | crontab -u {user} -; rm -f /tmp/job-{user}")
+
+
+def test_a_command_in_a_session_keeps_what_it_is_given(ask):
+    for shell in ("bash", "zsh", "fish"):
+        command = f"GOFLAGS=-x {shell} -c 'go env GOFLAGS'; true"
+        assert ask("alice", "login", f"bash -c {shlex.quote(command)}") == "-x"
+
+
+def test_who_is_not_declared_keeps_the_path_of_whoever_calls(host):
+    assert host.check_output("PATH=/own:$PATH su ghost -s /bin/sh -c 'echo $PATH'").startswith("/own:")
+
+
+def test_a_manager_that_ran_before_has_read_its_files_again_and_runs_on(host):
+    bus = "runuser -u zoe -- env XDG_RUNTIME_DIR=/run/user/$(id -u zoe) systemctl --user"
+    assert "\nGOPATH=/home/zoe/go\n" in host.check_output(f"{bus} show-environment")
+    assert host.check_output("systemctl show --property=NRestarts --value user@$(id -u zoe)") == "0"
+    host.check_output(f"{bus} daemon-reexec")
+    assert "\nGOPATH=/home/zoe/go\n" in host.check_output(f"{bus} show-environment")
 
 
 @pytest.mark.parametrize("user", GOPATHS)
@@ -37,11 +80,11 @@ def test_nothing_of_a_users_go_belongs_to_root(host, ask, user):
         assert host.file(path).user == user
 
 
-@pytest.mark.parametrize("user", GOPATHS)
-def test_a_module_with_a_dependency_is_fetched_built_tested_and_run(ask, user):
-    ask(user, "ssh", PROJECT + "go mod download && go build -o /tmp/hello-$USER . && go vet ./...")
-    assert re.fullmatch(r"hello, [0-9a-f-]{36}", ask(user, "ssh", "/tmp/hello-$USER"))
-    assert ask(user, "ssh", PROJECT + "go test -count=1 ./...").startswith("ok")
+@pytest.mark.parametrize(("user", "way"), [("alice", "ssh"), ("bob", "ssh"), ("finn", "login")])
+def test_a_module_with_a_dependency_is_fetched_built_tested_and_run(ask, user, way):
+    ask(user, way, PROJECT + "go mod download && go build -o /tmp/hello-$(id -un) . && go vet ./...")
+    assert re.fullmatch(r"hello, [0-9a-f-]{36}", ask(user, way, "/tmp/hello-$(id -un)"))
+    assert ask(user, way, PROJECT + "go test -count=1 ./...").startswith("ok")
 
 
 def test_gopls_checks_the_module(ask):
@@ -76,6 +119,10 @@ def test_what_may_hold_a_password_is_for_its_user_alone(host):
         ("/etc/gopherops/users/alice.sh", "alice", 0o400),
         ("/etc/security/gopherops-go/user-alice.conf", "root", 0o600),
         ("/home/alice/.config/go/env", "alice", 0o600),
+        ("/etc/gopherops/users/alice.fish", "alice", 0o400),
+        ("/etc/gopherops/units/alice.env", "root", 0o600),
+        ("/home/alice/.config/environment.d/zz-gopherops-go.conf", "alice", 0o600),
+        ("/var/spool/cron/crontabs/alice", "alice", 0o600),
     ):
         file = host.file(path)
         assert (file.user, file.mode) == (user, mode)
@@ -87,5 +134,5 @@ def test_nothing_new_listens(host):
 
 
 def test_nothing_half_done_is_left(host):
-    names = " -o ".join(f"-name '{name}'" for name in (".installing-*", ".build-*", "gopherops-ssh-*"))
+    names = " -o ".join(f"-name '{name}'" for name in (".installing-*", ".build-*", "gopherops-ssh-*", "gopherops-fish-*"))
     assert host.check_output(f"find /usr/local /etc /tmp /var/tmp {names}") == ""

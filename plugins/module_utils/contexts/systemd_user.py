@@ -104,7 +104,8 @@ def _configuration(account: Account) -> list[str]:
         os.path.join(glob.escape(folder.replace("~", account.home)), "environment.d/*.conf") for folder in _FOLDERS
     )
     files = {os.path.basename(path): path for folder in folders for path in sorted(glob.glob(folder))}
-    return [os.devnull, *(files[name] for name in sorted(files))]
+    # A link such as 99-environment.conf is followed: people know the file that it leads to.
+    return [os.devnull, *(os.path.realpath(files[name]) for name in sorted(files))]
 
 
 def _generated(account: Account, timeout: float) -> dict[str, str]:
