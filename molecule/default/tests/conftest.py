@@ -27,8 +27,7 @@ WAYS = {
     "sudo": "sudo -u {user} /bin/sh -c {command}",
     "sudo -i": "sudo -iu {user} /bin/sh -c {command}",
     "user unit": BARE + 'XDG_RUNTIME_DIR="/run/user/$(id -u {user})" ' + UNIT + "--user /bin/sh -c {command}",
-    "system unit": UNIT
-    + "-p User={user} -p EnvironmentFile=/etc/gopherops/units/{user}.env /bin/sh -c {command}",
+    "system unit": UNIT + "-p User={user} -p EnvironmentFile=/etc/gopherops/units/{user}.env /bin/sh -c {command}",
 }
 
 

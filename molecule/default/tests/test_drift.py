@@ -194,12 +194,16 @@ def test_nobodys_start_up_is_run_by_another(host, play):
     files = {"alice": ".bashrc", "bob": ".profile", "zoe": ".zshenv", "finn": ".config/fish/config.fish"}
     host.check_output("touch /tmp/who-ran && chmod 666 /tmp/who-ran && cp -a ~alice/.bashrc ~bob/.profile /root/")
     for user, file in files.items():
-        host.check_output(f"runuser -u {user} -- sh -c 'cd ~{user}; mkdir -p .config/fish; printf \"%s\\n\" \"{note}\" >> {file}'")
+        host.check_output(
+            f'runuser -u {user} -- sh -c \'cd ~{user}; mkdir -p .config/fish; printf "%s\\n" "{note}" >> {file}\''
+        )
     try:
         play("drift")
         ran = set(host.check_output("cat /tmp/who-ran").split())
     finally:
-        host.check_output("mv /root/.bashrc ~alice/ && mv /root/.profile ~bob/ && rm -r ~zoe/.zshenv ~finn/.config/fish")
+        host.check_output(
+            "mv /root/.bashrc ~alice/ && mv /root/.profile ~bob/ && rm -r ~zoe/.zshenv ~finn/.config/fish"
+        )
         host.check_output("rmdir ~alice/.config/fish ~bob/.config/fish ~zoe/.config/fish; rm /tmp/who-ran")
     assert ran == {host.check_output(f"id -u {user}") for user in files}
 

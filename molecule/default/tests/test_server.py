@@ -34,7 +34,7 @@ def test_everyone_has_paths_of_their_own(ask, way, user):
 
 @pytest.mark.parametrize("user", GOPATHS)
 def test_a_process_without_any_environment_has_them_too(host, user):
-    command = f"runuser -u {user} -- env -i HOME=\"$(echo ~{user})\" /usr/local/go/bin/go env GOPATH"
+    command = f'runuser -u {user} -- env -i HOME="$(echo ~{user})" /usr/local/go/bin/go env GOPATH'
     assert host.check_output(command) == GOPATHS[user]
 
 
@@ -134,5 +134,7 @@ def test_nothing_new_listens(host):
 
 
 def test_nothing_half_done_is_left(host):
-    names = " -o ".join(f"-name '{name}'" for name in (".installing-*", ".build-*", "gopherops-ssh-*", "gopherops-fish-*"))
+    names = " -o ".join(
+        f"-name '{name}'" for name in (".installing-*", ".build-*", "gopherops-ssh-*", "gopherops-fish-*")
+    )
     assert host.check_output(f"find /usr/local /etc /tmp /var/tmp {names}") == ""
