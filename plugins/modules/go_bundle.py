@@ -151,6 +151,7 @@ options:
     description:
       - A file with the ssh key that signs the manifest. A private key without a passphrase, or a public one whose
         private half is held by the ssh-agent of E(SSH_AUTH_SOCK).
+      - A bundle that is there and not signed by it is made anew, because nobody vouches for what lies there.
       - Without it a new bundle is not signed, and a signature that is there stays.
     type: path
     default: ""

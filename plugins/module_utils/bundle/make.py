@@ -12,7 +12,6 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import (
-    Bundle,
     open_bundle,
     write_bundle,
 )
@@ -61,13 +60,14 @@ def make_bundle(goal: Goal, place: Place, means: Means, *, check: bool) -> dict[
     same = former.manifest is not None and former.manifest.inputs == inputs
     changes.add(place.file, former.state, _lines(inputs))
     if same and not former.signed:
+        # What is signed was made by that run: nobody vouches for what lies here without a signature.
         changes.add(f"{place.file}: signature", "none, or by another key\n", f"by {place.signing_key}\n")
     manifest, sha256 = former.manifest, former.sha256
-    if not same:
+    if changes:
         check_sources(goal, means)
     if changes and not check:
         try:
-            manifest, sha256 = _write(goal, place, means, inputs, reuse=same)
+            manifest, sha256 = _write(goal, place, means, inputs)
         except OSError as error:
             raise _unusable(error, place) from error
     current = manifest if not (changes and check) else None
@@ -107,29 +107,18 @@ def _lines(inputs: t.Mapping[str, t.Any]) -> str:
     return json.dumps(inputs, indent=1, sort_keys=True) + "\n"
 
 
-def _write(goal: Goal, place: Place, means: Means, inputs: dict[str, t.Any], *, reuse: bool) -> tuple[Manifest, str]:
-    """Write the bundle; with ``reuse`` the files of the one that is there are right. Return its manifest and digest."""
+def _write(goal: Goal, place: Place, means: Means, inputs: dict[str, t.Any]) -> tuple[Manifest, str]:
+    """Write the bundle; return its manifest and digest."""
     account = find_account(place.build_user) if os.geteuid() == 0 else None
     os.umask(0o022)  # The account has to read the Go that it runs.
     with workshop(place.work_dir or tempfile.gettempdir(), account) as shop:
         contents = Contents(shop, account, means)
-        if reuse:
-            with open_bundle(place.file) as bundle:
-                _take_over(bundle, contents)
-        else:
-            contents.collect(goal)
+        contents.collect(goal)
         manifest = Manifest(inputs, contents.entries)
         text = manifest.text()
         signature = sign(text, place.signing_key) if place.signing_key else ""
         write_bundle(place.file, text, signature, contents.files)
     return manifest, digest_of_text(text)
-
-
-def _take_over(bundle: Bundle, contents: Contents) -> None:
-    for entry in bundle.manifest.files:
-        path = contents.new_file()
-        bundle.files.extract(entry, path)
-        contents.add(entry, path)
 
 
 def _result(manifest: Manifest | None, sha256: str, place: Place) -> dict[str, t.Any]:

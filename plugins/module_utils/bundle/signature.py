@@ -44,7 +44,8 @@ def signer(text: str, signature: str, allowed_signers: str) -> str:
         found = _ssh_keygen(["find-principals", *signed])
         if found.returncode != 0:
             raise _refused(_said(found), allowed_signers)
-        who = found.stdout.decode("utf-8", "replace").splitlines()[0]
+        # Those of the first line with that key, with commas between.
+        who = found.stdout.decode("utf-8", "replace").splitlines()[0].split(",")[0]
         done = _ssh_keygen(["verify", *signed, "-I", who, "-n", NAMESPACE], text)
         if done.returncode != 0:
             raise _refused(_said(done), allowed_signers)

@@ -184,18 +184,21 @@ def test_what_a_killed_run_left_is_removed_and_what_another_uses_is_not(site: t.
         other.communicate(b"\n")
 
 
-def test_a_signature_is_added_without_making_anything_anew(supplied: t.Any, tmp_path: pathlib.Path) -> None:
+def test_what_is_signed_was_made_by_that_run(supplied: t.Any, tmp_path: pathlib.Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    shutil.rmtree(supplied.proxy)
-    shutil.rmtree(supplied.folder / "archives")
+    options = {"signing_key": str(key)}
+    before = supplied.file.read_bytes()
+    planned = supplied.make(check=True, **options)
+    assert planned["changed"]
+    assert "failed" in supplied.make(goproxy="off", **options)
+    assert supplied.file.read_bytes() == before
     unsigned = supplied.members()
-    planned = supplied.make(signing_key=str(key), check=True)
-    done = supplied.make(signing_key=str(key))
+    done = supplied.make(**options)
     assert (done.get("changed"), done.get("diff")) == (True, planned["diff"]), done
     signed = supplied.members()
     assert list(signed)[:2] == ["manifest.json", "manifest.json.sig"]
     signed.pop("manifest.json.sig")
     assert signed == unsigned
-    assert not supplied.make(signing_key=str(key))["changed"]
-    assert not supplied.make()["changed"]
+    assert not supplied.make(goproxy="off", **options)["changed"]
+    assert not supplied.make(goproxy="off")["changed"]

@@ -44,6 +44,12 @@ def test_the_signer_is_told(keys: pathlib.Path, options: str) -> None:
     assert sign(TEXT, str(keys / "own")) == signature
 
 
+def test_a_key_may_stand_there_for_several(keys: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    key = (keys / "own.pub").read_text()
+    (tmp_path / "allowed").write_text(f'a@x,b@x namespaces="git,{NAMESPACE}" {key}')
+    assert signer(TEXT, sign(TEXT, str(keys / "own")), str(tmp_path / "allowed")) == "a@x"
+
+
 Change = t.Callable[[pathlib.Path], tuple[str, str, str]]
 REFUSED: dict[str, Change] = {
     "not signed": lambda keys: (TEXT, "", allowed(keys)),

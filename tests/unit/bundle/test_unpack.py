@@ -1,0 +1,197 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real plays with the action plugin, over "hosts" that are folders of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import sign
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+
+COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+CALLBACK = """
+import json
+from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION, CALLBACK_TYPE, CALLBACK_NAME = 2.0, "stdout", "lines"
+
+    def v2_runner_on_ok(self, result, **_options):
+        print(json.dumps([result._host.get_name(), result._result]))
+
+    v2_runner_on_failed = v2_runner_on_unreachable = v2_runner_on_ok
+"""
+TOOL = b"a binary" * 100
+KEY = "x-v1.0.0-go1.22.12-linux-amd64-0011223344556677"
+FILES = {
+    f"toolchains/go1.22.12.{this_platform().archive}.tar.gz": b"go" * 99,
+    "modules/example.com/x/@v/v1.0.0.zip": b"zip",
+    "extensions/x-1.vsix": b"vsix",
+    f"tools/{KEY}/{hashlib.sha256(TOOL).hexdigest()}": TOOL,
+}
+
+
+class Controller:
+    """A folder with hosts, the cache of tools, and a Python that counts the modules that it runs."""
+
+    def __init__(self, folder: pathlib.Path) -> None:
+        self.folder = folder
+        self.cache = folder / "cache"
+        self._calls = folder / "calls"
+        self._calls.touch()
+        (folder / "python").write_text(f'#!/bin/sh\necho >>{self._calls}\nexec {sys.executable} "$@"\n')
+        (folder / "python").chmod(0o755)
+        (folder / "lines.py").write_text(CALLBACK)
+        (folder / "ansible.cfg").touch()
+
+    @property
+    def calls(self) -> int:
+        return len(self._calls.read_text().splitlines())
+
+    def play(self, hosts: str, file: pathlib.Path, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+        """Return the result of the module on each host."""
+        root = f"{self.folder}/{{{{ inventory_hostname }}}}/bundle"
+        arguments = dict({"file": str(file), "root": root, "tools_cache_dir": str(self.cache)}, **options)
+        task = {"gopherops.devserver.go_bundle_unpack": arguments}
+        (self.folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.folder / "python")}
+        argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--forks", "2", "-i", hosts + ","]
+        argv += ["-e", json.dumps(variables), self.folder / "play.yml", *(["--check"] if check else [])]
+        done = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
+        results = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
+        assert sorted(results) == sorted(hosts.split(",")), done.stdout + done.stderr
+        return results
+
+    def _environment(self) -> dict[str, str]:
+        configured = {
+            "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_PIPELINING": "True",
+            "ANSIBLE_CALLBACK_PLUGINS": str(self.folder),
+            "ANSIBLE_STDOUT_CALLBACK": "lines",
+        }
+        return dict(os.environ, LC_ALL="C.UTF-8", **configured)
+
+    def placed(self, host: str) -> dict[str, bytes]:
+        root = self.folder / host / "bundle"
+        files = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
+        return {name: path.read_bytes() for name, path in files.items() if name != ".lock"}
+
+    def leftovers(self) -> list[pathlib.Path]:
+        return [path for path in (self.folder / "ansible/tmp").rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def controller(tmp_path: pathlib.Path) -> Controller:
+    (tmp_path / "controller").mkdir()
+    return Controller(tmp_path / "controller")
+
+
+def test_hosts_get_the_bundle_and_the_cache_its_tools(controller: Controller, packed: t.Any) -> None:
+    bundle = packed(FILES)
+    planned = controller.play("a,b", bundle, check=True)
+    assert [controller.placed("a"), controller.cache.exists(), controller.calls] == [{}, False, 2]
+    done = controller.play("a,b", bundle)
+    assert controller.calls == 2 + 4
+    assert [done[name]["diff"] for name in "ab"] == [planned[name]["diff"] for name in "ab"]
+    assert [done[name]["changed"] for name in "ab"] == [planned[name]["changed"] for name in "ab"] == [True, True]
+    with open_bundle(str(bundle)) as opened:
+        expected = {name: content for name, content in FILES.items() if not name.startswith("tools/")}
+        expected["manifest.json"] = opened.text.encode()
+        assert done["a"]["manifest_sha256"] == opened.sha256
+    assert controller.placed("a") == controller.placed("b") == expected
+    assert (controller.cache / KEY / hashlib.sha256(TOOL).hexdigest()).read_bytes() == TOOL
+    assert any(KEY in result["cached"] for result in done.values())
+    assert controller.leftovers() == []
+
+
+def test_what_is_there_costs_one_call_and_no_transfer(controller: Controller, packed: t.Any) -> None:
+    bundle = packed(FILES)
+    controller.play("a", bundle)
+    before = controller.calls
+    result = controller.play("a", bundle)["a"]
+    assert (result["changed"], result["cached"], controller.calls - before) == (False, [], 1)
+    assert "invocation" not in result
+
+
+def test_a_tool_of_the_cache_that_is_damaged_or_another_is_replaced(controller: Controller, packed: t.Any) -> None:
+    bundle = packed(FILES)
+    controller.play("a", bundle)
+    folder = controller.cache / KEY
+    (path,) = folder.glob("[0-9a-f]*")
+    path.write_bytes(b"damaged")
+    assert controller.play("a", bundle)["a"]["cached"] == [KEY]
+    path.rename(folder / hashlib.sha256(b"other").hexdigest()).write_bytes(b"other")
+    assert controller.play("a", bundle)["a"]["cached"] == [KEY]
+    assert [found.read_bytes() for found in folder.glob("[0-9a-f]*")] == [TOOL]
+
+
+def flipped(bundle: pathlib.Path, content: bytes) -> None:
+    data = bundle.read_bytes()
+    place = data.index(content)
+    bundle.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+@pytest.mark.parametrize("content", [b"go" * 99, TOOL], ids=["toolchain", "tool"])
+def test_a_flipped_bit_changes_nothing_anywhere(
+    controller: Controller, packed: t.Any, content: bytes, check: bool
+) -> None:
+    bundle = packed(FILES)
+    flipped(bundle, content)
+    result = controller.play("a", bundle, check=check)["a"]
+    assert "not what its manifest lists" in result["msg"]
+    assert controller.placed("a") == {}
+    kept = [path for path in controller.cache.rglob("*") if path.name != ".lock" and path.is_file()]
+    assert not kept or content != TOOL
+
+
+@pytest.fixture
+def key(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True)
+    (tmp_path / "allowed").write_text("builds@x " + path.with_suffix(".pub").read_text())
+    return path
+
+
+def test_a_bundle_that_is_signed_off_is_taken(controller: Controller, packed: t.Any, key: pathlib.Path) -> None:
+    with open_bundle(str(packed(FILES))) as opened:
+        text, sha256 = opened.text, opened.sha256
+    signed = packed(FILES, signature=sign(text, str(key)))
+    options = {"sha256": sha256.upper(), "allowed_signers": str(key.parent / "allowed")}
+    assert controller.play("a", signed, **options)["a"]["signer"] == "builds@x"
+
+
+BAD: dict[str, tuple[dict[str, str], str]] = {
+    "another digest": ({"sha256": "0" * 64}, "is another one"),
+    "not signed": ({"allowed_signers": "{folder}/allowed"}, "not signed off"),
+    "no signers": ({"allowed_signers": "{folder}/none"}, "not signed off"),
+    "a relative path": ({"file": "bundle.tar"}, "absolute path"),
+    "no file": ({"file": "/nowhere.tar"}, "/nowhere.tar"),
+    "a folder": ({"file": "{folder}"}, "{folder}"),
+    "no bundle": ({"file": "{folder}/allowed"}, "{folder}/allowed"),
+    "a relative root": ({"root": "x"}, "absolute path"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_refused_changes_nothing(controller: Controller, packed: t.Any, key: pathlib.Path, case: str) -> None:
+    given, word = BAD[case]
+    options = {name: value.format(folder=key.parent) for name, value in given.items()}
+    file = pathlib.Path(options.pop("file", packed(FILES)))
+    result = controller.play("a", file, **options)["a"]
+    assert word.format(folder=key.parent) in result["msg"], result
+    assert "Traceback" not in str(result)
+    assert (controller.placed("a"), controller.cache.exists()) == ({}, False)
