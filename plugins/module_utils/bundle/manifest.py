@@ -80,13 +80,18 @@ def parse(text: str) -> Manifest:
 def _entry(given: t.Mapping[str, t.Any]) -> Entry:
     entry = Entry(**{name: given[name] for name in Entry._fields})
     texts = (entry.path, entry.sha256, entry.kind, entry.what, entry.platform)
-    if not all(isinstance(text, str) for text in texts) or type(entry.size) is not int or entry.size < 0:
+    if not all(isinstance(text, str) for text in texts) or not _is_size(entry.size):
         raise ValueError(f"{entry.path!r} has a value of the wrong type")
     if not is_inside(entry.path) or entry.path.split("/")[0] != FOLDERS.get(entry.kind):
         raise ValueError(f"{entry.path!r} is no place for a file of the kind {entry.kind!r}")
     if not _SHA256.match(entry.sha256):
         raise ValueError(f"{entry.path!r} has the SHA-256 {entry.sha256!r}")
     return entry
+
+
+def _is_size(value: t.Any) -> bool:
+    # True is an int too.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def is_inside(path: str) -> bool:

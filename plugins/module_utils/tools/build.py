@@ -252,7 +252,10 @@ def _failure(tool: Tool, go: Go, done: Completed, timeout: float) -> DevserverEr
     said = redacted(done.stderr.strip())
     what, remedy = explained(said)
     if done.returncode is None:
-        what, remedy = f"it took longer than {timeout:g} seconds", "raise tools_timeout (timeout), or see what the host is busy with"
+        what, remedy = (
+            f"it took longer than {timeout:g} seconds",
+            "raise tools_timeout (timeout), or see what the host is busy with",
+        )
     return DevserverError(
         f"cannot build {tool} with {go.version} of {tool.goroot}: {what}{last_words(said)}",
         remedy=remedy,
