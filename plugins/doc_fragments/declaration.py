@@ -25,6 +25,14 @@ options:
         description: What differs from O(variables) for this user, in the same form.
         type: dict
         default: {}
+      workspaces:
+        description:
+          - Folders that this user works in, with the placeholders of O(variables).
+          - The C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions that lie in them carry the
+            declaration too, and are looked at for drift. None is made where there is none.
+        type: list
+        elements: str
+        default: []
   variables:
     description:
       - Environment variables by name. A value may hold V({home}), V({user}), V({goroot}) and the V({NAME}) of another
@@ -52,4 +60,24 @@ options:
     type: list
     elements: str
     default: []
+  vscode_settings:
+    description:
+      - The machine settings of each VS Code server that users may have, with the placeholders of O(variables). The
+        first is that of the main one.
+      - An empty list means V({home}/.vscode-server/data/Machine/settings.json) and
+        V({home}/.local/share/code-server/Machine/settings.json).
+      - Settings that are there carry the declared variables, Go and tools for VS Code's Go extension.
+    type: list
+    elements: str
+    default: []
+  vscode_create:
+    description: Whether the first of O(vscode_settings) is made for each user who has none yet.
+    type: bool
+    default: false
+  vscode_tools:
+    description:
+      - Paths that VS Code's Go extension is told for its tools, by name, such as V(gopls) and V(dlv). The Go itself is
+        always that of O(goroot).
+    type: dict
+    default: {}
 """

@@ -24,6 +24,11 @@ STANDARD_VARIABLES = {
     "GOTOOLCHAIN": "local",
 }
 STANDARD_PATH = ["{goroot}/bin", "/usr/local/bin", "{GOBIN}"]
+# Of Microsoft's server and of code-server.
+STANDARD_VSCODE_SETTINGS = [
+    "{home}/.vscode-server/data/Machine/settings.json",
+    "{home}/.local/share/code-server/Machine/settings.json",
+]
 DIRECTORY_VARIABLES = ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE")
 
 # The options of the ``declaration`` documentation fragment.
@@ -35,12 +40,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "options": {
             "name": {"type": "str", "required": True},
             "variables": {"type": "dict", "default": {}},
+            "workspaces": {"type": "list", "elements": "str", "default": []},
         },
     },
     "variables": {"type": "dict", "default": {}},
     "goroot": {"type": "path", "default": "/usr/local/go"},
     "export_goroot": {"type": "bool", "default": False},
     "path": {"type": "list", "elements": "str", "default": []},
+    "vscode_settings": {"type": "list", "elements": "str", "default": []},
+    "vscode_create": {"type": "bool", "default": False},
+    "vscode_tools": {"type": "dict", "default": {}},
 }
 
 _PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
@@ -49,11 +58,16 @@ _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
 @dataclasses.dataclass(frozen=True)
 class UserEnvironment:
-    """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest."""
+    """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest.
+
+    ``workspaces`` are folders, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
+    """
 
     account: Account
     variables: dict[str, str]
     path: list[str]
+    workspaces: t.Sequence[str] = ()
+    vscode_settings: t.Sequence[str] = ()
 
     @property
     def directories(self) -> dict[str, str]:
@@ -63,11 +77,17 @@ class UserEnvironment:
 
 @dataclasses.dataclass(frozen=True)
 class Declaration:
-    """The whole of it for one host; ``path`` is what also those users get who are not listed."""
+    """The whole of it for one host; ``path`` is what also those users get who are not listed.
+
+    ``vscode_tools`` are the paths of tools that VS Code's Go extension is told, by name; with ``vscode_create`` the
+    main settings of each user are made where there are none.
+    """
 
     users: list[UserEnvironment]
     goroot: str
     path: list[str]
+    vscode_tools: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    vscode_create: bool = False
 
 
 def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
@@ -77,7 +97,9 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     users = [_user_environment(user, params, path) for user in params["users"]]
     _refuse_doubles([user.account.name for user in users])
     shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
-    return Declaration(users, goroot, [_absolute("PATH", entry, "every user") for entry in shared])
+    tools = {tool: _absolute(tool, str(file), "vscode_tools") for tool, file in params["vscode_tools"].items()}
+    everyone = [_absolute("PATH", entry, "every user") for entry in shared]
+    return Declaration(users, goroot, everyone, tools, params["vscode_create"])
 
 
 def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], path: list[str]) -> UserEnvironment:
@@ -93,8 +115,17 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         for entry in variables.get(name, "").split(":") if name in variables else []:
             _absolute(name, entry, account.name)
     known = dict(fixed, **variables)
-    entries = [_absolute("PATH", _fill(entry, known, account.name), account.name) for entry in path]
-    return UserEnvironment(account, variables, entries)
+
+    def paths(option: str, entries: t.Sequence[str]) -> list[str]:
+        return [_absolute(option, _fill(entry, known, account.name, option), account.name) for entry in entries]
+
+    return UserEnvironment(
+        account,
+        variables,
+        paths("PATH", path),
+        paths("workspaces", user.get("workspaces") or []),
+        paths("vscode_settings", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
+    )
 
 
 def _joined(name: str, value: t.Any) -> str:
@@ -135,10 +166,10 @@ def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str
     return value(name, ())
 
 
-def _fill(template: str, known: t.Mapping[str, str], user: str) -> str:
+def _fill(template: str, known: t.Mapping[str, str], user: str, option: str) -> str:
     for other in _PLACEHOLDER.findall(template):
         if other not in known:
-            raise _bad_placeholder("PATH", other, user, "not declared")
+            raise _bad_placeholder(option, other, user, "not declared")
     return _PLACEHOLDER.sub(lambda match: known[match.group(1)], template)
 
 

@@ -16,7 +16,7 @@ ME = getpass.getuser()
 HOME = pwd.getpwnam(ME).pw_dir
 
 
-def declare(variables=None, path=(), users=({"name": ME},), export_goroot=False):
+def declare(variables=None, path=(), users=({"name": ME},), export_goroot=False, **more):
     return declaration_from(
         {
             "users": list(users),
@@ -24,6 +24,10 @@ def declare(variables=None, path=(), users=({"name": ME},), export_goroot=False)
             "goroot": "/usr/local/go",
             "export_goroot": export_goroot,
             "path": list(path),
+            "vscode_settings": [],
+            "vscode_create": False,
+            "vscode_tools": {},
+            **more,
         }
     )
 
@@ -64,6 +68,17 @@ def test_values_become_what_go_reads(name, value, text):
     assert declare({name: value}).users[0].variables[name] == text
 
 
+def test_editors_and_workspaces():
+    declared = declare(users=[{"name": ME, "workspaces": ["{home}/hello", "/srv/{user}"]}], vscode_tools={"dlv": "/d"})
+    (user,) = declared.users
+    assert user.workspaces == [f"{HOME}/hello", f"/srv/{ME}"]
+    assert user.vscode_settings == [
+        f"{HOME}/.vscode-server/data/Machine/settings.json",
+        f"{HOME}/.local/share/code-server/Machine/settings.json",
+    ]
+    assert (declared.vscode_tools, declared.vscode_create) == ({"dlv": "/d"}, False)
+
+
 def test_null_takes_a_standard_variable_back():
     assert "GOTOOLCHAIN" not in declare({"GOTOOLCHAIN": None}).users[0].variables
 
@@ -87,6 +102,10 @@ def test_goroot_is_exported_on_request_only():
         ({"variables": {"GOPROXY": {"a": 1}}}, ["GOPROXY", "string"]),
         ({"path": ["bin"]}, ["PATH", "'bin'"]),
         ({"path": ["{GONE}"]}, ["PATH", "{GONE}"]),
+        ({"users": [{"name": ME, "workspaces": ["hello"]}]}, ["workspaces", "'hello'", "absolute"]),
+        ({"users": [{"name": ME, "workspaces": ["{GONE}/x"]}]}, ["workspaces", "{GONE}"]),
+        ({"vscode_settings": ["settings.json"]}, ["vscode_settings", "'settings.json'"]),
+        ({"vscode_tools": {"dlv": "dlv"}}, ["vscode_tools", "dlv", "absolute"]),
         ({"users": [{"name": "no-such-user"}]}, ["no-such-user", "does not exist", "create the account"]),
         ({"users": [{"name": ME}, {"name": ME}]}, [ME, "more than once"]),
     ],
