@@ -15,8 +15,11 @@ author:
 description:
   - Makes login shells, interactive bash, commands over ssh and every process that runs C(go) meet the same
     C(GOPATH), C(GOMODCACHE), C(GOBIN), C(GOCACHE), C(GOTOOLCHAIN) and C(PATH), for each user in the list.
+  - VS Code's machine settings, and launch configurations, dev containers and workflows in the users' workspaces, carry
+    the same values where they are there.
   - Creates the directories that those variables name, with the user's own rights.
-  - In files that belong to somebody else only a managed block, or the declared names, are touched.
+  - In files that belong to somebody else only a managed block, or the declared names, are touched. JSON with comments
+    that cannot be read ends it before anything is written, with line and column.
 notes:
   - Sessions that are open already keep the environment they were started with.
 extends_documentation_fragment:

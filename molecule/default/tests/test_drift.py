@@ -9,7 +9,8 @@ import pytest
 
 SNAPSHOT = "find /etc /home /srv /root /usr/local /var/lib /var/spool /opt -printf '%p %m %u %s %T@ %C@\\n' | sort"
 
-CONTEXTS = {"goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system"}
+PROCESSES = {"goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system"}
+CONTEXTS = PROCESSES | {"vscode_server"}
 USERS = ("alice", "bob", "zoe", "finn", "builder", "root")
 
 

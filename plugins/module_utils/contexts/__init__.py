@@ -12,13 +12,17 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ci import CiContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.cron import CronContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import SshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.zsh import ZshContext
 
 CONTEXTS: t.Sequence[Context] = (
@@ -31,4 +35,8 @@ CONTEXTS: t.Sequence[Context] = (
     CronContext(),
     SystemdUserContext(),
     SystemdSystemContext(),
+    VscodeServerContext(),
+    VscodeDebugContext(),
+    DevcontainerContext(),
+    CiContext(),
 )

@@ -56,9 +56,14 @@ class LoginContext(Context):
         own = own_trace(account, "-l", env=env, timeout=timeout)
         if own is not None:
             return own
-        # bash reads the first of these three that is there, the other shells the last one only.
-        names = [".bash_profile", ".bash_login"] if os.path.basename(account.shell) == "bash" else []
-        first_of = [os.path.join(account.home, name) for name in (*names, ".profile")]
+        first_of = own_files(account)
         return trace(
             ["/etc/profile"], first_of, options=["--noprofile", "-l"], env=env, account=account, timeout=timeout
         )
+
+
+def own_files(account: Account) -> list[str]:
+    """Return the user's start-up files of which a login shell of POSIX's kind reads the first that is there."""
+    # Only bash knows the two of its own.
+    names = [".bash_profile", ".bash_login"] if os.path.basename(account.shell) == "bash" else []
+    return [os.path.join(account.home, name) for name in (*names, ".profile")]

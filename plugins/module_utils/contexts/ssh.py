@@ -64,14 +64,10 @@ class SshContext(Context):
         return [*pam.managed_files(declaration), block_in(_SERVICE, pam.HOOK, first=False)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder, elsewhere(account) as added:
-            os.chmod(folder, 0o711)
-            _lay_out(folder, added)
-            done = run(_client(folder, account), env=_CLIENT, timeout=timeout)
-            return probe_of(done._replace(stderr=_ADMITTED.sub("", done.stderr)), added=added)
+        return ask_over_ssh(account, PRINT_ENVIRONMENT, timeout)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        found = pam.assignments(_SERVICE, account)
+        found = given_over_ssh(account)
         given = dict(session_environment(account), **{item.name: item.value for item in found})
         own = own_trace(account, env=given, timeout=timeout)
         if own is not None:
@@ -80,6 +76,20 @@ class SshContext(Context):
             return found
         # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
         return found + trace(bashrc_files(account), options=["--norc"], env=given, account=account, timeout=timeout)
+
+
+def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
+    """Return what a command over ssh that holds PRINT_ENVIRONMENT printed."""
+    with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder, elsewhere(account) as added:
+        os.chmod(folder, 0o711)
+        _lay_out(folder, added)
+        done = run(_client(folder, account, command), env=_CLIENT, timeout=timeout)
+        return probe_of(done._replace(stderr=_ADMITTED.sub("", done.stderr)), added=added)
+
+
+def given_over_ssh(account: Account) -> list[Assignment]:
+    """Return what a command over ssh is given before any start-up file is read."""
+    return pam.assignments(_SERVICE, account)
 
 
 def _lay_out(folder: str, added: t.Mapping[str, str]) -> None:
@@ -106,7 +116,7 @@ def _server(folder: str) -> str:
     return f"systemd-run --quiet --collect --pipe {command}" if os.path.isdir("/run/systemd/system") else command
 
 
-def _client(folder: str, account: Account) -> list[str]:
+def _client(folder: str, account: Account, command: str) -> list[str]:
     options = {
         "ProxyCommand": _server(folder),
         "IdentityFile": folder + "/user",
@@ -119,4 +129,4 @@ def _client(folder: str, account: Account) -> list[str]:
         "LogLevel": "ERROR",
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "none", "-T", *arguments, "-l", account.name, "probe", PRINT_ENVIRONMENT]
+    return ["ssh", "-F", "none", "-T", *arguments, "-l", account.name, "probe", command]

@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.editor_files import files_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
@@ -29,7 +30,7 @@ def report(
     """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host."""
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, _exact(go_version))
-    found = findings(declaration, observations, matrix, tools)
+    found = findings(declaration, observations, matrix, tools, files_of(observations))
     return {
         "schema_version": SCHEMA_VERSION,
         "host": host,

@@ -181,6 +181,8 @@ def _which_go(row: Row) -> t.Iterator[Finding]:
 
 def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
     """Judge what go says of itself; a GOROOT that is wrong is a finding of its own, and why go fails."""
+    if not row.seen.context.asks_go:
+        return
     go, persisted = row.seen.programs.get("go", []), _persisted_goroot(row)
     goroot = row.cells["GOROOT"]
     if go and not row.seen.go.values and goroot.status != "drift" and not persisted:
@@ -221,7 +223,7 @@ def _copies(row: Row) -> t.Iterator[Finding]:
 
 def _exported(row: Row) -> t.Iterator[Finding]:
     value = (row.seen.environment or {}).get("GOROOT")
-    if value and row.cells["GOROOT"].status == "ok" and "GOROOT" not in row.user.variables:
+    if value and row.seen.context.asks_go and row.cells["GOROOT"].status == "ok" and "GOROOT" not in row.user.variables:
         cause = f"GOROOT={value} is exported by {row.source('GOROOT')}"
         remedy = Remedy("delete the line that exports it", variables={"environment_export_goroot": True})
         yield row.finding(GOROOT_EXPORTED, cause, remedy, "GOROOT")

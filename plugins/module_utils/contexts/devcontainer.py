@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dev containers: what devcontainer.json gives to the processes in them.
+
+The container is another machine, which is not started for a question: only what the file gives is known, and only those
+of the declared variables are meant that hold no path of this host.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    EditorFile,
+    corrections,
+    filled,
+    places_of,
+    portable,
+    read_editor_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
+
+# The first that is there counts.
+_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
+
+
+class DevcontainerContext(Context):
+    """containerEnv, which every process of the container gets, and remoteEnv, which the editor's get too."""
+
+    name = "devcontainer"
+    gives_environment = False
+    asks_go = False
+
+    def __init__(self, file: EditorFile | None = None, workspace: str = "") -> None:
+        self.file = file
+        self.workspace = workspace
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        found = []
+        for folder in user.workspaces:
+            files = [read_editor_file(os.path.join(folder, name), user.account) for name in _NAMES]
+            found += [DevcontainerContext(file, folder) for file in files if file.there][:1]
+        return found
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        return portable(user.variables)
+
+    def applies_to(self, account: Account) -> bool:
+        return self.file is not None
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        files = []
+        for user in declaration.users:
+            for folder in user.workspaces:
+                for number, name in enumerate(_NAMES):
+                    stronger = [os.path.join(folder, other) for other in _NAMES[:number]]
+                    path = os.path.join(folder, name)
+                    content = functools.partial(_updated, portable(user.variables), path, stronger)
+                    files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
+        return files
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self.file is None or self.file.problem:
+            return Probe(None, self.file.problem if self.file else "")
+        return Probe({item.name: item.value for item in self.assignments(account, timeout)})
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        if self.file is None:
+            return []
+        given = [*self.file.variables(["containerEnv"]), *self.file.variables(["remoteEnv"])]
+        environment, places = session_environment(account), places_of(self.workspace, account)
+        return [item._replace(value=filled(item.value, environment, places)) for item in given]
+
+
+def _updated(values: t.Mapping[str, str], path: str, stronger: t.Sequence[str], now: str | None) -> str | None:
+    if now is None or any(map(os.path.exists, stronger)):
+        return now
+    file = EditorFile(path, parse(now, path=path))
+    edits: list[Edit] = [*corrections(file, ["remoteEnv"], values)]
+    return edited(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of JSON with comments that feed a context: what they give, in which line, and what of it is corrected."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
+    DIRECTORY_VARIABLES,
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Document, Node, Path, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Put
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+
+_REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
+_OF_ENVIRONMENT = ("env", "localEnv")
+# What a reference to a place has in it.
+_BEGINNING = "${"
+
+
+class EditorFile(t.NamedTuple):
+    """A file as its user can read it: ``document`` is None where there is none, or ``problem`` says why not."""
+
+    path: str
+    document: Document | None = None
+    problem: str = ""
+
+    @property
+    def there(self) -> bool:
+        return self.document is not None or bool(self.problem)
+
+    def value(self, *path: str | int) -> t.Any:
+        """Return what stands at ``path``; None where there is nothing."""
+        node = self.document.node(path) if self.document else None
+        return node.value if node else None
+
+    def source(self, node: Node) -> Source:
+        line = self.document.position(node.start)[0] if self.document else None
+        return Source("file", self.path, line)
+
+    def variables(self, path: Path) -> list[Assignment]:
+        """Return the members of the object at ``path`` as variables, in order; a null takes one back, as empty text."""
+        node = self.document.node(path) if self.document else None
+        if node is None or node.kind != "object":
+            return []
+        return [Assignment(str(child.key), _text(child.node.value), self.source(child.node)) for child in node.children]
+
+
+def _text(value: t.Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def read_editor_file(path: str, account: Account) -> EditorFile:
+    """Read a file with the rights of ``account``. Not for threads."""
+    try:
+        with acting_as(account):
+            text = read_text(path)
+        return EditorFile(path, None if text is None else parse(text, path=path))
+    except DevserverError as error:
+        expected = f"; expected: {error.expected}" if error.expected else ""
+        return EditorFile(path, problem=error.what + expected)
+
+
+def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> str:
+    """Return ``text`` with references such as ``${env:HOME}`` and those to ``places`` filled; others stay."""
+
+    def value(match: re.Match[str]) -> str:
+        kind, name, otherwise = match.groups()
+        if kind in _OF_ENVIRONMENT and name:
+            return environment.get(name) or otherwise or ""
+        return match.group() if name else places.get(kind, match.group())
+
+    return _REFERENCE.sub(value, text)
+
+
+def places_of(folder: str, account: Account) -> dict[str, str]:
+    """Return what the names of places stand for in the files of a workspace."""
+    return {
+        "workspaceFolder": folder,
+        "workspaceRoot": folder,
+        "workspaceFolderBasename": os.path.basename(folder),
+        "localWorkspaceFolder": folder,
+        "localWorkspaceFolderBasename": os.path.basename(folder),
+        "userHome": account.home,
+        "pathSeparator": "/",
+    }
+
+
+def corrections(file: EditorFile, path: Path, declared: t.Mapping[str, str]) -> list[Put]:
+    """Return the edits by which variables in the object at ``path`` get the declared values; none is added."""
+    # A reference is left to whoever wrote it: what it comes to is told by the drift report.
+    given = [item.name for item in file.variables(path) if item.name in declared and _BEGINNING not in item.value]
+    return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
+
+
+def declared_values(user: UserEnvironment, declaration: Declaration) -> dict[str, str]:
+    """Return what declared variables must be wherever they are set, GOROOT too."""
+    return {"GOROOT": declaration.goroot, **user.variables}
+
+
+def portable(variables: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that mean the same on another machine: those that hold no path of this one."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in (*DIRECTORY_VARIABLES, "GOROOT") and not re.search(r"(^|[,=:]|file:/*)/(?!/)", value)
+    }

@@ -1,0 +1,213 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VS Code's server and what its extensions start: gopls, go commands, tests.
+
+The server asks the user's shell once for an environment, started as interactive login shell in the environment that ssh
+gives; then the Go extension lays its settings over that.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import threading
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+    PRINT_ENVIRONMENT,
+    Context,
+    ManagedFile,
+    Probe,
+    probe_of,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    EditorFile,
+    corrections,
+    declared_values,
+    filled,
+    places_of,
+    read_editor_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import own_trace
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import (
+    SshContext,
+    ask_over_ssh,
+    given_over_ssh,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Put, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
+
+# Seconds; the server goes on without an answer then.
+_PATIENCE = 10
+# The server sets it for start-up files that want to know who asks.
+_ASKING = "VSCODE_RESOLVING_ENVIRONMENT"
+_TERMINALS = "terminal.integrated.env.linux"
+
+
+class VscodeServerContext(Context):
+    """What the Go extension gives to the processes it starts; ``files`` are settings, the weakest first."""
+
+    name = "vscode_server"
+
+    def __init__(
+        self, files: t.Sequence[EditorFile] = (), shell: Shell | None = None, workspace: str = "", folder: str = ""
+    ) -> None:
+        self.files = files
+        self.shell = shell
+        self.workspace = workspace
+        self._folder = folder
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        shell = Shell(user.account)
+        files = [read_editor_file(path, user.account) for path in user.vscode_settings]
+        others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
+        return [VscodeServerContext(files[:1], shell), *others]
+
+    def in_folder(self, folder: str, settings: EditorFile) -> VscodeServerContext:
+        """Return this server as it is for a workspace with settings of its own."""
+        return VscodeServerContext([*self.files, settings], self.shell, folder, folder)
+
+    def applies_to(self, account: Account) -> bool:
+        return can_log_in(account)
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        return [
+            _settings(user, declaration, path, create=declaration.vscode_create and number == 0)
+            for user in declaration.users
+            for number, path in enumerate(user.vscode_settings)
+        ]
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        got = self._asked(account, timeout)
+        broken = [file.problem for file in self.files if file.problem]
+        if got.environment is None or broken:
+            return got._replace(environment=None, problem=got.problem or broken[0])
+        return got._replace(environment=self.environment(account, timeout))
+
+    def environment(self, account: Account, timeout: float) -> dict[str, str]:
+        """Return what the Go extension's processes get; nothing where the shell gave no answer."""
+        got = self._asked(account, timeout).environment
+        if got is None:
+            return {}
+        return {**got, **{item.name: item.value for item in self._extension(account, got)}}
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        got = self._asked(account, timeout)
+        return _traced(account, min(timeout, _PATIENCE)) + self._extension(account, got.environment or {})
+
+    def _asked(self, account: Account, timeout: float) -> Probe:
+        return (self.shell or Shell(account)).probe(timeout)
+
+    def _extension(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
+        """Return what the Go extension lays over an environment: its go first in PATH, toolsEnvVars, go.gopath."""
+        places = places_of(self._folder, account) if self._folder else {"userHome": account.home}
+        given = [self._path(environment, places)]
+        for file in self.files:
+            given += file.variables(["go.toolsEnvVars"])
+        given += [self._setting("go.gopath", "GOPATH")]
+        found = [item for item in given if item]
+        return [item._replace(value=filled(item.value, environment, places)) for item in found]
+
+    def _path(self, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> Assignment | None:
+        """Return PATH with the folder of the go that the settings name, where there is one and PATH leads elsewhere."""
+        own = self._setting("go.alternateTools", "PATH", "go")
+        if own is None or not os.path.isabs(own.value):
+            root = self._setting("go.goroot", "PATH")
+            own = root._replace(value=os.path.join(root.value, "bin/go")) if root else None
+        path = environment.get("PATH", "")
+        go = filled(own.value, environment, places) if own else ""
+        first = next((f"{folder}/go" for folder in path.split(":") if os.path.isfile(f"{folder}/go")), "")
+        # One that is missing is passed over without a word.
+        if own is None or not os.path.isfile(go) or go == first:
+            return None
+        return own._replace(value=f"{os.path.dirname(go)}:{path}")
+
+    def _setting(self, name: str, variable: str, *inner: str) -> Assignment | None:
+        """Return the text that the strongest file has for a setting, as what it gives to ``variable``."""
+        for file in reversed(self.files):
+            node = file.document.node([name, *inner]) if file.document else None
+            if node and isinstance(node.value, str) and node.value:
+                return Assignment(variable, node.value, file.source(node))
+        return None
+
+
+class Shell:
+    """The environment that one user's shell gives a server; asked once, whoever wants to know."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._lock = threading.Lock()
+        self._answer: Probe | None = None
+
+    def probe(self, timeout: float) -> Probe:
+        with self._lock:
+            if self._answer is None:
+                self._answer = _ask(self._account, min(timeout, _PATIENCE))
+            return self._answer
+
+
+def _ask(account: Account, timeout: float) -> Probe:
+    options = ["-ic"] if os.path.basename(account.shell) in ("csh", "tcsh") else ["-i", "-l", "-c"]
+    argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, *options, PRINT_ENVIRONMENT]
+    if SshContext().applies_to(account):
+        got = ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
+    else:
+        with elsewhere(account) as added:
+            env = dict(session_environment(account), **added)
+            got = probe_of(run(argv, env=env, account=account, timeout=timeout), added=added)
+    if got.environment is None:
+        return got._replace(problem=f"{got.problem}; the server goes on with what ssh gives alone")
+    environment = {name: value for name, value in got.environment.items() if name != _ASKING}
+    # The server finds the answer between marks of its own, whatever else is printed; and most of the time is ssh's.
+    return got._replace(environment=environment, noise="", seconds=0.0)
+
+
+def _traced(account: Account, timeout: float) -> list[Assignment]:
+    given = given_over_ssh(account)
+    env = dict(session_environment(account), **{item.name: item.value for item in given}, **{_ASKING: "1"})
+    own = own_trace(account, "-i", "-l", env=env, timeout=timeout)
+    if own is not None:
+        return given + own
+    first_of = own_files(account)
+    options = ["--noprofile", "-i", "-l"]
+    return given + trace(["/etc/profile"], first_of, options=options, env=env, account=account, timeout=timeout)
+
+
+def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:
+    content = functools.partial(_updated, user, declaration, path, create)
+    # Variables may hold a proxy's password, so new settings are the user's alone.
+    return ManagedFile(path, content, whole=False, mode=0o600, owner=user.account, as_owner=True)
+
+
+def _updated(user: UserEnvironment, declaration: Declaration, path: str, create: bool, now: str | None) -> str | None:
+    if now is None and not create:
+        return None
+    file = EditorFile(path, parse(now or "", path=path))
+    declared = declared_values(user, declaration)
+    paths = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
+    wrong: list[Edit] = [
+        Put([name], declared[variable]) for name, variable in paths.items() if variable in declared and file.value(name)
+    ]
+    for name in ("go.toolsEnvVars", _TERMINALS):
+        wrong += corrections(file, [name], declared)
+    return edited(now or "", [*wrong, Merge(_wanted(user, declaration))], path=path)
+
+
+def _wanted(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
+    wanted: dict[str, t.Any] = {
+        "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **declaration.vscode_tools},
+        "go.toolsEnvVars": user.variables,
+        # The extension's own installer takes the latest tools, and another Go where it likes.
+        "go.toolsManagement.autoUpdate": False,
+        "go.toolsManagement.checkForUpdates": "off",
+    }
+    return wanted

@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of editors that were met on the way, as the rules judge them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import editor_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Key
+
+_Place = t.Tuple[str, editor_files.EditorFile, t.Tuple[Key, ...]]
+
+
+def files_of(observations: t.Sequence[Observation]) -> list[EditorFile]:
+    """Return what contexts have read: settings, launch configurations and dev containers, each once for a user."""
+    found: dict[t.Any, EditorFile] = {}
+    for seen in observations:
+        for kind, file, place in _places(seen.context):
+            key = (seen.user.account.name, file.path, place)
+            found.setdefault(key, EditorFile(seen.user, kind, _settings(file, place)))
+    return list(found.values())
+
+
+def _places(context: Context) -> list[_Place]:
+    if isinstance(context, VscodeServerContext):
+        return [("settings", file, ()) for file in context.files]
+    if isinstance(context, VscodeDebugContext) and context.server and context.launch:
+        own: _Place = ("launch", context.launch, tuple(context.configuration))
+        return [*_places(context.server), *([own] if context.configuration else [])]
+    if isinstance(context, DevcontainerContext) and context.file:
+        return [("devcontainer", context.file, ())]
+    return []
+
+
+def _settings(file: editor_files.EditorFile, place: tuple[Key, ...]) -> list[Setting]:
+    node = file.document.node(place) if file.document else None
+    found = []
+    for child in node.children if node and node.kind == "object" else ():
+        inner = {str(each.key): file.source(each.node) for each in child.node.children}
+        found.append(Setting(str(child.key), child.node.value, file.source(child.node), inner))
+    return found

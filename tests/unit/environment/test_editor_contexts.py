@@ -1,0 +1,343 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The contexts that editors, dev containers and workflows make: what real processes get, from which line, and edits."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import json
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import vscode_server
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ci import CiContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import portable
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, report
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+# Answers like the real one, from the environment alone.
+GO = """\
+#!/bin/sh
+printf '{"GOPATH": "%s", "GOPROXY": "%s", "GOROOT": "%s", "GOVERSION": "go1.22.12", "GOENV": "off"}' \
+  "$GOPATH" "$GOPROXY" "${0%/bin/go}"
+"""
+PROXY = "https://a.example,direct"
+
+
+@dataclasses.dataclass
+class Host:
+    """A host of one user, whose home has a space and an é in it, with one workspace."""
+
+    home: pathlib.Path
+    declaration: Declaration
+
+    @property
+    def user(self) -> UserEnvironment:
+        return self.declaration.users[0]
+
+    @property
+    def gopath(self) -> str:
+        return self.user.variables["GOPATH"]
+
+    @property
+    def folder(self) -> pathlib.Path:
+        return self.home / "hello"
+
+    def put(self, name: str, text: str) -> pathlib.Path:
+        path = self.home / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def settings(self, text: str) -> pathlib.Path:
+        return self.put(".vscode-server/data/Machine/settings.json", text)
+
+    def seen(self) -> dict[tuple[str, str, str], tuple[t.Any, str, str]]:
+        """Return value, status and source of each cell by context, workspace (below the home) and variable."""
+        cells = self.report()["cells"]
+        return {
+            (cell["context"], cell["workspace"].replace(f"{self.home}/", ""), cell["variable"]): (
+                cell["actual"],
+                cell["status"],
+                self.place(cell["source"]),
+            )
+            for cell in cells
+        }
+
+    def place(self, source: dict[str, t.Any] | None) -> str:
+        if source is None or source["file"] is None:
+            return source["kind"] if source else ""
+        return f"{source['file']}:{source['line']}".replace(f"{self.home}/", "")
+
+    def report(self) -> dict[str, t.Any]:
+        return report.report(self.declaration, host="h", go_version="1.22.12", tools=[], timeout=20)
+
+    def apply(self, *, check: bool = False) -> list[str]:
+        changes = environment.apply(self.declaration, check=check).result()
+        return [entry["after_header"].replace(f"{self.home}/", "") for entry in changes["diff"]]
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    contexts = [VscodeServerContext(), VscodeDebugContext(), DevcontainerContext(), CiContext()]
+    monkeypatch.setattr(environment, "CONTEXTS", contexts)
+    monkeypatch.setattr(observe, "CONTEXTS", contexts)
+    # The home of this test is not the one that an sshd would find.
+    monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
+    home = tmp_path / "home é x"
+    (home / "hello").mkdir(parents=True)
+    for folder in ("go", "own"):
+        go = tmp_path / folder / "bin/go"
+        go.parent.mkdir(parents=True)
+        go.write_text(GO)
+        go.chmod(0o755)
+    goroot = tmp_path / "go"
+    (tmp_path / "p").mkdir()
+    path = [f"{goroot}/bin", f"{tmp_path}/p/bin"]
+    exports = [f"GOPATH={tmp_path}/p", f"GOPROXY={PROXY}", f"PATH={':'.join(path)}:$PATH"]
+    (home / ".profile").write_text("".join(f"export {line}\n" for line in exports))
+    account = find_account(getpass.getuser())._replace(home=str(home), shell="/bin/bash")
+    settings = [f"{home}/.vscode-server/data/Machine/settings.json", f"{home}/other/settings.json"]
+    user = UserEnvironment(account, {"GOPATH": f"{tmp_path}/p", "GOPROXY": PROXY}, path, [f"{home}/hello"], settings)
+    return Host(home, Declaration([user], str(goroot), [], {"dlv": "/usr/local/bin/dlv"}))
+
+
+def test_the_server_has_what_the_login_shell_gives(host: Host) -> None:
+    host.put(
+        ".profile",
+        (host.home / ".profile").read_text() + '[ -n "$VSCODE_RESOLVING_ENVIRONMENT" ] && GOPATH=/q\necho hi\n',
+    )
+    seen = host.seen()
+    assert seen["vscode_server", "", "GOPATH"] == ("/q", "drift", ".profile:4")
+    assert seen["vscode_server", "", "GOPROXY"] == (PROXY, "ok", ".profile:2")
+    assert seen["vscode_server", "", "go"][1] == "ok"
+    assert "GD701" not in {finding["rule_id"] for finding in host.report()["findings"]}
+
+
+OWN_SETTINGS = """\
+{
+  "go.alternateTools": {
+    "go": "%s"
+  },
+  // mine
+  "go.toolsEnvVars": {
+    "GOPROXY": "${env:HOME}",
+    "GOPATH": "/x"
+  },
+  "go.gopath": "${userHome}/y"
+}
+"""
+
+
+def test_settings_are_laid_over_it(host: Host) -> None:
+    own = host.home.parent / "own/bin/go"
+    host.settings(OWN_SETTINGS % own)
+    seen = host.seen()
+    path = ".vscode-server/data/Machine/settings.json"
+    assert seen["vscode_server", "", "GOPROXY"] == (str(host.home), "drift", f"{path}:7")
+    assert seen["vscode_server", "", "GOPATH"] == (f"{host.home}/y", "drift", f"{path}:10")
+    assert seen["vscode_server", "", "go"] == (str(own), "drift", f"{path}:3")
+    assert seen["vscode_server", "", "PATH"][0].startswith(f"{own.parent}:")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"go.alternateTools": {"go": "/gone/go"}}', '{"go.toolsEnvVars": [1], "go.gopath": null}', ""]
+)
+def test_settings_without_effect(host: Host, text: str) -> None:
+    host.settings(text)
+    assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
+
+
+def test_each_server_has_its_settings(host: Host) -> None:
+    host.put("other/settings.json", '{"go.goroot": "%s"}' % (host.home.parent / "own"))
+    seen = host.seen()
+    assert seen["vscode_server", "", "go"][1] == "ok"
+    assert seen["vscode_server", "other/settings.json", "go"][1:] == ("drift", "other/settings.json:1")
+
+
+LAUNCH = """\
+{
+  "configurations": [
+    {"type": "go", "request": "launch", "name": "one", "env": {
+      // For the tests.
+      "GOPROXY": "off",
+    }},
+    {"type": "go", "request": "launch", "name": "two", "envFile": ["${workspaceFolder}/a.env", "${env:HOME}/b.env"],
+     "env": {"GOPATH": "${workspaceFolder}/p"}},
+    {"type": "go", "request": "launch", "name": "two", "env": {"GOPATH": "/x"}, "linux": {"env": {"GOPATH": "/l"}}},
+    {"type": "go", "request": "attach", "name": "three", "env": {"GOPATH": "/x"}},
+    {"type": "node", "request": "launch", "env": {"GOPATH": "/x"}}, 7
+  ]
+}
+"""
+
+
+def test_debug_sessions(host: Host) -> None:
+    host.put("hello/.vscode/launch.json", LAUNCH)
+    host.put("hello/.vscode/settings.json", '{"go.toolsEnvVars": {"GOPROXY": "direct"}}')
+    host.put("hello/a.env", "# said\nGOPROXY='https://b.example'\r\nGOPATH=/e\n")
+    host.put("b.env", "\ufeffGOPROXY = ${HOME}/z\n")
+    seen = host.seen()
+    launch = "hello/.vscode/launch.json"
+    assert {workspace for context, workspace, _name in seen if context == "vscode_debug"} == {
+        "hello (one)",
+        "hello (two)",
+        "hello (two 2)",
+    }
+    assert seen["vscode_debug", "hello (one)", "GOPROXY"] == ("off", "drift", f"{launch}:5")
+    assert seen["vscode_debug", "hello (one)", "GOPATH"] == (host.gopath, "ok", ".profile:1")
+    assert seen["vscode_debug", "hello (two)", "GOPATH"] == (f"{host.folder}/p", "drift", f"{launch}:8")
+    assert seen["vscode_debug", "hello (two)", "GOPROXY"] == (f"{host.home}/z", "drift", "b.env:1")
+    assert seen["vscode_debug", "hello (two 2)", "GOPROXY"] == ("direct", "drift", "hello/.vscode/settings.json:1")
+    assert seen["vscode_debug", "hello (two 2)", "GOPATH"][:2] == ("/l", "drift")
+    assert seen["vscode_server", "", "GOPROXY"][:2] == (PROXY, "ok")
+
+
+def test_a_dev_container(host: Host) -> None:
+    given = '"containerEnv": {"GOPROXY": "off", "GOSUMDB": "off", "GOROOT": "/r"}'
+    text = f'{{\n{given},\n"remoteEnv": {{\n"GOPROXY": "direct", "GOPATH": "/c"}}}}'
+    host.put("hello/.devcontainer.json", text)
+    seen = {name: cell for (context, _folder, name), cell in host.seen().items() if context == "devcontainer"}
+    path = "hello/.devcontainer.json"
+    assert seen == {"GOPROXY": ("direct", "drift", f"{path}:4"), "GOSUMDB": ("off", "conflict", f"{path}:2")}
+    host.put("hello/.devcontainer/devcontainer.json", "{}")
+    assert host.seen()["devcontainer", "hello", "GOPROXY"] == (None, "missing", "")
+
+
+WORKFLOW = "on: push\nenv:\n  GOPROXY: off # why\n  X: ${{ x }}\njobs:\n  a:\n    env:\n      GOPROXY: direct\n  b: 1\n"
+
+
+def test_workflows(host: Host) -> None:
+    host.put("hello/.github/workflows/test.yml", WORKFLOW)
+    host.put("hello/.github/workflows/expression.yaml", "env:\n  GOPROXY: ${{ x }}\njobs: 1\n")
+    seen = {key: cell for key, cell in host.seen().items() if key[0] == "ci"}
+    path = ".github/workflows/test.yml"
+    assert seen == {
+        ("ci", "hello (.github/workflows/expression.yaml)", "GOPROXY"): (None, "unknown", ""),
+        ("ci", f"hello ({path})", "GOPROXY"): ("off", "drift", f"hello/{path}:3"),
+        ("ci", f"hello ({path}, a)", "GOPROXY"): ("direct", "drift", f"hello/{path}:8"),
+    }
+    (unknown,) = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert "expression.yaml:2: only the service" in unknown["cause"]
+
+
+BROKEN = {
+    ".vscode-server/data/Machine/settings.json": ("vscode_server", ""),
+    "hello/.vscode/launch.json": ("vscode_debug", "hello"),
+    "hello/.devcontainer.json": ("devcontainer", "hello"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_json_is_a_finding_with_its_place(host: Host, name: str) -> None:
+    path = host.put(name, '{\n  "a": 1\n  "b": 2}')
+    context, workspace = BROKEN[name]
+    found = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert [finding["context"] for finding in found] == [context]
+    assert found[0]["workspace"].replace(f"{host.home}/", "") == workspace
+    assert f"{path}:3:3: found '\"'" in found[0]["cause"]
+    assert {status for key, (_value, status, _place) in host.seen().items() if key[0] == context} == {"unknown"}
+    with pytest.raises(DevserverError, match=":3:3: "):
+        host.apply()
+    assert path.read_text() == '{\n  "a": 1\n  "b": 2}'
+
+
+def test_an_env_file_that_is_missing(host: Host) -> None:
+    host.put(
+        "hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "envFile": "/gone"}]}'
+    )
+    (finding,) = host.report()["findings"]
+    assert (finding["rule_id"], finding["workspace"]) == ("GD901", f"{host.folder} (0)")
+    assert "launch.json:1: envFile /gone is missing" in finding["cause"]
+
+
+@pytest.mark.parametrize(("line", "words"), [("sleep 60", "in time"), ("exit 3", "ended with 3")])
+def test_a_start_up_that_gives_no_answer(host: Host, line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vscode_server, "_PATIENCE", 1)
+    host.put(".profile", line + "\n")
+    (finding,) = host.report()["findings"]
+    assert (finding["rule_id"], finding["context"]) == ("GD901", "vscode_server")
+    assert words in finding["cause"]
+    assert "what ssh gives alone" in finding["cause"]
+
+
+def test_rules_see_the_files(host: Host) -> None:
+    host.settings('{\n"go.delvePath": "/x"}')
+    host.put("hello/.vscode/settings.json", '{\n\n"go.dlvPath": "/x"}')
+    host.put(
+        "hello/.vscode/launch.json",
+        '{"configurations": [{"type": "go", "request": "launch", "name": "n",\n"dlvToolPath": 1}]}',
+    )
+    found = {(f["rule_id"], host.place(f["source"])) for f in host.report()["findings"]}
+    assert found == {
+        ("GD801", ".vscode-server/data/Machine/settings.json:2"),
+        ("GD801", "hello/.vscode/settings.json:3"),
+        ("GD806", "hello/.vscode/launch.json:2"),
+    }
+
+
+def test_what_is_there_is_rendered_and_nothing_else(host: Host) -> None:
+    assert host.apply() == []
+    settings = host.settings(
+        '{\n  // mine\n  "go.toolsEnvVars": {"GOROOT": "/old", "X": "1"},\n  "go.gopath": "/x"\n}\n'
+    )
+    settings.chmod(0o640)
+    launch = host.put("hello/.vscode/launch.json", LAUNCH)
+    container = host.put(
+        "hello/.devcontainer/devcontainer.json", '{\n\t"image": "x", // mine\n\t"remoteEnv": {"GOPROXY": "off"}\n}'
+    )
+    host.put("hello/.devcontainer.json", "{}")
+    workflow = host.put("hello/.github/workflows/test.yml", WORKFLOW)
+    names = sorted(str(path.relative_to(host.home)) for path in (settings, launch, container, workflow))
+    assert sorted(host.apply(check=True)) == names
+    assert launch.read_text() == LAUNCH
+    assert sorted(host.apply()) == names
+    assert host.apply() == []
+    assert settings.stat().st_mode & 0o777 == 0o640
+    text = settings.read_text()
+    assert "  // mine\n" in text
+    assert json.loads(text.replace("// mine", "")) == {
+        "go.toolsEnvVars": {"GOROOT": host.declaration.goroot, "X": "1", **host.user.variables},
+        "go.gopath": host.gopath,
+        "go.alternateTools": {"go": f"{host.declaration.goroot}/bin/go", "dlv": "/usr/local/bin/dlv"},
+        "go.toolsManagement.autoUpdate": False,
+        "go.toolsManagement.checkForUpdates": "off",
+    }
+    wanted = LAUNCH.replace('"off"', f'"{PROXY}"').replace('"/l"', f'"{host.gopath}"')
+    wanted = wanted.replace('"two", "env": {"GOPATH": "/x"', f'"two", "env": {{"GOPATH": "{host.gopath}"')
+    assert launch.read_text() == wanted
+    assert f'"remoteEnv": {{"GOPROXY": "{PROXY}"}}' in container.read_text()
+    assert f'\t"containerEnv": {{\n\t\t"GOPROXY": "{PROXY}"\n\t}}\n' in container.read_text()
+    assert workflow.read_text() == WORKFLOW.replace("off #", f'"{PROXY}" #')
+
+
+def test_settings_are_made_on_request_only(host: Host) -> None:
+    host.declaration = dataclasses.replace(host.declaration, vscode_create=True)
+    assert host.apply() == [".vscode-server/data/Machine/settings.json"]
+    path = pathlib.Path(host.user.vscode_settings[0])
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_uid == os.getuid()
+    assert host.apply() == []
+    assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
+
+
+def test_a_workflow_of_another_form_is_left_alone(host: Host) -> None:
+    host.put("hello/.github/workflows/test.yml", "env: {GOPROXY: off}\njobs: 1\n")
+    assert host.apply() == []
+
+
+def test_what_means_the_same_elsewhere() -> None:
+    here = {"GOPATH": "/p", "GOBIN": "x", "CC": "/usr/bin/cc", "GOFLAGS": "-modfile=/x/y", "GOPROXY": "file:///m,off"}
+    there = {"GOPROXY": "https://a.example/b,direct", "GOPRIVATE": "git.example/*", "GOFLAGS": "-mod=mod -tags=a/b"}
+    assert portable(here) == {}
+    assert portable(there) == there
