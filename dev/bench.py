@@ -48,6 +48,8 @@ def bench() -> None:
         print(_toolchain(log), flush=True)
     with phases.phase("Fleet") as log:
         print(_script(log, "fleet", image), flush=True)
+    with phases.phase("Drift") as log:
+        print(_script(log, "drift", image), flush=True)
     print(_table({name: statistics.median(times) for name, times in seconds.items()}, tasks), flush=True)
 
 

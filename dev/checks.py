@@ -13,7 +13,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-from dev import devserver, end_to_end, galaxy, host, node_env, python_env
+from dev import apt, devserver, end_to_end, galaxy, host, node_env, python_env
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, query, run
 from dev.phases import Phases
@@ -123,6 +123,8 @@ def _installed_pythons() -> dict[str, Path]:
 
 
 def _units(log: Path) -> None:
+    # What users' start-up files are, their shells say best.
+    apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
     if not node_env.ensure(log):
         print("    no npm: tests against node packages are skipped", flush=True)
     said = _tool(["pytest", "--numprocesses", "2"], log, PYTHONPATH=str(galaxy.COLLECTIONS))

@@ -23,6 +23,11 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
     return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
 
 
+def has_block(text: str) -> bool:
+    """Return whether there is anything of a managed block in ``text``."""
+    return any(line.strip() in (BEGIN, END) for line in text.splitlines())
+
+
 def without_block(text: str, *, path: str) -> str:
     """Return ``text`` without its managed block, where it has one; errors are those of ``with_block``."""
     newline, lines, place = _parts(text, path)
