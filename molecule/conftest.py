@@ -34,7 +34,7 @@ class Play:
     def lines(self) -> set[tuple[str, int]]:
         """The files and lines that findings name."""
         sources = [finding["source"] for finding in (self.report or {})["findings"]]
-        return {(source["file"], source["line"]) for source in sources if source["line"]}
+        return {(source["file"], source["line"]) for source in sources if source and source["line"]}
 
 
 @pytest.fixture

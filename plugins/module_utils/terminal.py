@@ -17,7 +17,7 @@ import typing as t
 # Seconds between two looks at whether the program has ended; its output is waited for in between.
 _LOOK = 0.05
 # Makes the terminal on its standard input that of a new session, as a terminal emulator does.
-IN_SESSION = ("setsid", "--ctty")
+IN_SESSION = ("setsid", "-c")
 # What programs find in TERM in the terminals of editors.
 TYPE = "xterm-256color"
 

@@ -13,15 +13,17 @@ version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Makes login shells, interactive bash, commands over ssh and every process that runs C(go) meet the same
-    C(GOPATH), C(GOMODCACHE), C(GOBIN), C(GOCACHE), C(GOTOOLCHAIN) and C(PATH), for each user in the list.
+  - Makes login shells, interactive bash, zsh, fish, commands over ssh, cron jobs, units of systemd and every process
+    that runs C(go) meet the same C(GOPATH), C(GOMODCACHE), C(GOBIN), C(GOCACHE), C(GOTOOLCHAIN) and C(PATH), for each
+    user in the list.
   - VS Code's machine settings, and launch configurations, dev containers and workflows in the users' workspaces, carry
     the same values where they are there.
   - Creates the directories that those variables name, with the user's own rights.
   - In files that belong to somebody else only a managed block, or the declared names, are touched. JSON with comments
     that cannot be read ends it before anything is written, with line and column.
 notes:
-  - Sessions that are open already keep the environment they were started with.
+  - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs is
+    asked to read its files again, which restarts nothing.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer

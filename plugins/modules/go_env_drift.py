@@ -13,12 +13,13 @@ version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Asks real processes of every listed user in every context (shells, commands over ssh, services, VS Code's server and
-    debug sessions, a bare process that runs C(go)) what they get, compares that with the declaration, and says for
-    every value which file and line it came from. Of dev containers and workflows only the files are read.
+  - Asks real processes of every listed user in every context (login shell, interactive bash, zsh and fish, command over
+    ssh, cron job, unit of systemd, VS Code's server and debug sessions, a bare process that runs C(go)) what they get,
+    compares that with the declaration, and says for every value which file and line it came from. Of dev containers and
+    workflows only the files are read.
   - The contexts are those that M(gopherops.devserver.go_env) renders; give both modules the same options.
   - Changes nothing. The context V(ssh) is asked by a client and a server joined by a pipe, with a throw-away key in a
-    temporary folder; the host's log shows that login.
+    temporary folder; the host's log shows that login. As after each login, the user's systemd manager runs a while.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only

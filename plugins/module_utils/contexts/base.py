@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import abc
+import os
 import re
 import typing as t
 
@@ -17,7 +18,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 
 _MARK = "gopherops.devserver-environment"
 # A command that every shell understands; the marks set it apart from what start-up files print.
-PRINT_ENVIRONMENT = f"printf %s {_MARK}; /usr/bin/env -0; printf %s {_MARK}; type go 2>/dev/null; printf %s {_MARK}"
+_ASKED = ("/bin/sh -c 'cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
+PRINT_ENVIRONMENT = "; ".join(f"printf %s {_MARK}; {command}" for command in _ASKED) + f"; printf %s {_MARK}"
 
 HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 
@@ -125,8 +127,9 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
     noise = _noise("" if terminal else parts[0], done.stderr)
     environment = printed_environment(done.stdout)
     if environment is not None:
+        seconds = _start_up_seconds(parts[-4], done.seconds)
         environment = {name: value for name, value in environment.items() if name not in added}
-        return Probe(environment, "", done.seconds, noise, parts[-2].partition("\n")[0].strip())
+        return Probe(environment, "", seconds, noise, parts[-2].partition("\n")[0].strip())
     if done.returncode is None:
         said = _last_words(done.stdout + done.stderr)
         said = f"; it said last: {said}" if said else ""
@@ -139,10 +142,23 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
 def printed_environment(output: str) -> dict[str, str] | None:
     """Return the environment that PRINT_ENVIRONMENT printed somewhere in ``output``, or None where it did not."""
     parts = output.split(_MARK)
-    if len(parts) < 4:
+    if len(parts) <= len(_ASKED) + 1:
         return None
     pairs = (entry.partition("=") for entry in parts[-3].split("\0") if "=" in entry)
     return {name: value for name, _separator, value in pairs}
+
+
+def _start_up_seconds(said: str, longest: float) -> float:
+    """Return how old the shell was when it got to the command: what came before it, such as a login, is not its time.
+
+    ``said`` is the shell's /proc/PID/stat, and /proc/uptime; where they do not count alike, it is ``longest``.
+    """
+    try:
+        started, now = said.rpartition(")")[2].split()[19], said.split()[-2]
+        age = float(now) - int(started) / os.sysconf("SC_CLK_TCK")
+    except (ValueError, IndexError):
+        return longest
+    return age if 0 <= age < longest else longest
 
 
 def _noise(*outputs: str) -> str:

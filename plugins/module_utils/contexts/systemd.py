@@ -37,7 +37,7 @@ def environment_of_unit(
 ) -> Completed:
     """Start a unit with ``properties`` that prints its environment; for ``account``, one of the user's own manager."""
     options = ["--quiet", "--collect", "--pipe", "--wait", *(["--user"] if account else [])]
-    bounds = [f"RuntimeMaxSec={timeout:.0f}", *properties]
+    bounds = [f"RuntimeMaxSec={max(1, round(timeout))}", *properties]
     argv = ["systemd-run", *options, *(word for bound in bounds for word in ("-p", bound)), "/usr/bin/env", "-0"]
     return run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
 
