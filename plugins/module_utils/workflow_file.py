@@ -17,7 +17,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 
 _KEY = re.compile(r"""( *)(?:"([^"\\]*)"|'([^']*)'|([A-Za-z_][\w.-]*)) *:(?: +(.*)|)\Z""")
 _BLANK = re.compile(r"[ \t]*(#.*)?\Z")
-_BLOCK_TEXT = re.compile(r"(?:.*[: ]|- *)[|>][-+0-9]*(?: +#.*)?\Z")
 _DOUBLE = re.compile(r'("(?:[^"\\]|\\.)*")(.*)\Z')
 _SINGLE = re.compile(r"('(?:[^']|'')*')(.*)\Z")
 _PLAIN = re.compile(r"(.*?)((?: +#.*)?)\Z")
@@ -62,12 +61,10 @@ def envs(text: str, *, path: str) -> list[Env]:
 def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
     """Yield for each line that is a key: its number, the keys from the top down to it, and what is behind the colon."""
     above: list[tuple[int, str]] = []
-    text_below = -1
     for number, line in enumerate(lines, start=1):
         indent = len(line) - len(line.lstrip(" "))
-        if _BLANK.match(line) or (0 <= text_below < indent):
+        if _BLANK.match(line):
             continue
-        text_below = indent if _BLOCK_TEXT.match(line) else -1
         match = _KEY.match(line)
         above = [item for item in above if item[0] < indent]
         name = next(filter(None, match.group(2, 3, 4)), "") if match else "-"
@@ -122,16 +119,19 @@ def _decoded(value: str) -> str | None:
 def with_variables(text: str, values: t.Mapping[str, str], *, path: str) -> str:
     """Return the workflow with ``values`` in its own ``env``; comments and all other lines stay.
 
-    An ``env`` is put before ``jobs`` where there is none. Raises DevserverError as envs does.
+    An ``env`` is put before ``jobs`` where there is none. In those of jobs what is there is corrected. Raises
+    DevserverError as envs does.
     """
-    own = [env for env in envs(text, path=path) if not env.job]
+    found = envs(text, path=path)
+    own = [env for env in found if not env.job]
     lines = text.split("\n")
     end = "\r" if lines[0].endswith("\r") else ""
     env = own[-1] if own else Env("", 0, 2, ())
     there = {variable.name: variable for variable in env.variables}
-    for name, variable in there.items():
-        if name in values and variable.value not in (None, values[name]):
-            lines[variable.line - 1] = f"{_member(env, name, values[name])}{variable.behind}{end}"
+    for each in found:
+        for variable in each.variables:
+            if variable.value not in (None, values.get(variable.name, variable.value)):
+                lines[variable.line - 1] = _member(each, variable.name, values[variable.name]) + variable.behind + end
     new = [_member(env, name, value) + end for name, value in values.items() if name not in there]
     if own or not new:
         at = max((variable.line for variable in there.values()), default=env.line)

@@ -16,7 +16,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import portable
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import encodable, portable
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
@@ -96,7 +96,7 @@ def _assignments(env: Env, path: str, known: t.Container[str]) -> list[Assignmen
         if variable.value is None and variable.name in known:
             raise DevserverError(f"{path}:{variable.line}: only the service that runs the job knows {variable.name}")
     return [
-        Assignment(variable.name, variable.value, Source("file", path, variable.line))
+        Assignment(encodable(variable.name), encodable(variable.value), Source("file", path, variable.line))
         for variable in env.variables
         if variable.value is not None
     ]

@@ -42,7 +42,7 @@ class EditorFile(t.NamedTuple):
     def value(self, *path: str | int) -> t.Any:
         """Return what stands at ``path``; None where there is nothing."""
         node = self.document.node(path) if self.document else None
-        return node.value if node else None
+        return encodable(node.value) if node else None
 
     def source(self, node: Node) -> Source:
         line = self.document.position(node.start)[0] if self.document else None
@@ -53,13 +53,30 @@ class EditorFile(t.NamedTuple):
         node = self.document.node(path) if self.document else None
         if node is None or node.kind != "object":
             return []
-        return [Assignment(str(child.key), _text(child.node.value), self.source(child.node)) for child in node.children]
+        names = [str(encodable(child.key)) for child in node.children]
+        values = [child.node for child in node.children]
+        found = [Assignment(name, _text(one.value), self.source(one)) for name, one in zip(names, values)]
+        return list(filter(can_be_given, found))
+
+
+def can_be_given(item: Assignment) -> bool:
+    """Return whether a process can have such a variable at all."""
+    return bool(item.name) and "=" not in item.name and "\0" not in item.name + item.value
+
+
+def encodable(value: t.Any) -> t.Any:
+    """Return ``value`` with a replacement for what is no character, such as half of a pair: so node hands it on."""
+    if isinstance(value, dict):
+        return {encodable(key): encodable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [encodable(item) for item in value]
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if isinstance(value, str) else value
 
 
 def _text(value: t.Any) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(encodable(value)) if isinstance(value, str) else json.dumps(value)
 
 
 def read_editor_file(path: str, account: Account) -> EditorFile:

@@ -15,6 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
     EditorFile,
+    can_be_given,
     corrections,
     declared_values,
     filled,
@@ -169,7 +170,7 @@ def _read_env_file(path: str, source: Source, account: Account) -> list[Assignme
         if match:
             value = re.sub(r"""\A['"]|['"]\Z""", "", match.group(2))
             found.append(Assignment(match.group(1), value, Source("file", path, number)))
-    return found
+    return list(filter(can_be_given, found))
 
 
 def _updated(declared: t.Mapping[str, str], path: str, now: str | None) -> str | None:

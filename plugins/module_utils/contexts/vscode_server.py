@@ -26,6 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
     EditorFile,
+    can_be_given,
     corrections,
     declared_values,
     filled,
@@ -135,8 +136,9 @@ class VscodeServerContext(Context):
         """Return the text that the strongest file has for a setting, as what it gives to ``variable``."""
         for file in reversed(self.files):
             node = file.document.node([name, *inner]) if file.document else None
-            if node and isinstance(node.value, str) and node.value:
-                return Assignment(variable, node.value, file.source(node))
+            found = Assignment(variable, file.value(name, *inner), file.source(node)) if node else None
+            if found and isinstance(found.value, str) and found.value and can_be_given(found):
+                return found
         return None
 
 

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import editor_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import encodable
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
@@ -44,6 +45,7 @@ def _settings(file: editor_files.EditorFile, place: tuple[Key, ...]) -> list[Set
     node = file.document.node(place) if file.document else None
     found = []
     for child in node.children if node and node.kind == "object" else ():
-        inner = {str(each.key): file.source(each.node) for each in child.node.children}
-        found.append(Setting(str(child.key), child.node.value, file.source(child.node), inner))
+        inner = {str(encodable(each.key)): file.source(each.node) for each in child.node.children}
+        name, value = str(encodable(child.key)), encodable(child.node.value)
+        found.append(Setting(name, value, file.source(child.node), inner))
     return found

@@ -18,7 +18,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import vscode_server
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ci import CiContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import portable
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    portable,
+    read_editor_file,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
@@ -158,6 +161,21 @@ def test_settings_without_effect(host: Host, text: str) -> None:
     assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
 
 
+def test_what_no_process_can_have_counts_as_not_set(host: Host) -> None:
+    odd = r'{"GOPROXY": "a\u0000b", "A=B": "", "": "x", "C\u0000": "y", "FINE": "é"}'
+    host.settings('{"go.toolsEnvVars": %s}' % odd)
+    host.put("hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "env": %s}]}' % odd)
+    assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
+
+
+@pytest.mark.parametrize("name", ["go.\\ud800", "go.goroot", "go.toolsEnvVars"])
+@pytest.mark.parametrize("value", ['"\\ud800\\u0000"', "[[]]", '{"GOPATH": [{}], "go": 1}', "-1e999", "{}"])
+def test_odd_settings_are_no_traceback(host: Host, name: str, value: str) -> None:
+    host.settings('{"%s": %s}' % (name, value))
+    told = host.report()
+    assert json.loads(json.dumps(told, ensure_ascii=False).encode()) == told
+
+
 def test_each_server_has_its_settings(host: Host) -> None:
     host.put("other/settings.json", '{"go.goroot": "%s"}' % (host.home.parent / "own"))
     seen = host.seen()
@@ -184,7 +202,8 @@ LAUNCH = """\
 
 def test_debug_sessions(host: Host) -> None:
     host.put("hello/.vscode/launch.json", LAUNCH)
-    host.put("hello/.vscode/settings.json", '{"go.toolsEnvVars": {"GOPROXY": "direct"}}')
+    host.put("hello/.vscode/settings.json", '{"go.toolsEnvVars": {"GOPROXY": "direct"}, "go.gopath": "/w"}')
+    host.settings('{"go.gopath": "/m"}')
     host.put("hello/a.env", "# said\nGOPROXY='https://b.example'\r\nGOPATH=/e\n")
     host.put("b.env", "\ufeffGOPROXY = ${HOME}/z\n")
     seen = host.seen()
@@ -195,7 +214,8 @@ def test_debug_sessions(host: Host) -> None:
         "hello (two 2)",
     }
     assert seen["vscode_debug", "hello (one)", "GOPROXY"] == ("off", "drift", f"{launch}:5")
-    assert seen["vscode_debug", "hello (one)", "GOPATH"] == (host.gopath, "ok", ".profile:1")
+    assert seen["vscode_debug", "hello (one)", "GOPATH"] == ("/w", "drift", "hello/.vscode/settings.json:1")
+    assert seen["vscode_server", "", "GOPATH"][0] == "/m"
     assert seen["vscode_debug", "hello (two)", "GOPATH"] == (f"{host.folder}/p", "drift", f"{launch}:8")
     assert seen["vscode_debug", "hello (two)", "GOPROXY"] == (f"{host.home}/z", "drift", "b.env:1")
     assert seen["vscode_debug", "hello (two 2)", "GOPROXY"] == ("direct", "drift", "hello/.vscode/settings.json:1")
@@ -318,7 +338,7 @@ def test_what_is_there_is_rendered_and_nothing_else(host: Host) -> None:
     assert launch.read_text() == wanted
     assert f'"remoteEnv": {{"GOPROXY": "{PROXY}"}}' in container.read_text()
     assert f'\t"containerEnv": {{\n\t\t"GOPROXY": "{PROXY}"\n\t}}\n' in container.read_text()
-    assert workflow.read_text() == WORKFLOW.replace("off #", f'"{PROXY}" #')
+    assert workflow.read_text() == WORKFLOW.replace("off #", f'"{PROXY}" #').replace(": direct", f': "{PROXY}"')
 
 
 def test_settings_are_made_on_request_only(host: Host) -> None:
@@ -334,6 +354,8 @@ def test_settings_are_made_on_request_only(host: Host) -> None:
 def test_a_workflow_of_another_form_is_left_alone(host: Host) -> None:
     host.put("hello/.github/workflows/test.yml", "env: {GOPROXY: off}\njobs: 1\n")
     assert host.apply() == []
+    host.put("hello/.github/workflows/test.yml", 'env:\n  GOPROXY: "\\ud800"\n')
+    assert json.loads(json.dumps(host.report(), ensure_ascii=False).encode())
 
 
 def test_what_means_the_same_elsewhere() -> None:
@@ -341,3 +363,14 @@ def test_what_means_the_same_elsewhere() -> None:
     there = {"GOPROXY": "https://a.example/b,direct", "GOPRIVATE": "git.example/*", "GOFLAGS": "-mod=mod -tags=a/b"}
     assert portable(here) == {}
     assert portable(there) == there
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_the_users_rights_count_and_not_roots(host: Host) -> None:
+    for folder in [host.home, *host.home.parents]:
+        folder.chmod(folder.stat().st_mode | 0o011)
+    path = host.put("settings.json", "{}")
+    path.chmod(0o600)
+    assert "cannot read" in read_editor_file(str(path), find_account("nobody")).problem
+    path.chmod(0o644)
+    assert read_editor_file(str(path), find_account("nobody")).value() == {}

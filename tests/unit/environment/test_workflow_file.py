@@ -88,6 +88,7 @@ def test_edits_keep_all_other_lines() -> None:
     after = with_variables(WORKFLOW, {"GOPROXY": "off", "GOFLAGS": "-mod=readonly -x", "GOSUMDB": "a # b"}, path="f")
     lines = WORKFLOW.split("\n")
     lines[5] = '  GOPROXY: "off" # near'
+    lines[13] = '        GOPROXY: "off"'
     lines.insert(9, '  GOSUMDB: "a # b"')
     assert after.split("\n") == lines
 
