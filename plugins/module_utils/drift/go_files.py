@@ -30,6 +30,11 @@ def settings_in(path: str, account: Account) -> list[goenv_file.Setting]:
         return []  # go cannot read it either, and takes nothing from it.
 
 
+def first_carriage_return(settings: t.Sequence[goenv_file.Setting]) -> int | None:
+    """Return the first line that go takes a setting from and that ends as lines of Windows do."""
+    return next((item.line for item in settings if item.value.endswith("\r")), None)
+
+
 def text_of(path: str, account: Account) -> str | None:
     """Return the file's text, or None where there is none; raise DevserverError where ``account`` cannot read it."""
     if not os.path.isabs(path):

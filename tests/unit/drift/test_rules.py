@@ -152,6 +152,15 @@ def test_a_start_up_with_line_ends_of_windows(world: t.Any) -> None:
     assert "GOBIN of login, GOTMPDIR of login" in finding.cause
 
 
+def test_a_settings_file_with_line_ends_of_windows_is_why_go_fails(world: t.Any) -> None:
+    (world.tmp / ".config/go").mkdir(parents=True)
+    (world.tmp / ".config/go/env").write_text("# c\r\nGOTOOLCHAIN=local\r\n", newline="")
+    failing = world("goenv", environment={"HOME": str(world.tmp)}, go=GoAnswer({}, "go: invalid GOTOOLCHAIN"))
+    found = [(finding.rule.id, finding.source.line) for finding in world.judge(failing)[1]]
+    assert ("GD106", 2) in found
+    assert "GD205" not in {rule for rule, _line in found}
+
+
 @pytest.mark.parametrize(
     ("name", "meant"),
     [("GOPAHT", "GOPATH"), ("GO_PROXY", "GOPROXY"), ("GOMODCAHCE", "GOMODCACHE"), ("CGO_ENABLE", "CGO_ENABLED")],

@@ -11,7 +11,11 @@ import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file, settings_in
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
+    first_carriage_return,
+    settings_file,
+    settings_in,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
@@ -184,8 +188,9 @@ def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
     if not row.seen.context.asks_go:
         return
     go, persisted = row.seen.programs.get("go", []), _persisted_goroot(row)
+    explained = persisted or first_carriage_return(settings_in(settings_file(row.seen), row.user.account))
     goroot = row.cells["GOROOT"]
-    if go and not row.seen.go.values and goroot.status != "drift" and not persisted:
+    if go and not row.seen.go.values and goroot.status != "drift" and not explained:
         remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
         yield row.finding(GO_FAILS, row.seen.go.problem, remedy, "go", Source("file", go[0]))
     for variable, rule in () if row.foreign_go else (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):

@@ -8,7 +8,13 @@ from __future__ import annotations
 import difflib
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
+    first_carriage_return,
+    settings_file,
+    settings_in,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.directories import not_absolute
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
@@ -84,7 +90,7 @@ CARRIAGE_RETURN = Rule(
     why="""\
 A file with line ends of Windows (CR LF) gives each value an invisible last character. The shell, PAM and Go all
 keep it. There is one finding for each file, which stands in the place of GD101 for its values.""",
-    mend="Convert the file: `sed -i 's/\\r$//' FILE`. The finding's `safe_commands` name it.",
+    mend="Convert the file: `sed -i 's/\\r$//' FILE`; the remedy names it.",
     example="/home/alice/.profile has line ends of Windows: GOBIN of login ends in a carriage return",
 )
 RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN)
@@ -116,7 +122,9 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             ):
                 yield _differs(scene, cell)
     yield from _conflicts(scene.cells, {(finding.user, finding.variable) for finding in debug})
-    yield from _carriage_returns(scene.cells)
+    files = {row.user.account: settings_file(row.seen) for row in scene.rows}
+    yield from _carriage_returns(scene.cells, set(files.values()))
+    yield from _settings_file(files)
     yield from _misspelt(scene)
 
 
@@ -189,10 +197,11 @@ def _has_carriage_return(cell: Cell) -> bool:
     return (cell.actual or "").endswith("\r")
 
 
-def _carriage_returns(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
+def _carriage_returns(cells: t.Sequence[Cell], read_whole: t.Container[str | None]) -> t.Iterator[Finding]:
+    """Judge the values by the files they come from, but for those files that are ``read_whole`` themselves."""
     files: dict[tuple[str, Source | None], list[Cell]] = {}
     for cell in cells:
-        if _has_carriage_return(cell):
+        if _has_carriage_return(cell) and not (cell.source and cell.source.file in read_whole):
             place = Source("file", cell.source.file) if cell.source and cell.source.file else cell.source
             files.setdefault((cell.user, place), []).append(cell)
     for (user, place), group in files.items():
@@ -200,6 +209,16 @@ def _carriage_returns(cells: t.Sequence[Cell]) -> t.Iterator[Finding]:
         cause = f"{place} has line ends of Windows: {names} ends in a carriage return"
         first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
         yield Finding(CARRIAGE_RETURN, cause, _converted(place), user, "", "", first)
+
+
+def _settings_file(files: t.Mapping[Account, str]) -> t.Iterator[Finding]:
+    """Judge Go's settings files whole: go may refuse such a value, and then says none at all."""
+    for account, path in files.items():
+        line = first_carriage_return(settings_in(path, account))
+        if line:
+            cause = f"{path} has line ends of Windows, which go takes for a part of each value"
+            source = Source("file", path, line)
+            yield Finding(CARRIAGE_RETURN, cause, _converted(source), account.name, "", "", source)
 
 
 def _converted(place: Source | None) -> Remedy:

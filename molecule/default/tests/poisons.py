@@ -1,0 +1,328 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The ways in which the provisioned host is spoilt, and what is found: rule, user, context and variable of each."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+ALICE, BOB = "/home/alice", "/home/bob"
+GOENV = f"{ALICE}/.config/go/env"
+SETTINGS = "/etc/environment"
+LINK = "/usr/local/bin/dlv"
+GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
+EVERYONE = ("alice", "bob")
+CONTEXTS = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
+# The contexts that read the script of alice's, whose own shell is bash.
+SHELLS_OF_ALICE = ("login", "bash", "zsh", "ssh")
+
+Found = set[tuple[str, str, str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Poison:
+    """``do`` is run by root; ``file`` is saved before and put back after, ``undo`` is for what is no file.
+
+    ``line`` is the text of the line that every finding with a line names. ``asked`` changes what the declaration says.
+    What is ``managed`` is repaired by provisioning; ``alone`` says that it hides others, or keeps the host from being
+    provisioned.
+    """
+
+    do: str
+    found: Found
+    file: str = ""
+    line: str = ""
+    undo: str = ":"
+    asked: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    managed: bool = False
+    alone: bool = False
+
+
+def line_in(file: str, line: str, found: Found, **more: t.Any) -> Poison:
+    """Return the poison that adds ``line`` to the end of ``file``."""
+    quoted = line.replace("'", "'\\''")
+    return Poison(f"printf '%s\\n' '{quoted}' >> {file}", found, file, line, **more)
+
+
+def start_up(file: str, line: str, found: Found, **more: t.Any) -> Poison:
+    """Return the poison that adds ``line``, which no finding can name: it sets nothing."""
+    return dataclasses.replace(line_in(file, line, found, **more), line="")
+
+
+def each(rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)) -> Found:
+    return {(rule, user, context, variable) for user in users for context in contexts}
+
+
+def persisted(setting: str, found: Found, **more: t.Any) -> Poison:
+    """Return the poison that alice makes by ``go env -w``, which sorts the lines of the file."""
+    name = setting.partition("=")[0]
+    do = f"runuser -u alice -- env HOME={ALICE} /usr/local/go/bin/go env -w '{setting}'"
+    return Poison(do, found, GOENV, setting if name else "", **more)
+
+
+GO_SETTINGS = {
+    "go env -w by hand": persisted(f"GOPATH={ALICE}/other", {("GD101", "alice", "goenv", "GOPATH")}, managed=True),
+    "a toolchain that may switch": persisted(
+        "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}, managed=True
+    ),
+    "no checksum database, persisted": persisted("GOSUMDB=off", {("GD504", "alice", "", "GOSUMDB")}),
+    "everything private, persisted": persisted("GOPRIVATE=*", {("GD504", "alice", "", "GOPRIVATE")}),
+    "insecure paths, persisted": persisted("GOINSECURE=git.example.com", {("GD505", "alice", "", "GOINSECURE")}),
+    "another target, persisted": persisted("GOOS=windows", {("GD604", "alice", "", "GOOS")}),
+    "another processor, persisted": persisted("GOARCH=s390x", {("GD604", "alice", "", "GOARCH")}),
+    "modules off, persisted": persisted("GO111MODULE=off", {("GD603", "alice", "", "GO111MODULE")}),
+    "GOROOT, persisted": line_in(GOENV, "GOROOT=/opt/old", {("GD209", "alice", "", "GOROOT")}, alone=True),
+    "a setting that go passes over": line_in(GOENV, "export GOFLAGS=-v", {("GD902", "alice", "", "")}),
+    "a setting that is not UTF-8": Poison(
+        f"printf 'GOVCS=caf\\351.example:git\\n' >> {GOENV}", {("GD903", "alice", "", "")}, GOENV
+    ),
+    "settings with line ends of Windows": Poison(
+        f"sed -i 's/$/\\r/' {GOENV}", {("GD106", "alice", "", "")}, GOENV, managed=True, alone=True
+    ),
+    "settings that only root can read": Poison(
+        f"chown root: {GOENV}",
+        {("GD904", "alice", "", "")}
+        | {("GD101", "alice", "goenv", name) for name in ("GOBIN", "GOFLAGS", "GOTOOLCHAIN")},
+        GOENV,
+        alone=True,
+    ),
+}
+
+START_UPS = {
+    "an own go before the declared one": line_in(
+        f"{BOB}/.profile",
+        "PATH=/opt/own/bin:$PATH",
+        {("GD202", "bob", "login", "go")},
+        undo="rm -r /opt/own",
+        alone=True,
+    ),
+    "a distribution's go before the declared one": line_in(
+        f"{BOB}/.profile",
+        "PATH=/usr/bin:$PATH",
+        {("GD207", "bob", "login", "go"), *each("GD208", "go")},
+        undo="rm /usr/bin/go",
+        alone=True,
+    ),
+    "no go": line_in(
+        f"{BOB}/.profile",
+        "PATH=/usr/bin:/bin",
+        {("GD201", "bob", "login", "go"), ("GD103", "bob", "login", "PATH")},
+        alone=True,
+    ),
+    "a go that is none": line_in(
+        f"{ALICE}/.bashrc",
+        "PATH=/opt/none/bin:$PATH",
+        {("GD202", "alice", "bash", "go"), ("GD205", "alice", "bash", "go")},
+        undo="rm -r /opt/none",
+        alone=True,
+    ),
+    "a variable in an own start-up file": line_in(
+        f"{BOB}/.profile", "export GOBIN=/tmp/b", {("GD101", "bob", "login", "GOBIN")}
+    ),
+    "a variable for zsh": line_in(f"{ALICE}/.zshrc", "export GOBIN=/tmp/z", {("GD101", "alice", "zsh", "GOBIN")}),
+    "a variable for fish": line_in(
+        f"{ALICE}/.config/fish/config.fish", "set -gx GOBIN /tmp/f", {("GD101", "alice", "fish", "GOBIN")}
+    ),
+    "a variable for user services": line_in(
+        f"{ALICE}/.config/environment.d/zzz.conf", "GOBIN=/tmp/u", {("GD101", "alice", "systemd_user", "GOBIN")}
+    ),
+    "flags in an own start-up file": line_in(
+        f"{ALICE}/.bashrc", "export GOFLAGS=-mod=mod", {("GD101", "alice", "bash", "GOFLAGS")}
+    ),
+    "a start-up with line ends of Windows": line_in(
+        f"{BOB}/.profile", "export GOMODCACHE=/srv/bob/go/pkg/mod\r", {("GD106", "bob", "", "")}
+    ),
+    "a relative cache": line_in(f"{BOB}/.profile", "export GOCACHE=cache", {("GD304", "bob", "login", "GOCACHE")}),
+    "a stale GOROOT": line_in(
+        f"{BOB}/.profile", "export GOROOT=/opt/old", {("GD204", "bob", "login", "GOROOT")}, alone=True
+    ),
+    "a GOROOT that is right today": line_in(
+        f"{ALICE}/.profile", "export GOROOT=/usr/local/go", {("GD210", "alice", "", "GOROOT")}
+    ),
+    "no settings file": line_in(f"{ALICE}/.zshrc", "export GOENV=off", {("GD211", "alice", "", "GOENV")}),
+    "another folder of settings": line_in(
+        f"{ALICE}/.profile", "export XDG_CONFIG_HOME=/tmp/config", {("GD211", "alice", "", "XDG_CONFIG_HOME")}
+    ),
+    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", {("GD206", "alice", "bash", "go")}),
+    "a function": line_in(
+        f"{ALICE}/.bashrc", 'go() { command go1.22.12 "$@"; }', {("GD206", "alice", "bash", "go")}, alone=True
+    ),
+    "a misspelt variable": line_in(f"{BOB}/.profile", "export GOPAHT=/tmp/p", {("GD105", "bob", "", "GOPAHT")}),
+    "direct first": line_in(
+        f"{ALICE}/.profile",
+        "export GOPROXY=direct",
+        {("GD502", "alice", "", "GOPROXY"), ("GD102", "alice", "", "GOPROXY")},
+    ),
+    "a proxy over http": line_in(
+        f"{BOB}/.profile",
+        "export GOPROXY=http://proxy.example.com,direct",
+        {("GD503", "bob", "", "GOPROXY"), ("GD102", "bob", "", "GOPROXY")},
+    ),
+    "a single proxy": line_in(
+        SETTINGS, "GOPROXY=https://proxy.example.com", each("GD501", "GOPROXY") | each("GD102", "GOPROXY")
+    ),
+    "a password for everybody": line_in(
+        SETTINGS,
+        "GOPROXY=https://user:secret@proxy.example.com,direct",
+        each("GD506", "GOPROXY") | each("GD102", "GOPROXY"),
+        alone=True,
+    ),
+    "contexts that disagree": line_in(SETTINGS, "GOSUMDB=off", each("GD504", "GOSUMDB") | each("GD102", "GOSUMDB")),
+    "flags that nobody declared": Poison(":", each("GD602", "GOFLAGS"), asked={"variables": {}}, alone=True),
+    "a toolchain that may switch, where none is declared": line_in(
+        f"{BOB}/.profile",
+        "export GOTOOLCHAIN=auto",
+        {("GD601", "bob", "", "GOTOOLCHAIN"), ("GD102", "bob", "", "GOTOOLCHAIN")},
+        asked={"variables": {"GOTOOLCHAIN": None, "GOFLAGS": ["-mod=readonly"]}},
+        alone=True,
+    ),
+    "a declared path without GOBIN": line_in(
+        f"{BOB}/.profile",
+        "PATH=/usr/local/go/bin:/usr/bin:/bin",
+        {("GD302", "bob", "", "GOBIN")},
+        asked={"path": ["{goroot}/bin"]},
+        alone=True,
+    ),
+    "a start-up that prints": start_up(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
+    "a start-up that complains": start_up(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
+    "a slow start-up": start_up(f"{BOB}/.profile", "sleep 4", {("GD702", "bob", "login", "")}),
+    "a start-up that leaves": start_up(f"{ALICE}/.bashrc", "exit 3", {("GD901", "alice", "bash", "")}, alone=True),
+    "a start-up that does not end": start_up(
+        f"{BOB}/.profile", "sleep 60", {("GD901", "bob", "login", "")}, asked={"timeout": 6}, alone=True
+    ),
+    "a start-up that becomes another program": start_up(
+        f"{ALICE}/.zshrc", "exec true", {("GD901", "alice", "zsh", "")}, alone=True
+    ),
+}
+
+MANAGED_FILES = {
+    "a changed script": Poison(
+        "sed -i 's,GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/users/alice.sh",
+        each("GD101", "GOBIN", users=["alice"], contexts=SHELLS_OF_ALICE),
+        "/etc/gopherops/users/alice.sh",
+        "export GOBIN=/opt/bin",
+        managed=True,
+        alone=True,
+    ),
+    "a changed environment of units": Poison(
+        "sed -i 's,^GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/units/alice.env",
+        {("GD101", "alice", "systemd_system", "GOBIN")},
+        "/etc/gopherops/units/alice.env",
+        "GOBIN=/opt/bin",
+        managed=True,
+    ),
+    "sshd without its hook": Poison(
+        "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",
+        {("GD103", "bob", "ssh", "PATH")},
+        "/etc/pam.d/sshd",
+        managed=True,
+    ),
+    "a crontab with another PATH": Poison(
+        "sed -i 's,^PATH=.*,PATH=/usr/bin:/bin,' /var/spool/cron/crontabs/alice",
+        {("GD103", "alice", "cron", "PATH"), ("GD201", "alice", "cron", "go")},
+        "/var/spool/cron/crontabs/alice",
+        "PATH=/usr/bin:/bin",
+        managed=True,
+    ),
+    "profile without its hook": Poison(
+        "echo : > /etc/profile.d/zz-gopherops-go.sh",
+        each("GD103", "PATH", contexts=["login"]),
+        "/etc/profile.d/zz-gopherops-go.sh",
+        managed=True,
+        alone=True,
+    ),
+}
+
+DIRECTORIES = {
+    "a cache left by root": Poison(
+        f"chown root: {ALICE}/go/pkg/mod",
+        {("GD301", "alice", "", "GOMODCACHE")},
+        undo=f"chown alice: {ALICE}/go/pkg/mod",
+        alone=True,
+    ),
+    "a cache that is gone": Poison(
+        f"mv {ALICE}/.cache/go-build {ALICE}/gone",
+        {("GD301", "alice", "", "GOCACHE")},
+        undo=f"rm -rf {ALICE}/.cache/go-build && mv {ALICE}/gone {ALICE}/.cache/go-build",
+        managed=True,
+        alone=True,
+    ),
+    "a folder that its user cannot write to": Poison(
+        "chmod 0555 /srv/bob/go/bin", {("GD303", "bob", "", "GOBIN")}, undo="chmod 0755 /srv/bob/go/bin", alone=True
+    ),
+    "a folder that everybody can write to": Poison(
+        f"chmod 0777 {ALICE}/go/bin", {("GD307", "alice", "", "GOBIN")}, undo=f"chmod 0755 {ALICE}/go/bin"
+    ),
+    "a small disk": Poison(
+        f"mount -t tmpfs -o size=16m,mode=0755,uid=$(id -u alice) tmpfs {ALICE}/.cache/go-build",
+        {("GD306", "alice", "", "GOCACHE")},
+        undo=f"umount {ALICE}/.cache/go-build",
+    ),
+    "a folder where programs may not run": Poison(
+        "mount -o remount,noexec /tmp", each("GD308", "GOTMPDIR"), undo="mount -o remount,exec /tmp"
+    ),
+}
+
+TOOLS = {
+    "a link to something else": Poison(f"ln -sfn /usr/bin/true {LINK}", {("GD401", "", "", "dlv")}, LINK, managed=True),
+    "a tool of another version": Poison(
+        ":",
+        {("GD401", "", "", "dlv"), ("GD405", "", "", "dlv")},
+        asked={"tools": [{"package": "github.com/go-delve/delve/cmd/dlv", "version": "v1.26.2"}]},
+        alone=True,
+    ),
+    "a tool that another Go built": Poison(
+        f"sed -i 's/go1[.]22[.]12/go1.21.13/g' {GOPLS}", {("GD404", "", "", "gopls")}, GOPLS, managed=True
+    ),
+    "a copy of a tool that comes first": line_in(
+        f"{ALICE}/.bashrc",
+        f"PATH={ALICE}/go/bin:$PATH",
+        {("GD402", "alice", "bash", "gopls"), ("GD403", "alice", "", "gopls"), ("GD103", "alice", "bash", "PATH")},
+        undo=f"rm {ALICE}/go/bin/gopls",
+        alone=True,
+    ),
+    "a copy of a tool for the editor": Poison(
+        f"install -o alice /usr/bin/true {ALICE}/go/bin/dlv",
+        {("GD403", "alice", "", "dlv")},
+        undo=f"rm {ALICE}/go/bin/dlv",
+        alone=True,
+    ),
+    "another version of Go": Poison(
+        ":", each("GD203", "GOVERSION", contexts=CONTEXTS), asked={"go_version": "1.22.11"}, alone=True
+    ),
+    "a copy of go behind the declared one": Poison(
+        "cp /usr/bin/true /usr/sbin/go", each("GD208", "go"), undo="rm /usr/sbin/go"
+    ),
+}
+
+RUNNING = {
+    "a VS Code server from before": Poison(
+        "systemd-run --quiet --unit=poison-editor -p User=alice -p Environment=GOBIN=/old"
+        " sh -c 'sleep 600' /x/out/bootstrap-fork --type=extensionHost",
+        {("GD704", "alice", "vscode_server", "")},
+        undo="systemctl stop poison-editor",
+    ),
+    "a user manager from before": Poison(
+        "loginctl enable-linger alice && systemctl start user@$(id -u alice) &&"
+        " runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/$(id -u alice)"
+        " systemctl --user set-environment GOBIN=/old",
+        {("GD703", "alice", "systemd_user", "")},
+        undo="loginctl disable-linger alice && systemctl stop user@$(id -u alice)",
+        alone=True,
+    ),
+}
+
+# What must be there before: programs and files that the lines above name.
+BEFORE = {
+    "an own go before the declared one": "install -D /dev/stdin /opt/own/bin/go",
+    "a distribution's go before the declared one": "install -D /dev/stdin /usr/bin/go",
+    "a go that is none": "install -D /usr/bin/true /opt/none/bin/go",
+    "a variable for fish": f"install -d -o alice {ALICE}/.config/fish",
+    "a copy of a tool that comes first": f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
+}
+# A go that is not the declared one, and works as that does.
+GO = '#!/bin/sh\\nexec /usr/local/go/bin/go "$@"\\n'
+
+POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **DIRECTORIES, **TOOLS, **RUNNING}

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host is spoilt in every way of the table, one at a time and all at once, and exactly that is found."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import shlex
+import subprocess
+
+import pytest
+import yaml
+from poisons import BEFORE, CONTEXTS, EVERYONE, GO, POISONS
+
+TOOLS_DEFAULTS = pathlib.Path(__file__).parents[3] / "roles/tools/defaults/main.yml"
+SNAPSHOT = "find /etc /home /srv /root /usr/local /var/lib /opt -printf '%p %m %u %s %T@ %C@\\n' | sort"
+SAVED = "/root/saved"
+TOGETHER = [name for name, poison in POISONS.items() if not poison.alone]
+OF_ENVIRONMENT = ("GD1", "GD2")
+
+
+@pytest.fixture(scope="module")
+def drift():
+    """Ask the module itself, which takes a second, where the play of the same name takes several."""
+    asked = {
+        "users": "{{ environment_users }}",
+        "variables": "{{ environment_variables }}",
+        "go_version": "1.22.12",
+        "tools": yaml.safe_load(TOOLS_DEFAULTS.read_text())["tools_list"],
+    }
+    command = [
+        "ansible",
+        "all",
+        "-i",
+        os.environ["MOLECULE_INVENTORY_FILE"],
+        "-o",
+        "-m",
+        "gopherops.devserver.go_env_drift",
+    ]
+
+    def run(**changes):
+        done = subprocess.run(
+            [*command, "-a", json.dumps(asked | changes)], capture_output=True, text=True, check=False
+        )
+        assert " | SUCCESS => " in done.stdout, done.stdout + done.stderr
+        assert "secret" not in done.stdout
+        return json.loads(done.stdout.partition(" => ")[2])["report"]
+
+    return run
+
+
+def spoil(host, name):
+    """Do what the poison does; its file is saved first."""
+    poison = POISONS[name]
+    if poison.file:
+        host.check_output(
+            f"mkdir -p {SAVED} && if [ -e {poison.file} ]; then cp -an --parents {poison.file} {SAVED}; fi"
+        )
+    if name in BEFORE:
+        host.check_output(
+            f"printf {shlex.quote(GO)} | {BEFORE[name]} && chmod -f 0755 /opt/own/bin/go /usr/bin/go || :"
+        )
+    host.check_output(poison.do)
+
+
+def cure(host, name):
+    """Put everything back as it was."""
+    poison = POISONS[name]
+    file, saved = poison.file, SAVED + poison.file
+    host.check_output(poison.undo)
+    if file:
+        host.check_output(
+            f"rm -f {file}; if [ -e {saved} ] || [ -L {saved} ]; then cp -a {saved} {file}; fi; rm -rf {SAVED}"
+        )
+
+
+def findings(report):
+    return {(found["rule_id"], found["user"], found["context"], found["variable"]) for found in report["findings"]}
+
+
+def lines(host, report):
+    """Return the text of every line that a finding names."""
+    places = {(found["source"]["file"], found["source"]["line"]) for found in report["findings"] if found["source"]}
+    read = {host.run("sed -n %sp %s", str(line), file).stdout_bytes for file, line in places if line}
+    return {text.decode("utf-8", "replace").rstrip("\n") for text in read}
+
+
+def test_a_provisioned_host_has_none_and_looking_changes_nothing(host, drift):
+    before = host.check_output(SNAPSHOT)
+    report = drift()
+    assert findings(report) == set()
+    assert {cell["status"] for cell in report["cells"]} <= {"ok", "unmanaged"}
+    assert set(CONTEXTS) <= {cell["context"] for cell in report["cells"] if cell["user"] == EVERYONE[0]}
+    assert host.check_output(SNAPSHOT) == before
+
+
+def test_there_are_enough_of_them_and_each_context_has_one():
+    assert len(POISONS) >= 40
+    found = {one for poison in POISONS.values() for one in poison.found}
+    assert {context for _rule, _user, context, _variable in found} >= set(CONTEXTS)
+
+
+@pytest.mark.parametrize("name", POISONS)
+def test_one_at_a_time(host, drift, name):
+    poison = POISONS[name]
+    spoil(host, name)
+    try:
+        report = drift(**poison.asked)
+        assert findings(report) == poison.found, json.dumps(report["findings"], indent=1)
+        if poison.line:
+            assert lines(host, report) == {poison.line}
+    finally:
+        cure(host, name)
+
+
+def test_all_at_once_and_what_provisioning_repairs(host, drift, play):
+    for name in TOGETHER:
+        spoil(host, name)
+    try:
+        expected = {one for name in TOGETHER for one in POISONS[name].found}
+        assert findings(drift()) == expected
+        repaired = play("site")
+        assert repaired.returncode == 0, repaired.output
+        left = {one for name in TOGETHER if not POISONS[name].managed for one in POISONS[name].found}
+        assert findings(drift()) == left
+    finally:
+        for name in reversed(TOGETHER):
+            cure(host, name)
+
+
+@pytest.mark.parametrize("name", [name for name, poison in POISONS.items() if poison.managed and poison.alone])
+def test_what_is_managed_and_stands_alone_is_repaired_too(host, drift, play, name):
+    spoil(host, name)
+    try:
+        repaired = play("site", "--tags", "environment")
+        assert repaired.returncode == 0, repaired.output
+        assert findings(drift()) == set()
+    finally:
+        cure(host, name)
+
+
+def test_the_environment_alone_touches_nothing_else(host, play):
+    """A tool is spoilt as well, and a user's own file: neither is the environment's."""
+    for name in ("a link to something else", "a variable in an own start-up file", "go env -w by hand"):
+        spoil(host, name)
+    try:
+        watched = "stat -c '%n %Y %Z %N' /home/bob/.profile /usr/local/bin/dlv; cat /home/bob/.profile"
+        before = host.check_output(watched)
+        repaired = play("site", "--tags", "environment")
+        assert repaired.returncode == 0, repaired.output
+        assert host.check_output(watched) == before
+        told = play("drift")
+        assert told.findings == {("GD401", "", "", "dlv"), ("GD101", "bob", "login", "GOBIN")}
+    finally:
+        for name in ("go env -w by hand", "a variable in an own start-up file", "a link to something else"):
+            cure(host, name)
+
+
+@pytest.mark.parametrize(("severity", "code"), [("error", 0), ("warning", 2), ("note", 2)])
+def test_the_play_fails_from_a_severity_on(host, play, severity, code):
+    spoil(host, "a start-up that prints")
+    try:
+        told = play("drift", drift_fail_on=severity)
+        assert (told.returncode, told.findings) == (code, {("GD701", "bob", "login", "")}), told.output
+        assert "GD701" in told.output and "/home/bob/.profile" not in told.output.partition("GD701")[0]
+    finally:
+        cure(host, "a start-up that prints")
+
+
+def test_in_the_end_nothing_is_left_of_it(drift):
+    assert findings(drift()) == set()
