@@ -13,8 +13,14 @@ GOENV = f"{ALICE}/.config/go/env"
 SETTINGS = "/etc/environment"
 LINK = "/usr/local/bin/dlv"
 GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
-EVERYONE = ("alice", "bob")
 CONTEXTS = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
+# Whoever cannot log in has no shell.
+CONTEXTS_OF = {
+    **dict.fromkeys(("alice", "bob", "zoe", "finn", "root"), CONTEXTS),
+    "builder": ("goenv", "cron", "systemd_user", "systemd_system"),
+}
+EVERYONE = tuple(CONTEXTS_OF)
+FINN = "'/srv/föhn'\\''s place/finn'"
 # The contexts that read the script of alice's, whose own shell is bash.
 SHELLS_OF_ALICE = ("login", "bash", "zsh", "ssh")
 
@@ -228,10 +234,56 @@ MANAGED_FILES = {
     ),
     "profile without its hook": Poison(
         "echo : > /etc/profile.d/zz-gopherops-go.sh",
-        each("GD103", "PATH", contexts=["login"]),
+        each("GD103", "PATH", users=["alice", "bob", "root"], contexts=["login"]),
         "/etc/profile.d/zz-gopherops-go.sh",
         managed=True,
         alone=True,
+    ),
+}
+
+FINN_AND_ZOE = {
+    "a block taken out of zshenv": Poison(
+        "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
+        each("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"])
+        | {("GD103", "zoe", "login", "PATH")},
+        "/etc/zsh/zshenv",
+        managed=True,
+        alone=True,
+    ),
+    "a changed script of fish": Poison(
+        "sed -i 's,GOBIN .*,GOBIN /opt/bin,' /etc/gopherops/users/finn.fish",
+        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "ssh"]),
+        "/etc/gopherops/users/finn.fish",
+        "set -gx GOBIN /opt/bin",
+        managed=True,
+        alone=True,
+    ),
+    "a crontab put in the place of the user's": Poison(
+        "echo '* * * * * true' | crontab -u builder -",
+        {("GD103", "builder", "cron", "PATH"), ("GD201", "builder", "cron", "go")},
+        "/var/spool/cron/crontabs/builder",
+        managed=True,
+    ),
+    "a changed file of the user manager's": Poison(
+        "sed -i 's,^GOPATH=.*,GOPATH=/opt/go,' /home/zoe/.config/environment.d/zz-gopherops-go.conf",
+        {("GD101", "zoe", "systemd_user", "GOPATH")},
+        "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
+        "GOPATH=/opt/go",
+        managed=True,
+    ),
+    "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", {("GD206", "zoe", "zsh", "go")}),
+    "a variable in a fish": Poison(
+        f"echo 'set -gx GOBIN /tmp/b' > {FINN}/.config/fish/config.fish",
+        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "ssh"]),
+        line="set -gx GOBIN /tmp/b",
+        undo=f"rm -r {FINN}/.config/fish",
+        alone=True,
+    ),
+    "a start-up that waits for input": start_up(
+        f"{ALICE}/.bashrc", "read -r answer", {("GD901", "alice", "bash", "")}, alone=True
+    ),
+    "a start-up that becomes another shell": start_up(
+        f"{ALICE}/.bashrc", "exec fish", {("GD901", "alice", "bash", "")}, alone=True
     ),
 }
 
@@ -290,7 +342,10 @@ TOOLS = {
         alone=True,
     ),
     "another version of Go": Poison(
-        ":", each("GD203", "GOVERSION", contexts=CONTEXTS), asked={"go_version": "1.22.11"}, alone=True
+        ":",
+        {("GD203", user, context, "GOVERSION") for user, contexts in CONTEXTS_OF.items() for context in contexts},
+        asked={"go_version": "1.22.11"},
+        alone=True,
     ),
     "a copy of go behind the declared one": Poison(
         "cp /usr/bin/true /usr/sbin/go", each("GD208", "go"), undo="rm /usr/sbin/go"
@@ -305,24 +360,23 @@ RUNNING = {
         undo="systemctl stop poison-editor",
     ),
     "a user manager from before": Poison(
-        "loginctl enable-linger alice && systemctl start user@$(id -u alice) &&"
-        " runuser -u alice -- env XDG_RUNTIME_DIR=/run/user/$(id -u alice)"
-        " systemctl --user set-environment GOBIN=/old",
-        {("GD703", "alice", "systemd_user", "")},
-        undo="loginctl disable-linger alice && systemctl stop user@$(id -u alice)",
+        "runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user set-environment GOBIN=/tmp/b",
+        {("GD703", "bob", "systemd_user", "")},
+        undo="runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user unset-environment GOBIN",
         alone=True,
     ),
 }
 
 # What must be there before: programs and files that the lines above name.
 BEFORE = {
-    "an own go before the declared one": "install -D /dev/stdin /opt/own/bin/go",
-    "a distribution's go before the declared one": "install -D /dev/stdin /usr/bin/go",
+    "an own go before the declared one": "install -m 755 -D /dev/stdin /opt/own/bin/go",
+    "a distribution's go before the declared one": "install -m 755 -D /dev/stdin /usr/bin/go",
     "a go that is none": "install -D /usr/bin/true /opt/none/bin/go",
+    "a variable in a fish": f"install -d -o finn {FINN}/.config/fish",
     "a variable for fish": f"install -d -o alice {ALICE}/.config/fish",
     "a copy of a tool that comes first": f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
 }
 # A go that is not the declared one, and works as that does.
 GO = '#!/bin/sh\\nexec /usr/local/go/bin/go "$@"\\n'
 
-POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **DIRECTORIES, **TOOLS, **RUNNING}
+POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **FINN_AND_ZOE, **DIRECTORIES, **TOOLS, **RUNNING}

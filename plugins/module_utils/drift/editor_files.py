@@ -37,7 +37,8 @@ def _places(context: Context) -> list[_Place]:
         own: _Place = ("launch", context.launch, tuple(context.configuration))
         return [*_places(context.server), *([own] if context.configuration else [])]
     if isinstance(context, DevcontainerContext) and context.file:
-        return [("devcontainer", context.file, ())]
+        # The settings that a container brings for the editor stand in the same file.
+        return [("devcontainer", context.file, place) for place in ((), ("customizations", "vscode", "settings"))]
     return []
 
 

@@ -254,4 +254,4 @@ def _unreachable(row: Row) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
     if gobin and path and path.status == "ok" and gobin not in (path.actual or "").split(":"):
         cause = f"GOBIN={gobin} is not in PATH={path.actual}"
-        yield row.finding(GOBIN_UNREACHABLE, cause, Remedy("add {GOBIN} to environment_path"), "GOBIN")
+        yield row.finding(GOBIN_UNREACHABLE, cause, Remedy("add {GOBIN} to environment_path"), "GOBIN", path.source)

@@ -166,14 +166,15 @@ def _shadowing(file: EditorFile, setting: Setting, declared: t.Mapping[str, str]
 def _disagreements(files: t.Sequence[EditorFile]) -> t.Iterator[Finding]:
     for one in files:
         for other in files:
-            tools, remote = _named(one, "settings", "go.toolsEnvVars"), _named(other, "devcontainer", "remoteEnv")
+            tools, remote = _named(one, "go.toolsEnvVars"), _named(other, "remoteEnv")
             if tools and remote and one.user == other.user:
                 yield from _disagreement(one.user, tools, remote)
 
 
-def _named(file: EditorFile, kind: str, name: str) -> Setting | None:
+def _named(file: EditorFile, name: str) -> Setting | None:
+    # A dev container's own settings stand in its file too.
     found = (one for one in file.settings if one.name == name and isinstance(one.value, dict))
-    return next(found, None) if file.kind == kind else None
+    return next(found, None) if file.kind != "launch" else None
 
 
 def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.Iterator[Finding]:
