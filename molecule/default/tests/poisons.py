@@ -274,7 +274,7 @@ FINN_AND_ZOE = {
     "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", {("GD206", "zoe", "zsh", "go")}),
     "a variable in a fish": Poison(
         f"echo 'set -gx GOBIN /tmp/b' > {FINN}/.config/fish/config.fish",
-        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "ssh"]),
+        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish"]),
         line="set -gx GOBIN /tmp/b",
         undo=f"rm -r {FINN}/.config/fish",
         alone=True,

@@ -31,11 +31,14 @@ def drift():
         "go_version": "1.22.12",
         "tools": yaml.safe_load(TOOLS_DEFAULTS.read_text())["tools_list"],
     }
+    # Without that it would leave a folder in root's home.
+    environment = os.environ | {"ANSIBLE_PIPELINING": "1"}
     module = "gopherops.devserver.go_env_drift"
     command = ["ansible", "all", "-i", os.environ["MOLECULE_INVENTORY_FILE"], "-o", "-m", module, "-a"]
 
     def run(**changes):
-        done = subprocess.run([*command, json.dumps(asked | changes)], capture_output=True, text=True, check=False)
+        arguments = [*command, json.dumps(asked | changes)]
+        done = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=False)
         assert " | SUCCESS => " in done.stdout, done.stdout + done.stderr
         assert "secret" not in done.stdout
         return json.loads(done.stdout.partition(" => ")[2])["report"]

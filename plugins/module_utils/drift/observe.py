@@ -27,6 +27,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 # Looked at even where the declaration is silent: these decide what a build does.
 _MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE")
 WATCHED = (*_MODULES, "GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH")
+# A start-up that takes longer counts as slow.
+SLOW_SECONDS = 3.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
 _WORKERS = 4 * (os.cpu_count() or 1) if sys.version_info >= (3, 9) else 1
 
@@ -81,7 +83,16 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
             if environment is not None:
                 asked = answers.about(pair.user, environment) if pair.context.asks_go else None
                 more[probe] = _More(pool.submit(_assignments, *pair, timeout), asked)
-        return [_observation(pair, probe.result(), more.get(probe)) for probe, pair in probes.items()]
+        seen = [_observation(pair, probe.result(), more.get(probe)) for probe, pair in probes.items()]
+    return [_asked_again(one, declaration, timeout) for one in seen]
+
+
+def _asked_again(seen: Observation, declaration: Declaration, timeout: float) -> Observation:
+    """Return ``seen`` with the better of two times where it was slow: beside all the others everything is."""
+    if seen.environment is None or seen.seconds <= SLOW_SECONDS:
+        return seen
+    again = _probe(seen.user, seen.context, declaration, timeout)
+    return seen if again.environment is None else dataclasses.replace(seen, seconds=min(seen.seconds, again.seconds))
 
 
 class _Pair(t.NamedTuple):

@@ -12,8 +12,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import directories, findings, startup
@@ -126,6 +128,46 @@ STARTS = {
 def test_how_a_shell_starts(world: t.Any, case: str) -> None:
     changes, expected = STARTS[case]
     assert world.ids(world(**changes)) == expected
+
+
+class Slow:
+    """A context whose start-ups take the times that it is given."""
+
+    name, workspace, gives_environment, asks_go = "slow", "", True, False
+
+    def __init__(self, *seconds: float) -> None:
+        self._seconds = list(seconds)
+
+    def for_user(self, _user: t.Any, _outer: t.Any) -> list[Slow]:
+        return [self]
+
+    def applies_to(self, _account: t.Any) -> bool:
+        return True
+
+    def assignments(self, _account: t.Any, _timeout: float) -> list[Assignment]:
+        return []
+
+    def probe(self, _account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
+        return Probe({"PATH": ""}, seconds=self._seconds.pop(0))
+
+
+@pytest.mark.parametrize(("times", "slow"), [([1.0], 1.0), ([3.5, 0.5], 0.5), ([3.5, 4.5], 3.5)])
+def test_what_is_slow_is_asked_again_alone(
+    world: t.Any, monkeypatch: pytest.MonkeyPatch, times: list[float], slow: float
+) -> None:
+    monkeypatch.setattr(observe, "CONTEXTS", [Slow(*times)])
+    (seen,) = observe.observe(world.declaration, [], timeout=5)
+    assert seen.seconds == slow
+
+
+def test_of_contexts_that_disagree_the_line_that_somebody_wrote_is_named(world: t.Any) -> None:
+    proxy = {"GOPROXY": "https://b.example,direct"}
+    written = [
+        world(name, environment=proxy, answer=proxy, set_by=set_by("GOPROXY", proxy["GOPROXY"]))
+        for name in ("login", "bash")
+    ]
+    (finding,) = world.judge(world("goenv"), *written)[1]
+    assert (finding.rule.id, finding.source) == ("GD102", Source("file", PROFILE, 3))
 
 
 def test_an_alias_is_told_with_the_line_that_makes_it(world: t.Any) -> None:

@@ -10,6 +10,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import SLOW_SECONDS
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import Process, extension_hosts
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Row, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS
@@ -31,8 +32,8 @@ SLOW = Rule(
     "A start-up is slow",
     "Each terminal and task waits for it, and an editor's server gives up after 10 seconds and goes on without it.",
     why="""\
-The wall time of a real start-up was more than 3 seconds. Version managers, completions and anything that asks the
-network are the usual reasons.""",
+The wall time of a real start-up was more than 3 seconds, also when nothing else was asked beside it. Version
+managers, completions and anything that asks the network are the usual reasons.""",
     mend="""\
 See what takes so long: `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`, and make it start when it is used.""",
     example="the start-up of login took 4.2 s",
@@ -74,8 +75,6 @@ file that it reads is broken. The cells of that context are `unknown`, which nev
 )
 RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN)
 
-_SLOW_SECONDS = 3.0
-
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     for seen in scene.observations:
@@ -96,7 +95,7 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
     if row.seen.noise:
         remedy = Remedy("delete what prints, or put it behind '[ -t 1 ] &&'")
         yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}", remedy)
-    if row.seen.seconds > _SLOW_SECONDS:
+    if row.seen.seconds > SLOW_SECONDS:
         remedy = Remedy("see what takes so long by 'bash -lixc exit', and let it start when it is used")
         yield row.finding(SLOW, f"the start-up of {name} took {row.seen.seconds:.1f} s", remedy)
 

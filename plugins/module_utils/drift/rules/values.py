@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import collections
 import difflib
 import typing as t
 
@@ -19,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix i
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.directories import not_absolute
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import BUILT_IN, Source
 
 DIFFERS = Rule(
     "GD101",
@@ -42,7 +43,8 @@ CONTEXTS_DISAGREE = Rule(
     "The same command gives other results in an editor, a terminal and a service.",
     why="""\
 A variable that is not declared may have any value, but one user's contexts must agree on it: a build that works in
-the terminal and fails in the editor is mostly this. The source is that of the value which the fewest contexts have.""",
+the terminal and fails in the editor is mostly this. The source is that of the value which the fewest contexts have,
+Go's own defaults left aside.""",
     mend="Declare the variable, so that every context gets one value, or delete the line that only some contexts read.",
     example="login has https://goproxy.example.com,direct from built-in; ssh has off from /etc/environment:3",
 )
@@ -164,13 +166,19 @@ def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t
         values = "; ".join(
             f"{c.place} has {c.actual} from {c.source}" if c.actual else f"{c.place} has none" for c in group
         )
-        rarest = min(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
-        commonest = max(group, key=lambda cell: [c.actual for c in group].count(cell.actual))
+        counts = collections.Counter(cell.actual for cell in group)
+        rarest = min(group, key=lambda cell: (_is_default(cell.source), counts[cell.actual]))
+        commonest = max(group, key=lambda cell: counts[cell.actual])
         remedy = Remedy(
             f"declare {variable}, so that every context gets one value",
             variables={"environment_variables": {variable: commonest.actual or ""}},
         )
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
+
+
+def _is_default(source: Source | None) -> bool:
+    """Return whether a value is Go's own: then nobody's line set it."""
+    return source is None or source == BUILT_IN or (source.file or "").endswith("/go.env")
 
 
 def _debug_differs(scene: Scene) -> t.Iterator[Finding]:
