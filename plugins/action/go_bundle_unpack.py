@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Judges a bundle on the controller, and brings to a host what it lacks of it, by the module go_bundle_unpack.
 
-Where nothing is missing that is one call of the module. Otherwise the first call only says what is; the second is given
-these files in one tar. The tools go into the controller's cache, from which go_tool copies.
+Where all is there that is one call of the module, with the digest of the manifest alone. Otherwise another call, which
+has the manifest, says what is missing, and a last one is given these files in one tar. The tools go into the
+controller's cache, from which go_tool copies.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
 
     def _run(self, bundle: Bundle) -> _Result:
         told: _Result = {"manifest_sha256": bundle.sha256, "signer": self._judge(bundle), "cached": []}
-        answer = self._module(bundle, ask=True)
+        answer = self._ask(bundle)
         if answer.get("failed"):
             return answer
         known = {entry.path: entry for entry in bundle.manifest.files}
@@ -82,10 +83,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         allowed_signers = self._path("allowed_signers")
         return signer(bundle.text, bundle.signature, allowed_signers) if allowed_signers else ""
 
-    def _module(self, bundle: Bundle, **delivery: t.Any) -> _Result:
+    def _ask(self, bundle: Bundle) -> _Result:
+        """Return what the host would change; the manifest goes there only where it is another than the last time."""
+        answer = self._module(sha256=bundle.sha256, ask=True)
+        return self._module(manifest=bundle.text, ask=True) if answer.get("unknown") else answer
+
+    def _module(self, **delivery: t.Any) -> _Result:
         result: _Result = self._execute_module(
             module_name="gopherops.devserver.go_bundle_unpack",
-            module_args=dict(self._task.args, _delivery=dict(delivery, manifest=bundle.text)),
+            module_args=dict(self._task.args, _delivery=delivery),
             task_vars=self._vars,
         )
         # It would show the whole manifest.
@@ -105,7 +111,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         if os.path.basename(cache.find(key)) == digest:
             return False
         with cache.claimed(key, timeout=_PATIENCE):
-            cache.store(key, digest, lambda path: bundle.files.extract(tool, path))
+            if os.path.basename(cache.find(key)) != digest:
+                cache.store(key, digest, lambda path: bundle.files.extract(tool, path))
         return True
 
     def _deliver(self, bundle: Bundle, wanted: t.Sequence[Entry]) -> _Result:
@@ -120,4 +127,4 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
                     bundle.files.copy(entry, archive)
             self._transfer_file(path, there)
         self._fixup_perms2([folder, there], execute=False)
-        return self._module(bundle, tar=there)
+        return self._module(manifest=bundle.text, tar=there)

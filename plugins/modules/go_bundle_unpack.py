@@ -108,7 +108,7 @@ cached:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.place import Wish, place_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.place import Wish, place_bundle, receipt_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
 
@@ -119,7 +119,8 @@ ARGUMENT_SPEC = {
     "allowed_signers": {"type": "str", "default": ""},
     "tools_cache_dir": {"type": "str", "default": ""},
     "verify": {"type": "bool", "default": False},
-    # The text of the ``manifest``; ``ask`` for what is missing, or the path of a ``tar`` with that.
+    # The text of the ``manifest``, or its ``sha256``, which will do for a host that has it already; ``ask`` for what is
+    # missing, or the path of a ``tar`` with that.
     "_delivery": {"type": "dict"},
 }
 
@@ -127,10 +128,14 @@ ARGUMENT_SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params, delivery = module.params, module.params["_delivery"] or {}
-    if "manifest" not in delivery:
+    if not delivery:
         module.fail_json(msg="the module was run without its action plugin, which reads the bundle on the controller")
     try:
-        wish = Wish(params["root"], delivery["manifest"], this_platform(), params["verify"])
+        manifest = delivery.get("manifest") or receipt_of(params["root"], delivery["sha256"])
+        if manifest is None:
+            module.exit_json(changed=False, unknown=True)
+            return
+        wish = Wish(params["root"], manifest, this_platform(), params["verify"])
         outcome = place_bundle(wish, delivery.get("tar", ""), ask=bool(delivery.get("ask")), check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())

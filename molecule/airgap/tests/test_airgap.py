@@ -50,6 +50,13 @@ def test_everyone_builds_and_tests_a_workspace_with_a_dependency(host, user):
     assert say(host, user, "cd hello && go list -m -versions github.com/google/uuid").endswith(" v1.6.0")
 
 
+def test_a_declared_proxy_takes_the_place_of_the_bundles(play):
+    told = play("site", "--check", "--diff", "--tags", "environment", environment_variables={"GOPROXY": "off"})
+    assert told.returncode == 0, told.output
+    assert f"-GOPROXY=file://{ROOT}/modules" in told.output.replace(" ", "")
+    assert "+GOPROXY=off" in told.output.replace(" ", "")
+
+
 def test_a_module_that_is_not_in_the_bundle_is_named(host):
     told = host.run("su - alice -c 'cd hello && go mod download github.com/google/uuid@v1.5.0'")
     assert told.rc != 0

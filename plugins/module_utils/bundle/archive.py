@@ -27,8 +27,8 @@ MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 
 _CHUNK = 1 << 20
-# Bytes; a manifest of a hundred thousand files is smaller.
-_LARGEST = 64 << 20
+# Bytes; a manifest of twenty thousand files is smaller, and read_text takes no more.
+_LARGEST = 8 << 20
 
 
 def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str, str]) -> None:
@@ -36,6 +36,12 @@ def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str,
 
     The same content gives the same bytes: sorted names, no times, no owners.
     """
+    if len(manifest) > _LARGEST:
+        raise DevserverError(
+            f"the manifest of the bundle would have {len(manifest)} bytes",
+            expected=f"no more than {_LARGEST}, which is enough for twenty thousand files",
+            remedy="make a bundle for fewer workspaces",
+        )
     heads = {MANIFEST: manifest, **({SIGNATURE: signature} if signature else {})}
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
     try:

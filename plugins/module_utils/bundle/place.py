@@ -66,6 +66,12 @@ class _Plan(t.NamedTuple):
     changes: Changes
 
 
+def receipt_of(root: str, sha256: str) -> str | None:
+    """Return the manifest of the bundle that was placed last, where its SHA-256 is ``sha256``; else None."""
+    text = read_text(_manifest(root))
+    return text if text is not None and digest_of_text(text) == sha256 else None
+
+
 def place_bundle(wish: Wish, delivered: str, *, ask: bool, check: bool) -> Outcome:
     """Bring the host to what is wished, by the files in the tar ``delivered``.
 

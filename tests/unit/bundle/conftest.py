@@ -34,7 +34,7 @@ FOREIGN = "linux-s390x"
 RUN = """
 import sys
 from ansible.module_utils import basic
-basic._ANSIBLE_ARGS = sys.stdin.buffer.read()
+basic._ANSIBLE_ARGS = sys.argv[1].encode()
 basic._ANSIBLE_PROFILE = "legacy"
 from ansible_collections.gopherops.devserver.plugins.modules.go_bundle import main
 main()
@@ -124,6 +124,14 @@ class Site:
 
     def make(self, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Run the module with what this site has, changed by ``options``."""
+        process = self.start(check=check, **options)
+        stdout, stderr = process.communicate()
+        assert stdout, stderr
+        assert "Traceback" not in stderr
+        result: dict[str, t.Any] = json.loads(stdout)
+        return result
+
+    def start(self, *, check: bool = False, **options: t.Any) -> subprocess.Popen[str]:
         arguments = {
             "file": str(self.file),
             "versions": [VERSION],
@@ -139,13 +147,8 @@ class Site:
         # The checksum database knows nothing of the modules made here.
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com")
         given = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check)})
-        done = subprocess.run(
-            [sys.executable, "-c", RUN], input=given, env=env, capture_output=True, text=True, check=False
-        )
-        assert done.stdout, done.stderr
-        assert "Traceback" not in done.stderr
-        result: dict[str, t.Any] = json.loads(done.stdout)
-        return result
+        pipe = subprocess.PIPE
+        return subprocess.Popen([sys.executable, "-c", RUN, given], env=env, stdout=pipe, stderr=pipe, text=True)
 
     def members(self) -> dict[str, bytes]:
         """Return the content of every file in the bundle, in its order."""

@@ -101,6 +101,19 @@ def test_a_member_that_is_no_file_is_refused(packed: t.Any, tmp_path: pathlib.Pa
         contents(path, tmp_path / "out")
 
 
+def test_a_member_of_another_size_is_not_even_read(packed: t.Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "bad.tar"
+    with tarfile.open(packed(FILES)) as good, tarfile.open(path, "w") as bad:
+        for member in good:
+            content = t.cast("t.IO[bytes]", good.extractfile(member)).read()
+            if member.name == "extensions/x.vsix":
+                content += b"x"
+                member.size += 1
+            bad.addfile(member, io.BytesIO(content))
+    with pytest.raises(DevserverError, match=r"extensions/x\.vsix.* no such file of this size"):
+        contents(path, tmp_path / "out")
+
+
 @pytest.mark.parametrize("content", [b"", b"x" * 2000, b"\0" * 10240], ids=["empty", "text", "zeros"])
 def test_what_is_no_bundle_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "x.tar"

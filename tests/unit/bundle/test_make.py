@@ -11,6 +11,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import time
 import typing as t
 
 import pytest
@@ -170,6 +171,24 @@ def test_a_tool_that_does_not_build_leaves_the_former_bundle(supplied: t.Any) ->
     result = supplied.make(tools=[{"package": "example.com/broken", "version": "v1.0.0"}])
     assert "does not compile" in result["msg"]
     assert (supplied.file.read_bytes(), list(supplied.work.iterdir())) == (before, [])
+
+
+def test_a_killed_run_leaves_the_former_bundle_and_no_go_behind(supplied: t.Any) -> None:
+    before = supplied.file.read_bytes()
+    process = supplied.start(tools=[dict(TOOL, version="v1.1.0")])
+    while not list(supplied.work.glob("*/work/cache")):  # go is under way.
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert supplied.file.read_bytes() == before
+    (left,) = supplied.work.iterdir()
+    deadline = time.monotonic() + 30
+    while str(left) in subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert supplied.make(tools=[], workspaces=[])["changed"]
+    assert list(supplied.work.iterdir()) == []
 
 
 def test_what_a_killed_run_left_is_removed_and_what_another_uses_is_not(site: t.Any) -> None:

@@ -227,6 +227,16 @@ def test_a_kill_at_any_moment_is_mended_by_the_next_run(host: Host, tmp_path: pa
     assert moments > 10
 
 
+def test_a_kill_and_then_the_former_bundle_are_as_if_nothing_had_been(host: Host) -> None:
+    moments = 0
+    host.place(OLD)
+    while killed(host, NEW, moments):
+        moments += 1
+        host.place(OLD)
+        assert host.files() == here(OLD), moments
+    assert moments > 10
+
+
 def test_a_kill_and_then_a_third_bundle_leave_nothing_of_the_second(host: Host) -> None:
     moments = 0
     while True:

@@ -102,9 +102,9 @@ def controller(tmp_path: pathlib.Path) -> Controller:
 def test_hosts_get_the_bundle_and_the_cache_its_tools(controller: Controller, packed: t.Any) -> None:
     bundle = packed(FILES)
     planned = controller.play("a,b", bundle, check=True)
-    assert [controller.placed("a"), controller.cache.exists(), controller.calls] == [{}, False, 2]
+    assert [controller.placed("a"), controller.cache.exists(), controller.calls] == [{}, False, 4]
     done = controller.play("a,b", bundle)
-    assert controller.calls == 2 + 4
+    assert controller.calls == 4 + 6
     assert [done[name]["diff"] for name in "ab"] == [planned[name]["diff"] for name in "ab"]
     assert [done[name]["changed"] for name in "ab"] == [planned[name]["changed"] for name in "ab"] == [True, True]
     with open_bundle(str(bundle)) as opened:
