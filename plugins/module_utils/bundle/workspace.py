@@ -14,7 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 
 _NAMES = ("go.work", "go.work.sum", "go.mod", "go.sum")
-_TOKEN = re.compile(r'//.*|"(?:\\.|[^"\\])*"|`[^`]*`|=>|[()]|(?:(?!//|=>)[^\s()"`,])+|,')
+_TOKEN = re.compile(r'//.*|"(?:\\.|[^"\\])*"|=>|[()]|(?:(?!//|=>)[^\s()",])+|,')
 
 
 class Workspace(t.NamedTuple):
@@ -86,6 +86,4 @@ def _named(verb: str, words: t.Sequence[str]) -> list[str]:
 
 
 def _unquoted(word: str) -> str:
-    if word[:1] == "`":
-        return word[1:-1]
     return re.sub(r"\\(.)", r"\1", word[1:-1]) if word[:1] == '"' else word

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 WORK = {
     "one": ("use ./a\n", ["./a"]),
     "block": ("use (\n\t./a\n\t../b // here\n)\n", ["./a", "../b"]),
-    "quoted": ('use "./a b"\nuse `./c`\n', ["./a b", "./c"]),
+    "quoted": ('use "./a b"\nuse (\n"./c"\n"../d"\n)\n', ["./a b", "./c", "../d"]),
     "itself": ("use .\n", ["."]),
     "comments": ("// use ./no\nuse ./a // use ./no\n", ["./a"]),
     "replaced": ("use ./a\n\nreplace example.com/x v1.0.0 => ../x\n", ["./a", "../x"]),
