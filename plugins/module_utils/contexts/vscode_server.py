@@ -169,8 +169,8 @@ def _ask(account: Account, timeout: float) -> Probe:
     if got.environment is None:
         return got._replace(problem=f"{got.problem}; the server goes on with what ssh gives alone")
     environment = {name: value for name, value in got.environment.items() if name != _ASKING}
-    # The server finds the answer between marks of its own, whatever else is printed; and most of the time is ssh's.
-    return got._replace(environment=environment, noise="", seconds=0.0)
+    # The server finds the answer between marks of its own, whatever else is printed.
+    return got._replace(environment=environment, noise="")
 
 
 def _traced(account: Account, timeout: float) -> list[Assignment]:

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An editor's files of a workspace: told with file and line, corrected where they stand, and nothing else in them."""
+
+from __future__ import annotations
+
+import pytest
+
+SETTINGS = "/home/alice/.vscode-server/data/Machine/settings.json"
+WORKSPACE = "/home/alice/hello"
+FILES = {
+    SETTINGS: '{\n  // mine\n  "go.toolsEnvVars": {\n    "GOPATH": "/opt/go",\n  },\n}\n',
+    f"{WORKSPACE}/.vscode/launch.json": '{"configurations": [\n  // mine\n  {"type": "go", "request": "launch",'
+    ' "name": "one",\n   "env": {"GOFLAGS": "-mod=mod"}},\n]}\n',
+    f"{WORKSPACE}/.devcontainer/devcontainer.json": '{\n\t"image": "x", // mine\n\t"remoteEnv": {"GOFLAGS": ""}\n}\n',
+    f"{WORKSPACE}/.github/workflows/test.yml": "on: push\nenv:\n  GOFLAGS: -x # mine\n  GOTOOLCHAIN: local\njobs: {}\n",
+}
+# What the settings give reaches debug sessions too; what a dev container has none of is missing there.
+FOUND = {
+    ("GD101", "alice", "vscode_server", "GOPATH"),
+    ("GD101", "alice", "vscode_debug", "GOPATH"),
+    ("GD101", "alice", "vscode_debug", "GOFLAGS"),
+    ("GD101", "alice", "devcontainer", "GOFLAGS"),
+    ("GD101", "alice", "devcontainer", "GOTOOLCHAIN"),
+    ("GD101", "alice", "ci", "GOFLAGS"),
+    ("GD803", "alice", "vscode_server", "go.toolsEnvVars.GOPATH"),
+}
+PLACES = {
+    (SETTINGS, 4),
+    (f"{WORKSPACE}/.vscode/launch.json", 4),
+    (f"{WORKSPACE}/.github/workflows/test.yml", 3),
+}
+USERS = [
+    {"name": "alice", "workspaces": ["{home}/hello"]},
+    {"name": "bob", "variables": {"GOPATH": "/srv/bob/go"}},
+    *({"name": name} for name in ("zoe", "finn", "builder", "root")),
+]
+
+
+@pytest.fixture
+def files(host):
+    """Put the files there as their user does, and take them away in the end."""
+    folders = " ".join({path.rpartition("/")[0] for path in FILES})
+    host.check_output(f"runuser -u alice -- mkdir -p {folders}")
+    for path, text in FILES.items():
+        host.run(f"cat > {path} <<'END'\n{text}END\nchown alice: {path}; chmod 640 {path}")
+    yield
+    host.check_output(
+        f"rm -rf /home/alice/.vscode-server {WORKSPACE}/.vscode {WORKSPACE}/.devcontainer {WORKSPACE}/.github"
+    )
+
+
+def test_what_differs_is_told_with_its_line_and_corrected(host, play, files):
+    told = play("drift", environment_users=USERS)
+    assert told.findings == FOUND, told.output
+    assert told.lines >= PLACES
+    assert {f["workspace"] for f in told.report["findings"] if f["context"] == "vscode_debug"} == {f"{WORKSPACE} (one)"}
+    assert play("site", "--tags", "environment", environment_users=USERS).returncode == 0
+    assert "changed=0" in play("site", "--tags", "environment", environment_users=USERS).output
+    told = play("drift", drift_fail_on="note", environment_users=USERS)
+    assert (told.returncode, told.findings) == (0, set()), told.output
+    for path in FILES:
+        file = host.file(path)
+        assert (file.user, file.mode) == ("alice", 0o640)
+        assert "mine" in file.content_string
+
+
+def test_broken_json_is_told_and_left_alone(host, play, files):
+    host.run(f"sed -i 's,// mine,mine,' {SETTINGS}")
+    before = host.file(SETTINGS).content_string
+    told = play("drift", environment_users=USERS)
+    assert ("GD901", "alice", "vscode_server", "") in told.findings
+    assert f"{SETTINGS}:2:3: found" in told.output
+    failed = play("site", "--tags", "environment", environment_users=USERS)
+    assert failed.returncode != 0
+    assert f"{SETTINGS}:2:3: found" in failed.output
+    assert host.file(SETTINGS).content_string == before
