@@ -66,6 +66,7 @@ class VscodeServerContext(Context):
         self.shell = shell
         self.workspace = workspace
         self._folder = folder
+        self._probed = False
 
     def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         shell = Shell(user.account)
@@ -88,6 +89,10 @@ class VscodeServerContext(Context):
         ]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        # Who asks a second time wants to know whether it is as slow when nothing else runs.
+        if self._probed and self.shell:
+            self.shell.forget()
+        self._probed = True
         got = self._asked(account, timeout)
         broken = [file.problem for file in self.files if file.problem]
         if got.environment is None or broken:
@@ -155,6 +160,11 @@ class Shell:
             if self._answer is None:
                 self._answer = _ask(self._account, min(timeout, _PATIENCE))
             return self._answer
+
+    def forget(self) -> None:
+        """Ask anew the next time."""
+        with self._lock:
+            self._answer = None
 
 
 def _ask(account: Account, timeout: float) -> Probe:

@@ -291,6 +291,17 @@ def test_a_start_up_that_gives_no_answer(host: Host, line: str, words: str, monk
     assert "what ssh gives alone" in finding["cause"]
 
 
+def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: Host) -> None:
+    host.put(".profile", (host.home / ".profile").read_text() + "echo >> ~/asked\n")
+    host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
+    contexts = observe._contexts(host.user)
+    for context in contexts:
+        context.probe(host.user.account, host.declaration, 20)
+    assert (len(contexts), (host.home / "asked").read_text()) == (4, "\n")
+    contexts[0].probe(host.user.account, host.declaration, 20)
+    assert (host.home / "asked").read_text() == "\n\n"
+
+
 def test_rules_see_the_files(host: Host) -> None:
     host.settings('{\n"go.delvePath": "/x"}')
     host.put("hello/.vscode/settings.json", '{\n\n"go.dlvPath": "/x"}')
