@@ -13,7 +13,10 @@ GOENV = f"{ALICE}/.config/go/env"
 SETTINGS = "/etc/environment"
 LINK = "/usr/local/bin/dlv"
 GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
-CONTEXTS = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
+PROCESSES = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
+CONTEXTS = (*PROCESSES, "vscode_server")
+# VS Code starts the user's own shell as a login shell in a terminal, so it reads what either of these reads.
+LOGIN, BASH = ("login", "vscode_server"), ("bash", "vscode_server")
 # Whoever cannot log in has no shell.
 CONTEXTS_OF = {
     **dict.fromkeys(("alice", "bob", "zoe", "finn", "root"), CONTEXTS),
@@ -22,7 +25,7 @@ CONTEXTS_OF = {
 EVERYONE = tuple(CONTEXTS_OF)
 FINN = "'/srv/föhn'\\''s place/finn'"
 # The contexts that read the script of alice's, whose own shell is bash.
-SHELLS_OF_ALICE = ("login", "bash", "zsh", "ssh")
+SHELLS_OF_ALICE = ("login", "bash", "zsh", "ssh", "vscode_server")
 
 Found = set[tuple[str, str, str, str]]
 
@@ -59,6 +62,10 @@ def start_up(file: str, line: str, found: Found, **more: t.Any) -> Poison:
 
 def each(rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)) -> Found:
     return {(rule, user, context, variable) for user in users for context in contexts}
+
+
+def own(rule: str, user: str, contexts: t.Sequence[str], variable: str) -> Found:
+    return each(rule, variable, users=[user], contexts=contexts)
 
 
 def persisted(setting: str, found: Found, **more: t.Any) -> Poison:
@@ -100,32 +107,32 @@ START_UPS = {
     "an own go before the declared one": line_in(
         f"{BOB}/.profile",
         "PATH=/opt/own/bin:$PATH",
-        {("GD202", "bob", "login", "go")},
+        own("GD202", "bob", LOGIN, "go"),
         undo="rm -r /opt/own",
         alone=True,
     ),
     "a distribution's go before the declared one": line_in(
         f"{BOB}/.profile",
         "PATH=/usr/bin:$PATH",
-        {("GD207", "bob", "login", "go"), *each("GD208", "go")},
+        {*own("GD207", "bob", LOGIN, "go"), *each("GD208", "go")},
         undo="rm /usr/bin/go",
         alone=True,
     ),
     "no go": line_in(
         f"{BOB}/.profile",
         "PATH=/usr/bin:/bin",
-        {("GD201", "bob", "login", "go"), ("GD103", "bob", "login", "PATH")},
+        {*own("GD201", "bob", LOGIN, "go"), *own("GD103", "bob", LOGIN, "PATH")},
         alone=True,
     ),
     "a go that is none": line_in(
         f"{ALICE}/.bashrc",
         "PATH=/opt/none/bin:$PATH",
-        {("GD202", "alice", "bash", "go"), ("GD205", "alice", "bash", "go")},
+        {*own("GD202", "alice", BASH, "go"), *own("GD205", "alice", BASH, "go")},
         undo="rm -r /opt/none",
         alone=True,
     ),
     "a variable in an own start-up file": line_in(
-        f"{BOB}/.profile", "export GOBIN=/tmp/b", {("GD101", "bob", "login", "GOBIN")}
+        f"{BOB}/.profile", "export GOBIN=/tmp/b", own("GD101", "bob", LOGIN, "GOBIN")
     ),
     "a variable for zsh": line_in(f"{ALICE}/.zshrc", "export GOBIN=/tmp/z", {("GD101", "alice", "zsh", "GOBIN")}),
     "a variable for fish": line_in(
@@ -135,14 +142,14 @@ START_UPS = {
         f"{ALICE}/.config/environment.d/zzz.conf", "GOBIN=/tmp/u", {("GD101", "alice", "systemd_user", "GOBIN")}
     ),
     "flags in an own start-up file": line_in(
-        f"{ALICE}/.bashrc", "export GOFLAGS=-mod=mod", {("GD101", "alice", "bash", "GOFLAGS")}
+        f"{ALICE}/.bashrc", "export GOFLAGS=-mod=mod", own("GD101", "alice", BASH, "GOFLAGS")
     ),
     "a start-up with line ends of Windows": line_in(
         f"{BOB}/.profile", "export GOMODCACHE=/srv/bob/go/pkg/mod\r", {("GD106", "bob", "", "")}
     ),
-    "a relative cache": line_in(f"{BOB}/.profile", "export GOCACHE=cache", {("GD304", "bob", "login", "GOCACHE")}),
+    "a relative cache": line_in(f"{BOB}/.profile", "export GOCACHE=cache", own("GD304", "bob", LOGIN, "GOCACHE")),
     "a stale GOROOT": line_in(
-        f"{BOB}/.profile", "export GOROOT=/opt/old", {("GD204", "bob", "login", "GOROOT")}, alone=True
+        f"{BOB}/.profile", "export GOROOT=/opt/old", own("GD204", "bob", LOGIN, "GOROOT"), alone=True
     ),
     "a GOROOT that is right today": line_in(
         f"{ALICE}/.profile", "export GOROOT=/usr/local/go", {("GD210", "alice", "", "GOROOT")}
@@ -151,9 +158,9 @@ START_UPS = {
     "another folder of settings": line_in(
         f"{ALICE}/.profile", "export XDG_CONFIG_HOME=/tmp/config", {("GD211", "alice", "", "XDG_CONFIG_HOME")}
     ),
-    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", {("GD206", "alice", "bash", "go")}),
+    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", own("GD206", "alice", BASH, "go")),
     "a function": line_in(
-        f"{ALICE}/.bashrc", 'go() { command go1.22.12 "$@"; }', {("GD206", "alice", "bash", "go")}, alone=True
+        f"{ALICE}/.bashrc", 'go() { command go1.22.12 "$@"; }', own("GD206", "alice", BASH, "go"), alone=True
     ),
     "a misspelt variable": line_in(f"{BOB}/.profile", "export GOPAHT=/tmp/p", {("GD105", "bob", "", "GOPAHT")}),
     "direct first": line_in(
@@ -191,12 +198,12 @@ START_UPS = {
         asked={"path": ["{goroot}/bin"]},
         alone=True,
     ),
-    "a start-up that prints": start_up(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
+    "a start-up that prints": start_up(f"{BOB}/.profile", "echo hello", own("GD701", "bob", LOGIN, "")),
     "a start-up that complains": start_up(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
-    "a slow start-up": start_up(f"{BOB}/.profile", "sleep 4", {("GD702", "bob", "login", "")}),
-    "a start-up that leaves": start_up(f"{ALICE}/.bashrc", "exit 3", {("GD901", "alice", "bash", "")}, alone=True),
+    "a slow start-up": start_up(f"{BOB}/.profile", "sleep 4", own("GD702", "bob", LOGIN, "")),
+    "a start-up that leaves": start_up(f"{ALICE}/.bashrc", "exit 3", own("GD901", "alice", BASH, ""), alone=True),
     "a start-up that does not end": start_up(
-        f"{BOB}/.profile", "sleep 60", {("GD901", "bob", "login", "")}, asked={"timeout": 6}, alone=True
+        f"{BOB}/.profile", "sleep 60", own("GD901", "bob", LOGIN, ""), asked={"timeout": 6}, alone=True
     ),
     "a start-up that becomes another program": start_up(
         f"{ALICE}/.zshrc", "exec true", {("GD901", "alice", "zsh", "")}, alone=True
@@ -234,7 +241,8 @@ MANAGED_FILES = {
     ),
     "profile without its hook": Poison(
         "echo : > /etc/profile.d/zz-gopherops-go.sh",
-        each("GD103", "PATH", users=["alice", "bob", "root"], contexts=["login"]),
+        each("GD103", "PATH", users=["alice", "bob", "root"], contexts=["login"])
+        | {("GD103", "bob", "vscode_server", "PATH")},
         "/etc/profile.d/zz-gopherops-go.sh",
         managed=True,
         alone=True,
@@ -245,14 +253,14 @@ FINN_AND_ZOE = {
     "a block taken out of zshenv": Poison(
         "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
         each("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"])
-        | {("GD103", "zoe", "login", "PATH")},
+        | own("GD103", "zoe", LOGIN, "PATH"),
         "/etc/zsh/zshenv",
         managed=True,
         alone=True,
     ),
     "a changed script of fish": Poison(
         "sed -i 's,GOBIN .*,GOBIN /opt/bin,' /etc/gopherops/users/finn.fish",
-        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "ssh"]),
+        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "ssh", "vscode_server"]),
         "/etc/gopherops/users/finn.fish",
         "set -gx GOBIN /opt/bin",
         managed=True,
@@ -274,16 +282,16 @@ FINN_AND_ZOE = {
     "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", {("GD206", "zoe", "zsh", "go")}),
     "a variable in a fish": Poison(
         f"echo 'set -gx GOBIN /tmp/b' > {FINN}/.config/fish/config.fish",
-        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish"]),
+        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "vscode_server"]),
         line="set -gx GOBIN /tmp/b",
         undo=f"rm -r {FINN}/.config/fish",
         alone=True,
     ),
     "a start-up that waits for input": start_up(
-        f"{ALICE}/.bashrc", "read -r answer", {("GD901", "alice", "bash", "")}, alone=True
+        f"{ALICE}/.bashrc", "read -r answer", own("GD901", "alice", BASH, ""), alone=True
     ),
     "a start-up that becomes another shell": start_up(
-        f"{ALICE}/.bashrc", "exec fish", {("GD901", "alice", "bash", "")}, alone=True
+        f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), alone=True
     ),
 }
 
@@ -331,7 +339,7 @@ TOOLS = {
     "a copy of a tool that comes first": line_in(
         f"{ALICE}/.bashrc",
         f"PATH={ALICE}/go/bin:$PATH",
-        {("GD402", "alice", "bash", "gopls"), ("GD403", "alice", "", "gopls"), ("GD103", "alice", "bash", "PATH")},
+        {*own("GD402", "alice", BASH, "gopls"), ("GD403", "alice", "", "gopls"), *own("GD103", "alice", BASH, "PATH")},
         undo=f"rm {ALICE}/go/bin/gopls",
         alone=True,
     ),
@@ -367,8 +375,66 @@ RUNNING = {
     ),
 }
 
+MACHINE = f"{ALICE}/.vscode-server/data/Machine/settings.json"
+LAUNCH = f"{ALICE}/hello/.vscode/launch.json"
+NEWER = f"{ALICE}/newer"
+
+
+def setting(line: str, found: Found, **more: t.Any) -> Poison:
+    """Return the poison that is the one setting of alice's VS Code server."""
+    text = f"  {line} // mine"
+    return Poison(f"printf '%s\\n' '{{' '{text}' '}}' > {MACHINE}", found, MACHINE, text, **more)
+
+
+def working_on(*workspaces: str) -> t.Mapping[str, t.Any]:
+    return {"users": [{"name": "alice", "workspaces": list(workspaces)}]}
+
+
+EDITORS = {
+    "a setting that nobody knows": setting(
+        '"go.delvePath": "/x"', {("GD801", "alice", "vscode_server", "go.delvePath")}
+    ),
+    "a deprecated setting": setting(
+        '"go.logging.level": "off"', {("GD802", "alice", "vscode_server", "go.logging.level")}, alone=True
+    ),
+    "another Go for the editor": setting(
+        '"go.goroot": "/opt/go"', {("GD803", "alice", "vscode_server", "go.goroot")}, alone=True
+    ),
+    "tools that update themselves": setting(
+        '"go.toolsManagement.autoUpdate": true',
+        {("GD805", "alice", "vscode_server", "go.toolsManagement.autoUpdate")},
+        managed=True,
+        alone=True,
+    ),
+    "settings that are no JSON": Poison(
+        f"echo '{{,}}' > {MACHINE}", {("GD901", "alice", "vscode_server", "")}, MACHINE, alone=True
+    ),
+    "a debug session with another proxy": Poison(
+        f"""printf '%s\\n' '{{"configurations": [{{"type": "go", "name": "x", "request": "launch", "env": {{'"""
+        f""" '"GOPROXY": "off"' '}}, "dlvToolPath": "/x"}}]}}' > {LAUNCH}""",
+        {("GD104", "alice", "vscode_debug", "GOPROXY"), ("GD806", "alice", "vscode_debug", "dlvToolPath")},
+        LAUNCH,
+        asked=working_on(f"{ALICE}/hello"),
+        alone=True,
+    ),
+    "a workspace for a newer Go": Poison(
+        f"printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
+        {("GD605", "alice", "", f"{NEWER}/go.mod")},
+        line="go 1.99",
+        undo=f"rm -r {NEWER}",
+        asked=working_on(NEWER),
+        alone=True,
+    ),
+}
+
 # What must be there before: programs and files that the lines above name.
 BEFORE = {
+    **dict.fromkeys(
+        [name for name, poison in EDITORS.items() if poison.file == MACHINE],
+        f"install -d -o alice {ALICE}/.vscode-server/data/Machine",
+    ),
+    "a debug session with another proxy": f"install -d -o alice {ALICE}/hello/.vscode",
+    "a workspace for a newer Go": f"install -d -o alice {NEWER}",
     "an own go before the declared one": "install -m 755 -D /dev/stdin /opt/own/bin/go",
     "a distribution's go before the declared one": "install -m 755 -D /dev/stdin /usr/bin/go",
     "a go that is none": "install -D /usr/bin/true /opt/none/bin/go",
@@ -379,4 +445,4 @@ BEFORE = {
 # A go that is not the declared one, and works as that does.
 GO = '#!/bin/sh\\nexec /usr/local/go/bin/go "$@"\\n'
 
-POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **FINN_AND_ZOE, **DIRECTORIES, **TOOLS, **RUNNING}
+POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **FINN_AND_ZOE, **DIRECTORIES, **TOOLS, **RUNNING, **EDITORS}
