@@ -36,6 +36,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             result.update(self._run())
         except DevserverError as error:
             result.update(error.result(), failed=True)
+        except OSError as error:
+            result.update(failed=True, msg=f"the controller cannot use its cache of tools: {error}")
         return result
 
     def _run(self) -> _Result:

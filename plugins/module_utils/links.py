@@ -47,13 +47,23 @@ class Link(t.NamedTuple):
 
     def make(self) -> None:
         """Make the link by one rename; a file in its place is there until then, a folder is not."""
-        with acting_as(self.account):
-            for leftover in self.leftovers:
-                os.unlink(leftover)
-            if self.before != _leading_to(self.target):
-                os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
-                _move_aside(self.path, self.aside)
-                _point(self.path, self.target)
+        try:
+            with acting_as(self.account):
+                self._turn()
+        except OSError as error:
+            raise DevserverError(
+                f"cannot point {self.path} to {self.target}: {error.strerror}",
+                remedy="make its folder writable",
+                path=self.path,
+            ) from error
+
+    def _turn(self) -> None:
+        for leftover in self.leftovers:
+            os.unlink(leftover)
+        if self.before != _leading_to(self.target):
+            os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+            _move_aside(self.path, self.aside)
+            _point(self.path, self.target)
 
 
 def look(path: str, target: str, account: Account | None = None) -> Link:
@@ -114,10 +124,8 @@ def _point(path: str, target: str) -> None:
     try:
         os.symlink(target, temporary)
         os.replace(temporary, path)
-    except OSError as error:
+    except OSError:
         if os.path.lexists(temporary):
             os.unlink(temporary)
-        raise DevserverError(
-            f"cannot point {path} to {target}: {error.strerror}", remedy="make its folder writable", path=path
-        ) from error
+        raise
     sync_directory(os.path.dirname(path))

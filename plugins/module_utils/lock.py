@@ -18,12 +18,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 def locked(path: str, *, timeout: float) -> t.Iterator[int]:
     """Hold the lock file ``path`` and yield its descriptor; raise DevserverError where another has it for too long.
 
-    A child process that is given the descriptor keeps the lock until it ends, even if this process is killed before.
+    Its folder is made where it is missing. A child process that is given the descriptor keeps the lock until it ends,
+    even if this process is killed before.
     """
-    # Opened for reading alone, so that a child which gets the descriptor cannot write through it.
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _acquired(path, timeout)
     try:
-        _wait(descriptor, path, timeout)
         yield descriptor
     finally:
         os.close(descriptor)
@@ -33,20 +32,36 @@ def locked(path: str, *, timeout: float) -> t.Iterator[int]:
 def locked_folder(folder: str, *, timeout: float) -> t.Iterator[int]:
     """Make ``folder`` where it is missing and hold its lock; a failure takes away again what was made here."""
     new = not os.path.isdir(folder)
-    os.makedirs(folder, mode=0o755, exist_ok=True)
     path = os.path.join(folder, ".lock")
-    try:
-        with locked(path, timeout=timeout) as descriptor:
+    with locked(path, timeout=timeout) as descriptor:
+        try:
             yield descriptor
-    except BaseException:
-        if new and os.listdir(folder) == [".lock"]:
-            os.unlink(path)
-            os.rmdir(folder)
-        raise
+        except BaseException:
+            if new and os.listdir(folder) == [".lock"]:
+                os.unlink(path)
+                os.rmdir(folder)
+            raise
 
 
-def _wait(descriptor: int, path: str, timeout: float) -> None:
+def _acquired(path: str, timeout: float) -> int:
     deadline = time.monotonic() + timeout
+    while True:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # Whose folder a run that failed has just removed.
+            # Opened for reading alone, so that a child which gets the descriptor cannot write through it.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                _wait(descriptor, path, deadline, timeout)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            # The run that held it has removed it: others lock a new file.
+            os.close(descriptor)
+
+
+def _wait(descriptor: int, path: str, deadline: float, timeout: float) -> None:
     while True:
         try:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import time
+
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
@@ -29,3 +32,17 @@ def test_another_run_waits_and_then_says_so(tmp_path):
     second = locked_folder(str(tmp_path), timeout=0)
     with locked_folder(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock"), second:
         pass
+
+
+def test_who_waits_for_a_run_that_fails_gets_a_lock_that_counts(tmp_path):
+    folder = str(tmp_path / "new")
+    failing, waiting = locked_folder(folder, timeout=1), locked_folder(folder, timeout=5)
+    failing.__enter__()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        entered = pool.submit(waiting.__enter__)
+        time.sleep(0.2)
+        assert not failing.__exit__(ValueError, ValueError("x"), None)
+        entered.result()
+    with pytest.raises(DevserverError, match="another run"), locked_folder(folder, timeout=0):
+        pass
+    waiting.__exit__(None, None, None)

@@ -18,6 +18,7 @@ import urllib.parse
 import urllib.request
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 # Seconds to wait before each further attempt.
@@ -84,12 +85,16 @@ def fetch(location: str, destination: str, *, timeout: float) -> Copied:
 
 def _copy_file(path: str, destination: str) -> Copied:
     try:
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        with open(path, "rb", opener=open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise DevserverError(f"{path} is not a regular file", remedy="put the archive itself there", path=path)
             return _copy(file, destination)
     except (FileNotFoundError, NotADirectoryError):
         raise Unreachable("there is no such file") from None
+    except PermissionError as error:
+        raise DevserverError(
+            f"cannot read {path}: {error.strerror}", remedy="make it readable for who installs", path=path
+        ) from error
 
 
 def _download(url: str, destination: str, timeout: float) -> Copied:
@@ -105,10 +110,14 @@ def _download(url: str, destination: str, timeout: float) -> Copied:
         if isinstance(reason, (ssl.SSLCertVerificationError, _Refused)):
             raise _distrusted(url, reason) from error
         raise Unreachable(str(reason) or type(reason).__name__) from error
+    except ValueError as error:  # A name that no host can have.
+        raise DevserverError(
+            f"{redacted(url)} cannot be asked: {error}", expected="a URL", remedy="correct the location"
+        ) from error
     with response:
         copied = _copy(_Steady(response, timeout), destination)
     length = response.headers.get("Content-Length")
-    if length is not None and int(length) != copied.size:
+    if length is not None and length != str(copied.size):
         raise Unreachable(f"the transfer broke off after {copied.size} of {length} bytes")
     return copied
 

@@ -150,6 +150,12 @@ def _goal(wish: Wish, platform: Platform) -> _Goal:
     current = {wish.link: os.path.join(wish.root, default)}
     for tool in ("go", "gofmt"):
         current[os.path.join(wish.bin_dir, tool)] = os.path.join(wish.link, "bin", tool)
+    if wish.link in {**tools, f"{wish.bin_dir}/go": "", f"{wish.bin_dir}/gofmt": ""}:
+        raise DevserverError(
+            f"link {wish.link} is where bin_dir has the link to a program",
+            expected="a link of its own for the tree of the default version, such as /usr/local/go",
+            remedy="correct toolchain_link (link) or toolchain_bin_dir (bin_dir)",
+        )
     return _Goal(requested, wanted, checked_bases(wish.bases), default, {**tools, **current})
 
 

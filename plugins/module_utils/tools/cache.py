@@ -80,7 +80,9 @@ class ToolCache:
 
     def store(self, key: str, digest: str, fetch: t.Callable[[str], object]) -> None:
         """Keep what ``fetch`` writes to the path that it is called with; for who has claimed the build."""
-        incoming = os.path.join(self._path(key), _INCOMING)
+        incoming, place = (os.path.join(self._path(key), name) for name in (_INCOMING, digest))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(incoming)  # Of a run that was killed.
         try:
             fetch(incoming)
             if digest_of(incoming) != digest:
@@ -88,9 +90,10 @@ class ToolCache:
             with open(incoming, "rb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 os.fsync(file.fileno())
+            os.replace(incoming, place)
             for former in glob.glob(os.path.join(glob.escape(self._path(key)), "*")):
-                os.unlink(former)
-            os.replace(incoming, os.path.join(self._path(key), digest))
+                if former != place:
+                    os.unlink(former)
             sync_directory(self._path(key))
         finally:
             if os.path.lexists(incoming):

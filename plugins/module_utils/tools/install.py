@@ -80,14 +80,33 @@ def install_tools(
     is placed: where one fails, DevserverError is raised and nothing has changed.
     """
     _check_paths(places, tools)
+    try:
+        return _installed(tools, places, goproxy, build_user, timeout, check, delivery)
+    except OSError as error:
+        raise DevserverError(
+            f"cannot install tools in {places.root}: {error}", remedy="mend what it names", path=places.root
+        ) from error
+
+
+def _installed(
+    tools: t.Sequence[Tool],
+    places: Places,
+    goproxy: str,
+    build_user: str,
+    timeout: float,
+    check: bool,
+    delivery: Delivery,
+) -> Outcome:
     plans = plan_tools(tools, places, check=check)
     _refuse_unfit(plans)
     wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
     if delivery.ask and not check and wanted:
         return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
-    if not check and (any(plan.reason for plan in plans) or _leftovers(places.root)):
-        plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout, files=delivery.files)
     changes = Changes()
+    for folder in _leftovers(places.root):
+        changes.add(folder, "left by an interrupted run\n", "")
+    if not check and (any(plan.reason for plan in plans) or changes):
+        plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout, files=delivery.files)
     for plan in plans:
         plan.note(changes)
     return Outcome(changes, [plan.result(check=check) for plan in plans], [], _built_to_share(plans))
@@ -129,18 +148,15 @@ def _install(
     """Plan again and carry it out, alone; return what was done."""
     account = find_account(build_user) if os.geteuid() == 0 else None
     os.umask(0o022)  # What every user must reach would not be reachable under a stricter one.
-    try:
-        with locked_folder(places.root, timeout=timeout) as lock:
-            for folder in _leftovers(places.root):
-                shutil.rmtree(folder)
-            plans = plan_tools(tools, places, check=False)
-            with _workshop(places.root, account) as (work, done, alive):
-                builder = Builder(work, account, goproxy, timeout, lock, alive)
-                plans = [_made(plan, builder, done, files) if plan.build else plan for plan in plans]
-                for plan in plans:
-                    _place(plan, done)
-    except OSError as error:
-        raise DevserverError(f"cannot install tools in {places.root}: {error}", path=places.root) from error
+    with locked_folder(places.root, timeout=timeout) as lock:
+        for folder in _leftovers(places.root):
+            shutil.rmtree(folder)
+        plans = plan_tools(tools, places, check=False)
+        with _workshop(places.root, account) as (work, done, alive):
+            builder = Builder(work, account, goproxy, timeout, lock, alive)
+            plans = [_made(plan, builder, done, files) if plan.build else plan for plan in plans]
+            for plan in plans:
+                _place(plan, done)
     return plans
 
 

@@ -66,6 +66,12 @@ def declared_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> l
                 expected="one tool for each name, or one for each user where all of that name have users",
                 remedy="drop one of them, or give one of them another name by the key name",
             )
+        if one.name == other.name and one.package != other.package:
+            raise DevserverError(
+                f"two packages would be called {one.name}: {one.package} and {other.package}",
+                expected="one package for each name",
+                remedy="give one of them another name by the key name",
+            )
     return tools
 
 

@@ -217,6 +217,21 @@ def test_a_name_that_does_not_resolve_is_out_of_reach(get: Get, monkeypatch: pyt
         get("http://nowhere.invalid/f")
 
 
+@pytest.mark.parametrize("url", [f"http://{'x' * 64}.invalid/f", "http://h\u00f6st..invalid/f", "http://x/\u00e4"])
+def test_a_url_that_cannot_be_asked_ends_everything(get: Get, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    with pytest.raises(DevserverError, match="cannot be asked"):
+        get(url)
+
+
+@pytest.mark.parametrize("length", ["abc", "-1"])
+def test_a_length_that_is_no_number_is_no_traceback(server, get: Get, length: str) -> None:
+    head = f"HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n"
+    server.routes["/f"] = lambda handler: handler.wfile.write(head.encode() + b"whole") and None
+    with pytest.raises(Unreachable, match="broke off"):
+        get(f"{server.url}/f")
+
+
 def test_a_server_that_speaks_no_http_is_out_of_reach(server, get: Get) -> None:
     server.routes["/f"] = lambda handler: handler.wfile.write(b"SSH-2.0-x\r\n") and None
     with pytest.raises(Unreachable):

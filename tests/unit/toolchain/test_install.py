@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import http.server
 import io
@@ -371,6 +372,14 @@ def test_a_real_folder_in_the_links_place_is_moved_aside(wish: Make, archives: p
     assert aside[f"{wanted.bin_dir}/go"].read_text() == "mine too"
     assert answer(wanted) == says("1.99.1")
     assert run(wanted)["moved_aside"] == []
+
+
+@pytest.mark.parametrize("name", ["go", "gofmt", "go1.99.1"])
+def test_the_trees_link_in_a_programs_place_is_refused(wish: Make, archives: pathlib.Path, name: str) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    with pytest.raises(DevserverError, match="has the link to a program"):
+        run(dataclasses.replace(wanted, link=f"{wanted.bin_dir}/{name}"))
+    assert not os.path.lexists(wanted.root)
 
 
 def test_a_foreign_link_is_turned_and_its_target_stays(wish: Make, archives: pathlib.Path, tmp_path) -> None:

@@ -200,6 +200,17 @@ def test_the_cache_gives_back_what_it_was_given(cache: ToolCache) -> None:
     assert cache.find("x-2") == ""
 
 
+def test_the_cache_gets_over_a_run_that_was_killed(cache: ToolCache, tmp_path: pathlib.Path) -> None:
+    def anew(path: str) -> None:
+        with open(path, "xb") as file:
+            file.write(b"one")
+
+    with cache.claimed("x-1", timeout=0):
+        (tmp_path / "cache/x-1/.incoming").write_bytes(b"half")
+        cache.store("x-1", sha256(b"one"), anew)
+    assert pathlib.Path(cache.find("x-1")).read_bytes() == b"one"
+
+
 def test_the_cache_does_not_keep_what_is_not_what_was_built(cache: ToolCache, tmp_path: pathlib.Path) -> None:
     with cache.claimed("x-1", timeout=0), pytest.raises(DevserverError, match="not what was built"):
         cache.store("x-1", sha256(b"one"), lambda path: pathlib.Path(path).write_bytes(b"two"))

@@ -126,6 +126,8 @@ def test_one_name_serves_several_users_but_nobody_gets_two() -> None:
     for users in (["bob"], []):
         with pytest.raises(DevserverError, match="both be called x"):
             declared_tools([one, dict(other, users=users)], "/go")
+    with pytest.raises(DevserverError, match="two packages would be called x"):
+        declared_tools([one, dict(other, package="example.org/x")], "/go")
 
 
 def test_a_flag_that_is_given_twice_is_refused() -> None:
