@@ -64,7 +64,7 @@ def outside(image: str) -> None:
 
 
 def inside() -> None:
-    from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import declaration_from
+    from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
     from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
     from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply
 
@@ -73,8 +73,8 @@ def inside() -> None:
         subprocess.run(["useradd", "--create-home", "--shell", shell, user], check=True)
 
     def declare(users: t.Sequence[str]) -> t.Any:
-        params = {"users": [{"name": user} for user in users], "variables": {}, "path": []}
-        return declaration_from({**params, "goroot": "/usr/local/go", "export_goroot": False})
+        standard = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+        return declaration_from({**standard, "users": [{"name": user} for user in users]})
 
     apply(declare(USERS), check=False)
     for users in (USERS[:1], USERS):

@@ -131,7 +131,7 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
         environment = {name: value for name, value in environment.items() if name not in added}
         return Probe(environment, "", seconds, noise, parts[-2].partition("\n")[0].strip())
     if done.returncode is None:
-        said = _last_words(done.stdout + done.stderr)
+        said = _last_words(done.stdout.replace(_MARK, "\n") + done.stderr)
         said = f"; it said last: {said}" if said else ""
         return Probe(None, f"{done.argv[0]} did not come to an end in time{said}", done.seconds, noise)
     why = _last_words(done.stderr) or "a start-up file may leave the shell, or put another program in its place"

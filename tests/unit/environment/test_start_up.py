@@ -9,7 +9,11 @@ import getpass
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
+    Completed,
+    run,
+    run_in_terminal,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -74,6 +78,12 @@ def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, words)
     got = probe(tmp_path, text, terminal=True, timeout=1.5)
     assert got.environment is None
     assert words in got.problem
+
+
+def test_the_probes_own_marks_are_not_what_a_start_up_said():
+    mark = PRINT_ENVIRONMENT.split()[2].rstrip(";")
+    got = probe_of(Completed(["sh"], None, f"hello\n{mark}", ""))
+    assert got.problem == "sh did not come to an end in time; it said last: hello"
 
 
 class Stub(Context):
