@@ -38,6 +38,29 @@ def test_a_go_that_it_starts_answers_the_same(seen, user):
     assert dict(variables(user), GOVERSION="go1.22.12").items() <= seen[user].go.items()
 
 
-def test_a_users_own_lines_reach_it_too(seen):
-    assert seen["bob"].environment["PATH"].startswith(f"{OWN}/opt/bob/bin:")
-    assert seen["bob"].go["GOBIN"] == "/opt/bob/bin"
+@pytest.mark.parametrize("user", DECLARED)
+def test_the_settings_say_it_too(seen, user):
+    assert variables(user).items() <= seen[user].settings.items()
+
+
+def test_a_users_own_setting_and_comment_stay(host, seen):
+    assert seen["alice"].go["GOPRIVATE"] == "example.com/alice"
+    settings = host.file("/home/alice/.vscode-server/data/Machine/settings.json")
+    assert (settings.user, settings.contains("// Mine.")) == ("alice", True)
+
+
+def test_a_users_own_lines_reach_it_and_settings_win_over_them(seen):
+    bob = seen["bob"]
+    assert bob.environment["PATH"].startswith(f"{OWN}/opt/bob/bin:")
+    assert (bob.environment["GOBIN"], bob.go["GOBIN"]) == ("/opt/bob/bin", "/home/bob/go/bin")
+    assert (bob.environment["GOSUMDB"], bob.go["GOSUMDB"]) == ("off", "off")
+
+
+def test_the_drift_report_says_what_it_really_gets(play, seen):
+    """Each value that the report has for this context, against the one that the extension host has."""
+    cells = [cell for cell in play("drift").report["cells"] if cell["context"] == "vscode_server"]
+    for user, real in seen.items():
+        told = {cell["variable"]: cell["actual"] for cell in cells if cell["user"] == user and cell["variable"] != "go"}
+        assert {"PATH", "GOSUMDB", *variables(user)} <= told.keys()
+        given = {**real.environment, **real.settings, **real.go}
+        assert dict(told, PATH=OWN + told["PATH"]) == {name: given.get(name) for name in told}
