@@ -104,8 +104,8 @@ def test_there_are_enough_of_them_and_each_context_has_one():
 @pytest.mark.parametrize("name", POISONS)
 def test_one_at_a_time(host, drift, name):
     poison = POISONS[name]
-    spoil(host, name)
     try:
+        spoil(host, name)
         report = drift(**poison.asked)
         assert findings(report) == poison.found, json.dumps(report["findings"], indent=1)
         if poison.line:
@@ -115,8 +115,8 @@ def test_one_at_a_time(host, drift, name):
 
 
 def test_all_at_once_and_what_provisioning_repairs(host, drift, play):
-    spoil(host, *TOGETHER)
     try:
+        spoil(host, *TOGETHER)
         expected = {one for name in TOGETHER for one in POISONS[name].found}
         assert findings(drift()) == expected
         repaired = play("site")
@@ -129,8 +129,8 @@ def test_all_at_once_and_what_provisioning_repairs(host, drift, play):
 
 @pytest.mark.parametrize("name", [name for name, poison in POISONS.items() if poison.managed and poison.alone])
 def test_what_is_managed_and_stands_alone_is_repaired_too(host, drift, play, name):
-    spoil(host, name)
     try:
+        spoil(host, name)
         repaired = play("site", "--tags", "environment")
         assert repaired.returncode == 0, repaired.output
         assert findings(drift()) == set()
@@ -141,8 +141,8 @@ def test_what_is_managed_and_stands_alone_is_repaired_too(host, drift, play, nam
 def test_the_environment_alone_touches_nothing_else(host, play):
     """A tool is spoilt as well, and a user's own file: neither is the environment's."""
     spoilt = ("a link to something else", "a variable in an own start-up file", "go env -w by hand")
-    spoil(host, *spoilt)
     try:
+        spoil(host, *spoilt)
         watched = "stat -c '%n %Y %Z %N' /home/bob/.profile /usr/local/bin/dlv; cat /home/bob/.profile"
         before = host.check_output(watched)
         repaired = play("site", "--tags", "environment")
@@ -156,8 +156,8 @@ def test_the_environment_alone_touches_nothing_else(host, play):
 
 @pytest.mark.parametrize(("severity", "code"), [("error", 0), ("warning", 2), ("note", 2)])
 def test_the_play_fails_from_a_severity_on(host, play, severity, code):
-    spoil(host, "a start-up that prints")
     try:
+        spoil(host, "a start-up that prints")
         told = play("drift", drift_fail_on=severity)
         assert (told.returncode, told.findings) == (code, POISONS["a start-up that prints"].found), told.output
         assert "GD701" in told.output and "/home/bob/.profile" not in told.output.partition("GD701")[0]
