@@ -154,9 +154,12 @@ START_UPS = {
     "a GOROOT that is right today": line_in(
         f"{ALICE}/.profile", "export GOROOT=/usr/local/go", {("GD210", "alice", "", "GOROOT")}
     ),
-    "no settings file": line_in(f"{ALICE}/.zshrc", "export GOENV=off", {("GD211", "alice", "", "GOENV")}),
+    "no settings file": line_in(f"{ALICE}/.zshrc", "export GOENV=off", {("GD211", "alice", "", "GOENV")}, alone=True),
     "another folder of settings": line_in(
-        f"{ALICE}/.profile", "export XDG_CONFIG_HOME=/tmp/config", {("GD211", "alice", "", "XDG_CONFIG_HOME")}
+        f"{ALICE}/.profile",
+        "export XDG_CONFIG_HOME=/tmp/config",
+        {("GD211", "alice", "", "XDG_CONFIG_HOME")},
+        alone=True,
     ),
     "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", own("GD206", "alice", BASH, "go")),
     "a function": line_in(

@@ -48,12 +48,12 @@ def drift():
 
 def spoil(host, *names):
     """Do what the poisons do; their files are saved first."""
-    for poison, name in [(POISONS[name], name) for name in names]:
-        if poison.file:
-            host.check_output(f"mkdir -p {SAVED}; [ ! -e {poison.file} ] || cp -an --parents {poison.file} {SAVED}")
+    for file in {POISONS[name].file for name in names} - {""}:
+        host.check_output(f"mkdir -p {SAVED}; [ ! -e {file} ] || cp -a --parents {file} {SAVED}")
+    for name in names:
         if name in BEFORE:
             host.check_output(f"printf {shlex.quote(GO)} | {BEFORE[name]}")
-        host.check_output(poison.do)
+        host.check_output(POISONS[name].do)
     settle(host, names)
 
 
