@@ -11,7 +11,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable, redacted
 
 # Bytes; none of the configuration files that are read here comes near, and a device or /proc/kcore is far beyond.
 _LARGEST = 8 * 1024 * 1024
@@ -96,7 +96,7 @@ class Changes:
     def add(self, what: str, before: str, after: str) -> None:
         """Note that ``what`` (a path, as a rule) goes from ``before`` to ``after``; equal states are no change."""
         if before != after:
-            shown = {"before": redacted(before), "after": redacted(after)}
+            shown = {"before": printable(redacted(before)), "after": printable(redacted(after))}
             self._diff.append(dict(shown, before_header=what, after_header=what))
 
     def __bool__(self) -> bool:

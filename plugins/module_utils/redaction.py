@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import typing as t
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 
@@ -13,6 +14,23 @@ _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 def redacted(text: str) -> str:
     """Return ``text`` with the user and password of every URL in it replaced by three asterisks."""
     return _CREDENTIALS.sub("***@", text)
+
+
+def printable(value: t.Any) -> t.Any:
+    """Return ``value``, text or a structure of it, with what is no UTF-8 written out: no result can hold that."""
+    if isinstance(value, str):
+        return _printable(value)
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _printable(text: str) -> str:
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # Half of a pair, as JSON can name it, is no byte of any file.
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def credentials(text: str) -> list[str]:

@@ -80,7 +80,7 @@ GO_SETTINGS = {
     "a toolchain that may switch": persisted(
         "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}, managed=True
     ),
-    "no checksum database, persisted": persisted("GOSUMDB=off", {("GD504", "alice", "", "GOSUMDB")}),
+    "no checksum database, persisted": persisted("GOSUMDB=off", {("GD504", "alice", "", "GOSUMDB")}, alone=True),
     "everything private, persisted": persisted("GOPRIVATE=*", {("GD504", "alice", "", "GOPRIVATE")}),
     "insecure paths, persisted": persisted("GOINSECURE=git.example.com", {("GD505", "alice", "", "GOINSECURE")}),
     "another target, persisted": persisted("GOOS=windows", {("GD604", "alice", "", "GOOS")}),

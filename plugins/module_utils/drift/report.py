@@ -16,6 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
 
@@ -31,7 +32,7 @@ def report(
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, _exact(go_version))
     found = findings(declaration, observations, matrix, tools, files_of(observations))
-    return {
+    document = {
         "schema_version": SCHEMA_VERSION,
         "host": host,
         "toolchain": {"path": os.path.realpath(declaration.goroot), "version": _installed(declaration.goroot)},
@@ -39,6 +40,8 @@ def report(
         "cells": [cell.result() for cell in matrix],
         "findings": [finding.result(host) for finding in found],
     }
+    checked: dict[str, t.Any] = printable(document)
+    return checked
 
 
 def _exact(go_version: str) -> str:

@@ -163,7 +163,7 @@ def test_fingerprints_hold_no_value_and_no_line():
 def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     user = world.declaration.users[0]
     user.variables["GOPRIVATE"] = "declared"
-    drifting = {"GOPATH": "/other", "GOPRIVATE": "https://u:secret@b.example"}
+    drifting = {"GOPATH": "/other/caf\udce9", "GOPRIVATE": "https://u:secret@b.example"}
     observations = [world(), world("bash", environment=drifting, answer=drifting), world("goenv")]
     monkeypatch.setattr(report, "observe", lambda *_args, **_more: observations)
     tool = PinnedTool(*"xxxxxx", users=["x"])
@@ -180,6 +180,8 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     assert severities == sorted(severities)
     assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values"]
     assert "secret" not in json.dumps(document)
+    # Bytes that are no UTF-8 would keep Ansible from taking the result.
+    assert "/other/caf\\xe9" in json.dumps(document, ensure_ascii=False).encode("utf-8").decode().replace("\\\\", "\\")
     assert "***@a.example" in json.dumps(document)
 
 

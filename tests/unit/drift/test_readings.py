@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount, mount_of, mounts, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import extension_hosts
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,6 +51,23 @@ def test_every_mount_point_survives_its_escapes(point: str) -> None:
     point = "/" + point.lstrip("/")
     escaped = "".join(f"\\{ord(one):03o}" if one in " \t\n\\" else one for one in point)
     assert parse(f"1 2 0:1 / {escaped} rw - ext4 x rw\n") == [Mount(point, "ext4", frozenset({"rw"}))]
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(st.characters(exclude_categories=())),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_whatever_was_read_can_be_told(value: object) -> None:
+    json.dumps(printable(value), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("café", "café"), ("caf\udce9", "caf\\xe9"), ("half \ud800", "half \\ud800")]
+)
+def test_what_is_no_utf8_is_written_out(text: str, told: str) -> None:
+    assert printable({"a": [text]}) == {"a": [told]}
 
 
 def test_the_mounts_of_this_machine_hold_the_root() -> None:
