@@ -89,12 +89,8 @@ def _server(host, user: str, token: str) -> t.Iterator[None]:
 
 @contextlib.contextmanager
 def _browser(url: str, profile: pathlib.Path) -> t.Iterator[None]:
-    with subprocess.Popen(
-        [*BROWSER, f"--user-data-dir={profile}", url],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as process:
+    # A process group, for its many processes; what they print is shown where a test fails.
+    with subprocess.Popen([*BROWSER, f"--user-data-dir={profile}", url], start_new_session=True) as process:
         try:
             yield
         finally:
