@@ -390,16 +390,18 @@ NEWER = f"{ALICE}/newer"
 def setting(line: str, found: Found, **more: t.Any) -> Poison:
     """Return the poison that is the one setting of alice's VS Code server."""
     text = f"  {line} // mine"
-    return Poison(f"printf '%s\\n' '{{' '{text}' '}}' > {MACHINE}", found, MACHINE, text, **more)
+    do = f"printf '%s\\n' '{{' '{text}' '}}' > {MACHINE} && chown alice: {MACHINE}"
+    return Poison(do, found, MACHINE, text, **more)
 
 
 def working_on(*workspaces: str) -> t.Mapping[str, t.Any]:
     return {"users": [{"name": "alice", "workspaces": list(workspaces)}]}
 
 
+# Where there is a file of settings, provisioning renders the declaration into it, which mends what start-up files do.
 EDITORS = {
     "a setting that nobody knows": setting(
-        '"go.delvePath": "/x"', {("GD801", "alice", "vscode_server", "go.delvePath")}
+        '"go.delvePath": "/x"', {("GD801", "alice", "vscode_server", "go.delvePath")}, alone=True
     ),
     "a deprecated setting": setting(
         '"go.logging.level": "off"', {("GD802", "alice", "vscode_server", "go.logging.level")}, alone=True
