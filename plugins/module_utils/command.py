@@ -75,12 +75,11 @@ def run(
 
     ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
     """
-    options: dict[str, t.Any] = {"env": dict(env), "cwd": cwd, "pass_fds": pass_fds}
     # Files, not pipes: a daemon that the command leaves behind would hold a pipe open, and the reader with it.
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         start = time.monotonic()
-        options.update(stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, start_new_session=True)
-        process = _start(argv, account, **options)
+        streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
+        process = _start(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
         returncode = _returncode(process, start + timeout)
         seconds = time.monotonic() - start
         with contextlib.suppress(ProcessLookupError):

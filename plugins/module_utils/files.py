@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import hashlib
 import os
+import shutil
 import stat
 import tempfile
 import typing as t
@@ -14,19 +18,24 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable, redacted
 
 # Bytes; none of the configuration files that are read here comes near, and a device or /proc/kcore is far beyond.
-_LARGEST = 8 * 1024 * 1024
+LARGEST = 8 * 1024 * 1024
+
+_CHUNK = 1 << 20
 
 
-def read_text(path: str) -> str | None:
-    """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip."""
+def read_text(path: str, *, largest: int = LARGEST) -> str | None:
+    """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip.
+
+    Raises DevserverError for what is no regular file, has more than ``largest`` bytes or cannot be read.
+    """
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_at_once) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST:
+            if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
                 raise DevserverError(
-                    f"{path} is not a regular file of less than {_LARGEST} bytes", remedy="move it away", path=path
+                    f"{path} is not a regular file of at most {largest} bytes", remedy="move it away", path=path
                 )
-            return file.read(_LARGEST)
+            return file.read(largest)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -52,7 +61,8 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
         if keep and os.path.exists(target):
             status = os.stat(target)
             mode, uid, gid, owned = status.st_mode & 0o7777, status.st_uid, status.st_gid, True
-        _replace(target, text.encode("utf-8", "surrogateescape"), mode, (uid, gid) if owned else None)
+        with replacing(target, mode=mode, owner=(uid, gid) if owned else None) as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise DevserverError(
             f"cannot write {path}: {error.strerror}",
@@ -61,21 +71,29 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
         ) from error
 
 
-def _replace(target: str, content: bytes, mode: int, owner: tuple[int, int] | None) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
+@contextlib.contextmanager
+def replacing(
+    path: str, *, mode: int, owner: tuple[int, int] | None = None, folder: str = ""
+) -> t.Iterator[t.BinaryIO]:
+    """Yield a new file that takes the place of ``path`` in one step, durably; where that fails, nothing has changed.
+
+    ``owner`` is a uid and a gid. Until then the file lies in ``folder``, on the same filesystem; by default beside it.
+    """
+    beside = os.path.dirname(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder or beside)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             if owner:
                 os.fchown(file.fileno(), *owner)
             os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
-    sync_directory(os.path.dirname(target))
+    sync_directory(beside)
 
 
 def sync_directory(path: str) -> None:
@@ -85,6 +103,34 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_filesystem(path: str) -> None:
+    """Make all that was written to the filesystem of ``path`` durable, which beats syncing thousands of files."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of_file(path: str) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb", buffering=0) as file:
+        for chunk in iter(lambda: file.read(_CHUNK), b""):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def remove(path: str) -> None:
+    """Remove whatever is at ``path``, without following a link."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    else:
+        os.unlink(path)
 
 
 class Changes:

@@ -20,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.modules
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.workshop import Workshop
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once, sha256_of_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform, this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import (
@@ -37,7 +37,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build im
     wanted_info,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import digest_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 
 
@@ -99,7 +98,7 @@ class Contents:
             self._take("extension", name, path, f"VS Code extension {name}")
 
     def _take(self, kind: str, name: str, path: str, what: str, platform: str = "") -> None:
-        place, digest = f"{FOLDERS[kind]}/{name}", digest_of(path)
+        place, digest = f"{FOLDERS[kind]}/{name}", sha256_of_file(path)
         self.add(Entry(place, os.path.getsize(path), digest, kind, what, platform), path)
 
     def _fetched(self, release: Release) -> tuple[str, bool]:
@@ -144,7 +143,7 @@ class Contents:
         if difference:
             raise DevserverError(f"what was built as {tool} for {platform.archive} is not that: {difference}")
         what = f"{tool} for {platform.archive}, built by {go.version}"
-        self._take("tool", f"{key}/{digest_of(binary)}", binary, what, platform.archive)
+        self._take("tool", f"{key}/{sha256_of_file(binary)}", binary, what, platform.archive)
 
     def _modules(self, goal: Goal) -> None:
         go = installed_go(self._trees[goal.default])

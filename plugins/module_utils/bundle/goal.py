@@ -11,6 +11,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import FOLDERS, is_inside
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.workspace import Workspace, read_workspace
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import sha256_of_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import (
     Platform,
     platform_named,
@@ -18,7 +19,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.plat
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import Release
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import digest_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import known_good, reservation
 
@@ -65,7 +65,7 @@ class Goal(t.NamedTuple):
             ],
             "tools": [_tool_input(tool, go) for tool, go in self.tools],
             "workspaces": [workspace.inputs() for workspace in self.workspaces],
-            "extensions": {name: digest_of(path) for name, path in self.extensions.items()},
+            "extensions": {name: sha256_of_file(path) for name, path in self.extensions.items()},
         }
 
 

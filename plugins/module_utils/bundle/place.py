@@ -24,11 +24,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifes
     parse,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
+    Changes,
+    read_text,
+    remove,
+    sha256_of_file,
+    sync_filesystem,
+    write_text,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.store import remove, sync_filesystem
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import digest_of
 
 _JOURNAL = ".journal"
 _INCOMING = ".incoming-"
@@ -164,7 +169,7 @@ def _is_there(root: str, entry: Entry, known: t.Mapping[str, str]) -> bool:
     if not own or status.st_size != entry.size:
         return False
     # Files are placed with the time zero: another one shows that somebody wrote to it.
-    return (known.get(entry.path) == entry.sha256 and status.st_mtime_ns == 0) or digest_of(path) == entry.sha256
+    return (known.get(entry.path) == entry.sha256 and status.st_mtime_ns == 0) or sha256_of_file(path) == entry.sha256
 
 
 def _note(root: str, missing: t.Sequence[Entry], surplus: t.Sequence[str], changes: Changes) -> None:

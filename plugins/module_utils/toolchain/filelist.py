@@ -14,10 +14,10 @@ import os
 import stat
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import sha256_of_file
+
 # How many names of each kind a result shows.
 SHOWN = 20
-
-_CHUNK = 1 << 20
 
 # By path relative to the tree: type and mode in octal, a blank, the SHA-256 in hex.
 Files = t.Dict[str, str]
@@ -90,11 +90,7 @@ def _entry(path: str) -> str:
         return link_entry(os.readlink(path))
     if not stat.S_ISREG(status.st_mode):
         return f"{status.st_mode:o} -"
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(chunk)
-    return file_entry(stat.S_IMODE(status.st_mode), digest.hexdigest())
+    return file_entry(stat.S_IMODE(status.st_mode), sha256_of_file(path))
 
 
 def compare(recorded: Files, found: Files) -> Differences:

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, remove, sync_filesystem
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Differences, digest_of, dump
@@ -31,8 +31,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.stor
     Staged,
     Store,
     fault,
-    remove,
-    sync_filesystem,
 )
 
 

@@ -10,17 +10,15 @@ after it, so a kill at any moment leaves a tree that is whole, or one that the n
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import re
-import shutil
 import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, sync_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, remove, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import (
     Differences,
@@ -177,22 +175,3 @@ def version_named(tree: str) -> str | None:
         return match.group(1) if match and order(match.group(1)) else None
     except (DevserverError, ValueError):
         return None
-
-
-def sync_filesystem(path: str) -> None:
-    """Make all that was written to the filesystem of ``path`` durable, which beats syncing thousands of files."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        if libc.syncfs(descriptor) != 0:
-            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
-    finally:
-        os.close(descriptor)
-
-
-def remove(path: str) -> None:
-    """Remove whatever is at ``path``, without following a link."""
-    if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
-    else:
-        os.unlink(path)

@@ -7,27 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
 import os
 import re
 import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import sync_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import sha256_of_file, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _INCOMING = ".incoming"
-
-
-def digest_of(path: str) -> str:
-    """Return the SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1024 * 1024), b""):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def default_folder(environ: t.Mapping[str, str]) -> str:
@@ -67,7 +57,7 @@ class ToolCache:
         for path in sorted(glob.glob(os.path.join(glob.escape(self._path(key)), "*"))):
             # Who claims the build may just be replacing a file that is damaged.
             with contextlib.suppress(FileNotFoundError):
-                if _DIGEST.match(os.path.basename(path)) and digest_of(path) == os.path.basename(path):
+                if _DIGEST.match(os.path.basename(path)) and sha256_of_file(path) == os.path.basename(path):
                     return path
         return ""
 
@@ -85,7 +75,7 @@ class ToolCache:
             os.unlink(incoming)  # Of a run that was killed.
         try:
             fetch(incoming)
-            if digest_of(incoming) != digest:
+            if sha256_of_file(incoming) != digest:
                 raise DevserverError("what came is not what was built", expected=f"a file with the SHA-256 {digest}")
             with open(incoming, "rb") as file:
                 os.fchmod(file.fileno(), 0o600)

@@ -23,6 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
     Changes,
     open_at_once,
+    sha256_of_file,
     sync_directory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
@@ -33,7 +34,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build im
     installed_go,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import digest_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import (
     Places,
@@ -214,16 +214,16 @@ def _made(plan: Plan, builder: Builder, done: str, files: t.Mapping[str, t.Mappi
             remedy="look at what differs in built",
             built=plan.wanted.described(info).splitlines(),
         )
-    return plan._replace(info=info, source="copied" if given else "built", digest=digest_of(binary))
+    return plan._replace(info=info, source="copied" if given else "built", digest=sha256_of_file(binary))
 
 
 def _receive(path: str, digest: str, destination: str) -> None:
     descriptor = open_at_once(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as source:
         copy_binary(source, destination)
-    if digest_of(destination) != digest:
+    if sha256_of_file(destination) != digest:
         raise DevserverError(
-            f"the copy of a tool that came to {path} is damaged: its SHA-256 is {digest_of(destination)}",
+            f"the copy of a tool that came to {path} is damaged: its SHA-256 is {sha256_of_file(destination)}",
             expected=digest,
             remedy="run again",
         )
