@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
 import re
 import tarfile
@@ -128,6 +129,9 @@ class _Forward:
         return self._position
 
     def seek(self, position: int) -> None:
+        """Read on to ``position``, or to the end; raise io.UnsupportedOperation for one that has passed."""
+        if position < self._position:
+            raise io.UnsupportedOperation(f"cannot go back from byte {self._position} to {position}")
         while self._position < position and self.read(min(position - self._position, _CHUNK)):
             pass
 

@@ -91,9 +91,12 @@ def _copy_file(path: str, destination: str) -> Copied:
             return _copy(file, destination)
     except (FileNotFoundError, NotADirectoryError):
         raise Unreachable("there is no such file") from None
-    except PermissionError as error:
+    except (PermissionError, IsADirectoryError) as error:
         raise DevserverError(
-            f"cannot read {path}: {error.strerror}", remedy="make it readable for who installs", path=path
+            f"cannot read {path}: {error.strerror}",
+            expected="the archive itself",
+            remedy="put it there, readable for who installs",
+            path=path,
         ) from error
 
 

@@ -14,7 +14,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, remove, sync_filesystem
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Differences, digest_of, dump
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
@@ -25,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sour
     checked_bases,
     obtain,
     offers,
+    unpack,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.store import (
     Receipt,
@@ -238,10 +238,7 @@ def _stage(release: Release, candidates: t.Sequence[Offer], folder: str, timeout
     archive, tree = os.path.join(folder, "archive"), os.path.join(folder, "tree")
     obtained = obtain(release, candidates, archive, timeout=timeout)
     os.mkdir(tree)
-    if obtained.offer.digest.startswith("h1:"):
-        files = unpack_zip(archive, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
-    else:
-        files = unpack_tar(archive, tree)
+    files = unpack(release, obtained.offer, archive, tree)
     os.unlink(archive)
     _refuse_fault(tree, release, obtained.offer)
     text = dump(files)

@@ -11,8 +11,10 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.dirhash import h1_of_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.fetch import Unreachable, fetch
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Files
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import Pin
 
@@ -46,6 +48,11 @@ class Offer(t.NamedTuple):
     source: str
     location: str
     digest: str
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is a toolchain module, and not an archive."""
+        return self.digest.startswith("h1:")
 
 
 class Obtained(t.NamedTuple):
@@ -129,7 +136,7 @@ def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *,
 
 
 def _check(offer: Offer, path: str, actual: str) -> None:
-    if offer.digest.startswith("h1:"):
+    if offer.is_module:
         try:
             actual = h1_of_zip(path)
         except ValueError as error:
@@ -145,3 +152,10 @@ def _check(offer: Offer, path: str, actual: str) -> None:
             expected_digest=offer.digest,
             actual_digest=actual,
         )
+
+
+def unpack(release: Release, offer: Offer, path: str, tree: str) -> Files:
+    """Unpack what was obtained by ``offer`` to ``path`` into the folder ``tree``; return the list of its files."""
+    if offer.is_module:
+        return unpack_zip(path, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
+    return unpack_tar(path, tree)

@@ -18,7 +18,11 @@ import zipfile
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import (
+    _Forward,
+    unpack_tar,
+    unpack_zip,
+)
 
 PREFIX = "golang.org/toolchain@v0.0.1-go1.99.1.linux-amd64"
 
@@ -216,3 +220,13 @@ def test_a_sparse_file_is_refused(box: Box, tmp_path: pathlib.Path, form: str) -
     with pytest.raises(DevserverError, match="neither a file, a folder nor a link") as caught:
         unpack_tar(str(box.archive), str(box.tree))
     assert caught.value.details["entry"] == "go/holes"
+
+
+def test_a_stream_goes_on_and_says_where_it_cannot_go_back() -> None:
+    stream = _Forward(io.BytesIO(b"0123456789"))
+    stream.seek(4)
+    assert (stream.tell(), stream.read(2)) == (4, b"45")
+    with pytest.raises(io.UnsupportedOperation, match="byte 6 to 5"):
+        stream.seek(5)
+    stream.seek(20)
+    assert stream.tell() == 10

@@ -264,6 +264,11 @@ def test_a_pipe_in_a_files_place_does_not_hold_up(tmp_path: pathlib.Path, get: G
         get(str(tmp_path / "f"))
 
 
+def test_a_folder_in_a_files_place_is_named(tmp_path: pathlib.Path, get: Get) -> None:
+    with pytest.raises(DevserverError, match=f"cannot read {tmp_path}: Is a directory"):
+        get(str(tmp_path))
+
+
 def test_a_disk_that_cannot_take_it_is_not_the_sources_fault(server, tmp_path: pathlib.Path) -> None:
     server.routes["/f"] = BODY
     with pytest.raises(OSError, match="No space"):
