@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import io
 import os
 import shutil
 import tarfile
-import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import (
@@ -21,14 +21,19 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifes
     parse,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once, sync_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import LARGEST, open_at_once, replacing
+from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 
 _CHUNK = 1 << 20
-# Bytes; a manifest of twenty thousand files is smaller, and read_text takes no more.
-_LARGEST = 8 << 20
+_COPY_AGAIN = "copy the bundle again from where it was made; nothing was changed"
+
+
+def scratch_of(path: str) -> tuple[str, str]:
+    """Return the folder and the prefix of the scratch folders that the bundle ``path`` is written in."""
+    return os.path.dirname(path), f".{os.path.basename(path)}.writing-"
 
 
 def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str, str]) -> None:
@@ -36,30 +41,25 @@ def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str,
 
     The same content gives the same bytes: sorted names, no times, no owners.
     """
-    if len(manifest) > _LARGEST:
+    # Hosts keep it as a file, which they read by read_text.
+    if len(manifest) > LARGEST:
         raise DevserverError(
             f"the manifest of the bundle would have {len(manifest)} bytes",
-            expected=f"no more than {_LARGEST}, which is enough for twenty thousand files",
+            expected=f"no more than {LARGEST}, which is enough for twenty thousand files",
             remedy="make a bundle for fewer workspaces",
         )
     heads = {MANIFEST: manifest, **({SIGNATURE: signature} if signature else {})}
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=os.path.dirname(path))
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
-                for name, text in heads.items():
-                    content = text.encode()
-                    archive.addfile(_member(name, len(content)), io.BytesIO(content))
-                for name in sorted(files):
-                    _add(archive, name, files[name])
-            os.fchmod(file.fileno(), 0o644)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    sync_directory(os.path.dirname(path))
+    with scratch_folder(*scratch_of(path)) as scratch, replacing(path, mode=0o644, folder=scratch.path) as file:
+        _pack(file, heads, files)
+
+
+def _pack(file: t.BinaryIO, heads: t.Mapping[str, str], files: t.Mapping[str, str]) -> None:
+    with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, text in heads.items():
+            content = text.encode()
+            archive.addfile(_member(name, len(content)), io.BytesIO(content))
+        for name in sorted(files):
+            _add(archive, name, files[name])
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:
@@ -74,10 +74,19 @@ def _add(archive: tarfile.TarFile, name: str, path: str) -> None:
 
 
 class Files:
-    """Files in an open tar; whatever is read of them has been held against its manifest's entry."""
+    """Files in an open tar; whatever is read of them has been held against its manifest's entry.
 
-    def __init__(self, archive: tarfile.TarFile) -> None:
+    ``remedy`` is what to do where one is not what it should be.
+    """
+
+    def __init__(self, archive: tarfile.TarFile, remedy: str) -> None:
         self._archive = archive
+        self._remedy = remedy
+
+    @functools.cached_property
+    def _members(self) -> dict[str, tarfile.TarInfo]:
+        # TarFile's own look-up goes through all of them each time.
+        return {member.name: member for member in self._archive.getmembers()}
 
     def verify(self, entry: Entry) -> None:
         """Read a file; raise DevserverError where it is not the one that the manifest lists."""
@@ -97,17 +106,21 @@ class Files:
 
     @contextlib.contextmanager
     def _content(self, entry: Entry) -> t.Iterator[_Hashed]:
-        try:
-            member = self._archive.getmember(entry.path)
-            source = self._archive.extractfile(member) if member.isreg() and member.size == entry.size else None
-        except KeyError:
-            source = None
-        if source is None:
-            raise _differs(entry, "there is no such file of this size in it")
-        hashed = _Hashed(source)
+        member = self._members.get(entry.path)
+        if member is None or not member.isreg() or member.size != entry.size:
+            raise self._differs(entry, "there is no such file of this size in it")
+        hashed = _Hashed(t.cast("t.IO[bytes]", self._archive.extractfile(member)))
         yield hashed
         if hashed.hexdigest() != entry.sha256:
-            raise _differs(entry, f"its SHA-256 is {hashed.hexdigest()}")
+            raise self._differs(entry, f"its SHA-256 is {hashed.hexdigest()}")
+
+    def _differs(self, entry: Entry, reason: str) -> DevserverError:
+        return DevserverError(
+            f"{entry.path} in the bundle is not what its manifest lists: {reason}",
+            expected=f"{entry.size} bytes with the SHA-256 {entry.sha256}",
+            remedy=self._remedy,
+            path=entry.path,
+        )
 
 
 class _Hashed:
@@ -124,15 +137,6 @@ class _Hashed:
 
     def hexdigest(self) -> str:
         return self._digest.hexdigest()
-
-
-def _differs(entry: Entry, reason: str) -> DevserverError:
-    return DevserverError(
-        f"{entry.path} in the bundle is not what its manifest lists: {reason}",
-        expected=f"{entry.size} bytes with the SHA-256 {entry.sha256}",
-        remedy="copy the bundle again from where it was made; nothing was changed",
-        path=entry.path,
-    )
 
 
 class Bundle(t.NamedTuple):
@@ -158,7 +162,7 @@ def open_bundle(path: str) -> t.Iterator[Bundle]:
             if not text:
                 raise tarfile.ReadError(f"its first member is not {MANIFEST}")
             signature = _head(archive, archive.next(), SIGNATURE)
-            yield Bundle(text, signature, parse(text), Files(archive))
+            yield Bundle(text, signature, parse(text), Files(archive, _COPY_AGAIN))
     except (tarfile.TarError, UnicodeDecodeError) as error:
         raise _unreadable(path, str(error)) from error
 
@@ -184,12 +188,12 @@ def open_files(path: str) -> t.Iterator[Files]:
     """Give the files of a tar without a manifest of its own; raise DevserverError where it cannot be read."""
     try:
         with open(path, "rb", opener=open_at_once) as file, tarfile.open(fileobj=file, mode="r:") as archive:
-            yield Files(archive)
+            yield Files(archive, "run again; nothing was changed")
     except tarfile.TarError as error:
         raise DevserverError(f"what came of the bundle cannot be read: {error}", remedy="run again") from error
 
 
 def _head(archive: tarfile.TarFile, member: tarfile.TarInfo | None, name: str) -> str:
-    if member is None or member.name != name or not member.isreg() or member.size > _LARGEST:
+    if member is None or member.name != name or not member.isreg() or member.size > LARGEST:
         return ""
     return t.cast("t.IO[bytes]", archive.extractfile(member)).read().decode("utf-8")

@@ -9,7 +9,7 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.goal import Goal
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import FOLDERS, Entry
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.modules import (
@@ -18,16 +18,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.modules
     downloaded,
     version_lists,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.workshop import Workshop
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once, sha256_of_file
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform, this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import (
+    Offer,
     Release,
     checked_bases,
     obtain,
     offers,
+    unpack,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.store import fault
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
@@ -38,6 +38,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build im
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.workshop import Workshop
 
 
 class Means(t.NamedTuple):
@@ -63,19 +64,19 @@ def check_sources(goal: Goal, means: Means) -> None:
 class Contents:
     """The ``entries`` of a bundle that is being made, and by their paths the ``files`` that hold what they say."""
 
-    def __init__(self, shop: Workshop, account: Account | None, means: Means) -> None:
+    def __init__(self, workshop: Workshop, means: Means) -> None:
         self.entries: list[Entry] = []
         self.files: dict[str, str] = {}
-        self._shop = shop
+        self._workshop = workshop
         self._means = means
         self._trees: dict[str, str] = {}
         self._count = 0
-        self._builder = Builder(shop.work, account, means.goproxy, means.build_timeout, shop.lock, shop.alive)
+        self._builder = Builder(workshop, means.goproxy, means.build_timeout, "tools_timeout (build_timeout)")
 
     def new_file(self) -> str:
         """Return a path that nothing is at yet."""
         self._count += 1
-        return os.path.join(self._shop.done, str(self._count))
+        return os.path.join(self._workshop.done, str(self._count))
 
     def add(self, entry: Entry, path: str) -> None:
         """Take the file at ``path`` as what ``entry`` says."""
@@ -101,28 +102,25 @@ class Contents:
         place, digest = f"{FOLDERS[kind]}/{name}", sha256_of_file(path)
         self.add(Entry(place, os.path.getsize(path), digest, kind, what, platform), path)
 
-    def _fetched(self, release: Release) -> tuple[str, bool]:
-        """Return the path of a toolchain's file, and whether that is the module."""
+    def _fetched(self, release: Release) -> tuple[str, Offer]:
+        """Return the path of a toolchain's file, and what that was offered as."""
         path = self.new_file()
         candidates = offers(release, self._means.order, checked_bases(self._means.bases))
-        obtained = obtain(release, candidates, path, timeout=self._means.timeout)
-        return path, obtained.offer.digest.startswith("h1:")
+        return path, obtain(release, candidates, path, timeout=self._means.timeout).offer
 
-    def _toolchain(self, release: Release) -> tuple[str, bool]:
-        path, module = self._fetched(release)
+    def _toolchain(self, release: Release) -> tuple[str, Offer]:
+        path, offer = self._fetched(release)
         what = f"Go {release.version} for {release.platform.archive}"
-        name = release.module_name if module else release.archive_name
+        name = release.module_name if offer.is_module else release.archive_name
         self._take("toolchain", name, path, what, release.platform.archive)
-        return path, module
+        return path, offer
 
-    def _unpacked(self, release: Release, path: str, module: bool) -> str:
+    def _unpacked(self, release: Release, path: str, offer: Offer) -> str:
         """Return the tree of a toolchain that runs here."""
-        tree = os.path.join(self._shop.trees, release.version)
-        os.mkdir(tree)
-        if module:
-            unpack_zip(path, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
-        else:
-            unpack_tar(path, tree)
+        # The account runs it, and cannot change it there.
+        tree = os.path.join(self._workshop.top, f"go{release.version}")
+        os.mkdir(tree, 0o755)
+        unpack(release, offer, path, tree)
         reason = fault(tree, release.version, release.platform)
         if reason:
             raise DevserverError(
@@ -160,7 +158,7 @@ class Contents:
 
     def _module(self, module: Module) -> None:
         path = self.new_file()
-        with acting_as(self._builder.account):
+        with acting_as(self._workshop.account):
             descriptor = open_at_once(module.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as source, open(path, "xb") as file:
             shutil.copyfileobj(source, file)

@@ -13,6 +13,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import (
     open_bundle,
+    scratch_of,
     write_bundle,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.contents import Contents, Means, check_sources
@@ -22,10 +23,18 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifes
     Manifest,
     digest_of_text,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import sign, signed_by_key
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.workshop import workshop
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import check_key, sign, signed_by_key
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
+from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import (
+    abandoned,
+    remove_abandoned,
+    scratch_folder,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.workshop import open_workshop
+
+# Of the folder that it is made in.
+_PREFIX = "go-bundle-making-"
 
 
 class Place(t.NamedTuple):
@@ -63,15 +72,27 @@ def make_bundle(goal: Goal, place: Place, means: Means, *, check: bool) -> dict[
         # What is signed was made by that run: nobody vouches for what lies here without a signature.
         changes.add(f"{place.file}: signature", "none, or by another key\n", f"by {place.signing_key}\n")
     manifest, sha256 = former.manifest, former.sha256
-    if changes:
-        check_sources(goal, means)
+    wanted = bool(changes)
+    for rest in abandoned(*scratch_of(place.file)):
+        changes.add(rest, "left by an interrupted run\n", "")
+    if wanted:
+        _check_means(goal, place, means)
     if changes and not check:
         try:
-            manifest, sha256 = _write(goal, place, means, inputs)
+            remove_abandoned(*scratch_of(place.file))
+            if wanted:
+                manifest, sha256 = _write(goal, place, means, inputs)
         except OSError as error:
             raise _unusable(error, place) from error
-    current = manifest if not (changes and check) else None
+    current = manifest if not (wanted and check) else None
     return dict(changes.result(), **_result(current, sha256, place))
+
+
+def _check_means(goal: Goal, place: Place, means: Means) -> None:
+    """Raise DevserverError for what can be seen to fail before all the downloads and builds."""
+    check_sources(goal, means)
+    if place.signing_key:
+        check_key(place.signing_key)
 
 
 def _check_places(place: Place) -> None:
@@ -97,10 +118,10 @@ def _look(place: Place) -> _Former:
         with open_bundle(place.file) as bundle:
             for entry in bundle.manifest.files:
                 bundle.files.verify(entry)
-            signed = not place.signing_key or signed_by_key(bundle.text, bundle.signature, place.signing_key)
-            return _Former(bundle.manifest, bundle.sha256, signed, _lines(bundle.manifest.inputs))
     except DevserverError:
         return _Former(None, "", False, "not a whole bundle\n")
+    signed = not place.signing_key or signed_by_key(bundle.text, bundle.signature, place.signing_key)
+    return _Former(bundle.manifest, bundle.sha256, signed, _lines(bundle.manifest.inputs))
 
 
 def _lines(inputs: t.Mapping[str, t.Any]) -> str:
@@ -111,8 +132,10 @@ def _write(goal: Goal, place: Place, means: Means, inputs: dict[str, t.Any]) -> 
     """Write the bundle; return its manifest and digest."""
     account = find_account(place.build_user) if os.geteuid() == 0 else None
     os.umask(0o022)  # The account has to read the Go that it runs.
-    with workshop(place.work_dir or tempfile.gettempdir(), account) as shop:
-        contents = Contents(shop, account, means)
+    with scratch_folder(place.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_workshop(
+        scratch.path, account, scratch.lock
+    ) as workshop:
+        contents = Contents(workshop, means)
         contents.collect(goal)
         manifest = Manifest(inputs, contents.entries)
         text = manifest.text()

@@ -84,6 +84,8 @@ def _entry(given: t.Mapping[str, t.Any]) -> Entry:
         raise ValueError(f"{entry.path!r} has a value of the wrong type")
     if not is_inside(entry.path) or entry.path.split("/")[0] != FOLDERS.get(entry.kind):
         raise ValueError(f"{entry.path!r} is no place for a file of the kind {entry.kind!r}")
+    if entry.kind == "tool" and entry.path.count("/") != 2:
+        raise ValueError(f"{entry.path!r} is not tools/, the name of a build, / and the SHA-256 of its file")
     if not _SHA256.match(entry.sha256):
         raise ValueError(f"{entry.path!r} has the SHA-256 {entry.sha256!r}")
     return entry

@@ -16,7 +16,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
     Builder,
     Go,
-    explained,
     last_words,
 )
 
@@ -36,8 +35,8 @@ class Module(t.NamedTuple):
 
 def download(workspace: Workspace, name: str, builder: Builder, go: Go) -> None:
     """Download what a workspace needs, by a copy of its files called ``name``; go holds it against their sums."""
-    copy = os.path.join(builder.folder, "workspaces", name)
-    with acting_as(builder.account):
+    copy = os.path.join(builder.workshop.work, "workspaces", name)
+    with acting_as(builder.workshop.account):
         for path, text in workspace.files.items():
             _write(copy + path, text)
     work = any(os.path.join(workspace.folder, "go.work") == path for path in workspace.files)
@@ -56,7 +55,7 @@ def _go(builder: Builder, go: Go, arguments: t.Sequence[str], folder: str, copy:
     done = builder.run(go, arguments, cwd=copy + folder, GOMODCACHE=_cache(builder), GOFLAGS="-modcacherw")
     if not done.ok:
         said = redacted(done.stderr.replace(copy, "").strip())
-        what, remedy = explained(said) if done.returncode is not None else ("it took too long", "raise build_timeout")
+        what, remedy = builder.explained(done, said)
         raise DevserverError(
             f"cannot download the modules of {folder} by {go.version}: {what}{last_words(said)}",
             expected="a workspace that builds, whose go.sum holds for what bundle_goproxy (goproxy) serves",
@@ -70,13 +69,13 @@ def _go(builder: Builder, go: Go, arguments: t.Sequence[str], folder: str, copy:
 
 def _cache(builder: Builder) -> str:
     # Not that of the tools, whose modules are of no use to the workspaces.
-    return os.path.join(builder.folder, "modules")
+    return os.path.join(builder.workshop.work, "modules")
 
 
 def downloaded(builder: Builder) -> list[Module]:
     """Return the files of all modules that were downloaded, sorted by name."""
     top = os.path.join(_cache(builder), "cache", "download")
-    with acting_as(builder.account):
+    with acting_as(builder.workshop.account):
         paths = [os.path.join(folder, file) for folder, _folders, files in os.walk(top) for file in files]
     names = {os.path.relpath(path, top): path for path in paths}
     found = ((name, _SERVED.match(name)) for name in sorted(names))

@@ -25,6 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifes
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
+    LARGEST,
     Changes,
     read_text,
     remove,
@@ -147,7 +148,8 @@ def _listed(receipt: str | None) -> dict[str, str]:
 def _journaled(root: str) -> list[str]:
     """Return what an interrupted run may have left in the bundle's folders; nothing where none was interrupted."""
     try:
-        paths = json.loads(read_text(os.path.join(root, _JOURNAL)) or "[]")
+        # It lists what is in two manifests and what the journal before it did.
+        paths = json.loads(read_text(os.path.join(root, _JOURNAL), largest=4 * LARGEST) or "[]")
     except ValueError:
         return []
     return [path for path in paths if isinstance(path, str) and is_inside(path)] if isinstance(paths, list) else []
@@ -205,6 +207,11 @@ def _carry_out(wish: Wish, entries: t.Sequence[Entry], plan: _Plan, delivered: s
 
 def _staged(missing: t.Sequence[Entry], delivered: str, stage: str) -> dict[str, str]:
     """Write what was delivered into the folder ``stage``; return the files there by the paths that they are for."""
+    if not delivered:
+        raise DevserverError(
+            f"{missing[0].path} went missing after the host had been asked what it lacks of the bundle",
+            remedy="run again; nothing was changed",
+        )
     staged = {}
     with open_files(delivered) as files:
         for number, entry in enumerate(missing):

@@ -13,8 +13,18 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 
+
+class _Refused(DevserverError):
+    """A signature that does not count."""
+
+
 # What a signature is for, so that one of the same key for something else does not count.
 NAMESPACE = "gopherops.devserver.bundle"
+
+
+def check_key(key: str) -> None:
+    """Raise DevserverError where the key in the file ``key`` cannot sign."""
+    sign("", key)
 
 
 def sign(text: str, key: str) -> str:
@@ -53,11 +63,15 @@ def signer(text: str, signature: str, allowed_signers: str) -> str:
 
 
 def signed_by_key(text: str, signature: str, key: str) -> bool:
-    """Say whether ``signature`` is one of ``text`` by the key in the file ``key``."""
+    """Say whether ``signature`` is one of ``text`` by the key in the file ``key``.
+
+    Raises DevserverError where that cannot be found out.
+    """
     with tempfile.TemporaryDirectory(prefix="go-bundle-") as folder:
+        allowed = _written(folder, "allowed", f"self {_public(key)}\n")
         try:
-            return bool(signer(text, signature, _written(folder, "allowed", f"self {_public(key)}\n")))
-        except DevserverError:
+            return bool(signer(text, signature, allowed))
+        except _Refused:
             return False
 
 
@@ -70,7 +84,7 @@ def _public(key: str) -> str:
 
 
 def _refused(reason: str, allowed_signers: str) -> DevserverError:
-    return DevserverError(
+    return _Refused(
         f"the bundle is not signed off: {reason}",
         expected=f"a signature of its manifest by one of {allowed_signers}, for the namespace {NAMESPACE}",
         remedy="get the bundle from who signs it, or add that key to bundle_allowed_signers (allowed_signers)",

@@ -14,7 +14,7 @@ import stat
 import types
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.go_command imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import Tool
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.workshop import Workshop
 
 # Runs "$2" and what follows. Its whole process group ends when nobody writes to the pipe "$1" any more, because the
 # module was killed. For a moment the watcher opens the pipe for writing too: otherwise it might wait there for ever.
@@ -137,79 +138,7 @@ def build_key(wanted: Wanted) -> str:
     return re.sub(r"[^\w.+-]+", "_", "-".join([*parts, digest]))
 
 
-class Builder(t.NamedTuple):
-    """Where and how tools are built: ``folder`` is empty and belongs to ``account``; all builds share its caches.
-
-    ``timeout``, in seconds, is for each build. ``lock`` is a descriptor that go keeps open while it runs. ``alive`` is
-    a named pipe that ``account`` may open, and this process alone keeps open for writing: go ends when it does.
-    """
-
-    folder: str
-    account: Account | None
-    goproxy: str
-    timeout: float
-    lock: int
-    alive: str
-
-    def build(self, tool: Tool, go: Go, destination: str) -> None:
-        """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""
-        place = os.path.join(self.folder, "bin", os.path.basename(destination))
-        # go has a folder for each foreign platform below GOPATH, and refuses to install for one into GOBIN.
-        where = dict(go.platform, GOPATH=place) if go.cross else {"GOBIN": place}
-        options = ["-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), *tool.flags]
-        done = self.run(go, ["install", *options, str(tool)], CGO_ENABLED=str(int(tool.cgo)), **where)
-        if not done.ok:
-            raise _failure(tool, go, done, self.timeout)
-        with acting_as(self.account):
-            descriptor = open_at_once(_executable(place), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as source:
-            copy_binary(source, destination)
-
-    def run(self, go: Go, arguments: t.Sequence[str], *, cwd: str = "", **variables: str) -> Completed:
-        """Run ``go`` with ``arguments`` in the environment of a build, changed by ``variables``, and return its end."""
-        argv = [go.command, *arguments]
-        done = run(
-            ["/bin/sh", "-c", _WATCHED, "sh", self.alive, *argv],
-            env=dict(self._environment(go), **variables),
-            cwd=cwd or self.folder,
-            account=self.account,
-            timeout=self.timeout,
-            pass_fds=[self.lock],
-        )
-        return done._replace(argv=argv)
-
-    def _environment(self, go: Go) -> dict[str, str]:
-        env = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
-        folders = {"GOPATH": "gopath", "GOMODCACHE": "mod", "GOCACHE": "cache", "HOME": "", "TMPDIR": ""}
-        env.update({name: os.path.join(self.folder, folder) for name, folder in folders.items()})
-        env.update(
-            PATH=os.path.join(go.goroot, "bin") + ":" + SYSTEM_PATH,
-            LC_ALL="C",
-            GOENV="off",
-            GOFLAGS="",
-            GOTOOLCHAIN="local",
-            GO111MODULE="on",
-        )
-        return dict(env, GOPROXY=self.goproxy) if self.goproxy else env
-
-
-def _executable(place: str) -> str:
-    """Return the one file that ``go install`` has put somewhere below the folder ``place``."""
-    return next(os.path.join(folder, file) for folder, _folders, files in os.walk(place) for file in files)
-
-
-def copy_binary(source: t.BinaryIO, destination: str) -> None:
-    """Copy an open file to the new file ``destination``, for all to execute; raise DevserverError for no file."""
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        raise DevserverError(f"what was built for {destination} is no regular file")
-    with open(destination, "xb") as file:
-        shutil.copyfileobj(source, file, 1024 * 1024)
-        os.fchmod(file.fileno(), 0o755)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-# What go says, what that means ({} for what it captures), and what to do.
+# What go says, what that means ({} for what it captures), and what to do ({folder} is where the workshop lies).
 _CAUSES = (
     (
         r"requires go >= ([\w.]+)",
@@ -237,7 +166,7 @@ _CAUSES = (
         "there is no such version, or the proxy does not give it out",
         "see which ones there are by go list -m -versions, and correct the pin or goproxy",
     ),
-    (r"no space left on device", "the disk is full", "make room where root is, a build needs about 1 GB"),
+    (r"no space left on device", "the disk is full", "make room in {folder}, a build needs about 1 GB"),
     (r"C compiler .* not found", "it is declared with cgo and there is no C compiler", "install gcc, or drop cgo"),
     (
         r"^# [\w./-]+$",
@@ -247,31 +176,96 @@ _CAUSES = (
 )
 
 
-def _failure(tool: Tool, go: Go, done: Completed, timeout: float) -> DevserverError:
-    """Return the error for a build that failed, in terms of what the play declares."""
-    said = redacted(done.stderr.strip())
-    what, remedy = explained(said)
-    if done.returncode is None:
-        what, remedy = (
-            f"it took longer than {timeout:g} seconds",
-            "raise tools_timeout (timeout), or see what the host is busy with",
+class Builder(t.NamedTuple):
+    """Where and how tools are built: all builds share the caches in the ``workshop``, which is empty at first.
+
+    ``timeout``, in seconds, is for each build; ``limit`` is how the user calls it.
+    """
+
+    workshop: Workshop
+    goproxy: str
+    timeout: float
+    limit: str = "tools_timeout (timeout)"
+
+    def build(self, tool: Tool, go: Go, destination: str) -> None:
+        """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""
+        place = os.path.join(self.workshop.work, "bin", os.path.basename(destination))
+        # go has a folder for each foreign platform below GOPATH, and refuses to install for one into GOBIN.
+        where = dict(go.platform, GOPATH=place) if go.cross else {"GOBIN": place}
+        options = ["-trimpath", "-modcacherw", "-tags=" + ",".join(tool.tags), *tool.flags]
+        done = self.run(go, ["install", *options, str(tool)], CGO_ENABLED=str(int(tool.cgo)), **where)
+        if not done.ok:
+            raise self._failure(tool, go, done)
+        with acting_as(self.workshop.account):
+            descriptor = open_at_once(_executable(place), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as source:
+            copy_binary(source, destination)
+
+    def run(self, go: Go, arguments: t.Sequence[str], *, cwd: str = "", **variables: str) -> Completed:
+        """Run ``go`` with ``arguments`` in the environment of a build, changed by ``variables``, and return its end."""
+        argv = [go.command, *arguments]
+        done = run(
+            ["/bin/sh", "-c", _WATCHED, "sh", self.workshop.alive, *argv],
+            env=dict(self._environment(go), **variables),
+            cwd=cwd or self.workshop.work,
+            account=self.workshop.account,
+            timeout=self.timeout,
+            pass_fds=[self.workshop.lock],
         )
-    return DevserverError(
-        f"cannot build {tool} with {go.version} of {tool.goroot}: {what}{last_words(said)}",
-        remedy=remedy,
-        cmd=list(done.argv),
-        rc=done.returncode,
-        stderr=said,
-    )
+        return done._replace(argv=argv)
+
+    def explained(self, done: Completed, said: str) -> tuple[str, str]:
+        """Return what it means that ``done`` failed with the words ``said``, and what to do."""
+        if done.returncode is None:
+            what = f"it took longer than {self.timeout:g} seconds"
+            return what, f"raise {self.limit}, or see what the host is busy with"
+        for pattern, meaning, advice in _CAUSES:
+            match = re.search(pattern, said, re.MULTILINE)
+            if match:
+                return meaning.format(*match.groups()), advice.format(folder=os.path.dirname(self.workshop.top))
+        return "go failed", "see the message of go, and run the command by hand"
+
+    def _failure(self, tool: Tool, go: Go, done: Completed) -> DevserverError:
+        """Return the error for a build that failed, in terms of what the play declares."""
+        said = redacted(done.stderr.strip())
+        what, remedy = self.explained(done, said)
+        return DevserverError(
+            f"cannot build {tool} with {go.version} of {tool.goroot}: {what}{last_words(said)}",
+            remedy=remedy,
+            cmd=list(done.argv),
+            rc=done.returncode,
+            stderr=said,
+        )
+
+    def _environment(self, go: Go) -> dict[str, str]:
+        env = {name: os.environ[name] for name in _KEPT if os.environ.get(name)}
+        folders = {"GOPATH": "gopath", "GOMODCACHE": "mod", "GOCACHE": "cache", "HOME": "", "TMPDIR": ""}
+        env.update({name: os.path.join(self.workshop.work, folder) for name, folder in folders.items()})
+        env.update(
+            PATH=os.path.join(go.goroot, "bin") + ":" + SYSTEM_PATH,
+            LC_ALL="C",
+            GOENV="off",
+            GOFLAGS="",
+            GOTOOLCHAIN="local",
+            GO111MODULE="on",
+        )
+        return dict(env, GOPROXY=self.goproxy) if self.goproxy else env
 
 
-def explained(said: str) -> tuple[str, str]:
-    """Return what it means that go failed with these words, and what to do."""
-    for pattern, meaning, advice in _CAUSES:
-        match = re.search(pattern, said, re.MULTILINE)
-        if match:
-            return meaning.format(*match.groups()), advice
-    return "go failed", "see the message of go, and run the command by hand"
+def _executable(place: str) -> str:
+    """Return the one file that ``go install`` has put somewhere below the folder ``place``."""
+    return next(os.path.join(folder, file) for folder, _folders, files in os.walk(place) for file in files)
+
+
+def copy_binary(source: t.BinaryIO, destination: str) -> None:
+    """Copy an open file to the new file ``destination``, for all to execute; raise DevserverError for no file."""
+    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
+        raise DevserverError(f"what was built for {destination} is no regular file")
+    with open(destination, "xb") as file:
+        shutil.copyfileobj(source, file, 1024 * 1024)
+        os.fchmod(file.fileno(), 0o755)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def last_words(said: str) -> str:

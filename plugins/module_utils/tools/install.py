@@ -15,10 +15,7 @@ import shutil
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import (
-    Account,
-    find_account,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
     Changes,
@@ -41,6 +38,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan imp
     plan_tools,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.workshop import open_workshop
 
 _WORKSHOP = ".build-"
 
@@ -152,11 +150,11 @@ def _install(
         for folder in _leftovers(places.root):
             shutil.rmtree(folder)
         plans = plan_tools(tools, places, check=False)
-        with _workshop(places.root, account) as (work, done, alive):
-            builder = Builder(work, account, goproxy, timeout, lock, alive)
-            plans = [_made(plan, builder, done, files) if plan.build else plan for plan in plans]
+        with _temporary(places.root) as top, open_workshop(top, account, lock) as workshop:
+            builder = Builder(workshop, goproxy, timeout)
+            plans = [_made(plan, builder, files) if plan.build else plan for plan in plans]
             for plan in plans:
-                _place(plan, done)
+                _place(plan, workshop.done)
     return plans
 
 
@@ -166,41 +164,17 @@ def _leftovers(root: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def _workshop(root: str, account: Account | None) -> t.Iterator[tuple[str, str, str]]:
-    """Yield a folder of ``account`` to build in, one of this process for what is built, and a pipe; remove them then.
-
-    The pipe has a name that ``account`` can open, and this process alone keeps it open for writing.
-    """
+def _temporary(root: str) -> t.Iterator[str]:
     top = tempfile.mkdtemp(prefix=_WORKSHOP, dir=root)
     try:
-        work, done, alive = (os.path.join(top, name) for name in ("work", "done", "alive"))
-        os.mkdir(work, 0o700)
-        os.mkdir(done, 0o700)
-        os.mkfifo(alive, 0o600)
-        if account:
-            # The account gets through to its own folder, and nobody else does.
-            os.chown(top, -1, account.gid)
-            os.chmod(top, 0o710)
-            os.chown(work, account.uid, account.gid)
-            os.chown(alive, account.uid, account.gid)
-        with _kept_open(alive):
-            yield work, done, alive
+        yield top
     finally:
         shutil.rmtree(top)
 
 
-@contextlib.contextmanager
-def _kept_open(pipe: str) -> t.Iterator[None]:
-    descriptor = os.open(pipe, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _made(plan: Plan, builder: Builder, done: str, files: t.Mapping[str, t.Mapping[str, str]]) -> Plan:
-    """Copy the tool, or build it, into the folder ``done``; return the plan with what the binary says about itself."""
-    binary, given = _finished(plan, done), files.get(build_key(plan.wanted))
+def _made(plan: Plan, builder: Builder, files: t.Mapping[str, t.Mapping[str, str]]) -> Plan:
+    """Copy the tool, or build it, into the workshop; return the plan with what the binary says about itself."""
+    binary, given = _finished(plan, builder.workshop.done), files.get(build_key(plan.wanted))
     if given and not os.path.exists(binary):
         _receive(given["path"], given["sha256"], binary)
     elif not os.path.exists(binary):

@@ -11,8 +11,9 @@ import tarfile
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle, write_bundle
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import LARGEST, read_text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -120,3 +121,31 @@ def test_what_is_no_bundle_is_named(tmp_path: pathlib.Path, content: bytes) -> N
     path.write_bytes(content)
     with pytest.raises(DevserverError, match=str(path)):
         contents(path, tmp_path / "out")
+
+
+def test_a_manifest_that_no_host_would_read_is_refused(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "bundle.tar"
+    (tmp_path / "manifest").write_text("x" * LARGEST)
+    assert read_text(str(tmp_path / "manifest")) == "x" * LARGEST
+    with pytest.raises(DevserverError, match="fewer workspaces"):
+        write_bundle(str(path), "x" * (LARGEST + 1), "", {})
+    assert not path.exists()
+
+
+def test_what_a_killed_run_had_written_goes_with_the_next(packed: t.Any, tmp_path: pathlib.Path) -> None:
+    rest = tmp_path / ".bundle.tar.writing-killed"
+    rest.mkdir()
+    (rest / "lock").touch()
+    (rest / "content").write_text("x" * 1000)
+    path = packed(FILES)
+    assert not rest.exists()
+    assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
+    assert (path.stat().st_mode & 0o7777) == 0o644
+
+
+def test_what_cannot_be_written_leaves_the_former_bundle_alone(packed: t.Any, tmp_path: pathlib.Path) -> None:
+    path = packed(FILES)
+    before = (path.read_bytes(), sorted(tmp_path.iterdir()))
+    with pytest.raises(FileNotFoundError):
+        write_bundle(str(path), "{}", "", {"modules/x": str(tmp_path / "nowhere")})
+    assert (path.read_bytes(), sorted(tmp_path.iterdir())) == before

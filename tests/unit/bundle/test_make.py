@@ -15,7 +15,10 @@ import time
 import typing as t
 
 import pytest
+import yaml
+from ansible_collections.gopherops.devserver.plugins.modules import go_bundle
 
+COLLECTION = pathlib.Path(go_bundle.__file__).parents[2]
 TOOL = {"package": "example.com/tool", "version": "v1.0.0"}
 
 
@@ -201,6 +204,38 @@ def test_what_a_killed_run_left_is_removed_and_what_another_uses_is_not(site: t.
         assert site.make(tools=[], workspaces=[])["changed"]
         assert list(site.work.iterdir()) == [used]
         other.communicate(b"\n")
+
+
+def test_a_bundle_that_a_killed_run_was_writing_is_removed(supplied: t.Any) -> None:
+    before = supplied.file.read_bytes()
+    rest = supplied.folder / ".bundle.tar.writing-killed"
+    rest.mkdir()
+    (rest / "lock").touch()
+    (rest / ".bundle.tar.x").write_text("half of it")
+    planned = supplied.make(check=True, goproxy="off")
+    assert [one["before_header"] for one in planned["diff"]] == [str(rest)]
+    assert rest.exists()
+    done = supplied.make(goproxy="off")
+    assert (done["changed"], done["diff"], rest.exists()) == (True, planned["diff"], False)
+    assert (done["manifest_sha256"], done["contents"]) == (planned["manifest_sha256"], planned["contents"])
+    assert supplied.file.read_bytes() == before
+    assert not supplied.make(goproxy="off")["changed"]
+
+
+@pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
+def test_a_key_that_cannot_sign_shows_before_anything_is_fetched(
+    site: t.Any, tmp_path: pathlib.Path, check: bool
+) -> None:
+    key = tmp_path / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
+    shutil.rmtree(site.folder / "archives")
+    result = site.make(check=check, signing_key=str(key))
+    assert f"cannot be signed by {key}" in result["msg"]
+
+
+def test_the_role_hands_on_every_option() -> None:
+    (task,) = yaml.safe_load((COLLECTION / "roles/bundle/tasks/make.yml").read_text())
+    assert sorted(task["gopherops.devserver.go_bundle"]) == sorted(go_bundle.ARGUMENT_SPEC)
 
 
 def test_what_is_signed_was_made_by_that_run(supplied: t.Any, tmp_path: pathlib.Path) -> None:

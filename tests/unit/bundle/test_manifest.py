@@ -54,6 +54,10 @@ BAD = {
     },
     **{f"size {size!r}": text(dict(GOOD, size=size)) for size in (-1, "7", 7.0, True)},
     **{f"sha256 {digest!r}": text(dict(GOOD, sha256=digest)) for digest in ("", "x" * 64, "0" * 63, "0" * 64 + "\n")},
+    **{
+        f"tool {path!r}": text(dict(GOOD, kind="tool", path=path))
+        for path in ("tools/x", "tools/x/y/z", "modules/x/" + "0" * 64)
+    },
     "an unknown kind": text(dict(GOOD, kind="x")),
 }
 

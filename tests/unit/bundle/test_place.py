@@ -169,6 +169,28 @@ def test_what_came_damaged_is_not_placed(host: Host, packed: t.Any) -> None:
     assert not host.place(OLD).changes
 
 
+def test_what_went_missing_after_the_host_was_asked_is_for_the_next_run(host: Host, packed: t.Any) -> None:
+    host.place(OLD)
+    with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
+        wish = Wish(str(host.root), bundle.text, HERE, False)
+    fewer = dict(list(NEW.items())[:-1])
+    for delivered in ("", str(packed(fewer, "fewer.tar"))):
+        with pytest.raises(DevserverError, match="To mend it: run again"):
+            place_bundle(wish, delivered, ask=False, check=False)
+        assert host.files() == here(OLD)
+    assert not host.place(OLD).changes
+
+
+def test_the_journal_of_large_bundles_is_read(host: Host) -> None:
+    host.place(OLD)
+    surplus = host.root / "extensions/former.vsix"
+    surplus.touch()
+    paths = ["extensions/former.vsix", *(f"modules/{'x' * 200}{number}" for number in range(50_000))]
+    (host.root / ".journal").write_text(json.dumps(paths))
+    assert host.place(OLD).changes
+    assert not surplus.exists()
+
+
 @pytest.mark.parametrize("content", ["x", "[", '["../../etc/passwd", 5]', '{"a": 1}', '["/etc/passwd"]'])
 def test_a_journal_cannot_lead_out(host: Host, content: str) -> None:
     host.place(OLD)

@@ -76,6 +76,13 @@ def test_a_signature_for_another_use_of_the_same_key_does_not_count(keys: pathli
         signer(TEXT, (tmp_path / "text.sig").read_text(), allowed(keys))
 
 
+def test_without_ssh_keygen_nothing_is_said_of_a_signature(keys: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    signature = sign(TEXT, str(keys / "own"))
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(DevserverError, match="cannot run ssh-keygen"):
+        signed_by_key(TEXT, signature, str(keys / "own.pub"))
+
+
 def test_whether_a_key_signed_shows_by_either_half(keys: pathlib.Path) -> None:
     signature = sign(TEXT, str(keys / "own"))
     assert signed_by_key(TEXT, signature, str(keys / "own"))

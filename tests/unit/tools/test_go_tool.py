@@ -393,6 +393,7 @@ def test_a_build_that_hangs_ends_at_its_time_limit(host: Host) -> None:
     with silent_server() as (url, _arrived):
         result = host.run(HELLO, goproxy=url, timeout=2)
     assert "longer than 2 seconds" in result["msg"]
+    assert "raise tools_timeout (timeout)" in result["msg"]
     assert host.files() == []
 
 
