@@ -99,7 +99,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         return result
 
     def _fill_cache(self, bundle: Bundle) -> list[str]:
-        """Put the bundle's tools into the controller's cache; return the builds that were not there yet."""
+        """Put the bundle's tools into the controller's cache; return the builds that this host's task put there."""
         tools = bundle.manifest.of_kind("tool")
         if not tools:
             return []
@@ -111,8 +111,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         if os.path.basename(cache.find(key)) == digest:
             return False
         with cache.claimed(key, timeout=_PATIENCE):
-            if os.path.basename(cache.find(key)) != digest:
-                cache.store(key, digest, lambda path: bundle.files.extract(tool, path))
+            # Another host's task may have put it there while this one waited.
+            if os.path.basename(cache.find(key)) == digest:
+                return False
+            cache.store(key, digest, lambda path: bundle.files.extract(tool, path))
         return True
 
     def _deliver(self, bundle: Bundle, wanted: t.Sequence[Entry]) -> _Result:

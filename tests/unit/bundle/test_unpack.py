@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
 import pathlib
 import subprocess
 import sys
+import time
 import typing as t
 
 import pytest
@@ -18,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import sign
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import ToolCache
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 CALLBACK = """
@@ -113,7 +117,7 @@ def test_hosts_get_the_bundle_and_the_cache_its_tools(controller: Controller, pa
         assert done["a"]["manifest_sha256"] == opened.sha256
     assert controller.placed("a") == controller.placed("b") == expected
     assert (controller.cache / KEY / hashlib.sha256(TOOL).hexdigest()).read_bytes() == TOOL
-    assert any(KEY in result["cached"] for result in done.values())
+    assert [KEY] in [result["cached"] for result in done.values()]
     assert controller.leftovers() == []
 
 
@@ -136,6 +140,32 @@ def test_a_tool_of_the_cache_that_is_damaged_or_another_is_replaced(controller: 
     path.rename(folder / hashlib.sha256(b"other").hexdigest()).write_bytes(b"other")
     assert controller.play("a", bundle)["a"]["cached"] == [KEY]
     assert [found.read_bytes() for found in folder.glob("[0-9a-f]*")] == [TOOL]
+
+
+def waiting_for(path: pathlib.Path) -> bool:
+    """Say whether another process has the file open."""
+    for link in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        # What has ended since, or is not to be looked into.
+        with contextlib.suppress(OSError):
+            if link.parts[2] != str(os.getpid()) and os.readlink(link) == str(path):
+                return True
+    return False
+
+
+def test_who_waited_for_another_to_cache_a_tool_does_not_do_it_again(controller: Controller, packed: t.Any) -> None:
+    bundle = packed(FILES)
+    cache = ToolCache(str(controller.cache))
+    digest = hashlib.sha256(TOOL).hexdigest()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        with cache.claimed(KEY, timeout=0):
+            play = pool.submit(controller.play, "a", bundle)
+            while not waiting_for(controller.cache / KEY / ".lock"):
+                assert not play.done(), play.result()
+                time.sleep(0.1)
+            cache.store(KEY, digest, lambda path: pathlib.Path(path).write_bytes(TOOL))
+            stored = (controller.cache / KEY / digest).stat().st_ino
+        assert play.result()["a"]["cached"] == []
+    assert (controller.cache / KEY / digest).stat().st_ino == stored
 
 
 def flipped(bundle: pathlib.Path, content: bytes) -> None:
