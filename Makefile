@@ -4,7 +4,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 HOST ?=
 
 # Handed on as data: what a caller gives must not be read by the shell.
-export HOST
+export HOST VERSION SOURCES
 export PYTHONDONTWRITEBYTECODE = 1
 export PYTHONUNBUFFERED = 1
 
@@ -15,4 +15,4 @@ COMMANDS := help devserver test lint sanity units molecule bench clean requireme
 $(COMMANDS):
 	@test -n "$(PYTHON)" || { echo 'No Python 3.11 or later found. Install python3, or name one: make $@ PYTHON=/path/to/python3.11' >&2; exit 1; }
 	@"$(PYTHON)" -m dev $@ $(if $(and $(HOST),$(filter devserver,$@)),--host "$$HOST") \
-		$(if $(filter release-pins,$@),--version '$(VERSION)' $(if $(filter undefined,$(origin SOURCES)),,--sources '$(SOURCES)'))
+		$(if $(filter release-pins,$@),--version "$$VERSION" $(if $(filter undefined,$(origin SOURCES)),,--sources "$$SOURCES"))

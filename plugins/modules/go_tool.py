@@ -106,6 +106,12 @@ options:
       - It must be there, except in check mode.
     type: path
     default: /usr/local/go
+  go_version:
+    description:
+      - The version of the Go at O(goroot) when its own task has run, which in check mode has installed nothing.
+      - Of use in check mode only. Empty means the version that is there.
+    type: str
+    default: ""
   goproxy:
     description:
       - Where modules come from, as in Go's variable E(GOPROXY). Empty means Go's own default.
@@ -239,6 +245,8 @@ tools:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import exact
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import Delivery, install_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
@@ -250,6 +258,7 @@ ARGUMENT_SPEC = {
     "bin_dir": {"type": "path", "default": "/usr/local/bin"},
     "user_bin_dir": {"type": "str", "default": "go/bin"},
     "goroot": {"type": "path", "default": "/usr/local/go"},
+    "go_version": {"type": "str", "default": ""},
     "goproxy": {"type": "str", "default": ""},
     "build_user": {"type": "str", "default": "nobody"},
     "delivery": {"type": "str", "choices": ["copy", "build"], "default": "copy"},
@@ -274,6 +283,7 @@ def main() -> None:
             timeout=params["timeout"],
             check=module.check_mode,
             delivery=Delivery(**params["_delivery"] or {}),
+            coming={params["goroot"]: exact(params["go_version"], this_platform().archive)},
         )
     except DevserverError as error:
         module.fail_json(**error.result())

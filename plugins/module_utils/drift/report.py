@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.files import r
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import exact
 
 SCHEMA_VERSION = 1
 _SEVERITIES = ("error", "warning", "note")
@@ -30,7 +30,7 @@ def report(
 ) -> dict[str, t.Any]:
     """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host."""
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
-    matrix = cells(declaration, observations, _exact(go_version))
+    matrix = cells(declaration, observations, exact(go_version, this_platform().archive))
     found = findings(declaration, observations, matrix, tools, files_of(observations))
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -42,14 +42,6 @@ def report(
     }
     checked: dict[str, t.Any] = printable(document)
     return checked
-
-
-def _exact(go_version: str) -> str:
-    """Return the version that a play means: a minor one is what go_toolchain makes of it."""
-    if go_version.count(".") != 1:
-        return go_version
-    platform = this_platform().archive
-    return resolve(go_version, releases(platform, {}), platform)
 
 
 def summary(document: t.Mapping[str, t.Any]) -> list[str]:

@@ -90,7 +90,8 @@ def _digest(whose: str, digest: t.Any) -> dict[str, str]:
 def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
     """Return the exact version that ``requested`` means: itself, or the newest known patch of a minor version.
 
-    Raises DevserverError for a version without any pin.
+    A patch whose archive is not pinned is taken only where that is true of all: few sources could deliver it. Raises
+    DevserverError for a version without any pin.
     """
     wanted = parse_version(requested)
     matching = [version for version in known if parse_version(version)[: len(wanted)] == wanted]
@@ -100,7 +101,12 @@ def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
             expected=f"a version of the manifest (the newest is {_newest(known) or 'none'}) or a checksum of your own",
             remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to toolchain_checksums (checksums)',
         )
-    return _newest(matching)
+    return _newest([version for version in matching if known[version].sha256] or matching)
+
+
+def exact(requested: str, platform: str) -> str:
+    """Return what the manifest makes of a minor version; another, and nothing, is returned as it is."""
+    return resolve(requested, releases(platform, {}), platform) if requested.count(".") == 1 else requested
 
 
 def _newest(versions: t.Iterable[str]) -> str:

@@ -68,16 +68,19 @@ def _in_file(
     for requirement in wanted:
         version, line = requirement.version, requirement.line
         if not _met(requirement, offered):
-            remedy = f"add Go {version} to toolchain_versions, or {_alternative(requirement)}"
+            remedy = _remedy(requirement)
             yield _entry(requirement.directive, path, line, version, offered, remedy)
         elif requirement.directive == "version-file" and minimum and _below(version, minimum):
             yield _entry("minimum", path, line, minimum, offered, f"ask for Go {minimum} or later")
 
 
-def _alternative(requirement: Requirement) -> str:
+def _remedy(requirement: Requirement) -> str:
+    version = requirement.version
     if requirement.directive == "version-file":
-        return "ask for a version that is installed"
-    return "make it or a later version toolchain_default"
+        return f"add Go {version} to toolchain_versions, or ask for a version that is installed"
+    if version.count(".") == 1:  # No toolchain is called so, which go could switch to.
+        return f"make Go {version} or a later version toolchain_default"
+    return f"add Go {version} to toolchain_versions, or make it or a later version toolchain_default"
 
 
 def _met(requirement: Requirement, offered: Offered) -> bool:

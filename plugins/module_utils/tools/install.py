@@ -71,15 +71,17 @@ def install_tools(
     timeout: float,
     check: bool,
     delivery: Delivery,
+    coming: t.Mapping[str, str],
 ) -> Outcome:
     """Make every tool present and linked.
 
-    ``timeout``, in seconds, is for each build, and for the wait for another run. All tools are built before the first
+    ``timeout``, in seconds, is for each build, and for the wait for another run. ``coming`` is for check mode: which
+    version of Go, by goroot, the run itself would meet. All tools are built before the first
     is placed: where one fails, DevserverError is raised and nothing has changed.
     """
     _check_paths(places, tools)
     try:
-        return _installed(tools, places, goproxy, build_user, timeout, check, delivery)
+        return _installed(tools, places, goproxy, build_user, timeout, check, delivery, coming)
     except OSError as error:
         raise DevserverError(
             f"cannot install tools in {places.root}: {error}", remedy="mend what it names", path=places.root
@@ -94,17 +96,21 @@ def _installed(
     timeout: float,
     check: bool,
     delivery: Delivery,
+    coming: t.Mapping[str, str],
 ) -> Outcome:
-    plans = plan_tools(tools, places, check=check)
+    plans = plan_tools(tools, places, check=check, coming=coming)
     _refuse_unfit(plans)
     wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
     if delivery.ask and not check and wanted:
         return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
+    leftovers = _leftovers(places.root)
+    if not check and (any(plan.reason for plan in plans) or leftovers):
+        plans, leftovers = _install(
+            tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout, files=delivery.files
+        )
     changes = Changes()
-    for folder in _leftovers(places.root):
+    for folder in leftovers:
         changes.add(folder, "left by an interrupted run\n", "")
-    if not check and (any(plan.reason for plan in plans) or changes):
-        plans = _install(tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout, files=delivery.files)
     for plan in plans:
         plan.note(changes)
     return Outcome(changes, [plan.result(check=check) for plan in plans], [], _built_to_share(plans))
@@ -142,12 +148,13 @@ def _install(
     build_user: str,
     timeout: float,
     files: t.Mapping[str, t.Mapping[str, str]],
-) -> list[Plan]:
-    """Plan again and carry it out, alone; return what was done."""
+) -> tuple[list[Plan], list[str]]:
+    """Plan again and carry it out, alone; return what was done, and what of killed runs was removed."""
     account = find_account(build_user) if os.geteuid() == 0 else None
     os.umask(0o022)  # What every user must reach would not be reachable under a stricter one.
     with locked_folder(places.root, timeout=timeout) as lock:
-        for folder in _leftovers(places.root):
+        leftovers = _leftovers(places.root)
+        for folder in leftovers:
             shutil.rmtree(folder)
         plans = plan_tools(tools, places, check=False)
         with _temporary(places.root) as top, open_workshop(top, account, lock) as workshop:
@@ -155,7 +162,7 @@ def _install(
             plans = [_made(plan, builder, files) if plan.build else plan for plan in plans]
             for plan in plans:
                 _place(plan, workshop.done)
-    return plans
+    return plans, leftovers
 
 
 def _leftovers(root: str) -> list[str]:

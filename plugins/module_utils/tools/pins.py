@@ -15,6 +15,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_go
 # What Go calls a canonical version; pseudo-versions are pre-releases in form.
 _EXACT = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+incompatible)?\Z")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)+(/[A-Za-z0-9_~+-][A-Za-z0-9._~+-]*)*\Z")
+# The links that the role toolchain makes.
+_GOS_OWN = re.compile(r"(go|gofmt|go\d[\d.]*)\Z")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
 _TAG = re.compile(r"[A-Za-z0-9_.]+\Z")
 _FLAG = re.compile(r"-(ldflags|gcflags|asmflags)=[^\x00-\x1f\x7f]+\Z")
@@ -96,6 +98,10 @@ def _tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:
     name = entry.get("name") or executable_name(package)
     tags, flags = entry.get("tags") or [], entry.get("flags") or []
     _match(_NAME, name, f"the name of {package}", "a file name of letters, digits and . _ + -")
+    if _GOS_OWN.match(name):
+        raise DevserverError(
+            f"{package} would be called {name}, which is a link to a toolchain", remedy="give it another name"
+        )
     for tag in tags:
         _match(_TAG, tag, f"a build tag of {package}", "letters, digits, _ and .")
     for flag in flags:

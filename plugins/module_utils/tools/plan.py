@@ -14,6 +14,7 @@ import os
 import re
 import stat
 import typing as t
+from types import MappingProxyType
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
@@ -101,14 +102,24 @@ class Plan(t.NamedTuple):
         }
 
 
-def plan_tools(tools: t.Sequence[Tool], places: Places, *, check: bool) -> list[Plan]:
+def plan_tools(
+    tools: t.Sequence[Tool], places: Places, *, check: bool, coming: t.Mapping[str, str] = MappingProxyType({})
+) -> list[Plan]:
     """Return what is to be done for each of ``tools``; raise DevserverError for what cannot be done on this host.
 
     A Go that is missing is an error, except where ``check``: the run that really installs it would have come before.
+    ``coming`` says which version that is, by goroot.
     """
     roots = {tool.goroot for tool in tools}
-    known = {goroot: None if check and not has_go(goroot) else installed_go(goroot) for goroot in roots}
+    known = {goroot: _go(goroot, coming.get(goroot, "")) if check else installed_go(goroot) for goroot in roots}
     return [_plan(tool, places, known[tool.goroot]) for tool in tools]
+
+
+def _go(goroot: str, coming: str) -> Go | None:
+    there = installed_go(goroot) if has_go(goroot) else None
+    if not coming or (there and there.version == f"go{coming}"):
+        return there
+    return Go(goroot, f"go{coming}", there.platform if there else {})
 
 
 def _plan(declared: Tool, places: Places, go: Go | None) -> Plan:

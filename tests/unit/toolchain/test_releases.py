@@ -58,6 +58,15 @@ def test_a_minor_version_is_its_newest_patch_by_number_not_by_letter() -> None:
     assert resolve("1.22", known, "linux-amd64") == "1.22.12"
 
 
+def test_a_minor_version_is_one_that_most_sources_can_deliver() -> None:
+    known = {"1.22.12": Pin(SHA), "1.22.13": Pin(h1="h1:x"), "1.23.1": Pin(h1="h1:x")}
+    assert [resolve(text, known, "linux-amd64") for text in ("1.22", "1.22.13", "1.23")] == [
+        "1.22.12",
+        "1.22.13",
+        "1.23.1",
+    ]
+
+
 def test_a_patch_is_never_taken_for_a_longer_one() -> None:
     known = {version: Pin(SHA) for version in ("1.22.12", "1.22.10")}
     with pytest.raises(DevserverError, match=r"no checksum is known for Go 1\.22\.1 on linux-amd64"):

@@ -119,6 +119,15 @@ def test_a_link_is_restored_without_a_build(provisioned: Host, harm: t.Callable[
     assert os.readlink(provisioned.bin / "hello") == only(result)["path"]
 
 
+def test_check_mode_judges_by_the_go_that_will_be(provisioned: Host) -> None:
+    planned = provisioned.run(HELLO, check=True, go_version="1.99.1")
+    assert outcome(planned) == (True, "would_install", "built by another Go")
+    assert only(planned)["path"].endswith("-go1.99.1/hello")
+    refused = provisioned.run({"name": "gopls", "version": "v0.16.2"}, check=True, go_version="1.26.1")
+    assert "gopls" in refused["msg"] and "1.26.1" in refused["msg"]
+    assert not provisioned.run(HELLO, go_version="1.99.1")["changed"]
+
+
 def test_a_file_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
     link = provisioned.bin / "hello"
     link.unlink()
@@ -412,9 +421,9 @@ def test_leftovers_go_even_where_nothing_is_to_be_built(provisioned: Host) -> No
     rest = provisioned.root / ".build-killed/work/mod"
     rest.mkdir(parents=True)
     rest.chmod(0o500)
-    assert outcome(provisioned.run(HELLO, check=True)) == (False, "present", "")
+    assert outcome(provisioned.run(HELLO, check=True)) == (True, "present", "")
     assert provisioned.leftovers()
-    assert outcome(provisioned.run(HELLO)) == (False, "present", "")
+    assert outcome(provisioned.run(HELLO)) == (True, "present", "")
     assert provisioned.leftovers() == []
 
 

@@ -119,6 +119,12 @@ def test_two_tools_of_one_name_are_refused_until_one_gets_another() -> None:
     assert [tool.name for tool in declared_tools([one, dict(two, name="y")], "/go")] == ["x", "y"]
 
 
+@pytest.mark.parametrize("name", ["go", "gofmt", "go1.22.12"])
+def test_the_names_of_a_toolchains_links_are_refused(name: str) -> None:
+    with pytest.raises(DevserverError, match="a link to a toolchain"):
+        declared_tools([{"package": "example.com/x", "version": "v1.0.0", "name": name}], "/go")
+
+
 def test_one_name_serves_several_users_but_nobody_gets_two() -> None:
     one = {"package": "example.com/x", "version": "v1.0.0", "users": ["alice", "bob"]}
     other = dict(one, version="v1.1.0", users=["carol"])

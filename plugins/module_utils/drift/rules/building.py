@@ -109,9 +109,8 @@ def _declared(variable: str, value: str) -> dict[str, t.Any]:
 
 
 def _workspaces(scene: Scene, user: UserEnvironment) -> t.Iterator[Finding]:
-    workspaces: t.Sequence[str] = getattr(user, "workspaces", ())
     with acting_as(user.account):
-        found = mismatches(workspaces, _offered(scene.declaration.goroot), None) if workspaces else []
+        found = mismatches(user.workspaces, _offered(scene.declaration.goroot), None) if user.workspaces else []
     for entry in found:
         source = Source("file", entry["file"], entry["line"])
         wanted = f"asks for Go {entry['required']} ({entry['cause']})" if entry["required"] else entry["cause"]
