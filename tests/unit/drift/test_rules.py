@@ -310,7 +310,7 @@ def nobody(tmp_path: t.Any) -> t.Iterator[UserEnvironment]:
     (tmp_path / "cache").chmod(0o755)
 
 
-MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: ["GD307"]}
+MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: []}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -320,6 +320,17 @@ def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: 
     found = findings(declaration, [], [], [])
     assert [finding.rule.id for finding in found] == MODES[mode]
     assert all(finding.remedy.commands for finding in found)
+
+
+@pytest.mark.parametrize(("mode", "rule"), [(0o777, "GD307"), (0o555, "GD303")])
+def test_the_rights_to_what_a_link_leads_to_are_left_alone(
+    world: t.Any, nobody: UserEnvironment, mode: int, rule: str
+) -> None:
+    os.chmod(nobody.variables["GOCACHE"], mode)
+    (world.tmp / "link").symlink_to("cache")
+    linked = dataclasses.replace(nobody, variables={"GOCACHE": str(world.tmp / "link")})
+    (finding,) = findings(dataclasses.replace(world.declaration, users=[linked]), [], [], [])
+    assert (finding.rule.id, list(finding.remedy.commands)) == (rule, [])
 
 
 @pytest.mark.parametrize("value", ["relative", "~/go", "off", "./x"])
@@ -397,8 +408,18 @@ def test_a_copy_where_editors_look_first(world: t.Any) -> None:
     copy.write_text("")
     assert world.ids(world(), tools=[pinned]) == []
     copy.chmod(0o755)
-    assert world.ids(world(), tools=[pinned]) == ["GD403"]
+    (finding,) = world.judge(world(), tools=[pinned])[1]
+    assert (finding.rule.id, finding.remedy.commands) == ("GD403", [f"rm {copy}"])
     assert world.ids(world(), tools=[pinned._replace(users=["somebody-else"])]) == []
+
+
+def test_a_copy_in_a_folder_that_a_link_leads_to_is_left_there(world: t.Any) -> None:
+    (world.tmp / "elsewhere").mkdir()
+    (world.tmp / "elsewhere/gopls").write_text("")
+    (world.tmp / "elsewhere/gopls").chmod(0o755)
+    (world.tmp / "bin").symlink_to("elsewhere")
+    (finding,) = world.judge(world(), tools=[tool(world)])[1]
+    assert (finding.rule.id, list(finding.remedy.commands)) == ("GD403", [])
 
 
 def test_a_tool_of_some_users_is_no_matter_of_the_others(world: t.Any) -> None:

@@ -53,7 +53,9 @@ UNWRITABLE = Rule(
     "Downloads, builds or installs fail.",
     why="""\
 The directory belongs to the user, but its mode, an access list or a read-only mount keeps the user from writing.""",
-    mend="Give back the right to write: `chmod u+rwx`; where the mount is read-only, mend that.",
+    mend="""\
+Give back the right to write: `chmod u+rwx`; where the mount is read-only, mend that. Where a link leads to the
+directory there is no safe command.""",
     example="alice cannot write to GOCACHE=/home/alice/.cache/go-build (mode 0555)",
 )
 NOT_ABSOLUTE = Rule(
@@ -94,8 +96,12 @@ WORLD_WRITABLE = Rule(
     "warning",
     "A directory of Go is writable for everybody",
     "Any user of the host can plant code that this user builds or runs.",
-    why="Go trusts what lies in its caches and runs what lies in GOBIN.",
-    mend="Take that right away: `chmod o-w`, as the finding's `safe_commands` do.",
+    why="""\
+Go trusts what lies in its caches and runs what lies in GOBIN. A directory with the sticky bit, such as /tmp, is shared
+on purpose and is left out.""",
+    mend="""\
+Take that right away: `chmod o-w`, as the finding's `safe_commands` do. Where a link leads to the directory there is no
+such command: it may be another's.""",
     example="GOBIN=/home/alice/go/bin has mode 0777",
 )
 NO_EXECUTION = Rule(
@@ -122,6 +128,8 @@ RULES = (
 
 _FREE_BYTES = 1 << 30
 _FREE_INODES = 0.02
+# A link may lead anywhere: what is safe for a cache is not for /usr.
+_OF_A_LINK = Remedy("replace the link, or declare another directory")
 
 
 class _Directory(t.NamedTuple):
@@ -173,11 +181,13 @@ def _state(directory: _Directory) -> t.Iterator[Finding]:
     elif not writable:
         cause = f"{directory.account.name} cannot write to {directory} (mode {mode})"
         yield directory.finding(UNWRITABLE, cause, _chmod("u+rwx", directory.path))
-    if status.st_mode & stat.S_IWOTH:
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         yield directory.finding(WORLD_WRITABLE, f"{directory} has mode {mode}", _chmod("o-w", directory.path))
 
 
 def _chmod(change: str, path: str) -> Remedy:
+    if os.path.realpath(path) != path:
+        return _OF_A_LINK
     command = f"chmod {change} {shlex.quote(path)}"
     return Remedy(f"run {command}", [command])
 
@@ -187,8 +197,7 @@ def _somebody_elses(directory: _Directory, owner: int) -> Finding:
     leads = "" if place == directory.path else f", by a link, to {place}, which"
     cause = f"{directory}{leads} belongs to {_name(owner)} instead of {directory.account.name}"
     if leads:
-        # A link may lead anywhere: what is safe for a cache is not for /usr.
-        return directory.finding(DIRECTORY, cause, Remedy("replace the link, or declare another directory"))
+        return directory.finding(DIRECTORY, cause, _OF_A_LINK)
     command = f"chown -R {shlex.quote(directory.account.name)}: {shlex.quote(directory.path)}"
     return directory.finding(DIRECTORY, cause, Remedy(f"give the tree back to {directory.account.name}", [command]))
 

@@ -106,7 +106,9 @@ def _where_editors_look(user: UserEnvironment, tool: PinnedTool) -> t.Iterator[F
         with acting_as(user.account):
             present = os.access(copy, os.X_OK, effective_ids=True) and os.path.isfile(copy)
         if present and os.path.realpath(copy) != os.path.realpath(tool.path):
-            remedy = Remedy(f"remove {copy}", [f"rm {shlex.quote(copy)}"])
+            # Through a link that folder may be one where the program belongs.
+            own = os.path.realpath(folder) == folder
+            remedy = Remedy(f"remove {copy}", [f"rm {shlex.quote(copy)}"] if own else [])
             cause = f"{copy} is not {tool.path}"
             yield Finding(TOOL_IN_GOBIN, cause, remedy, user.account.name, "", tool.name, Source("file", copy))
 
