@@ -10,9 +10,11 @@ import functools
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
@@ -116,6 +118,12 @@ class Scene:
         answered = [seen for seen in self.observations if seen.environment is not None]
         places = [(seen.user.account.name, seen.context.name, seen.workspace) for seen in answered]
         return [Row(seen, cells.get(place, {})) for seen, place in zip(answered, places)]
+
+    @functools.cached_property
+    def settings_files(self) -> list[tuple[Account, str]]:
+        """Each settings file that a go of this host reads, once for each user that it reads it as."""
+        asked = (row for row in self.rows if row.seen.context.asks_go)
+        return list(dict.fromkeys((row.user.account, settings_file(row.seen)) for row in asked))
 
     @functools.cached_property
     def repaired(self) -> frozenset[str]:

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift import o
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import directories, findings, startup
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 PROFILE = "/h/.profile"
@@ -272,6 +272,11 @@ def test_a_settings_file_that_go_does_not_read(world: t.Any, variable: str, valu
     assert finding.source == Source("file", PROFILE, 3)
 
 
+def test_which_settings_file_a_container_reads_is_no_matter_of_this_host(world: t.Any) -> None:
+    elsewhere = {"XDG_CONFIG_HOME": "/container/config"}
+    assert world.ids(world("devcontainer", environment=elsewhere, answer={"GOENV": ""})) == []
+
+
 SETTINGS = {
     "all is well": ("# c\n\nGOFLAGS=-x\nCGO_ENABLED=\n", []),
     "no equals sign": ("GOFLAGS -x\n", [("GD902", 1)]),
@@ -290,6 +295,20 @@ def test_the_settings_file(world: t.Any, case: str) -> None:
     found = world.judge(world("goenv"), world())[1]
     lines = [(finding.rule.id, finding.source.line) for finding in found if finding.rule.id.startswith("GD9")]
     assert lines == expected
+
+
+def test_a_line_without_effect_is_not_shown(world: t.Any) -> None:
+    (world.tmp / "env").write_text("GOAUTH_TOKEN=s3cret\ns3cret\n")
+    (finding,) = world.judge(world())[1]
+    assert finding.cause == f"{world.tmp}/env:1 has no effect (and 1 more)"
+
+
+def test_a_settings_file_of_another_end_hides_no_file_of_this_host(world: t.Any) -> None:
+    (world.tmp / "env").write_text("GOFLAGS=-x\r\n", newline="")
+    container = world("devcontainer", environment={"HOME": ""}, answer={"GOENV": ""})
+    other = world("goenv", answer={"GOENV": str(world.tmp / "other")})
+    found = world.judge(world(), other, container)[1]
+    assert ("GD106", str(world.tmp / "env")) in [(finding.rule.id, finding.source.file) for finding in found]
 
 
 def test_a_settings_file_that_cannot_be_read(world: t.Any) -> None:
@@ -345,6 +364,20 @@ def test_a_declared_path_without_gobin(world: t.Any) -> None:
     world.declaration.users[0] = user
     seen = world(user=user, environment={"PATH": f"{world.goroot}/bin:/usr/bin"})
     assert world.ids(seen) == ["GD302"]
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "ext4"])
+def test_on_a_network_file_system_nothing_is_looked_at(
+    world: t.Any, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    far = Mount(str(world.tmp), kind, frozenset())
+    monkeypatch.setattr(directories, "mounts", lambda: [Mount("/", "ext4", frozenset()), far])
+    declare(world, GOPATH=str(world.tmp / "gone"))
+    asked = []
+    monkeypatch.setattr(os.path, "realpath", lambda path, **_more: asked.append(path) or path)
+    found = [finding.rule.id for finding in directories.findings(Scene(world.declaration, [], []))]
+    assert found == (["GD305"] if kind == "nfs4" else ["GD301"])
+    assert (str(world.tmp / "gone") in asked) == (kind == "ext4")
 
 
 def disk(bavail: int, files: int = 1000, favail: int = 500) -> os.statvfs_result:

@@ -28,7 +28,7 @@ DIRECTORY = Rule(
     "A directory of Go is missing or belongs to somebody else",
     "Downloads, builds or installs fail.",
     why="""\
-GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are looked at. One that belongs to root is mostly left by a `sudo
+GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are looked at, but for those on a network file system. One that belongs to root is mostly left by a `sudo
 go …`; one that is missing was deleted, or its volume is not mounted.""",
     mend="""\
 Give the tree back to its user, as the finding's `safe_commands` do; they never follow a link. Provisioning makes a
@@ -76,7 +76,8 @@ NETWORK_FILE_SYSTEM = Rule(
     "Builds are slow, and go's locks may not hold.",
     why="""\
 A build asks for thousands of small files, and go guards its caches by file locks and renames. The type of the file
-system is what /proc/self/mountinfo says of the directory's mount.""",
+system is what /proc/self/mountinfo says of the directory's mount. Nothing else is asked of such a directory, so that
+GD301, GD303, GD306 and GD307 are silent about it: its server may not answer.""",
     mend="Declare GOCACHE and GOMODCACHE on a local disk, for instance `/var/cache/go/{user}/build`.",
     example="GOCACHE=/home/alice/.cache/go-build lies on nfs4, mounted at /home",
 )
@@ -155,7 +156,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
     mounted = mounts()
     for user in scene.declaration.users:
         for variable, path in user.directories.items():
-            yield from _state(_Directory(user.account, variable, path))
+            directory = _Directory(user.account, variable, path)
+            yield from () if _remote(_mount(path, mounted)) else _state(directory)
         yield from _places(user, mounted)
     for cell in filter(not_absolute, scene.cells):
         cause = f"{cell.variable} is {cell.actual}, from {cell.source}"
@@ -163,6 +165,16 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
         place = (cell.user, cell.context, cell.variable)
         yield Finding(NOT_ABSOLUTE, cause, remedy, *place, cell.source, cell.workspace)
     yield from once_per_user(found for row in scene.rows for found in _unreachable(row))
+
+
+def _mount(path: str, mounted: t.Sequence[Mount]) -> Mount | None:
+    """Return what ``path`` lies on; on a network not even its links are read, as that may never come to an end."""
+    plain = mount_of(path, mounted)
+    return plain if _remote(plain) else mount_of(os.path.realpath(path), mounted)
+
+
+def _remote(mount: Mount | None) -> bool:
+    return mount is not None and mount.kind in NETWORK
 
 
 def _state(directory: _Directory) -> t.Iterator[Finding]:
@@ -214,13 +226,13 @@ def _places(user: UserEnvironment, mounted: t.Sequence[Mount]) -> t.Iterator[Fin
     told = set()
     for variable, path in user.directories.items():
         directory = _Directory(user.account, variable, path)
-        mount = mount_of(os.path.realpath(path), mounted)
+        mount = _mount(path, mounted)
         if mount and mount not in told:
             told.add(mount)
             yield from _file_system(directory, mount)
     programs = {"GOBIN": user.directories.get("GOBIN", ""), "GOTMPDIR": user.variables.get("GOTMPDIR") or "/tmp"}
     for variable, path in programs.items():
-        mount = mount_of(os.path.realpath(path), mounted) if path else None
+        mount = _mount(path, mounted) if path else None
         if mount and "noexec" in mount.options:
             cause = f"{variable}={path} lies on a file system that is mounted with noexec at {mount.point}"
             remedy = Remedy(
@@ -234,7 +246,7 @@ def _place(variable: str) -> str:
 
 
 def _file_system(directory: _Directory, mount: Mount) -> t.Iterator[Finding]:
-    if mount.kind in NETWORK:
+    if _remote(mount):
         cause = f"{directory} lies on {mount.kind}, mounted at {mount.point}"
         yield directory.finding(NETWORK_FILE_SYSTEM, cause, Remedy("declare a directory on a local disk"))
         return

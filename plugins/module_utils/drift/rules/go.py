@@ -237,7 +237,7 @@ def _exported(row: Row) -> t.Iterator[Finding]:
 def _goenv(row: Row) -> t.Iterator[Finding]:
     environment, file = row.seen.environment or {}, settings_file(row.seen)
     own = os.path.join(row.user.account.home, ".config/go/env")
-    if file == own or "GOENV" in row.user.variables:
+    if not row.seen.context.asks_go or file == own or "GOENV" in row.user.variables:
         return
     variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
     if environment.get(variable):

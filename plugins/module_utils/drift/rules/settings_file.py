@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file, text_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
@@ -24,9 +24,10 @@ NO_EFFECT = Rule(
     "A setting that somebody made is not in force.",
     why="""\
 go takes lines of the form NAME=value whose name it knows, and passes over all others without a word: a missing `=`,
-a small letter, an `export` in front, a variable that is not Go's. Lines that begin with # are comments.""",
+a small letter, an `export` in front, a variable that is not Go's. Lines that begin with # are comments. The report
+names the line and does not show it: it may hold a password.""",
     mend="Correct or delete the line. A variable that is not Go's belongs into `environment_variables`.",
-    example="/home/alice/.config/go/env:7 has no effect: 'export GOFLAGS=-v'",
+    example="/home/alice/.config/go/env:7 has no effect (and 2 more)",
 )
 NOT_UTF8 = Rule(
     "GD903",
@@ -54,8 +55,7 @@ _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=")
 
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
-    files = {(row.user.account, settings_file(row.seen)): None for row in scene.rows}
-    for account, path in files:
+    for account, path in scene.settings_files:
         try:
             text = text_of(path, account)
         except DevserverError as error:
@@ -70,7 +70,8 @@ def _lines(path: str, lines: t.Sequence[str], account: Account) -> t.Iterator[Fi
     useless = [number for number, line in enumerate(lines, 1) if _has_no_effect(line)]
     if useless:
         others = f" (and {len(useless) - 1} more)" if len(useless) > 1 else ""
-        cause = f"{path}:{useless[0]} has no effect: {_shown(lines[useless[0] - 1])!r}{others}"
+        # What stands there may be a password, and the file is its user's alone.
+        cause = f"{path}:{useless[0]} has no effect{others}"
         remedy = Remedy(f"correct or delete that line of {shlex.quote(path)}")
         yield Finding(NO_EFFECT, cause, remedy, account.name, "", "", Source("file", path, useless[0]))
     foreign = next((number for number, line in enumerate(lines, 1) if re.search("[\udc80-\udcff]", line)), None)
@@ -85,7 +86,3 @@ def _has_no_effect(line: str) -> bool:
     match = _SETTING.match(line)
     name = match.group(1) if match else ""
     return bool(line.strip()) and not line.startswith("#") and name not in PERSISTENT_VARIABLES | {"GOROOT"}
-
-
-def _shown(line: str) -> str:
-    return line[:80].encode("utf-8", "backslashreplace").decode()

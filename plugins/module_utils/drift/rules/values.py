@@ -13,7 +13,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
     first_carriage_return,
-    settings_file,
     settings_in,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
@@ -124,9 +123,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             ):
                 yield _differs(scene, cell)
     yield from _conflicts(scene.cells, {(finding.user, finding.variable) for finding in debug})
-    files = {row.user.account: settings_file(row.seen) for row in scene.rows}
-    yield from _carriage_returns(scene.cells, set(files.values()))
-    yield from _settings_file(files)
+    yield from _carriage_returns(scene.cells, {path for _account, path in scene.settings_files})
+    yield from _settings_files(scene.settings_files)
     yield from _misspelt(scene)
 
 
@@ -219,9 +217,9 @@ def _carriage_returns(cells: t.Sequence[Cell], read_whole: t.Container[str | Non
         yield Finding(CARRIAGE_RETURN, cause, _converted(place), user, "", "", first)
 
 
-def _settings_file(files: t.Mapping[Account, str]) -> t.Iterator[Finding]:
+def _settings_files(files: t.Sequence[tuple[Account, str]]) -> t.Iterator[Finding]:
     """Judge Go's settings files whole: go may refuse such a value, and then says none at all."""
-    for account, path in files.items():
+    for account, path in files:
         line = first_carriage_return(settings_in(path, account))
         if line:
             cause = f"{path} has line ends of Windows, which go takes for a part of each value"
