@@ -147,6 +147,12 @@ options:
       - With O(delivery=copy) a host waits so long for each tool that it lacks while another host builds it.
     type: int
     default: 900
+  verify:
+    description:
+      - Whether every byte of the tools is held against the SHA-256 that was recorded when they were installed.
+      - A tool that is another is built again, or copied.
+    type: bool
+    default: false
   _delivery:
     description: What the action plugin of this name says to the module. Leave it alone.
     type: dict
@@ -227,7 +233,7 @@ tools:
     reason:
       description:
         - Why it was built, or would be. V(absent), V(other version), V(built by another Go), V(other build settings),
-          V(unreadable), or V(other owner or mode).
+          V(unreadable), V(other owner or mode), or with O(verify) V(not the recorded bytes).
         - V(not linked) means that the binary was right and only links were set. Empty where all was right.
       type: str
       sample: built by another Go
@@ -264,6 +270,7 @@ ARGUMENT_SPEC = {
     "delivery": {"type": "str", "choices": ["copy", "build"], "default": "copy"},
     "cache_dir": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
+    "verify": {"type": "bool", "default": False},
     # As Delivery has it. Without it every host builds.
     "_delivery": {"type": "dict"},
 }
@@ -283,6 +290,7 @@ def main() -> None:
             timeout=params["timeout"],
             check=module.check_mode,
             delivery=Delivery(**params["_delivery"] or {}),
+            verify=params["verify"],
             coming={params["goroot"]: exact(params["go_version"], this_platform().archive)},
         )
     except DevserverError as error:

@@ -35,7 +35,7 @@ def _pinned(tool: Tool, places: Places) -> PinnedTool:
         tool.name, tool.package, tool.version, "", os.path.join(places.bin_dir, tool.name), "", tool.users
     )
     try:
-        (plan,) = plan_tools([tool], places, check=True)
+        (plan,) = plan_tools([tool], places, check=True, verify=True)
     except DevserverError as error:
         return found._replace(reason=error.what)
     wanted, links = plan.wanted, [link.path for link in plan.links]

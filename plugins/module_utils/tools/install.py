@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
     open_at_once,
     sha256_of_file,
     sync_directory,
+    write_text,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
@@ -35,6 +36,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import (
     Places,
     Plan,
+    digest_file,
     plan_tools,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
@@ -72,16 +74,17 @@ def install_tools(
     check: bool,
     delivery: Delivery,
     coming: t.Mapping[str, str],
+    verify: bool = False,
 ) -> Outcome:
     """Make every tool present and linked.
 
     ``timeout``, in seconds, is for each build, and for the wait for another run. ``coming`` is for check mode: which
-    version of Go, by goroot, the run itself would meet. All tools are built before the first
-    is placed: where one fails, DevserverError is raised and nothing has changed.
+    version of Go, by goroot, the run itself would meet. ``verify`` judges every byte of what is there. All tools are
+    built before the first is placed: where one fails, DevserverError is raised and nothing has changed.
     """
     _check_paths(places, tools)
     try:
-        return _installed(tools, places, goproxy, build_user, timeout, check, delivery, coming)
+        return _installed(tools, places, goproxy, build_user, timeout, check, delivery, coming, verify)
     except OSError as error:
         raise DevserverError(
             f"cannot install tools in {places.root}: {error}", remedy="mend what it names", path=places.root
@@ -97,8 +100,9 @@ def _installed(
     check: bool,
     delivery: Delivery,
     coming: t.Mapping[str, str],
+    verify: bool,
 ) -> Outcome:
-    plans = plan_tools(tools, places, check=check, coming=coming)
+    plans = plan_tools(tools, places, check=check, verify=verify, coming=coming)
     _refuse_unfit(plans)
     wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
     if delivery.ask and not check and wanted:
@@ -106,7 +110,13 @@ def _installed(
     leftovers = _leftovers(places.root)
     if not check and (any(plan.reason for plan in plans) or leftovers):
         plans, leftovers = _install(
-            tools, places, goproxy=goproxy, build_user=build_user, timeout=timeout, files=delivery.files
+            tools,
+            places,
+            goproxy=goproxy,
+            build_user=build_user,
+            timeout=timeout,
+            files=delivery.files,
+            verify=verify,
         )
     changes = Changes()
     for folder in leftovers:
@@ -148,6 +158,7 @@ def _install(
     build_user: str,
     timeout: float,
     files: t.Mapping[str, t.Mapping[str, str]],
+    verify: bool,
 ) -> tuple[list[Plan], list[str]]:
     """Plan again and carry it out, alone; return what was done, and what of killed runs was removed."""
     account = find_account(build_user) if os.geteuid() == 0 else None
@@ -156,7 +167,7 @@ def _install(
         leftovers = _leftovers(places.root)
         for folder in leftovers:
             shutil.rmtree(folder)
-        plans = plan_tools(tools, places, check=False)
+        plans = plan_tools(tools, places, check=False, verify=verify)
         with _temporary(places.root) as top, open_workshop(top, account, lock) as workshop:
             builder = Builder(workshop, goproxy, timeout)
             plans = [_made(plan, builder, files) if plan.build else plan for plan in plans]
@@ -221,6 +232,8 @@ def _place(plan: Plan, done: str) -> None:
     if plan.build and os.path.exists(_finished(plan, done)):
         folder = os.path.dirname(plan.path)
         os.makedirs(folder, exist_ok=True)
+        uid, gid = os.geteuid(), os.getegid()
+        write_text(digest_file(plan.path), plan.digest + "\n", mode=0o644, uid=uid, gid=gid)
         os.replace(_finished(plan, done), plan.path)
         sync_directory(folder)
     for link in plan.links if plan.reason else []:

@@ -4,7 +4,8 @@
 """Judges what is there of a declared tool and says what is to be done about it; changes nothing.
 
 A tool lies in ``<root>/<name>/<version>-<Go version>[-<digest of its build settings>]/<name>``. What links to it is
-``<bin_dir>/<name>``, or for the users that alone get it ``<home>/<user_bin_dir>/<name>``.
+``<bin_dir>/<name>``, or for the users that alone get it ``<home>/<user_bin_dir>/<name>``. Its SHA-256 is recorded
+beside it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from types import MappingProxyType
 from ansible_collections.gopherops.devserver.plugins.module_utils import links
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, sha256_of_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
     Go,
     Wanted,
@@ -103,16 +104,21 @@ class Plan(t.NamedTuple):
 
 
 def plan_tools(
-    tools: t.Sequence[Tool], places: Places, *, check: bool, coming: t.Mapping[str, str] = MappingProxyType({})
+    tools: t.Sequence[Tool],
+    places: Places,
+    *,
+    check: bool,
+    verify: bool,
+    coming: t.Mapping[str, str] = MappingProxyType({}),
 ) -> list[Plan]:
     """Return what is to be done for each of ``tools``; raise DevserverError for what cannot be done on this host.
 
     A Go that is missing is an error, except where ``check``: the run that really installs it would have come before.
-    ``coming`` says which version that is, by goroot.
+    ``coming`` says which version that is, by goroot. With ``verify`` every byte of a tool is judged.
     """
     roots = {tool.goroot for tool in tools}
     known = {goroot: _go(goroot, coming.get(goroot, "")) if check else installed_go(goroot) for goroot in roots}
-    return [_plan(tool, places, known[tool.goroot]) for tool in tools]
+    return [_plan(tool, places, known[tool.goroot], verify) for tool in tools]
 
 
 def _go(goroot: str, coming: str) -> Go | None:
@@ -122,7 +128,7 @@ def _go(goroot: str, coming: str) -> Go | None:
     return Go(goroot, f"go{coming}", there.platform if there else {})
 
 
-def _plan(declared: Tool, places: Places, go: Go | None) -> Plan:
+def _plan(declared: Tool, places: Places, go: Go | None, verify: bool) -> Plan:
     tool = (
         declared if declared.version or not go else declared._replace(version=known_good(declared.package, go.version))
     )
@@ -130,6 +136,8 @@ def _plan(declared: Tool, places: Places, go: Go | None) -> Plan:
     path = os.path.join(places.root, tool.name, _folder(tool, go), tool.name) if go else ""
     wanted_links = _links(tool, path or tool.name, places)
     found = _look(path)
+    if verify and not found.problem and _altered(path):
+        found = found._replace(problem="not the recorded bytes")
     defect = _defect(wanted, found, wanted_links[0].path)
     pending = any(link.pending for link in wanted_links)
     return Plan(
@@ -170,6 +178,15 @@ def _look(path: str) -> _Found:
         return _Found(None, "unreadable")
     own = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o755
     return _Found(info, "" if own else "other owner or mode")
+
+
+def digest_file(binary: str) -> str:
+    """Return the path of the file that records a binary's SHA-256."""
+    return binary + ".sha256"
+
+
+def _altered(binary: str) -> bool:
+    return (read_text(digest_file(binary)) or "").strip() != sha256_of_file(binary)
 
 
 def _defect(wanted: Wanted, found: _Found, link: str) -> str:

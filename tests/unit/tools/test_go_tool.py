@@ -119,6 +119,21 @@ def test_a_link_is_restored_without_a_build(provisioned: Host, harm: t.Callable[
     assert os.readlink(provisioned.bin / "hello") == only(result)["path"]
 
 
+@pytest.mark.parametrize("harm", ["a byte", "the record"])
+def test_an_altered_tool_is_seen_and_repaired_where_that_is_asked(provisioned: Host, harm: str) -> None:
+    binary = pathlib.Path(only(provisioned.run(HELLO))["path"])
+    if harm == "a byte":
+        with binary.open("ab") as file:
+            file.write(b"x")
+    else:
+        binary.with_name("hello.sha256").unlink()
+    assert not provisioned.run(HELLO)["changed"]
+    expected = (True, "would_install", "not the recorded bytes")
+    assert outcome(provisioned.run(HELLO, check=True, verify=True)) == expected
+    assert provisioned.run(HELLO, verify=True)["changed"]
+    assert not provisioned.run(HELLO, verify=True)["changed"]
+
+
 def test_check_mode_judges_by_the_go_that_will_be(provisioned: Host) -> None:
     planned = provisioned.run(HELLO, check=True, go_version="1.99.1")
     assert outcome(planned) == (True, "would_install", "built by another Go")
