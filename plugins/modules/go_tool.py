@@ -282,6 +282,12 @@ def main() -> None:
     # The option as a whole is no secret: were it one, every "off" and "direct" in the result would be blotted out.
     module.no_log_values.update(credentials(params["goproxy"]))
     try:
+        if params["timeout"] <= 0:
+            raise DevserverError(
+                f"timeout is {params['timeout']}",
+                expected="a number of seconds above 0",
+                remedy="correct tools_timeout (timeout)",
+            )
         outcome = install_tools(
             declared_tools(params["tools"], params["goroot"]),
             Places(params["root"], params["bin_dir"], params["user_bin_dir"]),

@@ -87,6 +87,14 @@ def test_without_go_it_says_so(host: Host) -> None:
     assert not host.root.exists()
 
 
+@pytest.mark.parametrize("timeout", [0, -1])
+def test_a_time_that_no_build_can_keep_is_refused(host: Host, timeout: int) -> None:
+    result = host.run(HELLO, timeout=timeout, check=True)
+    assert f"timeout is {timeout}" in result["msg"]
+    assert "tools_timeout" in result["msg"]
+    assert not host.root.exists()
+
+
 def test_another_version_is_built_and_the_way_back_is_a_link(provisioned: Host) -> None:
     newer = dict(HELLO, version="v1.1.0")
     planned = provisioned.run(newer, check=True)
