@@ -93,9 +93,23 @@ def _entry(path: str) -> str:
     return file_entry(stat.S_IMODE(status.st_mode), sha256_of_file(path))
 
 
-def compare(recorded: Files, found: Files) -> Differences:
+def exposed(root: str, owner: int) -> set[str]:
+    """Return what others than ``owner`` (a uid) and root may change: ``root`` itself, as ``.``, and all below it."""
+    found = set()
+    for folder, folders, names in os.walk(root, onerror=_refuse):
+        for path in (folder, *(os.path.join(folder, name) for name in names + folders)):
+            status = os.lstat(path)
+            open_to_all = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode)
+            if open_to_all or status.st_uid not in (0, owner):
+                found.add(os.path.relpath(path, root))
+    return found
+
+
+def compare(recorded: Files, found: Files, exposed_paths: t.AbstractSet[str] = frozenset()) -> Differences:
+    """Return how ``found`` differs from what was recorded; what is exposed counts as changed unless it was added."""
+    edited = {path for path in recorded.keys() & found.keys() if recorded[path] != found[path]}
     return Differences(
-        changed=sorted(path for path in recorded.keys() & found.keys() if recorded[path] != found[path]),
+        changed=sorted(edited | (exposed_paths - (found.keys() - recorded.keys()))),
         added=sorted(found.keys() - recorded.keys()),
         missing=sorted(recorded.keys() - found.keys()),
     )

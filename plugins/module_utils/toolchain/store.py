@@ -24,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.file
     Differences,
     compare,
     digest_of,
+    exposed,
     parse,
     scan,
 )
@@ -132,13 +133,16 @@ class Store:
         sync_directory(self.root)
 
     def differences(self, receipt: Receipt) -> Differences:
-        """Compare a tree with the list of its files; where that list is not the recorded one, it is the difference."""
+        """Compare a tree with the list of its files; where that list is not the recorded one, it is the difference.
+
+        What others than root and the owner of the store may write counts as changed.
+        """
         tree = self.path(receipt.version)
         text = read_text(tree + ".files")
         if text is None or digest_of(text) != receipt.files:
             name = f"../{receipt.version}.files"
             return Differences([name] if text else [], [], [] if text else [name])
-        return compare(parse(text), scan(tree))
+        return compare(parse(text), scan(tree), exposed(tree, os.stat(self.root).st_uid))
 
     def discard(self, version: str) -> None:
         """Remove a toolchain and its receipt, which goes last, so that the next run ends what a kill interrupts."""
