@@ -95,6 +95,8 @@ options:
   exclusive:
     description:
       - Removes the versions below O(root) that are not in O(versions), with their links C(go<version>).
+      - A version whose programs still run some 10 seconds after the links are turned is kept, without its link, and
+        named in RV(in_use); a later run removes it.
       - Only what this module has installed; a folder without its receipt stays.
     type: bool
     default: false
@@ -102,6 +104,8 @@ options:
     description:
       - Compares every file of the toolchains that are there with the list that was recorded when they were installed. A
         tree in which a file was changed, added or removed is replaced, and RV(toolchains[].altered) names the files.
+      - A file or folder that belongs to another user than root and the owner of O(root), or that its group or others
+        can write, counts as changed.
       - Reads all of every tree. Without it a toolchain is judged by its receipt, its version and what its C(go)
         answers.
     type: bool
@@ -168,6 +172,7 @@ toolchains:
       description:
         - With O(verify), for a tree that was edited, the paths in it that were C(changed), C(added) or are C(missing),
           no more than 20 of each, and how many there are; else V(null).
+        - Folders are named only where somebody else could write them, the tree itself as C(.).
         - C(../<version>.files), the list itself, where that is not what was recorded.
       type: dict
   sample:
@@ -195,6 +200,14 @@ removed:
   type: list
   elements: str
   sample: [1.21.13]
+in_use:
+  description:
+    - The versions that O(exclusive) did not remove, because programs in their trees run; a warning names the processes.
+    - In check mode those that are in use at that moment.
+  returned: success
+  type: list
+  elements: str
+  sample: [1.22.11]
 moved_aside:
   description: Real files and folders that stood in a link's place, and where they are now.
   returned: success
@@ -244,6 +257,8 @@ def main() -> None:
         result = converge(wish, this_platform(), check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
+    for warning in result.pop("warnings"):
+        module.warn(warning)
     module.exit_json(**result)
 
 

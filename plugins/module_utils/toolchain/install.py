@@ -17,6 +17,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Differences, digest_of, dump
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import releases, resolve
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.requirements import order
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.running import await_end, in_use
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import (
     Obtained,
     Offer,
@@ -39,8 +41,8 @@ class Wish:
     """What the user wants: versions as requested, where they go, and where they may come from.
 
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
-    ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here and is not
-    among the versions; ``verify`` compares every file of what is there and replaces a tree that was edited.
+    ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here, is not among
+    the versions and is not in use; ``verify`` compares every file of what is there and replaces a tree that was edited.
     """
 
     versions: t.Sequence[str]
@@ -69,7 +71,7 @@ class _Goal:
 
 @dataclasses.dataclass(frozen=True)
 class _Plan:
-    """How the host differs from the goal."""
+    """How the host differs from the goal; the trees of the surplus become changes when it is known who uses them."""
 
     present: dict[str, Receipt]
     leftovers: list[str]
@@ -80,6 +82,14 @@ class _Plan:
     changes: Changes
 
 
+class _Outcome(t.NamedTuple):
+    """What became of a plan; ``used`` are the surplus versions that stay, with the processes that run them."""
+
+    plan: _Plan
+    installed: dict[str, Receipt]
+    used: dict[str, list[int]]
+
+
 def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]:
     """Install what is missing, turn the links, and return the module's result; in check mode only look.
 
@@ -88,7 +98,7 @@ def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]
     goal = _goal(wish, platform)
     store = Store(wish.root)
     try:
-        plan, installed = _carry_out(wish, goal, store, check)
+        plan, installed, used = _carry_out(wish, goal, store, check)
     except OSError as error:
         raise _unusable(error, wish) from error
     toolchains = [_toolchain(version, goal, store, plan, installed) for version in goal.requested]
@@ -96,15 +106,22 @@ def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]
         plan.changes.result(),
         toolchains=toolchains,
         default={"version": goal.default, "path": store.path(goal.default), "link": wish.link},
-        removed=[receipt.version for receipt in plan.surplus],
+        removed=[receipt.version for receipt in plan.surplus if receipt.version not in used],
+        in_use=list(used),
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
+        warnings=[_kept(store.path(version), processes) for version, processes in used.items()],
     )
 
 
-def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> tuple[_Plan, dict[str, Receipt]]:
+def _kept(tree: str, processes: t.Sequence[int]) -> str:
+    numbers = ", ".join(map(str, processes))
+    return f"{tree} is not removed while programs in it run (process {numbers}); a later run removes it"
+
+
+def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> _Outcome:
     plan = _plan(wish, goal, store)
-    if check or not plan.changes:
-        return plan, {}
+    if check or not (plan.changes or plan.surplus):
+        return _Outcome(plan, {}, _dismiss(plan, store, in_use))
     os.umask(0o022)  # What every user must read would not be readable under a stricter one.
     with store.locked():
         # Another run may have done the work while this one waited.
@@ -115,15 +132,36 @@ def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> tuple[_Pla
         for link in plan.links:
             link.make()
         for receipt in plan.surplus:
-            _discard(receipt.version, wish, store)
-    return plan, installed
+            _unlink(receipt.version, wish)
+        used = _dismiss(plan, store, await_end)
+        for receipt in plan.surplus:
+            if receipt.version not in used:
+                store.discard(receipt.version)
+    return _Outcome(plan, installed, used)
 
 
-def _discard(version: str, wish: Wish, store: Store) -> None:
+def _unlink(version: str, wish: Wish) -> None:
     link, target = _link(wish, version)
     if links.leads(link, target):
         os.unlink(link)
-    store.discard(version)
+
+
+def _dismiss(
+    plan: _Plan, store: Store, users: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
+) -> dict[str, list[int]]:
+    """Note the removal of the surplus trees that have no ``users``; return the versions that have, with these.
+
+    To be called when no link leads there any more, or a go could be started from a tree that is being removed.
+    """
+    found = users([store.path(receipt.version) for receipt in plan.surplus])
+    used = {}
+    for receipt in plan.surplus:
+        path = store.path(receipt.version)
+        if path in found:
+            used[receipt.version] = found[path]
+        else:
+            plan.changes.add(path, f"go{receipt.version} {receipt.platform}\n", "")
+    return used
 
 
 def _link(wish: Wish, version: str) -> tuple[str, str]:
@@ -134,6 +172,12 @@ def _link(wish: Wish, version: str) -> tuple[str, str]:
 def _goal(wish: Wish, platform: Platform) -> _Goal:
     if not wish.versions:
         raise DevserverError("no version is asked for", expected="at least one, such as 1.22.12")
+    if wish.timeout <= 0:
+        raise DevserverError(
+            f"timeout is {wish.timeout}",
+            expected="a number of seconds above 0",
+            remedy="correct toolchain_timeout (timeout)",
+        )
     _refuse_overlap(wish)
     known = releases(platform.archive, wish.checksums)
     requested = {resolve(text, known, platform.archive): text for text in wish.versions}
@@ -168,6 +212,29 @@ def _refuse_overlap(wish: Wish) -> None:
                 f"{name} {path} lies inside the link {wish.link}, whose place an own folder may have to leave",
                 remedy="choose a place outside",
             )
+    for name in ("bin_dir", "link"):
+        _refuse_inside_tree(name, getattr(wish, name), wish.root)
+
+
+def _refuse_inside_tree(name: str, path: str, root: str) -> None:
+    """Refuse a place that is the tree of a version or lies in one, where it would go with the tree."""
+    folder, last = os.path.split(path)
+    # The link itself may lead into a tree, and does; its folder may not.
+    real = os.path.realpath(path) if name == "bin_dir" else os.path.join(os.path.realpath(folder), last)
+    inside = os.path.relpath(real, os.path.realpath(root)).split(os.sep)[0]
+    if _is_version(inside):
+        raise DevserverError(
+            f"{name} {path} lies inside {os.path.join(root, inside)}, the place of Go {inside}",
+            expected="a place outside the trees of the versions",
+            remedy=f"correct toolchain_{name} ({name}) or toolchain_root (root)",
+        )
+
+
+def _is_version(name: str) -> bool:
+    try:
+        return bool(order(name))
+    except ValueError:
+        return False
 
 
 def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
@@ -188,7 +255,7 @@ def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
     for link in turned:
         link.note(changes)
     for receipt in surplus:
-        _note_removal(receipt, wish, store, changes)
+        _note_unlinking(receipt.version, wish, changes)
     return _Plan(present, leftovers, altered, missing, turned, surplus, changes)
 
 
@@ -211,11 +278,10 @@ def _before(tree: str, altered: Differences | None) -> str:
     return "not a whole Go of this version\n" if os.path.lexists(tree) else ""
 
 
-def _note_removal(surplus: Receipt, wish: Wish, store: Store, changes: Changes) -> None:
-    link, target = _link(wish, surplus.version)
+def _note_unlinking(version: str, wish: Wish, changes: Changes) -> None:
+    link, target = _link(wish, version)
     if links.leads(link, target):
         changes.add(link, f"link to {target}\n", "")
-    changes.add(store.path(surplus.version), f"go{surplus.version} {surplus.platform}\n", "")
 
 
 def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, Receipt]:

@@ -19,7 +19,7 @@ from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
 
 Make = t.Callable[..., Wish]
 VERSIONS = ("1.99.1", "1.99.12")
-SWITCHES, REPLACEMENTS = 200, 50
+SWITCHES, REMOVALS, REPLACEMENTS = 200, 40, 50
 
 # Its own version must be the one in the tree that it was started from: else two trees were mixed.
 GO = """
@@ -29,6 +29,7 @@ import (
     "os"
     "path/filepath"
     "strings"
+    "time"
 )
 
 var version string
@@ -38,6 +39,9 @@ func main() {
     if os.Args[1] == "self" {
         os.Stdout.WriteString(version + "\\n")
         return
+    }
+    if os.Args[1] == "run" {
+        time.Sleep(50 * time.Millisecond)
     }
     named, _ := os.ReadFile(filepath.Join(filepath.Dir(self), "..", "VERSION"))
     if !strings.HasPrefix(string(named), "go"+version+"\\n") {
@@ -121,6 +125,19 @@ def test_switches_are_not_noticed(make: Make) -> None:
     answers = client.answers()
     assert set(answers) == {answer(version) for version in VERSIONS}
     assert len(answers) > SWITCHES / 4
+
+
+def test_removals_are_not_noticed(make: Make) -> None:
+    wanted = [make(version, exclusive=True) for version in VERSIONS]
+    converge(wanted[0], HERE, check=False)
+    clients = [Client(CLIENT, f"{wanted[0].bin_dir}/go", command) for command in ("version", "run")]
+    for number in range(1, REMOVALS + 1):
+        result = converge(wanted[number % 2], HERE, check=False)
+        assert (result["removed"], result["in_use"]) == ([VERSIONS[(number + 1) % 2]], [])
+    for client in clients:
+        answers = client.answers()
+        assert set(answers) == {answer(version) for version in VERSIONS}
+        assert len(answers) > REMOVALS
 
 
 def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:

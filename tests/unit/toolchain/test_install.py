@@ -12,6 +12,7 @@ import io
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import store
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import running, store
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
 
@@ -254,6 +255,12 @@ def test_a_patch_is_never_taken_for_a_longer_one(wish: Make, archives: pathlib.P
         (["1.99.1"], {"root": "/opt/go", "link": "/opt/go"}, "root /opt/go lies inside"),
         (["1.99.1"], {"root": "/opt/go/versions", "link": "/opt/go"}, "root /opt/go/versions lies inside"),
         (["1.99.1"], {"bin_dir": "/opt/go/bin", "link": "/opt/go"}, "bin_dir /opt/go/bin lies inside"),
+        (["1.99.1"], {"root": "/opt/go", "bin_dir": "/opt/go/1.99.1/bin"}, "bin_dir .* the place of Go 1.99.1"),
+        (["1.99.1"], {"root": "/opt/go", "bin_dir": "/opt/go/1.98.0"}, "bin_dir .* the place of Go 1.98.0"),
+        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go/1.99.1"}, "link .* the place of Go 1.99.1"),
+        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go/1.99.1/current"}, "link .* the place of Go 1.99.1"),
+        (["1.99.1"], {"timeout": 0}, "timeout is 0.*above 0"),
+        (["1.99.1"], {"timeout": -1}, "timeout is -1.*above 0"),
     ],
 )
 @pytest.mark.parametrize("check", [True, False])
@@ -263,6 +270,23 @@ def test_a_wish_that_is_not_sound_writes_nothing(
     with pytest.raises(DevserverError, match=message):
         run(wish(*versions, archive=archives, **given), check)
     assert not (tmp_path / "host").exists()
+
+
+def test_a_folder_that_is_a_link_into_a_tree_is_refused(wish: Make, archives: pathlib.Path, tmp_path) -> None:
+    wanted = wish("1.99.1", archive=archives)
+    run(wanted)
+    (tmp_path / "mine").symlink_to(f"{wanted.root}/1.99.1/bin")
+    for place in ({"bin_dir": f"{tmp_path}/mine"}, {"link": f"{tmp_path}/mine/current"}):
+        with pytest.raises(DevserverError, match=r"the place of Go 1\.99\.1"):
+            run(dataclasses.replace(wanted, **place))
+
+
+def test_links_beside_the_trees_are_no_matter(wish: Make, archives: pathlib.Path) -> None:
+    root = wish("1.99.1").root
+    wanted = wish("1.99.1", archive=archives, link=f"{root}/current", bin_dir=f"{root}/bin")
+    run(wanted)
+    assert not run(wanted)["changed"]
+    assert answer(wanted) == says("1.99.1")
 
 
 # Second run, switching, check mode
@@ -327,6 +351,64 @@ def test_exclusive_leaves_a_link_of_another_in_place(wish: Make, archives: pathl
     foreign.symlink_to("/elsewhere")
     run(wanted)
     assert os.readlink(foreign) == "/elsewhere"
+
+
+@pytest.fixture
+def surplus(wish: Make, archives: pathlib.Path) -> t.Callable[[str], subprocess.Popen[bytes]]:
+    """Install both versions, and run a program in the older one's tree for so many seconds."""
+    wanted = wish("1.99.12", "1.99.1", archive=archives)
+    run(wanted)
+    program = shutil.copy(shutil.which("sleep") or "sleep", f"{wanted.root}/1.99.1/bin/sleep")
+    return lambda seconds: subprocess.Popen([program, seconds])
+
+
+def test_exclusive_keeps_what_is_in_use_until_it_is_not(
+    wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "PATIENCE", 0.3)
+    wanted = wish("1.99.12", exclusive=True)
+    tree, link = f"{wanted.root}/1.99.1", f"{wanted.bin_dir}/go1.99.1"
+    user = surplus("600")
+    try:
+        foreseen, done = run(wanted, check=True), run(wanted)
+        again = run(wanted)
+        seen = answer(dataclasses.replace(wanted, bin_dir=f"{tree}/bin"))
+    finally:
+        user.kill()
+        user.wait()
+    for result in (foreseen, done, again):
+        assert (result["removed"], result["in_use"]) == ([], ["1.99.1"])
+        assert [tree in warning and str(user.pid) in warning for warning in result["warnings"]] == [True]
+    assert [change["before_header"] for change in done["diff"]] == [link]
+    assert (foreseen["diff"], again["diff"], again["changed"]) == (done["diff"], [], False)
+    assert seen == says("1.99.1")
+    foreseen, later = run(wanted, check=True), run(wanted)
+    assert (later["removed"], later["in_use"], later["warnings"]) == (["1.99.1"], [], [])
+    assert [change["before_header"] for change in later["diff"]] == [tree]
+    assert (foreseen["diff"], foreseen["removed"]) == (later["diff"], later["removed"])
+    assert not os.path.lexists(tree)
+
+
+def test_exclusive_waits_for_what_ends_soon(wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]]) -> None:
+    wanted = wish("1.99.12", exclusive=True)
+    with surplus("0.5"):
+        # Its parent does not wait for it: what has ended counts as gone nevertheless.
+        done = run(wanted)
+    assert (done["removed"], done["in_use"], done["warnings"]) == (["1.99.1"], [], [])
+    assert not os.path.lexists(f"{wanted.root}/1.99.1")
+
+
+def test_a_version_in_use_that_is_declared_again_gets_its_link_back(
+    wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "PATIENCE", 0.0)
+    wanted = wish("1.99.12", "1.99.1")
+    with surplus("600") as user:
+        run(wish("1.99.12", exclusive=True))
+        result = run(wanted)
+        user.kill()
+    assert statuses(result) == {"1.99.12": "present", "1.99.1": "present"}
+    assert answer(wanted, "go1.99.1") == says("1.99.1")
 
 
 def test_check_mode_says_the_same_and_writes_nothing(wish: Make, server, old, new, tmp_path: pathlib.Path) -> None:
@@ -457,6 +539,17 @@ EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
     "link": (lambda tree: (tree / "src/mine").symlink_to("fmt"), "added", "src/mine"),
     "pipe": (lambda tree: os.mkfifo(tree / "src/pipe"), "added", "src/pipe"),
     "loss": (lambda tree: (tree / "bin/gofmt").unlink(), "missing", "bin/gofmt"),
+    "program that a group writes": (lambda tree: (tree / "bin/go").chmod(0o775), "changed", "bin/go"),
+    "folder that a group writes": (lambda tree: (tree / "src").chmod(0o775), "changed", "src"),
+    "folder that all write": (lambda tree: (tree / "src/fmt").chmod(0o1757), "changed", "src/fmt"),
+    "tree that all write": (lambda tree: tree.chmod(0o777), "changed", "."),
+    "another's program": (lambda tree: os.chown(tree / "bin/go", 1000, 1000), "changed", "bin/go"),
+    "another's folder": (lambda tree: os.chown(tree / "src", 1000, -1), "changed", "src"),
+    "another's file that was added": (
+        lambda tree: ((tree / "mine").touch(), os.chown(tree / "mine", 1000, -1)),
+        "added",
+        "mine",
+    ),
     "list": (lambda tree: (tree.parent / "1.99.1.files").write_text("x"), "changed", "../1.99.1.files"),
     "no list": (lambda tree: (tree.parent / "1.99.1.files").unlink(), "missing", "../1.99.1.files"),
 }
@@ -465,6 +558,8 @@ EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_tree_is_named_and_repaired_on_request(wish: Make, archives: pathlib.Path, edit: str) -> None:
     harm, kind, name = EDITS[edit]
+    if "another" in edit and os.geteuid() != 0:
+        pytest.skip("only root can give files away")
     wanted = wish("1.99.1", archive=archives, verify=True)
     run(wanted)
     assert not run(wanted)["changed"]
@@ -482,6 +577,15 @@ def test_an_edited_tree_is_named_and_repaired_on_request(wish: Make, archives: p
     )
     assert f"{kind} {name}\n" in repaired["diff"][0]["before"]
     assert snapshot(tree.parent) == whole
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_belongs_to_the_owner_of_the_store_or_to_root_is_in_order(wish: Make, archives: pathlib.Path) -> None:
+    wanted = wish("1.99.1", archive=archives, verify=True)
+    run(wanted)
+    os.chown(wanted.root, 1000, -1)
+    os.chown(f"{wanted.root}/1.99.1/src", 1000, -1)
+    assert not run(wanted)["changed"]
 
 
 def test_of_many_edited_files_some_are_named_and_all_are_counted(wish: Make, archives: pathlib.Path) -> None:
