@@ -37,9 +37,26 @@ def wait_until_gone(host: Host) -> None:
         time.sleep(0.02)
 
 
-def saying_hello(host: Host) -> bool:
-    done = subprocess.run([host.bin / "hello"], check=True, capture_output=True, text=True)
+def saying_hello(host: Host, name: str = "hello") -> bool:
+    done = subprocess.run([host.bin / name], check=True, capture_output=True, text=True)
     return done.stderr == "hello\n"
+
+
+def set_back(host: Host) -> None:
+    """Leave the host with hello@v1.0.0, and without the programs and links of the newer tools."""
+    old = next(host.root.glob("hello/v1.0.0-*/hello"))
+    for path in (*host.root.glob("hello/v1.1.0-*/hello"), *host.root.glob("tool/*/tool"), *host.bin.iterdir()):
+        path.unlink()
+    (host.bin / "hello").symlink_to(old)
+
+
+def linked_version(host: Host, name: str, package: str) -> str:
+    """Return the version to which a link leads, after a look at the program: it is this version's, and it runs."""
+    program = pathlib.Path(os.readlink(host.bin / name))
+    version = program.parent.name.partition("-")[0]
+    assert f"{package}\t{version}\t".encode() in program.read_bytes()
+    assert saying_hello(host, name)
+    return version
 
 
 def test_kills_leave_the_old_tool_or_the_new_one_and_no_process(provisioned: Host) -> None:
@@ -49,10 +66,7 @@ def test_kills_leave_the_old_tool_or_the_new_one_and_no_process(provisioned: Hos
     whole = time.monotonic() - start
     expected = provisioned.files()
     for point in range(POINTS):
-        for name in ("hello", "tool"):
-            new = next(provisioned.root.glob(f"{name}/v[12].[13].*/{name}"), None)
-            if new:
-                new.unlink()
+        set_back(provisioned)
         process = provisioned.start(*tools, new_session=True)
         time.sleep(whole * (point + 0.5) / POINTS)
         if point % 2:
@@ -61,10 +75,14 @@ def test_kills_leave_the_old_tool_or_the_new_one_and_no_process(provisioned: Hos
             process.kill()
         process.communicate()
         wait_until_gone(provisioned)
+        assert linked_version(provisioned, "hello", "example.com/hello") in ("v1.0.0", "v1.1.0")
+        if os.path.lexists(provisioned.bin / "tool"):
+            assert linked_version(provisioned, "tool", "example.com/tool/v2") == "v2.3.4"
     repaired = provisioned.run(*tools)
     assert [tool["path"] for tool in repaired["tools"]] == [tool["path"] for tool in undisturbed["tools"]]
     assert provisioned.files() == expected
-    assert saying_hello(provisioned)
+    assert provisioned.leftovers() == []
+    assert linked_version(provisioned, "hello", "example.com/hello") == "v1.1.0"
     assert not provisioned.run(*tools)["changed"]
 
 
