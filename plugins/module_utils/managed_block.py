@@ -36,7 +36,7 @@ def without_block(text: str, *, path: str) -> str:
 
 def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None]:
     """Return the line ending of ``text``, its lines, and the numbers of the block's first and last line."""
-    newline = "\r\n" if "\r\n" in text else "\n"
+    newline = _newline(text)
     lines = text.split(newline)
     begins = [number for number, line in enumerate(lines) if line.strip() == BEGIN]
     ends = [number for number, line in enumerate(lines) if line.strip() == END]
@@ -50,6 +50,11 @@ def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None
             path=path,
         )
     return newline, lines, (begins[0], ends[0])
+
+
+def _newline(text: str) -> str:
+    # One stray CRLF is somebody's slip: shells and PAM would take the CR for a part of the block's own words.
+    return "\r\n" if "\r\n" in text and text.count("\r\n") == text.count("\n") else "\n"
 
 
 def _ended(lines: list[str]) -> list[str]:

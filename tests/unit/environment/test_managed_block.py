@@ -52,6 +52,11 @@ def test_line_endings_stay():
     assert block("a\r\nb\r\n") == f"a\r\nb\r\n{BEGIN}\r\nx\r\n{END}\r\n"
 
 
+@pytest.mark.parametrize("text", ["a\r\nb\n", "a\nb\r\n", f"a\r\n{BEGIN}\nold\n{END}\nb\n"])
+def test_one_line_of_another_ending_leaves_the_block_alone(text):
+    assert f"{BEGIN}\nx\n{END}\n" in block(text)
+
+
 @pytest.mark.parametrize("text", [BEGIN, END, f"{END}\n{BEGIN}", f"{BEGIN}\n{END}\n{BEGIN}\n{END}"])
 def test_broken_marks_are_refused_with_their_line(text):
     with pytest.raises(DevserverError, match="/etc/f line 2"):
