@@ -56,7 +56,9 @@ options:
     type: bool
     default: false
   mode:
-    description: Permissions of a new file, in octal and in quotes. One that is there keeps its own.
+    description:
+      - Permissions of a new file, in octal and in quotes. One that is there keeps its own.
+      - Without quotes it is refused, because YAML may have read another number.
     type: raw
     default: '0644'
 notes:
@@ -135,10 +137,11 @@ def _path(words: list[t.Any]) -> list[str | int]:
 
 
 def _mode(given: t.Any) -> int:
-    if isinstance(given, int) and 0 <= given <= 0o7777:
-        return given  # YAML has read the octal number already.
-    if not re.fullmatch("0?[0-7]{3,4}", str(given)):
-        raise DevserverError(f"mode is {given!r}", expected="octal digits, such as '0644'", remedy="correct mode")
+    # A number is no help: 0644 has come as 420 by then, but 644 as itself.
+    if not isinstance(given, str) or not re.fullmatch("0?[0-7]{3,4}", given):
+        raise DevserverError(
+            f"mode is {given!r}", expected="octal digits in quotes, such as '0644'", remedy="put mode in quotes"
+        )
     return int(given, 8)
 
 
