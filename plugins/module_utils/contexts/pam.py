@@ -11,7 +11,6 @@ from __future__ import annotations
 import glob
 import os
 import re
-import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
@@ -145,7 +144,8 @@ def _environment_file(path: str) -> list[Assignment]:
 
 
 def _unquoted(value: str) -> str:
-    try:
-        return "".join(shlex.split(value, comments=True))
-    except ValueError:
+    """Return what pam_env takes a value for: no shell reads it, so that words and quotes inside stay as they are."""
+    value = value.partition("#")[0].rstrip()
+    if not value.startswith(("'", '"')):
         return value
+    return value[1:-1] if value[1:].endswith(("'", '"')) else value[1:]

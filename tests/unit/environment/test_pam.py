@@ -73,6 +73,26 @@ def test_what_pam_cannot_carry_is_refused(pam, value, words):
         pam(declaration(GOFLAGS=value))
 
 
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("GOFLAGS=-a -b", "-a -b"),
+        ("GOFLAGS='-a -b' # why", "-a -b"),
+        ('GOFLAGS="-ldflags=\'-s -w\'"', "-ldflags='-s -w'"),
+        ('GOFLAGS=-tags="a b"', '-tags="a b"'),
+        ("GOFLAGS=-x#y", "-x"),
+        ("GOFLAGS=\\$x", "\\$x"),
+        ("GOFLAGS='", ""),
+        ("GOFLAGS=", ""),
+    ],
+)
+def test_the_environment_file_is_read_as_pam_does(pam, line, value):
+    (pam.folder / "environment").write_text(line + "\n")
+    (pam.folder / "sshd").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
+    (found,) = pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)
+    assert found.value == value
+
+
 def test_includes_and_the_environment_file_are_followed(pam):
     (pam.folder / "environment").write_text("# c\nexport GOPROXY='off' # note\n")
     (pam.folder / "common").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
