@@ -7,21 +7,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import sys
-import tempfile
 import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, groups_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.terminal import (
-    IN_SESSION,
-    TYPE,
-    Terminal,
-    end_session,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream, listen, read_rest
+from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session
+from ansible_collections.gopherops.devserver.plugins.module_utils.terminal import IN_SESSION, TYPE, Terminal
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a start-up file that prints without end must not fill the memory.
@@ -71,45 +66,40 @@ def run(
     timeout: float = 60,
     pass_fds: t.Sequence[int] = (),
 ) -> Completed:
-    """Run ``argv`` to its end and return what it did; its whole process group ends then, or at ``timeout`` seconds.
+    """Run ``argv`` to its end and return what it did; its whole session ends then, or at ``timeout`` seconds.
 
     ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
     """
-    # Files, not pipes: a daemon that the command leaves behind would hold a pipe open, and the reader with it.
-    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
-        start = time.monotonic()
-        streams = {"stdin": subprocess.DEVNULL, "stdout": stdout, "stderr": stderr}
-        process = _start(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
-        returncode = _returncode(process, start + timeout)
-        seconds = time.monotonic() - start
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return Completed(argv, returncode, _text(stdout), _text(stderr), seconds)
+    start = time.monotonic()
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = _start(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
+    with t.cast("t.IO[bytes]", process.stdout) as out:
+        return _followed(process, out.fileno(), start, timeout)
 
 
 def run_in_terminal(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
-    """Do what ``run`` does, with a terminal for standard input and output; all of its session ends in the end."""
-    with contextlib.closing(Terminal()) as terminal, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    """Do what ``run`` does, with a terminal for standard input and output."""
+    with contextlib.closing(Terminal()) as terminal:
         start = time.monotonic()
-        streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": err}
+        streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
         process = _start([*IN_SESSION, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
-        terminal.copy(out, process, deadline=start + timeout, limit=_LONGEST_OUTPUT)
-        returncode = _returncode(process, start + timeout)
+        return _followed(process, terminal.own, start, timeout)._replace(argv=argv)
+
+
+def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeout: float) -> Completed:
+    # Not files: who prints without end would fill the disk.
+    with t.cast("t.IO[bytes]", process.stderr) as complaints:
+        streams = [Stream(descriptor, _LONGEST_OUTPUT) for descriptor in (output, complaints.fileno())]
+        returncode = listen(streams, process, start + timeout)
         seconds = time.monotonic() - start
         end_session(process.pid)
         process.wait()
-        return Completed(argv, returncode, _text(out), _text(err), seconds)
-
-
-def _returncode(process: subprocess.Popen[bytes], deadline: float) -> int | None:
-    try:
-        return process.wait(timeout=max(0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return None
+        read_rest(streams)
+    out, err = (stream.text for stream in streams)
+    return Completed(t.cast("t.Sequence[str]", process.args), returncode, out, err, seconds)
 
 
 def _start(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
@@ -121,12 +111,6 @@ def _start(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> 
         raise DevserverError(
             f"cannot run {argv[0]}{whose}: {error}", remedy="install it, or mend what the message names", cmd=list(argv)
         ) from error
-
-
-def _text(output: t.IO[bytes]) -> str:
-    output.seek(0)
-    # Names that are not UTF-8 must survive the way through a result and back.
-    return output.read(_LONGEST_OUTPUT).decode("utf-8", "surrogateescape")
 
 
 def _identity(account: Account | None) -> dict[str, t.Any]:

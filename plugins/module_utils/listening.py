@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Listens to what a program prints, and stops when the program has ended, whoever else could still print."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import time
+import typing as t
+
+# Seconds between two looks at whether the program has ended; its output is waited for in between.
+_LOOK = 0.05
+_CHUNK = 65536
+
+
+class Stream:
+    """What comes out of a descriptor: its first ``limit`` bytes are kept, the rest is read and dropped."""
+
+    def __init__(self, descriptor: int, limit: int) -> None:
+        self._descriptor = descriptor
+        self._limit = limit
+        self._kept = bytearray()
+        os.set_blocking(descriptor, False)
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    @property
+    def full(self) -> bool:
+        return len(self._kept) >= self._limit
+
+    @property
+    def text(self) -> str:
+        # Names that are not UTF-8 must survive the way through a result and back.
+        return self._kept.decode("utf-8", "surrogateescape")
+
+    def read(self) -> bool:
+        """Read once; return False at the end, which a terminal that nobody has open any more tells by an error."""
+        try:
+            data = os.read(self._descriptor, _CHUNK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        self._kept += data[: self._limit - len(self._kept)]
+        return bool(data)
+
+
+def listen(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadline: float) -> int | None:
+    """Read until ``process`` ends and return its code; None where ``deadline`` (of the monotonic clock) came first."""
+    still = list(streams)
+    while still and process.poll() is None and time.monotonic() < deadline:
+        for stream in select.select(still, [], [], _LOOK)[0]:
+            if not stream.read():
+                still.remove(stream)
+    try:
+        return process.wait(timeout=max(0, deadline - time.monotonic()) if not still else 0)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def read_rest(streams: t.Sequence[Stream]) -> None:
+    """Read what is there already; a daemon that goes on printing is not waited for."""
+    for stream in streams:
+        while not stream.full and select.select([stream], [], [], 0)[0] and stream.read():
+            pass
