@@ -28,8 +28,8 @@ DIRECTORY = Rule(
     "A directory of Go is missing or belongs to somebody else",
     "Downloads, builds or installs fail.",
     why="""\
-GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are looked at, but for those on a network file system. One that belongs to root is mostly left by a `sudo
-go …`; one that is missing was deleted, or its volume is not mounted.""",
+GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are looked at, but for those on a network file system. One that
+belongs to root is mostly left by a `sudo go …`; one that is missing was deleted, or its volume is not mounted.""",
     mend="""\
 Give the tree back to its user, as the finding's `safe_commands` do; they never follow a link. Provisioning makes a
 missing directory.""",
@@ -76,8 +76,8 @@ NETWORK_FILE_SYSTEM = Rule(
     "Builds are slow, and go's locks may not hold.",
     why="""\
 A build asks for thousands of small files, and go guards its caches by file locks and renames. The type of the file
-system is what /proc/self/mountinfo says of the directory's mount. Nothing else is asked of such a directory, so that
-GD301, GD303, GD306 and GD307 are silent about it: its server may not answer.""",
+system is what /proc/self/mountinfo says of the directory's mount. Nothing else is asked of such a directory, so
+that GD301, GD303, GD306 and GD307 are silent about it: its server may not answer.""",
     mend="Declare GOCACHE and GOMODCACHE on a local disk, for instance `/var/cache/go/{user}/build`.",
     example="GOCACHE=/home/alice/.cache/go-build lies on nfs4, mounted at /home",
 )
@@ -98,11 +98,11 @@ WORLD_WRITABLE = Rule(
     "A directory of Go is writable for everybody",
     "Any user of the host can plant code that this user builds or runs.",
     why="""\
-Go trusts what lies in its caches and runs what lies in GOBIN. A directory with the sticky bit, such as /tmp, is shared
-on purpose and is left out.""",
+Go trusts what lies in its caches and runs what lies in GOBIN. A directory with the sticky bit, such as /tmp, is
+shared on purpose and is left out.""",
     mend="""\
-Take that right away: `chmod o-w`, as the finding's `safe_commands` do. Where a link leads to the directory there is no
-such command: it may be another's.""",
+Take that right away: `chmod o-w`, as the finding's `safe_commands` do. Where a link leads to the directory there is
+no such command: it may be another's.""",
     example="GOBIN=/home/alice/go/bin has mode 0777",
 )
 NO_EXECUTION = Rule(
