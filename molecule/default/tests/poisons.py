@@ -428,7 +428,7 @@ EDITORS = {
     ),
     "a workspace for a newer Go": Poison(
         f"printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
-        {("GD605", "alice", "", f"{NEWER}/go.mod")},
+        {("GD605", "alice", "", "")},
         line="go 1.99",
         undo=f"rm -r {NEWER}",
         asked=working_on(NEWER),

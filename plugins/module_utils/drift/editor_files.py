@@ -26,7 +26,8 @@ def files_of(observations: t.Sequence[Observation]) -> list[EditorFile]:
     for seen in observations:
         for kind, file, place in _places(seen.context):
             key = (seen.user.account.name, file.path, place)
-            found.setdefault(key, EditorFile(seen.user, kind, _settings(file, place)))
+            title = seen.workspace if kind == "launch" else ""
+            found.setdefault(key, EditorFile(seen.user, kind, _settings(file, place), title))
     return list(found.values())
 
 

@@ -45,7 +45,10 @@ class Remedy:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One rule that a host breaks; empty strings stand where a user, context or variable does not apply."""
+    """One rule that a host breaks; empty strings stand where a user, context or variable does not apply.
+
+    ``subject`` tells apart what is the same in all of these, such as two files of one user.
+    """
 
     rule: Rule
     cause: str
@@ -55,10 +58,13 @@ class Finding:
     variable: str = ""
     source: Source | None = None
     workspace: str = ""
+    subject: str = ""
 
     def result(self, host: str) -> dict[str, t.Any]:
         """Return the finding as the report has it; its fingerprint holds no value and no line, so it survives edits."""
-        place = (self.user, self.context, self.variable, *filter(None, [self.workspace]))
+        place = [self.user, self.context, self.variable, *filter(None, [self.workspace])]
+        # No workspace is empty there, so none is taken for a subject.
+        place += ["", self.subject] if self.subject else []
         identity = "\0".join((self.rule.id, host, *place))
         return {
             "rule_id": self.rule.id,

@@ -52,11 +52,15 @@ class Setting(t.NamedTuple):
 
 
 class EditorFile(t.NamedTuple):
-    """A file of an editor's that a user has: ``kind`` is settings, launch (one configuration) or devcontainer."""
+    """A file of an editor's that a user has: ``kind`` is settings, launch (one configuration) or devcontainer.
+
+    ``title`` tells apart the launch configurations of one file.
+    """
 
     user: UserEnvironment
     kind: str
     settings: t.Sequence[Setting]
+    title: str = ""
 
 
 class Row(t.NamedTuple):
@@ -140,9 +144,10 @@ class Scene:
 
 def once_per_user(found: t.Iterable[Finding]) -> t.Iterator[Finding]:
     """Make one finding, without a context, of those that one rule has about one variable of one user."""
-    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    groups: dict[tuple[str, ...], list[Finding]] = {}
     for finding in found:
-        groups.setdefault((finding.rule.id, finding.user, finding.variable), []).append(finding)
+        key = (finding.rule.id, finding.user, finding.variable, finding.subject)
+        groups.setdefault(key, []).append(finding)
     for group in groups.values():
         contexts: dict[str, list[str]] = {}
         for finding in group:

@@ -99,3 +99,19 @@ def test_launch_configurations(world: t.Any, case: str) -> None:
 def test_tools_and_container(world: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:
     settings = {"go.toolsEnvVars": {"GOPROXY": "off"}}
     assert judge(world, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected
+
+
+def test_each_file_and_each_launch_configuration_has_findings_of_its_own(world: t.Any) -> None:
+    user = world.declaration.users[0]
+    files = [
+        EditorFile(user, kind, [Setting("gone", 1, Source("file", path, 1)), Setting("go.gone", 1, source)], title)
+        for kind, path, title in [
+            ("settings", "/a.json", ""),
+            ("settings", "/b.json", ""),
+            ("launch", "/l.json", "/w (x)"),
+            ("launch", "/l.json", "/w (y)"),
+        ]
+        for source in [Source("file", path, 2)]
+    ]
+    found = list(editor.findings(Scene(world.declaration, [], [], [], files)))
+    assert len({finding.result("h")["fingerprint"] for finding in found}) == len(found) == 6

@@ -152,12 +152,13 @@ def test_a_missing_directory(world):
 
 
 def test_fingerprints_hold_no_value_and_no_line():
-    def fingerprint(host="h", cause="c", variable="GOPATH", line=1):
-        finding = Finding(DIFFERS, cause, Remedy("r"), "u", "login", variable, Source("file", "/f", line))
+    def fingerprint(host="h", cause="c", variable="GOPATH", line=1, **more):
+        finding = Finding(DIFFERS, cause, Remedy("r"), "u", "login", variable, Source("file", "/f", line), **more)
         return finding.result(host)["fingerprint"]
 
     assert fingerprint() == fingerprint(cause="d", line=2)
-    assert len({fingerprint(), fingerprint(host="i"), fingerprint(variable="GOBIN")}) == 3
+    others = [{"host": "i"}, {"variable": "GOBIN"}, {"subject": "/f"}, {"subject": "/g"}, {"workspace": "/f"}]
+    assert len({fingerprint(), *(fingerprint(**other) for other in others)}) == 6
 
 
 def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):

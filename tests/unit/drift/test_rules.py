@@ -16,6 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import directories, findings, startup
@@ -270,6 +271,40 @@ def test_a_settings_file_that_go_does_not_read(world: t.Any, variable: str, valu
     (finding,) = world.judge(world(environment={variable: value}, answer=answer, set_by=set_by(variable, value)))[1]
     assert (finding.rule.id, finding.variable) == ("GD211", variable)
     assert finding.source == Source("file", PROFILE, 3)
+
+
+def fingerprints(found: t.Iterable[Finding], rule: str) -> set[str]:
+    return {finding.result("h")["fingerprint"] for finding in found if finding.rule.id == rule}
+
+
+BAD_SETTINGS = {"GD106": "GOFLAGS=\r\n", "GD209": "GOROOT=/x\n", "GD902": "x\n", "GD903": "#\udce9\n"}
+
+
+@pytest.mark.parametrize("rule", BAD_SETTINGS)
+def test_two_settings_files_of_one_user_are_two_findings(world: t.Any, rule: str) -> None:
+    for name in ("env", "other"):
+        (world.tmp / name).write_bytes(BAD_SETTINGS[rule].encode("utf-8", "surrogateescape"))
+    found = world.judge(world(), world("goenv", answer={"GOENV": str(world.tmp / "other")}))[1]
+    assert len(fingerprints(found, rule)) == 2
+
+
+def test_two_start_up_files_with_line_ends_of_windows_are_two_findings(world: t.Any) -> None:
+    declare(world, GOA="/a", GOB="/b")
+    values = {"GOA": "/a\r", "GOB": "/b\r"}
+    other = Assignment("GOB", "/b\r", Source("file", "/etc/profile", 1))
+    found = world.judge(world(environment=values, set_by=[*set_by("GOA", "/a\r"), other]))[1]
+    assert len(fingerprints(found, "GD106")) == 2
+
+
+def test_each_line_of_a_workspace_that_is_not_met_is_a_finding(world: t.Any) -> None:
+    for name in ("one", "two"):
+        (world.tmp / name).mkdir()
+        (world.tmp / name / "go.mod").write_text("module x\n\ngo 1.99\n\ntoolchain go1.99.1\n")
+    folders = [str(world.tmp / name) for name in ("one", "two")]
+    world.declaration.users[0] = dataclasses.replace(world.declaration.users[0], workspaces=folders)
+    found = world.judge(world())[1]
+    assert len(fingerprints(found, "GD605")) == 4
+    assert {finding.variable for finding in found} == {""}
 
 
 def test_which_settings_file_a_container_reads_is_no_matter_of_this_host(world: t.Any) -> None:

@@ -115,8 +115,9 @@ def _workspaces(scene: Scene, user: UserEnvironment) -> t.Iterator[Finding]:
         source = Source("file", entry["file"], entry["line"])
         wanted = f"asks for Go {entry['required']} ({entry['cause']})" if entry["required"] else entry["cause"]
         cause = f"{source}: {wanted}; {', '.join(entry['installed']) or 'nothing'} is installed"
-        # The files of one workspace may break it in different ways, and other workspaces too: each is a finding.
-        yield Finding(WORKSPACE, cause, Remedy(entry["remedy"]), user.account.name, "", entry["file"], source)
+        # The lines of one file may break it in different ways, and other files too: each is a finding.
+        subject = f"{entry['file']} {entry['cause'].partition(':')[0]}"
+        yield Finding(WORKSPACE, cause, Remedy(entry["remedy"]), user.account.name, "", "", source, subject=subject)
 
 
 def _offered(goroot: str) -> Offered:

@@ -184,7 +184,8 @@ def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.I
             source, there = tools.inner.get(name, tools.source), remote.inner.get(name, remote.source)
             cause = f"{name} is {one} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
             remedy = Remedy(f"set {name} in one of the two places")
-            yield Finding(CONTAINER_DISAGREES, cause, remedy, user.account.name, "devcontainer", name, source)
+            place = (user.account.name, "devcontainer", name, source)
+            yield Finding(CONTAINER_DISAGREES, cause, remedy, *place, subject=f"{source.file} {there.file}")
 
 
 def _finding(rule: Rule, file: EditorFile, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
@@ -192,4 +193,5 @@ def _finding(rule: Rule, file: EditorFile, setting: Setting, what: str, remedy: 
     source: Source = setting.inner.get(inner, setting.source)
     cause = f"{source}: {setting.name} {what}"
     variable = f"{setting.name}.{inner}" if inner else setting.name
-    return Finding(rule, cause, remedy, file.user.account.name, context, variable, source)
+    subject = f"{source.file} {file.title}".rstrip()
+    return Finding(rule, cause, remedy, file.user.account.name, context, variable, source, subject=subject)

@@ -10,6 +10,7 @@ import re
 import shlex
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
     first_carriage_return,
@@ -187,8 +188,9 @@ def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
     """Judge what go says of itself; a GOROOT that is wrong is a finding of its own, and why go fails."""
     if not row.seen.context.asks_go:
         return
-    go, persisted = row.seen.programs.get("go", []), _persisted_goroot(row)
-    explained = persisted or first_carriage_return(settings_in(settings_file(row.seen), row.user.account))
+    go, file = row.seen.programs.get("go", []), settings_file(row.seen)
+    persisted = _persisted_goroot(row.user.account, file)
+    explained = persisted or first_carriage_return(settings_in(file, row.user.account))
     goroot = row.cells["GOROOT"]
     if go and not row.seen.go.values and goroot.status != "drift" and not explained:
         remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
@@ -200,21 +202,19 @@ def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
             yield row.finding(rule, cause, Remedy(scene.mend(cell.source)), variable)
 
 
-def _persisted_goroot(row: Row) -> Source | None:
-    file = settings_file(row.seen)
-    lines = [item.line for item in settings_in(file, row.user.account) if item.name == "GOROOT"]
+def _persisted_goroot(account: Account, file: str) -> Source | None:
+    lines = [item.line for item in settings_in(file, account) if item.name == "GOROOT"]
     return Source("file", file, lines[-1]) if lines else None
 
 
 def _persisted(scene: Scene) -> t.Iterator[Finding]:
-    told = set()
-    for row in scene.rows:
-        source, user = _persisted_goroot(row), row.user.account.name
-        if source and (user, source) not in told:
-            told.add((user, source))
-            file = shlex.quote(source.file or "")
-            remedy = Remedy(f"delete that line: sed -i '/^GOROOT=/d' {file}", [f"sed -i '/^GOROOT=/d' {file}"])
-            yield Finding(GOROOT_PERSISTED, f"{source} persists GOROOT", remedy, user, "", "GOROOT", source)
+    for account, path in scene.settings_files:
+        source = _persisted_goroot(account, path)
+        if source:
+            command = f"sed -i '/^GOROOT=/d' {shlex.quote(path)}"
+            remedy = Remedy(f"delete that line: {command}", [command])
+            cause = f"{source} persists GOROOT"
+            yield Finding(GOROOT_PERSISTED, cause, remedy, account.name, "", "GOROOT", source, subject=path)
 
 
 def _copies(row: Row) -> t.Iterator[Finding]:

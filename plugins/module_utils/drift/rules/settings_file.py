@@ -60,7 +60,7 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             text = text_of(path, account)
         except DevserverError as error:
             remedy = Remedy("give it back to its user, or move it away and provision again")
-            yield Finding(UNREADABLE, error.what, remedy, account.name, "", "", Source("file", path))
+            yield Finding(UNREADABLE, error.what, remedy, account.name, "", "", Source("file", path), subject=path)
         else:
             yield from _lines(path, (text or "").split("\n"), account)
 
@@ -73,12 +73,12 @@ def _lines(path: str, lines: t.Sequence[str], account: Account) -> t.Iterator[Fi
         # What stands there may be a password, and the file is its user's alone.
         cause = f"{path}:{useless[0]} has no effect{others}"
         remedy = Remedy(f"correct or delete that line of {shlex.quote(path)}")
-        yield Finding(NO_EFFECT, cause, remedy, account.name, "", "", Source("file", path, useless[0]))
+        yield Finding(NO_EFFECT, cause, remedy, account.name, "", "", Source("file", path, useless[0]), subject=path)
     foreign = next((number for number, line in enumerate(lines, 1) if re.search("[\udc80-\udcff]", line)), None)
     if foreign:
         remedy = Remedy("write the line anew, or convert the file by iconv")
         source = Source("file", path, foreign)
-        yield Finding(NOT_UTF8, f"{source} is not UTF-8", remedy, account.name, "", "", source)
+        yield Finding(NOT_UTF8, f"{source} is not UTF-8", remedy, account.name, "", "", source, subject=path)
 
 
 def _has_no_effect(line: str) -> bool:

@@ -214,7 +214,7 @@ def _carriage_returns(cells: t.Sequence[Cell], read_whole: t.Container[str | Non
         names = ", ".join(dict.fromkeys(f"{cell.variable} of {cell.context}" for cell in group))
         cause = f"{place} has line ends of Windows: {names} ends in a carriage return"
         first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
-        yield Finding(CARRIAGE_RETURN, cause, _converted(place), user, "", "", first)
+        yield Finding(CARRIAGE_RETURN, cause, _converted(place), user, "", "", first, subject=str(place))
 
 
 def _settings_files(files: t.Sequence[tuple[Account, str]]) -> t.Iterator[Finding]:
@@ -224,7 +224,7 @@ def _settings_files(files: t.Sequence[tuple[Account, str]]) -> t.Iterator[Findin
         if line:
             cause = f"{path} has line ends of Windows, which go takes for a part of each value"
             source = Source("file", path, line)
-            yield Finding(CARRIAGE_RETURN, cause, _converted(source), account.name, "", "", source)
+            yield Finding(CARRIAGE_RETURN, cause, _converted(source), account.name, "", "", source, subject=path)
 
 
 def _converted(place: Source | None) -> Remedy:
