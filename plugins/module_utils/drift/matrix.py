@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
@@ -16,6 +17,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe 
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import NEEDS_C_COMPILER
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import BUILT_IN, PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+
+# Not every file's assignments are known with their references filled in.
+_REFERENCE = re.compile(r"[$@]\{[^}]*\}|\$\w+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,16 +160,27 @@ class _Row:
         return self._seen.context.asks_go and _is_go_variable(variable)
 
     def _assigned(self, variable: str, value: str | None) -> list[Source]:
-        """Return where the start-up assigned the variable; first the last one that gave it the value it has."""
+        """Return where the start-up assigned the variable; first the last one that gave it the value it has.
+
+        Where none did, the program that starts the process has; of PATH each assignment may have made a part.
+        """
         found = [item for item in reversed(self._seen.assignments) if item.name == variable]
         winner = next((item for item in found if item.value == value), None)
-        return [item.source for item in sorted(found, key=lambda item: item is not winner)]
+        winner = winner or next((item for item in found if _may_become(item.value, value)), None)
+        sources = [item.source for item in sorted(found, key=lambda item: item is not winner)]
+        return [PROCESS, *sources] if value and found and not winner and variable != "PATH" else sources
 
     def _settings_files(self) -> list[tuple[str, list[goenv_file.Setting]]]:
         """Return the two files that go reads itself, the stronger one first, with what is set in them."""
         answer = self._seen.go.values
         paths = [answer.get("GOENV", ""), os.path.join(answer.get("GOROOT", ""), "go.env")]
         return [(path, settings_in(path, self._seen.user.account)) for path in paths]
+
+
+def _may_become(written: str, value: str | None) -> bool:
+    """Return whether ``value`` may be what a file says that refers to other variables, as ``${HOME}/go`` does."""
+    parts = _REFERENCE.split(written)
+    return value is not None and len(parts) > 1 and value.startswith(parts[0]) and value.endswith(parts[-1])
 
 
 def _is_go_variable(variable: str) -> bool:

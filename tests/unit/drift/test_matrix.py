@@ -51,6 +51,27 @@ def test_the_last_assignment_won_and_the_others_are_shadowed(world):
     assert "/h/.profile:9" in found[0].remedy.text
 
 
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("-x", "process"),
+        ("-mod=mod", "/etc/profile:3"),
+        ("${MODE}mod", "/etc/profile:3"),
+        ("-mod=@{MODE}", "/etc/profile:3"),
+        ("-mod=$MODE", "/etc/profile:3"),
+        ("-x $MODE", "process"),
+        ("${MODE} -x", "process"),
+    ],
+)
+def test_a_value_that_no_file_gives_is_from_the_process(world, written, source):
+    line = Source("file", "/etc/profile", 3)
+    flags = {"GOFLAGS": "-mod=mod"}
+    one = world(environment=flags, answer=flags, set_by=[Assignment("GOFLAGS", written, line)])
+    cell = world.judge(one)[0]["login", "GOFLAGS"]
+    assert str(cell.source) == source
+    assert list(cell.shadowed) == ([line] if source == "process" else [])
+
+
 def test_an_empty_value_in_the_environment_does_not_count_for_go(world):
     (world.tmp / "env").write_text("GOFLAGS=-x\n")
     emptied = [Assignment("GOFLAGS", "", Source("file", "/etc/profile", 1))]
