@@ -15,8 +15,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 
 # A control character cannot stand at the start of a line that a start-up file prints by accident.
 _MARK = "\x01"
-_PS4 = _MARK + "${BASH_SUBSHELL}" + _MARK + "${BASH_SOURCE}" + _MARK + "${LINENO}" + _MARK
-_TRACED = re.compile("^%s+(\\d+)%s([^%s]*)%s(\\d+)%s(.*)$" % ((_MARK,) * 5))
+_PS4 = _MARK + "${BASH_SUBSHELL}" + _MARK + "${BASH_SOURCE}" + _MARK + "${LINENO}" + _MARK + "${FUNCNAME[@]}" + _MARK
+_TRACED = re.compile("^%s+(\\d+)%s([^%s]*)%s(\\d+)%s([^%s]*)%s(.*)$" % ((_MARK,) * 7))
 _SCRIPT = """\
 PS4={ps4}
 set -x
@@ -27,7 +27,9 @@ shopt -s extdebug
 declare -F go
 """
 _DECLARING = ("export", "declare", "typeset", "readonly")
-_ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)\Z", re.DOTALL)
+# Within a function these declare what is the function's own.
+_LOCAL = ("local", "declare", "typeset")
+_ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)\Z", re.DOTALL)
 # What "declare -F" prints in debugging mode.
 _FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
 
@@ -52,34 +54,73 @@ def trace(
     done = run(["bash", *options, "-c", script], env=env, account=account, cwd="/", timeout=timeout)
     function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
     place = [Source("file", function.group(2), int(function.group(1)))] if function else []
-    return assignments(done.stderr) + [Assignment("function go", "", source) for source in place]
+    return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
 
 
 def _quoted(words: t.Sequence[str]) -> str:
     return " ".join(map(shlex.quote, words))
 
 
-def assignments(traced: str) -> list[Assignment]:
-    """Return the assignments in bash's trace output, those of subshells left out."""
-    found = []
+def assignments(traced: str, given: t.Mapping[str, str]) -> list[Assignment]:
+    """Return the assignments in bash's trace output, those of subshells left out; ``given`` is what was set before."""
+    found, variables = [], Variables(given, "g")
     for line in traced.split("\n"):
         match = _TRACED.match(line)
         if match and match.group(1) == "0" and match.group(2):
             source = Source("file", match.group(2), int(match.group(3)))
-            found += [Assignment(name, value, source) for name, value in assigned(match.group(4))]
+            # The names of what runs: those of functions, and source for each file.
+            calls = match.group(4).split()
+            place = Place(len(calls), any(name not in ("source", "main") for name in calls))
+            found += [Assignment(name, value, source) for name, value in variables.after(match.group(5), place)]
     return found
 
 
-def assigned(command: str) -> list[tuple[str, str]]:
-    """Return the names and values that one traced command assigns; an alias for go is called ``alias go``."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        return []
-    if words[:1] == ["alias"]:
-        return [("alias go", word[len("go=") :]) for word in words[1:] if word.startswith("go=")]
-    declaring = bool(words) and words[0] in _DECLARING
-    pairs = [_ASSIGNED.match(word) for word in words[1 if declaring else 0 :]]
-    if not declaring and not all(pairs):
-        return []
-    return [(pair.group(1), pair.group(2)) for pair in pairs if pair]
+class Place(t.NamedTuple):
+    """Where a traced command runs: how deep in calls, and whether within a function."""
+
+    depth: int
+    in_function: bool
+
+
+class Variables:
+    """The variables of a shell while its trace is followed, but for those that belong to a function alone."""
+
+    def __init__(self, given: t.Mapping[str, str], global_flags: str) -> None:
+        """``global_flags`` are the options by which ``typeset`` within a function means a variable of all."""
+        self.values = dict(given)
+        self._global_flags = global_flags
+        self._local: dict[str, int] = {}
+        self._declared: t.Sequence[str] = ()
+
+    def after(self, command: str, place: Place) -> list[tuple[str, str]]:
+        """Return the names and new values that one traced command assigns; an alias for go is called ``alias go``."""
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            return []
+        if words[:1] == ["alias"]:
+            return [("alias go", word[len("go=") :]) for word in words[1:] if word.startswith("go=")]
+        self._local = {name: depth for name, depth in self._local.items() if depth <= place.depth}
+        if self._declares_local(words, place):
+            names = (word.partition("=")[0].rstrip("+") for word in words[1:] if not word.startswith("-"))
+            self._local.update((name, place.depth) for name in names if name not in self._local)
+        return self._assigned(words)
+
+    def _declares_local(self, words: t.Sequence[str], place: Place) -> bool:
+        if not place.in_function or words[:1] == [] or words[0] not in _LOCAL:
+            return False
+        options = "".join(word for word in words[1:] if word.startswith("-"))
+        return words[0] == "local" or not set(self._global_flags) & set(options)
+
+    def _assigned(self, words: t.Sequence[str]) -> list[tuple[str, str]]:
+        declaring = bool(words) and words[0] in _DECLARING
+        repeated, self._declared = self._declared, words[1:] if declaring else ()
+        pairs = [_ASSIGNED.match(word) for word in words[1 if declaring else 0 :]]
+        # bash follows "export A+=b" up with "A+=b", which is the same once more.
+        if not declaring and (not all(pairs) or set(words) <= set(repeated)):
+            return []
+        return [self._set(*pair.groups()) for pair in pairs if pair and pair.group(1) not in self._local]
+
+    def _set(self, name: str, added: str, value: str) -> tuple[str, str]:
+        self.values[name] = self.values.get(name, "") + value if added else value
+        return name, self.values[name]

@@ -12,12 +12,12 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import assigned
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import Place, Variables
 
 _MARK = "\x01"
-# %x is the file that the command stands in, %I the line there, of functions too.
-_PS4 = f"{_MARK}%x{_MARK}%I{_MARK}"
-_TRACED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}(\\d+){_MARK}([^{_MARK}]*)")
+# %x is the file that the command stands in, %I the line there, of functions too; %N the function and %e how deep it is.
+_PS4 = f"{_MARK}%x{_MARK}%I{_MARK}%N{_MARK}%e{_MARK}"
+_TRACED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}(\\d+){_MARK}([^{_MARK}]*){_MARK}(\\d+){_MARK}([^{_MARK}]*)")
 # The lists that zsh ties to a variable, as in path=(/opt/bin $path).
 _LIST = re.compile(r"(path)(\+?)=\((.*)\)\s*\Z", re.DOTALL)
 # Where a function of that name comes from, as far as zsh knows: it keeps no line.
@@ -30,29 +30,32 @@ def trace_zsh(
     """Start zsh with ``options`` and return every assignment of its start-up, in order."""
     traced = ["zsh", "-x", *options, "-c", f"set +x; zmodload zsh/parameter; {_FUNCTION}"]
     done = run(traced, env=dict(env, PS4=_PS4), account=account, timeout=timeout)
-    found = zsh_assignments(done.stderr, env.get("PATH", ""))
+    found = zsh_assignments(done.stderr, env)
     source = (done.stdout.splitlines() or [""])[-1]
     return found + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])
 
 
-def zsh_assignments(traced: str, path: str) -> list[Assignment]:
-    """Return the assignments in zsh's trace output; ``path`` is what PATH was before."""
+def zsh_assignments(traced: str, given: t.Mapping[str, str]) -> list[Assignment]:
+    """Return the assignments in zsh's trace output; ``given`` is what was set before."""
     found: list[Assignment] = []
-    for file, line, command in _TRACED.findall(traced):
-        for name, value in _assigned(command.rstrip("\n"), path):
-            path = value if name == "PATH" else path
+    variables = Variables(given, "gx")
+    for file, line, name_of_call, depth, command in _TRACED.findall(traced):
+        place = Place(int(depth), name_of_call not in (file, "(eval)"))
+        for name, value in _assigned(command.rstrip("\n"), variables, place):
             # What stands in no file is the command that was given to this zsh.
             if file.startswith("/"):
                 found.append(Assignment(name, value, Source("file", file, int(line))))
     return found
 
 
-def _assigned(command: str, path: str) -> list[tuple[str, str]]:
+def _assigned(command: str, variables: Variables, place: Place) -> list[tuple[str, str]]:
     match = _LIST.match(command)
     if not match:
-        return assigned(command.rstrip(" "))
+        return variables.after(command.rstrip(" "), place)
     try:
         entries = shlex.split(match.group(3))
     except ValueError:
         return []
-    return [("PATH", ":".join([path, *entries] if match.group(2) else entries))]
+    path = variables.values.get("PATH", "")
+    variables.values["PATH"] = ":".join([path, *entries] if match.group(2) else entries)
+    return [("PATH", variables.values["PATH"])]

@@ -36,6 +36,14 @@ def traced(tmp_path, text, options=("--norc",)):
         ("if true; then\n  eval 'GOPATH=/e'\nfi\n", ("GOPATH", "/e", 2)),
         ("X=$(GOPATH=/sub; echo x)\n", ("X", "x", 1)),
         ("f() {\n  GOPATH=/f\n}\nf\n", ("GOPATH", "/f", 2)),
+        ("PATH+=:/opt/x\n", ("PATH", "/usr/bin:/bin:/opt/x", 1)),
+        ("export PATH+=:/opt/x\n", ("PATH", "/usr/bin:/bin:/opt/x", 1)),
+        ("X=a; X+=b\nX+=b\n", ("X", "abb", 2)),
+        ("GOA=/a\nf() {\n  local GOA=/f; GOA=/g; GOA+=h\n}\nf\n", ("GOA", "/a", 1)),
+        ("GOA=/a\nf() {\n  declare -x GOA; GOA=/g\n}\nf\n", ("GOA", "/a", 1)),
+        ("f() {\n  declare -gx GOA=/g\n}\nf\n", ("GOA", "/g", 2)),
+        ("f() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\ng\n", ("GOA", "/g", 4)),
+        ("IFS=:; set -u\nf() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\nGOB=/b\n", ("GOB", "/b", 7)),
         ("GOPATH=/only-for-this env >/dev/null\nY=1\n", ("Y", "1", 2)),
     ],
 )
@@ -63,4 +71,4 @@ def test_sourced_files_are_named(tmp_path):
 
 @given(st.text())
 def test_whatever_a_start_up_prints_is_no_error(noise):
-    assert isinstance(assignments(noise), list)
+    assert isinstance(assignments(noise, {}), list)

@@ -37,6 +37,12 @@ def traced(tmp_path, text):
         ("path+=('/a b')\n", ("PATH", "/usr/bin:/bin:/a b", 1)),
         ("export PATH=/x\npath+=(/y)\n", ("PATH", "/x:/y", 2)),
         ("alias ll='ls -l'\nalias go=/opt/go\n", ("alias go", "/opt/go", 2)),
+        ("PATH+=:/opt/x\n", ("PATH", "/usr/bin:/bin:/opt/x", 1)),
+        ("path=(/a)\nPATH+=:/b\n", ("PATH", "/a:/b", 2)),
+        ("GOA=/a\nf() {\n  local GOA=/f; GOA=/g; GOA+=h\n}\nf\n", ("GOA", "/a", 1)),
+        ("GOA=/a\nf() {\n  typeset GOA=/f; eval GOA=/g\n}\nf\n", ("GOA", "/a", 1)),
+        ("f() {\n  typeset -x GOA=/f\n}\nf\n", ("GOA", "/f", 2)),
+        ("f() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\ng\n", ("GOA", "/g", 4)),
         ("[[ -o interactive ]] || return\nGOPATH=/i\n", ("GOPATH", "/i", 2)),
     ],
 )
@@ -62,4 +68,4 @@ def test_a_sourced_file_is_named(tmp_path):
 
 @given(st.text(st.sampled_from("\x01ab/=1 '\"()\n$+"), max_size=60))
 def test_whatever_a_start_up_prints_is_no_error(noise):
-    assert isinstance(zsh_assignments(noise, "/bin"), list)
+    assert isinstance(zsh_assignments(noise, {}), list)
