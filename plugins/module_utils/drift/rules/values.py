@@ -105,6 +105,7 @@ _NAMES = """
 CGO_CFLAGS CGO_LDFLAGS GCCGOTOOLDIR GOCOVERDIR GODEBUG GOENV GOEXE GOGC GOGCCFLAGS GOHOSTARCH GOHOSTOS GOMAXPROCS
 GOMEMLIMIT GOMOD GOPLSCACHE GOPLS GORACE GOROOT GOROOT_BOOTSTRAP GOROOT_FINAL GOSSAFUNC GOTELEMETRY GOTELEMETRYDIR
 GOTMPDIR GOTRACEBACK GOVERSION GOWORK GO_ENV GO_EXTLINK_ENABLED GO_LDFLAGS
+GO_VERSION
 """
 _KNOWN = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
 
@@ -158,7 +159,8 @@ def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
 def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
     groups: dict[tuple[str, str], list[Cell]] = {}
     for cell in cells:
-        if cell.status == "conflict" and (cell.user, cell.variable) not in told:
+        own = cell.variable in _OWN_RULES or (cell.user, cell.variable) in told
+        if cell.status == "conflict" and not own:
             groups.setdefault((cell.user, cell.variable), []).append(cell)
     for (user, variable), group in groups.items():
         values = "; ".join(
@@ -167,9 +169,9 @@ def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t
         counts = collections.Counter(cell.actual for cell in group)
         rarest = min(group, key=lambda cell: (_is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
+        declared = {"name": user, "variables": {variable: commonest.actual or ""}}
         remedy = Remedy(
-            f"declare {variable}, so that every context gets one value",
-            variables={"environment_variables": {variable: commonest.actual or ""}},
+            f"declare {variable}, so that every context gets one value", variables={"environment_users": [declared]}
         )
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
 
