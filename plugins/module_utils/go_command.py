@@ -71,8 +71,17 @@ done; done; :
 
 
 def executables(names: t.Iterable[str], path: str, account: Account | None = None) -> dict[str, list[str]]:
-    """Return for each of ``names`` every such program in the directories of a PATH that ``account`` can run."""
+    """Return for each of ``names`` every such program in the directories of a PATH that ``account`` can run.
+
+    Raises DevserverError where they cannot be walked in 20 seconds, as on a network that does not answer.
+    """
     names = list(names)
     done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=20)
+    if not done.ok:
+        raise DevserverError(
+            f"the directories of PATH={path} could not be walked: {done.complaint}",
+            expected="directories that answer",
+            remedy="take those that hang, as on a network, from PATH",
+        )
     found = list(dict.fromkeys(filter(None, done.stdout.split("\0"))))
     return {name: [file for file in found if os.path.basename(file) == name] for name in names}

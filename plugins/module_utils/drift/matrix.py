@@ -115,6 +115,7 @@ class _Row:
         found = self._seen.programs.get("go", [])
         actual = found[0] if found else None
         status = "missing" if actual is None else "ok" if _same_file(actual, expected) else "drift"
+        status = status if self._seen.walked else "unknown"
         sources = [*self._sources("PATH")[:1], *(Source("file", path) for path in found[1:])]
         return self._cell("go", expected, actual, status, sources)
 

@@ -46,7 +46,8 @@ class Observation:
 
     ``environment`` is None, and ``problem`` says why, where no process could be asked; with an
     environment ``problem`` says what is amiss all the same. ``programs`` lists for each
-    name that was looked for all programs on the PATH that the user can run, first the one that runs. ``seconds``,
+    name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
+    where they could not be looked for, and the answer of ``go`` says why. ``seconds``,
     ``noise`` and ``go_is`` are those of the probe.
     """
 
@@ -60,6 +61,11 @@ class Observation:
     seconds: float = 0.0
     noise: str = ""
     go_is: str = ""
+
+    @property
+    def walked(self) -> bool:
+        """Whether the directories of PATH were looked into."""
+        return "go" in self.programs
 
     @property
     def workspace(self) -> str:

@@ -17,10 +17,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import directories, findings, startup
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 PROFILE = "/h/.profile"
@@ -109,6 +111,17 @@ def test_a_password_that_everybody_can_read(world: t.Any) -> None:
     assert world.ids(world()) == ["GD506"]
 
 
+def test_a_path_that_could_not_be_walked_is_told_as_such(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(*_args: t.Any, **_more: t.Any) -> t.NoReturn:
+        raise DevserverError("the directories of PATH could not be walked: timed out")
+
+    monkeypatch.setattr(observe, "executables", hangs)
+    monkeypatch.setattr(observe, "CONTEXTS", [Bare()])
+    (seen,) = observe.observe(world.declaration, [], timeout=5)
+    found = world.judge(seen)[1]
+    assert [(finding.rule.id, "could not be walked" in finding.cause) for finding in found] == [("GD901", True)]
+
+
 STARTS = {
     "it prints": ({"noise": "Welcome"}, ["GD701"]),
     "it is slow": ({"seconds": 3.5}, ["GD702"]),
@@ -152,6 +165,19 @@ class Slow:
         return Probe({"PATH": ""}, seconds=self._seconds.pop(0))
 
 
+class Bare(Slow):
+    """A context whose environment is what is declared, and nothing else."""
+
+    name, asks_go = "bare", True
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        return user.variables
+
+    def probe(self, _account: t.Any, declaration: t.Any, _timeout: float) -> Probe:
+        (user,) = declaration.users
+        return Probe({**user.variables, "PATH": ":".join(user.path)})
+
+
 @pytest.mark.parametrize(("times", "slow"), [([1.0], 1.0), ([3.5, 0.5], 0.5), ([3.5, 4.5], 3.5)])
 def test_what_is_slow_is_asked_again_alone(
     world: t.Any, monkeypatch: pytest.MonkeyPatch, times: list[float], slow: float
@@ -169,6 +195,20 @@ def test_of_contexts_that_disagree_the_line_that_somebody_wrote_is_named(world: 
     ]
     (finding,) = world.judge(world("goenv"), *written)[1]
     assert (finding.rule.id, finding.source) == ("GD102", Source("file", PROFILE, 3))
+
+
+def test_a_conflict_is_settled_for_its_user(world: t.Any) -> None:
+    off = world("bash", answer={"GOSUMDB": "sum.golang.google.cn"})
+    (finding,) = world.judge(world(answer={"GOSUMDB": "sum.golang.org"}), world("goenv", answer=off.go.values), off)[1]
+    user = {"name": world.declaration.users[0].account.name, "variables": {"GOSUMDB": "sum.golang.google.cn"}}
+    assert (finding.rule.id, finding.remedy.variables) == ("GD102", {"environment_users": [user]})
+
+
+def test_versions_that_differ_are_no_conflict_that_a_declaration_settles(world: t.Any) -> None:
+    other = world("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOVERSION": "go1.19"})
+    matrix = cells(world.declaration, [world(), other], "")
+    found = findings(world.declaration, [world(), other], matrix, [])
+    assert [finding.rule.id for finding in found] == ["GD202"]
 
 
 def test_an_alias_is_told_with_the_line_that_makes_it(world: t.Any) -> None:
@@ -216,7 +256,7 @@ def test_a_misspelt_variable(world: t.Any, name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GOMEMLIMIT", "GOLANGCI_LINT_CACHE", "GOOGLE_CLOUD_PROJECT", "GO_ENV", "GOPHER", "HOME"]
+    "name", ["GOMEMLIMIT", "GOLANGCI_LINT_CACHE", "GOOGLE_CLOUD_PROJECT", "GO_ENV", "GO_VERSION", "GOPHER", "HOME"]
 )
 def test_a_name_of_somebody_elses(world: t.Any, name: str) -> None:
     declare(world, **{name: "x"})

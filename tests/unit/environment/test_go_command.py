@@ -11,6 +11,7 @@ import shutil
 import subprocess
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import go_command
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables, go_env, without_traces
@@ -61,3 +62,9 @@ def test_executables_are_found_in_the_order_of_path(tmp_path):
     path = ":".join(str(tmp_path / folder) for folder in "cab") + f"::{tmp_path}/c"
     found = executables(["go", "gofmt"], path)
     assert found == {"go": [f"{tmp_path}/c/go", f"{tmp_path}/b/go"], "gofmt": []}
+
+
+def test_a_walk_that_does_not_end_well_is_not_taken_for_an_answer(monkeypatch):
+    monkeypatch.setattr(go_command, "_WALK", "printf '/x/go\\0'; exit 3")
+    with pytest.raises(DevserverError, match="PATH=/x could not be walked"):
+        executables(["go"], "/x")

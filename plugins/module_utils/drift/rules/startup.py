@@ -69,7 +69,8 @@ UNKNOWN = Rule(
     "Nothing is known about what processes get there.",
     why="""\
 The start-up leaves the shell, puts another program in its place, waits for input, takes longer than the limit, or a
-file that it reads is broken. The cells of that context are `unknown`, which never counts as ok.""",
+file that it reads is broken; or a directory of its PATH does not answer. The cells of that context that depend on it
+are `unknown`, which never counts as ok.""",
     mend="Mend what the cause names. Then ask again.",
     example="bash ended with 3 before the command ran: a start-up file may leave the shell",
 )
@@ -80,6 +81,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
     for seen in scene.observations:
         if seen.environment is None:
             yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy("mend what the cause names"))
+        elif seen.context.asks_go and not seen.walked:
+            yield Row(seen, {}).finding(UNKNOWN, seen.go.problem, Remedy("mend what the cause names"))
     for row in scene.rows:
         yield from _start_up(row)
     hosts = extension_hosts()
