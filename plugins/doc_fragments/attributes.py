@@ -24,6 +24,7 @@ attributes:
     support: full
   diff_mode:
     description: Says before and after of whatever it changes, or would change.
+    details: Only to a run with C(--diff) (C(diff=true)). Files stand in it as a whole, credentials in URLs left out.
     support: full
 """
 

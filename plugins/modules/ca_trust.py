@@ -41,6 +41,7 @@ anchors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.ca_trust import store_of_host, trust
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
@@ -52,7 +53,7 @@ def main() -> None:
         changes = trust(module.params["pem"], store=store, check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
-    module.exit_json(anchors=store.anchors, **changes.result())
+    answer(module, anchors=store.anchors, **changes.result())
 
 
 if __name__ == "__main__":

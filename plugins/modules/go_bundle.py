@@ -215,6 +215,7 @@ contents:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.contents import Means
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.goal import Declared, resolved
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.make import Place, make_bundle
@@ -265,7 +266,7 @@ def main() -> None:
         result = make_bundle(goal, place, means, check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
-    module.exit_json(**result)
+    answer(module, **result)
 
 
 def _means(params: t.Mapping[str, t.Any]) -> Means:

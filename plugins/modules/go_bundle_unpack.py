@@ -108,6 +108,7 @@ cached:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.place import Wish, place_bundle, receipt_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
@@ -133,14 +134,14 @@ def main() -> None:
     try:
         manifest = delivery.get("manifest") or receipt_of(params["root"], delivery["sha256"])
         if manifest is None:
-            module.exit_json(changed=False, unknown=True)
+            answer(module, changed=False, unknown=True)
             return
         wish = Wish(params["root"], manifest, this_platform(), params["verify"])
         outcome = place_bundle(wish, delivery.get("tar", ""), ask=bool(delivery.get("ask")), check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
     wanted = {"wanted": outcome.wanted} if delivery.get("ask") else {}
-    module.exit_json(root=params["root"], placed=len(outcome.wanted), **outcome.changes.result(), **wanted)
+    answer(module, root=params["root"], placed=len(outcome.wanted), **outcome.changes.result(), **wanted)
 
 
 if __name__ == "__main__":

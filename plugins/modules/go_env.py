@@ -62,6 +62,7 @@ import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
     ARGUMENT_SPEC,
     Declaration,
@@ -80,7 +81,7 @@ def main() -> None:
         changes = apply(declaration, check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
-    module.exit_json(users=_users(declaration), **changes.result())
+    answer(module, users=_users(declaration), **changes.result())
 
 
 def _users(declaration: Declaration) -> list[dict[str, t.Any]]:

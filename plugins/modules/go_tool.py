@@ -249,6 +249,7 @@ tools:
 """
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
@@ -302,7 +303,7 @@ def main() -> None:
     except DevserverError as error:
         module.fail_json(**error.result())
     if outcome.wanted:
-        module.exit_json(changed=False, wanted=outcome.wanted)
+        answer(module, changed=False, wanted=outcome.wanted)
     for tool in outcome.tools:
         for moved in tool["replaced"]:
             module.warn(f"in the place of the link to {tool['name']} was a file: it goes to {moved}")
@@ -310,7 +311,7 @@ def main() -> None:
         if refusal:
             module.warn(refusal)
     shared = {"shared": outcome.built} if params["_delivery"] else {}
-    module.exit_json(tools=outcome.tools, **outcome.changes.result(), **shared)
+    answer(module, tools=outcome.tools, **outcome.changes.result(), **shared)
 
 
 if __name__ == "__main__":

@@ -221,6 +221,7 @@ moved_aside:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
@@ -259,7 +260,7 @@ def main() -> None:
         module.fail_json(**error.result())
     for warning in result.pop("warnings"):
         module.warn(warning)
-    module.exit_json(**result)
+    answer(module, **result)
 
 
 def _wish(params: t.Mapping[str, t.Any]) -> Wish:

@@ -62,8 +62,8 @@ options:
     type: raw
     default: '0644'
 notes:
-  - The difference holds the whole file. Give the task C(diff=false) where that holds secrets; credentials in URLs are
-    left out in any case.
+  - With C(--diff) the difference holds the whole file. Give the task C(diff=false) where that holds secrets;
+    credentials in URLs are left out in any case.
 """
 
 EXAMPLES = r"""
@@ -96,6 +96,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Remove
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.file import edit_file
@@ -123,7 +124,7 @@ def main() -> None:
             changes = edit_file(params["path"], edits, mode=mode, check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
-    module.exit_json(path=params["path"], **changes.result())
+    answer(module, path=params["path"], **changes.result())
 
 
 def _path(words: list[t.Any]) -> list[str | int]:

@@ -146,7 +146,7 @@ class Site:
         }
         # The checksum database knows nothing of the modules made here.
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com")
-        given = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check)})
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check, _ansible_diff=True)})
         pipe = subprocess.PIPE
         return subprocess.Popen([sys.executable, "-c", RUN, given], env=env, stdout=pipe, stderr=pipe, text=True)
 

@@ -84,6 +84,7 @@ class Controller:
             "ANSIBLE_HOME": str(self.folder / "ansible"),
             "ANSIBLE_PIPELINING": "True",
             "ANSIBLE_CALLBACK_PLUGINS": str(self.folder),
+            "ANSIBLE_DIFF_ALWAYS": "True",
             "ANSIBLE_STDOUT_CALLBACK": "lines",
         }
         return dict(os.environ, LC_ALL="C.UTF-8", **configured)

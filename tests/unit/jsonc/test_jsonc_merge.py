@@ -27,7 +27,7 @@ def run(path: pathlib.Path, **arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
     """Run the module; return its code and answer."""
     done = subprocess.run(
         [sys.executable, "-m", "ansible_collections.gopherops.devserver.plugins.modules.jsonc_merge"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(path), **arguments}}),
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(path), "_ansible_diff": True, **arguments}}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -59,6 +59,12 @@ def test_edits_then_settles(file: pathlib.Path) -> None:
     before = file.stat()
     assert run(file, **ARGUMENTS)[1]["changed"] is False
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_the_file_is_shown_to_who_asks_for_it_alone(file: pathlib.Path) -> None:
+    code, result = run(file, **ARGUMENTS, _ansible_diff=False)
+    assert (code, result["changed"]) == (0, True)
+    assert "mine" not in json.dumps(result)
 
 
 @pytest.mark.parametrize(("mode", "expected"), [("0600", 0o600), ("755", 0o755), ("1700", 0o1700)])

@@ -194,7 +194,7 @@ def module(tmp_path: pathlib.Path) -> Module:
         places = {"root": f"{tmp_path}/lib/go", "link": f"{tmp_path}/go", "bin_dir": f"{tmp_path}/bin"}
         done = subprocess.run(
             [sys.executable, "-m", f"ansible_collections.gopherops.devserver.plugins.modules.{name}"],
-            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**places, **arguments}}),
+            input=json.dumps({"ANSIBLE_MODULE_ARGS": {**places, "_ansible_diff": True, **arguments}}),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             capture_output=True,
             text=True,

@@ -111,7 +111,8 @@ class Host:
     def start(
         self, *tools: t.Mapping[str, t.Any], check: bool = False, new_session: bool = False, **options: t.Any
     ) -> subprocess.Popen[str]:
-        arguments: dict[str, t.Any] = dict(self.options, tools=tools, _ansible_check_mode=check, **options)
+        asked = {"_ansible_check_mode": check, "_ansible_diff": True}
+        arguments: dict[str, t.Any] = {**self.options, **asked, "tools": tools, **options}
         # The checksum database knows nothing of the modules made here.
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com,mvdan.cc,honnef.co")
         argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]

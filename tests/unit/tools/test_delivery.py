@@ -92,6 +92,7 @@ class Fleet:
             "ANSIBLE_HOME": str(self.folder / "ansible"),
             "ANSIBLE_PIPELINING": "True",
             "ANSIBLE_CALLBACK_PLUGINS": str(self.folder),
+            "ANSIBLE_DIFF_ALWAYS": "True",
             "ANSIBLE_STDOUT_CALLBACK": "lines",
         }
         return dict(os.environ, GONOSUMDB="example.com", LC_ALL="C.UTF-8", **configured)
