@@ -9,6 +9,8 @@ import re
 import typing as t
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
+# A user's name alone is no secret; a token may stand in its place, and no name is so long.
+_SECRET = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{20,})(?=@)")
 
 
 def redacted(text: str) -> str:
@@ -33,6 +35,10 @@ def _printable(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def credentials(text: str) -> list[str]:
-    """Return the user and password of every URL in ``text``, as AnsibleModule.no_log_values takes them."""
-    return [found[:-1] for found in _CREDENTIALS.findall(text)]
+def credentials(value: t.Any) -> list[str]:
+    """Return the user and password of every URL in text, or in the texts of a structure, for no_log_values."""
+    if isinstance(value, str):
+        return _SECRET.findall(value)
+    if isinstance(value, dict):
+        return credentials([*value, *value.values()])
+    return [found for item in value for found in credentials(item)] if isinstance(value, (list, tuple)) else []

@@ -58,7 +58,6 @@ users:
       variables: {GOPATH: /home/alice/go, GOTOOLCHAIN: local}
 """
 
-import json
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -75,7 +74,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(credentials(json.dumps(module.params)))
+    module.no_log_values.update(credentials(module.params))
     try:
         declaration = declaration_from(module.params)
         changes = apply(declaration, check=module.check_mode)

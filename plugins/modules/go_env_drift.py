@@ -125,7 +125,6 @@ summary:
   sample: [no drift in 104 values]
 """
 
-import json
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
@@ -150,7 +149,7 @@ def main() -> None:
     )
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     params = module.params
-    module.no_log_values.update(credentials(json.dumps(module.params)))
+    module.no_log_values.update(credentials(module.params))
     try:
         document = report(
             declaration_from(params),

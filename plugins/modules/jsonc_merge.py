@@ -90,7 +90,6 @@ path:
   sample: /home/alice/.vscode-server/data/Machine/settings.json
 """
 
-import json
 import re
 import typing as t
 
@@ -115,7 +114,7 @@ ARGUMENT_SPEC = {
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
-    module.no_log_values.update(credentials(json.dumps(params)))
+    module.no_log_values.update(credentials(params))
     try:
         edits: list[Edit] = [Remove(_path(path)) for path in params["remove"]]
         edits.append(Merge(params["values"]))

@@ -10,7 +10,7 @@ import hashlib
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +80,12 @@ class Finding:
             "remedy": {
                 "text": redacted(self.remedy.text),
                 "safe_commands": list(self.remedy.commands),
-                "vars": self.remedy.variables if not credentials(str(self.remedy.variables)) else {},
+                "vars": self._vars(),
             },
             "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
         }
+
+    def _vars(self) -> t.Mapping[str, t.Any]:
+        """Return the play variables; none of them where one has a user in a URL, as three asterisks are no value."""
+        text = str(self.remedy.variables)
+        return self.remedy.variables if redacted(text) == text else {}

@@ -14,7 +14,7 @@ import sys
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount, mount_of, mounts, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import extension_hosts
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, printable, redacted
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -91,3 +91,24 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
 def test_a_process_that_ends_meanwhile_is_none(tmp_path: pathlib.Path) -> None:
     (tmp_path / "77").mkdir()
     assert extension_hosts(str(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("ssh://git@a.example/x", []),
+        ("https://alice@a.example", []),
+        ("https://alice:pass@word@a.example/x,https://b:c@d.example", ["alice:pass@word", "b:c"]),
+        ("https://:word@a.example", [":word"]),
+        (f"https://{'t0ken' * 4}@a.example", ["t0ken" * 4]),
+        ({"a": ["https://x:größe@a.example"], "b": ('https://y:"\\@a.example', 7, None)}, ["x:größe", 'y:"\\']),
+        ({"https://k:key@a.example": {}}, ["k:key"]),
+    ],
+)
+def test_what_is_masked_is_what_is_secret(value: object, found: list[str]) -> None:
+    assert credentials(value) == found
+
+
+@pytest.mark.parametrize("text", ["ssh://git@a.example", "https://a:b@a.example"])
+def test_in_a_report_no_name_of_a_user_is_shown_in_a_url(text: str) -> None:
+    assert redacted(text).partition("://")[2] == "***@a.example"

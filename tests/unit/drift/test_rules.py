@@ -122,6 +122,12 @@ def test_a_path_that_could_not_be_walked_is_told_as_such(world: t.Any, monkeypat
     assert [(finding.rule.id, "could not be walked" in finding.cause) for finding in found] == [("GD901", True)]
 
 
+def test_a_proxy_with_a_name_and_no_password_is_no_secret(world: t.Any) -> None:
+    (world.goroot / "go.env").write_text("GOPROXY=https://alice@a.example,direct\n")
+    (world.goroot / "go.env").chmod(0o644)
+    assert world.ids(world(answer={"GOPROXY": "https://alice@a.example,direct"})) == []
+
+
 STARTS = {
     "it prints": ({"noise": "Welcome"}, ["GD701"]),
     "it is slow": ({"seconds": 3.5}, ["GD702"]),

@@ -78,7 +78,7 @@ def test_what_pam_cannot_carry_is_refused(pam, value, words):
     [
         ("GOFLAGS=-a -b", "-a -b"),
         ("GOFLAGS='-a -b' # why", "-a -b"),
-        ('GOFLAGS="-ldflags=\'-s -w\'"', "-ldflags='-s -w'"),
+        ("GOFLAGS=\"-ldflags='-s -w'\"", "-ldflags='-s -w'"),
         ('GOFLAGS=-tags="a b"', '-tags="a b"'),
         ("GOFLAGS=-x#y", "-x"),
         ("GOFLAGS=\\$x", "\\$x"),

@@ -110,7 +110,9 @@ def _where_editors_look(user: UserEnvironment, tool: PinnedTool) -> t.Iterator[F
             own = os.path.realpath(folder) == folder
             remedy = Remedy(f"remove {copy}", [f"rm {shlex.quote(copy)}"] if own else [])
             cause = f"{copy} is not {tool.path}"
-            yield Finding(TOOL_IN_GOBIN, cause, remedy, user.account.name, "", tool.name, Source("file", copy), subject=copy)
+            yield Finding(
+                TOOL_IN_GOBIN, cause, remedy, user.account.name, "", tool.name, Source("file", copy), subject=copy
+            )
 
 
 def _shadowed(row: Row, tool: PinnedTool) -> t.Iterator[Finding]:
