@@ -29,6 +29,12 @@ options:
     description: The version that must run, such as V(1.22.12). Empty means that any is right.
     type: str
     default: ''
+  go_minimum:
+    description:
+      - The oldest Go that will do, such as V(1.22). An older one at O(goroot) is a finding for the host, and one for a
+        workspace's C(.go-version) that asks for such. Empty means that any will do.
+    type: str
+    default: ''
   tools:
     description: The pinned tools, as O(gopherops.devserver.go_tool#module:tools) takes them.
     type: list
@@ -68,6 +74,7 @@ EXAMPLES = r"""
     users:
       - name: alice
     go_version: 1.22.12
+    go_minimum: "1.22"
   become: true
   register: drift
 
@@ -139,6 +146,7 @@ def main() -> None:
     spec = dict(
         ARGUMENT_SPEC,
         go_version={"type": "str", "default": ""},
+        go_minimum={"type": "str", "default": ""},
         tools={"type": "list", "elements": "dict", "default": []},
         tools_root={"type": "path", "default": "/usr/local/lib/go-tools"},
         tools_bin_dir={"type": "path", "default": "/usr/local/bin"},
@@ -155,6 +163,7 @@ def main() -> None:
             declaration_from(params),
             host=params["host"],
             go_version=params["go_version"],
+            go_minimum=params["go_minimum"],
             tools=pinned_tools(
                 params["tools"],
                 goroot=params["tools_goroot"] or params["goroot"],

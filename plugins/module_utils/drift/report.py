@@ -26,12 +26,21 @@ _HEAD = ("severity", "rule", "user", "context", "variable", "where")
 
 
 def report(
-    declaration: Declaration, *, host: str, go_version: str, tools: t.Sequence[PinnedTool], timeout: float
+    declaration: Declaration,
+    *,
+    host: str,
+    go_version: str,
+    tools: t.Sequence[PinnedTool],
+    timeout: float,
+    go_minimum: str = "",
 ) -> dict[str, t.Any]:
-    """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host."""
+    """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host.
+
+    Raises DevserverError where ``go_minimum`` is no version.
+    """
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, exact(go_version, this_platform().archive))
-    found = findings(declaration, observations, matrix, tools, files_of(observations))
+    found = findings(declaration, observations, matrix, tools, files_of(observations), go_minimum)
     document = {
         "schema_version": SCHEMA_VERSION,
         "host": host,

@@ -105,13 +105,17 @@ class Row(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
-    """A host as it was declared and as it was found; ``tools`` are the pinned ones."""
+    """A host as it was declared and as it was found.
+
+    ``tools`` are the pinned ones, ``go_minimum`` is the oldest Go (such as ``1.22``) that will do, empty for any.
+    """
 
     declaration: Declaration
     observations: t.Sequence[Observation]
     cells: t.Sequence[Cell]
     tools: t.Sequence[PinnedTool] = ()
     editor_files: t.Sequence[EditorFile] = ()
+    go_minimum: str = ""
 
     @functools.cached_property
     def rows(self) -> list[Row]:

@@ -207,6 +207,13 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     assert "***@a.example" in json.dumps(document)
 
 
+def test_the_report_tells_of_a_go_below_the_minimum(world, monkeypatch):
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [])
+    document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, go_minimum="1.99")
+    jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
+    assert [(found["rule_id"], found["user"]) for found in document["findings"]] == [("GD605", "")]
+
+
 def test_the_schema_knows_every_context():
     schema = json.loads((DOCS / "drift-report.schema.json").read_text())
     assert {context.name for context in CONTEXTS} <= set(schema["$defs"]["cell"]["properties"]["context"]["enum"])

@@ -20,10 +20,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding 
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import directories, findings, startup
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import (
+    building,
+    directories,
+    findings,
+    startup,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered
 
 PROFILE = "/h/.profile"
 
@@ -351,6 +357,33 @@ def test_each_line_of_a_workspace_that_is_not_met_is_a_finding(world: t.Any) -> 
     found = world.judge(world())[1]
     assert len(fingerprints(found, "GD605")) == 4
     assert {finding.variable for finding in found} == {""}
+
+
+MINIMA = {"": 0, "1.22": 0, "1.22.12": 0, "1.22.13": 1, "1.23": 1}
+
+
+@pytest.mark.parametrize("minimum", MINIMA)
+@pytest.mark.parametrize("workspaces", [0, 1])
+def test_a_minimum_is_judged_once_for_the_host(world: t.Any, minimum: str, workspaces: int) -> None:
+    user = dataclasses.replace(world.declaration.users[0], workspaces=[str(world.tmp)] * workspaces)
+    declaration = dataclasses.replace(world.declaration, users=[user, user])
+    found = [finding for finding in findings(declaration, [], [], [], (), minimum) if finding.rule.id == "GD605"]
+    assert [(finding.user, finding.source) for finding in found] == [("", None)] * MINIMA[minimum]
+    assert all(f"Go {minimum} is the minimum; {world.goroot} is 1.22.12" in finding.cause for finding in found)
+
+
+def test_a_workspace_that_asks_for_less_than_the_minimum(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (world.tmp / ".go-version").write_text("1.21\n")
+    monkeypatch.setattr(building, "_offered", lambda _goroot: Offered(["1.21.5", "1.22.12"], "1.22.12"))
+    user = dataclasses.replace(world.declaration.users[0], workspaces=[str(world.tmp)])
+    declaration = dataclasses.replace(world.declaration, users=[user])
+    (finding,) = building.findings(Scene(declaration, [], [], go_minimum="1.22"))
+    assert (finding.rule.id, finding.user, finding.source.line) == ("GD605", user.account.name, 1)
+
+
+def test_a_minimum_that_is_no_version_is_an_error(world: t.Any) -> None:
+    with pytest.raises(DevserverError, match="the minimum is 'new'"):
+        findings(world.declaration, [], [], [], (), "new")
 
 
 def test_which_settings_file_a_container_reads_is_no_matter_of_this_host(world: t.Any) -> None:

@@ -36,8 +36,12 @@ def findings(
     cells: t.Sequence[Cell],
     tools: t.Sequence[PinnedTool],
     editor_files: t.Sequence[EditorFile] = (),
+    go_minimum: str = "",
 ) -> list[Finding]:
-    """Return what is wrong, by rule and user; ``tools`` are the pinned ones."""
-    scene = Scene(declaration, observations, cells, tools, editor_files)
+    """Return what is wrong, by rule and user; ``tools`` are the pinned ones, ``go_minimum`` is as Scene has it.
+
+    Raises DevserverError where that is no version.
+    """
+    scene = Scene(declaration, observations, cells, tools, editor_files, go_minimum)
     found = [finding for family in _FAMILIES for finding in family.findings(scene)]
     return sorted(found, key=lambda finding: (finding.rule.id, finding.user))

@@ -63,13 +63,15 @@ TARGET = Rule(
 WORKSPACE = Rule(
     "GD605",
     "warning",
-    "A workspace asks for a Go that is not there",
+    "A workspace or the play asks for a Go that is not there",
     "go refuses to build there, or downloads another version where it may.",
     why="""\
 The lines `go` and `toolchain` of go.mod and go.work, and .go-version, of the user's declared workspaces are
 compared with the versions that are installed. A file that cannot be read or parsed, and a folder that is missing,
-are told too.""",
-    mend="Add the version to `toolchain_versions`, or correct the line that the source names.",
+are told too. Where the play names a minimum (`environment_go_minimum`), the Go of everybody must not be older, which is
+told once for the host, without a user; nor may a .go-version of a workspace ask for an older one.""",
+    mend="""\
+Add the version to `toolchain_versions`, or make it `toolchain_default`; or correct the line that the source names.""",
     example="/home/alice/hello/go.mod:3 asks for Go 1.23.4 (go), and 1.22.12 is installed",
 )
 RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
@@ -77,6 +79,7 @@ RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     yield from once_per_user(found for row in scene.rows for found in (*_modes(row), *_target(row)))
+    yield from _default(scene)
     for user in scene.declaration.users:
         yield from _workspaces(scene, user)
 
@@ -108,12 +111,25 @@ def _declared(variable: str, value: str) -> dict[str, t.Any]:
     return {"environment_variables": {variable: value}}
 
 
+def _default(scene: Scene) -> t.Iterator[Finding]:
+    """Judge the Go of everybody, once for the host: it must be there and not be older than the declared minimum."""
+    offered = _offered(scene.declaration.goroot) if scene.go_minimum else Offered([], None)
+    for entry in mismatches([], offered, scene.go_minimum or None):
+        cause = f"Go {entry['required']} is the minimum; {scene.declaration.goroot} is {offered.default or 'no Go'}"
+        yield Finding(WORKSPACE, cause, Remedy(entry["remedy"]), subject=entry["cause"])
+
+
 def _workspaces(scene: Scene, user: UserEnvironment) -> t.Iterator[Finding]:
+    workspaces: t.Sequence[str] = getattr(user, "workspaces", ())
+    offered = _offered(scene.declaration.goroot) if workspaces else Offered([], None)
     with acting_as(user.account):
-        found = mismatches(user.workspaces, _offered(scene.declaration.goroot), None) if user.workspaces else []
-    for entry in found:
+        found = mismatches(workspaces, offered, scene.go_minimum or None) if workspaces else []
+    # What is of no file is true of the host, which is told by itself.
+    for entry in (entry for entry in found if entry["file"]):
         source = Source("file", entry["file"], entry["line"])
         wanted = f"asks for Go {entry['required']} ({entry['cause']})" if entry["required"] else entry["cause"]
+        if entry["cause"] == "minimum":
+            wanted = f"asks for an older Go than {entry['required']}, the minimum"
         cause = f"{source}: {wanted}; {', '.join(entry['installed']) or 'nothing'} is installed"
         # The lines of one file may break it in different ways, and other files too: each is a finding.
         subject = f"{entry['file']} {entry['cause'].partition(':')[0]}"
