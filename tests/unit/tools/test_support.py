@@ -91,10 +91,10 @@ def test_lines_of_the_table_are_in_order(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "go"), [(DLV, "go1.20.14"), (DLV, "go1.27.0"), (DLV, "devel go1.30-abc"), ("example.com/x", "go1.22.1")]
+    ("package", "go"), [(DLV, "go1.20.14"), (DLV, "go1.28.0"), (DLV, "devel go1.30-abc"), ("example.com/x", "go1.22.1")]
 )
 def test_without_a_known_good_version_one_has_to_be_declared(package: str, go: str) -> None:
     with pytest.raises(DevserverError, match="without a version") as caught:
         known_good(package, go)
-    assert "1.21 to 1.26" in caught.value.expected
+    assert "1.21 to 1.27" in caught.value.expected
     assert go in str(caught.value)
