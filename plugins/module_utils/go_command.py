@@ -70,13 +70,15 @@ done; done; :
 """
 
 
-def executables(names: t.Iterable[str], path: str, account: Account | None = None) -> dict[str, list[str]]:
+def executables(
+    names: t.Iterable[str], path: str, account: Account | None = None, *, timeout: float = 20
+) -> dict[str, list[str]]:
     """Return for each of ``names`` every such program in the directories of a PATH that ``account`` can run.
 
     Raises DevserverError where they cannot be walked in 20 seconds, as on a network that does not answer.
     """
     names = list(names)
-    done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=20)
+    done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)
     if not done.ok:
         raise DevserverError(
             f"the directories of PATH={path} could not be walked: {done.complaint}",

@@ -109,6 +109,10 @@ class Context(abc.ABC):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         """Start a real process of ``account`` in this context and return what it got."""
 
+    def forget(self) -> None:
+        """Let the next probe start a process anew, where an answer is kept for several contexts."""
+        return  # Most keep none.
+
     @abc.abstractmethod
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         """Return who sets which variable in this context, in order.
@@ -123,13 +127,12 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
     Variables that were ``added`` for the sake of the probe are left out. What is printed to a ``terminal`` is for
     people to read, and no noise.
     """
-    parts = done.stdout.split(_MARK)
-    noise = _noise("" if terminal else parts[0], done.stderr)
-    environment = printed_environment(done.stdout)
-    if environment is not None:
-        seconds = _start_up_seconds(parts[-4], done.seconds)
-        environment = {name: value for name, value in environment.items() if name not in added}
-        return Probe(environment, "", seconds, noise, parts[-2].partition("\n")[0].strip())
+    printed = _printed(done.stdout)
+    noise = _noise("" if terminal else printed.before, done.stderr)
+    if printed.environment is not None:
+        seconds = _start_up_seconds(printed.age, done.seconds)
+        environment = {name: value for name, value in printed.environment.items() if name not in added}
+        return Probe(environment, "", seconds, noise, printed.go_is)
     if done.returncode is None:
         said = _last_words(done.stdout.replace(_MARK, "\n") + done.stderr)
         said = f"; it said last: {said}" if said else ""
@@ -139,13 +142,23 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
     return Probe(None, problem, done.seconds, noise)
 
 
-def printed_environment(output: str) -> dict[str, str] | None:
-    """Return the environment that PRINT_ENVIRONMENT printed somewhere in ``output``, or None where it did not."""
-    parts = output.split(_MARK)
-    if len(parts) <= len(_ASKED) + 1:
-        return None
-    pairs = (entry.partition("=") for entry in parts[-3].split("\0") if "=" in entry)
-    return {name: value for name, _separator, value in pairs}
+class _Printed(t.NamedTuple):
+    """What was printed: ``before`` the first mark, and by each command; no environment where not all got to print."""
+
+    before: str
+    age: str = ""
+    environment: dict[str, str] | None = None
+    go_is: str = ""
+
+
+def _printed(output: str) -> _Printed:
+    # The last ones count: a start-up that echoes its commands prints the marks as well.
+    before, *parts = output.split(_MARK)
+    if len(parts) <= len(_ASKED):
+        return _Printed(before)
+    age, environment, go_is, _behind = parts[-len(_ASKED) - 1 :]
+    pairs = (entry.partition("=") for entry in environment.split("\0") if "=" in entry)
+    return _Printed(before, age, {name: value for name, _sep, value in pairs}, go_is.partition("\n")[0].strip())
 
 
 def _start_up_seconds(said: str, longest: float) -> float:

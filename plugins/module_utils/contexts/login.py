@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell
     SOURCE_SCRIPT,
     own_trace,
     script_files,
+    uncovered,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
@@ -29,7 +30,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace im
 
 # Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"
-_SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 
 
 class LoginContext(Context):
@@ -44,8 +44,9 @@ class LoginContext(Context):
         return [*script_files(declaration), whole_file(HOOK, SOURCE_SCRIPT)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if os.path.basename(account.shell) not in _SHELLS:
-            return Probe(None, f"no context covers the start-up files of {account.shell} yet")
+        problem = uncovered(account)
+        if problem:
+            return Probe(None, problem)
         argv = [account.shell, "-l", "-c", PRINT_ENVIRONMENT]
         with elsewhere(account) as folders:
             env = dict(session_environment(account), **folders)

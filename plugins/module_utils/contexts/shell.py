@@ -21,6 +21,7 @@ SCRIPT = "/etc/gopherops/go-environment.sh"
 USERS = "/etc/gopherops/users"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
+_SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
 _SCRIPT = """\
@@ -84,6 +85,12 @@ def own_trace(account: Account, *options: str, env: t.Mapping[str, str], timeout
     """Return what the user's own shell assigns where it is started with ``options``; None for no zsh or fish."""
     tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(os.path.basename(account.shell))
     return tracer(options=options, env=env, account=account, timeout=timeout) if tracer else None
+
+
+def uncovered(account: Account) -> str:
+    """Return why the start-up of the user's own shell cannot be asked; empty where it can."""
+    known = os.path.basename(account.shell) in _SHELLS
+    return "" if known else f"no context covers the start-up files of {account.shell} yet"
 
 
 def system_bashrc() -> str:

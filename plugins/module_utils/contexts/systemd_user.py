@@ -53,15 +53,15 @@ class SystemdUserContext(Context):
         # The managers that run read their files again; their units are left alone. What that leaves is told as drift.
         for user in declaration.users:
             account = user.account
-            if _runs(account) and (_EVERYONE in paths or _file(user).path in paths):
+            if _runs(account, timeout) and (_EVERYONE in paths or _file(user).path in paths):
                 reload = ["systemctl", "--user", "daemon-reload"]
                 run(reload, env=_environment(account), account=account, timeout=timeout)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if not _runs(account):
+        if not _runs(account, timeout):
             return Probe(_generated(account, timeout))
         done = systemd.environment_of_unit([], timeout, account=account, env=_environment(account))
-        if not done.ok and not _runs(account):
+        if not done.ok and not _runs(account, timeout):
             return Probe(_generated(account, timeout))  # It has ended with the user's last session.
         if not done.ok:
             return Probe(None, f"the manager of {account.name} started no unit: {done.complaint}", done.seconds)
@@ -116,11 +116,12 @@ def _generated(account: Account, timeout: float) -> dict[str, str]:
     return {**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}}
 
 
-def _runs(account: Account) -> bool:
+def _runs(account: Account, timeout: float) -> bool:
     # A manager that is still starting, or ending, answers nobody.
     if not os.path.isdir(f"/run/user/{account.uid}/systemd"):
         return False
-    return run(["systemctl", "--quiet", "is-active", f"user@{account.uid}.service"], env={"PATH": SYSTEM_PATH}).ok
+    argv = ["systemctl", "--quiet", "is-active", f"user@{account.uid}.service"]
+    return run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).ok
 
 
 def _environment(account: Account) -> dict[str, str]:

@@ -34,7 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
     read_editor_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import own_trace
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import own_trace, uncovered
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import (
     SshContext,
     ask_over_ssh,
@@ -42,6 +42,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh i
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Put, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
@@ -63,13 +64,12 @@ class VscodeServerContext(Context):
         self, files: t.Sequence[EditorFile] = (), shell: Shell | None = None, workspace: str = "", folder: str = ""
     ) -> None:
         self.files = files
-        self.shell = shell
+        self.shell = shell or Shell()
         self.workspace = workspace
         self._folder = folder
-        self._probed = False
 
     def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        shell = Shell(user.account)
+        shell = Shell()
         files = [read_editor_file(path, user.account) for path in user.vscode_settings]
         others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
         return [VscodeServerContext(files[:1], shell), *others]
@@ -89,53 +89,53 @@ class VscodeServerContext(Context):
         ]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        # Who asks a second time wants to know whether it is as slow when nothing else runs.
-        if self._probed and self.shell:
-            self.shell.forget()
-        self._probed = True
-        got = self._asked(account, timeout)
+        got = self.shell.probe(account, timeout)
         broken = [file.problem for file in self.files if file.problem]
         if got.environment is None or broken:
             return got._replace(environment=None, problem=got.problem or broken[0])
         return got._replace(environment=self.environment(account, timeout))
 
+    def forget(self) -> None:
+        self.shell.forget()
+
     def environment(self, account: Account, timeout: float) -> dict[str, str]:
         """Return what the Go extension's processes get; nothing where the shell gave no answer."""
-        got = self._asked(account, timeout).environment
+        got = self.shell.probe(account, timeout).environment
         if got is None:
             return {}
-        return {**got, **{item.name: item.value for item in self._extension(account, got)}}
+        return {**got, **{item.name: item.value for item in self._extension(account, got, timeout)}}
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        got = self._asked(account, timeout)
-        return _traced(account, min(timeout, _PATIENCE)) + self._extension(account, got.environment or {})
+        got = self.shell.probe(account, timeout).environment
+        own = self._extension(account, got, timeout) if got is not None else []
+        return _traced(account, min(timeout, _PATIENCE)) + own
 
-    def _asked(self, account: Account, timeout: float) -> Probe:
-        return (self.shell or Shell(account)).probe(timeout)
-
-    def _extension(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
+    def _extension(self, account: Account, environment: t.Mapping[str, str], timeout: float) -> list[Assignment]:
         """Return what the Go extension lays over an environment: its go first in PATH, toolsEnvVars, go.gopath."""
         places = places_of(self._folder, account) if self._folder else {"userHome": account.home}
-        given = [self._path(environment, places)]
+        given = [self._path(account, environment, places, timeout)]
         for file in self.files:
             given += file.variables(["go.toolsEnvVars"])
         given += [self._setting("go.gopath", "GOPATH")]
         found = [item for item in given if item]
         return [item._replace(value=filled(item.value, environment, places)) for item in found]
 
-    def _path(self, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> Assignment | None:
+    def _path(
+        self, account: Account, environment: t.Mapping[str, str], places: t.Mapping[str, str], timeout: float
+    ) -> Assignment | None:
         """Return PATH with the folder of the go that the settings name, where there is one and PATH leads elsewhere."""
         own = self._setting("go.alternateTools", "PATH", "go")
         if own is None or not os.path.isabs(own.value):
             root = self._setting("go.goroot", "PATH")
             own = root._replace(value=os.path.join(root.value, "bin/go")) if root else None
-        path = environment.get("PATH", "")
-        go = filled(own.value, environment, places) if own else ""
-        first = next((f"{folder}/go" for folder in path.split(":") if os.path.isfile(f"{folder}/go")), "")
-        # One that is missing is passed over without a word.
-        if own is None or not os.path.isfile(go) or go == first:
+        if own is None:
             return None
-        return own._replace(value=f"{os.path.dirname(go)}:{path}")
+        path = environment.get("PATH", "")
+        folder, name = os.path.split(filled(own.value, environment, places))
+        # One that is missing is passed over without a word. The user's rights say what is there.
+        there = executables([name], folder, account, timeout=timeout)[name]
+        first = executables(["go"], path, account, timeout=timeout)["go"][:1] if there else []
+        return own._replace(value=f"{folder}:{path}") if there and there != first else None
 
     def _setting(self, name: str, variable: str, *inner: str) -> Assignment | None:
         """Return the text that the strongest file has for a setting, as what it gives to ``variable``."""
@@ -150,15 +150,14 @@ class VscodeServerContext(Context):
 class Shell:
     """The environment that one user's shell gives a server; asked once, whoever wants to know."""
 
-    def __init__(self, account: Account) -> None:
-        self._account = account
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._answer: Probe | None = None
 
-    def probe(self, timeout: float) -> Probe:
+    def probe(self, account: Account, timeout: float) -> Probe:
         with self._lock:
             if self._answer is None:
-                self._answer = _ask(self._account, min(timeout, _PATIENCE))
+                self._answer = _ask(account, min(timeout, _PATIENCE))
             return self._answer
 
     def forget(self) -> None:
@@ -168,8 +167,10 @@ class Shell:
 
 
 def _ask(account: Account, timeout: float) -> Probe:
-    options = ["-ic"] if os.path.basename(account.shell) in ("csh", "tcsh") else ["-i", "-l", "-c"]
-    argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, *options, PRINT_ENVIRONMENT]
+    problem = uncovered(account)
+    if problem:
+        return Probe(None, problem)
+    argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, "-i", "-l", "-c", PRINT_ENVIRONMENT]
     if SshContext().applies_to(account):
         got = ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
     else:

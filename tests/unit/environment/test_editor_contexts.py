@@ -298,6 +298,7 @@ def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: H
     for context in contexts:
         context.probe(host.user.account, host.declaration, 20)
     assert (len(contexts), (host.home / "asked").read_text()) == (4, "\n")
+    contexts[0].forget()
     contexts[0].probe(host.user.account, host.declaration, 20)
     assert (host.home / "asked").read_text() == "\n\n"
 
