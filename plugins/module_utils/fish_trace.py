@@ -11,11 +11,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
@@ -79,7 +79,12 @@ def elsewhere(account: Account) -> t.Iterator[dict[str, str]]:
     if not missing or os.path.basename(account.shell) != "fish":
         yield {}
         return
-    with tempfile.TemporaryDirectory(prefix="gopherops-fish-") as folder:
-        if os.geteuid() == 0:
-            os.chown(folder, account.uid, account.gid)
+    # Made and removed by the user: a link that is put in it meanwhile must not lead root astray.
+    made = run(["mktemp", "-d", "-t", "gopherops-fish-XXXXXX"], env={"PATH": SYSTEM_PATH}, account=account)
+    folder = made.stdout.rstrip("\n")
+    if not made.ok:
+        raise DevserverError(f"{account.name} can make no temporary folder: {made.complaint}", remedy="mend /tmp")
+    try:
         yield dict.fromkeys(missing, folder)
+    finally:
+        run(["rm", "-rf", "--", folder], env={"PATH": SYSTEM_PATH}, account=account)
