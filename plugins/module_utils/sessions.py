@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends processes: those of a session, and those that carry a mark in their environment."""
+"""Ends the processes of a session."""
 
 from __future__ import annotations
 
@@ -21,13 +21,6 @@ def end_session(leader: int) -> None:
     """
     for _sweep in range(_SWEEPS):
         if not _end(_of_session(leader)):
-            return
-
-
-def end_marked(mark: str) -> None:
-    """End all processes in whose environment the entry ``mark``, ``NAME=value``, stands."""
-    for _sweep in range(_SWEEPS):
-        if not _end(pid for pid in _processes() if _carries(pid, mark)):
             return
 
 
@@ -66,14 +59,6 @@ def _process(pid: int) -> _Process | None:
     except (OSError, ValueError):
         return None
     return None if state in "ZX" else _Process(pid, int(parent), int(session))
-
-
-def _carries(pid: int, mark: str) -> bool:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return os.fsencode(mark) in file.read().split(b"\0")
-    except OSError:
-        return False
 
 
 def _end(pids: t.Iterable[int]) -> bool:

@@ -13,7 +13,12 @@ import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
+    SYSTEM_PATH,
+    end_marked,
+    run,
+    session_environment,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
@@ -37,8 +42,12 @@ _SERVICE = "/etc/pam.d/sshd"
 
 # The client runs as root, and the server's command by SHELL: the user's own would read the user's files as root.
 _CLIENT = {"PATH": SYSTEM_PATH, "SHELL": "/bin/sh"}
+# Stands in the environment of all that a probe starts: sshd makes a session of its own, and PAM another control group.
+_PROBE = "GOPHEROPS_PROBE"
 # What the server says of each session that goes well.
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
+# How ssh ends where it does not get as far as the command.
+_FAILED = 255
 # The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
 _CONFIGURATION = """\
 HostKey {folder}/host
@@ -47,6 +56,7 @@ StrictModes no
 PubkeyAuthentication yes
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
+AcceptEnv {mark}
 """
 
 
@@ -82,9 +92,14 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
     """Return what a command over ssh that holds PRINT_ENVIRONMENT printed."""
     with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder, elsewhere(account) as added:
         os.chmod(folder, 0o711)
-        _lay_out(folder, added)
-        done = run(_client(folder, account, command), env=_CLIENT, timeout=timeout)
-        return probe_of(done._replace(stderr=_ADMITTED.sub("", done.stderr)), added=added)
+        _lay_out(folder, added, timeout)
+        done = run(_client(folder, account, command, timeout), env=_CLIENT, timeout=timeout)
+        if done.returncode is None:
+            end_marked(f"{_PROBE}={folder}", account)
+        if done.returncode == _FAILED:
+            said = _ADMITTED.sub("", read_text(f"{folder}/log") or "")
+            done = done._replace(stderr=done.stderr + said)
+        return probe_of(done, added={*added, _PROBE})
 
 
 def given_over_ssh(account: Account) -> list[Assignment]:
@@ -92,16 +107,17 @@ def given_over_ssh(account: Account) -> list[Assignment]:
     return pam.assignments(_SERVICE, account)
 
 
-def _lay_out(folder: str, added: t.Mapping[str, str]) -> None:
+def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
     for name in ("host", "user"):
-        made = run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"], env={"PATH": SYSTEM_PATH})
+        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"]
+        made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
         if not made.ok:
             raise DevserverError(f"ssh-keygen made no key: {made.complaint}", remedy="mend what it names")
     # sshd reads the public key with the user's rights, whatever the umask was; the private ones stay 0600.
     os.chmod(f"{folder}/user.pub", 0o644)
     _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
     given = " ".join(f"{name}={value}" for name, value in added.items())
-    own = _CONFIGURATION.format(folder=folder) + (f"SetEnv {given}\n" if given else "")
+    own = _CONFIGURATION.format(folder=folder, mark=_PROBE) + (f"SetEnv {given}\n" if given else "")
     _write(f"{folder}/sshd_config", own + (read_text(_SSHD_CONFIG) or ""))
 
 
@@ -110,15 +126,19 @@ def _write(path: str, text: str) -> None:
         file.write(text)
 
 
-def _server(folder: str) -> str:
+def _server(folder: str, timeout: float) -> str:
     command = f"{_SSHD} -i -e -f {shlex.quote(folder)}/sshd_config"
-    # A process of a login session may not start another login (pam_loginuid): the system manager starts it afresh.
-    return f"systemd-run --quiet --collect --pipe {command}" if os.path.isdir("/run/systemd/system") else command
+    if os.path.isdir("/run/systemd/system"):
+        # A process of a login session may not start another login (pam_loginuid): the system manager starts it afresh.
+        bound = f"RuntimeMaxSec={max(1, round(timeout))}"
+        command = f"systemd-run --quiet --collect --pipe -p {bound} {command}"
+    # What the server says must not be taken for what the start-up says.
+    return f"{command} 2>>{shlex.quote(folder)}/log"
 
 
-def _client(folder: str, account: Account, command: str) -> list[str]:
+def _client(folder: str, account: Account, command: str, timeout: float) -> list[str]:
     options = {
-        "ProxyCommand": _server(folder),
+        "ProxyCommand": _server(folder, timeout),
         "IdentityFile": folder + "/user",
         "IdentitiesOnly": "yes",
         "UserKnownHostsFile": folder + "/known_hosts",
@@ -127,6 +147,7 @@ def _client(folder: str, account: Account, command: str) -> list[str]:
         # The quickest where the host's configuration allows it: the standard one takes as long as all the rest.
         "KexAlgorithms": "^curve25519-sha256",
         "LogLevel": "ERROR",
+        "SetEnv": f"{_PROBE}={folder}",
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "none", "-T", *arguments, "-l", account.name, "probe", command]
+    return ["ssh", "-F", "none", "-T", "-E", f"{folder}/log", *arguments, "-l", account.name, "probe", command]

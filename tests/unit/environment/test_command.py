@@ -14,8 +14,7 @@ import uuid
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import command
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_marked
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import end_marked, run, run_in_terminal
 
 Run = t.Callable[..., command.Completed]
 both = pytest.mark.parametrize("start", [run, run_in_terminal])
