@@ -58,9 +58,9 @@ def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
 class Probe(t.NamedTuple):
     """What a real process got: its environment, or None and the reason why that could not be found out.
 
-    With an environment ``problem`` says what is amiss all the same. ``seconds`` is how long the start-up took,
-    ``noise`` the first line that it printed, ``go_is`` what the shell itself says that ``go`` is: a file, an alias, a
-    function (empty where the context has no shell).
+    ``seconds`` is how long the start-up took, ``noise`` the first line that it printed, ``go_is`` what the shell itself
+    says that ``go`` is: a file, an alias, a function (empty where the context has no shell). ``stale`` names the
+    variables whose present value the process did not get, because what started it runs for longer.
     """
 
     environment: dict[str, str] | None
@@ -68,6 +68,7 @@ class Probe(t.NamedTuple):
     seconds: float = 0.0
     noise: str = ""
     go_is: str = ""
+    stale: frozenset[str] = frozenset()
 
 
 class Context(abc.ABC):

@@ -67,9 +67,10 @@ class SystemdUserContext(Context):
             return Probe(None, f"the manager of {account.name} started no unit: {done.complaint}", done.seconds)
         given = systemd.environment_printed(done)
         coming = _generated(account, timeout)
-        late = sorted(name for name, value in coming.items() if name.isupper() and given.get(name) != value)
-        late = [name for name in late if name not in session_environment(account) or name == "PATH"]
-        return Probe(given, _stale(late) if late else "", done.seconds)
+        late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
+        own = session_environment(account)
+        stale = frozenset(name for name in late if name not in own or name == "PATH")
+        return Probe(given, "", done.seconds, stale=stale)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # As the user, who says what lies in some of these folders.
@@ -126,10 +127,3 @@ def _runs(account: Account, timeout: float) -> bool:
 
 def _environment(account: Account) -> dict[str, str]:
     return dict(session_environment(account), XDG_RUNTIME_DIR=f"/run/user/{account.uid}")
-
-
-def _stale(names: t.Sequence[str]) -> str:
-    return (
-        f"the user's running manager has other values of {', '.join(names)} than its files give: it has not read them"
-        " again ('systemctl --user daemon-reload'), or a session has imported its own"
-    )

@@ -45,11 +45,10 @@ class GoAnswer(t.NamedTuple):
 class Observation:
     """What a process of ``user`` got in ``context``.
 
-    ``environment`` is None, and ``problem`` says why, where no process could be asked; with an
-    environment ``problem`` says what is amiss all the same. ``programs`` lists for each
+    ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
     name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
     where they could not be looked for, and the answer of ``go`` says why. ``seconds``,
-    ``noise`` and ``go_is`` are those of the probe.
+    ``noise``, ``go_is`` and ``stale`` are those of the probe.
     """
 
     user: UserEnvironment
@@ -62,6 +61,7 @@ class Observation:
     seconds: float = 0.0
     noise: str = ""
     go_is: str = ""
+    stale: frozenset[str] = frozenset()
 
     @property
     def walked(self) -> bool:
@@ -187,6 +187,7 @@ def _observation(pair: _Pair, probe: Probe, more: _More | None) -> Observation:
         seconds=probe.seconds,
         noise=probe.noise,
         go_is=probe.go_is,
+        stale=probe.stale,
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
@@ -80,7 +79,7 @@ class Row(t.NamedTuple):
 
     def late(self, variable: str) -> bool:
         """Whether what runs already has not seen the variable's rendered value, which is a finding of its own."""
-        return re.search(rf"\b{re.escape(variable)}\b", self.seen.problem) is not None
+        return variable in self.seen.stale
 
     def undeclared(self, variable: str) -> str:
         """Return the value of a variable that the declaration leaves alone; empty where it has none, or is declared."""

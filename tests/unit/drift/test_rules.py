@@ -138,7 +138,7 @@ STARTS = {
     "it prints": ({"noise": "Welcome"}, ["GD701"]),
     "it is slow": ({"seconds": 3.5}, ["GD702"]),
     "it is not slow": ({"seconds": 2.5}, []),
-    "a manager that has seen nothing": ({"problem": "it has other values of GOPATH than its files"}, ["GD703"]),
+    "a manager that has seen nothing": ({"stale": frozenset({"GOPATH"})}, ["GD703"]),
     "an alias of bash": ({"go_is": "go is aliased to `go1.19'"}, ["GD206"]),
     "an alias of zsh": ({"go_is": "go is an alias for go1.19"}, ["GD206"]),
     "a function of bash": ({"go_is": "go is a function"}, ["GD206"]),
@@ -230,10 +230,15 @@ def test_an_alias_is_told_with_the_line_that_makes_it(world: t.Any) -> None:
 
 
 def test_what_a_manager_has_not_seen_is_not_told_again(world: t.Any) -> None:
-    late = world(
-        problem="it has other values of GOPATH, PATH than its files", environment={"GOPATH": "/x", "PATH": "/y"}
-    )
-    assert world.ids(dataclasses.replace(late, programs={"go": []}, go=GoAnswer({}, "none"))) == ["GD703"]
+    stale = frozenset({"PATH", "GOPATH"})
+    late = world(stale=stale, environment={"GOPATH": "/x", "PATH": "/y"}, programs={"go": []}, go=GoAnswer({}, "none"))
+    (finding,) = world.judge(late)[1]
+    assert finding.rule.id == "GD703"
+    assert "has other values of GOPATH, PATH than its files" in finding.cause
+
+
+def test_what_is_amiss_beside_an_environment_is_no_matter_of_a_manager(world: t.Any) -> None:
+    assert world.ids(world(problem="something about GOPATH", environment={"GOPATH": "/x"})) == ["GD101"]
 
 
 def test_a_start_up_with_line_ends_of_windows(world: t.Any) -> None:

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd, systemd_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
@@ -105,3 +106,16 @@ def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(user):
     (folder / "y.conf").write_text("GOPATH=/y\n")
     found = SystemdUserContext().assignments(ACCOUNT._replace(home=str(user.home)), 10)
     assert [item.value for item in found if item.name == "GOPATH"] == ["/y"]
+
+
+def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch):
+    declaration = user(GOBIN="/new", GOPATH="/same")
+    generated(user.home, [own(declaration)])
+    account = declaration.users[0].account
+    unit = "GOBIN=/old\0GOPATH=/same\0PATH=/usr/bin\0HOME=/other\0"
+    monkeypatch.setattr(systemd_user, "_runs", lambda *_args: True)
+    monkeypatch.setattr(systemd, "environment_of_unit", lambda *_args, **_more: Completed(["env"], 0, unit, ""))
+    got = SystemdUserContext().probe(account, declaration, 10)
+    assert (got.environment["GOBIN"], got.problem) == ("/old", "")
+    # The machine's own files may give more.
+    assert got.stale & {"GOBIN", "GOPATH", "HOME", "PATH"} == {"GOBIN", "PATH"}

@@ -92,9 +92,13 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
 
 def _start_up(row: Row) -> t.Iterator[Finding]:
     name = row.seen.context.name
-    if row.seen.problem:
+    if row.seen.stale:
+        cause = (
+            f"the user's running manager has other values of {', '.join(sorted(row.seen.stale))} than its files give:"
+            " it has not read them again ('systemctl --user daemon-reload'), or a session has imported its own"
+        )
         remedy = Remedy("run systemctl --user daemon-reload as the user, or log out of all sessions")
-        yield row.finding(NOT_SEEN, row.seen.problem, remedy)
+        yield row.finding(NOT_SEEN, cause, remedy)
     if row.seen.noise:
         remedy = Remedy("delete what prints, or put it behind '[ -t 1 ] &&'")
         yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}", remedy)
