@@ -79,6 +79,8 @@ class Context(abc.ABC):
     workspace = ""
     # False where the processes do not run on this host, so that only what they are given is known, not what go says.
     asks_go = True
+    # Variables of which only somebody else can say what they are, so that nothing is judged of them.
+    unknown: t.Collection[str] = ()
     # False where nothing but the go command itself sees this context, so that PATH and the like mean nothing in it.
     gives_environment = True
 

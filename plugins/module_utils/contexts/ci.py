@@ -20,9 +20,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.workflow_file import Env, envs, with_variables
+from ansible_collections.gopherops.devserver.plugins.module_utils.workflow_file import Variable, envs, with_variables
 
 _FOLDER = ".github/workflows"
 
@@ -34,8 +33,15 @@ class CiContext(Context):
     gives_environment = False
     asks_go = False
 
-    def __init__(self, given: t.Sequence[Assignment] | None = None, problem: str = "", workspace: str = "") -> None:
+    def __init__(
+        self,
+        given: t.Sequence[Assignment] | None = None,
+        problem: str = "",
+        workspace: str = "",
+        unknown: t.Collection[str] = (),
+    ) -> None:
         self.workspace = workspace
+        self.unknown = unknown
         self._given = given
         self._problem = problem
 
@@ -82,24 +88,24 @@ def _jobs(folder: str, path: str, user: UserEnvironment) -> list[Context]:
     try:
         with acting_as(user.account):
             found = envs(read_text(path) or "", path=path)
-        known = {*PERSISTENT_VARIABLES, *user.variables}
-        own = [item for env in found if not env.job for item in _assignments(env, path, known)]
-        jobs = {env.job: [*own, *_assignments(env, path, known)] for env in found if env.job}
     except DevserverError as error:
         return [CiContext(None, error.what, f"{folder} ({title})")]
-    whole = CiContext(own, "", f"{folder} ({title})")
-    return [whole, *(CiContext(given, "", f"{folder} ({title}, {job})") for job, given in jobs.items())]
+    own = [variable for env in found if not env.job for variable in env.variables]
+    jobs = {env.job: [*own, *env.variables] for env in found if env.job}
+    whole = _context(own, path, f"{folder} ({title})")
+    return [whole, *(_context(given, path, f"{folder} ({title}, {job})") for job, given in jobs.items())]
 
 
-def _assignments(env: Env, path: str, known: t.Container[str]) -> list[Assignment]:
-    for variable in env.variables:
-        if variable.value is None and variable.name in known:
-            raise DevserverError(f"{path}:{variable.line}: only the service that runs the job knows {variable.name}")
-    return [
+def _context(variables: t.Sequence[Variable], path: str, workspace: str) -> Context:
+    """Return the context of what an ``env`` gives; of one name the last variable counts."""
+    last = {variable.name: variable.value for variable in variables}
+    unknown = {name for name, value in last.items() if value is None}
+    given = [
         Assignment(encodable(variable.name), encodable(variable.value), Source("file", path, variable.line))
-        for variable in env.variables
-        if variable.value is not None
+        for variable in variables
+        if variable.value is not None and variable.name not in unknown
     ]
+    return CiContext(given, "", workspace, unknown)
 
 
 def _updated(values: t.Mapping[str, str], path: str, now: str | None) -> str | None:

@@ -122,7 +122,8 @@ class _Row:
     def _variable(self, variable: str, expected: str | None) -> Cell:
         sources = self._sources(variable)
         actual = self._actual(variable)
-        if self._is_gos(variable) and not self._seen.go.values and not (variable == "GOROOT" and actual):
+        silent = self._is_gos(variable) and not self._seen.go.values and not (variable == "GOROOT" and actual)
+        if silent or variable in self._seen.context.unknown:
             status = "unknown"
         elif expected is None:
             status = "unmanaged"

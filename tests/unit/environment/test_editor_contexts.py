@@ -247,8 +247,20 @@ def test_workflows(host: Host) -> None:
         ("ci", f"hello ({path})", "GOPROXY"): ("off", "drift", f"hello/{path}:3"),
         ("ci", f"hello ({path}, a)", "GOPROXY"): ("direct", "drift", f"hello/{path}:8"),
     }
-    (unknown,) = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
-    assert "expression.yaml:2: only the service" in unknown["cause"]
+    assert not [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+
+
+def test_what_only_the_service_knows_is_unknown_alone(host: Host) -> None:
+    jobs = "jobs:\n  a:\n    env:\n      GOPROXY: direct\n  b:\n    env:\n      GOFLAGS: ${{ x }}\n"
+    host.put("hello/.github/workflows/x.yml", "env:\n  GOPROXY: ${{ x }}\n  GOFLAGS: -x\n" + jobs)
+    seen = {(folder, name): cell[:2] for (context, folder, name), cell in host.seen().items() if context == "ci"}
+    whole, a, b = (f"hello (.github/workflows/x.yml{job})" for job in ("", ", a", ", b"))
+    assert {key: cell for key, cell in seen.items() if key[1] == "GOPROXY"} == {
+        (whole, "GOPROXY"): (None, "unknown"),
+        (a, "GOPROXY"): ("direct", "drift"),
+        (b, "GOPROXY"): (None, "unknown"),
+    }
+    assert [seen.get((folder, "GOFLAGS"), (None,))[0] for folder in (whole, a, b)] == ["-x", "-x", None]
 
 
 BROKEN = {
