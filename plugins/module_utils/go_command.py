@@ -75,7 +75,7 @@ def executables(
 ) -> dict[str, list[str]]:
     """Return for each of ``names`` every such program in the directories of a PATH that ``account`` can run.
 
-    Raises DevserverError where they cannot be walked in 20 seconds, as on a network that does not answer.
+    Raises DevserverError where they cannot be walked within ``timeout`` seconds, as on a network that does not answer.
     """
     names = list(names)
     done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)

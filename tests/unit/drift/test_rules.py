@@ -173,6 +173,9 @@ class Slow:
     def assignments(self, _account: t.Any, _timeout: float) -> list[Assignment]:
         return []
 
+    def forget(self) -> None:
+        return
+
     def probe(self, _account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
         return Probe({"PATH": ""}, seconds=self._seconds.pop(0))
 
