@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
@@ -20,6 +21,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     Probe,
     probe_of,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe as observe_module
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
@@ -129,6 +132,33 @@ def test_one_contexts_trouble_leaves_the_others_alone(observe):
     assert (seen[1].seconds, seen[1].noise, seen[1].go_is) == (0.5, "hello", "go is x")
     assert [len(one.assignments) for one in seen] == [0, 1, 0]
     assert (seen[2].seconds, seen[2].noise) == (9.0, "n")
+
+
+class Slow(Stub):
+    """A context that takes its time whenever it is asked, and notes how long it was given."""
+
+    def __init__(self, name):
+        super().__init__(name, Probe({"PATH": "/nonexistent"}, "", 9.0))
+        self.given = []
+
+    def probe(self, account, declaration, timeout):
+        self.given.append(timeout)
+        time.sleep(0.2 if len(self.given) > 1 else 0)
+        return super().probe(account, declaration, timeout)
+
+
+def test_slow_ones_are_asked_again_within_one_bound(observe):
+    slow = [Slow("a"), Slow("b"), Slow("c")]
+    observe(*slow)
+    again = [context.given[1] for context in slow]
+    assert again == sorted(again, reverse=True)
+    assert 5 - again[2] >= 0.4
+
+
+@pytest.mark.parametrize("context", [LoginContext(), VscodeServerContext()])
+def test_a_shell_whose_files_nobody_follows_is_refused(context):
+    got = context.probe(ACCOUNT._replace(shell="/bin/tcsh"), Declaration([], "/g", []), 5)
+    assert (got.environment, "start-up files of /bin/tcsh" in got.problem) == (None, True)
 
 
 def test_a_value_whose_origin_cannot_be_followed_stays_a_value(observe):
