@@ -152,3 +152,16 @@ def test_a_home_without_fishs_folders_stays_without(tmp_path):
 @given(st.lists(st.sampled_from(["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x"])))
 def test_whatever_a_start_up_prints_is_no_error(noise):
     assert isinstance(fish_assignments("".join(noise), "/h"), list)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_the_folder_is_the_users_and_the_user_removes_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.rmtree", None)
+    account = find_account("nobody")._replace(home=str(tmp_path), shell="/usr/bin/fish")
+    with elsewhere(account) as folders:
+        (folder,) = set(folders.values())
+        status = os.stat(folder)
+        assert (status.st_uid, status.st_mode & 0o777) == (account.uid, 0o700)
+        os.mkdir(f"{folder}/fish")
+        os.chown(f"{folder}/fish", account.uid, account.gid)
+    assert not os.path.exists(folder)
