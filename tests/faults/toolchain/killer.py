@@ -26,9 +26,10 @@ def run(job: dict[str, t.Any], report: int) -> None:
     os.setpgid(0, 0)
     done = 0
 
-    def watch(event: str, _arguments: t.Any) -> None:
+    def watch(event: str, arguments: t.Any) -> None:
         nonlocal done
-        if event.startswith(WATCHED):
+        # What it looks up there depends on what else runs, and for how long.
+        if event.startswith(WATCHED) and not str(next(iter(arguments), "")).startswith("/proc"):
             done += 1
             if done == job["point"]:
                 os.write(report, b"%d" % done)

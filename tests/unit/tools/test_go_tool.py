@@ -335,7 +335,6 @@ def test_a_version_that_is_not_for_the_go_is_refused_unless_forced(host: Host) -
         ("example.com/hello", "v1.0.0", {"goproxy": "off"}, ["cannot be reached", "goproxy"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "https://me:s3cret@127.0.0.1:9"}, ["cannot be reached", "goproxy"]),
         ("example.com/hello", "v1.0.0", {"root": "tools"}, ["not an absolute path"]),
-        ("example.com/hello", "v1.0.0", {"timeout": 0}, ["longer than 0 seconds", "timeout"]),
     ],
 )
 def test_a_tool_that_fails_leaves_the_host_as_it_was(
