@@ -44,7 +44,9 @@ def test_everyone_has_the_go_and_the_tools(host, user):
 
 @pytest.mark.parametrize("user", USERS)
 def test_everyone_builds_and_tests_a_workspace_with_a_dependency(host, user):
-    assert say(host, user, "go env GOPROXY GOSUMDB") == f"file://{ROOT}/modules\nsum.golang.org"
+    goproxy, gosumdb = say(host, user, "go env GOPROXY GOSUMDB").split("\n")
+    assert goproxy == f"file://{ROOT}/modules"
+    assert gosumdb not in ("", "off")
     assert re.fullmatch(r"hello, [0-9a-f-]{36}", say(host, user, "cd hello && go build -o ../built . && ../built"))
     assert say(host, user, "cd hello && go test -count=1 ./...").startswith("ok")
     assert say(host, user, "cd hello && go list -m -versions github.com/google/uuid").endswith(" v1.6.0")

@@ -55,7 +55,7 @@ ANSWERS = {
     "plain http on this host": ({"GOPROXY": "http://localhost:3000,http://127.0.0.1,http://[::1]:80/x"}, []),
     "plain http to a name that begins so": ({"GOPROXY": "http://localhost.example,direct"}, ["GD503"]),
     "no checksum database": ({"GOSUMDB": "off"}, ["GD504"]),
-    "another checksum database": ({"GOSUMDB": "sum.golang.google.cn"}, []),
+    "another checksum database": ({"GOSUMDB": "sum.example.net"}, []),
     "everything private": ({"GOPRIVATE": "*", "GONOSUMDB": "*"}, ["GD504"]),
     "everything without checksums": ({"GONOSUMDB": "a.example,*"}, ["GD504"]),
     "some without checksums": ({"GOPRIVATE": "a.example/*", "GONOSUMDB": "a.example/*"}, []),
@@ -95,13 +95,26 @@ def test_what_is_declared_is_decided_but_for_what_protects_everyone(world: t.Any
     assert world.ids(world(answer={variable: value}, environment={variable: value})) == expected
 
 
+@pytest.mark.parametrize(
+    ("value", "proposed"),
+    [
+        ("direct,https://a.example", {"environment_variables": {"GOPROXY": "https://a.example,direct"}}),
+        ("https://a.example", {"environment_variables": {"GOPROXY": "https://a.example,direct"}}),
+        ("direct", {}),
+    ],
+)
+def test_the_users_own_proxy_is_proposed_in_the_right_order(world: t.Any, value: str, proposed: t.Any) -> None:
+    (finding,) = world.judge(world(answer={"GOPROXY": value}))[1]
+    assert finding.remedy.variables == proposed
+
+
 def test_a_declared_proxy_over_http_is_told(world: t.Any) -> None:
     declare(world, GOPROXY="http://a.example")
     assert world.ids(world(answer={"GOPROXY": "http://a.example"})) == ["GD503"]
 
 
 def test_a_policy_that_drifts_is_told_once(world: t.Any) -> None:
-    declare(world, GOSUMDB="sum.golang.org")
+    declare(world, GOSUMDB="sum.example.com")
     assert world.ids(world(answer={"GOSUMDB": "off"})) == ["GD101"]
 
 
@@ -213,9 +226,9 @@ def test_of_contexts_that_disagree_the_line_that_somebody_wrote_is_named(world: 
 
 
 def test_a_conflict_is_settled_for_its_user(world: t.Any) -> None:
-    off = world("bash", answer={"GOSUMDB": "sum.golang.google.cn"})
-    (finding,) = world.judge(world(answer={"GOSUMDB": "sum.golang.org"}), world("goenv", answer=off.go.values), off)[1]
-    user = {"name": world.declaration.users[0].account.name, "variables": {"GOSUMDB": "sum.golang.google.cn"}}
+    off = world("bash", answer={"GOSUMDB": "sum.example.net"})
+    (finding,) = world.judge(world(answer={"GOSUMDB": "sum.example.com"}), world("goenv", answer=off.go.values), off)[1]
+    user = {"name": world.declaration.users[0].account.name, "variables": {"GOSUMDB": "sum.example.net"}}
     assert (finding.rule.id, finding.remedy.variables) == ("GD102", {"environment_users": [user]})
 
 

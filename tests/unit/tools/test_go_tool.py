@@ -440,7 +440,7 @@ def test_after_a_kill_go_ends_too_and_the_next_run_repairs(host: Host) -> None:
 
 
 def test_leftovers_go_even_where_nothing_is_to_be_built(provisioned: Host) -> None:
-    rest = provisioned.root / ".build-killed/work/mod"
+    rest = provisioned.root / ".build-killed/own/mod"
     rest.mkdir(parents=True)
     rest.chmod(0o500)
     assert outcome(provisioned.run(HELLO, check=True)) == (True, "present", "")

@@ -106,8 +106,12 @@ def _proxy(row: Row) -> t.Iterator[Finding]:
 
 
 def _order(row: Row, sources: t.Sequence[str]) -> t.Iterator[Finding]:
-    value, remedy = row.undeclared("GOPROXY"), _declare("GOPROXY", "https://goproxy.example.com,direct")
-    cause = f"GOPROXY is {value}, from {row.source('GOPROXY')}"
+    cause = f"GOPROXY is {row.undeclared('GOPROXY')}, from {row.source('GOPROXY')}"
+    proxies = [source for source in sources if source != "direct"]
+    if proxies:
+        remedy = _declare("GOPROXY", ",".join([*proxies, "direct"]))
+    else:
+        remedy = Remedy("delete the line: Go's own default asks a proxy first")
     if sources[:1] == ["direct"]:
         yield row.finding(DIRECT_FIRST, cause, remedy, "GOPROXY")
     elif len(sources) == 1 and sources[0] != "off":

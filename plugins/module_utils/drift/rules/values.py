@@ -45,7 +45,7 @@ A variable that is not declared may have any value, but one user's contexts must
 the terminal and fails in the editor is mostly this. The source is that of the value which the fewest contexts have,
 Go's own defaults left aside.""",
     mend="Declare the variable, so that every context gets one value, or delete the line that only some contexts read.",
-    example="login has https://goproxy.example.com,direct from built-in; ssh has off from /etc/environment:3",
+    example="login has https://goproxy.example.com from /home/alice/.profile:8; ssh has off from /etc/environment:3",
 )
 PATH_ORDER = Rule(
     "GD103",
