@@ -456,8 +456,10 @@ def nobody(tmp_path: t.Any) -> t.Iterator[UserEnvironment]:
     """A user that is not root, with directories of its own where these tests may make some."""
     account = find_account(pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "nobody")
     # Every folder above must let it pass.
-    for folder in [tmp_path, *tmp_path.parents][:3]:
-        folder.chmod(0o755)
+    # pytest keeps others out of its folder, which lies one deeper where tests run side by side.
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o777 == 0o700:
+            folder.chmod(0o711)
     (tmp_path / "cache").mkdir()
     os.chown(tmp_path / "cache", account.uid, account.gid)
     yield UserEnvironment(account, {"GOCACHE": str(tmp_path / "cache")}, [])
