@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import getpass
+import os
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
@@ -14,14 +15,18 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings, startup
 
+ROOMY = os.statvfs_result((1 << 20, 1 << 20, 10000, 9000, 9000, 1000, 900, 900, 0, 255))
 CONTEXT = {context.name: context for context in CONTEXTS}
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path, monkeypatch):
     """A declaration for the present user, and a way to observe what holds it but for what a test changes."""
+    # Neither what runs on this machine, nor how full its disk is, belongs to a host that is made up.
+    monkeypatch.setattr(startup, "extension_hosts", list)
+    monkeypatch.setattr(os, "statvfs", lambda _path: ROOMY)
     goroot = tmp_path / "go"
     (goroot / "bin").mkdir(parents=True)
     (goroot / "bin/go").write_text("")
