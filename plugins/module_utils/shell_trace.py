@@ -30,6 +30,10 @@ _DECLARING = ("export", "declare", "typeset", "readonly")
 # Within a function these declare what is the function's own.
 _LOCAL = ("local", "declare", "typeset")
 _ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)\Z", re.DOTALL)
+# The pieces of a word in a trace: what is escaped, quoted, or quoted with escapes inside, which is the group.
+_QUOTED = re.compile(r"\\.|'[^']*'|\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|[abeEfnrtv\\'\"?])")
+_ESCAPED = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?"))
 # What "declare -F" prints in debugging mode.
 _FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
 
@@ -75,6 +79,23 @@ def assignments(traced: str, given: t.Mapping[str, str]) -> list[Assignment]:
     return found
 
 
+def _without_escapes(command: str) -> str:
+    """Return a traced command with plain quotes for those in which shells write control characters: ``$'a\\r'``."""
+    return _QUOTED.sub(_plainly_quoted, command)
+
+
+def _plainly_quoted(piece: re.Match[str]) -> str:
+    if piece.group(1) is None:
+        return piece.group()
+    raw = _ESCAPE.sub(_unescaped, piece.group(1).encode("utf-8", "surrogateescape"))
+    return shlex.quote(raw.decode("utf-8", "surrogateescape"))
+
+
+def _unescaped(escape: re.Match[bytes]) -> bytes:
+    code = escape.group(1).decode()
+    return _ESCAPED[code].encode() if code in _ESCAPED else bytes([int(code, 8) & 0xFF])
+
+
 class Place(t.NamedTuple):
     """Where a traced command runs: how deep in calls, and whether within a function."""
 
@@ -95,7 +116,7 @@ class Variables:
     def after(self, command: str, place: Place) -> list[tuple[str, str]]:
         """Return the names and new values that one traced command assigns; an alias for go is called ``alias go``."""
         try:
-            words = shlex.split(command)
+            words = shlex.split(_without_escapes(command))
         except ValueError:
             return []
         if words[:1] == ["alias"]:

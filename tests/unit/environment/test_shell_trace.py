@@ -45,6 +45,11 @@ def traced(tmp_path, text, options=("--norc",)):
         ("f() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\ng\n", ("GOA", "/g", 4)),
         ("IFS=:; set -u\nf() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\nGOB=/b\n", ("GOB", "/b", 7)),
         ("GOPATH=/only-for-this env >/dev/null\nY=1\n", ("Y", "1", 2)),
+        ("export GOPATH=/a\r\n", ("GOPATH", "/a\r", 1)),
+        ("GOPATH=/a\r\n", ("GOPATH", "/a\r", 1)),
+        ("X=$'it\\'s \\\\ \\001'\n", ("X", "it's \\ \x01", 1)),
+        ("X='cost $'; Y='b c'\n", ("Y", "b c", 1)),
+        ("X=\n", ("X", "", 1)),
     ],
 )
 def test_the_winner_is_named(tmp_path, text, last):
