@@ -83,47 +83,39 @@ def install_tools(
     built before the first is placed: where one fails, DevserverError is raised and nothing has changed.
     """
     _check_paths(places, tools)
+    with _explained(places.root):
+        plans = plan_tools(tools, places, check=check, verify=verify, coming=coming)
+        _refuse_unfit(plans)
+        wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
+        if delivery.ask and not check and wanted:
+            return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
+        leftovers = _leftovers(places.root)
+        if not check and (any(plan.reason for plan in plans) or leftovers):
+            plans, leftovers = _install(
+                tools,
+                places,
+                goproxy=goproxy,
+                build_user=build_user,
+                timeout=timeout,
+                files=delivery.files,
+                verify=verify,
+            )
+        changes = Changes()
+        for folder in leftovers:
+            changes.add(folder, "left by an interrupted run\n", "")
+        for plan in plans:
+            plan.note(changes)
+        return Outcome(changes, [plan.result(check=check) for plan in plans], [], _built_to_share(plans))
+
+
+@contextlib.contextmanager
+def _explained(root: str) -> t.Iterator[None]:
     try:
-        return _installed(tools, places, goproxy, build_user, timeout, check, delivery, coming, verify)
+        yield
     except OSError as error:
         raise DevserverError(
-            f"cannot install tools in {places.root}: {error}", remedy="mend what it names", path=places.root
+            f"cannot install tools in {root}: {error}", remedy="mend what it names", path=root
         ) from error
-
-
-def _installed(
-    tools: t.Sequence[Tool],
-    places: Places,
-    goproxy: str,
-    build_user: str,
-    timeout: float,
-    check: bool,
-    delivery: Delivery,
-    coming: t.Mapping[str, str],
-    verify: bool,
-) -> Outcome:
-    plans = plan_tools(tools, places, check=check, verify=verify, coming=coming)
-    _refuse_unfit(plans)
-    wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
-    if delivery.ask and not check and wanted:
-        return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
-    leftovers = _leftovers(places.root)
-    if not check and (any(plan.reason for plan in plans) or leftovers):
-        plans, leftovers = _install(
-            tools,
-            places,
-            goproxy=goproxy,
-            build_user=build_user,
-            timeout=timeout,
-            files=delivery.files,
-            verify=verify,
-        )
-    changes = Changes()
-    for folder in leftovers:
-        changes.add(folder, "left by an interrupted run\n", "")
-    for plan in plans:
-        plan.note(changes)
-    return Outcome(changes, [plan.result(check=check) for plan in plans], [], _built_to_share(plans))
 
 
 def _built_to_share(plans: t.Sequence[Plan]) -> list[dict[str, str]]:
