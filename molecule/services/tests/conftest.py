@@ -1,0 +1,22 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests of this scenario ask the provisioned host with."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost {command}"
+
+
+@pytest.fixture
+def ask(host):
+    """Run a command as a user who comes over ssh, and return what it prints; it must succeed."""
+
+    def run(user: str, command: str) -> str:
+        return host.check_output(SSH.format(user=user, command=shlex.quote(command)))
+
+    return run
