@@ -14,7 +14,7 @@ from dev.checkout import CACHE, ROOT
 COLLECTIONS = CACHE / "collections"
 HERE = COLLECTIONS / "ansible_collections" / "gopherops" / "devserver"
 # No Galaxy is asked: the package index is one source less, and its files are pinned by hash.
-FOREIGN = ("community/docker", "community/library_inventory_filtering_v1")
+FOREIGN = ("community/crypto", "community/docker", "community/library_inventory_filtering_v1")
 
 
 def ensure(log: Path) -> None:
@@ -24,9 +24,11 @@ def ensure(log: Path) -> None:
         HERE.symlink_to(ROOT, target_is_directory=True)
     wheel = python_env.wheel("ansible", log)
     complete = COLLECTIONS / ".complete"
-    if complete.exists() and complete.read_text() == wheel.name:
+    # With the names, so that a checkout of before another was wanted gets it too.
+    wanted_from = "\n".join([wheel.name, *FOREIGN])
+    if complete.exists() and complete.read_text() == wanted_from:
         return
     with zipfile.ZipFile(wheel) as archive:
         wanted = tuple(f"ansible_collections/{name}/" for name in FOREIGN)
         archive.extractall(COLLECTIONS, [name for name in archive.namelist() if name.startswith(wanted)])
-    complete.write_text(wheel.name)
+    complete.write_text(wanted_from)
