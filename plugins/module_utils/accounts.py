@@ -23,6 +23,20 @@ class Account(t.NamedTuple):
     shell: str
 
 
+def exists(name: str) -> bool:
+    """Return whether the host knows a user called ``name``."""
+    try:
+        return bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
+
+
+def has_home(account: Account) -> bool:
+    """Return whether the account's home is there; one on a network may hide it from root."""
+    with acting_as(account):
+        return os.path.isdir(account.home)
+
+
 def find_account(name: str) -> Account:
     """Return the account called ``name``; raise DevserverError where the host does not know it."""
     try:

@@ -12,8 +12,9 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, exists, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import TELEMETRY_MODES
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 STANDARD_VARIABLES = {
@@ -61,6 +62,7 @@ class UserEnvironment:
     """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest.
 
     ``workspaces`` are folders, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
+    ``telemetry`` is GOTELEMETRY, which is no variable to go but a file; empty where it is not declared.
     """
 
     account: Account
@@ -68,6 +70,7 @@ class UserEnvironment:
     path: list[str]
     workspaces: t.Sequence[str] = ()
     vscode_settings: t.Sequence[str] = ()
+    telemetry: str = ""
 
     @property
     def directories(self) -> dict[str, str]:
@@ -94,6 +97,7 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     """Return the declaration that a module's parameters (documented in the ``declaration`` fragment) make."""
     goroot = params["goroot"]
     path = params["path"] or STANDARD_PATH
+    _refuse_strangers([user["name"] for user in params["users"]])
     users = [_user_environment(user, params, path) for user in params["users"]]
     _refuse_doubles([user.account.name for user in users])
     shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
@@ -111,6 +115,7 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
     fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"]}
     variables = {name: _expand(name, templates, fixed, account.name) for name in templates}
+    telemetry = _telemetry(variables.pop("GOTELEMETRY", ""), account.name)
     for name in DIRECTORY_VARIABLES:
         for entry in variables.get(name, "").split(":") if name in variables else []:
             _absolute(name, entry, account.name)
@@ -125,7 +130,16 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         paths("PATH", path),
         paths("workspaces", user.get("workspaces") or []),
         paths("vscode_settings", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
+        telemetry,
     )
+
+
+def _telemetry(mode: str, user: str) -> str:
+    if mode and mode not in TELEMETRY_MODES:
+        raise DevserverError(
+            f"GOTELEMETRY of user {user} is {mode!r}", expected=" or ".join(TELEMETRY_MODES), remedy="write one of them"
+        )
+    return mode
 
 
 def _joined(name: str, value: t.Any) -> str:
@@ -189,6 +203,18 @@ def _absolute(name: str, path: str, user: str) -> str:
             remedy="write the path from / on, or use {home}",
         )
     return path.rstrip("/") or "/"
+
+
+def _refuse_strangers(names: t.Sequence[str]) -> None:
+    """Raise DevserverError that names every user whom the host does not know."""
+    unknown = [name for name in names if not exists(name)]
+    if len(unknown) > 1:
+        raise DevserverError(
+            "users {} do not exist on this host".format(", ".join(map(repr, unknown))),
+            expected="names of existing accounts",
+            remedy="create the accounts first, or correct their names in the play's list of users",
+            users=unknown,
+        )
 
 
 def _refuse_doubles(names: list[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
@@ -25,15 +25,23 @@ class _Edit(t.NamedTuple):
     after: str | None
 
 
+def homeless(declaration: Declaration) -> list[UserEnvironment]:
+    """Return the users whose home is missing, as before a first login that makes it."""
+    return [user for user in declaration.users if not has_home(user.account)]
+
+
 def apply(declaration: Declaration, *, check: bool) -> Changes:
     """Make every context carry the declaration and return what that changed, or would change where ``check``.
 
-    Everything is read and judged before the first write. Raises DevserverError for a directory that its user cannot
-    have, a file that cannot be read or written, and a managed block that is broken.
+    Of a user whose home is missing only what lies outside the users' own places is written. Everything is read and
+    judged before the first write. Raises DevserverError for a directory that its user cannot have, a file that cannot
+    be read or written, and a managed block that is broken.
     """
     try:
-        missing = [(user.account, path) for user in declaration.users for path in _missing_directories(user)]
-        edits = _edits(declaration)
+        without = [user.account for user in homeless(declaration)]
+        housed = [user for user in declaration.users if user.account not in without]
+        missing = [(user.account, path) for user in housed for path in _missing_directories(user)]
+        edits = _edits(declaration, without)
         if not check:
             _carry_out(missing, edits)
             _tell(declaration, edits)
@@ -47,20 +55,39 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
     return changes
 
 
-def _edits(declaration: Declaration) -> list[_Edit]:
+def _edits(declaration: Declaration, without: t.Container[Account]) -> list[_Edit]:
     # Several contexts may be fed from one file: it is the same file then, and stands once.
     files = {file.path: file for context in CONTEXTS for file in context.managed_files(declaration)}
     edits = []
     for file in files.values():
+        if _actor(file) in without:
+            continue
         with acting_as(_actor(file)):
             before = read_text(file.path)
             after = file.content(before)
-            refusal = _refusal(os.path.dirname(file.path)) if before != after else ""
+            refusal = _refusal(_folder(file.path)) if before != after else ""
         if refusal:
-            folder = os.path.dirname(file.path)
-            raise DevserverError(f"{file.path} cannot be written: {refusal}", remedy=f"make {folder} writable")
+            raise _unwritable(file, refusal)
         edits.append(_Edit(file, before, after))
     return [edit for edit in edits if edit.before != edit.after]
+
+
+def _folder(path: str) -> str:
+    """Return where a file is really written: where a link leads, which may be to nothing yet."""
+    return os.path.dirname(os.path.realpath(path))
+
+
+def _unwritable(file: ManagedFile, refusal: str) -> DevserverError:
+    whose = f" of user {file.owner.name}" if file.owner else ""
+    folder = _folder(file.path)
+    linked = os.path.islink(file.path)
+    leads = f", which is a link to {os.path.realpath(file.path)}," if linked else ""
+    return DevserverError(
+        f"{file.path}{whose}{leads} cannot be written: {refusal}",
+        expected="a file in a folder that is there, or can be made" if linked else "",
+        remedy=f"remove the link, or make {folder} writable" if linked else f"make {folder} writable",
+        path=file.path,
+    )
 
 
 def _actor(file: ManagedFile) -> Account | None:
@@ -88,19 +115,13 @@ def _write(edit: _Edit) -> None:
     if edit.after is None:
         os.unlink(file.path)
         return
-    os.makedirs(os.path.dirname(file.path), exist_ok=True)
+    os.makedirs(_folder(file.path), exist_ok=True)
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
     write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
 
 
 def _missing_directories(user: UserEnvironment) -> list[str]:
     """Return those of the user's directories that are to be made; raise DevserverError for one that cannot be."""
-    if not os.path.isdir(user.account.home):
-        raise DevserverError(
-            f"the home {user.account.home} of user {user.account.name} is missing",
-            expected="a directory of that user",
-            remedy="create it, or take the user out of the play's list",
-        )
     missing = []
     for variable, path in user.directories.items():
         with acting_as(user.account):

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 _ASKS_THE_COMPILER = """
@@ -18,6 +19,10 @@ CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFI
 """
 # To answer for these, go asks the C compiler and writes what it learns into the build cache.
 NEEDS_C_COMPILER = frozenset(_ASKS_THE_COMPILER.split())
+
+
+# How go begins, and words of others.
+_ERROR = re.compile(r"^(go|panic|fatal error|runtime): |\b(error|cannot|can't|failed|not found|denied|invalid)\b", re.I)
 
 
 def go_env(
@@ -36,7 +41,7 @@ def go_env(
     done = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not done.ok:
         raise DevserverError(
-            f"{go} env -json failed: {done.complaint}",
+            f"{go} env -json failed: {_first_error(done)}",
             remedy="correct what go names; 'GOENV=off go env' shows whether the user's own file is the cause",
             cmd=done.argv,
         )
@@ -48,6 +53,15 @@ def go_env(
             f"{go} is no go command: env -json printed {said!r}", remedy=f"remove {go}", cmd=done.argv
         ) from error
     return answer
+
+
+def _first_error(done: Completed) -> str:
+    """Return the line that says the cause: what comes behind it is mostly what follows from that."""
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    if done.returncode is None or not lines or lines[0].startswith("Traceback"):
+        return done.complaint
+    telling = [line for line in lines if not line.lower().startswith("warning")]
+    return next((line for line in telling if _ERROR.search(line)), (telling or lines)[0])
 
 
 def without_traces(env: t.Mapping[str, str]) -> dict[str, str]:

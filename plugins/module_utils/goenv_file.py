@@ -20,6 +20,10 @@ GONOSUMDB GOOS GOPATH GOPPC64 GOPRIVATE GOPROXY GORISCV64 GOSUMDB GOTMPDIR GOTOO
 """
 PERSISTENT_VARIABLES = frozenset(_NAMES.split())
 
+# Beside this file: what "go telemetry" writes and every Go program reads, a mode and since when it holds.
+TELEMETRY_MODE = "telemetry/mode"
+TELEMETRY_MODES = ("on", "local", "off")
+
 _MANAGED = "# Managed by gopherops.devserver:"
 
 
@@ -62,6 +66,16 @@ def updated(text: str, values: t.Mapping[str, str]) -> str:
     lines += [f"{name}={value}" for name, value in values.items() if name not in last]
     head = [" ".join([_MANAGED, *sorted(values)])] if values else []
     return "".join(line + "\n" for line in head + lines)
+
+
+def telemetry_mode(text: str) -> str:
+    """Return the mode that Go takes from the text of its telemetry file."""
+    return text.strip().partition(" ")[0] or "local"
+
+
+def with_telemetry_mode(text: str | None, mode: str, today: str) -> str:
+    """Return the text of that file with ``mode`` in it, from ``today`` (2026-01-31) on where it was another."""
+    return text if text and telemetry_mode(text) == mode else f"{mode} {today}\n"
 
 
 def _managed(text: str) -> set[str]:

@@ -19,6 +19,8 @@ description:
   - VS Code's machine settings, and launch configurations, dev containers and workflows in the users' workspaces, carry
     the same values where they are there.
   - Creates the directories that those variables name, with the user's own rights.
+  - A listed user whose home is missing, as before a first login, is a warning and keeps nobody else from anything. What
+    lies outside of the home is written already; the rest comes with the next run.
   - In files that belong to somebody else only a managed block, or the declared names, are touched. JSON with comments
     that cannot be read ends it before anything is written, with line and column.
 notes:
@@ -56,6 +58,12 @@ users:
     - name: alice
       path: [/usr/local/go/bin, /usr/local/bin, /home/alice/go/bin]
       variables: {GOPATH: /home/alice/go, GOTOOLCHAIN: local}
+homeless:
+  description: The listed users whose home is missing, in which nothing was written therefore; each is a warning too.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 """
 
 import typing as t
@@ -67,7 +75,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
     Declaration,
     declaration_from,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply, homeless
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, redacted
 
@@ -80,7 +88,14 @@ def main() -> None:
         changes = apply(declaration, check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
-    answer(module, users=_users(declaration), **changes.result())
+    incomplete = homeless(declaration)
+    for user in incomplete:
+        module.warn(
+            f"the home {user.account.home} of user {user.account.name} is missing: nothing was written in it."
+            " To mend it: create it, or let the user log in where that does; then run this again."
+        )
+    names = [user.account.name for user in incomplete]
+    answer(module, users=_users(declaration), homeless=names, **changes.result())
 
 
 def _users(declaration: Declaration) -> list[dict[str, t.Any]]:

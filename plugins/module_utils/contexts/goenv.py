@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import time
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
@@ -26,7 +27,8 @@ class GoEnvContext(Context):
         return True
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        return [self._file(user) for user in declaration.users]
+        files = [_mode_file(user) for user in declaration.users if user.telemetry]
+        return [*(self._file(user) for user in declaration.users), *files]
 
     def _file(self, user: UserEnvironment) -> ManagedFile:
         values = {k: v for k, v in user.variables.items() if k in goenv_file.PERSISTENT_VARIABLES}
@@ -42,6 +44,18 @@ class GoEnvContext(Context):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # Nothing but go reads this file: its lines are found where go's answer is explained.
         return []
+
+
+def _mode_file(user: UserEnvironment) -> ManagedFile:
+    path = os.path.join(user.account.home, ".config/go", goenv_file.TELEMETRY_MODE)
+    today = time.strftime("%Y-%m-%d", time.gmtime())
+    return ManagedFile(
+        path,
+        lambda now: goenv_file.with_telemetry_mode(now, user.telemetry, today),
+        whole=False,
+        owner=user.account,
+        as_owner=True,
+    )
 
 
 def _updated(values: dict[str, str], text: str | None) -> str:

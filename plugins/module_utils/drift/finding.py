@@ -7,10 +7,27 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
+import stat
+import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+
+
+def moment(seconds: float) -> str:
+    """Return a time of the epoch as reports have it: 2026-01-31T12:00:00Z."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def last_change(path: str) -> float | None:
+    """Return when what a file says was changed last, or the owner and rights of anything else; None for neither."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime if stat.S_ISREG(status.st_mode) else status.st_ctime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +64,8 @@ class Remedy:
 class Finding:
     """One rule that a host breaks; empty strings stand where a user, context or variable does not apply.
 
-    ``subject`` tells apart what is the same in all of these, such as two files of one user.
+    ``subject`` tells apart what is the same in all of these, such as two files of one user. ``since`` is when the
+    process that the finding is about was started, in seconds of the epoch; else the source's file says what is known.
     """
 
     rule: Rule
@@ -59,6 +77,7 @@ class Finding:
     source: Source | None = None
     workspace: str = ""
     subject: str = ""
+    since: float | None = None
 
     def result(self, host: str) -> dict[str, t.Any]:
         """Return the finding as the report has it; its fingerprint holds no value and no line, so it survives edits."""
@@ -77,6 +96,7 @@ class Finding:
             "cause": redacted(self.cause),
             "impact": self.rule.impact,
             "source": self.source and self.source._asdict(),
+            "since": self._since(),
             "remedy": {
                 "text": redacted(self.remedy.text),
                 "safe_commands": list(self.remedy.commands),
@@ -84,6 +104,12 @@ class Finding:
             },
             "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
         }
+
+    def _since(self) -> str | None:
+        seconds = self.since
+        if seconds is None and self.source and self.source.file:
+            seconds = last_change(self.source.file)
+        return None if seconds is None else moment(seconds)
 
     def _vars(self) -> t.Mapping[str, t.Any]:
         """Return the play variables; none of them where one has a user in a URL, as three asterisks are no value."""

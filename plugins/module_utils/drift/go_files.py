@@ -18,8 +18,28 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.files import r
 def settings_file(seen: Observation) -> str:
     """Return the file as go finds it, also where go itself fails; ``off`` or nothing where there is none."""
     environment: t.Mapping[str, str] = seen.environment or {}
+    return seen.go.values.get("GOENV") or environment.get("GOENV") or os.path.join(_folder(environment), "env")
+
+
+def _folder(environment: t.Mapping[str, str]) -> str:
+    """Return the folder of Go's own files in a process's environment, as go finds it."""
     folder = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
-    return seen.go.values.get("GOENV") or environment.get("GOENV") or os.path.join(folder, "go/env")
+    return os.path.join(folder, "go")
+
+
+def mode_file(environment: t.Mapping[str, str], account: Account) -> str:
+    """Return the file that says which telemetry is on for a process; empty where there is none that can be read."""
+    path = os.path.join(_folder(environment), goenv_file.TELEMETRY_MODE)
+    try:
+        return path if (text_of(path, account) or "").strip() else ""
+    except DevserverError:
+        return ""
+
+
+def telemetry_mode(environment: t.Mapping[str, str], account: Account) -> str:
+    """Return which telemetry is on for the Go programs of a process: on, local (Go's own default) or off."""
+    path = mode_file(environment, account)
+    return goenv_file.telemetry_mode(text_of(path, account) or "") if path else "local"
 
 
 def settings_in(path: str, account: Account) -> list[goenv_file.Setting]:

@@ -11,15 +11,22 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import WATCHED, Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import DIRECTORY_VARIABLES, Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
+    mode_file,
+    settings_in,
+    telemetry_mode,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import TELEMETRY, WATCHED, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import NEEDS_C_COMPILER
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import BUILT_IN, PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
 # Not every file's assignments are known with their references filled in.
 _REFERENCE = re.compile(r"[$@]\{[^}]*\}|\$\w+")
+_DIRECTORIES = (*DIRECTORY_VARIABLES, "GOTMPDIR")
+# Where nobody sets them, go answers with another variable's value, and what is below that.
+_FOLLOWS = {"GONOPROXY": ("GOPRIVATE", ""), "GONOSUMDB": ("GOPRIVATE", ""), "GOMODCACHE": ("GOPATH", "/pkg/mod")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +93,8 @@ class _Row:
             # What is neither declared nor given there is nobody's business here: the other end has its own.
             return {**dict.fromkeys(name for name in WATCHED if name in self._environment), **declared}
         version = f"go{self._go_version}" if self._go_version else None
-        return {**dict.fromkeys(WATCHED), **declared, "GOROOT": self._declaration.goroot, "GOVERSION": version}
+        known = {"GOROOT": self._declaration.goroot, "GOVERSION": version, TELEMETRY: self._seen.user.telemetry or None}
+        return {**dict.fromkeys(WATCHED), **declared, **known}
 
     def _cell(
         self, variable: str, expected: str | None, actual: str | None, status: str, sources: t.Sequence[Source]
@@ -122,7 +130,12 @@ class _Row:
     def _variable(self, variable: str, expected: str | None) -> Cell:
         sources = self._sources(variable)
         actual = self._actual(variable)
-        silent = self._is_gos(variable) and not self._seen.go.values and not (variable == "GOROOT" and actual)
+        silent = (
+            self._is_gos(variable)
+            and variable != TELEMETRY
+            and not self._seen.go.values
+            and not (variable == "GOROOT" and actual)
+        )
         if silent or variable in self._seen.context.unknown:
             status = "unknown"
         elif expected is None:
@@ -135,26 +148,36 @@ class _Row:
 
     def _actual(self, variable: str) -> str | None:
         value = self._environment.get(variable)
+        if variable == TELEMETRY:
+            return telemetry_mode(self._environment, self._seen.user.account) if self._environment else None
         if variable == "GOROOT" and value:
             return value  # Where it is wrong, go does not even answer.
-        if self._is_gos(variable) and variable not in NEEDS_C_COMPILER:
-            return self._seen.go.values.get(variable)
-        if value or variable not in NEEDS_C_COMPILER:
+        if not self._is_gos(variable):
             return value
+        if not self._seen.go.values and variable not in NEEDS_C_COMPILER:
+            return None
+        # What go is not asked for, or is too old to know, it says nothing of: the process's other programs do know it.
+        return self._seen.go.values.get(variable) or value or self._persisted(variable)
+
+    def _persisted(self, variable: str) -> str | None:
         # As in _sources: of the files the stronger one, and of its lines the last one.
-        persisted = (item.value for _path, items in self._files for item in reversed(items) if item.name == variable)
-        return next(persisted, None)
+        values = (item.value for _path, items in self._files for item in reversed(items) if item.name == variable)
+        return next(values, None)
 
     def _sources(self, variable: str) -> list[Source]:
         """Return the source of the value that won, then those of the values that lost, strongest first."""
         value = self._environment.get(variable)
+        if variable == TELEMETRY:
+            file = mode_file(self._environment, self._seen.user.account)
+            return [Source("file", file, 1) if file else BUILT_IN]
         layers = self._assigned(variable, value) or ([PROCESS] if value else [])
         if self._is_gos(variable):
             # What is empty in the environment does not count for go.
             layers = layers if value else []
             for path, items in self._files:
                 layers += [Source("file", path, item.line) for item in reversed(items) if item.name == variable]
-            layers.append(BUILT_IN)
+            # What only follows another variable comes from where that one comes from.
+            layers += self._sources(_FOLLOWS[variable][0]) if variable in _FOLLOWS and not layers else [BUILT_IN]
         return list(dict.fromkeys(layers))
 
     def _is_gos(self, variable: str) -> bool:
@@ -186,11 +209,32 @@ def _may_become(written: str, value: str | None) -> bool:
 
 
 def _is_go_variable(variable: str) -> bool:
-    return variable in ("GOROOT", "GOVERSION") or variable in goenv_file.PERSISTENT_VARIABLES
+    return variable in ("GOROOT", "GOVERSION", TELEMETRY) or variable in goenv_file.PERSISTENT_VARIABLES
 
 
 def _same(variable: str, expected: str, actual: str) -> bool:
-    return _same_file(expected, actual) if variable == "GOROOT" else expected == actual
+    return _same_file(expected, actual) if variable == "GOROOT" else same_value(variable, expected, actual)
+
+
+def same_value(variable: str, one: str | None, other: str | None) -> bool:
+    """Return whether two values mean the same: a slash more, within a path or behind it, makes no other directory."""
+    return _plain(variable, one) == _plain(variable, other)
+
+
+def _plain(variable: str, value: str | None) -> str | None:
+    return ":".join(map(plain_path, value.split(":"))) if value and variable in _DIRECTORIES else value
+
+
+def plain_path(path: str) -> str:
+    """Return an absolute path without what says nothing; links are not looked at, so that ``..`` stays."""
+    return "/" + "/".join(part for part in path.split("/") if part not in ("", ".")) if path[:1] == "/" else path
+
+
+def follows(cell: Cell, others: t.Mapping[str, Cell]) -> bool:
+    """Return whether a value is only what go makes of another variable's, which stands in ``others``."""
+    leader, below = _FOLLOWS.get(cell.variable, ("", ""))
+    value = others[leader].actual if leader in others else None
+    return bool(leader) and (cell.actual or "") == (value + below if value else "")
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -199,7 +243,9 @@ def _same_file(one: str, other: str) -> bool:
 
 def in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
     """Return whether ``wanted`` stand in ``entries`` in that order; others may lie between."""
-    positions = [entries.index(directory) if directory in entries else -1 for directory in dict.fromkeys(wanted)]
+    present = list(map(plain_path, entries))
+    asked = dict.fromkeys(map(plain_path, wanted))
+    positions = [present.index(directory) if directory in present else -1 for directory in asked]
     return -1 not in positions and positions == sorted(positions)
 
 
@@ -207,7 +253,7 @@ def _with_conflicts(found: t.Sequence[Cell]) -> list[Cell]:
     values: dict[tuple[str, str], set[str | None]] = {}
     for cell in found:
         if cell.status == "unmanaged":
-            values.setdefault((cell.user, cell.variable), set()).add(cell.actual)
+            values.setdefault((cell.user, cell.variable), set()).add(_plain(cell.variable, cell.actual))
     return [
         dataclasses.replace(cell, status="conflict")
         if cell.status == "unmanaged" and len(values[cell.user, cell.variable]) > 1

@@ -12,9 +12,15 @@ import sys
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, Probe
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
+    DIRECTORY_VARIABLES,
+    Declaration,
+    UserEnvironment,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import (
     NEEDS_C_COMPILER,
@@ -26,8 +32,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 # Looked at even where the declaration is silent: these decide what a build does.
-_MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE")
-WATCHED = (*_MODULES, "GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH")
+_MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
+_BUILDS = ("GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH", "GODEBUG")
+WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
+# Looked at too, but in a file of its own: go takes it from no variable.
+TELEMETRY = "GOTELEMETRY"
 # A start-up that takes longer counts as slow.
 SLOW_SECONDS = 3.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
@@ -74,6 +83,13 @@ class Observation:
         return self.context.workspace
 
 
+class Homeless(GoEnvContext):
+    """Stands for all contexts of a user whose home is missing: nothing that they would say is worth a finding."""
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        return Probe(None, f"the home {account.home} is missing")
+
+
 def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float) -> list[Observation]:
     """Probe every user in every context that the host has, some at a time, and look for the programs ``names``.
 
@@ -114,6 +130,8 @@ class _Pair(t.NamedTuple):
 
 
 def _contexts(user: UserEnvironment) -> list[Context]:
+    if not has_home(user.account):
+        return [Homeless()]
     found: list[Context] = []
     for kind in CONTEXTS:
         found += [context for context in kind.for_user(user, tuple(found)) if context.applies_to(user.account)]

@@ -5,23 +5,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
+import re
 import typing as t
 
 
 class Process(t.NamedTuple):
-    """A running process: its owner, and the environment in which it was started."""
+    """A running process: its owner, the environment in which it was started, and when (seconds of the epoch)."""
 
     pid: int
     uid: int
     environment: dict[str, str]
+    started: float | None = None
 
 
 def extension_hosts(proc: str = "/proc") -> list[Process]:
     """Return the processes that run extensions for VS Code or code-server, oldest number first."""
     found = (_extension_host(folder) for folder in glob.glob(os.path.join(proc, "[0-9]*")))
     return sorted(process for process in found if process)
+
+
+def manager_started(uid: int, proc: str = "/proc") -> float | None:
+    """Return when the systemd manager of a user was started; None where none runs."""
+    found = []
+    for folder in glob.glob(os.path.join(proc, "[0-9]*")):
+        with contextlib.suppress(OSError):
+            words = _read(os.path.join(folder, "cmdline")) if os.stat(folder).st_uid == uid else []
+            if len(words) > 1 and os.path.basename(words[0]) == "systemd" and words[1] == "--user":
+                found.append(_started(folder))
+    return next((start for start in found if start is not None), None)
+
+
+def _started(folder: str) -> float | None:
+    """Return when a process was started: /proc counts that from the start of the machine."""
+    try:
+        fields = "".join(_read(os.path.join(folder, "stat"))).rpartition(")")[2].split()
+        booted = re.search(r"^btime (\d+)$", "".join(_read(os.path.join(folder, "../stat"))), re.MULTILINE)
+        return int(booted.group(1)) + int(fields[19]) / os.sysconf("SC_CLK_TCK") if booted else None
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _extension_host(folder: str) -> Process | None:
@@ -31,7 +55,7 @@ def _extension_host(folder: str) -> Process | None:
             return None
         pairs = (entry.partition("=") for entry in _read(os.path.join(folder, "environ")))
         environment = {name: value for name, _separator, value in pairs if name}
-        return Process(int(os.path.basename(folder)), os.stat(folder).st_uid, environment)
+        return Process(int(os.path.basename(folder)), os.stat(folder).st_uid, environment, _started(folder))
     except OSError:
         return None  # It has ended, or is not ours to look into.
 

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import os
+import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.editor_files import files_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import moment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
@@ -21,8 +23,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.plat
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import exact
 
 SCHEMA_VERSION = 1
+# That of galaxy.yml, which the host does not have.
+COLLECTION_VERSION = "0.1.0"
 _SEVERITIES = ("error", "warning", "note")
-_HEAD = ("severity", "rule", "user", "context", "variable", "where")
+_HEAD = ("severity", "rule", "user", "context", "variable", "since", "where")
 
 
 def report(
@@ -43,6 +47,8 @@ def report(
     found = findings(declaration, observations, matrix, tools, files_of(observations), go_minimum)
     document = {
         "schema_version": SCHEMA_VERSION,
+        "collection_version": COLLECTION_VERSION,
+        "generated_at": moment(time.time()),
         "host": host,
         "toolchain": {"path": os.path.realpath(declaration.goroot), "version": _installed(declaration.goroot)},
         "tools": [tool.result() for tool in tools],
@@ -68,7 +74,8 @@ def _row(finding: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     source = finding["source"]
     where = str(Source(**source)) if source else "-"
     context = finding["context"] or "-"
-    return finding["severity"], finding["rule_id"], finding["user"] or "-", context, finding["variable"] or "-", where
+    place = (finding["user"] or "-", context, finding["variable"] or "-")
+    return (finding["severity"], finding["rule_id"], *place, finding["since"] or "-", where)
 
 
 def _told(finding: t.Mapping[str, t.Any]) -> list[str]:

@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Homeless, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 CONVERGE = "provision the host again with --tags environment"
@@ -125,6 +125,12 @@ class Scene:
         answered = [seen for seen in self.observations if seen.environment is not None]
         places = [(seen.user.account.name, seen.context.name, seen.workspace) for seen in answered]
         return [Row(seen, cells.get(place, {})) for seen, place in zip(answered, places)]
+
+    @functools.cached_property
+    def housed(self) -> list[UserEnvironment]:
+        """Those users of the declaration whose home is there."""
+        without = [seen.user for seen in self.observations if isinstance(seen.context, Homeless)]
+        return [user for user in self.declaration.users if user not in without]
 
     @functools.cached_property
     def settings_files(self) -> list[tuple[Account, str]]:

@@ -50,7 +50,16 @@ SETTINGS: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
     "updates": ({"go.toolsManagement.autoUpdate": True}, [("GD805", "go.toolsManagement.autoUpdate", 1)]),
     "values of any form": (
         {"go.toolsEnvVars": [1], "go.alternateTools": "x", "terminal.integrated.env.linux": None},
-        [],
+        [("GD807", "go.toolsEnvVars", 1), ("GD807", "go.alternateTools", 2)],
+    ),
+    "a number for a text": (
+        {"go.toolsEnvVars": {"CGO_ENABLED": 0, "GOFLAGS": None, "CC": "gcc"}},
+        [("GD807", "go.toolsEnvVars.CGO_ENABLED", 10)],
+    ),
+    "a list for a text": ({"go.goroot": ["/x"]}, [("GD803", "go.goroot", 1), ("GD807", "go.goroot", 1)]),
+    "a text for a switch": (
+        {"go.toolsManagement.autoUpdate": "false", "go.toolsManagement.checkForUpdates": False},
+        [("GD807", "go.toolsManagement.autoUpdate", 1), ("GD807", "go.toolsManagement.checkForUpdates", 2)],
     ),
 }
 
@@ -66,7 +75,7 @@ def test_settings_with_the_declared_values_are_none(world: t.Any) -> None:
     values = {
         "go.goroot": str(world.goroot),
         "go.gopath": gopath,
-        "go.toolsEnvVars": {"GOPATH": gopath},
+        "go.toolsEnvVars": {"GOPATH": gopath + "/"},
         "go.alternateTools": {"go": f"{world.goroot}/bin/go"},
     }
     assert judge(world, ("settings", values)) == []
@@ -77,6 +86,8 @@ LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
     "an invention": ({"name": "x", "dlvToolPath": "/x"}, [("GD806", "dlvToolPath", 2)]),
     "an adapter as a mode": ({"mode": "dlv-dap"}, [("GD806", "mode", 1)]),
     "deprecated": ({"remotePath": "/x"}, [("GD802", "remotePath", 1)]),
+    "a number in an env": ({"env": {"A": "1", "B": 2}, "envFile": ["/x"]}, [("GD807", "env.B", 11)]),
+    "no list of files": ({"envFile": {}}, [("GD807", "envFile", 1)]),
 }
 
 
@@ -93,7 +104,7 @@ def test_launch_configurations(world: t.Any, case: str) -> None:
         ({"GOPROXY": "direct"}, [("GD804", "GOPROXY", 10)]),
         ({"GOPROXY": "${containerEnv:GOPROXY}"}, []),
         ({"GOFLAGS": "-x"}, []),
-        ("nothing", []),
+        ("nothing", [("GD807", "remoteEnv", 1)]),
     ],
 )
 def test_tools_and_container(world: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:

@@ -9,17 +9,19 @@ import dataclasses
 import json
 import os
 import pathlib
+import time
 
 import jsonschema
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import report
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.values import DIFFERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS, Assignment, Source
 
 DOCS = pathlib.Path(__file__).parents[3] / "docs"
 CONTEXT = {context.name: context for context in CONTEXTS}
@@ -91,6 +93,73 @@ def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(world):
     matrix, _found = world.judge(world())
     assert matrix["login", "GOPROXY"].source == Source("file", str(world.goroot / "go.env"), 2)
     assert matrix["login", "GOROOT"].source.kind == "built-in"
+
+
+@pytest.mark.parametrize("variable", ["GOAUTH", "GODEBUG"])
+def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(world, variable):
+    world.declaration.users[0].variables[variable] = "x=1"
+    (world.tmp / "env").write_text(f"{variable}=x=1\n")
+    by_file, by_shell = world("goenv"), world(environment={variable: "x=2"})
+    matrix, found = world.judge(by_file, by_shell)
+    assert matrix["goenv", variable].status == "ok"
+    assert (matrix["login", variable].actual, matrix["login", variable].source) == ("x=2", PROCESS)
+    assert ids(found) == ["GD101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(None, "local"), ("off 2026-01-31\n", "off"), ("on", "on"), ("", "local"), ("\n", "local")]
+)
+def test_the_mode_of_telemetry_is_what_its_file_says(world, text, told):
+    if text is not None:
+        (world.tmp / ".config/go/telemetry").mkdir(parents=True)
+        (world.tmp / ".config/go/telemetry/mode").write_text(text)
+    seen = world(environment={"HOME": str(world.tmp), "GOTELEMETRY": "nonsense"})
+    cell = world.judge(seen)[0]["login", "GOTELEMETRY"]
+    assert (cell.actual, cell.status) == (told, "unmanaged")
+    assert cell.source.kind == ("file" if text and text.strip() else "built-in")
+    user = dataclasses.replace(seen.user, telemetry="off")
+    found = [one for one in world.judge(dataclasses.replace(seen, user=user))[1] if one.variable == "GOTELEMETRY"]
+    assert ids(found) == ([] if told == "off" else ["GD101"])
+
+
+@pytest.mark.parametrize("variable", ["GONOPROXY", "GOVCS", "GODEBUG", "GOTMPDIR", "GOCACHE", "GOINSECURE"])
+def test_contexts_may_disagree_on_any_variable_of_gos(world, variable):
+    other = world("bash", environment={variable: "/x"}, answer={variable: "/x"})
+    assert ("GD102", variable) in [(one.rule.id, one.variable) for one in world.judge(world(), other)[1]]
+
+
+def test_what_only_follows_another_variable_is_one_finding_with_that_ones_line(world):
+    line = Source("file", "/h/.bashrc", 4)
+    answer = dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB"), "a.example")
+    private = [Assignment("GOPRIVATE", "a.example", line)]
+    one = world("bash", environment={"GOPRIVATE": "a.example"}, answer=answer, set_by=private)
+    matrix, found = world.judge(world(), one)
+    assert [(f.rule.id, f.variable, f.source) for f in found] == [("GD102", "GOPRIVATE", line)]
+    assert matrix["bash", "GONOPROXY"].source == line
+    own = world("bash", environment={"GONOPROXY": "b.example"}, answer=dict(answer, GONOPROXY="b.example"))
+    assert {f.variable for f in world.judge(world(), own)[1]} == {"GOPRIVATE", "GONOPROXY"}
+
+
+def test_the_defaults_of_another_go_are_no_conflict(world):
+    other = world("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOAUTH": "netrc"})
+    assert ids(world.judge(world(), other)[1]) == ["GD202"]
+    own = dataclasses.replace(other, environment=dict(other.environment, GOAUTH="netrc"))
+    assert ids(world.judge(world(), own)[1]) == ["GD102", "GD202"]
+
+
+SLASHES = [("/b/bin", "/b/bin/", True), ("/b/bin", "//b/./bin", True), ("/b:/c", "/b/:/c", True), ("/", "//", True)]
+OTHERS = [("/b/bin", "/b/bin/..", False), ("/b/bin", "b/bin", False), ("/b", None, False), ("", None, False)]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [*SLASHES, *OTHERS])
+def test_a_slash_more_makes_no_other_directory(one, other, same):
+    assert same_value("GOBIN", one, other) is same_value("GOBIN", other, one) is same
+    assert not same_value("GOFLAGS", one, other)
+
+
+def test_a_path_with_slashes_more_is_in_order(world):
+    path = f"{world.goroot}//bin:/usr/local/bin/:{world.tmp}/bin/"
+    assert world.ids(world(environment={"PATH": path})) == []
 
 
 def test_another_go_is_one_finding_however_much_it_changes(world):
@@ -179,6 +248,7 @@ def test_fingerprints_hold_no_value_and_no_line():
 
     assert fingerprint() == fingerprint(cause="d", line=2)
     others = [{"host": "i"}, {"variable": "GOBIN"}, {"subject": "/f"}, {"subject": "/g"}, {"workspace": "/f"}]
+    assert fingerprint() == fingerprint(since=60.0)
     assert len({fingerprint(), *(fingerprint(**other) for other in others)}) == 6
 
 
@@ -193,7 +263,7 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     assert document["toolchain"] == {"path": os.path.realpath(world.goroot), "version": "1.22.12"}
     head, first, cause, remedy, *_more = report.summary(document)
-    assert head.split() == ["severity", "rule", "user", "context", "variable", "where"]
+    assert head.split() == ["severity", "rule", "user", "context", "variable", "since", "where"]
     assert first.split()[:2] == ["error", "GD101"]
     assert first.index("GD101") == head.index("rule")
     assert cause == "    GOPRIVATE is not set instead of declared"
@@ -212,6 +282,31 @@ def test_the_report_tells_of_a_go_below_the_minimum(world, monkeypatch):
     document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, go_minimum="1.99")
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     assert [(found["rule_id"], found["user"]) for found in document["findings"]] == [("GD605", "")]
+
+
+def test_the_report_says_when_and_by_what_it_was_made(world, monkeypatch):
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [world()])
+    monkeypatch.setattr(report.time, "time", lambda: 1769860800.9)
+    document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1)
+    assert document["generated_at"] == "2026-01-31T12:00:00Z"
+    galaxy = (DOCS.parent / "galaxy.yml").read_text()
+    assert f"\nversion: {document['collection_version']}\n" in galaxy
+
+
+def test_since_when_is_what_the_source_knows(tmp_path):
+    file = tmp_path / ".profile"
+    file.write_text("export GOBIN=/x\n")
+    os.utime(file, (0, 86400))
+
+    def since(source=None, **more):
+        return Finding(DIFFERS, "c", Remedy("r"), "u", source=source, **more).result("h")["since"]
+
+    assert since(Source("file", str(file), 1)) == "1970-01-02T00:00:00Z"
+    assert since(Source("process"), since=60.5) == "1970-01-01T00:01:00Z"
+    assert since(Source("file", str(tmp_path / "gone"), 1)) is None
+    assert since(Source("built-in")) is since() is None
+    folder = since(Source("file", str(tmp_path)))
+    assert folder == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.stat(tmp_path).st_ctime))
 
 
 def test_the_schema_knows_every_context():

@@ -10,10 +10,14 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount, mount_of, mounts, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import extension_hosts
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import (
+    extension_hosts,
+    manager_started,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, printable, redacted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +83,7 @@ def test_the_mounts_of_this_machine_hold_the_root() -> None:
 )
 def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
     command = [sys.executable, "-c", "print(flush=True); input()", *words]
+    before = time.time()
     with subprocess.Popen(command, env={"GOPATH": "/old"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
         seen = {host.pid: host for host in extension_hosts()}
@@ -86,6 +91,18 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
     assert (process.pid in seen) == found
     if found:
         assert (seen[process.pid].uid, seen[process.pid].environment["GOPATH"]) == (os.geteuid(), "/old")
+        assert before - 2 <= (seen[process.pid].started or 0) <= time.time() + 2
+
+
+def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "stat").write_text("cpu 1\nbtime 1000\nx 2\n")
+    for pid, words in {"7": ["/bin/sh", "--user"], "8": ["/lib/systemd/systemd", "--user"]}.items():
+        (tmp_path / pid).mkdir()
+        (tmp_path / pid / "cmdline").write_text("\0".join([*words, ""]))
+        ticks = 5 * os.sysconf("SC_CLK_TCK")
+        (tmp_path / pid / "stat").write_text(f"{pid} (a (b) c) " + "0 " * 19 + f"{ticks} 0\n")
+    assert manager_started(os.geteuid(), str(tmp_path)) == 1005
+    assert manager_started(os.geteuid() + 1, str(tmp_path)) is None
 
 
 def test_a_process_that_ends_meanwhile_is_none(tmp_path: pathlib.Path) -> None:

@@ -172,7 +172,7 @@ def test_how_a_shell_starts(world: t.Any, case: str) -> None:
 class Slow:
     """A context whose start-ups take the times that it is given."""
 
-    name, workspace, gives_environment, asks_go = "slow", "", True, False
+    name, workspace, gives_environment, asks_go, unknown = "slow", "", True, False, ()
 
     def __init__(self, *seconds: float) -> None:
         self._seconds = list(seconds)
@@ -202,7 +202,7 @@ class Bare(Slow):
         return user.variables
 
     def probe(self, _account: t.Any, declaration: t.Any, _timeout: float) -> Probe:
-        (user,) = declaration.users
+        user = declaration.users[0]
         return Probe({**user.variables, "PATH": ":".join(user.path)})
 
 
@@ -305,6 +305,61 @@ class Debug(BashContext):
     """Stands for the context of debug sessions."""
 
     name = "vscode_debug"
+
+
+RELATIVE = {"": "an empty entry", ".": "'.'", "bin": "'bin'", "~/bin": "'~/bin'"}
+
+
+@pytest.mark.parametrize("entry", RELATIVE)
+@pytest.mark.parametrize("place", ["{}:{path}", "{path}:{}"])
+def test_a_path_with_the_current_folder_in_it(world: t.Any, entry: str, place: str) -> None:
+    whole = ":".join([*world.declaration.users[0].path, "/usr/bin"])
+    path = place.format(entry, path=whole)
+    before, at, after = set_by("PATH", whole, 1), set_by("PATH", path, 5), set_by("PATH", path + ":/x", 7)
+    (finding,) = world.judge(world(environment={"PATH": path + ":/x"}, set_by=before + at + after))[1]
+    assert (finding.rule.id, finding.context) == ("GD107", "")
+    # A ~ may be one that the file's own program fills in, so what is written there says nothing.
+    assert finding.source == Source("file", PROFILE, 7 if "~" in entry else 5)
+    assert RELATIVE[entry] in finding.cause
+
+
+MANAGED = {
+    "/home/a/.asdf/shims/go": "asdf",
+    "/home/a/.goenv/versions/1.19/bin/go": "goenv",
+    "/home/a/.gvm/gos/go1.19/bin/go": "gvm",
+    "/home/a/.local/share/mise/installs/go/1.19/bin/go": "mise",
+    "/home/a/mise/bin/go": "",
+    "/opt/go/bin/go": "",
+}
+
+
+@pytest.mark.parametrize("go", MANAGED)
+def test_a_version_manager_is_named(world: t.Any, go: str) -> None:
+    root = os.path.dirname(os.path.dirname(go))
+    (first,) = world.judge(world(programs={"go": [go]}))[1]
+    (root_differs,) = world.judge(world(environment={"GOROOT": root}, answer={"GOROOT": root}))[1]
+    (behind,) = world.judge(world(programs={"go": [str(world.goroot / "bin/go"), go]}))[1]
+    assert [first.rule.id, root_differs.rule.id, behind.rule.id] == ["GD202", "GD204", "GD208"]
+    for finding in (first, root_differs, behind):
+        named = [name for name in MANAGED.values() if name and f" of {name} " in f"{finding.cause} "]
+        assert named == ([MANAGED[go]] if MANAGED[go] else [])
+        assert finding.remedy.text.startswith(f"take the lines that start {MANAGED[go]} out") == bool(MANAGED[go])
+
+
+def test_a_user_whose_home_is_missing_has_one_finding(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(observe, "CONTEXTS", [Bare()])
+    user = world.declaration.users[0]
+    gone = user.account._replace(home=str(world.tmp / "gone"))
+    variables = {"GOPATH": f"{gone.home}/go", "GOCACHE": f"{gone.home}/cache"}
+    world.declaration.users.append(dataclasses.replace(user, account=gone, variables=variables))
+    seen = observe.observe(world.declaration, [], timeout=5)
+    assert [one.context.name for one in seen] == ["bare", "goenv"]
+    matrix = cells(world.declaration, seen[1:], "")
+    assert {cell.status for cell in matrix} == {"unknown"}
+    found = findings(world.declaration, seen[1:], matrix, [])
+    assert [(one.rule.id, one.user, one.cause) for one in found] == [
+        ("GD905", gone.name, f"the home {gone.home} is missing")
+    ]
 
 
 def test_the_copy_of_a_distribution(world: t.Any) -> None:
@@ -444,6 +499,16 @@ def test_a_settings_file_of_another_end_hides_no_file_of_this_host(world: t.Any)
     other = world("goenv", answer={"GOENV": str(world.tmp / "other")})
     found = world.judge(world(), other, container)[1]
     assert ("GD106", str(world.tmp / "env")) in [(finding.rule.id, finding.source.file) for finding in found]
+
+
+def test_a_settings_file_that_is_a_link_to_nothing(world: t.Any) -> None:
+    (world.tmp / "env").symlink_to("gone/env")
+    (finding,) = world.judge(world("goenv"))[1]
+    assert finding.rule.id == "GD904"
+    assert f"is a link to {world.tmp}/gone/env, which is missing" in finding.cause
+    (world.tmp / "gone").mkdir()
+    (world.tmp / "gone/env").write_text("")
+    assert world.ids(world("goenv")) == []
 
 
 def test_a_settings_file_that_cannot_be_read(world: t.Any) -> None:
@@ -612,6 +677,8 @@ def test_a_server_that_runs_with_old_values(world: t.Any, monkeypatch: pytest.Mo
     (finding,) = world.judge(world())[1]
     assert finding.rule.id == "GD704"
     assert finding.cause.endswith("has other values of GOPATH, PATH")
+    monkeypatch.setattr(startup, "extension_hosts", lambda: hosts(GOPATH=current["GOPATH"] + "/"))
+    assert world.ids(world()) == []
     foreign = [startup.Process(7, user.account.uid + 1, {})]
     monkeypatch.setattr(startup, "extension_hosts", lambda: foreign)
     assert world.ids(world()) == []

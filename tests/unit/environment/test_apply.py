@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import os
 
@@ -70,10 +71,54 @@ def test_a_pipe_in_the_place_of_the_file_does_not_hold_it_up(declare):
         environment.apply(declare(), check=False)
 
 
-def test_a_missing_home_is_named(declare):
-    gone = find_account(getpass.getuser())._replace(home="/nonexistent/home")
-    with pytest.raises(DevserverError, match="/nonexistent/home"):
-        environment.apply(declare(account=gone), check=False)
+@pytest.mark.parametrize("check", [True, False])
+def test_a_missing_home_keeps_nobody_else_from_anything(declare, check):
+    both = declare()
+    gone = both.users[0].account._replace(home=f"{declare.home}/gone")
+    both.users.append(UserEnvironment(gone, {"GOPATH": f"{gone.home}/go", "GOBIN": f"{declare.home}/other"}, []))
+    told = environment.apply(both, check=check).result()
+    assert [user.account for user in environment.homeless(both)] == [gone]
+    written = [f"{declare.home}/{name}" for name in (".config/go/env", "go", "go/bin")]
+    assert sorted(one["after_header"] for one in told["diff"]) == written
+    assert tree(declare.home) == ([] if check else [".config", ".config/go", ".config/go/env", "go", "go/bin"])
+
+
+def test_a_link_to_what_is_not_there_yet_is_written_through(declare):
+    (declare.home / ".config/go").mkdir(parents=True)
+    (declare.home / ".config/go/env").symlink_to("../../dotfiles/go/env")
+    environment.apply(declare(), check=False)
+    assert (declare.home / ".config/go/env").is_symlink()
+    assert "GOPATH=" in (declare.home / "dotfiles/go/env").read_text()
+    assert not environment.apply(declare(), check=False)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_link_to_where_nothing_can_be_made_is_refused_before_the_first_write(declare, check):
+    (declare.home / ".config/go").mkdir(parents=True)
+    (declare.home / "file").write_text("")
+    (declare.home / ".config/go/env").symlink_to("../../file/go/env")
+    account = declare().users[0].account
+    with pytest.raises(DevserverError) as raised:
+        environment.apply(declare(), check=check)
+    for word in (f"{declare.home}/.config/go/env", f"user {account.name}", "is a link to", "remove the link"):
+        assert word in str(raised.value)
+    assert tree(declare.home) == [".config", ".config/go", ".config/go/env", "file"]
+
+
+@pytest.mark.parametrize("present", [None, "on 2025-01-01\n", "off 2025-01-01\n"])
+def test_telemetry_is_a_file_of_its_own(declare, present):
+    mode = declare.home / ".config/go/telemetry/mode"
+    if present:
+        mode.parent.mkdir(parents=True)
+        mode.write_text(present)
+    declared = declare()
+    user = dataclasses.replace(declared.users[0], telemetry="off")
+    declared.users[:] = [user]
+    environment.apply(declared, check=False)
+    assert mode.read_text().split()[0] == "off"
+    assert (mode.read_text() == present) == (present == "off 2025-01-01\n")
+    assert "GOTELEMETRY" not in (declare.home / ".config/go/env").read_text()
+    assert not environment.apply(declared, check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")

@@ -79,6 +79,12 @@ def test_editors_and_workspaces():
     assert (declared.vscode_tools, declared.vscode_create) == ({"dlv": "/d"}, False)
 
 
+def test_telemetry_is_no_variable():
+    (user,) = declare({"GOTELEMETRY": "off"}).users
+    assert (user.telemetry, "GOTELEMETRY" in user.variables) == ("off", False)
+    assert declare().users[0].telemetry == ""
+
+
 def test_null_takes_a_standard_variable_back():
     assert "GOTOOLCHAIN" not in declare({"GOTOOLCHAIN": None}).users[0].variables
 
@@ -107,6 +113,8 @@ def test_goroot_is_exported_on_request_only():
         ({"vscode_settings": ["settings.json"]}, ["vscode_settings", "'settings.json'"]),
         ({"vscode_tools": {"dlv": "dlv"}}, ["vscode_tools", "dlv", "absolute"]),
         ({"users": [{"name": "no-such-user"}]}, ["no-such-user", "does not exist", "create the account"]),
+        ({"users": [{"name": "no-such"}, {"name": ME}, {"name": "nor-this"}]}, ["'no-such', 'nor-this'", "create the"]),
+        ({"variables": {"GOTELEMETRY": "none"}}, ["GOTELEMETRY", "'none'", "on or local or off", ME]),
         ({"users": [{"name": ME}, {"name": ME}]}, [ME, "more than once"]),
     ],
 )

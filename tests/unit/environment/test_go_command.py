@@ -68,3 +68,26 @@ def test_a_walk_that_does_not_end_well_is_not_taken_for_an_answer(monkeypatch):
     monkeypatch.setattr(go_command, "_WALK", "printf '/x/go\\0'; exit 3")
     with pytest.raises(DevserverError, match="PATH=/x could not be walked"):
         executables(["go"], "/x")
+
+
+WORDS = {
+    "one line": ("go: parsing $GOFLAGS: bad", "go: parsing $GOFLAGS: bad"),
+    "a cause and what follows": ("go: cannot find GOROOT\nsee go help\n  usage", "go: cannot find GOROOT"),
+    "a warning first": ("warning: GOPATH set to GOROOT\ngo: no such tool", "go: no such tool"),
+    "words of another": ("starting\nx: line 3: foo: command not found\ndone", "x: line 3: foo: command not found"),
+    "words that say nothing": ("one\ntwo", "one"),
+    "a warning alone": ("warning: x", "warning: x"),
+    "a traceback": ("Traceback (most recent call last):\n  at x\nValueError: y", "ValueError: y"),
+    "silence": ("", "it ended with 3 and said nothing"),
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_the_line_that_says_the_cause_is_quoted(tmp_path, case):
+    said, quoted = WORDS[case]
+    go = tmp_path / "go"
+    go.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 3\n")
+    go.chmod(0o755)
+    with pytest.raises(DevserverError) as raised:
+        go_env(str(go), env={"PATH": "/usr/bin:/bin"})
+    assert raised.value.what == f"{go} env -json failed: {quoted}"

@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell, in_order
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import NETWORK, Mount, mount_of, mounts
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
@@ -154,7 +154,7 @@ def not_absolute(cell: Cell) -> bool:
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     mounted = mounts()
-    for user in scene.declaration.users:
+    for user in scene.housed:
         for variable, path in user.directories.items():
             directory = _Directory(user.account, variable, path)
             yield from () if _remote(_mount(path, mounted)) else _state(directory)
@@ -271,8 +271,10 @@ def _shortage(disk: os.statvfs_result) -> str:
 
 def _unreachable(row: Row) -> t.Iterator[Finding]:
     gopath = row.in_force("GOPATH").split(":")[0]
-    gobin = row.in_force("GOBIN") if "GOBIN" in row.cells else gopath and os.path.join(gopath, "bin")
+    own = row.cells.get("GOBIN")
+    # Where GOBIN is declared and another, or none, that is the finding.
+    gobin = row.in_force("GOBIN") or (gopath and os.path.join(gopath, "bin") if not own or not own.expected else "")
     path = row.cells.get("PATH")
-    if gobin and path and path.status == "ok" and gobin not in (path.actual or "").split(":"):
+    if gobin and path and path.status == "ok" and not in_order([gobin], (path.actual or "").split(":")):
         cause = f"GOBIN={gobin} is not in PATH={path.actual}"
         yield row.finding(GOBIN_UNREACHABLE, cause, Remedy("add {GOBIN} to environment_path"), "GOBIN", path.source)

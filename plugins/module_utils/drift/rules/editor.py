@@ -11,6 +11,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, Scene, Setting
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import (
     DEPRECATED,
@@ -86,6 +87,19 @@ The attributes of configurations of type `go` are those of the extension's versi
     mend="Delete it, or use what the remedy names.",
     example="/home/alice/hello/.vscode/launch.json:8: dlvToolPath does not exist",
 )
+WRONG_TYPE = Rule(
+    "GD807",
+    "warning",
+    "A setting of the editor has a value of another type",
+    "The Go extension or VS Code drops the value, or fails with a message that names neither file nor line.",
+    why="""\
+Variables are texts: a number or a true in `go.toolsEnvVars`, in the `env` of a launch configuration or in a dev
+container's `containerEnv` is none, nor is a list in `go.toolsEnvVars` itself. The same goes for the paths in
+`go.alternateTools`, `go.goroot` and `go.gopath`, and for `go.toolsManagement.autoUpdate`, which is true or false. A
+null is right where it takes a variable back.""",
+    mend='Put the value in quotes: `"CGO_ENABLED": "0"`.',
+    example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number instead of a text",
+)
 RULES = (
     FICTIONAL_SETTING,
     DEPRECATED_SETTING,
@@ -93,10 +107,30 @@ RULES = (
     CONTAINER_DISAGREES,
     TOOLS_UPDATED,
     LAUNCH_ATTRIBUTE,
+    WRONG_TYPE,
 )
 
 _MUST_AGREE = ["GOROOT", "GOPATH", "GOMODCACHE", "GOBIN", "GOPROXY", "GOSUMDB", "GOPRIVATE", "GOTOOLCHAIN", "GOFLAGS"]
+_CONTEXTS = {"launch": "vscode_debug", "settings": "vscode_server", "devcontainer": "devcontainer"}
 _ENVIRONMENTS = ("go.toolsEnvVars", "terminal.integrated.env.linux")
+# What holds texts by name, and what is one value, of which types.
+_TABLES = (*_ENVIRONMENTS, "go.alternateTools", "env", "containerEnv", "remoteEnv")
+_TYPES: dict[str, tuple[type, ...]] = {
+    "go.goroot": (str, type(None)),
+    "go.gopath": (str, type(None)),
+    "go.toolsGopath": (str, type(None)),
+    "go.toolsManagement.autoUpdate": (bool,),
+    "go.toolsManagement.checkForUpdates": (str,),
+    "envFile": (str, list),
+}
+_IN_WORDS = {
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 _PATHS = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
 
 
@@ -106,6 +140,7 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             yield from _settings(file, scene.declaration.goroot)
         elif file.kind == "launch":
             yield from _launch(file)
+        yield from _types(file)
     yield from _disagreements(scene.editor_files)
 
 
@@ -133,6 +168,31 @@ def _launch(file: EditorFile) -> t.Iterator[Finding]:
             yield _finding(LAUNCH_ATTRIBUTE, file, setting, "is dlv-dap, which is a debugAdapter", remedy)
 
 
+def _types(file: EditorFile) -> t.Iterator[Finding]:
+    for setting in file.settings:
+        if setting.name in _TABLES:
+            yield from _table(file, setting)
+        elif setting.name in _TYPES and not isinstance(setting.value, _TYPES[setting.name]):
+            yield _wrong_type(file, setting, setting.value, _TYPES[setting.name][0])
+
+
+def _table(file: EditorFile, setting: Setting) -> t.Iterator[Finding]:
+    if not isinstance(setting.value, dict):
+        # VS Code takes null for a setting that is not there.
+        yield from () if setting.value is None else [_wrong_type(file, setting, setting.value, dict)]
+        return
+    for name, value in setting.value.items():
+        if value is not None and not isinstance(value, str):
+            yield _wrong_type(file, setting, value, str, name)
+
+
+def _wrong_type(file: EditorFile, setting: Setting, value: t.Any, wanted: type, inner: str = "") -> Finding:
+    state = f"has {inner} as" if inner else "is"
+    remedy = Remedy("put it in quotes" if wanted is str else f"write {_IN_WORDS[wanted]}")
+    what = f"{state} {_IN_WORDS.get(type(value), 'null')} instead of {_IN_WORDS[wanted]}"
+    return _finding(WRONG_TYPE, file, setting, what, remedy, inner)
+
+
 def _unknown(rule: Rule, file: EditorFile, setting: Setting, known: t.Iterable[str]) -> Finding:
     near = difflib.get_close_matches(setting.name, list(known), 1, 0.8)
     better = FICTIONAL.get(setting.name) or (near[0] if near else "")
@@ -147,7 +207,7 @@ def _deprecated(file: EditorFile, setting: Setting) -> Finding:
 def _shadowing(file: EditorFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
     remedy = Remedy("delete it, or give it the declared value")
     wanted = declared.get(_PATHS.get(setting.name, ""))
-    if setting.name in _PATHS and setting.value and setting.value != wanted:
+    if setting.name in _PATHS and setting.value and not same_value(_PATHS[setting.name], str(setting.value), wanted):
         yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value} instead of {wanted}", remedy)
     elif setting.name == "go.toolsGopath" and setting.value:
         yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value}, where the pinned tools are not", remedy)
@@ -157,7 +217,7 @@ def _shadowing(file: EditorFile, setting: Setting, declared: t.Mapping[str, str]
             yield _finding(SHADOWING_SETTING, file, setting, f"has go {go} instead of {wanted}", remedy, "go")
     elif setting.name in _ENVIRONMENTS and isinstance(setting.value, dict):
         for name, value in setting.value.items():
-            if name in declared and str(value) != declared[name] and "${" not in str(value):
+            if name in declared and not same_value(name, str(value), declared[name]) and "${" not in str(value):
                 yield _finding(
                     SHADOWING_SETTING, file, setting, f"has {name}={value}, declared is {declared[name]}", remedy, name
                 )
@@ -180,7 +240,7 @@ def _named(file: EditorFile, name: str) -> Setting | None:
 def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.Iterator[Finding]:
     for name in _MUST_AGREE:
         one, other = tools.value.get(name), remote.value.get(name)
-        if None not in (one, other) and one != other and "${" not in f"{one}{other}":
+        if None not in (one, other) and not same_value(name, str(one), str(other)) and "${" not in f"{one}{other}":
             source, there = tools.inner.get(name, tools.source), remote.inner.get(name, remote.source)
             cause = f"{name} is {one} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
             remedy = Remedy(f"set {name} in one of the two places")
@@ -189,7 +249,7 @@ def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.I
 
 
 def _finding(rule: Rule, file: EditorFile, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
-    context = "vscode_debug" if file.kind == "launch" else "vscode_server"
+    context = _CONTEXTS[file.kind]
     source: Source = setting.inner.get(inner, setting.source)
     cause = f"{source}: {setting.name} {what}"
     variable = f"{setting.name}.{inner}" if inner else setting.name

@@ -38,7 +38,8 @@ GO_SHADOWED = Rule(
     "Builds use a Go that nobody declared, with its own GOROOT.",
     why="""\
 Another executable called `go` lies in a directory that comes before the declared one. What else differs in that
-context (version, GOROOT, order of PATH) is that go's own and not told again. A copy of the distribution's is GD207.""",
+context (version, GOROOT, order of PATH) is that go's own and not told again. A copy of the distribution's is GD207.
+Where it lies in a folder of gvm, goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew, that manager is named.""",
     mend="Remove that copy, or the line that puts its directory first. The source is what last set PATH.",
     example="/home/bob/my/bin/go runs instead of /usr/local/go/bin/go; PATH was last set by /home/bob/.profile:10",
 )
@@ -60,7 +61,8 @@ GOROOT_DIFFERS = Rule(
     "The compiler and the standard library may not fit: builds fail.",
     why="""\
 An exported GOROOT overrules the tree that the running `go` belongs to. After a switch of versions it is stale, and
-builds end with "compile: version … does not match go tool version".""",
+builds end with "compile: version … does not match go tool version". A version manager that sets it (gvm, goenv, asdf,
+mise and others) is named.""",
     mend="Delete the line that exports it: Go finds its tree by itself.",
     example="GOROOT is /opt/go1.19 instead of /usr/local/go, from /home/alice/.profile:7",
 )
@@ -147,10 +149,39 @@ RULES = (
     GOENV_ELSEWHERE,
 )
 
+# What version managers keep their trees and shims in.
+_MANAGERS = {
+    "gvm": "/.gvm/",
+    "goenv": "/.goenv/",
+    "asdf": "/.asdf/",
+    "mise": "/share/mise/",
+    "g": "/.g/",
+    "gobrew": "/.gobrew/",
+    "SDKMAN": "/.sdkman/",
+    "Homebrew": "/.linuxbrew/",
+}
 # Folders that packages own; what an administrator puts on the host by hand lies in /usr/local or /opt.
 _PACKAGES = ("/usr/bin/", "/bin/", "/usr/sbin/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/share/", "/snap/")
 # As bash, dash, zsh and fish say it; what ksh calls a tracked alias is a file that it remembers.
 _ALIAS = re.compile(r"go is (aliased to|an? (global |suffix )?alias for|a (shell )?function)")
+
+
+def _manager(path: str | None) -> str:
+    """Return the version manager that a path belongs to; empty for none."""
+    return next((name for name, part in _MANAGERS.items() if part in f"{path}/"), "")
+
+
+def _of_manager(path: str | None) -> str:
+    return f" of {_manager(path)}" if _manager(path) else ""
+
+
+def _without(manager: str, otherwise: str) -> str:
+    """Return how to get rid of what a version manager sets; ``otherwise`` where there is none."""
+    return (
+        f"take the lines that start {manager} out of the start-up file, or let it leave Go alone"
+        if manager
+        else otherwise
+    )
 
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
@@ -178,9 +209,9 @@ def _which_go(row: Row) -> t.Iterator[Finding]:
         yield row.finding(GO_MISSING, cause, Remedy(CONVERGE), "go")
     elif go and go.status == "drift" and go.actual:
         packaged = go.actual.startswith(_PACKAGES)
-        cause = f"{go.actual} runs instead of {go.expected}; PATH was last set by {go.source}"
+        cause = f"{go.actual}{_of_manager(go.actual)} runs instead of {go.expected}; PATH was last set by {go.source}"
         what = "the package that it came with" if packaged else go.actual
-        remedy = Remedy(f"remove {what}, or the line that puts its directory first")
+        remedy = Remedy(_without(_manager(go.actual), f"remove {what}, or the line that puts its directory first"))
         yield row.finding(GO_DISTRIBUTION if packaged else GO_SHADOWED, cause, remedy, "go")
 
 
@@ -198,8 +229,11 @@ def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
     for variable, rule in () if row.foreign_go else (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
         cell = row.cells[variable]
         if cell.status == "drift" and cell.source != persisted:
-            cause = f"{variable} is {cell.actual} instead of {cell.expected}, from {cell.source}"
-            yield row.finding(rule, cause, Remedy(scene.mend(cell.source)), variable)
+            cause = (
+                f"{variable} is {cell.actual}{_of_manager(cell.actual)} instead of {cell.expected}, from {cell.source}"
+            )
+            remedy = Remedy(_without(_manager(cell.actual), scene.mend(cell.source)))
+            yield row.finding(rule, cause, remedy, variable)
 
 
 def _persisted_goroot(account: Account, file: str) -> Source | None:
@@ -221,8 +255,8 @@ def _copies(row: Row) -> t.Iterator[Finding]:
     go = row.cells.get("go")
     copies = list(dict.fromkeys(map(os.path.realpath, row.seen.programs.get("go", []))))[1:]
     if go and go.status == "ok" and copies:
-        cause = f"behind {go.actual} there is {', '.join(copies)}"
-        remedy = Remedy("remove what is not needed, or take its directory from PATH")
+        cause = f"behind {go.actual} there is {', '.join(copy + _of_manager(copy) for copy in copies)}"
+        remedy = Remedy(_without(_manager(copies[0]), "remove what is not needed, or take its directory from PATH"))
         yield row.finding(GO_COPIES, cause, remedy, "go", Source("file", copies[0]))
 
 

@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import text_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
@@ -44,9 +45,11 @@ UNREADABLE = Rule(
     "Go's settings file cannot be read",
     "go works without what is set in it, or fails.",
     why="""\
-The file is not the user's to read, is a directory or a pipe, or is larger than 8 MiB. It is read with the rights of
-its user alone.""",
-    mend="Give it back to its user (`chown`), or move it away and provision again.",
+The file is not the user's to read, is a directory or a pipe, is larger than 8 MiB, or is a link to what is missing,
+such as a volume that is not mounted. It is read with the rights of its user alone.""",
+    mend="""\
+Give it back to its user (`chown`), or move it away and provision again. Through a link provisioning writes where the
+user could; else it says so before anything is written.""",
     example="cannot read /home/alice/.config/go/env: Permission denied",
 )
 RULES = (NO_EFFECT, NOT_UTF8, UNREADABLE)
@@ -61,8 +64,19 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
         except DevserverError as error:
             remedy = Remedy("give it back to its user, or move it away and provision again")
             yield Finding(UNREADABLE, error.what, remedy, account.name, "", "", Source("file", path), subject=path)
-        else:
-            yield from _lines(path, (text or "").split("\n"), account)
+            continue
+        if text is None:
+            yield from _leads_nowhere(path, account)
+        yield from _lines(path, (text or "").split("\n"), account)
+
+
+def _leads_nowhere(path: str, account: Account) -> t.Iterator[Finding]:
+    with acting_as(account):
+        target = os.path.realpath(path) if os.path.islink(path) else ""
+    if target:
+        cause = f"{path} is a link to {target}, which is missing"
+        remedy = Remedy(f"mount or make what it leads to, or remove the link; then {CONVERGE}")
+        yield Finding(UNREADABLE, cause, remedy, account.name, "", "", Source("file", path), subject=path)
 
 
 def _lines(path: str, lines: t.Sequence[str], account: Account) -> t.Iterator[Finding]:

@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import SLOW_SECONDS
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import Process, extension_hosts
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order, same_value
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import SLOW_SECONDS, Homeless
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import (
+    Process,
+    extension_hosts,
+    manager_started,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Row, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS
 
@@ -74,12 +79,26 @@ are `unknown`, which never counts as ok.""",
     mend="Mend what the cause names. Then ask again.",
     example="bash ended with 3 before the command ran: a start-up file may leave the shell",
 )
-RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN)
+NO_HOME = Rule(
+    "GD905",
+    "warning",
+    "A user's home is missing",
+    "Nothing of what the user is to have can be there; each start-up begins in / and finds no file.",
+    why="""\
+The account of a listed user names a home that is not there, or that the user cannot look at: it was never made, its
+volume is not mounted, or it is made with the first login. It is the user's only finding; the cells are `unknown`.""",
+    mend="Create the home (`mkhomedir_helper NAME`), mount its volume, or take the user out of `environment_users`.",
+    example="the home /home/alice is missing",
+)
+RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN, NO_HOME)
 
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     for seen in scene.observations:
-        if seen.environment is None:
+        if isinstance(seen.context, Homeless):
+            remedy = Remedy("create the home, mount its volume, or take the user out of environment_users")
+            yield Finding(NO_HOME, seen.problem, remedy, seen.user.account.name)
+        elif seen.environment is None:
             yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy("mend what the cause names"))
         elif seen.context.asks_go and not seen.walked:
             yield Row(seen, {}).finding(UNKNOWN, seen.go.problem, Remedy("mend what the cause names"))
@@ -98,7 +117,8 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
             " it has not read them again ('systemctl --user daemon-reload'), or a session has imported its own"
         )
         remedy = Remedy("run systemctl --user daemon-reload as the user, or log out of all sessions")
-        yield row.finding(NOT_SEEN, cause, remedy)
+        started = manager_started(row.user.account.uid)
+        yield dataclasses.replace(row.finding(NOT_SEEN, cause, remedy), since=started)
     if row.seen.noise:
         remedy = Remedy("delete what prints, or put it behind '[ -t 1 ] &&'")
         yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}", remedy)
@@ -109,10 +129,13 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
 
 def _old_servers(user: UserEnvironment, hosts: t.Sequence[Process]) -> t.Iterator[Finding]:
     for host in hosts:
-        late = [name for name, value in user.variables.items() if host.environment.get(name, "") != value]
+        late = [
+            name for name, value in user.variables.items() if not same_value(name, host.environment.get(name), value)
+        ]
         late += [] if in_order(user.path, host.environment.get("PATH", "").split(":")) else ["PATH"]
         if late and host.uid == user.account.uid:
             cause = f"the extension host with the process id {host.pid} has other values of {', '.join(late)}"
             remedy = Remedy("in VS Code: 'Remote-SSH: Kill VS Code Server on Host', then connect again")
-            yield Finding(OLD_SERVER, cause, remedy, user.account.name, "vscode_server", "", PROCESS)
+            place = (user.account.name, "vscode_server", "", PROCESS)
+            yield Finding(OLD_SERVER, cause, remedy, *place, since=host.started)
             return  # One such finding is enough for a user.

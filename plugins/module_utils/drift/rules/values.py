@@ -15,7 +15,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files
     first_carriage_return,
     settings_in,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import (
+    Cell,
+    follows,
+    same_value,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.directories import not_absolute
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
@@ -94,7 +98,19 @@ keep it. There is one finding for each file, which stands in the place of GD101 
     mend="Convert the file: `sed -i 's/\\r$//' FILE`; the remedy names it.",
     example="/home/alice/.profile has line ends of Windows: GOBIN of login ends in a carriage return",
 )
-RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN)
+RELATIVE_PATH = Rule(
+    "GD107",
+    "warning",
+    "PATH has the current folder in it",
+    "A program that lies in a cloned repository or in /tmp runs instead of the real one.",
+    why="""\
+An empty entry (`PATH=:/usr/bin`, `PATH=$PATH:`), `.` or another one that does not begin with / means the folder in
+which one happens to be. Go itself refuses to run what it finds there ("cannot run executable found relative to
+current directory"). The source is the first line after which such an entry is in PATH.""",
+    mend="Write the whole path of the folder into that line, or take the needless colon out.",
+    example="PATH has '.' in place 1, from /home/alice/.bashrc:9 (in bash)",
+)
+RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN, RELATIVE_PATH)
 
 # Rules of their own judge these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
@@ -123,7 +139,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
                 and (cell.user, cell.context, cell.workspace, cell.variable) not in told
             ):
                 yield _differs(scene, cell)
-    yield from _conflicts(scene.cells, {(finding.user, finding.variable) for finding in debug})
+    yield from once_per_user(finding for row in scene.rows for finding in _relative_path(row))
+    yield from _conflicts(scene, {(finding.user, finding.variable) for finding in debug})
     yield from _carriage_returns(scene.cells, {path for _account, path in scene.settings_files})
     yield from _settings_files(scene.settings_files)
     yield from _misspelt(scene)
@@ -156,13 +173,10 @@ def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
         yield row.finding(PATH_ORDER, cause, Remedy(scene.mend(path.source)), "PATH")
 
 
-def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
-    groups: dict[tuple[str, str], list[Cell]] = {}
-    for cell in cells:
-        own = cell.variable in _OWN_RULES or (cell.user, cell.variable) in told
-        if cell.status == "conflict" and not own:
-            groups.setdefault((cell.user, cell.variable), []).append(cell)
-    for (user, variable), group in groups.items():
+def _conflicts(scene: Scene, told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
+    for (user, variable), group in _disagreeing(scene).items():
+        if variable in _OWN_RULES or (user, variable) in told:
+            continue
         values = "; ".join(
             f"{c.place} has {c.actual} from {c.source}" if c.actual else f"{c.place} has none" for c in group
         )
@@ -176,6 +190,36 @@ def _conflicts(cells: t.Sequence[Cell], told: t.Container[tuple[str, str]]) -> t
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
 
 
+def _relative_path(row: Row) -> t.Iterator[Finding]:
+    path = row.cells.get("PATH")
+    entries = (path.actual or "").split(":") if path and path.actual else []
+    wrong = next((entry for entry in entries if not entry.startswith("/")), None)
+    if wrong is not None:
+        # Of files that refer to other variables the parts are not known, so that nothing is read out of them.
+        written = (one for one in row.seen.assignments if one.name == "PATH" and not set("$@~") & set(one.value))
+        source = next((one.source for one in written if wrong in one.value.split(":")), row.source("PATH"))
+        what = "an empty entry" if wrong == "" else repr(wrong)
+        cause = f"PATH has {what} in place {entries.index(wrong) + 1}, from {source}"
+        yield row.finding(RELATIVE_PATH, cause, Remedy("write the whole path of a folder there"), "PATH", source)
+
+
+def _disagreeing(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
+    """Return the cells of each user and variable that do, less what another finding is the reason of."""
+    groups: dict[tuple[str, str], list[Cell]] = {}
+    following: dict[tuple[str, str], list[bool]] = {}
+    for row in scene.rows:
+        for cell in row.cells.values():
+            # Another go has defaults of its own.
+            if cell.status == "conflict" and not (row.foreign_go and _is_default(cell.source)):
+                groups.setdefault((cell.user, cell.variable), []).append(cell)
+                following.setdefault((cell.user, cell.variable), []).append(follows(cell, row.cells))
+    return {
+        key: group
+        for key, group in groups.items()
+        if not all(following[key]) and not all(same_value(key[1], group[0].actual, cell.actual) for cell in group)
+    }
+
+
 def _is_default(source: Source | None) -> bool:
     """Return whether a value is Go's own: then nobody's line set it."""
     return source is None or source == BUILT_IN or (source.file or "").endswith("/go.env")
@@ -186,7 +230,7 @@ def _debug_differs(scene: Scene) -> t.Iterator[Finding]:
         for variable in ("GOBIN", "GOPROXY") if row.seen.context.name == _DEBUG else ():
             actual = row.cells[variable].actual if variable in row.cells else None
             terminals = _in_terminals(scene, row.user.account.name, variable)
-            if terminals and actual not in terminals:
+            if terminals and not any(same_value(variable, actual, other) for other in terminals):
                 others = " or ".join(value or "not set" for value in terminals)
                 cause = (
                     f"{variable} is {actual} in debug sessions, from {row.source(variable)}, and {others} in terminals"
