@@ -78,7 +78,7 @@ def run(
     """
     start = time.monotonic()
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = _start(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
+    process = begin(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
     with t.cast("t.IO[bytes]", process.stdout) as out:
         return _followed(process, out.fileno(), start, timeout)
 
@@ -90,7 +90,7 @@ def run_in_terminal(
     with contextlib.closing(Terminal()) as terminal:
         start = time.monotonic()
         streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
-        process = _start([*IN_SESSION, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
+        process = begin([*IN_SESSION, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
         return _followed(process, terminal.own, start, timeout)._replace(argv=argv)
 
@@ -116,7 +116,11 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
     return Completed(t.cast("t.Sequence[str]", process.args), returncode, out, err, seconds)
 
 
-def _start(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
+def begin(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
+    """Start ``argv`` as ``account`` with the options of Popen; raises DevserverError where it cannot be started.
+
+    Whoever calls this ends it: where it leads a session of its own, by ``end_session``.
+    """
     identity = _identity(account)
     try:
         return subprocess.Popen(argv, **options, **identity)
