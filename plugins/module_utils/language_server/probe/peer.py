@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two ways in which an editor gets its gopls: a daemon that is there already, or a process of its own."""
+
+from __future__ import annotations
+
+import abc
+import os
+import socket
+import struct
+import subprocess
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, begin, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.memory import Memory, memory_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream, read_rest
+from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session
+
+# Seconds; a unix socket accepts at once, and so does systemctl answer.
+_PATIENCE = 10
+_CREDENTIALS = struct.Struct("3i")
+# What systemd knows of a unit, by the name that it has in a result.
+_STATES = {"active": "ActiveState", "result": "Result", "restarts": "NRestarts", "pid": "MainPID"}
+# Bytes of complaints that are kept.
+_MOST_SAID = 8192
+
+
+class Peer(abc.ABC):
+    """A language server that this process is connected to."""
+
+    mode: str
+    # Names it in errors.
+    name: str
+    stream: socket.socket
+    # Whether it goes on without this session, which must be ended properly then.
+    shared: bool
+
+    @abc.abstractmethod
+    def memory(self) -> Memory:
+        """Return how much memory it has had so far."""
+
+    @abc.abstractmethod
+    def fate(self) -> str:
+        """Say in a sentence what has become of it, after it failed; empty where nothing is known."""
+
+    def unit(self) -> dict[str, str]:
+        """Return the state of its unit; nothing where it has none."""
+        return {}
+
+    def close(self) -> None:
+        """Hang up, and end what was started for it."""
+        self.stream.close()
+
+
+class Daemon(Peer):
+    """What listens at a unix socket; ``unit`` is the service that systemd runs it as, if it does."""
+
+    mode = "daemon"
+    shared = True
+
+    def __init__(self, path: str, unit: str, account: Account) -> None:
+        """Connect with the rights of ``account``. Not for threads. Raises DevserverError where nobody answers."""
+        self.name = f"the gopls at {path}"
+        self._unit = unit
+        self.stream = _connected(path, unit, account)
+
+    def memory(self) -> Memory:
+        pid = self._pid()
+        return memory_of(pid, self._unit) if pid else Memory()
+
+    def unit(self) -> dict[str, str]:
+        if not manager_runs():
+            return {}
+        argv = ["systemctl", "show", f"--property={','.join(_STATES.values())}", "--", self._unit]
+        done = run(argv, env={"PATH": SYSTEM_PATH}, timeout=_PATIENCE)
+        said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+        return {"name": self._unit, **{name: said.get(key, "") for name, key in _STATES.items()}}
+
+    def fate(self) -> str:
+        unit = self.unit()
+        if not unit:
+            return ""
+        return "Its unit {name} is {active}, the result {result}, and it was restarted {restarts} times".format(**unit)
+
+    def _pid(self) -> int:
+        """Return the number of its process, 0 where it is not known.
+
+        Where systemd listens in its place, or nobody of this container, the socket's own answer does not tell.
+        """
+        size = _CREDENTIALS.size
+        pid = int(_CREDENTIALS.unpack(self.stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
+        return pid if pid > 1 else int(self.unit().get("pid") or 0)
+
+
+class Own(Peer):
+    """A process that was started for this session, as an editor does."""
+
+    mode = "per-editor"
+    shared = False
+
+    def __init__(self, command: str, *, env: t.Mapping[str, str], workspace: str, account: Account) -> None:
+        """Start ``command`` as ``account``. Raises DevserverError where that cannot be started."""
+        self.name = command
+        self.stream, theirs = socket.socketpair()
+        with theirs:
+            streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
+            options: dict[str, t.Any] = {"env": dict(env), "cwd": workspace, "start_new_session": True}
+            try:
+                self._process = begin([command, "serve"], account, **streams, **options)
+            except DevserverError:
+                self.stream.close()
+                raise
+
+    def memory(self) -> Memory:
+        return memory_of(self._process.pid, "")
+
+    def fate(self) -> str:
+        self._end()
+        with t.cast("t.IO[bytes]", self._process.stderr) as complaints:
+            stream = Stream(complaints.fileno(), _MOST_SAID)
+            read_rest([stream])
+        said = stream.text.strip().splitlines()
+        return f"It said last: {said[-1]}" if said else ""
+
+    def close(self) -> None:
+        super().close()
+        self._end()
+        t.cast("t.IO[bytes]", self._process.stderr).close()
+
+    def _end(self) -> None:
+        end_session(self._process.pid)
+        self._process.wait()
+
+
+def _connected(path: str, unit: str, account: Account) -> socket.socket:
+    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    stream.settimeout(_PATIENCE)
+    try:
+        with acting_as(account):
+            stream.connect(path)
+    except OSError as error:
+        stream.close()
+        raise _unreachable(path, unit, account, error) from error
+    return stream
+
+
+def _unreachable(path: str, unit: str, account: Account, error: OSError) -> DevserverError:
+    if isinstance(error, FileNotFoundError):
+        what = f"there is no socket {path}"
+        remedy = "provision the host with the role language_server; where no systemd runs it, name gopls instead"
+    elif isinstance(error, ConnectionRefusedError):
+        what = f"nobody listens at {path}"
+        remedy = f"restart the socket that belongs to {unit}, and look at 'journalctl -u {unit}'"
+    elif isinstance(error, PermissionError):
+        what = f"user {account.name} may not connect to {path}"
+        remedy = f"make {os.path.dirname(path)} a folder of that user alone (mode 0700), or correct socket"
+    else:
+        what = f"cannot connect to {path}: {error}"
+        remedy = f"look at what it is, and at 'journalctl -u {unit}'; or correct socket"
+    return DevserverError(what, expected="the socket of this user's gopls daemon", remedy=remedy, socket=path)
