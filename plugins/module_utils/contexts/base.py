@@ -44,6 +44,11 @@ class ManagedFile(t.NamedTuple):
     owner: Account | None = None
     as_owner: bool = False
 
+    @property
+    def actor(self) -> Account | None:
+        """Whose rights the file is reached with; None for those of this process."""
+        return self.owner if self.as_owner else None
+
 
 def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
     """Return a file that is the collection's own; without ``text`` there shall be none."""
