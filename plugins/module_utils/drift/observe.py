@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import (
     NEEDS_C_COMPILER,
@@ -29,7 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.go_command imp
     without_traces,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 # Looked at even where the declaration is silent: these decide what a build does.
 _MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
@@ -39,6 +40,11 @@ WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
 TELEMETRY = "GOTELEMETRY"
 # A start-up that takes longer counts as slow.
 SLOW_SECONDS = 3.0
+# Contexts whose start-up can be followed once more, and those that sshd is in the way of.
+_START_UPS = ("login", "bash", "zsh", "fish", "ssh", "vscode_server")
+_OVER_SSH = ("ssh", "vscode_server")
+# Seconds for a start-up that is known to come to no end; what it hangs at it mostly reaches at once.
+_PATIENCE = 5.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
 _WORKERS = 4 * (os.cpu_count() or 1) if sys.version_info >= (3, 9) else 1
 
@@ -57,7 +63,8 @@ class Observation:
     ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
     name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
     where they could not be looked for, and the answer of ``go`` says why. ``seconds``,
-    ``noise``, ``go_is`` and ``stale`` are those of the probe.
+    ``noise``, ``go_is`` and ``stale`` are those of the probe. ``culprit`` is the line of the start-up that prints
+    ``noise``, that takes so long, or at which there is no going on; None where there is no such trouble, or no telling.
     """
 
     user: UserEnvironment
@@ -71,6 +78,7 @@ class Observation:
     noise: str = ""
     go_is: str = ""
     stale: frozenset[str] = frozenset()
+    culprit: Source | None = None
 
     @property
     def walked(self) -> bool:
@@ -108,7 +116,9 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
                 more[probe] = _More(pool.submit(_assignments, *pair, timeout), asked)
         seen = [_observation(pair, probe.result(), more.get(probe)) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
-    return [_asked_again(one, declaration, until) for one in seen]
+    seen = [_asked_again(one, declaration, until) for one in seen]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+        return list(pool.map(lambda one: _explained(one, timeout), seen))
 
 
 def _asked_again(seen: Observation, declaration: Declaration, until: float) -> Observation:
@@ -122,6 +132,30 @@ def _asked_again(seen: Observation, declaration: Declaration, until: float) -> O
     seen.context.forget()
     again = _probe(seen.user, seen.context, declaration, left)
     return seen if again.environment is None else dataclasses.replace(seen, seconds=min(seen.seconds, again.seconds))
+
+
+def _explained(seen: Observation, timeout: float) -> Observation:
+    """Return ``seen`` with the line that is at fault, where its start-up went wrong."""
+    try:
+        return _with_culprit(seen, timeout)
+    except (DevserverError, OSError):
+        return seen  # What is amiss stays true, whoever is at fault.
+
+
+def _with_culprit(seen: Observation, timeout: float) -> Observation:
+    account, context = seen.user.account, seen.context.name
+    if seen.environment is None:
+        said = culprits.sshd_complaint(timeout) if context in _OVER_SSH else ""
+        problem = f"sshd refuses its configuration: {said}" if said else seen.problem
+        at = culprits.place_in(problem, account.home)
+        follow = at is None and context in _START_UPS
+        at = culprits.last_line(context, account, min(timeout, _PATIENCE)) if follow else at
+        return dataclasses.replace(seen, problem=problem, culprit=at)
+    if context in _START_UPS and seen.noise:
+        return dataclasses.replace(seen, culprit=culprits.line_that_prints(context, account, seen.noise, timeout))
+    if context in _START_UPS and seen.seconds > SLOW_SECONDS:
+        return dataclasses.replace(seen, culprit=culprits.slowest_line(context, account, timeout))
+    return seen
 
 
 class _Pair(t.NamedTuple):

@@ -169,6 +169,80 @@ def test_how_a_shell_starts(world: t.Any, case: str) -> None:
     assert world.ids(world(**changes)) == expected
 
 
+REMEDIES = {
+    "a line that prints": ("hello", "A=1\necho hello\n", 2, 2, "delete what "),
+    "a program that complains": ("tput: no terminal", "A=1\ntput bold\n", 2, 2, "correct "),
+    "a mistake": ("/h/x: line 2: syntax error", "A=1\nif true\n", 2, 2, "correct "),
+    "line ends of Windows": ("$'foo\\r': command not found", "A=1\nB=2\r\nfoo\r\n", 3, 2, "convert "),
+    "a file that is not the user's": ("bash: /h/x: Permission denied", "", None, None, "make "),
+}
+
+
+@pytest.mark.parametrize("case", REMEDIES)
+def test_what_to_do_about_a_start_up_that_prints_fits_the_line(world: t.Any, case: str) -> None:
+    noise, text, line, told, remedy = REMEDIES[case]
+    file = world.tmp / "start-up"
+    file.write_text(text, newline="")
+    (finding,) = world.judge(world(noise=noise, culprit=Source("file", str(file), line)))[1]
+    assert (finding.rule.id, finding.source) == ("GD701", Source("file", str(file), told))
+    assert finding.remedy.text.startswith(remedy)
+    assert str(finding.source) in finding.cause
+
+
+WAYS = {
+    "sh did not come to an end in time": "take out of /h/.profile:3 what waits",
+    "sh ended with 3 before the command ran: x": "correct /h/.profile:3: a start-up file must not leave",
+    "sshd refuses its configuration: x": "correct /h/.profile:3; 'sshd -t' must be silent",
+    "/h/.profile:3:1: a value is missing": "correct /h/.profile:3",
+}
+
+
+@pytest.mark.parametrize("problem", WAYS)
+def test_what_to_do_about_a_context_that_does_not_answer(world: t.Any, problem: str) -> None:
+    at = Source("file", PROFILE, 3)
+    (none,) = world.judge(dataclasses.replace(world(), environment=None, problem=problem, culprit=None))[1]
+    (finding,) = world.judge(dataclasses.replace(world(), environment=None, problem=problem, culprit=at))[1]
+    assert (finding.rule.id, finding.source) == ("GD901", at)
+    assert finding.remedy.text.startswith(WAYS[problem])
+    assert (none.source, none.remedy.text) == (None, "mend what the cause names")
+
+
+def test_the_line_that_takes_the_time_is_named(world: t.Any) -> None:
+    at = Source("file", PROFILE, 3)
+    (finding,) = world.judge(world(seconds=4.0, culprit=at))[1]
+    assert (finding.rule.id, finding.source) == ("GD702", at)
+    assert finding.cause.endswith("took 4.0 s, most of them at /h/.profile:3")
+    assert "what /h/.profile:3 starts" in finding.remedy.text
+    both = world.judge(world(seconds=4.0, noise="hello", culprit=at))[1]
+    assert [(one.rule.id, one.source) for one in both] == [("GD701", at), ("GD702", None)]
+
+
+def test_a_context_that_does_not_answer_is_followed_to_its_line(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Login(Slow):
+        name = "login"
+
+        def probe(self, account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
+            return Probe(None, "sh ended with 3 before the command ran: x")
+
+    class Ssh(Login):
+        name = "ssh"
+
+    home = world.tmp / "home"
+    home.mkdir()
+    (home / ".profile").write_text("A=1\nexit 3\n")
+    user = world.declaration.users[0]
+    account = user.account._replace(home=str(home), shell="/bin/sh")
+    world.declaration.users[0] = dataclasses.replace(user, account=account)
+    monkeypatch.setattr(observe, "CONTEXTS", [Login(), Ssh()])
+    monkeypatch.setattr(observe.culprits, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
+    login, ssh = observe.observe(world.declaration, [], timeout=5)
+    assert login.culprit == Source("file", str(home / ".profile"), 2)
+    assert (ssh.culprit, ssh.problem) == (
+        Source("file", "/etc/x", 7),
+        "sshd refuses its configuration: /etc/x: line 7: Bad option",
+    )
+
+
 class Slow:
     """A context whose start-ups take the times that it is given."""
 

@@ -6,19 +6,28 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits import place_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order, same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import SLOW_SECONDS, Homeless
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import (
+    SLOW_SECONDS,
+    Homeless,
+    Observation,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import (
     Process,
     extension_hosts,
     manager_started,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Row, Scene
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS, Source
 
 NOISY = Rule(
     "GD701",
@@ -27,9 +36,12 @@ NOISY = Rule(
     "scp, rsync, sftp and editors that read a command's output may fail over it.",
     why="""\
 What a start-up prints, on either channel, gets into the output of every command that is started in this way. The
-finding has the first line. Start-up files should print only where `[ -t 1 ]` says that there is a terminal.""",
+finding has the first line, and names the line of the start-up file that prints it, or of which the shell complains: a
+mistake in it, a file that the user cannot read, line ends of Windows (then the first such line). A start-up of bash,
+zsh and their like is followed once more for that. Start-up files should print only where `[ -t 1 ]` says that there is
+a terminal.""",
     mend="Delete what prints, or put it behind `[ -t 1 ] &&`.",
-    example="the start-up of ssh prints 'Welcome to dev1'",
+    example="the start-up of ssh prints 'Welcome to dev1', by /home/alice/.bashrc:3",
 )
 SLOW = Rule(
     "GD702",
@@ -38,10 +50,11 @@ SLOW = Rule(
     "Each terminal and task waits for it, and an editor's server gives up after 10 seconds and goes on without it.",
     why="""\
 The wall time of a real start-up was more than 3 seconds, also when nothing else was asked beside it. Version
-managers, completions and anything that asks the network are the usual reasons.""",
+managers, completions and anything that asks the network are the usual reasons. A start-up of bash, zsh and their like
+is followed once more, and the source is the line that takes the most time.""",
     mend="""\
 See what takes so long: `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`, and make it start when it is used.""",
-    example="the start-up of login took 4.2 s",
+    example="the start-up of login took 4.2 s, most of them at /home/alice/.profile:11",
 )
 NOT_SEEN = Rule(
     "GD703",
@@ -75,8 +88,9 @@ UNKNOWN = Rule(
     why="""\
 The start-up leaves the shell, puts another program in its place, waits for input, takes longer than the limit, or a
 file that it reads is broken; or a directory of its PATH does not answer. The cells of that context that depend on it
-are `unknown`, which never counts as ok.""",
-    mend="Mend what the cause names. Then ask again.",
+are `unknown`, which never counts as ok. The source is the line at which the start-up leaves or hangs, that sshd
+complains of, or at which the file cannot be parsed.""",
+    mend="Mend what the cause names, in the line that the source names. Then ask again.",
     example="bash ended with 3 before the command ran: a start-up file may leave the shell",
 )
 NO_HOME = Rule(
@@ -90,6 +104,9 @@ volume is not mounted, or it is made with the first login. It is the user's only
     mend="Create the home (`mkhomedir_helper NAME`), mount its volume, or take the user out of `environment_users`.",
     example="the home /home/alice is missing",
 )
+_SEE = "see what takes so long by 'bash -lixc exit', and let it start when it is used"
+# What is there to print.
+_PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
 RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN, NO_HOME)
 
 
@@ -99,9 +116,11 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             remedy = Remedy("create the home, mount its volume, or take the user out of environment_users")
             yield Finding(NO_HOME, seen.problem, remedy, seen.user.account.name)
         elif seen.environment is None:
-            yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy("mend what the cause names"))
+            yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy(_way_on(seen)), source=seen.culprit)
         elif seen.context.asks_go and not seen.walked:
-            yield Row(seen, {}).finding(UNKNOWN, seen.go.problem, Remedy("mend what the cause names"))
+            paths = [item.source for item in seen.assignments if item.name == "PATH"]
+            remedy = Remedy("take what does not answer from PATH, or mend it")
+            yield Row(seen, {}).finding(UNKNOWN, seen.go.problem, remedy, source=paths[-1] if paths else None)
     for row in scene.rows:
         yield from _start_up(row)
     hosts = extension_hosts()
@@ -120,11 +139,53 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
         started = manager_started(row.user.account.uid)
         yield dataclasses.replace(row.finding(NOT_SEEN, cause, remedy), since=started)
     if row.seen.noise:
-        remedy = Remedy("delete what prints, or put it behind '[ -t 1 ] &&'")
-        yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}", remedy)
+        source, way = _printing(row)
+        by = f", by {source}" if source else ""
+        yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}{by}", Remedy(way), "", source)
     if row.seen.seconds > SLOW_SECONDS:
-        remedy = Remedy("see what takes so long by 'bash -lixc exit', and let it start when it is used")
-        yield row.finding(SLOW, f"the start-up of {name} took {row.seen.seconds:.1f} s", remedy)
+        # The line is that of the noise where there is some as well.
+        source = None if row.seen.noise else row.seen.culprit
+        most = f", most of them at {source}" if source else ""
+        remedy = Remedy(f"let what {source} starts begin when it is used, or in the background" if source else _SEE)
+        cause = f"the start-up of {name} took {row.seen.seconds:.1f} s{most}"
+        yield row.finding(SLOW, cause, remedy, "", source)
+
+
+def _way_on(seen: Observation) -> str:
+    """Return how a context comes to answer, by what keeps it from that."""
+    at = seen.culprit
+    if at is None:
+        return "mend what the cause names"
+    if seen.problem.startswith("sshd "):
+        return f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
+    if "did not come to an end" in seen.problem:
+        return f"take out of {at} what waits, for input or for another machine, or bound it by 'timeout'"
+    if "before the command ran" in seen.problem:
+        return f"correct {at}: a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
+    return f"correct {at}"
+
+
+def _printing(row: Row) -> tuple[Source | None, str]:
+    """Return the line of a start-up that prints, or makes the shell complain, and what to do about it."""
+    noise, at = row.seen.noise, row.seen.culprit
+    if at is None or at.file is None:
+        return None, "delete what prints, or put it behind '[ -t 1 ] &&'"
+    if "Permission denied" in noise and at.line is None:
+        return at, f"make {at} readable for {row.user.account.name}: 'chown' it, or 'chmod u+r'"
+    lines = _lines(at.file, row.user.account)
+    foreign = [number for number, line in enumerate(lines, 1) if line.endswith("\r")]
+    if at.line in foreign:
+        return at._replace(line=foreign[0]), f"convert {at.file} to line ends of Unix, by sed -i 's/\\r$//'"
+    if place_in(noise, row.user.account.home) == at or not _PRINTS.search("".join(lines[(at.line or 1) - 1 :][:1])):
+        return at, f"correct {at}, or the program that it starts"
+    return at, f"delete what {at} prints, or put it behind '[ -t 1 ] &&'"
+
+
+def _lines(path: str, account: Account) -> list[str]:
+    try:
+        return (text_of(path, account) or "").split("\n")
+    except DevserverError:
+        return []
 
 
 def _old_servers(user: UserEnvironment, hosts: t.Sequence[Process]) -> t.Iterator[Finding]:

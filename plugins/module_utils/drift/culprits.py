@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line at which a start-up goes wrong: what it complained of says so, or it is followed once more, with times."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
+    SYSTEM_PATH,
+    Completed,
+    run,
+    run_in_terminal,
+    session_environment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+_MARK = "\x01"
+_BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
+_ZSH = f"{_MARK}%D{{%s.%6.}}{_MARK}%x{_MARK}%I{_MARK}"
+_STEP = re.compile(f"{_MARK}+([0-9.,]*){_MARK}([^{_MARK}\n]*){_MARK}(\\d+){_MARK}([^\n]*)\n?([^{_MARK}]*)")
+# Everything goes into one channel, so that what is printed stands behind the command that prints it.
+_SCRIPT = """\
+exec 2>&1
+PS4={ps4}
+set -x
+for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
+for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+"""
+_TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
+# As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
+_PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
+_FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
+_SSHD = "/usr/sbin/sshd"
+# After what stops its trace nothing is known of a shell.
+_BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
+
+
+class _Step(t.NamedTuple):
+    """One traced command: when it began (seconds), where it stands, and what was printed until the next one."""
+
+    began: float
+    source: Source
+    command: str
+    printed: str
+
+
+def place_in(said: str, home: str) -> Source | None:
+    """Return the file, and the line where there is one, that a complaint names; ``~`` is ``home``."""
+    match = _PLACE.search(said) or _FILE.search(said)
+    if not match:
+        return None
+    file = re.sub(r"\A~", lambda _match: home, match.group(1))
+    return Source("file", file, int(match.group(2)) if match.re is _PLACE else None)
+
+
+def sshd_complaint(timeout: float) -> str:
+    """Return what sshd says of its own configuration where that is broken: it names file and line."""
+    if not os.path.exists(_SSHD):
+        return ""
+    done = run([_SSHD, "-t"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
+    return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
+
+
+def line_that_prints(context: str, account: Account, noise: str, timeout: float) -> Source | None:
+    """Return the line of a start-up that prints ``noise``; None where that cannot be told."""
+    named = place_in(noise, account.home)
+    if named:
+        return named
+    steps = _steps(_followed(context, account, timeout))
+    for step in steps:
+        if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
+            return step.source
+    # Another shell than the user's own may have followed it, which complains in words of its own.
+    places = (place_in(line, account.home) for step in steps for line in step.printed.splitlines())
+    return next(filter(None, places), None)
+
+
+def slowest_line(context: str, account: Account, timeout: float) -> Source | None:
+    """Return the line of a start-up that takes the most time, all its turns together."""
+    done = _followed(context, account, timeout)
+    steps = _steps(done)
+    if not done or not steps:
+        return None
+    ends = [*(step.began for step in steps[1:]), steps[0].began + done.seconds]
+    spent: dict[Source, float] = {}
+    for step, end in zip(steps, ends):
+        spent[step.source] = spent.get(step.source, 0.0) + end - step.began
+    return max(spent, key=lambda source: spent[source])
+
+
+def last_line(context: str, account: Account, timeout: float) -> Source | None:
+    """Return the line at which a start-up that does not get to its end leaves the shell, or hangs."""
+    steps = _steps(_followed(context, account, timeout))
+    return steps[-1].source if steps and not _BLIND.match(steps[-1].command) else None
+
+
+def _steps(done: Completed | None) -> list[_Step]:
+    found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
+    return [
+        _Step(float(began.replace(",", ".") or 0), Source("file", file, int(line)), command, printed)
+        for began, file, line, command, printed in found
+        if file.startswith("/")
+    ]
+
+
+def _followed(context: str, account: Account, timeout: float) -> Completed | None:
+    """Return the trace of a start-up; None where no shell can tell it."""
+    env = session_environment(account)
+    shell = {"bash": "bash", "zsh": "zsh", "fish": "fish"}.get(context, os.path.basename(account.shell))
+    options = {"login": ["-l"], "ssh": [], "vscode_server": ["-i", "-l"]}.get(context, ["-i"])
+    # Who waits for input must have something to wait for.
+    start = run_in_terminal if context in ("bash", "zsh") else run
+    if shell == "zsh":
+        argv = [*_TOGETHER, "zsh", "-x", *options, "-c", ":"]
+        return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
+    if shell == "fish":
+        return None
+    files, first_of = _files(context, account)
+    if not files + first_of:
+        return None
+    script = _SCRIPT.format(ps4=shlex.quote(_BASH), files=_quoted(files), first_of=_quoted(first_of))
+    own = ["--noprofile"] if "-l" in options else ["--norc"]
+    return start(["bash", *own, *options, "-c", script], env=env, account=account, timeout=timeout)
+
+
+def _files(context: str, account: Account) -> tuple[list[str], list[str]]:
+    """Return what bash and its like read in a context: all of the first, and of the second the first that is there."""
+    if context in ("login", "vscode_server"):
+        return ["/etc/profile"], own_files(account)
+    reads = context == "bash" or os.path.basename(account.shell) == "bash"
+    return (bashrc_files(account) if reads else []), []
+
+
+def _quoted(words: t.Sequence[str]) -> str:
+    return " ".join(map(shlex.quote, words))

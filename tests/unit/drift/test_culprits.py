@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line that a start-up goes wrong at, with real shells."""
+
+from __future__ import annotations
+
+import getpass
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits import place_in
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+SHELLS = {"bash": ".bashrc", "sh": ".profile", "dash": ".profile", "zsh": ".zshrc"}
+CONTEXT = {"bash": "bash", "sh": "login", "dash": "login", "zsh": "zsh"}
+
+
+@pytest.fixture(params=SHELLS)
+def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
+    """Write a start-up file for a shell, and return the context that reads it, its user and the file."""
+    shell = shutil.which(request.param)
+    if not shell:
+        pytest.skip(f"this machine has no {request.param}")
+    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell=shell)
+    file = tmp_path / SHELLS[request.param]
+
+    def write(text: str) -> tuple[str, Account, str]:
+        file.write_text(text)
+        return CONTEXT[request.param], account, str(file)
+
+    return write
+
+
+PRINTING = {
+    "a plain echo": ("A=1\n\necho hello\necho more\n", 3),
+    "an error output": ("A=1\necho hello >&2\n", 2),
+    "a command in a function": ("say() {\n  echo hello\n}\nsay\n", 2),
+    "behind a value of two lines": ("A='1\n2'\necho hello\n", 3),
+    "a here-document": ("cat <<END\nhello\nEND\n", 1),
+}
+
+
+@pytest.mark.parametrize("case", PRINTING)
+def test_the_line_that_prints(start_up: t.Any, case: str) -> None:
+    text, line = PRINTING[case]
+    context, account, file = start_up(text)
+    assert culprits.line_that_prints(context, account, "hello", 10) == Source("file", file, line)
+
+
+def test_what_no_line_prints_has_none(start_up: t.Any) -> None:
+    context, account, _file = start_up("echo hello\n")
+    assert culprits.line_that_prints(context, account, "something else", 10) is None
+
+
+def test_a_command_that_is_not_there_is_found_whatever_the_shell_calls_it(start_up: t.Any) -> None:
+    context, account, file = start_up("A=1\nno-such-command-at-all\n")
+    said = "bash: no-such-command-at-all: command not found"
+    said = said if context == "bash" else "dash: 2: no-such-command-at-all: not found"
+    assert culprits.line_that_prints(context, account, said, 10) == Source("file", file, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("A=1\nsleep 0.3\nB=2\n", 2), ("for A in 1 2 3; do\n  sleep 0.1\ndone\n", 2)]
+)
+def test_the_line_that_takes_the_time(start_up: t.Any, text: str, line: int) -> None:
+    context, account, file = start_up(text)
+    assert culprits.slowest_line(context, account, 10) == Source("file", file, line)
+
+
+STOPPING = {
+    "it leaves": ("A=1\nexit 3\nB=2\n", 2),
+    "it becomes another program": ("A=1\n\nexec true\nB=2\n", 3),
+    "it hangs": ("A=1\nsleep 60\nB=2\n", 2),
+    "it hides what it does": ("A=1\nset +x\nexit 3\n", None),
+}
+
+
+@pytest.mark.parametrize("case", STOPPING)
+def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, case: str) -> None:
+    text, line = STOPPING[case]
+    context, account, file = start_up(text)
+    assert culprits.last_line(context, account, 1.5) == (line and Source("file", file, line))
+
+
+def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
+    context, account, file = start_up("A=1\nread -r B\nB=2\n")
+    found = culprits.last_line(context, account, 1.5)
+    # A login shell of a script's has nobody to wait for.
+    assert found == Source("file", file, 3 if context == "login" else 2)
+
+
+SAID = {
+    "bash: /h/.bashrc: line 5: syntax error: unexpected end of file": ("/h/.bashrc", 5),
+    "/h/.profile: line 3: $'\\r': command not found": ("/h/.profile", 3),
+    "/h/.zshrc:3: parse error near `\\n'": ("/h/.zshrc", 3),
+    "~/.config/fish/config.fish (line 4): Missing end": ("/h/.config/fish/config.fish", 4),
+    "-bash: /h/.bash_profile: Permission denied": ("/h/.bash_profile", None),
+    "/etc/ssh/sshd_config: line 12: Bad configuration option: X": ("/etc/ssh/sshd_config", 12),
+    "/etc/ssh/sshd_config line 9: Bad yes/no argument: maybe": ("/etc/ssh/sshd_config", 9),
+    "/h/my place/settings.json:3:7: a value is missing": ("/h/my place/settings.json", 3),
+    "dash: 2: foo: not found": None,
+    "Welcome, it is 12:30": None,
+    "see https://example.com:8080/x": None,
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_the_place_that_a_complaint_names(said: str) -> None:
+    expected = SAID[said]
+    assert place_in(said, "/h") == (expected and Source("file", *expected))
+
+
+def test_what_sshd_complains_of(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sshd = tmp_path / "sshd"
+    sshd.write_text(
+        "#!/bin/sh\necho '/etc/x: line 7: Bad configuration option: Y' >&2\necho '/etc/x: ending' >&2\nexit 1\n"
+    )
+    sshd.chmod(0o755)
+    monkeypatch.setattr(culprits, "_SSHD", str(sshd))
+    assert culprits.sshd_complaint(5) == "/etc/x: line 7: Bad configuration option: Y"
+    sshd.write_text("#!/bin/sh\n")
+    assert culprits.sshd_complaint(5) == ""
+    monkeypatch.setattr(culprits, "_SSHD", str(tmp_path / "gone"))
+    assert culprits.sshd_complaint(5) == ""
