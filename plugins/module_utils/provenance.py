@@ -33,3 +33,8 @@ class Assignment(t.NamedTuple):
 
 PROCESS = Source("process")
 BUILT_IN = Source("built-in")
+
+
+def is_default(source: Source | None) -> bool:
+    """Return whether a value is Go's own: then nobody's line set it."""
+    return source is None or source == BUILT_IN or (source.file or "").endswith("/go.env")

@@ -38,6 +38,7 @@ _TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
 # As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
 _PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
+_BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
 _SSHD = "/usr/sbin/sshd"
 # After what stops its trace nothing is known of a shell.
 _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
@@ -54,7 +55,10 @@ class _Step(t.NamedTuple):
 
 def place_in(said: str, home: str) -> Source | None:
     """Return the file, and the line where there is one, that a complaint names; ``~`` is ``home``."""
-    match = _PLACE.search(said) or _FILE.search(said)
+    denied = _FILE.search(said)
+    # Where a start-up file may not be read, the line that reads it does nothing wrong.
+    hidden = denied and os.path.basename(denied.group(1)).startswith(".")
+    match = denied if hidden else _PLACE.search(said) or denied
     if not match:
         return None
     file = re.sub(r"\A~", lambda _match: home, match.group(1))
@@ -74,7 +78,10 @@ def line_that_prints(context: str, account: Account, noise: str, timeout: float)
     named = place_in(noise, account.home)
     if named:
         return named
-    steps = _steps(_followed(context, account, timeout))
+    done = _followed(context, account, timeout)
+    if done is None:
+        return _only_line_with(noise, account, timeout)
+    steps = _steps(done)
     for step in steps:
         if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
@@ -99,7 +106,22 @@ def slowest_line(context: str, account: Account, timeout: float) -> Source | Non
 def last_line(context: str, account: Account, timeout: float) -> Source | None:
     """Return the line at which a start-up that does not get to its end leaves the shell, or hangs."""
     steps = _steps(_followed(context, account, timeout))
-    return steps[-1].source if steps and not _BLIND.match(steps[-1].command) else None
+    said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
+    broken = next(filter(None, (place_in(line, account.home) for line in said)), None)
+    if broken or not steps or _BLIND.match(steps[-1].command):
+        return broken
+    return steps[-1].source
+
+
+def _only_line_with(noise: str, account: Account, timeout: float) -> Source | None:
+    """Return the line of fish's own start-up files that has the text of ``noise``, where no other has it."""
+    folder = os.path.join(account.home, ".config/fish")
+    command = 'cd "$1" && exec grep -nHF -e "$2" config.fish conf.d/*.fish'
+    done = run(
+        ["/bin/sh", "-c", command, "sh", folder, noise], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout
+    )
+    places = re.findall(r"^([^:\n]+\.fish):(\d+):", done.stdout, re.MULTILINE)
+    return Source("file", os.path.join(folder, places[0][0]), int(places[0][1])) if len(places) == 1 else None
 
 
 def _steps(done: Completed | None) -> list[_Step]:
@@ -107,7 +129,7 @@ def _steps(done: Completed | None) -> list[_Step]:
     return [
         _Step(float(began.replace(",", ".") or 0), Source("file", file, int(line)), command, printed)
         for began, file, line, command, printed in found
-        if file.startswith("/")
+        if file.startswith("/") and not file.endswith("logout")
     ]
 
 

@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding 
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Homeless, Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source, is_default
 
 CONVERGE = "provision the host again with --tags environment"
 
@@ -146,7 +146,7 @@ class Scene:
 
     def mend(self, source: Source | None) -> str:
         """Return in words how a declared value comes back to what was declared."""
-        if source is None or source.line is None or source.file in self.repaired:
+        if source is None or source.line is None or source.file in self.repaired or is_default(source):
             return CONVERGE
         return f"delete or correct {source}, which provisioning leaves alone"
 

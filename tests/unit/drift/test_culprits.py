@@ -72,19 +72,35 @@ def test_the_line_that_takes_the_time(start_up: t.Any, text: str, line: int) -> 
     assert culprits.slowest_line(context, account, 10) == Source("file", file, line)
 
 
+@pytest.mark.skipif(not shutil.which("fish"), reason="this machine has no fish")
+def test_what_fish_prints_is_looked_for_in_its_files(tmp_path: pathlib.Path) -> None:
+    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/usr/bin/fish")
+    (tmp_path / ".config/fish/conf.d").mkdir(parents=True)
+    (tmp_path / ".config/fish/config.fish").write_text("set -g A 1\necho hello\n")
+    found = culprits.line_that_prints("login", account, "hello", 5)
+    assert found == Source("file", str(tmp_path / ".config/fish/config.fish"), 2)
+    (tmp_path / ".config/fish/conf.d/more.fish").write_text("echo hello too\n")
+    assert culprits.line_that_prints("login", account, "hello", 5) is None
+    assert culprits.line_that_prints("login", account, "[h]ello", 5) is None
+
+
 STOPPING = {
     "it leaves": ("A=1\nexit 3\nB=2\n", 2),
     "it becomes another program": ("A=1\n\nexec true\nB=2\n", 3),
+    "it cannot be parsed": ("A=1\nif true; then\n", 3),
     "it hangs": ("A=1\nsleep 60\nB=2\n", 2),
     "it hides what it does": ("A=1\nset +x\nexit 3\n", None),
 }
 
 
 @pytest.mark.parametrize("case", STOPPING)
-def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, case: str) -> None:
+def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathlib.Path, case: str) -> None:
     text, line = STOPPING[case]
     context, account, file = start_up(text)
-    assert culprits.last_line(context, account, 1.5) == (line and Source("file", file, line))
+    # What a login shell does as it leaves is none of its start-up.
+    (tmp_path / ".bash_logout").write_text("true\n")
+    found = culprits.last_line(context, account, 1.5)
+    assert found == (line and Source("file", file, line))
 
 
 def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
@@ -103,6 +119,8 @@ SAID = {
     "/etc/ssh/sshd_config: line 12: Bad configuration option: X": ("/etc/ssh/sshd_config", 12),
     "/etc/ssh/sshd_config line 9: Bad yes/no argument: maybe": ("/etc/ssh/sshd_config", 9),
     "/h/my place/settings.json:3:7: a value is missing": ("/h/my place/settings.json", 3),
+    "/h/.profile: line 15: /h/.bashrc: Permission denied": ("/h/.bashrc", None),
+    "/h/.profile: line 15: /opt/tool: Permission denied": ("/h/.profile", 15),
     "dash: 2: foo: not found": None,
     "Welcome, it is 12:30": None,
     "see https://example.com:8080/x": None,

@@ -207,6 +207,23 @@ def test_what_to_do_about_a_context_that_does_not_answer(world: t.Any, problem: 
     assert (none.source, none.remedy.text) == (None, "mend what the cause names")
 
 
+def test_a_start_up_that_line_ends_of_windows_break_is_told_with_the_first_of_them(world: t.Any) -> None:
+    file = world.tmp / "profile"
+    file.write_text("A=1\nif true; then\r\nB=2\r\nfi\r\n", newline="")
+    for line in (3, 5):
+        dead = dataclasses.replace(world(), environment=None, culprit=Source("file", str(file), line))
+        (finding,) = world.judge(dead)[1]
+        assert finding.source == Source("file", str(file), 2)
+        assert finding.remedy.text.startswith(f"convert {file}")
+
+
+def test_what_is_not_rendered_leaves_gos_own_file_as_it_is(world: t.Any) -> None:
+    declare(world, GOPROXY="https://b.example")
+    (finding,) = world.judge(world())[1]
+    assert (finding.rule.id, finding.source.file) == ("GD101", str(world.goroot / "go.env"))
+    assert finding.remedy.text == "provision the host again with --tags environment"
+
+
 def test_the_line_that_takes_the_time_is_named(world: t.Any) -> None:
     at = Source("file", PROFILE, 3)
     (finding,) = world.judge(world(seconds=4.0, culprit=at))[1]

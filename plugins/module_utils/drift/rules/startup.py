@@ -116,7 +116,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             remedy = Remedy("create the home, mount its volume, or take the user out of environment_users")
             yield Finding(NO_HOME, seen.problem, remedy, seen.user.account.name)
         elif seen.environment is None:
-            yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy(_way_on(seen)), source=seen.culprit)
+            source, way = _way_on(seen)
+            yield Row(seen, {}).finding(UNKNOWN, seen.problem, Remedy(way), source=source)
         elif seen.context.asks_go and not seen.walked:
             paths = [item.source for item in seen.assignments if item.name == "PATH"]
             remedy = Remedy("take what does not answer from PATH, or mend it")
@@ -151,18 +152,22 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
         yield row.finding(SLOW, cause, remedy, "", source)
 
 
-def _way_on(seen: Observation) -> str:
-    """Return how a context comes to answer, by what keeps it from that."""
+def _way_on(seen: Observation) -> tuple[Source | None, str]:
+    """Return the line that keeps a context from answering, and how it comes to answer."""
     at = seen.culprit
     if at is None:
-        return "mend what the cause names"
+        return None, "mend what the cause names"
+    foreign = _foreign_line(at, _lines(at, seen.user.account))
+    if foreign:
+        return foreign, _to_unix(foreign)
     if seen.problem.startswith("sshd "):
-        return f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
+        return at, f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
     if "did not come to an end" in seen.problem:
-        return f"take out of {at} what waits, for input or for another machine, or bound it by 'timeout'"
-    if "before the command ran" in seen.problem:
-        return f"correct {at}: a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
-    return f"correct {at}"
+        return at, f"take out of {at} what waits, for input or for another machine, or bound it by 'timeout'"
+    if "before the command ran" in seen.problem and "yntax error" not in seen.problem:
+        way = "a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
+        return at, f"correct {at}: {way}"
+    return at, f"correct {at}"
 
 
 def _printing(row: Row) -> tuple[Source | None, str]:
@@ -172,20 +177,33 @@ def _printing(row: Row) -> tuple[Source | None, str]:
         return None, "delete what prints, or put it behind '[ -t 1 ] &&'"
     if "Permission denied" in noise and at.line is None:
         return at, f"make {at} readable for {row.user.account.name}: 'chown' it, or 'chmod u+r'"
-    lines = _lines(at.file, row.user.account)
-    foreign = [number for number, line in enumerate(lines, 1) if line.endswith("\r")]
-    if at.line in foreign:
-        return at._replace(line=foreign[0]), f"convert {at.file} to line ends of Unix, by sed -i 's/\\r$//'"
+    lines = _lines(at, row.user.account)
+    foreign = _foreign_line(at, lines)
+    if foreign:
+        return foreign, _to_unix(foreign)
     if place_in(noise, row.user.account.home) == at or not _PRINTS.search("".join(lines[(at.line or 1) - 1 :][:1])):
         return at, f"correct {at}, or the program that it starts"
     return at, f"delete what {at} prints, or put it behind '[ -t 1 ] &&'"
 
 
-def _lines(path: str, account: Account) -> list[str]:
+def _lines(at: Source, account: Account) -> list[str]:
     try:
-        return (text_of(path, account) or "").split("\n")
+        return (text_of(at.file or "", account) or "").split("\n")
     except DevserverError:
         return []
+
+
+def _foreign_line(at: Source, lines: t.Sequence[str]) -> Source | None:
+    """Return the first line of a file that ends as lines of Windows do, where the line at fault is one of these.
+
+    A shell that looks for the end of a command says so at the end of the file, in no line of it.
+    """
+    foreign = [number for number, line in enumerate(lines, 1) if line.endswith("\r")]
+    return at._replace(line=foreign[0]) if foreign and (at.line in foreign or (at.line or 0) >= len(lines)) else None
+
+
+def _to_unix(at: Source) -> str:
+    return f"convert {at.file} to line ends of Unix, by sed -i 's/\\r$//'"
 
 
 def _old_servers(user: UserEnvironment, hosts: t.Sequence[Process]) -> t.Iterator[Finding]:

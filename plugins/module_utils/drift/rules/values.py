@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix i
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.directories import not_absolute
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import BUILT_IN, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source, is_default
 
 DIFFERS = Rule(
     "GD101",
@@ -181,7 +181,7 @@ def _conflicts(scene: Scene, told: t.Container[tuple[str, str]]) -> t.Iterator[F
             f"{c.place} has {c.actual} from {c.source}" if c.actual else f"{c.place} has none" for c in group
         )
         counts = collections.Counter(cell.actual for cell in group)
-        rarest = min(group, key=lambda cell: (_is_default(cell.source), counts[cell.actual]))
+        rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
         declared = {"name": user, "variables": {variable: commonest.actual or ""}}
         remedy = Remedy(
@@ -210,7 +210,7 @@ def _disagreeing(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
     for row in scene.rows:
         for cell in row.cells.values():
             # Another go has defaults of its own.
-            if cell.status == "conflict" and not (row.foreign_go and _is_default(cell.source)):
+            if cell.status == "conflict" and not (row.foreign_go and is_default(cell.source)):
                 groups.setdefault((cell.user, cell.variable), []).append(cell)
                 following.setdefault((cell.user, cell.variable), []).append(follows(cell, row.cells))
     return {
@@ -218,11 +218,6 @@ def _disagreeing(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
         for key, group in groups.items()
         if not all(following[key]) and not all(same_value(key[1], group[0].actual, cell.actual) for cell in group)
     }
-
-
-def _is_default(source: Source | None) -> bool:
-    """Return whether a value is Go's own: then nobody's line set it."""
-    return source is None or source == BUILT_IN or (source.file or "").endswith("/go.env")
 
 
 def _debug_differs(scene: Scene) -> t.Iterator[Finding]:
