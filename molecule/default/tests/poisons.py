@@ -1,15 +1,19 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways in which the provisioned host is spoilt, and what is found: rule, user, context and variable of each."""
+"""The ways in which the provisioned host is spoilt, and what is found: each finding, and the place that it names."""
 
 from __future__ import annotations
 
 import dataclasses
 import typing as t
+from types import MappingProxyType
+
+from asking import Finding, Place
 
 ALICE, BOB = "/home/alice", "/home/bob"
 GOENV = f"{ALICE}/.config/go/env"
+GO_DEFAULTS = "/usr/local/lib/go/1.22.12/go.env"
 SETTINGS = "/etc/environment"
 LINK = "/usr/local/bin/dlv"
 GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
@@ -24,40 +28,78 @@ CONTEXTS_OF = {
 }
 EVERYONE = tuple(CONTEXTS_OF)
 FINN = "'/srv/föhn'\\''s place/finn'"
+FINNS_CONFIG = "/srv/föhn's place/finn/.config/fish/config.fish"
+# Those of Debian's /etc/profile.
+USERS_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
+ROOTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The contexts that read the script of alice's, whose own shell is bash.
 SHELLS_OF_ALICE = ("login", "bash", "zsh", "ssh", "vscode_server")
 
-Found = set[tuple[str, str, str, str]]
+# Where nobody else can be concerned.
+HOMES = {
+    "alice": (f"{ALICE}/",),
+    "bob": (f"{BOB}/", "/srv/bob/"),
+    "zoe": ("/home/zoe/",),
+    "finn": ("place/finn/",),
+    "root": ("/root/",),
+}
+
+Found = set[Finding]
+Places = t.Mapping[Finding, Place | None]
 
 
 @dataclasses.dataclass(frozen=True)
 class Poison:
     """``do`` is run by root; ``file`` is saved before and put back after, ``undo`` is for what is no file.
 
-    ``line`` is the text of the line that every finding with a line names. ``asked`` changes what the declaration says.
-    What is ``managed`` is repaired by provisioning; ``alone`` says that it hides others, or keeps the host from being
-    provisioned.
+    ``found`` has the place of every finding; None, and the reason beside it, where none is told. ``asked`` changes what
+    the declaration says for all, ``declared`` adds to what it says of single users. What is ``managed`` is repaired by
+    provisioning; ``alone`` says that it hides others, or keeps the host from being provisioned.
     """
 
     do: str
-    found: Found
+    found: Places
     file: str = ""
-    line: str = ""
     undo: str = ":"
     asked: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    declared: t.Mapping[str, t.Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
     managed: bool = False
     alone: bool = False
 
+    @property
+    def users(self) -> t.Sequence[str]:
+        """Whom it may concern: the owners of the homes in which it is done, and whom it names; else everybody."""
+        place = self.file or self.do
+        owners = {user for user, homes in HOMES.items() if any(home in place for home in homes)} | set(self.declared)
+        return sorted(owners | {user for _rule, user, *_rest in self.found}) if owners else EVERYONE
 
-def line_in(file: str, line: str, found: Found, **more: t.Any) -> Poison:
-    """Return the poison that adds ``line`` to the end of ``file``."""
+
+def at(file: str, line: str | None, *found: Found) -> Places:
+    """Return that these are found, all at one line, or at a file as a whole."""
+    return dict.fromkeys(set().union(*found), Place(file, line))
+
+
+def given(*found: Found) -> Places:
+    """Return that these are found, and come from whatever started the process: no file has a part in it."""
+    return dict.fromkeys(set().union(*found), Place("process"))
+
+
+def nowhere(*found: Found) -> Places:
+    """Return that these are found without a place."""
+    return dict.fromkeys(set().union(*found))
+
+
+def line_in(
+    file: str, line: str, found: Found, *, more: Places = MappingProxyType({}), before: str = ":", **rest: t.Any
+) -> Poison:
+    """Return the poison that adds ``line`` to the end of ``file``, where it is ``found``, and ``more`` elsewhere."""
     quoted = line.replace("'", "'\\''")
-    return Poison(f"printf '%s\\n' '{quoted}' >> {file}", found, file, line, **more)
+    return Poison(f"{before}; printf '%s\\n' '{quoted}' >> {file}", {**at(file, line, found), **more}, file, **rest)
 
 
-def start_up(file: str, line: str, found: Found, **more: t.Any) -> Poison:
+def start_up(file: str, line: str, found: Found, **rest: t.Any) -> Poison:
     """Return the poison that adds ``line``, which no finding can name: it sets nothing."""
-    return dataclasses.replace(line_in(file, line, found, **more), line="")
+    return dataclasses.replace(line_in(file, line, found, **rest), found=nowhere(found))
 
 
 def each(rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)) -> Found:
@@ -68,12 +110,14 @@ def own(rule: str, user: str, contexts: t.Sequence[str], variable: str) -> Found
     return each(rule, variable, users=[user], contexts=contexts)
 
 
-def persisted(setting: str, found: Found, **more: t.Any) -> Poison:
+def persisted(setting: str, found: Found, **rest: t.Any) -> Poison:
     """Return the poison that alice makes by ``go env -w``, which sorts the lines of the file."""
-    name = setting.partition("=")[0]
     do = f"runuser -u alice -- env HOME={ALICE} /usr/local/go/bin/go env -w '{setting}'"
-    return Poison(do, found, GOENV, setting if name else "", **more)
+    return Poison(do, at(GOENV, setting, found), GOENV, **rest)
 
+
+# A go that is not the declared one, and works as that does.
+GO = "printf '#!/bin/sh\\nexec /usr/local/go/bin/go \"$@\"\\n' | install -m 755 -D /dev/stdin"
 
 GO_SETTINGS = {
     "go env -w by hand": persisted(f"GOPATH={ALICE}/other", {("GD101", "alice", "goenv", "GOPATH")}, managed=True),
@@ -89,15 +133,25 @@ GO_SETTINGS = {
     "GOROOT, persisted": line_in(GOENV, "GOROOT=/opt/old", {("GD209", "alice", "", "GOROOT")}, alone=True),
     "a setting that go passes over": line_in(GOENV, "export GOFLAGS=-v", {("GD902", "alice", "", "")}),
     "a setting that is not UTF-8": Poison(
-        f"printf 'GOVCS=caf\\351.example:git\\n' >> {GOENV}", {("GD903", "alice", "", "")}, GOENV
+        f"printf 'GOVCS=caf\\351.example:git\\n' >> {GOENV}",
+        at(GOENV, "GOVCS=caf\N{REPLACEMENT CHARACTER}.example:git", {("GD903", "alice", "", "")}),
+        GOENV,
     ),
     "settings with line ends of Windows": Poison(
-        f"sed -i 's/$/\\r/' {GOENV}", {("GD106", "alice", "", "")}, GOENV, managed=True, alone=True
+        f"sed -i 's/$/\\r/' {GOENV}",
+        at(GOENV, f"GOPATH={ALICE}/go\r", {("GD106", "alice", "", "")}),
+        GOENV,
+        managed=True,
+        alone=True,
     ),
     "settings that only root can read": Poison(
         f"chown root: {GOENV}",
-        {("GD904", "alice", "", "")}
-        | {("GD101", "alice", "goenv", name) for name in ("GOBIN", "GOFLAGS", "GOTOOLCHAIN")},
+        {
+            **at(GOENV, None, {("GD904", "alice", "", "")}),
+            **at(GO_DEFAULTS, "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}),
+            # Go has no default for these.
+            **nowhere({("GD101", "alice", "goenv", name) for name in ("GOBIN", "GOFLAGS")}),
+        },
         GOENV,
         alone=True,
     ),
@@ -108,26 +162,33 @@ START_UPS = {
         f"{BOB}/.profile",
         "PATH=/opt/own/bin:$PATH",
         own("GD202", "bob", LOGIN, "go"),
+        before=f"{GO} /opt/own/bin/go",
         undo="rm -r /opt/own",
         alone=True,
     ),
     "a distribution's go before the declared one": line_in(
         f"{BOB}/.profile",
         "PATH=/usr/bin:$PATH",
-        {*own("GD207", "bob", LOGIN, "go"), *each("GD208", "go")},
+        own("GD207", "bob", LOGIN, "go"),
+        more=at("/usr/bin/go", None, each("GD208", "go")),
+        before=f"{GO} /usr/bin/go",
         undo="rm /usr/bin/go",
         alone=True,
     ),
     "no go": line_in(
         f"{BOB}/.profile",
         "PATH=/usr/bin:/bin",
-        {*own("GD201", "bob", LOGIN, "go"), *own("GD103", "bob", LOGIN, "PATH")},
+        own("GD103", "bob", LOGIN, "PATH"),
+        # What is not there is nowhere.
+        more=nowhere(own("GD201", "bob", LOGIN, "go")),
         alone=True,
     ),
     "a go that is none": line_in(
         f"{ALICE}/.bashrc",
         "PATH=/opt/none/bin:$PATH",
-        {*own("GD202", "alice", BASH, "go"), *own("GD205", "alice", BASH, "go")},
+        own("GD202", "alice", BASH, "go"),
+        more=at("/opt/none/bin/go", None, own("GD205", "alice", BASH, "go")),
+        before="install -D /usr/bin/true /opt/none/bin/go",
         undo="rm -r /opt/none",
         alone=True,
     ),
@@ -136,7 +197,10 @@ START_UPS = {
     ),
     "a variable for zsh": line_in(f"{ALICE}/.zshrc", "export GOBIN=/tmp/z", {("GD101", "alice", "zsh", "GOBIN")}),
     "a variable for fish": line_in(
-        f"{ALICE}/.config/fish/config.fish", "set -gx GOBIN /tmp/f", {("GD101", "alice", "fish", "GOBIN")}
+        f"{ALICE}/.config/fish/config.fish",
+        "set -gx GOBIN /tmp/f",
+        {("GD101", "alice", "fish", "GOBIN")},
+        before=f"install -d -o alice {ALICE}/.config/fish",
     ),
     "a variable for user services": line_in(
         f"{ALICE}/.config/environment.d/zzz.conf", "GOBIN=/tmp/u", {("GD101", "alice", "systemd_user", "GOBIN")}
@@ -186,13 +250,16 @@ START_UPS = {
         alone=True,
     ),
     "contexts that disagree": line_in(SETTINGS, "GOSUMDB=off", each("GD504", "GOSUMDB") | each("GD102", "GOSUMDB")),
-    "flags that nobody declared": Poison(":", each("GD602", "GOFLAGS"), asked={"variables": {}}, alone=True),
+    "flags that nobody declared": Poison(
+        ":",
+        at("/home/zoe/.config/go/env", "GOFLAGS=-mod=readonly", {("GD602", "zoe", "", "GOFLAGS")}),
+        declared={"zoe": {"variables": {"GOFLAGS": None}}},
+    ),
     "a toolchain that may switch, where none is declared": line_in(
         f"{BOB}/.profile",
         "export GOTOOLCHAIN=auto",
         {("GD601", "bob", "", "GOTOOLCHAIN"), ("GD102", "bob", "", "GOTOOLCHAIN")},
-        asked={"variables": {"GOTOOLCHAIN": None, "GOFLAGS": ["-mod=readonly"]}},
-        alone=True,
+        declared={"bob": {"variables": {"GOTOOLCHAIN": None}}},
     ),
     "a declared path without GOBIN": line_in(
         f"{BOB}/.profile",
@@ -204,10 +271,10 @@ START_UPS = {
     # What is printed beside its own marks is nothing to VS Code's server.
     "a start-up that prints": start_up(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
     "a start-up that complains": start_up(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
-    "a slow start-up": start_up(f"{BOB}/.profile", "sleep 4", own("GD702", "bob", LOGIN, "")),
+    "a slow start-up": start_up(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, "")),
     "a start-up that leaves": start_up(f"{ALICE}/.bashrc", "exit 3", own("GD901", "alice", BASH, ""), alone=True),
     "a start-up that does not end": start_up(
-        f"{BOB}/.profile", "sleep 60", own("GD901", "bob", LOGIN, ""), asked={"timeout": 6}, alone=True
+        f"{BOB}/.profile", "sleep 60", own("GD901", "bob", LOGIN, ""), asked={"timeout": 5}, alone=True
     ),
     "a start-up that becomes another program": start_up(
         f"{ALICE}/.zshrc", "exec true", {("GD901", "alice", "zsh", "")}, alone=True
@@ -217,36 +284,48 @@ START_UPS = {
 MANAGED_FILES = {
     "a changed script": Poison(
         "sed -i 's,GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/users/alice.sh",
-        each("GD101", "GOBIN", users=["alice"], contexts=SHELLS_OF_ALICE),
+        at(
+            "/etc/gopherops/users/alice.sh",
+            "export GOBIN=/opt/bin",
+            own("GD101", "alice", SHELLS_OF_ALICE, "GOBIN"),
+        ),
         "/etc/gopherops/users/alice.sh",
-        "export GOBIN=/opt/bin",
         managed=True,
         alone=True,
     ),
     "a changed environment of units": Poison(
         "sed -i 's,^GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/units/alice.env",
-        {("GD101", "alice", "systemd_system", "GOBIN")},
+        at("/etc/gopherops/units/alice.env", "GOBIN=/opt/bin", {("GD101", "alice", "systemd_system", "GOBIN")}),
         "/etc/gopherops/units/alice.env",
-        "GOBIN=/opt/bin",
         managed=True,
     ),
     "sshd without its hook": Poison(
         "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",
-        {("GD103", "bob", "ssh", "PATH")},
+        given({("GD103", "bob", "ssh", "PATH")}),
         "/etc/pam.d/sshd",
         managed=True,
     ),
     "a crontab with another PATH": Poison(
         "sed -i 's,^PATH=.*,PATH=/usr/bin:/bin,' /var/spool/cron/crontabs/alice",
-        {("GD103", "alice", "cron", "PATH"), ("GD201", "alice", "cron", "go")},
+        {
+            **at("/var/spool/cron/crontabs/alice", "PATH=/usr/bin:/bin", {("GD103", "alice", "cron", "PATH")}),
+            # What is not there is nowhere.
+            **nowhere({("GD201", "alice", "cron", "go")}),
+        },
         "/var/spool/cron/crontabs/alice",
-        "PATH=/usr/bin:/bin",
         managed=True,
     ),
     "profile without its hook": Poison(
         "echo : > /etc/profile.d/zz-gopherops-go.sh",
-        each("GD103", "PATH", users=["alice", "bob", "root"], contexts=["login"])
-        | {("GD103", "bob", "vscode_server", "PATH")},
+        {
+            **at(
+                "/etc/profile",
+                f'  PATH="{USERS_PATH}"',
+                each("GD103", "PATH", users=["alice", "bob"], contexts=LOGIN[:1]),
+            ),
+            **at("/etc/profile", f'  PATH="{USERS_PATH}"', {("GD103", "bob", "vscode_server", "PATH")}),
+            **at("/etc/profile", f'  PATH="{ROOTS_PATH}"', {("GD103", "root", "login", "PATH")}),
+        },
         "/etc/profile.d/zz-gopherops-go.sh",
         managed=True,
         alone=True,
@@ -256,114 +335,142 @@ MANAGED_FILES = {
 FINN_AND_ZOE = {
     "a block taken out of zshenv": Poison(
         "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
-        each("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"])
-        | {("GD103", "zoe", "login", "PATH")},
+        given(
+            each("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"]),
+            {("GD103", "zoe", "login", "PATH")},
+        ),
         "/etc/zsh/zshenv",
         managed=True,
         alone=True,
     ),
     "a changed script of fish": Poison(
         "sed -i 's,GOBIN .*,GOBIN /opt/bin,' /etc/gopherops/users/finn.fish",
-        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish", "ssh", "vscode_server"]),
+        at(
+            "/etc/gopherops/users/finn.fish",
+            "set -gx GOBIN /opt/bin",
+            own("GD101", "finn", ("login", "fish", "ssh", "vscode_server"), "GOBIN"),
+        ),
         "/etc/gopherops/users/finn.fish",
-        "set -gx GOBIN /opt/bin",
         managed=True,
         alone=True,
     ),
     "a crontab put in the place of the user's": Poison(
         "echo '* * * * * true' | crontab -u builder -",
-        {("GD103", "builder", "cron", "PATH"), ("GD201", "builder", "cron", "go")},
+        # What is not there is nowhere.
+        {**given({("GD103", "builder", "cron", "PATH")}), **nowhere({("GD201", "builder", "cron", "go")})},
         "/var/spool/cron/crontabs/builder",
         managed=True,
     ),
     "a changed file of the user manager's": Poison(
         "sed -i 's,^GOPATH=.*,GOPATH=/opt/go,' /home/zoe/.config/environment.d/zz-gopherops-go.conf",
-        {("GD101", "zoe", "systemd_user", "GOPATH")},
+        at(
+            "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
+            "GOPATH=/opt/go",
+            {("GD101", "zoe", "systemd_user", "GOPATH")},
+        ),
         "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
-        "GOPATH=/opt/go",
         managed=True,
     ),
     "an alias in a zsh": line_in(
         "/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", own("GD206", "zoe", ("zsh", "vscode_server"), "go")
     ),
     "a variable in a fish": Poison(
-        f"echo 'set -gx GOBIN /tmp/b' > {FINN}/.config/fish/config.fish",
-        each("GD101", "GOBIN", users=["finn"], contexts=["login", "fish"]),
-        line="set -gx GOBIN /tmp/b",
+        f"install -d -o finn {FINN}/.config/fish; echo 'set -gx GOBIN /tmp/b' > {FINN}/.config/fish/config.fish",
+        at(FINNS_CONFIG, "set -gx GOBIN /tmp/b", own("GD101", "finn", ("login", "fish"), "GOBIN")),
         undo=f"rm -r {FINN}/.config/fish",
         alone=True,
     ),
     # VS Code's server gives it nothing to wait for.
     "a start-up that waits for input": start_up(
-        f"{ALICE}/.bashrc", "read -r answer", {("GD901", "alice", "bash", "")}, alone=True
+        f"{ALICE}/.bashrc", "read -r answer", {("GD901", "alice", "bash", "")}, asked={"timeout": 5}, alone=True
     ),
     "a start-up that becomes another shell": start_up(
-        f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), alone=True
+        f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), asked={"timeout": 5}, alone=True
     ),
 }
 
 DIRECTORIES = {
     "a cache left by root": Poison(
         f"chown root: {ALICE}/go/pkg/mod",
-        {("GD301", "alice", "", "GOMODCACHE")},
+        at(f"{ALICE}/go/pkg/mod", None, {("GD301", "alice", "", "GOMODCACHE")}),
         undo=f"chown alice: {ALICE}/go/pkg/mod",
         alone=True,
     ),
     "a cache that is gone": Poison(
         f"mv {ALICE}/.cache/go-build {ALICE}/gone",
-        {("GD301", "alice", "", "GOCACHE")},
+        at(f"{ALICE}/.cache/go-build", None, {("GD301", "alice", "", "GOCACHE")}),
         undo=f"rm -rf {ALICE}/.cache/go-build && mv {ALICE}/gone {ALICE}/.cache/go-build",
         managed=True,
         alone=True,
     ),
     "a folder that its user cannot write to": Poison(
-        "chmod 0555 /srv/bob/go/bin", {("GD303", "bob", "", "GOBIN")}, undo="chmod 0755 /srv/bob/go/bin", alone=True
+        "chmod 0555 /srv/bob/go/bin",
+        at("/srv/bob/go/bin", None, {("GD303", "bob", "", "GOBIN")}),
+        undo="chmod 0755 /srv/bob/go/bin",
+        alone=True,
     ),
     "a folder that everybody can write to": Poison(
-        f"chmod 0777 {ALICE}/go/bin", {("GD307", "alice", "", "GOBIN")}, undo=f"chmod 0755 {ALICE}/go/bin"
+        f"chmod 0777 {ALICE}/go/bin",
+        at(f"{ALICE}/go/bin", None, {("GD307", "alice", "", "GOBIN")}),
+        undo=f"chmod 0755 {ALICE}/go/bin",
     ),
     "a small disk": Poison(
         f"mount -t tmpfs -o size=16m,mode=0755,uid=$(id -u alice) tmpfs {ALICE}/.cache/go-build",
-        {("GD306", "alice", "", "GOCACHE")},
+        at(f"{ALICE}/.cache/go-build", None, {("GD306", "alice", "", "GOCACHE")}),
         undo=f"umount {ALICE}/.cache/go-build",
     ),
     "a folder where programs may not run": Poison(
-        "mount -o remount,noexec /tmp", each("GD308", "GOTMPDIR"), undo="mount -o remount,exec /tmp"
+        "mount -o remount,noexec /tmp", at("/tmp", None, each("GD308", "GOTMPDIR")), undo="mount -o remount,exec /tmp"
     ),
 }
 
 TOOLS = {
-    "a link to something else": Poison(f"ln -sfn /usr/bin/true {LINK}", {("GD401", "", "", "dlv")}, LINK, managed=True),
+    "a link to something else": Poison(
+        f"ln -sfn /usr/bin/true {LINK}", at(LINK, None, {("GD401", "", "", "dlv")}), LINK, managed=True
+    ),
     "a tool of another version": Poison(
         ":",
-        {("GD401", "", "", "dlv"), ("GD405", "", "", "dlv")},
+        at(
+            "/usr/local/lib/go-tools/dlv/v1.26.2-go1.22.12/dlv",
+            None,
+            {("GD401", "", "", "dlv"), ("GD405", "", "", "dlv")},
+        ),
         asked={"tools": [{"package": "github.com/go-delve/delve/cmd/dlv", "version": "v1.26.2"}]},
         alone=True,
     ),
     "a tool that another Go built": Poison(
-        f"sed -i 's/go1[.]22[.]12/go1.21.13/g' {GOPLS}", {("GD404", "", "", "gopls")}, GOPLS, managed=True
+        f"sed -i 's/go1[.]22[.]12/go1.21.13/g' {GOPLS}",
+        at(GOPLS, None, {("GD404", "", "", "gopls")}),
+        GOPLS,
+        managed=True,
     ),
     "a copy of a tool that comes first": line_in(
         f"{ALICE}/.bashrc",
         f"PATH={ALICE}/go/bin:$PATH",
-        {*own("GD402", "alice", BASH, "gopls"), ("GD403", "alice", "", "gopls"), *own("GD103", "alice", BASH, "PATH")},
+        own("GD103", "alice", BASH, "PATH"),
+        more=at(f"{ALICE}/go/bin/gopls", None, own("GD402", "alice", BASH, "gopls"), {("GD403", "alice", "", "gopls")}),
+        before=f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
         undo=f"rm {ALICE}/go/bin/gopls",
         alone=True,
     ),
     "a copy of a tool for the editor": Poison(
         f"install -o alice /usr/bin/true {ALICE}/go/bin/dlv",
-        {("GD403", "alice", "", "dlv")},
+        at(f"{ALICE}/go/bin/dlv", None, {("GD403", "alice", "", "dlv")}),
         undo=f"rm {ALICE}/go/bin/dlv",
         alone=True,
     ),
     "another version of Go": Poison(
         ":",
-        {("GD203", user, context, "GOVERSION") for user, contexts in CONTEXTS_OF.items() for context in contexts},
+        at(
+            "built-in",
+            None,
+            {("GD203", user, context, "GOVERSION") for user, contexts in CONTEXTS_OF.items() for context in contexts},
+        ),
         asked={"go_version": "1.22.11"},
         alone=True,
     ),
     "a copy of go behind the declared one": Poison(
-        "cp /usr/bin/true /usr/sbin/go", each("GD208", "go"), undo="rm /usr/sbin/go"
+        "cp /usr/bin/true /usr/sbin/go", at("/usr/sbin/go", None, each("GD208", "go")), undo="rm /usr/sbin/go"
     ),
 }
 
@@ -371,31 +478,29 @@ RUNNING = {
     "a VS Code server from before": Poison(
         "systemd-run --quiet --unit=poison-editor -p User=alice -p Environment=GOBIN=/old"
         " sh -c 'sleep 600' /x/out/bootstrap-fork --type=extensionHost",
-        {("GD704", "alice", "vscode_server", "")},
+        given({("GD704", "alice", "vscode_server", "")}),
         undo="systemctl stop poison-editor",
     ),
     "a user manager from before": Poison(
         "runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user set-environment GOBIN=/tmp/b",
-        {("GD703", "bob", "systemd_user", "")},
+        # Somebody told the manager by hand.
+        nowhere({("GD703", "bob", "systemd_user", "")}),
         undo="runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user unset-environment GOBIN",
         alone=True,
     ),
 }
 
 MACHINE = f"{ALICE}/.vscode-server/data/Machine/settings.json"
+MAKE_ROOM = f"install -d -o alice {ALICE}/.vscode-server/data/Machine"
 LAUNCH = f"{ALICE}/hello/.vscode/launch.json"
 NEWER = f"{ALICE}/newer"
 
 
-def setting(line: str, found: Found, **more: t.Any) -> Poison:
+def setting(line: str, found: Found, **rest: t.Any) -> Poison:
     """Return the poison that is the one setting of alice's VS Code server."""
     text = f"  {line} // mine"
-    do = f"printf '%s\\n' '{{' '{text}' '}}' > {MACHINE} && chown alice: {MACHINE}"
-    return Poison(do, found, MACHINE, text, **more)
-
-
-def working_on(*workspaces: str) -> t.Mapping[str, t.Any]:
-    return {"users": [{"name": "alice", "workspaces": list(workspaces)}]}
+    do = f"printf '%s\\n' '{{' '{text}' '}}' > {MACHINE}; chown alice: {MACHINE}"
+    return Poison(f"{MAKE_ROOM}; {do}", at(MACHINE, text, found), MACHINE, **rest)
 
 
 # Where there is a file of settings, provisioning renders the declaration into it, which mends what start-up files do.
@@ -416,42 +521,31 @@ EDITORS = {
         alone=True,
     ),
     "settings that are no JSON": Poison(
-        f"echo '{{,}}' > {MACHINE}", {("GD901", "alice", "vscode_server", "")}, MACHINE, alone=True
+        f"{MAKE_ROOM}; echo '{{,}}' > {MACHINE}",
+        # The cause says where.
+        nowhere({("GD901", "alice", "vscode_server", "")}),
+        MACHINE,
+        alone=True,
     ),
     "a debug session with another proxy": Poison(
-        f"""printf '%s\\n' '{{"configurations": [{{"type": "go", "name": "x", "request": "launch", "env": {{'"""
-        f""" '"GOPROXY": "off"' '}}, "dlvToolPath": "/x"}}]}}' > {LAUNCH}""",
-        {("GD104", "alice", "vscode_debug", "GOPROXY"), ("GD806", "alice", "vscode_debug", "dlvToolPath")},
+        f"""install -d -o alice $(dirname {LAUNCH})
+        printf '%s\\n' '{{"configurations": [{{"type": "go", "name": "x", "request": "launch", "env": {{' \\
+        '"GOPROXY": "off"' '}}, "dlvToolPath": "/x"}}]}}' > {LAUNCH}""",
+        {
+            **at(LAUNCH, '"GOPROXY": "off"', {("GD104", "alice", "vscode_debug", "GOPROXY")}),
+            **at(LAUNCH, '}, "dlvToolPath": "/x"}]}', {("GD806", "alice", "vscode_debug", "dlvToolPath")}),
+        },
         LAUNCH,
-        asked=working_on(f"{ALICE}/hello"),
+        declared={"alice": {"workspaces": [f"{ALICE}/hello"]}},
         alone=True,
     ),
     "a workspace for a newer Go": Poison(
-        f"printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
-        {("GD605", "alice", "", "")},
-        line="go 1.99",
+        f"install -d -o alice {NEWER}; printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
+        at(f"{NEWER}/go.mod", "go 1.99", {("GD605", "alice", "", "")}),
         undo=f"rm -r {NEWER}",
-        asked=working_on(NEWER),
+        declared={"alice": {"workspaces": [NEWER]}},
         alone=True,
     ),
 }
-
-# What must be there before: programs and files that the lines above name.
-BEFORE = {
-    **dict.fromkeys(
-        [name for name, poison in EDITORS.items() if poison.file == MACHINE],
-        f"install -d -o alice {ALICE}/.vscode-server/data/Machine",
-    ),
-    "a debug session with another proxy": f"install -d -o alice {ALICE}/hello/.vscode",
-    "a workspace for a newer Go": f"install -d -o alice {NEWER}",
-    "an own go before the declared one": "install -m 755 -D /dev/stdin /opt/own/bin/go",
-    "a distribution's go before the declared one": "install -m 755 -D /dev/stdin /usr/bin/go",
-    "a go that is none": "install -D /usr/bin/true /opt/none/bin/go",
-    "a variable in a fish": f"install -d -o finn {FINN}/.config/fish",
-    "a variable for fish": f"install -d -o alice {ALICE}/.config/fish",
-    "a copy of a tool that comes first": f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
-}
-# A go that is not the declared one, and works as that does.
-GO = '#!/bin/sh\\nexec /usr/local/go/bin/go "$@"\\n'
 
 POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **FINN_AND_ZOE, **DIRECTORIES, **TOOLS, **RUNNING, **EDITORS}

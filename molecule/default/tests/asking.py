@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks the module of the managed host as Ansible does, in a second where a play takes several."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import pathlib
+import subprocess
+import tarfile
+import typing as t
+
+import ansible
+
+HERE = pathlib.Path(__file__).parent
+COLLECTION = HERE.parents[2]
+# In memory, and in none of the folders that tests watch.
+PLACE = "/run/gopherops-tests"
+
+# Rule, user, context and variable.
+Finding = tuple[str, str, str, str]
+
+
+class Place(t.NamedTuple):
+    """Where a finding says that its cause is: a file and the text of its line, or the file alone.
+
+    What is no file is called by its kind: ``process`` or ``built-in``.
+    """
+
+    file: str
+    line: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """``lines`` holds the text of each line that a finding of the ``report`` names, by file and number."""
+
+    report: dict[str, t.Any]
+    lines: dict[tuple[str, int], str]
+
+    @property
+    def places(self) -> dict[Finding, set[Place | None]]:
+        """Return the places of all findings; there are several where only the workspace tells findings apart."""
+        places: dict[Finding, set[Place | None]] = {}
+        for found in self.report["findings"]:
+            key = (found["rule_id"], found["user"], found["context"], found["variable"])
+            places.setdefault(key, set()).add(self._place(found["source"]))
+        return places
+
+    def _place(self, source: dict[str, t.Any] | None) -> Place | None:
+        if not source:
+            return None
+        line = self.lines[(source["file"], source["line"])] if source["line"] else None
+        return Place(source["file"] or source["kind"], line)
+
+
+class Host:
+    """A managed host that is a container, with what the module needs to run there."""
+
+    def __init__(self, container: str) -> None:
+        execute = ["docker", "exec", "--interactive", container]
+        self._inside = [*execute, "python3", f"{PLACE}/inside.py"]
+        command = [*execute, "sh", "-euc", f"mkdir -p {PLACE}; tar --extract --directory {PLACE}"]
+        subprocess.run(command, input=_module(), check=True)
+
+    def ask(self, arguments: t.Mapping[str, t.Any], *, spoil: str = "", cure: str = "") -> Answer:
+        """Run ``spoil``, then the module with ``arguments``, and ``cure`` whatever happens."""
+        told, lines = self._call({"spoil": spoil, "arguments": arguments, "cure": cure})
+        assert "secret" not in json.dumps(told)
+        return Answer(told["report"], {(file, number): text for file, number, text in lines})
+
+    def run(self, script: str) -> None:
+        """Run a script of sh, which must succeed."""
+        self._call({"spoil": script, "arguments": None, "cure": ""})
+
+    def _call(self, order: dict[str, t.Any]) -> t.Any:
+        done = subprocess.run(self._inside, input=json.dumps(order), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout)
+
+
+def _module() -> bytes:
+    """Return an archive of what a module is made of where it runs, and of what starts it there."""
+    core = pathlib.Path(ansible.__file__).parent
+    plugins = COLLECTION / "plugins"
+    parts = {HERE / "inside.py": "inside.py", core / "module_utils": "ansible/module_utils"}
+    for name in ("modules", "module_utils"):
+        parts[plugins / name] = f"ansible_collections/gopherops/devserver/plugins/{name}"
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for source, name in parts.items():
+            archive.add(source, name, filter=_source)
+        # As Ansible's own archive of a module has it.
+        archive.addfile(tarfile.TarInfo("ansible/__init__.py"))
+    return packed.getvalue()
+
+
+def _source(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name else member

@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs on the managed host: spoils it, asks the module, reads the lines that findings name, and cures it, in one call.
+
+An order comes as JSON on standard input (``spoil`` and ``cure`` are scripts of sh, ``arguments`` those of the module or
+null, where nothing is to be asked). The answer goes out as JSON: what the module returned, and the ``[file, number,
+text]`` of each line that a finding names; null where nothing was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+MODULE = "ansible_collections.gopherops.devserver.plugins.modules.go_env_drift"
+# As Ansible's own wrapper starts a module.
+START = f"""
+import runpy, sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS, basic._ANSIBLE_PROFILE = sys.stdin.buffer.read(), "legacy"
+runpy.run_module("{MODULE}", run_name="__main__", alter_sys=True)
+"""
+
+
+def main():
+    order = json.load(sys.stdin)
+    answer = None
+    try:
+        script(order["spoil"])
+        if order["arguments"] is not None:
+            answer = ask(order["arguments"])
+    finally:
+        script(order["cure"])
+    json.dump(answer, sys.stdout)
+
+
+def script(text):
+    done = subprocess.run(["sh", "-euc", text], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"code {done.returncode} of: {text}\n{done.stderr.decode(errors='replace')}")
+
+
+def ask(arguments):
+    here = os.path.dirname(os.path.abspath(__file__))
+    order = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    environment = {"PATH": os.environ["PATH"], "HOME": "/root", "LC_ALL": "C.UTF-8", "PYTHONPATH": here}
+    done = subprocess.run([sys.executable, "-c", START], input=order, env=environment, capture_output=True, check=False)
+    told = json.loads(done.stdout or "{}")
+    if done.returncode or "report" not in told or done.stderr:
+        raise RuntimeError((done.stdout + done.stderr).decode(errors="replace"))
+    return told, lines(told["report"])
+
+
+def lines(report):
+    sources = [finding["source"] for finding in report["findings"]]
+    places = sorted({(source["file"], source["line"]) for source in sources if source and source["line"]})
+    return [[file, number, line(file, number)] for file, number in places]
+
+
+def line(file, number):
+    """Return the text of a line, whatever its bytes; None where the file has no such line."""
+    found = pathlib.Path(file).read_bytes().split(b"\n")
+    return found[number - 1].decode("utf-8", "replace") if number <= len(found) else None
+
+
+if __name__ == "__main__":
+    main()
