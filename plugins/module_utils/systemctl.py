@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks and tells the system's manager about units."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+# Seconds: a unit that does not end is killed by the manager before that.
+_PATIENCE = 120
+RUNNING = ("active", "activating", "reloading")
+
+
+def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the properties ``names`` of each unit; a unit that is nowhere declared is inactive."""
+    if not units:
+        return {}
+    done = _systemctl("show", f"--property={','.join(names)}", "--", *units)
+    blocks = done.stdout.rstrip("\n").split("\n\n")
+    return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
+
+
+def tell(verb: str, *arguments: str) -> None:
+    """Run ``systemctl`` with ``verb``; raise DevserverError where it refuses."""
+    _systemctl(verb, *arguments)
+
+
+def last_words(invocation: str, lines: int) -> str:
+    """Return the last lines that the processes of one run of a unit have logged; nothing where no journal is kept."""
+    argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}"]
+    return _run([*argv, f"_SYSTEMD_INVOCATION_ID={invocation}"]).stdout.strip() if invocation else ""
+
+
+def _systemctl(*arguments: str) -> Completed:
+    done = _run(["systemctl", "--no-ask-password", *arguments])
+    if not done.ok:
+        raise DevserverError(
+            f"systemctl {' '.join(arguments)} failed: {done.complaint}",
+            remedy="look at `systemctl status` of that unit",
+        )
+    return done
+
+
+def _run(argv: t.Sequence[str]) -> Completed:
+    return run(argv, env={"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}, timeout=_PATIENCE)

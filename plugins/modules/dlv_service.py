@@ -1,0 +1,316 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: dlv_service
+short_description: Runs dlv as services that editors attach to, on the loopback alone
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Makes a unit C(dlv-<name>.service) of the system's manager for each debug service, which runs a headless C(dlv) as
+    its user, with limits of its own, in a sandbox, logging to the journal.
+  - What is debugged is built without optimisation into a folder of its own, C(/var/lib/dlv/<name>), each time that the
+    service starts. A program that is used elsewhere is never overwritten.
+  - A service listens on the loopback or on a unix socket that its user alone can reach. Anything wider is refused, as
+    dlv has no TLS and asks nobody who they are.
+  - One call declares all services of a host. Those of an earlier call that are no longer declared are stopped, and
+    removed with their programs.
+  - All entries are judged before anything is written.
+notes:
+  - A program that does not compile does not end the run. The service is tried again until it does; RV(services) says
+    what is the matter, and so does a warning.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  services:
+    description: The debug services of the host.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Its name, of letters, digits, V(_), V(.) and V(-). Names must differ.
+        type: str
+        required: true
+      user:
+        description: The account that the debugger, and what it starts, run as.
+        type: str
+        required: true
+      mode:
+        description:
+          - V(exec) builds a main package and runs it. It goes on before anybody attaches, and any number of clients may
+            come and go.
+          - V(test) builds the tests of a package and holds them before the first. One client runs them; when it leaves
+            they are built anew for the next.
+          - V(attach) attaches to the main process of a unit that runs already, each time that this unit starts.
+        type: str
+        choices: [exec, attach, test]
+        default: exec
+      listen:
+        description:
+          - Where dlv listens. An address of the loopback and a port, such as V(127.0.0.1:2345) or V([::1]:2345), or a
+            unix socket in C(/run/dlv/<name>/).
+          - V(localhost) stands for V(127.0.0.1). All other names and addresses are refused.
+          - Unix sockets need dlv 1.22.1 or later.
+        type: str
+        required: true
+      workspace:
+        description: Absolute folder that the user works in. Needed but for O(services[].mode=attach).
+        type: str
+      package:
+        description: Folder of the package in the workspace, such as V(./cmd/api).
+        type: str
+        default: .
+      process_unit:
+        description:
+          - The unit whose main process is attached to, with O(services[].mode=attach). It must run as
+            O(services[].user).
+          - The service starts and stops along with it. It is not started for the service's sake.
+        type: str
+      args:
+        description: Arguments of the program; for a test such as V(-test.run=TestOrder).
+        type: list
+        elements: str
+        default: []
+      environment:
+        description:
+          - Variables that the program, and its build, get besides those of its user.
+          - They stand in a file that only root can read. No value is shown.
+        type: dict
+        default: {}
+      build_flags:
+        description:
+          - Flags of C(go build), such as V(-tags=integration).
+          - Not C(-o), C(-C), C(-gcflags) and C(-trimpath), which are set here, nor C(-s) and C(-w) for the linker.
+        type: list
+        elements: str
+        default: []
+      continue:
+        description:
+          - Whether the program runs before anybody attaches. Without it, it waits, so that its start can be debugged.
+          - Means nothing to O(services[].mode=test), which always waits.
+        type: bool
+        default: true
+      log:
+        description: Parts of dlv whose own log goes to the journal.
+        type: list
+        elements: str
+        choices: [debugger, rpc, dap, fncall, minidump, debuglineerr]
+        default: []
+      memory:
+        description: What the service may take at most, such as V(2G), its build included. By default O(memory).
+        type: str
+      tasks:
+        description: How many processes and threads it may have. By default O(tasks).
+        type: int
+      cpu_weight:
+        description: Its share where CPUs are short, from 1 to 10000; others have 100. By default O(cpu_weight).
+        type: int
+      state:
+        description:
+          - V(started) runs now and after each boot. V(stopped) is there to be started by hand. By default O(state).
+        type: str
+        choices: [started, stopped]
+      launch_configuration:
+        description:
+          - Whether C(.vscode/launch.json) of the workspace gets a configuration C(Attach to dlv-<name>). It is made
+            where there is none; the rest of it stays as it is.
+          - Taken out again where it is no longer asked for, or the service is no longer declared.
+        type: bool
+        default: false
+      allow_root:
+        description: Whether O(services[].user) may be root. Who reaches the debugger is root then.
+        type: bool
+        default: false
+      tls:
+        description: Not looked at here. The role P(gopherops.devserver.debugger#role) puts TLS in front by it.
+        type: dict
+  dlv:
+    description: The debugger.
+    type: path
+    default: /usr/local/bin/dlv
+  go:
+    description: The C(go) that builds.
+    type: path
+    default: /usr/local/go/bin/go
+  check_go_version:
+    description: Whether dlv refuses programs of a Go that it was not made for.
+    type: bool
+    default: true
+  memory:
+    description: The memory of services that say nothing else.
+    type: str
+    default: 2G
+  tasks:
+    description: The processes and threads of services that say nothing else.
+    type: int
+    default: 512
+  cpu_weight:
+    description: The share of the CPUs of services that say nothing else.
+    type: int
+    default: 50
+  state:
+    description: The state of services that say nothing else.
+    type: str
+    choices: [started, stopped]
+    default: started
+  wait:
+    description: How many seconds to wait until all listen. A service that still builds then is no error.
+    type: int
+    default: 120
+"""
+
+EXAMPLES = r"""
+- name: Let alice debug her service, its tests and what runs of it
+  gopherops.devserver.dlv_service:
+    services:
+      - name: api
+        user: alice
+        workspace: /home/alice/shop
+        package: ./cmd/api
+        listen: 127.0.0.1:2345
+        args: [--listen, "127.0.0.1:8080"]
+        launch_configuration: true
+      - name: orders-test
+        user: alice
+        mode: test
+        workspace: /home/alice/shop
+        package: ./internal/orders
+        listen: "[::1]:2346"
+      - name: staging
+        user: alice
+        mode: attach
+        process_unit: shop-staging.service
+        listen: /run/dlv/staging/dlv.sock
+  become: true
+"""
+
+RETURN = r"""
+services:
+  description: How each declared service is; in check mode, how it was before.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    unit:
+      description: Its unit.
+      type: str
+    listen:
+      description: Where it listens, as dlv's own option has it.
+      type: str
+    state:
+      description: What systemd says of the unit, such as V(active), V(inactive) or V(activating).
+      type: str
+    listens:
+      description: Whether somebody listens there.
+      type: bool
+    problem:
+      description: What it said last, where it has failed to start; else empty.
+      type: str
+  sample:
+    - {name: api, unit: dlv-api.service, listen: "127.0.0.1:2345", state: active, listens: true, problem: ""}
+ptrace:
+  description:
+    - What came of it when a process of each service's user really traced another one. V(ok), or who refuses that.
+    - The one that it C(launch)es itself, and one that runs already, to C(attach) to.
+  returned: success
+  type: dict
+  sample: {alice: {launch: ok, attach: "refused by Yama, whose ptrace_scope is 1"}}
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import (
+    State,
+    carry_out,
+    plan,
+    wait_for,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.ptrace import Ptrace, try_ptrace
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import (
+    SERVICE_SPEC,
+    STATES,
+    Limits,
+    Service,
+    services_from,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.units import Programs
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},
+    "dlv": {"type": "path", "default": "/usr/local/bin/dlv"},
+    "go": {"type": "path", "default": "/usr/local/go/bin/go"},
+    "check_go_version": {"type": "bool", "default": True},
+    "memory": {"type": "str", "default": "2G"},
+    "tasks": {"type": "int", "default": 512},
+    "cpu_weight": {"type": "int", "default": 50},
+    "state": {"type": "str", "choices": STATES, "default": "started"},
+    "wait": {"type": "int", "default": 120},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.no_log_values.update(credentials(module.params))
+    try:
+        answer(module, **_result(module))
+    except DevserverError as error:
+        module.fail_json(**error.result())
+
+
+def _result(module: AnsibleModule) -> dict[str, t.Any]:
+    params = module.params
+    limits = Limits(params["memory"], params["tasks"], params["cpu_weight"])
+    services = services_from(params["services"], limits=limits, state=params["state"])
+    planned = plan(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
+    changes = planned.changes()
+    if not module.check_mode:
+        carry_out(planned)
+    states = wait_for(services, 0 if module.check_mode else params["wait"])
+    ptrace = {account.name: try_ptrace(account) for account in {one.account for one in services}}
+    for service in services:
+        _warn(module, service, states[service.name], ptrace[service.account.name])
+    return {
+        "services": [_told(service, states[service.name]) for service in services],
+        "ptrace": {name: tried._asdict() for name, tried in sorted(ptrace.items())},
+        **changes.result(),
+    }
+
+
+def _told(service: Service, state: State) -> dict[str, t.Any]:
+    return {
+        "name": service.name,
+        "unit": service.unit,
+        "listen": str(service.listen),
+        "state": state.active,
+        "listens": state.listens,
+        "problem": state.problem,
+    }
+
+
+def _warn(module: AnsibleModule, service: Service, state: State, ptrace: Ptrace) -> None:
+    if state.problem:
+        module.warn(f"debug service {service.name} does not start, and is tried again: {state.problem}")
+    elif state.pending and not module.check_mode:
+        module.warn(f"debug service {service.name} is not ready after {module.params['wait']} s; it goes on by itself")
+    tried = ptrace.attach if service.mode == "attach" else ptrace.launch
+    if tried != "ok":
+        module.warn(f"debug service {service.name}: ptrace by user {service.account.name} is {tried}")
+
+
+if __name__ == "__main__":
+    main()

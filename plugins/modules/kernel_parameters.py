@@ -1,0 +1,83 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: kernel_parameters
+short_description: Sets parameters of the kernel, now and at each boot, and says why
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Writes a file for C(sysctl.d) in which each parameter stands with the reason for it, and sets what differs at once.
+  - A parameter that this kernel does not have, or that must not be set here, as in a container whose C(/proc/sys) is
+    read-only, is told by RV(refused) and a warning. It is no failure.
+notes:
+  - A parameter that is no longer declared goes from the file. What it was before is not known, so that it stays as it
+    is until the next boot.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  parameters:
+    description: Values by name, as C(sysctl) writes them. Without any, the file is removed.
+    type: dict
+    default: {}
+  path:
+    description: The file.
+    type: path
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Let each user debug all own processes
+  gopherops.devserver.kernel_parameters:
+    path: /etc/sysctl.d/60-debugger.conf
+    parameters:
+      kernel.yama.ptrace_scope: 0
+  become: true
+"""
+
+RETURN = r"""
+refused:
+  description: The parameters that were not set at once, though they differ.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The parameter.
+      type: str
+    why:
+      description: What is in the way.
+      type: str
+  sample:
+    - {name: kernel.yama.ptrace_scope, why: this kernel does not have it}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.kernel_parameters import apply, parameters_from
+
+ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        parameters = parameters_from(module.params["parameters"])
+        changes, refused = apply(parameters, module.params["path"], check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    for one in refused:
+        module.warn(f"kernel parameter {one.name} is not set: {one.why}")
+    answer(module, refused=[one._asdict() for one in refused], **changes.result())
+
+
+if __name__ == "__main__":
+    main()
