@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
@@ -56,7 +57,9 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
 
 def _edits(declaration: Declaration, without: t.Container[Account]) -> list[FileEdit]:
     files = (file for context in CONTEXTS for file in context.managed_files(declaration))
-    return edits_of(file for file in files if file.actor not in without)
+    edits = edits_of(file for file in files if file.actor not in without)
+    # What tells a later run what this one took away is written last, so that a kill loses nothing of it.
+    return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
 
 
 def _carry_out(missing: t.Sequence[tuple[Account, str]], edits: t.Sequence[FileEdit]) -> None:

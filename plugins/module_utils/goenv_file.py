@@ -68,6 +68,11 @@ def updated(text: str, values: t.Mapping[str, str]) -> str:
     return "".join(line + "\n" for line in head + lines)
 
 
+def without_managed(text: str | None) -> str | None:
+    """Return ``text`` without the managed names; None, no file, where there was nothing else in it."""
+    return text if text is None or not _managed(text) else updated(text, {}) or None
+
+
 def telemetry_mode(text: str) -> str:
     """Return the mode that Go takes from the text of its telemetry file."""
     return text.strip().partition(" ")[0] or "local"

@@ -13,6 +13,10 @@ OWN = "/opt/code-server/server/bin/remote-cli:"
 DECLARED = ("alice", "zoe", "finn")
 
 
+# Not to Go 1.22: the first is a program.
+UNKNOWN_TO_GO = ("go", "GOAUTH", "GODEBUG", "GOTELEMETRY")
+
+
 def variables(user: str) -> dict[str, str]:
     gopath = f"/home/{user}/go"
     return {
@@ -60,7 +64,8 @@ def test_the_drift_report_says_what_it_really_gets(play, seen):
     """Each value that the report has for this context, against the one that the extension host has."""
     cells = [cell for cell in play("drift").report["cells"] if cell["context"] == "vscode_server"]
     for user, real in seen.items():
-        told = {cell["variable"]: cell["actual"] for cell in cells if cell["user"] == user and cell["variable"] != "go"}
+        told = {cell["variable"]: cell["actual"] for cell in cells if cell["user"] == user}
+        told = {name: value for name, value in told.items() if name not in UNKNOWN_TO_GO}
         assert {"PATH", "GOSUMDB", *variables(user)} <= told.keys()
         given = {**real.environment, **real.settings, **real.go}
         assert dict(told, PATH=OWN + told["PATH"]) == {name: given.get(name) for name in told}

@@ -23,7 +23,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
     places_of,
     portable,
     read_editor_file,
+    removals,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import dropped
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, edited
@@ -60,11 +62,12 @@ class DevcontainerContext(Context):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
         for user in declaration.users:
+            before = portable(dropped(user))
             for folder in user.workspaces:
                 for number, name in enumerate(_NAMES):
                     stronger = [os.path.join(folder, other) for other in _NAMES[:number]]
                     path = os.path.join(folder, name)
-                    content = functools.partial(_updated, portable(user.variables), path, stronger)
+                    content = functools.partial(_updated, portable(user.variables), before, path, stronger)
                     files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
         return files
 
@@ -81,9 +84,15 @@ class DevcontainerContext(Context):
         return [item._replace(value=filled(item.value, environment, places)) for item in given]
 
 
-def _updated(values: t.Mapping[str, str], path: str, stronger: t.Sequence[str], now: str | None) -> str | None:
+def _updated(
+    values: t.Mapping[str, str],
+    before: t.Mapping[str, str],
+    path: str,
+    stronger: t.Sequence[str],
+    now: str | None,
+) -> str | None:
     if now is None or any(map(os.path.exists, stronger)):
         return now
     file = EditorFile(path, parse(now, path=path))
-    edits: list[Edit] = [*corrections(file, ["remoteEnv"], values)]
+    edits: list[Edit] = [*corrections(file, ["remoteEnv"], values), *removals(file, ["containerEnv"], before)]
     return edited(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Document, Node, Path, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Put
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Put, Remove
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
@@ -120,6 +120,11 @@ def corrections(file: EditorFile, path: Path, declared: t.Mapping[str, str]) -> 
     # A reference is left to whoever wrote it: what it comes to is told by the drift report.
     given = [item.name for item in file.variables(path) if item.name in declared and _BEGINNING not in item.value]
     return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
+
+
+def removals(file: EditorFile, path: Path, dropped: t.Mapping[str, str]) -> list[Remove]:
+    """Return the edits that take ``dropped`` variables out of the object at ``path``, where nobody has changed them."""
+    return [Remove([*path, name]) for name, value in dropped.items() if file.value(*path, name) == value]
 
 
 def declared_values(user: UserEnvironment, declaration: Declaration) -> dict[str, str]:

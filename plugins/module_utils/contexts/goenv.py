@@ -13,6 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import goenv_f
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import departed
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
@@ -28,11 +29,12 @@ class GoEnvContext(Context):
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = [_mode_file(user) for user in declaration.users if user.telemetry]
-        return [*(self._file(user) for user in declaration.users), *files]
+        left = [_left(account) for account in departed(declaration)]
+        return [*(self._file(user) for user in declaration.users), *files, *left]
 
     def _file(self, user: UserEnvironment) -> ManagedFile:
         values = {k: v for k, v in user.variables.items() if k in goenv_file.PERSISTENT_VARIABLES}
-        path = os.path.join(user.account.home, ".config/go/env")
+        path = _path(user.account)
         update = functools.partial(_updated, values)
         # It may hold a proxy's password, so a new one is the user's alone.
         return ManagedFile(path, update, whole=False, mode=0o600, owner=user.account, as_owner=True)
@@ -44,6 +46,15 @@ class GoEnvContext(Context):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # Nothing but go reads this file: its lines are found where go's answer is explained.
         return []
+
+
+def _path(account: Account) -> str:
+    return os.path.join(account.home, ".config/go/env")
+
+
+def _left(account: Account) -> ManagedFile:
+    """Return the file of a user who is no longer listed, without what is managed in it."""
+    return ManagedFile(_path(account), goenv_file.without_managed, whole=False, owner=account, as_owner=True)
 
 
 def _mode_file(user: UserEnvironment) -> ManagedFile:

@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     Probe,
     whole_file,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import departed
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
@@ -47,6 +48,10 @@ class SystemdUserContext(Context):
         return [
             whole_file(_EVERYONE, _path(declaration.path) if declaration.path else None),
             *(_file(user) for user in declaration.users),
+            *(
+                whole_file(_path_of(account), None, owner=account)._replace(as_owner=True)
+                for account in departed(declaration)
+            ),
         ]
 
     def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
@@ -85,9 +90,13 @@ class SystemdUserContext(Context):
 
 def _file(user: UserEnvironment) -> ManagedFile:
     # It may hold a proxy's password; and what lies in a home is reached with that user's rights.
-    path = os.path.join(user.account.home, ".config", _NAME)
+    path = _path_of(user.account)
     text = systemd.render(user, _path(user.path), dollar="$$")
     return whole_file(path, text, mode=0o600, owner=user.account)._replace(as_owner=True)
+
+
+def _path_of(account: Account) -> str:
+    return os.path.join(account.home, ".config", _NAME)
 
 
 def _path(directories: t.Sequence[str]) -> str:

@@ -32,8 +32,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
     filled,
     places_of,
     read_editor_file,
+    removals,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import dropped
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import own_trace, uncovered
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import (
     SshContext,
@@ -196,12 +198,19 @@ def _traced(account: Account, timeout: float) -> list[Assignment]:
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:
-    content = functools.partial(_updated, user, declaration, path, create)
+    content = functools.partial(_updated, user, declaration, path, create, dropped(user))
     # Variables may hold a proxy's password, so new settings are the user's alone.
     return ManagedFile(path, content, whole=False, mode=0o600, owner=user.account, as_owner=True)
 
 
-def _updated(user: UserEnvironment, declaration: Declaration, path: str, create: bool, now: str | None) -> str | None:
+def _updated(
+    user: UserEnvironment,
+    declaration: Declaration,
+    path: str,
+    create: bool,
+    before: t.Mapping[str, str],
+    now: str | None,
+) -> str | None:
     if now is None and not create:
         return None
     file = EditorFile(path, parse(now or "", path=path))
@@ -212,6 +221,7 @@ def _updated(user: UserEnvironment, declaration: Declaration, path: str, create:
     ]
     for name in ("go.toolsEnvVars", _TERMINALS):
         wrong += corrections(file, [name], declared)
+    wrong += removals(file, ["go.toolsEnvVars"], before)
     return edited(now or "", [*wrong, Merge(_wanted(user, declaration))], path=path)
 
 

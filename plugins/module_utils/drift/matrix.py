@@ -90,8 +90,9 @@ class _Row:
     def _expected(self) -> dict[str, str | None]:
         declared = self._seen.context.expected(self._seen.user)
         if not self._seen.context.asks_go:
-            # What is neither declared nor given there is nobody's business here: the other end has its own.
-            return {**dict.fromkeys(name for name in WATCHED if name in self._environment), **declared}
+            # What is neither declared nor given there is nobody's business: the other end has its own, and folders.
+            given = [name for name in WATCHED if name in self._environment and name not in _DIRECTORIES]
+            return {**dict.fromkeys(given), **declared}
         version = f"go{self._go_version}" if self._go_version else None
         known = {"GOROOT": self._declaration.goroot, "GOVERSION": version, TELEMETRY: self._seen.user.telemetry or None}
         return {**dict.fromkeys(WATCHED), **declared, **known}
@@ -157,7 +158,8 @@ class _Row:
         if not self._seen.go.values and variable not in NEEDS_C_COMPILER:
             return None
         # What go is not asked for, or is too old to know, it says nothing of: the process's other programs do know it.
-        return self._seen.go.values.get(variable) or value or self._persisted(variable)
+        answer = self._seen.go.values.get(variable)
+        return answer or value or self._persisted(variable) or answer
 
     def _persisted(self, variable: str) -> str | None:
         # As in _sources: of the files the stronger one, and of its lines the last one.

@@ -12,6 +12,7 @@ import os
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
@@ -142,3 +143,18 @@ def test_another_users_rights_count_and_not_roots(declare, tmp_path):
     os.chown(declare.home, nobody.uid, nobody.gid)
     environment.apply(declare(account=nobody), check=False)
     assert {path.stat().st_uid for path in declare.home.rglob("*")} == {nobody.uid}
+
+
+def test_what_says_what_was_given_is_written_last(declare, monkeypatch, tmp_path):
+    """A run that is killed before must find it the next time."""
+    written = []
+    monkeypatch.setattr(environment, "USERS", f"{tmp_path}/users")
+    monkeypatch.setattr(environment, "write_all", lambda edits: written.extend(edit.file.path for edit in edits))
+
+    class Early(GoEnvContext):
+        def managed_files(self, _declaration):
+            return [whole_file(f"{tmp_path}/{name}", "x") for name in ("users/a.sh", "other", "users/b.sh", "more")]
+
+    monkeypatch.setattr(environment, "CONTEXTS", [Early()])
+    environment.apply(declare(), check=False)
+    assert [path[len(str(tmp_path)) + 1 :] for path in written] == ["other", "more", "users/a.sh", "users/b.sh"]

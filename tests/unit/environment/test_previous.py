@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an earlier run gave goes again: of users who are no longer listed, and of variables no longer declared."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import json
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import (
+    devcontainer,
+    goenv,
+    previous,
+    systemd_user,
+    vscode_server,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import _render
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+
+ACCOUNT = find_account(getpass.getuser())
+GIVEN = {"GOPATH": "/srv/it's mine/go", "GOFLAGS": "-mod=mod -x", "GOVCS": "", "GOSUMDB": "off"}
+
+
+@pytest.fixture
+def scripts(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
+    """The folder of the rendered scripts, in which an earlier run left that of the present user."""
+    monkeypatch.setattr(previous.departed, "__defaults__", (str(tmp_path),))
+    monkeypatch.setattr(previous.dropped, "__defaults__", (str(tmp_path),))
+    (tmp_path / f"{ACCOUNT.name}.sh").write_text("# head\n" + _render(UserEnvironment(ACCOUNT, GIVEN, ["/a b", "/c"])))
+    return tmp_path
+
+
+def now(**variables: str) -> Declaration:
+    return Declaration([UserEnvironment(ACCOUNT, variables, [], ["/w"], ["/s.json"])], "/g", [])
+
+
+def file_in(files: list[ManagedFile], path: str) -> t.Callable[[str | None], str | None]:
+    (found,) = [file.content for file in files if file.path == path]
+    return found
+
+
+def test_what_was_given_is_read_as_it_was_written(scripts: t.Any) -> None:
+    (user,) = now(GOFLAGS="-v").users
+    assert previous.dropped(user) == {name: value for name, value in GIVEN.items() if name != "GOFLAGS"}
+    (scripts / f"{ACCOUNT.name}.sh").write_text("export GOPATH='/x\nexport A=1 2\n")
+    assert previous.dropped(user) == {"GOPATH": "", "A": ""}
+    (scripts / f"{ACCOUNT.name}.sh").unlink()
+    assert previous.dropped(user) == {}
+
+
+def test_only_accounts_with_a_home_have_left(scripts: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    (scripts / "no-such-user.sh").write_text("")
+    assert previous.departed(now()) == []
+    nobody = dataclasses.replace(now(), users=[])
+    assert previous.departed(nobody) == [ACCOUNT]
+    monkeypatch.setattr(previous, "has_home", lambda _account: False)
+    assert previous.departed(nobody) == []
+
+
+def test_of_a_user_who_has_left_what_was_rendered_goes(scripts: t.Any) -> None:
+    nobody = dataclasses.replace(now(), users=[])
+    path = f"{ACCOUNT.home}/.config/go/env"
+    content = file_in(goenv.GoEnvContext().managed_files(nobody), path)
+    managed = "# Managed by gopherops.devserver: GOFLAGS GOPATH\n"
+    assert content(f"{managed}GOPATH=/x\nGOFLAGS=-x\n") is None
+    assert content(f"{managed}GOPATH=/x\n# mine\nGOPRIVATE=mine\nGOFLAGS=-x\n") == "# mine\nGOPRIVATE=mine\n"
+    assert content("GOPATH=/mine\n\n\n") == "GOPATH=/mine\n\n\n"
+    assert content(None) is None
+
+
+@pytest.mark.skipif(not systemd_user._generator(), reason="this machine has no systemd")
+def test_of_a_user_who_has_left_the_file_of_user_services_goes(scripts: t.Any) -> None:
+    files = systemd_user.SystemdUserContext().managed_files(dataclasses.replace(now(), users=[]))
+    path = f"{ACCOUNT.home}/.config/environment.d/zz-gopherops-go.conf"
+    assert file_in(files, path)("GOPATH=/x\n") is None
+    assert [file.actor for file in files if file.path == path] == [ACCOUNT]
+
+
+def test_a_variable_that_is_no_longer_declared_leaves_the_settings_where_nobody_has_changed_it(scripts: t.Any) -> None:
+    content = file_in(vscode_server.VscodeServerContext().managed_files(now(GOFLAGS="-v")), "/s.json")
+    before = '{\n    // mine\n    "GOSUMDB": "off",\n    "GOPATH": "/own",\n    "CC": "gcc"\n  }'
+    after = content(f'{{\n  "go.toolsEnvVars": {before}\n}}\n') or ""
+    assert '{\n    // mine\n    "GOPATH": "/own",\n    "CC": "gcc",\n    "GOFLAGS": "-v"\n  }' in after
+    assert content(after) == after
+
+
+def test_a_variable_that_is_no_longer_declared_leaves_the_dev_container(scripts: t.Any) -> None:
+    files = devcontainer.DevcontainerContext().managed_files(now())
+    content = file_in(files, "/w/.devcontainer.json")
+    given = {
+        "containerEnv": {"GOSUMDB": "off", "GOFLAGS": "-own", "GOPATH": GIVEN["GOPATH"]},
+        "remoteEnv": {"GOSUMDB": "off"},
+    }
+    kept = {"GOFLAGS": "-own", "GOPATH": GIVEN["GOPATH"]}
+    assert json.loads(content(json.dumps(given)) or "") == dict(given, containerEnv=kept)
