@@ -226,6 +226,7 @@ users:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.examine import STEPS
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.limits import Limits, exceeded
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.probe import Wanted, Way, probe
@@ -259,7 +260,10 @@ def main() -> None:
     module.no_log_values.update(credentials(params))
     wanted = [Wanted(**{**user, "files": tuple(user["files"])}) for user in params["users"]]
     way = Way(params["socket"], params["unit"], params["gopls"], params["settings"], params["timeout"])
-    results = probe(wanted, way)
+    try:
+        results = probe(wanted, way)
+    except DevserverError as error:
+        module.fail_json(**error.result())
     limits = _limits(params)
     for result in results:
         result["exceeded"] = [] if result["problem"] else exceeded(result, limits)

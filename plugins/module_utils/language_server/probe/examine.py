@@ -50,21 +50,40 @@ class Answers:
 
 def examine(client: Client, task: Task, answers: Answers) -> None:
     """Go through all steps and fill ``answers``; raises DevserverError where the server fails at one, or errs."""
-    place = task.use.place
     with answers.timed("initialize"):
         answers.server = client.initialize(task.workspace)
     with answers.timed("diagnostics"):
         for file, text in task.texts.items():
             client.open(file, text)
         answers.diagnostics = [found for file in task.texts for found in client.diagnostics(file)]
-    with answers.timed("hover"):
-        answers.hover = client.hover(place)
-    with answers.timed("definition"):
-        answers.definition = next(iter(client.definition(place)), None)
-    with answers.timed("references"):
-        answers.references = client.references(place)
-    _judge(task.use, answers)
+    _ask(client, task.use, answers)
     _edit(client, task, answers)
+
+
+def _ask(client: Client, use: Use, answers: Answers) -> None:
+    """Ask about the use, and judge each answer."""
+    with answers.timed("hover"):
+        answers.hover = client.hover(use.place)
+    name = use.symbol.rpartition(".")[2]
+    if name not in answers.hover:
+        raise _wrong(use, "hover", f"says {answers.hover[:80]!r}", f"words about {name}")
+    with answers.timed("definition"):
+        answers.definition = next(iter(client.definition(use.place)), None)
+    if answers.definition is None:
+        raise _wrong(use, "definition", "leads nowhere", f"the place where {name} is declared")
+    folder = os.path.dirname(answers.definition.file)
+    if use.folder and not _same(folder, use.folder):
+        raise _wrong(use, "definition", f"leads to {answers.definition.file}", f"a file in {use.folder}")
+    with answers.timed("references"):
+        answers.references = client.references(use.place)
+    for file in (use.place.file, answers.definition.file):
+        if not any(_same(place.file, file) for place in answers.references):
+            raise _wrong(use, "references", f"leaves out {file}", "the declaration, and the place that was asked about")
+
+
+def _same(path: str, other: str) -> bool:
+    """Return whether two paths lead to one place; the server may spell it without the links of the workspace."""
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def _edit(client: Client, task: Task, answers: Answers) -> None:
@@ -83,24 +102,9 @@ def _edit(client: Client, task: Task, answers: Answers) -> None:
     answers.diagnostics += [one for one in wrong if one not in answers.diagnostics]
 
 
-def _judge(use: Use, answers: Answers) -> None:
-    name = use.symbol.rpartition(".")[2]
-    if name not in answers.hover:
-        raise _wrong(use, "hover", f"says {answers.hover[:80]!r}", f"words about {name}")
-    if answers.definition is None:
-        raise _wrong(use, "definition", "leads nowhere", f"the place where {name} is declared")
-    folder = os.path.dirname(answers.definition.file)
-    if use.folder and os.path.realpath(folder) != os.path.realpath(use.folder):
-        raise _wrong(use, "definition", f"leads to {answers.definition.file}", f"a file in {use.folder}")
-    files = {os.path.realpath(place.file) for place in answers.references}
-    if not {os.path.realpath(use.place.file), os.path.realpath(answers.definition.file)} <= files:
-        listed = ", ".join(sorted(files)) or "no file"
-        raise _wrong(use, "references", f"names {listed}", "the declaration, and the place that was asked about")
-
-
 def _wrong(use: Use, step: str, what: str, expected: str) -> DevserverError:
     return DevserverError(
-        f"{step} of {use.symbol} in line {use.place.line} of {use.place.file} {what}",
+        f"{step} of {use.symbol} in line {use.place.line} of {use.place.file}: it {what}",
         expected=expected,
         remedy="look at the diagnostics and popups: the workspace may not load; see that 'go build ./...' works there",
     )

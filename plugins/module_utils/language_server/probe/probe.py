@@ -43,6 +43,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 _SECTION = "gopls"
 # A workspace that does not build has one for every other line.
 _MOST_DIAGNOSTICS = 20
+# Seconds; a day.
+_LONGEST = 86400
 _LARGEST_FILE = 4 * 1024 * 1024
 
 
@@ -78,7 +80,12 @@ class _Prepared(t.NamedTuple):
 
 
 def probe(wanted: t.Sequence[Wanted], way: Way) -> list[dict[str, t.Any]]:
-    """Return one result for each of ``wanted``; what went wrong with one is its ``problem``."""
+    """Return one result for each of ``wanted``; what went wrong with one is its ``problem``.
+
+    Raises DevserverError for a time limit that is none.
+    """
+    if not 0 < way.timeout <= _LONGEST:
+        raise DevserverError(f"timeout is {way.timeout:g}", expected=f"seconds, more than 0 and at most {_LONGEST}")
     sessions = [_Session(one, way) for one in wanted]
     # With the users' rights, which a thread cannot take on: all files are read, then all sockets connected.
     for session in sessions:
