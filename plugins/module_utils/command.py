@@ -15,18 +15,16 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, groups_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream, listen, read_rest
-from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session
+from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
 from ansible_collections.gopherops.devserver.plugins.module_utils.terminal import IN_SESSION, TYPE, Terminal
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a start-up file that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 16 * 1024 * 1024
 
-_END = """
-while found=$(grep -lszxF -e "$1" /proc/[0-9]*/environ); [ -n "$found" ]; do
-  for found in $found; do found=${found#/proc/}; kill -9 "${found%/environ}"; done
-done
-"""
+# With the user's rights: root may be kept out of a home that lies on another host. Where the user is kept out as well,
+# or there is none, a real login goes on in /.
+_AT_HOME = ("/bin/sh", "-c", 'cd -- "$HOME" 2>/dev/null || cd /; unset PWD OLDPWD; exec "$@"', "sh")
 
 
 class Completed(t.NamedTuple):
@@ -72,35 +70,35 @@ def run(
     timeout: float = 60,
     pass_fds: t.Sequence[int] = (),
 ) -> Completed:
-    """Run ``argv`` to its end and return what it did; its whole session ends then, or at ``timeout`` seconds.
+    """Run ``argv`` to its end and return what it did; all that it started ends then, or at ``timeout`` seconds.
 
     ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
     """
-    start = time.monotonic()
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    process = begin(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
-    with t.cast("t.IO[bytes]", process.stdout) as out:
-        return _followed(process, out.fileno(), start, timeout)
+    with nothing_left():
+        start = time.monotonic()
+        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        process = begin(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
+        with t.cast("t.IO[bytes]", process.stdout) as out:
+            return _followed(process, out.fileno(), start, timeout)
+
+
+def run_at_home(
+    argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
+) -> Completed:
+    """Do what ``run`` does, in the folder HOME of ``env`` as after a login."""
+    return run([*_AT_HOME, *argv], env=env, account=account, timeout=timeout)._replace(argv=argv)
 
 
 def run_in_terminal(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
-    """Do what ``run`` does, with a terminal for standard input and output."""
-    with contextlib.closing(Terminal()) as terminal:
+    """Do what ``run_at_home`` does, with a terminal for standard input and output."""
+    with nothing_left(), contextlib.closing(Terminal()) as terminal:
         start = time.monotonic()
         streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
-        process = begin([*IN_SESSION, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
+        process = begin([*IN_SESSION, *_AT_HOME, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
         return _followed(process, terminal.own, start, timeout)._replace(argv=argv)
-
-
-def end_marked(mark: str, account: Account | None = None) -> None:
-    """End all processes of ``account`` in whose environment the entry ``mark``, ``NAME=value``, stands.
-
-    The user's rights are enough for that, and root's are not everywhere: a container may keep root from looking.
-    """
-    run(["/bin/sh", "-c", _END, "sh", mark], env={"PATH": SYSTEM_PATH}, account=account, timeout=10)
 
 
 def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeout: float) -> Completed:

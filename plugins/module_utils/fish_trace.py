@@ -11,13 +11,17 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
+
+# What fish tells its functions before it prompts. What is printed is for people to read.
+FISH_PROMPT = "begin; emit fish_prompt; end 2>&1"
 
 # In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
 # followed, and those that go knows wherever they are set.
@@ -33,13 +37,15 @@ end
 for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
     test -r $__file; and source $__file
 end
+THEN
 functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
 printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[= ]' $__files 2>/dev/null)[-1] >&2
 """
 # What fish makes where it is missing, by the variable that says where its parent is.
 _OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
-_CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file (\S.*?)$", re.DOTALL | re.MULTILINE)
+# The innermost file: what "source" reads from a pipe has none.
+_CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file ([~/].*?)$", re.DOTALL | re.MULTILINE)
 # The file, "not-autoloaded" and the like, the line.
 _DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
 # What grep finds: of a function that "alias" makes fish keeps no place.
@@ -47,12 +53,17 @@ _FOUND = re.compile(r"(/.*?):(\d+):")
 
 
 def trace_fish(
-    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float
+    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float, prompt: bool = False
 ) -> list[Assignment]:
-    """Read the start-up files of a fish with ``options`` and return every assignment in them, in order."""
-    argv = ["fish", *options, "--no-config", "-c", f"set __names {_NAMES}\n{_SCRIPT}"]
-    with elsewhere(account) as folders:
-        done = run(argv, env=dict(env, **folders), account=account, timeout=timeout)
+    """Read the start-up files of a fish with ``options`` and return who set what, in order.
+
+    With ``prompt`` it is one in a terminal that gets as far as its first prompt.
+    """
+    script = _SCRIPT.replace("THEN", FISH_PROMPT if prompt else "")
+    argv = ["fish", *options, "--no-config", "-c", f"set __names {_NAMES}\n{script}"]
+    start = run_in_terminal if prompt else run_at_home
+    with spare_folders(account) as folders:
+        done = start(argv, env=dict(env, **folders), account=account, timeout=timeout)
     return fish_assignments(done.stderr, account.home)
 
 
@@ -70,7 +81,7 @@ def fish_assignments(noted: str, home: str) -> list[Assignment]:
 
 
 @contextlib.contextmanager
-def elsewhere(account: Account) -> t.Iterator[dict[str, str]]:
+def spare_folders(account: Account) -> t.Iterator[dict[str, str]]:
     """Yield the variables that keep a fish of ``account`` from making folders in its home; none for other shells.
 
     They name a temporary folder, and only instead of one that is missing: there is nothing in it to be read.
@@ -79,12 +90,9 @@ def elsewhere(account: Account) -> t.Iterator[dict[str, str]]:
     if not missing or os.path.basename(account.shell) != "fish":
         yield {}
         return
-    # Made and removed by the user: a link that is put in it meanwhile must not lead root astray.
-    made = run(["mktemp", "-d", "-t", "gopherops-fish-XXXXXX"], env={"PATH": SYSTEM_PATH}, account=account)
-    folder = made.stdout.rstrip("\n")
-    if not made.ok:
-        raise DevserverError(f"{account.name} can make no temporary folder: {made.complaint}", remedy="mend /tmp")
-    try:
+    with scratch_folder(tempfile.gettempdir(), "gopherops-fish-") as scratch:
+        os.chmod(scratch.path, 0o711)
+        folder = os.path.join(scratch.path, account.name)
+        os.mkdir(folder, 0o700)
+        os.chown(folder, account.uid, account.gid)
         yield dict.fromkeys(missing, folder)
-    finally:
-        run(["rm", "-rf", "--", folder], env={"PATH": SYSTEM_PATH}, account=account)

@@ -1,27 +1,85 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends the processes of a session."""
+"""Ends what a program has started: its session, what that has started, and daemons that have left both."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import signal
+import threading
+import time
 import typing as t
 
+_PR_SET_CHILD_SUBREAPER = 36
 # Who starts new processes faster than all are looked through would keep this going for ever.
 _SWEEPS = 20
+# Seconds that one takes to end.
+_PAUSE = 0.005
 
 
 def end_session(leader: int) -> None:
     """End a session, and those that live processes of it have started: a hung start-up may wait for one in its own.
 
-    A process group is less: an interactive shell gives each job one. A daemon that has left its parent stays.
+    A process group is less: an interactive shell gives each job one.
     """
     for _sweep in range(_SWEEPS):
         if not _end(_of_session(leader)):
             return
+
+
+@contextlib.contextmanager
+def nothing_left() -> t.Iterator[None]:
+    """End the daemons that programs which are started within have left, once the last of several such blocks ends.
+
+    The kernel gives them to this process when their parent ends, whatever session and environment they have made for
+    themselves; of which program they were is not known then.
+    """
+    _ORPHANS.begin()
+    try:
+        yield
+    finally:
+        _ORPHANS.end()
+
+
+class _Orphans:
+    """The children that this process has not started itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._blocks = 0
+        self._others: set[int] = set()
+
+    def begin(self) -> None:
+        with self._lock:
+            if self._blocks == 0:
+                ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+                self._others = {process.pid for process in self._children()}
+            self._blocks += 1
+
+    def end(self) -> None:
+        with self._lock:
+            self._blocks -= 1
+            for _sweep in range(_SWEEPS if self._blocks == 0 else 0):
+                left = {process.pid for process in self._children()} - self._others
+                if not left:
+                    return
+                _end(left)
+                time.sleep(_PAUSE)
+                for pid in left:
+                    with contextlib.suppress(OSError):
+                        os.waitpid(pid, os.WNOHANG)
+
+    def _children(self) -> list[_Process]:
+        """Return the children in other sessions than this one, which all that is started within has left."""
+        own, session = os.getpid(), os.getsid(0)
+        found = (_process(pid, ended=True) for pid in _processes())
+        return [process for process in found if process and process.parent == own and process.session != session]
+
+
+_ORPHANS = _Orphans()
 
 
 class _Process(t.NamedTuple):
@@ -51,14 +109,14 @@ def _processes() -> t.Iterator[int]:
     return map(int, filter(str.isdigit, os.listdir("/proc")))
 
 
-def _process(pid: int) -> _Process | None:
-    """Return what still runs under that number; what has ended and waits for its parent does not."""
+def _process(pid: int, *, ended: bool = False) -> _Process | None:
+    """Return what runs under that number, and where ``ended`` what waits for its parent to take note of its end."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
             state, parent, _group, session = file.read().rpartition(")")[2].split()[:4]
     except (OSError, ValueError):
         return None
-    return None if state in "ZX" else _Process(pid, int(parent), int(session))
+    return None if state in "ZX" and not ended else _Process(pid, int(parent), int(session))
 
 
 def _end(pids: t.Iterable[int]) -> bool:

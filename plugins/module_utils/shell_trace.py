@@ -1,41 +1,123 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows the start-up files of bash and its like and notes which file and line assigned which variable."""
+"""Follows the start-up files of bash and its like and notes which file and line set which variable.
+
+Values are watched, not lines read: before each command the shell compares the variables with what they were before the
+last one. So it does not matter how a command sets one, nor what a file does to the shell's own trace.
+"""
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
 import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
-# A control character cannot stand at the start of a line that a start-up file prints by accident.
-_MARK = "\x01"
-_PS4 = _MARK + "${BASH_SUBSHELL}" + _MARK + "${BASH_SOURCE}" + _MARK + "${LINENO}" + _MARK + "${FUNCNAME[@]}" + _MARK
-_TRACED = re.compile("^%s+(\\d+)%s([^%s]*)%s(\\d+)%s([^%s]*)%s(.*)$" % ((_MARK,) * 7))
-_SCRIPT = """\
-PS4={ps4}
-set -x
-for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
-for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
-{{ set +x; }} 2>/dev/null
+USERS = "/etc/gopherops/users"
+# What is declared for the user is watched too; a further one that begins with GO is seen when an assignment is.
+_WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
+_WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
+
+# What an interactive bash runs before it prompts; one before 5.1 takes an array's first entry alone. What is printed
+# is for people to read.
+BASH_PROMPT = """\
+[ -z "${PROMPT_COMMAND+x}" ] || \
+for __go_hook in "${PROMPT_COMMAND[@]:0:BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 ? 1 : 99}"; do \
+eval "$__go_hook" 2>&1; \
+done; unset __go_hook"""
+
+# What is noted goes to a descriptor of its own: a start-up may send its complaints elsewhere. A file is named by the
+# folder that was the present one when it was first seen; what is read from a pipe by where that is read. Lines of what
+# eval runs are counted on from its own: where the command does not stand in that line, it is eval's.
+_SCRIPT = r"""
+set -T
+exec {__go_out}>&2
+declare -A __go_old __go_whole
+__go_names=(NAMES)
+__go_file= __go_line=0 __go_depth=0 __go_eval_line=0 __go_eval= __go_values=
+__go_note() { printf '\1%s\0%s\0%s\0%s\0%s\0%s\0' "$@" >&$__go_out; }
+__go_value() {
+  case $1 in
+    PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
+    'alias go') __go_now=${BASH_ALIASES[go]-} ;;
+    *) __go_now=${!1-} ;;
+  esac
+}
+__go_settle() {
+  local -a __go_text
+  local __go_ends=${__go_command//[!$'\n']/} __go_else=$__go_line __go_behind=$((__go_line - __go_eval_line))
+  if [[ $__go_eval == "$__go_depth:$__go_file" ]] && ((0 < __go_behind && __go_behind < 99)); then
+    __go_else=$__go_eval_line
+  elif [[ -z $__go_ends ]]; then
+    return 0
+  fi
+  ((__go_line -= ${#__go_ends})) || :
+  mapfile -t -s $((__go_line - 1)) -n 1 __go_text <"$__go_file" || :
+  [[ ${__go_text[0]-} == *"${__go_command%%$'\n'*}"* ]] || __go_line=$__go_else
+} 2>/dev/null
+__go_changed() {
+  local __go_name __go_now
+  __go_settle
+  for __go_name in "${__go_names[@]}" "${!GO@}"; do
+    __go_value "$__go_name"
+    [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
+    __go_old[$__go_name]=$__go_now
+    __go_note "$__go_name" "$__go_now" "$__go_file" "$__go_line" "$__go_depth" "$1"
+  done
+  __go_values="VALUES"
+} 2>/dev/null
+__go_place() {
+  local -i __go_frame=2
+  while [[ ${BASH_SOURCE[__go_frame]-} == @(/dev/fd/*|/proc/*|environment|main) ]]; do __go_frame+=1; done
+  __go_file=${BASH_SOURCE[__go_frame]-} __go_line=${BASH_LINENO[__go_frame - 1]-0}
+  [[ $__go_file == /* || -z $__go_file ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+}
+__go_look() {
+  [[ $BASH_SUBSHELL == 0 ]] || return 0
+  [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
+  __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1))
+  __go_command=$BASH_COMMAND
+  [[ $__go_file == /* && $__go_file != /dev/* && $__go_file != /proc/* ]] || __go_place
+  case $BASH_COMMAND in
+    [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
+      __go_values=
+      __go_settle
+      __go_note '' "$BASH_COMMAND" "$__go_file" "$__go_line" "$__go_depth" "$__go_depth" ;;
+    eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
+  esac
+}
+for __go_name in "${__go_names[@]}" "${!GO@}"; do __go_value "$__go_name"; __go_old[$__go_name]=$__go_now; done
+__go_values="VALUES"
+unset __go_name __go_now
+builtin trap '__go_last=$_; __go_look; : "$__go_last"' DEBUG
+trap() { [[ ${*: -1} == DEBUG ]] || builtin trap "$@"; }
+START_UP
+__go_values=
+builtin trap - DEBUG
 shopt -s extdebug
 declare -F go
 """
-_DECLARING = ("export", "declare", "typeset", "readonly")
-# Within a function these declare what is the function's own.
-_LOCAL = ("local", "declare", "typeset")
-_ASSIGNED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(\+?)=(.*)\Z", re.DOTALL)
-# The pieces of a word in a trace: what is escaped, quoted, or quoted with escapes inside, which is the group.
-_QUOTED = re.compile(r"\\.|'[^']*'|\$'((?:[^'\\]|\\.)*)'", re.DOTALL)
-_ESCAPE = re.compile(rb"\\([0-7]{1,3}|[abeEfnrtv\\'\"?])")
-_ESCAPED = dict(zip("abeEfnrtv\\'\"?", "\a\b\x1b\x1b\f\n\r\t\v\\'\"?"))
+# Outside of all files an interactive bash counts a function's lines from its own first.
+_START_UP = """\
+for __startup in FILES; do [ ! -r "$__startup" ] || . "$__startup"; done
+for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+. /dev/fd/9 9<<'END'
+THEN
+END
+"""
+_NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d+)\0(\\d+)\0(\\d+)\0")
+_COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
 # What "declare -F" prints in debugging mode.
 _FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
+_EXPORTED = re.compile(r"^export (\w+)=", re.MULTILINE)
 
 
 def trace(
@@ -46,102 +128,102 @@ def trace(
     env: t.Mapping[str, str],
     account: Account,
     timeout: float,
+    then: str = "",
+    prompt: bool = False,
 ) -> list[Assignment]:
-    """Source ``files``, and of ``first_of`` the first that is there, and return every assignment, in order.
+    """Source ``files``, of ``first_of`` the first that is there, run ``then``, and return who set what, in order.
 
-    An alias and a function that stand for go are called ``alias go`` and ``function go``.
-
-    bash reads start-up files by itself too; ``options`` must keep it from that. The prompt PS4 is set inside the
-    script because bash does not take it from root's environment.
+    With ``prompt`` it is a shell in a terminal that gets as far as its first prompt. An alias and a function that
+    stand for go are called ``alias go`` and ``function go``. bash reads start-up files by itself too; ``options`` must
+    keep it from that.
     """
-    script = _SCRIPT.format(ps4=shlex.quote(_PS4), files=_quoted(files), first_of=_quoted(first_of))
-    done = run(["bash", *options, "-c", script], env=env, account=account, cwd="/", timeout=timeout)
+    start_up = _START_UP.replace("FILES", quoted(files)).replace("FIRST_OF", quoted(first_of))
+    start_up = start_up.replace("THEN", BASH_PROMPT if prompt else then)
+    names = sorted(watched(account))
+    script = _SCRIPT.replace("VALUES", _values(names)).replace("NAMES", quoted([*names, "PROMPT_COMMAND", "alias go"]))
+    script = script.replace("START_UP", start_up)
+    start = run_in_terminal if prompt else run_at_home
+    done = start(["bash", *options, "-c", script], env=env, account=account, timeout=timeout)
     function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
     place = [Source("file", function.group(2), int(function.group(1)))] if function else []
     return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
 
 
-def _quoted(words: t.Sequence[str]) -> str:
+def quoted(words: t.Iterable[str]) -> str:
     return " ".join(map(shlex.quote, words))
 
 
-def assignments(traced: str, given: t.Mapping[str, str]) -> list[Assignment]:
-    """Return the assignments in bash's trace output, those of subshells left out; ``given`` is what was set before."""
-    found, variables = [], Variables(given, "g")
-    for line in traced.split("\n"):
-        match = _TRACED.match(line)
-        if match and match.group(1) == "0" and match.group(2):
-            source = Source("file", match.group(2), int(match.group(3)))
-            # The names of what runs: those of functions, and source for each file.
-            calls = match.group(4).split()
-            place = Place(len(calls), any(name not in ("source", "main") for name in calls))
-            found += [Assignment(name, value, source) for name, value in variables.after(match.group(5), place)]
-    return found
+def watched(account: Account) -> set[str]:
+    """Return the names of the variables to watch, what is declared for the user among them."""
+    return {*_WATCHED, *_EXPORTED.findall(read_text(os.path.join(USERS, account.name + ".sh")) or "")}
 
 
-def _without_escapes(command: str) -> str:
-    """Return a traced command with plain quotes for those in which shells write control characters: ``$'a\\r'``."""
-    return _QUOTED.sub(_plainly_quoted, command)
+def _values(names: t.Sequence[str]) -> str:
+    """Return what comes to all values in one text, which bash compares faster than it goes through a list."""
+    return "\1".join([*(f"${{{name}-}}" for name in names), "${PROMPT_COMMAND[*]-}", "${BASH_ALIASES[go]-}"])
 
 
-def _plainly_quoted(piece: re.Match[str]) -> str:
-    if piece.group(1) is None:
-        return piece.group()
-    raw = _ESCAPE.sub(_unescaped, piece.group(1).encode("utf-8", "surrogateescape"))
-    return shlex.quote(raw.decode("utf-8", "surrogateescape"))
-
-
-def _unescaped(escape: re.Match[bytes]) -> bytes:
-    code = escape.group(1).decode()
-    return _ESCAPED[code].encode() if code in _ESCAPED else bytes([int(code, 8) & 0xFF])
-
-
-class Place(t.NamedTuple):
-    """Where a traced command runs: how deep in calls, and whether within a function."""
-
+class _Entry(t.NamedTuple):
+    item: Assignment
     depth: int
-    in_function: bool
 
 
-class Variables:
-    """The variables of a shell while its trace is followed, but for those that belong to a function alone."""
+class _History:
+    """The assignments so far; those of a function's own variables go when it returns."""
 
-    def __init__(self, given: t.Mapping[str, str], global_flags: str) -> None:
-        """``global_flags`` are the options by which ``typeset`` within a function means a variable of all."""
-        self.values = dict(given)
-        self._global_flags = global_flags
-        self._local: dict[str, int] = {}
-        self._declared: t.Sequence[str] = ()
+    def __init__(self, given: t.Mapping[str, str]) -> None:
+        self.entries: list[_Entry] = []
+        self._values = dict(given)
+        self._given = given
 
-    def after(self, command: str, place: Place) -> list[tuple[str, str]]:
-        """Return the names and new values that one traced command assigns; an alias for go is called ``alias go``."""
-        try:
-            words = shlex.split(_without_escapes(command))
-        except ValueError:
-            return []
-        if words[:1] == ["alias"]:
-            return [("alias go", word[len("go=") :]) for word in words[1:] if word.startswith("go=")]
-        self._local = {name: depth for name, depth in self._local.items() if depth <= place.depth}
-        if self._declares_local(words, place):
-            names = (word.partition("=")[0].rstrip("+") for word in words[1:] if not word.startswith("-"))
-            self._local.update((name, place.depth) for name in names if name not in self._local)
-        return self._assigned(words)
+    def said(self, command: str, source: Source, depth: int) -> None:
+        """Note a command that assigns by its text: it may give a variable the value that it has already."""
+        match = _COMMAND.match(command)
+        # With a word behind it that is a command's own variable.
+        if match and (match.group(1) or len(command.split()) == 1) and self._values.get(match.group(2)):
+            name = match.group(2)
+            self.entries.append(_Entry(Assignment(name, self._values[name], source), depth))
 
-    def _declares_local(self, words: t.Sequence[str], place: Place) -> bool:
-        if not place.in_function or words[:1] == [] or words[0] not in _LOCAL:
+    def changed(self, new: Assignment, depth: int, now: int) -> None:
+        """Note a change by a command at ``depth`` in calls, seen at the depth ``now``."""
+        self._values[new.name] = new.value
+        if now < depth and self._restored(new, now):
+            return
+        last = self.entries[-1].item if self.entries else None
+        if last and (last.name, last.source) == (new.name, new.source):
+            self.entries.pop()  # What its text said.
+        # What a call sees already that no command has set is the call's own.
+        self.entries.append(_Entry(new, max(depth, now)))
+
+    def _restored(self, new: Assignment, now: int) -> bool:
+        """Take back what calls did to variables of their own, where ``new`` is the value from before them."""
+        own = [number for number, entry in enumerate(self.entries) if entry.item.name == new.name]
+        inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), reversed(own)))
+        rest = own[: len(own) - len(inner)]
+        before = self.entries[rest[-1]].item.value if rest else self._given.get(new.name, "")
+        if not inner or before != new.value:
             return False
-        options = "".join(word for word in words[1:] if word.startswith("-"))
-        return words[0] == "local" or not set(self._global_flags) & set(options)
+        self.entries = [entry for number, entry in enumerate(self.entries) if number not in inner]
+        return True
 
-    def _assigned(self, words: t.Sequence[str]) -> list[tuple[str, str]]:
-        declaring = bool(words) and words[0] in _DECLARING
-        repeated, self._declared = self._declared, words[1:] if declaring else ()
-        pairs = [_ASSIGNED.match(word) for word in words[1 if declaring else 0 :]]
-        # bash follows "export A+=b" up with "A+=b", which is the same once more.
-        if not declaring and (not all(pairs) or set(words) <= set(repeated)):
-            return []
-        return [self._set(*pair.groups()) for pair in pairs if pair and pair.group(1) not in self._local]
+    def _is_inner(self, number: int, value: str, now: int) -> bool:
+        return self.entries[number].depth > now and self.entries[number].item.value != value
 
-    def _set(self, name: str, added: str, value: str) -> tuple[str, str]:
-        self.values[name] = self.values.get(name, "") + value if added else value
-        return name, self.values[name]
+
+def assignments(noted: str, given: t.Mapping[str, str]) -> list[Assignment]:
+    """Return the assignments in what a watched shell noted; ``given`` is what was set before."""
+    history = _History(given)
+    for name, value, file, line, depth, now in _NOTED.findall(noted):
+        source = Source("file", os.path.normpath(file), int(line)) if file.startswith("/") else None
+        if name:
+            source = source or _prompt_command(history)
+            history.changed(Assignment(name, value, source or Source("process")), int(depth), int(now))
+        elif source:
+            history.said(value, source, int(depth))
+    return [entry.item for entry in history.entries if entry.item.source.file]
+
+
+def _prompt_command(history: _History) -> Source | None:
+    """Return who set PROMPT_COMMAND: what it holds itself stands in no file."""
+    found = (entry.item for entry in reversed(history.entries))
+    return next((item.source for item in found if item.name == "PROMPT_COMMAND"), None)

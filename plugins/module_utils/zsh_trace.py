@@ -1,61 +1,95 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows the start-up of a real zsh and notes which file and line assigned which variable."""
+"""Follows the start-up of zsh and notes which file and line set which variable, by watching values as for bash."""
 
 from __future__ import annotations
 
-import re
-import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import Place, Variables
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import assignments, quoted, watched
 
-_MARK = "\x01"
-# %x is the file that the command stands in, %I the line there, of functions too; %N the function and %e how deep it is.
-_PS4 = f"{_MARK}%x{_MARK}%I{_MARK}%N{_MARK}%e{_MARK}"
-_TRACED = re.compile(f"{_MARK}([^{_MARK}]*){_MARK}(\\d+){_MARK}([^{_MARK}]*){_MARK}(\\d+){_MARK}([^{_MARK}]*)")
-# The lists that zsh ties to a variable, as in path=(/opt/bin $path).
-_LIST = re.compile(r"(path)(\+?)=\((.*)\)\s*\Z", re.DOTALL)
-# Where a function of that name comes from, as far as zsh knows: it keeps no line.
-_FUNCTION = 'print -r -- "${functions_source[go]}"'
+# What an interactive zsh runs before it prompts. What is printed is for people to read.
+ZSH_PROMPT = """\
+for __go_hook in precmd "${precmd_functions[@]}"; do \
+if typeset -f "$__go_hook" >/dev/null; then "$__go_hook" 2>&1; fi; \
+done; unset __go_hook"""
+
+# The first file, /etc/zshenv, zsh reads whatever it is told: what that sets is taken back. They come in zsh's order.
+_SCRIPT = r"""
+unset -m GIVEN_NAMES 'GO*'
+GIVEN
+setopt rcs
+zmodload zsh/parameter
+exec {__go_out}>&2
+typeset -A __go_old __go_whole
+__go_names=(NAMES)
+__go_file= __go_line=0 __go_depth=0 __go_values=
+__go_note() { print -rN -u $__go_out -- $'\1'"$1" "${@:2}" }
+__go_changed() {
+  local __go_name __go_now
+  for __go_name in $__go_names ${(k)parameters[(I)GO*]} 'alias go'; do
+    [[ $__go_name == 'alias go' ]] && __go_now=${aliases[go]-} || __go_now=${(P)__go_name-}
+    [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
+    __go_old[$__go_name]=$__go_now
+    [[ -z $__go_file ]] || __go_note "$__go_name" "$__go_now" "$__go_file" $__go_line $__go_depth $1
+  done
+  __go_values="VALUES"
+}
+__go_look() {
+  emulate -L zsh
+  [[ $ZSH_SUBSHELL == 0 ]] || return 0
+  [[ "VALUES" == "$__go_values" ]] || __go_changed $(($#funcstack - 1))
+  integer __go_frame=1
+  while [[ ${funcstack[__go_frame + 1]-} == '(eval)' || ${funcfiletrace[__go_frame]-} == (/proc/|/dev/)* ]]; do
+    __go_frame+=1
+  done
+  __go_file=${funcfiletrace[__go_frame]%:*} __go_line=${funcfiletrace[__go_frame]##*:} __go_depth=$(($#funcstack - 1))
+  [[ $__go_file == /* ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+  if [[ $ZSH_DEBUG_CMD == ([A-Z]*|export *|typeset *|declare *|readonly *)=* ]]; then
+    __go_values=
+    __go_note '' "$ZSH_DEBUG_CMD" "$__go_file" $__go_line $__go_depth $__go_depth
+  fi
+}
+__go_changed 0
+trap __go_look DEBUG
+trap() { [[ ${@[-1]} == DEBUG ]] || builtin trap "$@" }
+__go_etc=/etc
+[[ ! -d /etc/zsh ]] || __go_etc=/etc/zsh
+for __go_start in zshenv ${${options[login]:#off}:+zprofile} zshrc ${${options[login]:#off}:+zlogin}; do
+  [[ $__go_start != zshrc || -o interactive ]] || continue
+  [[ $__go_start == zshenv || ( -o rcs && -o globalrcs ) ]] && [[ -r $__go_etc/$__go_start ]] &&
+    source $__go_etc/$__go_start
+  [[ -o rcs && -r ${ZDOTDIR:-$HOME}/.$__go_start ]] && source ${ZDOTDIR:-$HOME}/.$__go_start
+done
+THEN
+__go_values=
+builtin trap - DEBUG
+print -r -- "${functions_source[go]}"
+"""
 
 
 def trace_zsh(
-    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float
+    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float, prompt: bool = False
 ) -> list[Assignment]:
-    """Start zsh with ``options`` and return every assignment of its start-up, in order."""
-    traced = ["zsh", "-x", *options, "-c", f"set +x; zmodload zsh/parameter; {_FUNCTION}"]
-    done = run(traced, env=dict(env, PS4=_PS4), account=account, timeout=timeout)
-    found = zsh_assignments(done.stderr, env)
+    """Start zsh with ``options``, with ``prompt`` as far as its first one in a terminal; return who set what."""
+    names = sorted(watched(account))
+    given = [f"export {name}={quoted([value])}" for name, value in env.items() if name in names or name[:2] == "GO"]
+    script = _SCRIPT
+    values = "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"])
+    for mark, text in {
+        "VALUES": values,
+        "GIVEN_NAMES": quoted(names),
+        "GIVEN": "\n".join(given),
+        "NAMES": quoted(names),
+        "THEN": ZSH_PROMPT if prompt else "",
+    }.items():
+        script = script.replace(mark, text)
+    start = run_in_terminal if prompt else run_at_home
+    done = start(["zsh", "-f", *options, "-c", script], env=env, account=account, timeout=timeout)
+    found = assignments(done.stderr, env)
     source = (done.stdout.splitlines() or [""])[-1]
     return found + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])
-
-
-def zsh_assignments(traced: str, given: t.Mapping[str, str]) -> list[Assignment]:
-    """Return the assignments in zsh's trace output; ``given`` is what was set before."""
-    found: list[Assignment] = []
-    variables = Variables(given, "gx")
-    for file, line, name_of_call, depth, command in _TRACED.findall(traced):
-        place = Place(int(depth), name_of_call not in (file, "(eval)"))
-        for name, value in _assigned(command.rstrip("\n"), variables, place):
-            # What stands in no file is the command that was given to this zsh.
-            if file.startswith("/"):
-                found.append(Assignment(name, value, Source("file", file, int(line))))
-    return found
-
-
-def _assigned(command: str, variables: Variables, place: Place) -> list[tuple[str, str]]:
-    match = _LIST.match(command)
-    if not match:
-        return variables.after(command.rstrip(" "), place)
-    try:
-        entries = shlex.split(match.group(3))
-    except ValueError:
-        return []
-    path = variables.values.get("PATH", "")
-    variables.values["PATH"] = ":".join([path, *entries] if match.group(2) else entries)
-    return [("PATH", variables.values["PATH"])]

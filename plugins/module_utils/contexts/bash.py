@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT, trace
 
 
 class BashContext(Context):
@@ -43,11 +43,12 @@ class BashContext(Context):
         return [*script_files(declaration), block_in(system_bashrc(), SOURCE_SCRIPT, first=True)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        argv = ["bash", "-i", "-c", PRINT_ENVIRONMENT]
+        argv = ["bash", "-i", "-c", f"{BASH_PROMPT}; {PRINT_ENVIRONMENT}"]
         done = run_in_terminal(argv, env=session_environment(account), account=account, timeout=timeout)
         return probe_of(done, terminal=True)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)
         files = bashrc_files(account)
-        return trace(files, options=["--norc", "-i"], env=env, account=account, timeout=timeout)
+        options = ["--norc", "-i"]
+        return trace(files, options=options, env=env, account=account, timeout=timeout, prompt=True)

@@ -20,10 +20,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     probe_of,
     whole_file,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere, trace_fish
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import (
+    FISH_PROMPT,
+    spare_folders,
+    trace_fish,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
 
 # Late in the order of the folder, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/fish/conf.d/zz-gopherops-go.fish"
@@ -73,16 +77,17 @@ class FishContext(Context):
         ]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        argv = ["fish", "-i", "-c", PRINT_ENVIRONMENT]
+        argv = ["fish", "-i", "-c", f"{FISH_PROMPT}; {PRINT_ENVIRONMENT}"]
         account = account._replace(shell=argv[0])
-        with elsewhere(account) as folders:
+        with spare_folders(account) as folders:
             env = dict(session_environment(account), **folders)
             done = run_in_terminal(argv, env=env, account=account, timeout=timeout)
         return probe_of(done, added=folders, terminal=True)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)
-        return trace_fish(options=["-i"], env=env, account=account._replace(shell="fish"), timeout=timeout)
+        account = account._replace(shell="fish")
+        return trace_fish(options=["-i"], env=env, account=account, timeout=timeout, prompt=True)
 
 
 def _user_file(name: str) -> str:

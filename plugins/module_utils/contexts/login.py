@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -24,7 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell
     uncovered,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
@@ -48,9 +48,9 @@ class LoginContext(Context):
         if problem:
             return Probe(None, problem)
         argv = [account.shell, "-l", "-c", PRINT_ENVIRONMENT]
-        with elsewhere(account) as folders:
+        with spare_folders(account) as folders:
             env = dict(session_environment(account), **folders)
-            return probe_of(run(argv, env=env, account=account, timeout=timeout), added=folders)
+            return probe_of(run_at_home(argv, env=env, account=account, timeout=timeout), added=folders)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         env = session_environment(account)

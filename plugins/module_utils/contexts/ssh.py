@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import shlex
@@ -15,11 +16,10 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
     SYSTEM_PATH,
-    end_marked,
     run,
     session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam, systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -32,8 +32,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
 _SSHD = "/usr/sbin/sshd"
@@ -42,8 +43,10 @@ _SERVICE = "/etc/pam.d/sshd"
 
 # The client runs as root, and the server's command by SHELL: the user's own would read the user's files as root.
 _CLIENT = {"PATH": SYSTEM_PATH, "SHELL": "/bin/sh"}
-# Stands in the environment of all that a probe starts: sshd makes a session of its own, and PAM another control group.
-_PROBE = "GOPHEROPS_PROBE"
+# Where the login manager notes the sessions that there are, one file each.
+_SESSIONS = "/run/systemd/sessions"
+# The manager answers at once, or not at all.
+_SECONDS = 5
 # What the server says of each session that goes well.
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
 # How ssh ends where it does not get as far as the command.
@@ -56,7 +59,12 @@ StrictModes no
 PubkeyAuthentication yes
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
-AcceptEnv {mark}
+"""
+# The number of the process is noted: it leads the session. What it says must not be taken for what the start-up says.
+_SERVER = """\
+exec 2>>{folder}/log
+echo $$ >{folder}/pid
+exec {sshd} -i -e -f {folder}/sshd_config
 """
 
 
@@ -90,16 +98,33 @@ class SshContext(Context):
 
 def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
     """Return what a command over ssh that holds PRINT_ENVIRONMENT printed."""
-    with tempfile.TemporaryDirectory(prefix="gopherops-ssh-") as folder, elsewhere(account) as added:
+    with scratch_folder(tempfile.gettempdir(), "gopherops-ssh-") as scratch, spare_folders(account) as added:
+        folder = scratch.path
         os.chmod(folder, 0o711)
         _lay_out(folder, added, timeout)
         done = run(_client(folder, account, command, timeout), env=_CLIENT, timeout=timeout)
-        if done.returncode is None:
-            end_marked(f"{_PROBE}={folder}", account)
+        _end_session(folder)
         if done.returncode == _FAILED:
             said = _ADMITTED.sub("", read_text(f"{folder}/log") or "")
             done = done._replace(stderr=done.stderr + said)
-        return probe_of(done, added={*added, _PROBE})
+        return probe_of(done, added=added)
+
+
+def _end_session(folder: str) -> None:
+    """End what the login has left: where PAM gave it a control group of its own, that is ended as a whole."""
+    leader = (read_text(f"{folder}/pid") or "").strip()
+    for path in glob.glob(f"{_SESSIONS}/*[0-9]"):
+        # Asked one by one, the manager would have to be asked for every session of the host.
+        if f"LEADER={leader}" in _lines(path):
+            argv = ["loginctl", "kill-session", "--signal=KILL", os.path.basename(path)]
+            run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return (read_text(path) or "").splitlines()
+    except DevserverError:
+        return []
 
 
 def given_over_ssh(account: Account) -> list[Assignment]:
@@ -116,8 +141,9 @@ def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
     # sshd reads the public key with the user's rights, whatever the umask was; the private ones stay 0600.
     os.chmod(f"{folder}/user.pub", 0o644)
     _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
+    _write(f"{folder}/server", _SERVER.format(folder=shlex.quote(folder), sshd=_SSHD))
     given = " ".join(f"{name}={value}" for name, value in added.items())
-    own = _CONFIGURATION.format(folder=folder, mark=_PROBE) + (f"SetEnv {given}\n" if given else "")
+    own = _CONFIGURATION.format(folder=folder) + (f"SetEnv {given}\n" if given else "")
     _write(f"{folder}/sshd_config", own + (read_text(_SSHD_CONFIG) or ""))
 
 
@@ -127,13 +153,12 @@ def _write(path: str, text: str) -> None:
 
 
 def _server(folder: str, timeout: float) -> str:
-    command = f"{_SSHD} -i -e -f {shlex.quote(folder)}/sshd_config"
+    command = f"/bin/sh {folder}/server"
     if os.path.isdir("/run/systemd/system"):
         # A process of a login session may not start another login (pam_loginuid): the system manager starts it afresh.
-        bound = f"RuntimeMaxSec={max(1, round(timeout))}"
-        command = f"systemd-run --quiet --collect --pipe -p {bound} {command}"
-    # What the server says must not be taken for what the start-up says.
-    return f"{command} 2>>{shlex.quote(folder)}/log"
+        bounds = " ".join(f"-p {bound}" for bound in systemd.bounds(timeout))
+        command = f"systemd-run --quiet --collect --pipe {bounds} {command}"
+    return f"{command} 2>>{folder}/log"
 
 
 def _client(folder: str, account: Account, command: str, timeout: float) -> list[str]:
@@ -147,7 +172,6 @@ def _client(folder: str, account: Account, command: str, timeout: float) -> list
         # The quickest where the host's configuration allows it: the standard one takes as long as all the rest.
         "KexAlgorithms": "^curve25519-sha256",
         "LogLevel": "ERROR",
-        "SetEnv": f"{_PROBE}={folder}",
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return ["ssh", "-F", "none", "-T", "-E", f"{folder}/log", *arguments, "-l", account.name, "probe", command]

@@ -28,6 +28,12 @@ def manager_runs() -> bool:
     return os.path.isdir("/run/systemd/system") and shutil.which("systemd-run") is not None
 
 
+def bounds(timeout: float) -> list[str]:
+    """Return the properties by which the manager ends a unit, with all that is in it, after ``timeout`` seconds."""
+    seconds = max(1, round(timeout))
+    return [f"TimeoutStartSec={seconds}", f"RuntimeMaxSec={seconds}", "KillSignal=SIGKILL"]
+
+
 def environment_of_unit(
     properties: t.Sequence[str],
     timeout: float,
@@ -37,8 +43,8 @@ def environment_of_unit(
 ) -> Completed:
     """Start a unit with ``properties`` that prints its environment; for ``account``, one of the user's own manager."""
     options = ["--quiet", "--collect", "--pipe", "--wait", *(["--user"] if account else [])]
-    bounds = [f"RuntimeMaxSec={max(1, round(timeout))}", *properties]
-    argv = ["systemd-run", *options, *(word for bound in bounds for word in ("-p", bound)), "/usr/bin/env", "-0"]
+    set_up = (word for one in (*bounds(timeout), *properties) for word in ("-p", one))
+    argv = ["systemd-run", *options, *set_up, "/usr/bin/env", "-0"]
     return run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
 
 

@@ -16,7 +16,7 @@ import threading
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -43,7 +43,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh i
     given_over_ssh,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import elsewhere
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Put, edited
@@ -176,9 +176,9 @@ def _ask(account: Account, timeout: float) -> Probe:
     if SshContext().applies_to(account):
         got = ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
     else:
-        with elsewhere(account) as added:
+        with spare_folders(account) as added:
             env = dict(session_environment(account), **added)
-            got = probe_of(run(argv, env=env, account=account, timeout=timeout), added=added)
+            got = probe_of(run_at_home(argv, env=env, account=account, timeout=timeout), added=added)
     if got.environment is None:
         return got._replace(problem=f"{got.problem}; the server goes on with what ssh gives alone")
     environment = {name: value for name, value in got.environment.items() if name != _ASKING}
@@ -192,9 +192,13 @@ def _traced(account: Account, timeout: float) -> list[Assignment]:
     own = own_trace(account, "-i", "-l", env=env, timeout=timeout)
     if own is not None:
         return given + own
-    first_of = own_files(account)
     options = ["--noprofile", "-i", "-l"]
-    return given + trace(["/etc/profile"], first_of, options=options, env=env, account=account, timeout=timeout)
+    # An interactive shell of POSIX's kind reads that as well; bash does not.
+    then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
+    followed = trace(
+        ["/etc/profile"], own_files(account), options=options, env=env, account=account, timeout=timeout, then=then
+    )
+    return given + followed
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:

@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
-import signal
+import subprocess
 import time
 import typing as t
 import uuid
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import command
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import end_marked, run, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, run_at_home, run_in_terminal
 
 Run = t.Callable[..., command.Completed]
 both = pytest.mark.parametrize("start", [run, run_in_terminal])
@@ -61,29 +60,42 @@ def test_what_comes_after_too_much_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 
 @both
-def test_a_daemon_holds_nobody_up_and_stays(start: Run) -> None:
-    mark = str(uuid.uuid4())
-    done = started(start, "(exec setsid bash -c 'trap \"\" HUP; echo $$; exec sleep 300') & sleep 0.5", MARK=mark)
-    (left,) = alive(mark)
-    os.kill(left, signal.SIGKILL)
-    assert (done.returncode, done.stdout) == (0, f"{left}\n")
+def test_a_daemon_holds_nobody_up(start: Run) -> None:
+    done = started(start, "(exec setsid bash -c 'trap \"\" HUP; echo $$; exec sleep 300') & sleep 0.5")
+    assert (done.returncode, len(done.stdout.split())) == (0, 1)
+    assert done.seconds < 20
 
 
 @both
 @pytest.mark.parametrize(
-    "script", ["sleep 300 & :", "set -m; sleep 300 & :", "setsid --wait sleep 300", "(setsid --wait sleep 300); :"]
+    "script",
+    [
+        "sleep 300.{} & :",
+        "set -m; sleep 300.{} & :",
+        "setsid --wait sleep 300.{}",
+        "(setsid --wait sleep 300.{}); :",
+        "setsid env -i sleep 300.{} & :",
+        "nohup setsid env -i sleep 300.{} >/dev/null 2>&1 & sleep 0.2; exit 3",
+        "(setsid env -i sh -c '(setsid sleep 300.{} &) &' &); sleep 300",
+    ],
 )
-def test_nothing_else_is_left(start: Run, script: str) -> None:
-    mark = str(uuid.uuid4())
-    started(start, script, 1, MARK=mark)
-    wait_until_gone(mark)
+def test_nothing_is_left(start: Run, script: str) -> None:
+    mark = str(uuid.uuid4().int)
+    started(start, script.format(mark), 1)
+    wait_until_gone(f"300.{mark}")
 
 
-def test_what_carries_a_mark_is_ended_wherever_it_is() -> None:
-    mark, other = str(uuid.uuid4()), str(uuid.uuid4())
-    for value in (mark, other):
-        started(run, "(exec setsid sleep 300) & sleep 0.5", MARK=value)
-    end_marked(f"MARK={mark}")
-    wait_until_gone(mark)
-    (left,) = alive(other)
-    os.kill(left, signal.SIGKILL)
+def test_what_others_have_started_stays() -> None:
+    with subprocess.Popen(["sleep", "300"], start_new_session=True) as own:
+        started(run, ":")
+        assert own.poll() is None
+        own.kill()
+
+
+@pytest.mark.parametrize("start", [run_at_home, run_in_terminal])
+def test_a_login_begins_at_home_or_where_that_cannot_be_in_the_root(start: Run, tmp_path: pathlib.Path) -> None:
+    home = tmp_path / "-a b"
+    script = "pwd; echo ${OLDPWD-none}"
+    assert started(start, script, HOME=str(home)).stdout == "/\nnone\n"
+    home.mkdir()
+    assert started(start, script, HOME=str(home)).stdout == f"{home}\nnone\n"

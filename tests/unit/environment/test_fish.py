@@ -15,8 +15,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import (
-    elsewhere,
     fish_assignments,
+    spare_folders,
     trace_fish,
 )
 from hypothesis import given, settings
@@ -105,11 +105,11 @@ def test_quoting_survives_a_real_fish(words):
     )
 
 
-def traced(home, text, *options):
+def traced(home, text, *options, prompt=False):
     (home / ".config/fish/config.fish").write_text(text)
     account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
     env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
-    found = trace_fish(options=options, env=env, account=account, timeout=20)
+    found = trace_fish(options=options, env=env, account=account, timeout=20, prompt=prompt)
     own = str(home / ".config/fish/config.fish")
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == own]
 
@@ -145,7 +145,7 @@ def test_a_home_without_fishs_folders_stays_without(tmp_path):
     account = ACCOUNT._replace(home=str(tmp_path), shell="/usr/bin/fish")
     trace_fish(options=["-i"], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, account=account, timeout=20)
     assert os.listdir(tmp_path) == []
-    with elsewhere(account._replace(shell="/bin/bash")) as folders:
+    with spare_folders(account._replace(shell="/bin/bash")) as folders:
         assert folders == {}
 
 
@@ -155,13 +155,21 @@ def test_whatever_a_start_up_prints_is_no_error(noise):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_the_folder_is_the_users_and_the_user_removes_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("shutil.rmtree", None)
+def test_the_folder_is_the_users_and_goes_whatever_the_user_puts_there(tmp_path, monkeypatch):
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept/file").write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     account = find_account("nobody")._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    with elsewhere(account) as folders:
+    with spare_folders(account) as folders:
         (folder,) = set(folders.values())
         status = os.stat(folder)
         assert (status.st_uid, status.st_mode & 0o777) == (account.uid, 0o700)
-        os.mkdir(f"{folder}/fish")
-        os.chown(f"{folder}/fish", account.uid, account.gid)
-    assert not os.path.exists(folder)
+        os.symlink(tmp_path / "kept", f"{folder}/fish")
+    assert os.listdir(tmp_path) == ["kept"]
+    assert os.listdir(tmp_path / "kept") == ["file"]
+
+
+def test_what_is_set_at_each_prompt_is_named(home):
+    text = "\nfunction f --on-event fish_prompt\n  set -gx GOBIN /p\nend\n"
+    assert traced(home, text, "-i") == []
+    assert traced(home, text, "-i", prompt=True) == [("GOBIN", "/p", 3)]
