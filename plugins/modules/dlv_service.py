@@ -219,6 +219,10 @@ services:
       type: str
   sample:
     - {name: api, unit: dlv-api.service, listen: "127.0.0.1:2345", state: active, listens: true, problem: ""}
+tls:
+  description: Whether M(gopherops.devserver.dlv_tls) has put TLS in front of debug services of this or an earlier run.
+  returned: success
+  type: bool
 ptrace:
   description:
     - What came of it when a process of each service's user really traced another one. V(ok), or who refuses that.
@@ -228,11 +232,13 @@ ptrace:
   sample: {alice: {launch: ok, attach: "refused by Yama, whose ptrace_scope is 1"}}
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import (
+    UNITS,
     State,
     carry_out,
     plan,
@@ -246,6 +252,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.servi
     Service,
     services_from,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import SERVER
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.units import Programs
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
@@ -286,6 +293,7 @@ def _result(module: AnsibleModule) -> dict[str, t.Any]:
         _warn(module, service, states[service.name], ptrace[service.account.name])
     return {
         "services": [_told(service, states[service.name]) for service in services],
+        "tls": os.path.exists(os.path.join(UNITS, SERVER)),
         "ptrace": {name: tried._asdict() for name, tried in sorted(ptrace.items())},
         **changes.result(),
     }

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+name: revocations_due
+short_description: Says whether a revocation list has to be made
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Reads the list on the controller. It is due where it is not there, ages, is not the authority's or misses one of
+    the certificates.
+positional: path, authority, renew_before
+options:
+  _input:
+    description: Paths of certificates that are to be revoked.
+    type: list
+    elements: path
+    required: true
+  path:
+    description: Path of the revocation list.
+    type: path
+    required: true
+  authority:
+    description: Path of the certificate of the authority whose list it is.
+    type: path
+    required: true
+  renew_before:
+    description: How long before its end the list is made again, such as V(+30d).
+    type: str
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Say whether the list is due
+  ansible.builtin.debug:
+    msg: "{{ ['/srv/ca/clients/ci.crt']
+      | gopherops.devserver.revocations_due('/srv/ca/crl.pem', '/srv/ca/ca.crt', '+30d') }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Whether the list has to be made.
+  type: bool
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.gopherops.devserver.plugins.plugin_utils import certificates
+
+
+def revocations_due(revoked: list[str], path: str, authority: str, renew_before: str) -> bool:
+    """Return whether the list at ``path`` has to be made."""
+    try:
+        return certificates.revocations_due(path, revoked, authority, renew_before)
+    except ValueError as error:
+        raise AnsibleFilterError(str(error)) from error
+
+
+class FilterModule:
+    """The filter of this file."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"revocations_due": revocations_due}

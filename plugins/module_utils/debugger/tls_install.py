@@ -1,0 +1,238 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Brings the TLS server in front of the debuggers to what is declared, and takes away what is declared no more."""
+
+from __future__ import annotations
+
+import glob
+import os
+import pwd
+import stat
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import UNITS
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import (
+    FILES,
+    FOLDER,
+    RELAYS,
+    SERVER,
+    STUNNEL,
+    USER,
+    Material,
+    Wanted,
+    files_of,
+    units_of,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, remove, write_text
+
+_SECONDS = 60
+# A change of these is read again by a running server; any other, also of who is revoked, ends its connections.
+_READ_AGAIN = ("ca.crt", "server.crt", "server.key")
+
+Systemctl = t.Callable[..., Completed]
+
+
+class Places(t.NamedTuple):
+    """Where things lie on the host, and the command that tells its manager; None where systemd does not run it.
+
+    ``user`` is who the server runs as, ``stunnel`` its program.
+    """
+
+    folder: str = FOLDER
+    units: str = UNITS
+    user: str = USER
+    stunnel: str = STUNNEL
+    systemctl: Systemctl | None = None
+
+
+def places_of_host() -> Places:
+    return Places(systemctl=_systemctl if manager_runs() else None)
+
+
+def install(doors: t.Sequence[Door], material: Material, minimum: str, places: Places, *, check: bool) -> Changes:
+    """Make the host's files, units and running services what ``doors`` say; with none, leave nothing of them.
+
+    Raises DevserverError for certificates that are not made yet (in check mode they need not be), for users that do not
+    exist, and for what systemd or the filesystem refuses.
+    """
+    for door in doors:
+        find_account(door.user)
+    if doors and not check:
+        _refuse_missing(material)
+    changes = Changes()
+    wanted = dict(files_of(doors, material, minimum, places.folder))
+    units = {os.path.join(places.units, name): Wanted(text) for name, text in units_of(doors, places.folder).items()}
+    wanted.update(units)
+    stale = [path for path in _present(places) if path not in wanted]
+    if doors:
+        _judge_host(places, changes, check)
+    touched = [path for path, file in wanted.items() if _differs(path, file, places, changes)]
+    for path in stale:
+        changes.add(path, "present\n", "")
+    if not check:
+        _write(wanted, touched, places)
+        _end([os.path.basename(path) for path in stale if path.startswith(places.units)], places)
+        for path in stale:
+            remove(path)
+    if places.systemctl:
+        _bring_up(list(map(os.path.basename, units)), touched + stale, places.systemctl, changes, check)
+    return changes
+
+
+def _judge_host(places: Places, changes: Changes, check: bool) -> None:
+    if _account(places) is None:
+        changes.add(f"user {places.user}", "", "present\n")
+    if not os.access(places.stunnel, os.X_OK):
+        _without_stunnel(places, changes, check)
+
+
+def _without_stunnel(places: Places, changes: Changes, check: bool) -> None:
+    if not check:
+        raise DevserverError(
+            f"{places.stunnel} is missing",
+            expected="the distribution's stunnel",
+            remedy="install the package, which is called stunnel4 or stunnel",
+        )
+    changes.add(places.stunnel, "", "the distribution's package\n")
+
+
+def _refuse_missing(material: Material) -> None:
+    missing = [name for name, text in material._asdict().items() if not text.strip()]
+    if missing:
+        raise DevserverError(
+            "the TLS server lacks its {}".format(", ".join(missing)),
+            expected="PEM texts that were made on the controller before",
+            remedy="run the role debugger without tags that leave out its certificates",
+        )
+
+
+def _present(places: Places) -> list[str]:
+    """Return what earlier runs have left, whatever was declared then."""
+    units = glob.glob(os.path.join(glob.escape(places.units), RELAYS))
+    server = os.path.join(places.units, SERVER)
+    files = [os.path.join(places.folder, name) for name in FILES]
+    return sorted(path for path in (*units, server, *files) if os.path.isfile(path))
+
+
+def _differs(path: str, wanted: Wanted, places: Places, changes: Changes) -> bool:
+    before, after = read_text(path), _ended(wanted.text)
+    if before == after:
+        return _rights_differ(path, wanted, places, changes)
+    if wanted.secret:
+        changes.add(path, "an earlier private key\n" if before else "", "a private key\n")
+    else:
+        changes.add(path, before or "", after)
+    return True
+
+
+def _ended(text: str) -> str:
+    return text.rstrip("\n") + "\n" if text else "still to be made on the controller\n"
+
+
+def _rights_differ(path: str, wanted: Wanted, places: Places, changes: Changes) -> bool:
+    status = os.stat(path)
+    mode, uid, _gid = _rights(wanted, places)
+    before, after = (f"{m:04o} of uid {u}\n" for m, u in ((stat.S_IMODE(status.st_mode), status.st_uid), (mode, uid)))
+    changes.add(f"rights of {path}", before, after)
+    return before != after
+
+
+def _rights(wanted: Wanted, places: Places) -> tuple[int, int | None, int | None]:
+    """Return mode, uid and gid; the ids are None for a user that is still to be made."""
+    if not wanted.secret:
+        return 0o644, os.geteuid(), os.getegid()
+    account = _account(places)
+    return 0o600, account and account.pw_uid, account and account.pw_gid
+
+
+def _account(places: Places) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(places.user)
+    except KeyError:
+        return None
+
+
+def _write(wanted: t.Mapping[str, Wanted], touched: t.Sequence[str], places: Places) -> None:
+    if wanted and _account(places) is None:
+        _make_user(places.user)
+    os.umask(0o022)
+    for path in touched:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        mode, uid, gid = _rights(wanted[path], places)
+        if uid is not None and gid is not None:
+            write_text(path, _ended(wanted[path].text), mode=mode, uid=uid, gid=gid, keep=False)
+
+
+def _make_user(name: str) -> None:
+    argv = ["useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--no-create-home"]
+    done = run([*argv, "--shell", "/usr/sbin/nologin", name], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
+    if not done.ok:
+        raise DevserverError(
+            f"cannot create the user {name}: {done.complaint}",
+            remedy=f"create {name} as a system user without a home, then run again",
+        )
+
+
+def _end(stale: t.Sequence[str], places: Places) -> None:
+    if stale and places.systemctl:
+        places.systemctl("disable", "--quiet", "--now", *stale)
+
+
+def _bring_up(
+    units: t.Sequence[str], touched: t.Sequence[str], systemctl: Systemctl, changes: Changes, check: bool
+) -> None:
+    """Enable and start what is to run, restart what has changed; note in ``changes`` what did not run as it should."""
+    names = {os.path.basename(path) for path in touched}
+    idle = [unit for unit in units if not _activated(unit) and not _runs(unit, systemctl)]
+    for unit in idle:
+        changes.add(f"state of {unit}", "not enabled or not running\n", "enabled and running\n")
+    if check:
+        return
+    if any(name.startswith("debug-tls") for name in names):
+        _must(systemctl, "daemon-reload")
+    if idle:
+        _must(systemctl, "enable", "--quiet", "--now", *idle)
+    for verb, chosen in _again(units, names, idle).items():
+        if chosen:
+            _must(systemctl, verb, *chosen)
+
+
+def _again(units: t.Sequence[str], names: t.Collection[str], idle: t.Collection[str]) -> dict[str, list[str]]:
+    """Return the units that have to be told of a change, by how; the ``idle`` ones have started with it."""
+    changed = [unit for unit in units if unit in names and unit not in idle and unit != SERVER]
+    # A socket whose service runs cannot be restarted.
+    serving = [unit.replace(".socket", ".service") for unit in changed if unit.endswith(".socket")]
+    again = {"stop": serving, "try-restart": changed, "restart": [], "reload": []}
+    if SERVER in units and SERVER not in idle:
+        news = {name for name in names if name in (SERVER, "stunnel.conf", "crl.pem", *_READ_AGAIN)}
+        if news:
+            again["reload" if news <= {*_READ_AGAIN} else "restart"] = [SERVER]
+    return again
+
+
+def _activated(unit: str) -> bool:
+    """Return whether the unit runs only while somebody is connected."""
+    return unit.endswith(".service") and unit != SERVER
+
+
+def _runs(unit: str, systemctl: Systemctl) -> bool:
+    return systemctl("is-active", "--quiet", unit).ok and systemctl("is-enabled", "--quiet", unit).ok
+
+
+def _must(systemctl: Systemctl, *words: str) -> None:
+    done = systemctl(*words)
+    if not done.ok:
+        raise DevserverError(
+            "systemctl {} failed: {}".format(" ".join(words), done.complaint),
+            remedy=f"see what 'journalctl -u {SERVER}' says",
+        )
+
+
+def _systemctl(*words: str) -> Completed:
+    return run(["systemctl", *words], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)

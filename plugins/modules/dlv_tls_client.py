@@ -1,0 +1,118 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: dlv_tls_client
+short_description: Bundles what a client of debug services needs
+version_added: 0.1.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Runs where the authority of M(gopherops.devserver.dlv_tls)'s certificates is, which is the controller as a rule.
+  - Writes a folder for each client, with the authority's certificate, the client's own, its key for its owner alone,
+    and for the host a configuration of stunnel and an entry for VS Code's C(launch.json).
+  - Files of other hosts that lie in the same folder stay. The bundles of who is revoked are removed.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.writer
+options:
+  folder:
+    description: Where the bundles go.
+    type: path
+    required: true
+  source:
+    description: The folder of the authority, with C(ca.crt) and C(clients/).
+    type: path
+    required: true
+  host:
+    description: Name of the host in the inventory.
+    type: str
+    required: true
+  address:
+    description: The name or IP address by which clients reach the host. The host's certificate must be for it.
+    type: str
+    required: true
+  services:
+    description: As for M(gopherops.devserver.dlv_tls); of C(tls) also C(client_port), the port on the client's machine.
+    type: list
+    elements: dict
+    default: []
+  clients:
+    description: Names of the clients that there are.
+    type: list
+    elements: str
+    default: []
+  revoked:
+    description: Names whose bundles are removed.
+    type: list
+    elements: str
+    default: []
+  minimum:
+    description: The oldest version of TLS that is spoken.
+    type: str
+    choices: [TLSv1.2, TLSv1.3]
+    default: TLSv1.2
+"""
+
+EXAMPLES = r"""
+- name: Bundle what clients need
+  gopherops.devserver.dlv_tls_client:
+    folder: /srv/debug-ca/bundles
+    source: /srv/debug-ca
+    host: "{{ inventory_hostname }}"
+    address: dev1.example.org
+    services: "{{ debugger_services }}"
+    clients: [alice-laptop, ci]
+  delegate_to: localhost
+"""
+
+RETURN = r"""
+bundles:
+  description: The folder of each client.
+  returned: success
+  type: dict
+  sample: {"ci": "/srv/debug-ca/bundles/ci"}
+"""
+
+import os
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import doors_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_bundle import Server, deliver
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+ARGUMENT_SPEC = {
+    "folder": {"type": "path", "required": True},
+    "source": {"type": "path", "required": True},
+    "host": {"type": "str", "required": True},
+    "address": {"type": "str", "required": True},
+    "services": {"type": "list", "elements": "dict", "default": []},
+    "clients": {"type": "list", "elements": "str", "default": []},
+    "revoked": {"type": "list", "elements": "str", "default": []},
+    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+}
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    clients, revoked, folder = params["clients"], params["revoked"], params["folder"]
+    try:
+        doors = doors_of(params["services"], clients, revoked)
+        server = Server(params["host"], params["address"], doors, params["minimum"])
+        check = module.check_mode
+        changes = deliver(server, clients, revoked, source=params["source"], folder=folder, check=check)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    bundles = {client: os.path.join(folder, client) for client in clients if client not in revoked}
+    answer(module, bundles=bundles, **changes.result())
+
+
+if __name__ == "__main__":
+    main()

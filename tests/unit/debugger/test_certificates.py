@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""When certificates and revocation lists of debug ports are due, with real ones."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.gopherops.devserver.plugins.filter.certificates_due import certificates_due
+from ansible_collections.gopherops.devserver.plugins.filter.revocations_due import revocations_due
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.x509.oid import NameOID
+
+NOW = datetime.datetime.now(datetime.UTC)
+DAY = datetime.timedelta(days=1)
+
+
+def named(name):
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+class Authority:
+    """Signs in a folder, as the role has it done."""
+
+    def __init__(self, folder, days=100):
+        self.folder = folder
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.certificate = self.sign("ca", self.key, [], days)
+
+    def sign(self, name, key, names, days):
+        builder = x509.CertificateBuilder().subject_name(named(name)).issuer_name(named("ca"))
+        builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
+        builder = builder.not_valid_before(NOW - DAY).not_valid_after(NOW + days * DAY)
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        (self.folder / f"{name}.key").write_bytes(key.private_bytes(serialization.Encoding.PEM, *form))
+        (self.folder / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+        return certificate
+
+    def issue(self, name, *names, days=100, key=None):
+        return self.sign(name, key or ec.generate_private_key(ec.SECP256R1()), names or [x509.DNSName(name)], days)
+
+    def revoke(self, *certificates, days=100):
+        builder = x509.CertificateRevocationListBuilder().issuer_name(named("ca"))
+        builder = builder.last_update(NOW - DAY).next_update(NOW + days * DAY)
+        for certificate in certificates:
+            entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(NOW)
+            builder = builder.add_revoked_certificate(entry.build())
+        signed = builder.sign(self.key, hashes.SHA256())
+        (self.folder / "crl.pem").write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path)
+
+
+def due(folder, *names, key_type="ECC", before="+30d", alternative=None):
+    return certificates_due(list(names), str(folder), str(folder / "ca.crt"), key_type, before, alternative)
+
+
+def test_nothing_is_due_where_all_is_there(authority, tmp_path):
+    authority.issue("ci")
+    assert due(tmp_path, "ci") == []
+    assert due(tmp_path, "ca", alternative=[]) == []
+
+
+@pytest.mark.parametrize("missing", ["ci.crt", "ci.key", "ca.crt"])
+def test_what_is_missing_is_due(authority, tmp_path, missing):
+    authority.issue("ci")
+    (tmp_path / missing).unlink()
+    assert due(tmp_path, "ci") == ["ci"]
+
+
+@pytest.mark.parametrize(("days", "before", "expected"), [(31, "+30d", []), (29, "+30d", ["ci"]), (29, "4w", [])])
+def test_what_runs_out_soon_is_due(authority, tmp_path, days, before, expected):
+    authority.issue("ci", days=days)
+    assert due(tmp_path, "ci", before=before) == expected
+
+
+def test_what_ran_out_is_due(authority, tmp_path):
+    authority.issue("ci", days=-0.5)
+    assert due(tmp_path, "ci", before="+0s") == ["ci"]
+
+
+def test_what_is_for_other_names_is_due(authority, tmp_path):
+    addresses = [x509.IPAddress(ipaddress.ip_address(ip)) for ip in ("192.0.2.1", "2001:db8::1")]
+    authority.issue("host", x509.DNSName("host"), *addresses)
+    names = ["IP:2001:db8:0::1", "DNS:host", "IP:192.0.2.1"]
+    assert due(tmp_path, "host", alternative=names) == []
+    assert due(tmp_path, "host", alternative=names[:2]) == ["host"]
+    assert due(tmp_path, "host", alternative=[*names, "DNS:alias"]) == ["host"]
+
+
+def test_another_type_of_key_is_due(authority, tmp_path):
+    authority.issue("ci", key=ed25519.Ed25519PrivateKey.generate())
+    assert due(tmp_path, "ci", key_type="Ed25519") == []
+    assert due(tmp_path, "ci") == ["ci"]
+
+
+def test_what_an_authority_of_the_same_name_did_not_sign_is_due(authority, tmp_path):
+    authority.issue("ci")
+    Authority(tmp_path)
+    assert due(tmp_path, "ci") == ["ci"]
+
+
+def test_what_is_no_certificate_is_due(authority, tmp_path):
+    authority.issue("ci")
+    (tmp_path / "ci.crt").write_text("-----BEGIN CERTIFICATE-----\n")
+    assert due(tmp_path, "ci") == ["ci"]
+
+
+@pytest.mark.parametrize(("before", "key_type"), [("30", "ECC"), ("", "ECC"), ("-1d", "ECC"), ("+30d", "DSA")])
+def test_settings_that_say_nothing_are_told(authority, tmp_path, before, key_type):
+    authority.issue("ci")
+    with pytest.raises(AnsibleFilterError, match="cannot be judged"):
+        due(tmp_path, "ci", before=before, key_type=key_type)
+
+
+def list_due(folder, *names):
+    paths = [str(folder / f"{name}.crt") for name in names]
+    return revocations_due(paths, str(folder / "crl.pem"), str(folder / "ca.crt"), "+30d")
+
+
+def test_a_list_is_due_until_it_has_all_who_are_revoked(authority, tmp_path):
+    ci, _other = authority.issue("ci"), authority.issue("other")
+    assert list_due(tmp_path)
+    authority.revoke(ci)
+    assert not list_due(tmp_path)
+    assert not list_due(tmp_path, "ci")
+    assert list_due(tmp_path, "ci", "other")
+    # Its file was removed after it was revoked.
+    assert not list_due(tmp_path, "ci", "gone")
+
+
+def test_a_list_that_ages_or_is_of_another_authority_is_due(authority, tmp_path):
+    authority.revoke(days=29)
+    assert list_due(tmp_path)
+    authority.revoke()
+    assert not list_due(tmp_path)
+    Authority(tmp_path)
+    assert list_due(tmp_path)
