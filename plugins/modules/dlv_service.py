@@ -225,7 +225,7 @@ tls:
   type: bool
 ptrace:
   description:
-    - What came of it when a process of each service's user really traced another one. V(ok), or who refuses that.
+    - What came of it when a process of each service's user really traced another one. V(ok), or who refused that.
     - The one that it C(launch)es itself, and one that runs already, to C(attach) to.
   returned: success
   type: dict
@@ -316,7 +316,7 @@ def _warn(module: AnsibleModule, service: Service, state: State, ptrace: Ptrace)
     elif state.pending and not module.check_mode:
         module.warn(f"debug service {service.name} is not ready after {module.params['wait']} s; it goes on by itself")
     tried = ptrace.attach if service.mode == "attach" else ptrace.launch
-    if tried != "ok":
+    if tried.startswith("refused"):
         module.warn(f"debug service {service.name}: ptrace by user {service.account.name} is {tried}")
 
 

@@ -29,8 +29,16 @@ class Launch(t.NamedTuple):
 
 
 def launch_file(service: Service) -> str:
-    """Return the file that the service's configuration stands in; empty where none is asked for."""
-    return os.path.join(service.workspace, ".vscode/launch.json") if service.launch else ""
+    """Return the file that the service's configuration stands in; empty where none is asked for.
+
+    Links are followed, so that one file has one path, however its workspace is reached.
+    """
+    return os.path.join(_real_workspace(service), ".vscode/launch.json") if service.launch else ""
+
+
+def _real_workspace(service: Service) -> str:
+    with acting_as(service.account):
+        return os.path.realpath(service.workspace)
 
 
 def title_of(name: str) -> str:
@@ -43,8 +51,7 @@ def configuration_of(service: Service) -> dict[str, t.Any]:
 
     The compiler notes where sources really lie, and the editor asks for them where the user has opened them.
     """
-    with acting_as(service.account):
-        real = os.path.realpath(service.workspace)
+    real = _real_workspace(service)
     mapped = {"substitutePath": [{"from": service.workspace, "to": real}]} if real != service.workspace else {}
     return {
         "name": title_of(service.name),

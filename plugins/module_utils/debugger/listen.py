@@ -52,11 +52,13 @@ def listen_from(text: str, name: str) -> Listen:
 
 
 def _loopback(text: str, name: str, bracketed: str | None, plain: str) -> str:
-    host = bracketed or plain
+    host = plain if bracketed is None else bracketed
     # dlv gets the address: what the name leads to is a file's to say.
     if host == "localhost" and bracketed is None:
         return "127.0.0.1"
     try:
+        if "%" in host:  # Later versions of Python than 3.8 take a zone.
+            raise ValueError(host)
         address = (ipaddress.IPv4Address if bracketed is None else ipaddress.IPv6Address)(host)
     except ValueError:
         what = "would listen on every address" if not host else f"has {host!r}, which is no address"

@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
@@ -44,7 +45,10 @@ print(json.dumps({"launch": launch, "attach": attach}))
 
 
 class Ptrace(t.NamedTuple):
-    """Why a user cannot debug what dlv starts, and what runs already; ``ok`` where it can."""
+    """What keeps a user from debugging what dlv starts, and what runs already.
+
+    Each is ``ok``, or begins with ``refused`` or ``not known``.
+    """
 
     launch: str
     attach: str
@@ -52,9 +56,12 @@ class Ptrace(t.NamedTuple):
 
 def try_ptrace(account: Account) -> Ptrace:
     """Make a process of ``account`` trace another one, and say what came of it. Nothing is left behind."""
-    done = run([sys.executable, "-c", _TRY], env={"PATH": SYSTEM_PATH}, account=account, timeout=20)
     try:
+        done = run([sys.executable, "-c", _TRY], env={"PATH": SYSTEM_PATH}, account=account, timeout=20)
         errors = json.loads(done.stdout)
+    except DevserverError as error:
+        # This module's Python may be root's alone.
+        return Ptrace(*[f"not known: {error.what}"] * 2)
     except ValueError:
         return Ptrace(*[f"not known: {done.complaint}"] * 2)
     scope = (read_text(_YAMA, largest=64) or "").strip()

@@ -142,7 +142,7 @@ def _workspace(name: str, entry: t.Mapping[str, t.Any]) -> str:
     if not path and entry["mode"] == "attach" and not entry["launch_configuration"]:
         return ""
     if not path.startswith("/") or _CONTROL.search(path) or ".." in path.split("/"):
-        raise _bad(name, "workspace", path, "an absolute folder", "write the path from / on, without ..")
+        raise _bad(name, "workspace", path, "an absolute folder without ..", "write the path from / on")
     return os.path.normpath(path)
 
 

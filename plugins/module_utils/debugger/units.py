@@ -152,9 +152,9 @@ def debuggee(name: str) -> str:
 
 def _build(service: Service, binary: str) -> list[str]:
     verb = ["test", "-c"] if service.mode == "test" else ["build"]
-    # -C must be the first. Later ones win over what stands before them, and all over GOFLAGS.
+    # -C must be the first. All win over GOFLAGS, in which the user may ask for what dlv cannot read.
     first, last = ["-C", service.folder], ["-trimpath=false", "-gcflags=all=-N -l", "-o", binary, "."]
-    return [verb[0], *first, *verb[1:], *service.build_flags, *last]
+    return [verb[0], *first, *verb[1:], "-ldflags=", *service.build_flags, *last]
 
 
 def _life(service: Service) -> str:

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What debug services are declared with."""
+
+from __future__ import annotations
+
+import getpass
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import (
+    Limits,
+    Service,
+    services_from,
+)
+
+LIMITS = Limits("2G", 512, 50)
+Entry = dict[str, t.Any]
+
+
+def entry(**given: t.Any) -> Entry:
+    """Return an entry as the module's argument spec hands it on."""
+    standard: Entry = {
+        "name": "api",
+        "user": getpass.getuser(),
+        "mode": "exec",
+        "listen": "127.0.0.1:2345",
+        "workspace": "/work",
+        "package": "./cmd/api",
+        "process_unit": None,
+        "args": [],
+        "environment": {},
+        "build_flags": [],
+        "continue": True,
+        "log": [],
+        "memory": None,
+        "tasks": None,
+        "cpu_weight": None,
+        "state": None,
+        "launch_configuration": False,
+        # Tests run as root on many a machine.
+        "allow_root": True,
+        "tls": None,
+    }
+    return {**standard, **given}
+
+
+def attached(**given: t.Any) -> Entry:
+    return entry(**{"mode": "attach", "workspace": None, "package": ".", "process_unit": "shop.service", **given})
+
+
+def service(**given: t.Any) -> Service:
+    """Return the only service of an entry."""
+    return services_from([entry(**given)], limits=LIMITS, state="started")[0]
+
+
+@pytest.fixture
+def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A workspace with a command, in a folder that systemd and shells find hard to spell."""
+    folder = tmp_path / "my 100% $HOME"
+    (folder / "cmd/api").mkdir(parents=True)
+    (folder / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+    (folder / "cmd/api/main.go").write_text("package main\n\nfunc main() { println(greet()) }\n")
+    (folder / "cmd/api/greet.go").write_text('package main\n\nfunc greet() string { return "hello" }\n')
+    (folder / "cmd/api/greet_test.go").write_text(
+        'package main\n\nimport "testing"\n\nfunc TestGreet(t *testing.T) { println(greet()) }\n'
+    )
+    return folder
