@@ -75,6 +75,8 @@ class Client:
         self, connection: Connection, *, section: str, settings: t.Mapping[str, t.Any], deadline: float
     ) -> None:
         self.popups: list[Popup] = []
+        # What the server wrote last into its log as an error.
+        self.complaint = ""
         self._connection = connection
         self._section = section
         self._settings = dict(settings)
@@ -191,6 +193,8 @@ class Client:
             self._publish(params)
         elif method in ("window/showMessage", "window/showMessageRequest"):
             self._pop_up(params)
+        elif method == "window/logMessage" and _KINDS.get(_number(params.get("type"))) == "error":
+            self.complaint = _text(params)
         if "id" in message:
             self._send({"id": message["id"], **self._answer(method, params)})
 

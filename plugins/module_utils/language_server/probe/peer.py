@@ -10,6 +10,7 @@ import os
 import socket
 import struct
 import subprocess
+import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
@@ -22,6 +23,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.sessions impor
 
 # Seconds; a unix socket accepts at once, and so does systemctl answer.
 _PATIENCE = 10
+_SETTLING = 0.3
+# What systemd calls it where a limit on memory has ended a unit; the first version of control groups tells no better.
+_KILLED = ("oom-kill", "signal")
 _CREDENTIALS = struct.Struct("3i")
 # What systemd knows of a unit, by the name that it has in a result.
 _STATES = {"active": "ActiveState", "result": "Result", "restarts": "NRestarts", "pid": "MainPID"}
@@ -82,9 +86,15 @@ class Daemon(Peer):
 
     def fate(self) -> str:
         unit = self.unit()
+        if unit.get("result") == "success":
+            # Who hangs up is known here before systemd has looked at why.
+            time.sleep(_SETTLING)
+            unit = self.unit()
         if not unit:
             return ""
-        return "Its unit {name} is {active}, the result {result}, and it was restarted {restarts} times".format(**unit)
+        told = "Its unit {name} is {active}, the result {result}, and it was restarted {restarts} times".format(**unit)
+        limit = "; a memory limit does that: raise language_server_memory" if unit["result"] in _KILLED else ""
+        return f"{told}{limit}."
 
     def _pid(self) -> int:
         """Return the number of its process, 0 where it is not known.
@@ -124,7 +134,7 @@ class Own(Peer):
             stream = Stream(complaints.fileno(), _MOST_SAID)
             read_rest([stream])
         said = stream.text.strip().splitlines()
-        return f"It said last: {said[-1]}" if said else ""
+        return f"It said last: {said[-1]}." if said else ""
 
     def close(self) -> None:
         super().close()

@@ -43,6 +43,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 _SECTION = "gopls"
 # A workspace that does not build has one for every other line.
 _MOST_DIAGNOSTICS = 20
+# Characters; logs hold stacks and commands of any length.
+_LONGEST_LINE = 300
 # Seconds; a day.
 _LONGEST = 86400
 _LARGEST_FILE = 4 * 1024 * 1024
@@ -121,7 +123,7 @@ class _Session:
         try:
             step()
         except DevserverError as error:
-            self._problem = str(error)
+            self._problem = redacted(str(error))
 
     def prepare(self) -> None:
         """Read the user's files. Not for threads."""
@@ -188,7 +190,9 @@ class _Session:
             examine(client, self._ready.task, self._answers)
         except DevserverError as error:
             self._look_at(peer)
-            raise DevserverError(" ".join(filter(None, [str(error), peer.fate()]))) from error
+            logged = _first_line(client.complaint)
+            told = [str(error), peer.fate(), f"It logged last: {logged}." if logged else ""]
+            raise DevserverError(" ".join(filter(None, told))) from error
         self._look_at(peer)
         if peer.shared:
             # All is known by now, whatever becomes of this.
@@ -239,6 +243,10 @@ def _text(file: str) -> str:
         raise DevserverError(f"there is no file {file}", expected="a file of the workspace", remedy="correct files")
     # What is no UTF-8 cannot be sent.
     return t.cast(str, printable(text))
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip()[:_LONGEST_LINE] for line in text.splitlines() if line.strip()), "")
 
 
 def _server(server: Server | None) -> dict[str, str]:

@@ -162,6 +162,11 @@ class FakeServer:
             open_socket.close()
         self._thread.join()
 
+    def finished(self) -> list[str]:
+        """Return what was received, once the client has hung up."""
+        self._thread.join(30)
+        return self.received
+
     def notify(self, method: str, params: t.Any) -> None:
         assert self.connection
         self.connection.send({"method": method, "params": params})

@@ -58,7 +58,7 @@ def test_a_made_up_server_that_answers_right_is_taken_for_one(fake, ask):
     assert result["problem"] == ""
     assert result["server"] == {"name": "fake", "version": "1", "go": ""}
     assert result["memory"]["source"] == "process"
-    assert fake.received[-2:] == ["shutdown", "exit"]
+    assert fake.finished()[-2:] == ["shutdown", "exit"]
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,24 @@ def test_who_fails_midway_is_told_with_what_was_measured(fake, ask, method, fail
     result = ask(fake.path)
     assert re.search(told, result["problem"]), result["problem"]
     assert set(measured) <= set(result["seconds"])
-    assert "exit" not in fake.received
+    assert "exit" not in fake.finished()
+
+
+def test_who_does_not_answer_shutdown_is_not_told_to_exit(fake, ask):
+    fake.handlers["shutdown"] = raising(fake.failures["hang"])
+    assert ask(fake.path, timeout=3)["problem"] == ""
+    assert fake.finished()[-1] == "shutdown"
+
+
+def test_what_it_logged_as_an_error_is_told_with_what_failed(fake, ask):
+    def log(message):
+        for kind, text in [(1, "first"), (1, "\nno https://me:secret@proxy\nstack"), (3, "loading")]:
+            fake.notify("window/logMessage", {"type": kind, "message": text})
+        fake.publish(message, [])
+
+    fake.handlers["textDocument/didOpen"] = log
+    fake.handlers["textDocument/hover"] = raising(fake.failures["refuse"])
+    assert ask(fake.path, timeout=20)["problem"].endswith(" It logged last: no https://***@proxy.")
 
 
 @pytest.mark.parametrize(
