@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks systemd what runs, and has it run what shall."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
+_SECONDS = 90
+
+
+class Running(t.NamedTuple):
+    """The main process of a unit: the file that it runs, and the environment that it was given."""
+
+    binary: str
+    environment: t.Mapping[str, str]
+
+
+class Plan(t.NamedTuple):
+    """``start`` are units to enable and start, ``restart`` users whose daemon is to begin anew."""
+
+    start: t.Sequence[str]
+    restart: t.Sequence[str]
+
+
+def version() -> int:
+    """Return the number of systemd's version, 0 where it does not say."""
+    match = re.match(r"systemd (\d+)", _systemctl("--version").stdout)
+    return int(match.group(1)) if match else 0
+
+
+def plan_for(units: t.Sequence[str], restart: t.Sequence[str]) -> Plan:
+    """Return what is to be done so that ``units`` are enabled and active."""
+    if not units:
+        return Plan([], restart)
+    states = _properties(units, "ActiveState", "UnitFileState")
+    wanted = {"ActiveState": "active", "UnitFileState": "enabled"}
+    return Plan([unit for unit, state in zip(units, states) if state != wanted], restart)
+
+
+def running(units: t.Sequence[str]) -> list[Running | None]:
+    """Return what each of ``units`` runs, None where it does not run."""
+    return [_process(state.get("MainPID", "0")) for state in _properties(units, "MainPID")]
+
+
+def _properties(units: t.Sequence[str], *names: str) -> list[dict[str, str]]:
+    """Return the properties of each unit; those of one that is not there are those of one that does not run."""
+    if not units:
+        return []
+    done = _systemctl("show", f"--property={','.join(names)}", *units)
+    _must(done, "systemd does not tell what runs")
+    blocks = done.stdout.strip("\n").split("\n\n")
+    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+
+
+def _process(pid: str) -> Running | None:
+    try:
+        with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as file:
+            pairs = (entry.partition("=") for entry in file.read().split("\0"))
+            environment = {name: value for name, _equals, value in pairs}
+        return Running(os.readlink(f"/proc/{pid}/exe"), environment)
+    except OSError:
+        return None  # The number is 0, or it has just ended.
+
+
+def stop(units: t.Sequence[str]) -> None:
+    """Stop and disable ``units``; those that are not there are no error."""
+    if units:
+        _systemctl("stop", *units)
+        _systemctl("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
+
+
+def reload() -> None:
+    """Let systemd read its units anew, which also brings new memory limits to what runs."""
+    _must(_systemctl("daemon-reload"), "systemd does not read its units anew")
+
+
+def make_temporary_files(path: str) -> None:
+    """Make what the tmpfiles.d(5) file ``path`` asks for."""
+    done = run(["systemd-tmpfiles", "--create", path], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
+    _must(done, f"not all that {path} asks for could be made")
+
+
+def carry_out(plan: Plan) -> None:
+    """Start and restart what is planned; raise DevserverError for a unit that does not start."""
+    if plan.start:
+        _must(_systemctl("enable", "--now", "--quiet", *plan.start), "a unit of the language server does not start")
+    if plan.restart:
+        units = [f"gopls@{user}.service" for user in plan.restart]
+        _must(_systemctl("try-restart", *units), "a language server does not start again")
+
+
+def begin(units: t.Sequence[str]) -> None:
+    """Start ``units`` without waiting for them."""
+    if units:
+        _must(_systemctl("start", "--no-block", *units), "a unit of the language server cannot be started")
+
+
+def _systemctl(*words: str) -> Completed:
+    return run(["systemctl", *words], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
+
+
+def _must(done: Completed, what: str) -> None:
+    if not done.ok:
+        raise DevserverError(
+            f"{what}: {done.complaint}",
+            remedy="look at `systemctl status` and `journalctl -xe` for the unit that it names",
+            cmd=list(done.argv),
+        )
