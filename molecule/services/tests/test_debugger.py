@@ -1,0 +1,214 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debug services on the provisioned host: real dlv, real breakpoints, and nothing left behind or open."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import time
+
+import pytest
+
+PORTS = {"api": "127.0.0.1:2345", "stock-test": "127.0.0.1:2346", "shop": "unix:/run/dlv/shop/dlv.sock"}
+# systemd-analyze's own scale; docs/debugger.md promises it.
+EXPOSURE = 2.0
+TAKE = """
+import urllib.request
+url = "http://{address}/take?article=gopher&count=1"
+urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=20)
+"""
+CONNECT = "dlv connect {where} --allow-non-terminal-interactive=true --init {script} </dev/null 2>&1"
+
+
+def eventually(condition, seconds=60):
+    """Wait until something holds; it must within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, condition
+        time.sleep(0.3)
+
+
+def show(host, unit, *properties):
+    told = host.check_output(f"systemctl show {unit} " + " ".join(f"-p {name}" for name in properties))
+    return dict(line.split("=", 1) for line in told.splitlines())
+
+
+def listening(host, name):
+    if name == "shop":
+        return host.file("/run/dlv/shop/dlv.sock").is_socket
+    return PORTS[name] in host.check_output("ss -Hltn")
+
+
+@pytest.fixture
+def debug(host):
+    """Run commands of dlv at a debug service as a user, and return what it says."""
+
+    def run(name, *commands, user="alice", meanwhile=""):
+        host.check_output(f"printf '%s\\n' {' '.join(map(shlex.quote, commands))} > /tmp/debug-{user}")
+        connect = CONNECT.format(where=PORTS[name], script=f"/tmp/debug-{user}")
+        told = f"timeout 60 runuser -u {user} -- sh -c {shlex.quote(connect)}"
+        return host.run(f"{{ sleep 2; {meanwhile or 'true'}; }} >/dev/null 2>&1 & cd /; {told}; wait").stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def shop(host):
+    """A program of alice's that runs all the time: as it is when it goes into production, optimised."""
+    build = "cd ~/service && go build -o ~/shop/api ./cmd/api"
+    host.check_output(f"su - alice -c {shlex.quote(build)} && systemctl start shop")
+    eventually(lambda: listening(host, "shop"))
+    yield "/home/alice/shop/api"
+    host.check_output("systemctl stop shop")
+    assert show(host, "dlv-shop", "ActiveState") == {"ActiveState": "inactive"}
+
+
+def take(address):
+    return f"python3 -c {shlex.quote(TAKE.format(address=address))}"
+
+
+def test_a_breakpoint_of_a_running_service_is_hit(host, debug):
+    eventually(lambda: listening(host, "api"))
+    for _time in range(2):
+        said = debug(
+            "api", "break web.go:58", "continue", "args", "clearall", "exit -c", meanwhile=take("127.0.0.1:8081")
+        )
+        assert "example.com/service/internal/web.(*Service).take() /home/alice/service/internal/web/web.go:58" in said
+        assert "w = " in said
+    environment = host.check_output("tr '\\0' '\\n' < /proc/$(pgrep -f ^/var/lib/dlv/api/debuggee)/environ")
+    assert {"GREETING=it's $5, 100%", "GOPATH=/home/alice/go", "HOME=/home/alice"} <= set(environment.splitlines())
+
+
+def test_each_client_gets_a_run_of_the_tests(host, debug):
+    for _time in range(2):
+        eventually(lambda: listening(host, "stock-test"))
+        said = debug("stock-test", "break stock.TestTake", "continue", "exit")
+        assert "example.com/stock.TestTake() /home/alice/service/stock/stock_test.go" in said
+        eventually(lambda: not host.run("pgrep -f ^/var/lib/dlv/stock-test/debuggee").stdout)
+
+
+def test_a_unit_that_runs_is_attached_to_and_let_go_unharmed(host, debug, shop):
+    before = host.file(shop).sha256sum
+    said = debug("shop", "break web.go:58", "continue", "clearall", "exit -c", meanwhile=take("127.0.0.1:8082"))
+    assert "(*Service).take() /home/alice/service/internal/web/web.go:58" in said
+    pid = show(host, "shop", "MainPID")["MainPID"]
+    host.check_output("systemctl stop dlv-shop")
+    assert "TracerPid:\t0" in host.file(f"/proc/{pid}/status").content_string
+    host.check_output(take("127.0.0.1:8082"))
+    assert show(host, "shop", "MainPID", "NRestarts") == {"MainPID": pid, "NRestarts": "0"}
+    assert host.file(shop).sha256sum == before
+    host.check_output("systemctl start dlv-shop")
+
+
+def test_and_again_each_time_that_it_starts(host, shop):
+    eventually(lambda: listening(host, "shop"))
+    host.check_output("systemctl restart shop")
+    for _time in range(2):
+        pid = show(host, "shop", "MainPID")["MainPID"]
+        eventually(lambda pid=pid: f"attach --headless --listen={PORTS['shop']}" in tracer(host, pid))
+        host.check_output(f"kill -ABRT {pid}")
+        eventually(lambda pid=pid: show(host, "shop", "MainPID")["MainPID"] not in ("0", pid))
+
+
+def tracer(host, pid):
+    found = host.run(f"awk '/TracerPid/ {{print $2}}' /proc/{pid}/status").stdout.strip()
+    return host.run(f"tr '\\0' ' ' < /proc/{found}/cmdline").stdout if found else ""
+
+
+def test_nobody_else_gets_in(host, debug, shop):
+    eventually(lambda: listening(host, "shop") and listening(host, "api"))
+    assert "permission denied" in debug("shop", "exit", user="bob")
+    assert "connection is shut down" in debug("api", "threads", "exit", user="bob")
+    assert "only accepted from the same UNIX user" in host.check_output("journalctl -q -o cat -u dlv-api -n 5")
+    for folder in ("/run/dlv/shop", "/var/lib/dlv/api"):
+        assert (host.file(folder).user, host.file(folder).mode) == ("alice", 0o700)
+    assert host.file("/etc/gopherops/debug/api.env").mode == 0o600
+    wide = [line for line in host.check_output("ss -Hltnp").splitlines() if "dlv" in line]
+    assert wide and all(line.split()[3].startswith("127.0.0.1:") for line in wide)
+
+
+def test_a_stop_leaves_no_process_and_no_port(host):
+    eventually(lambda: listening(host, "api"))
+    host.check_output("systemctl stop dlv-api")
+    assert host.run("pgrep -f /var/lib/dlv/api/").stdout == ""
+    ports = host.check_output("ss -Hltn")
+    assert "127.0.0.1:2345 " not in ports and "127.0.0.1:8081 " not in ports
+    assert not host.file("/run/dlv/api").exists
+    host.check_output("systemctl start dlv-api")
+
+
+def test_a_program_that_does_not_compile_comes_up_when_it_is_mended(host):
+    source = "/home/alice/service/cmd/api/main.go"
+    host.check_output(f"echo oops >> {source} && systemctl restart --no-block dlv-api")
+    try:
+        eventually(lambda: "oops" in host.check_output("journalctl -q -o cat -u dlv-api -n 8"))
+        assert not listening(host, "api")
+    finally:
+        host.check_output(f"sed -i '$d' {source}")
+    eventually(lambda: listening(host, "api"))
+
+
+def test_the_limits_are_those_of_the_unit(host):
+    assert show(host, "dlv-api", "MemoryMax", "TasksMax", "CPUWeight") == {
+        "MemoryMax": str(1 << 30),
+        "TasksMax": "512",
+        "CPUWeight": "50",
+    }
+    pid = show(host, "dlv-api", "MainPID")["MainPID"]
+    assert "dlv-api.service" in host.file(f"/proc/{pid}/cgroup").content_string
+    assert host.file(f"/proc/{pid}/oom_score_adj").content_string == "500\n"
+
+
+@pytest.mark.parametrize("name", PORTS)
+def test_the_exposure_is_what_the_docs_promise(host, name):
+    words = host.check_output(f"systemd-analyze security --no-pager dlv-{name} | tail -n 1").split()
+    assert float(words[words.index(f"dlv-{name}.service:") + 1]) <= EXPOSURE
+
+
+def test_the_editor_is_told_where(host):
+    (one,) = json.loads(host.file("/home/alice/service/.vscode/launch.json").content_string)["configurations"]
+    assert (one["name"], one["mode"], one["host"], one["port"]) == ("Attach to dlv-api", "remote", "127.0.0.1", 2345)
+    assert host.file("/home/alice/service/.vscode/launch.json").user == "alice"
+
+
+def test_what_a_container_must_not_set_is_told_and_kept_for_its_boot(host, play):
+    assert "net.ipv4.tcp_syn_retries = 3" in host.file("/etc/sysctl.d/60-gopherops-debugger.conf").content_string
+    done = play("site", "--tags", "debugger", "--check")
+    assert done.returncode == 0
+    assert "tcp_syn_retries is not set: /proc/sys is read-only here" in done.output
+
+
+@pytest.mark.parametrize(
+    ("listen", "words"),
+    [
+        ("0.0.0.0:2345", "where others can reach it"),
+        ("[::]:2345", "where others can reach it"),
+        ("dev.example.com:2345", "what a name leads to can change"),
+        ("/tmp/dlv.sock", "which only the service's user can enter"),
+    ],
+)
+def test_a_wide_bind_is_refused_before_anything_is_written(host, play, listen, words):
+    before = show(host, "dlv-api", "MainPID", "FragmentPath")
+    service = {"name": "wide", "user": "alice", "workspace": "/home/alice/service", "listen": listen}
+    done = play("site", "--tags", "debugger", debugger_services=[service])
+    assert done.returncode != 0
+    assert words in " ".join(done.output.split())
+    assert show(host, "dlv-api", "MainPID", "FragmentPath") == before
+    assert not host.file("/etc/systemd/system/dlv-wide.service").exists
+
+
+def test_what_is_no_longer_declared_goes_without_a_trace(host, play):
+    api = show(host, "dlv-api", "MainPID")
+    extra = {"name": "extra", "user": "bob", "workspace": "/home/bob/service", "package": "./stock", "mode": "test"}
+    variables = host.ansible.get_variables()["debugger_services"]
+    both = play("site", "--tags", "debugger", debugger_services=[*variables, {**extra, "listen": "127.0.0.1:2347"}])
+    assert both.returncode == 0
+    assert "127.0.0.1:2347" in host.check_output("ss -Hltn")
+    assert play("site", "--tags", "debugger").returncode == 0
+    for trace in ("/etc/systemd/system/dlv-extra.service", "/var/lib/dlv/extra", "/run/dlv/extra"):
+        assert not host.file(trace).exists
+    assert "127.0.0.1:2347" not in host.check_output("ss -Hltn")
+    assert host.run("pgrep -u bob -f dlv").stdout == ""
+    assert show(host, "dlv-api", "MainPID") == api
