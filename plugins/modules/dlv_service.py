@@ -82,7 +82,7 @@ options:
       environment:
         description:
           - Variables that the program, and its build, get besides those of its user.
-          - They stand in a file that only root can read. No value is shown.
+          - They stand in a file that only root can read, and as names alone in a difference.
         type: dict
         default: {}
       build_flags:

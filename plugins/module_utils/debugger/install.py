@@ -32,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 
 UNITS = "/etc/systemd/system"
-_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job")
+_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", "NeedDaemonReload")
 # What ends comes first: its port may be another's now.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
 _LINES = 12
@@ -40,11 +40,15 @@ _SOCKETS_SINCE = (1, 22, 1)
 
 
 class Plan(t.NamedTuple):
-    """What a run does: files to write, units to stop for good, and verbs of systemctl, each with its units."""
+    """What a run does: files to write, services to end for good, verbs of systemctl, each with its units.
+
+    With ``reload`` the manager has units to read anew, from this run or one that was killed.
+    """
 
     edits: list[FileEdit]
     stale: list[str]
     verbs: list[tuple[str, list[str]]]
+    reload: bool
 
     def changes(self) -> Changes:
         """Return all of it as a module's result tells it."""
@@ -81,7 +85,10 @@ def plan(services: t.Sequence[Service], programs: units.Programs) -> Plan:
         )
     _refuse_old_dlv(services, programs.dlv)
     edits = edits_of(_files(services, programs, present))
-    return Plan(edits, stale, _verbs(services, {edit.file.path for edit in edits}))
+    written = {edit.file.path for edit in edits}
+    states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
+    unread = any(path.startswith(UNITS) for path in written) or any(map(_unread, states.values()))
+    return Plan(edits, stale, _verbs(services, states, written), unread)
 
 
 def carry_out(planned: Plan) -> None:
@@ -92,7 +99,7 @@ def carry_out(planned: Plan) -> None:
     write_all(planned.edits)
     for name in planned.stale:
         _forget(name)
-    if any(edit.file.path.startswith(UNITS) for edit in planned.edits):
+    if planned.reload:
         systemctl.tell("daemon-reload")
     for verb, names in planned.verbs:
         # A program may take long to build: its start is waited for below, with all others.
@@ -176,8 +183,13 @@ def _launches(services: t.Sequence[Service], present: t.Mapping[str, str]) -> di
     return found
 
 
-def _verbs(services: t.Sequence[Service], written: t.Container[str]) -> list[tuple[str, list[str]]]:
-    states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
+def _unread(state: t.Mapping[str, str]) -> bool:
+    return state["NeedDaemonReload"] == "yes"
+
+
+def _verbs(
+    services: t.Sequence[Service], states: t.Mapping[str, t.Mapping[str, str]], written: t.Container[str]
+) -> list[tuple[str, list[str]]]:
     targets = systemctl.properties_of([one.process_unit for one in services if one.process_unit], ("ActiveState",))
     verbs: dict[str, list[str]] = {}
     for service in services:
@@ -189,7 +201,7 @@ def _verbs(services: t.Sequence[Service], written: t.Container[str]) -> list[tup
 def _verbs_of(
     service: Service, now: t.Mapping[str, str], target: t.Mapping[str, str] | None, written: t.Container[str]
 ) -> list[str]:
-    rewritten = _unit_file(service.name) in written
+    rewritten = _unit_file(service.name) in written or _unread(now)
     changed = rewritten or units.environment_file(service.name) in written
     enabled, runs = now["UnitFileState"] == "enabled", now["ActiveState"] in systemctl.RUNNING
     if not service.started:

@@ -31,6 +31,7 @@ class Host:
 
     def properties(self, names: t.Sequence[str], _properties: t.Sequence[str]) -> dict[str, dict[str, str]]:
         standard = {"ActiveState": "inactive", "SubState": "dead", "UnitFileState": "", "InvocationID": "", "Job": ""}
+        standard["NeedDaemonReload"] = "no"
         return {name: {**standard, **self.states.get(name, {})} for name in names}
 
     def tell(self, verb: str, *arguments: str) -> None:
@@ -38,6 +39,7 @@ class Host:
         self.told.append((verb, *names))
         for name in names:
             state = self.states.setdefault(name, {})
+            state.pop("NeedDaemonReload", None)
             if verb in ("start", "restart", "stop"):
                 state["ActiveState"] = "inactive" if verb == "stop" else "active"
             elif verb == "disable":
@@ -135,6 +137,14 @@ def test_only_what_differs_is_told(host: Host, now: dict[str, str], wanted: str,
     host.states["dlv-api.service"] = now
     host.run(entry(state=wanted))
     assert [words[0] for words in host.told] == told
+
+
+def test_a_run_that_was_killed_before_the_manager_read_its_units_is_made_up_for(host: Host) -> None:
+    host.run(entry())
+    host.states["dlv-api.service"]["NeedDaemonReload"] = "yes"
+    assert set(host.run(entry())) == {"dlv-api.service"}
+    assert [words[0] for words in host.told] == ["daemon-reload", "reenable", "restart"]
+    assert host.run(entry()) == {}
 
 
 def test_what_is_to_be_attached_to_is_not_started_for_it(host: Host) -> None:
