@@ -97,11 +97,6 @@ def line_in(
     return Poison(f"{before}; printf '%s\\n' '{quoted}' >> {file}", {**at(file, line, found), **more}, file, **rest)
 
 
-def start_up(file: str, line: str, found: Found, **rest: t.Any) -> Poison:
-    """Return the poison that adds ``line``, which no finding can name: it sets nothing."""
-    return dataclasses.replace(line_in(file, line, found, **rest), found=nowhere(found))
-
-
 def each(rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)) -> Found:
     return {(rule, user, context, variable) for user in users for context in contexts}
 
@@ -142,6 +137,17 @@ GO_SETTINGS = {
         at(GOENV, f"GOPATH={ALICE}/go\r", {("GD106", "alice", "", "")}),
         GOENV,
         managed=True,
+        alone=True,
+    ),
+    "settings that are a link to nothing": Poison(
+        f"ln -sf /opt/gone/env {GOENV}",
+        {
+            **at(GOENV, None, {("GD904", "alice", "", "")}),
+            **at(GO_DEFAULTS, "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}),
+            # Go has no default for these.
+            **nowhere({("GD101", "alice", "goenv", name) for name in ("GOBIN", "GOFLAGS")}),
+        },
+        GOENV,
         alone=True,
     ),
     "settings that only root can read": Poison(
@@ -269,14 +275,18 @@ START_UPS = {
         alone=True,
     ),
     # What is printed beside its own marks is nothing to VS Code's server.
-    "a start-up that prints": start_up(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
-    "a start-up that complains": start_up(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
-    "a slow start-up": start_up(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, "")),
-    "a start-up that leaves": start_up(f"{ALICE}/.bashrc", "exit 3", own("GD901", "alice", BASH, ""), alone=True),
-    "a start-up that does not end": start_up(
+    "a start-up that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
+    "a start-up that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
+    "a slow start-up": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, "")),
+    "a start-up that leaves": line_in(f"{ALICE}/.bashrc", "exit 3", own("GD901", "alice", BASH, ""), alone=True),
+    "a start-up that does not end": line_in(
         f"{BOB}/.profile", "sleep 60", own("GD901", "bob", LOGIN, ""), asked={"timeout": 5}, alone=True
     ),
-    "a start-up that becomes another program": start_up(
+    "a start-up that cannot be parsed": line_in(
+        f"{ALICE}/.zshrc", "if [ )", {("GD701", "alice", "zsh", "")}, alone=True
+    ),
+    "the current folder in PATH": line_in(f"{ALICE}/.zshrc", "PATH=$PATH:.", {("GD107", "alice", "", "PATH")}),
+    "a start-up that becomes another program": line_in(
         f"{ALICE}/.zshrc", "exec true", {("GD901", "alice", "zsh", "")}, alone=True
     ),
 }
@@ -304,6 +314,12 @@ MANAGED_FILES = {
         given({("GD103", "bob", "ssh", "PATH")}),
         "/etc/pam.d/sshd",
         managed=True,
+    ),
+    "a configuration that sshd refuses": line_in(
+        "/etc/ssh/sshd_config",
+        "NoSuchOption yes",
+        each("GD901", "", users=["alice", "bob", "zoe", "finn", "root"], contexts=["ssh", "vscode_server"]),
+        alone=True,
     ),
     "a crontab with another PATH": Poison(
         "sed -i 's,^PATH=.*,PATH=/usr/bin:/bin,' /var/spool/cron/crontabs/alice",
@@ -381,10 +397,10 @@ FINN_AND_ZOE = {
         alone=True,
     ),
     # VS Code's server gives it nothing to wait for.
-    "a start-up that waits for input": start_up(
+    "a start-up that waits for input": line_in(
         f"{ALICE}/.bashrc", "read -r answer", {("GD901", "alice", "bash", "")}, asked={"timeout": 5}, alone=True
     ),
-    "a start-up that becomes another shell": start_up(
+    "a start-up that becomes another shell": line_in(
         f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), asked={"timeout": 5}, alone=True
     ),
 }
@@ -474,6 +490,13 @@ TOOLS = {
     ),
 }
 
+HOMELESS = {
+    # What is not there is nowhere.
+    "a user without a home": Poison(
+        ":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {"variables": {}}}, alone=True
+    ),
+}
+
 RUNNING = {
     "a VS Code server from before": Poison(
         "systemd-run --quiet --unit=poison-editor -p User=alice -p Environment=GOBIN=/old"
@@ -520,10 +543,12 @@ EDITORS = {
         managed=True,
         alone=True,
     ),
+    "a number for a variable of the editor": setting(
+        '"go.toolsEnvVars": {"GOARM": 7}', {("GD807", "alice", "vscode_server", "go.toolsEnvVars.GOARM")}, alone=True
+    ),
     "settings that are no JSON": Poison(
         f"{MAKE_ROOM}; echo '{{,}}' > {MACHINE}",
-        # The cause says where.
-        nowhere({("GD901", "alice", "vscode_server", "")}),
+        at(MACHINE, "{,}", {("GD901", "alice", "vscode_server", "")}),
         MACHINE,
         alone=True,
     ),
@@ -548,4 +573,14 @@ EDITORS = {
     ),
 }
 
-POISONS = {**GO_SETTINGS, **START_UPS, **MANAGED_FILES, **FINN_AND_ZOE, **DIRECTORIES, **TOOLS, **RUNNING, **EDITORS}
+POISONS = {
+    **GO_SETTINGS,
+    **START_UPS,
+    **MANAGED_FILES,
+    **FINN_AND_ZOE,
+    **DIRECTORIES,
+    **TOOLS,
+    **RUNNING,
+    **EDITORS,
+    **HOMELESS,
+}

@@ -63,8 +63,9 @@ class Observation:
     ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
     name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
     where they could not be looked for, and the answer of ``go`` says why. ``seconds``,
-    ``noise``, ``go_is`` and ``stale`` are those of the probe. ``culprit`` is the line of the start-up that prints
-    ``noise``, that takes so long, or at which there is no going on; None where there is no such trouble, or no telling.
+    ``noise``, ``go_is`` and ``stale`` are those of the probe. ``culprit`` is the line at which there is no going on,
+    ``printing`` that which prints ``noise``, and ``slowest`` that which takes too long; None where there is no such
+    trouble, or no telling.
     """
 
     user: UserEnvironment
@@ -79,6 +80,8 @@ class Observation:
     go_is: str = ""
     stale: frozenset[str] = frozenset()
     culprit: Source | None = None
+    printing: Source | None = None
+    slowest: Source | None = None
 
     @property
     def walked(self) -> bool:
@@ -152,9 +155,9 @@ def _with_culprit(seen: Observation, timeout: float) -> Observation:
         at = culprits.last_line(context, account, min(timeout, _PATIENCE)) if follow else at
         return dataclasses.replace(seen, problem=problem, culprit=at)
     if context in _START_UPS and seen.noise:
-        return dataclasses.replace(seen, culprit=culprits.line_that_prints(context, account, seen.noise, timeout))
+        seen = dataclasses.replace(seen, printing=culprits.line_that_prints(context, account, seen.noise, timeout))
     if context in _START_UPS and seen.seconds > SLOW_SECONDS:
-        return dataclasses.replace(seen, culprit=culprits.slowest_line(context, account, timeout))
+        seen = dataclasses.replace(seen, slowest=culprits.slowest_line(context, account, timeout))
     return seen
 
 

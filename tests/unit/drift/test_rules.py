@@ -183,7 +183,7 @@ def test_what_to_do_about_a_start_up_that_prints_fits_the_line(world: t.Any, cas
     noise, text, line, told, remedy = REMEDIES[case]
     file = world.tmp / "start-up"
     file.write_text(text, newline="")
-    (finding,) = world.judge(world(noise=noise, culprit=Source("file", str(file), line)))[1]
+    (finding,) = world.judge(world(noise=noise, printing=Source("file", str(file), line)))[1]
     assert (finding.rule.id, finding.source) == ("GD701", Source("file", str(file), told))
     assert finding.remedy.text.startswith(remedy)
     assert str(finding.source) in finding.cause
@@ -226,12 +226,12 @@ def test_what_is_not_rendered_leaves_gos_own_file_as_it_is(world: t.Any) -> None
 
 def test_the_line_that_takes_the_time_is_named(world: t.Any) -> None:
     at = Source("file", PROFILE, 3)
-    (finding,) = world.judge(world(seconds=4.0, culprit=at))[1]
+    (finding,) = world.judge(world(seconds=4.0, slowest=at))[1]
     assert (finding.rule.id, finding.source) == ("GD702", at)
     assert finding.cause.endswith("took 4.0 s, most of them at /h/.profile:3")
     assert "what /h/.profile:3 starts" in finding.remedy.text
-    both = world.judge(world(seconds=4.0, noise="hello", culprit=at))[1]
-    assert [(one.rule.id, one.source) for one in both] == [("GD701", at), ("GD702", None)]
+    both = world.judge(world(seconds=4.0, noise="hello", slowest=at))[1]
+    assert [(one.rule.id, one.source) for one in both] == [("GD701", None), ("GD702", at)]
 
 
 def test_a_context_that_does_not_answer_is_followed_to_its_line(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

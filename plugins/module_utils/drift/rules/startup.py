@@ -144,8 +144,7 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
         by = f", by {source}" if source else ""
         yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}{by}", Remedy(way), "", source)
     if row.seen.seconds > SLOW_SECONDS:
-        # The line is that of the noise where there is some as well.
-        source = None if row.seen.noise else row.seen.culprit
+        source = row.seen.slowest
         most = f", most of them at {source}" if source else ""
         remedy = Remedy(f"let what {source} starts begin when it is used, or in the background" if source else _SEE)
         cause = f"the start-up of {name} took {row.seen.seconds:.1f} s{most}"
@@ -172,7 +171,7 @@ def _way_on(seen: Observation) -> tuple[Source | None, str]:
 
 def _printing(row: Row) -> tuple[Source | None, str]:
     """Return the line of a start-up that prints, or makes the shell complain, and what to do about it."""
-    noise, at = row.seen.noise, row.seen.culprit
+    noise, at = row.seen.noise, row.seen.printing
     if at is None or at.file is None:
         return None, "delete what prints, or put it behind '[ -t 1 ] &&'"
     if "Permission denied" in noise and at.line is None:
