@@ -17,7 +17,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    EditorContext,
     EditorFile,
+    EditorPlace,
     corrections,
     filled,
     places_of,
@@ -27,7 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import dropped
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Key, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
@@ -35,7 +37,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 _NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 
 
-class DevcontainerContext(Context):
+class DevcontainerContext(EditorContext):
     """containerEnv, which every process of the container gets, and remoteEnv, which the editor's get too."""
 
     name = "devcontainer"
@@ -55,6 +57,11 @@ class DevcontainerContext(Context):
 
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         return portable(user.variables)
+
+    def editor_places(self) -> list[EditorPlace]:
+        # The settings that a container brings for the editor stand in the same file.
+        places: list[tuple[Key, ...]] = [(), ("customizations", "vscode", "settings")]
+        return [EditorPlace("devcontainer", self.file, place) for place in places] if self.file else []
 
     def applies_to(self, account: Account) -> bool:
         return self.file is not None

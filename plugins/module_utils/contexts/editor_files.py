@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import abc
 import json
 import os
 import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
     DIRECTORY_VARIABLES,
     Declaration,
@@ -18,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Document, Node, Path, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Document, Key, Node, Path, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Put, Remove
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
@@ -57,6 +59,22 @@ class EditorFile(t.NamedTuple):
         values = [child.node for child in node.children]
         found = [Assignment(name, _text(one.value), self.source(one)) for name, one in zip(names, values)]
         return list(filter(can_be_given, found))
+
+
+class EditorPlace(t.NamedTuple):
+    """A part of a file that is judged as the editor reads it: ``kind`` is settings, launch or devcontainer."""
+
+    kind: str
+    file: EditorFile
+    path: tuple[Key, ...] = ()
+
+
+class EditorContext(Context):
+    """A context that files of an editor feed."""
+
+    @abc.abstractmethod
+    def editor_places(self) -> list[EditorPlace]:
+        """Return what was read on the way, and what in it is an editor's: settings, or one launch configuration."""
 
 
 def can_be_given(item: Assignment) -> bool:

@@ -14,7 +14,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    EditorContext,
     EditorFile,
+    EditorPlace,
     can_be_given,
     corrections,
     declared_values,
@@ -35,7 +37,7 @@ _LINE = re.compile(r"\s*([\w.\-]+)\s*=\s*(.*?)\s*\Z")
 _WANTED = ("go", "launch")
 
 
-class VscodeDebugContext(Context):
+class VscodeDebugContext(EditorContext):
     """One launch configuration of type go: the server's environment, then envFile, then env."""
 
     name = "vscode_debug"
@@ -62,6 +64,12 @@ class VscodeDebugContext(Context):
     def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
         return [one for folder in user.workspaces if server for one in _sessions(server, folder, user.account)]
+
+    def editor_places(self) -> list[EditorPlace]:
+        if self.server is None or self.launch is None:
+            return []
+        own = EditorPlace("launch", self.launch, tuple(self.configuration))
+        return [*self.server.editor_places(), *([own] if self.configuration else [])]
 
     def applies_to(self, account: Account) -> bool:
         return self.server is not None

@@ -25,7 +25,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    EditorContext,
     EditorFile,
+    EditorPlace,
     can_be_given,
     corrections,
     declared_values,
@@ -57,7 +59,7 @@ _ASKING = "VSCODE_RESOLVING_ENVIRONMENT"
 _TERMINALS = "terminal.integrated.env.linux"
 
 
-class VscodeServerContext(Context):
+class VscodeServerContext(EditorContext):
     """What the Go extension gives to the processes it starts; ``files`` are settings, the weakest first."""
 
     name = "vscode_server"
@@ -79,6 +81,9 @@ class VscodeServerContext(Context):
     def in_folder(self, folder: str, settings: EditorFile) -> VscodeServerContext:
         """Return this server as it is for a workspace with settings of its own."""
         return VscodeServerContext([*self.files, settings], self.shell, folder, folder)
+
+    def editor_places(self) -> list[EditorPlace]:
+        return [EditorPlace("settings", file) for file in self.files]
 
     def applies_to(self, account: Account) -> bool:
         return can_log_in(account)

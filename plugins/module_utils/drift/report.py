@@ -10,8 +10,8 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.editor_files import files_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import moment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.judged_files import files_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings

@@ -50,7 +50,7 @@ class Setting(t.NamedTuple):
     inner: t.Mapping[str, Source] = {}
 
 
-class EditorFile(t.NamedTuple):
+class JudgedFile(t.NamedTuple):
     """A file of an editor's that a user has: ``kind`` is settings, launch (one configuration) or devcontainer.
 
     ``title`` tells apart the launch configurations of one file.
@@ -113,7 +113,7 @@ class Scene:
     observations: t.Sequence[Observation]
     cells: t.Sequence[Cell]
     tools: t.Sequence[PinnedTool] = ()
-    editor_files: t.Sequence[EditorFile] = ()
+    editor_files: t.Sequence[JudgedFile] = ()
     go_minimum: str = ""
 
     @functools.cached_property

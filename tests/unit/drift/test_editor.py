@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import editor
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 PATH = "/h/settings.json"
@@ -19,7 +19,7 @@ def judge(world: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str,
     """Return rule, variable and line of each finding; the settings of a file stand in lines 1, 2 and so on."""
     user = world.declaration.users[0]
     made = [
-        EditorFile(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
+        JudgedFile(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
     ]
     found = editor.findings(Scene(world.declaration, [], [], [], made))
     return [(finding.rule.id, finding.variable, finding.source.line) for finding in found if finding.source]
@@ -115,7 +115,7 @@ def test_tools_and_container(world: t.Any, remote: t.Any, expected: list[tuple[s
 def test_each_file_and_each_launch_configuration_has_findings_of_its_own(world: t.Any) -> None:
     user = world.declaration.users[0]
     files = [
-        EditorFile(user, kind, [Setting("gone", 1, Source("file", path, 1)), Setting("go.gone", 1, source)], title)
+        JudgedFile(user, kind, [Setting("gone", 1, Source("file", path, 1)), Setting("go.gone", 1, source)], title)
         for kind, path, title in [
             ("settings", "/a.json", ""),
             ("settings", "/b.json", ""),

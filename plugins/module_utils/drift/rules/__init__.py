@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
     tools,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, PinnedTool, Scene
 
 _FAMILIES = (values, go, directories, tools, modules, building, startup, editor, settings_file)
 RULES: tuple[Rule, ...] = tuple(
@@ -35,7 +35,7 @@ def findings(
     observations: t.Sequence[Observation],
     cells: t.Sequence[Cell],
     tools: t.Sequence[PinnedTool],
-    editor_files: t.Sequence[EditorFile] = (),
+    editor_files: t.Sequence[JudgedFile] = (),
     go_minimum: str = "",
 ) -> list[Finding]:
     """Return what is wrong, by rule and user; ``tools`` are the pinned ones, ``go_minimum`` is as Scene has it.

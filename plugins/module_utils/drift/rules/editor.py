@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import EditorFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import (
     DEPRECATED,
     FICTIONAL,
@@ -144,7 +144,7 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
     yield from _disagreements(scene.editor_files)
 
 
-def _settings(file: EditorFile, goroot: str) -> t.Iterator[Finding]:
+def _settings(file: JudgedFile, goroot: str) -> t.Iterator[Finding]:
     for setting in file.settings:
         name = setting.name
         if name.startswith("go.") and name not in SETTINGS:
@@ -157,7 +157,7 @@ def _settings(file: EditorFile, goroot: str) -> t.Iterator[Finding]:
         yield from _shadowing(file, setting, dict(file.user.variables, GOROOT=goroot))
 
 
-def _launch(file: EditorFile) -> t.Iterator[Finding]:
+def _launch(file: JudgedFile) -> t.Iterator[Finding]:
     for setting in file.settings:
         if setting.name in DEPRECATED:
             yield _deprecated(file, setting)
@@ -168,7 +168,7 @@ def _launch(file: EditorFile) -> t.Iterator[Finding]:
             yield _finding(LAUNCH_ATTRIBUTE, file, setting, "is dlv-dap, which is a debugAdapter", remedy)
 
 
-def _types(file: EditorFile) -> t.Iterator[Finding]:
+def _types(file: JudgedFile) -> t.Iterator[Finding]:
     for setting in file.settings:
         if setting.name in _TABLES:
             yield from _table(file, setting)
@@ -176,7 +176,7 @@ def _types(file: EditorFile) -> t.Iterator[Finding]:
             yield _wrong_type(file, setting, setting.value, _TYPES[setting.name][0])
 
 
-def _table(file: EditorFile, setting: Setting) -> t.Iterator[Finding]:
+def _table(file: JudgedFile, setting: Setting) -> t.Iterator[Finding]:
     if not isinstance(setting.value, dict):
         # VS Code takes null for a setting that is not there.
         yield from () if setting.value is None else [_wrong_type(file, setting, setting.value, dict)]
@@ -186,25 +186,25 @@ def _table(file: EditorFile, setting: Setting) -> t.Iterator[Finding]:
             yield _wrong_type(file, setting, value, str, name)
 
 
-def _wrong_type(file: EditorFile, setting: Setting, value: t.Any, wanted: type, inner: str = "") -> Finding:
+def _wrong_type(file: JudgedFile, setting: Setting, value: t.Any, wanted: type, inner: str = "") -> Finding:
     state = f"has {inner} as" if inner else "is"
     remedy = Remedy("put it in quotes" if wanted is str else f"write {_IN_WORDS[wanted]}")
     what = f"{state} {_IN_WORDS.get(type(value), 'null')} instead of {_IN_WORDS[wanted]}"
     return _finding(WRONG_TYPE, file, setting, what, remedy, inner)
 
 
-def _unknown(rule: Rule, file: EditorFile, setting: Setting, known: t.Iterable[str]) -> Finding:
+def _unknown(rule: Rule, file: JudgedFile, setting: Setting, known: t.Iterable[str]) -> Finding:
     near = difflib.get_close_matches(setting.name, list(known), 1, 0.8)
     better = FICTIONAL.get(setting.name) or (near[0] if near else "")
     remedy = Remedy(f"use {better}" if better else "delete it")
     return _finding(rule, file, setting, "does not exist", remedy)
 
 
-def _deprecated(file: EditorFile, setting: Setting) -> Finding:
+def _deprecated(file: JudgedFile, setting: Setting) -> Finding:
     return _finding(DEPRECATED_SETTING, file, setting, "is deprecated", Remedy(f"use {DEPRECATED[setting.name]}"))
 
 
-def _shadowing(file: EditorFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
+def _shadowing(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
     remedy = Remedy("delete it, or give it the declared value")
     wanted = declared.get(_PATHS.get(setting.name, ""))
     if setting.name in _PATHS and setting.value and not same_value(_PATHS[setting.name], str(setting.value), wanted):
@@ -223,7 +223,7 @@ def _shadowing(file: EditorFile, setting: Setting, declared: t.Mapping[str, str]
                 )
 
 
-def _disagreements(files: t.Sequence[EditorFile]) -> t.Iterator[Finding]:
+def _disagreements(files: t.Sequence[JudgedFile]) -> t.Iterator[Finding]:
     for one in files:
         for other in files:
             tools, remote = _named(one, "go.toolsEnvVars"), _named(other, "remoteEnv")
@@ -231,7 +231,7 @@ def _disagreements(files: t.Sequence[EditorFile]) -> t.Iterator[Finding]:
                 yield from _disagreement(one.user, tools, remote)
 
 
-def _named(file: EditorFile, name: str) -> Setting | None:
+def _named(file: JudgedFile, name: str) -> Setting | None:
     # A dev container's own settings stand in its file too.
     found = (one for one in file.settings if one.name == name and isinstance(one.value, dict))
     return next(found, None) if file.kind != "launch" else None
@@ -248,7 +248,7 @@ def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.I
             yield Finding(CONTAINER_DISAGREES, cause, remedy, *place, subject=f"{source.file} {there.file}")
 
 
-def _finding(rule: Rule, file: EditorFile, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
+def _finding(rule: Rule, file: JudgedFile, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
     context = _CONTEXTS[file.kind]
     source: Source = setting.inner.get(inner, setting.source)
     cause = f"{source}: {setting.name} {what}"

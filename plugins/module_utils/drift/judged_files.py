@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of editors that were met on the way, as the rules judge them."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+    EditorContext,
+    EditorFile,
+    encodable,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Key
+
+
+def files_of(observations: t.Sequence[Observation]) -> list[JudgedFile]:
+    """Return what contexts have read: settings, launch configurations and dev containers, each once for a user."""
+    found: dict[t.Any, JudgedFile] = {}
+    for seen in observations:
+        places = seen.context.editor_places() if isinstance(seen.context, EditorContext) else []
+        for kind, file, place in places:
+            key = (seen.user.account.name, file.path, place)
+            title = seen.workspace if kind == "launch" else ""
+            found.setdefault(key, JudgedFile(seen.user, kind, _settings(file, place), title))
+    return list(found.values())
+
+
+def _settings(file: EditorFile, place: tuple[Key, ...]) -> list[Setting]:
+    node = file.document.node(place) if file.document else None
+    found = []
+    for child in node.children if node and node.kind == "object" else ():
+        inner = {str(encodable(each.key)): file.source(each.node) for each in child.node.children}
+        name, value = str(encodable(child.key)), encodable(child.node.value)
+        found.append(Setting(name, value, file.source(child.node), inner))
+    return found
