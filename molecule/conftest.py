@@ -43,7 +43,7 @@ def play(tmp_path):
 
     def run(name: str, *arguments: str, **variables: t.Any) -> Play:
         if name == "drift":
-            variables["drift_report_dir"] = str(tmp_path)
+            variables["drift_report_dir"] = str(tmp_path / "drift/reports")
         command = [
             "ansible-playbook",
             "-i",
@@ -52,7 +52,7 @@ def play(tmp_path):
             *arguments,
         ]
         done = subprocess.run([*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False)
-        report = next(tmp_path.glob("*.json"), None)
+        report = next(tmp_path.glob("drift/reports/*.json"), None)
         return Play(done.returncode, done.stdout + done.stderr, json.loads(report.read_text()) if report else None)
 
     return run

@@ -20,6 +20,7 @@ description:
   - The contexts are those that M(gopherops.devserver.go_env) renders; give both modules the same options.
   - Changes nothing. The context V(ssh) is asked by a client and a server joined by a pipe, with a throw-away key in a
     temporary folder; the host's log shows that login. As after each login, the user's systemd manager runs a while.
+  - A start-up that prints, is slow or comes to no end is followed once more, to name the line at fault.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
@@ -93,6 +94,14 @@ report:
       description: Version of this form.
       type: int
       sample: 1
+    collection_version:
+      description: Version of the collection that looked.
+      type: str
+      sample: 0.1.0
+    generated_at:
+      description: When it had looked, in UTC.
+      type: str
+      sample: "2026-01-31T12:00:00Z"
     host:
       description: Name of the host.
       type: str
@@ -119,7 +128,8 @@ report:
           source: {kind: file, file: /home/alice/.profile, line: 12}
           shadowed: [{kind: file, file: /etc/gopherops/go-environment.sh, line: 25}]
     findings:
-      description: What is wrong, by rule, with severity, cause, impact, source, remedy and a stable fingerprint.
+      description:
+        - What is wrong, by rule, with severity, cause, impact, source, since when, remedy and a stable fingerprint.
       type: list
       elements: dict
 summary:

@@ -154,6 +154,13 @@ def test_the_play_fails_from_a_severity_on(inside, play, severity, code):
         inside.run(curing("a start-up that prints"))
 
 
+def test_an_unknown_severity_is_refused_before_anything_is_asked(play):
+    told = play("drift", drift_fail_on="critical")
+    assert (told.returncode, told.report) == (2, None)
+    assert "'critical'; it must be one of note, warning and error" in " ".join(told.output.split())
+    assert "Look at every context" not in told.output
+
+
 def test_nobodys_start_up_is_run_by_another(host, drift):
     """Who looks is root, and root's rights must not reach a user's files."""
     note = "id -u >> /tmp/who-ran"
