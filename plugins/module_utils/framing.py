@@ -95,7 +95,7 @@ class Connection:
     def _parsed(self, body: bytes) -> Message:
         try:
             message = json.loads(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._failed(f"sent what is no JSON: {error}") from error
         if not isinstance(message, dict):
             raise self._failed("sent JSON that is no object")

@@ -69,6 +69,7 @@ def test_other_headers_and_any_spelling_do(peers):
         (b"Content-Length: -1\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: 2\r\n\r\n{]", "no JSON"),
         (b"Content-Length: 2\r\n\r\n[]", "no object"),
+        (b"Content-Length: 100000\r\n\r\n" + b"[" * 100_000, "no JSON"),
         (b"x" * 5000, "no header"),
     ],
 )
