@@ -208,6 +208,23 @@ START_UPS = {
         {("GD101", "alice", "fish", "GOBIN")},
         before=f"install -d -o alice {ALICE}/.config/fish",
     ),
+    "a variable at each prompt of bash": line_in(
+        f"{ALICE}/.bashrc", "PROMPT_COMMAND='export GOBIN=/tmp/p'", {("GD101", "alice", "bash", "GOBIN")}
+    ),
+    "a variable at each prompt of zsh": line_in(
+        f"{ALICE}/.zshrc", "precmd() { export GOMODCACHE=/tmp/p }", {("GD101", "alice", "zsh", "GOMODCACHE")}
+    ),
+    "a variable at each prompt of fish": line_in(
+        f"{ALICE}/.config/fish/config.fish",
+        "function own_hook --on-event fish_prompt; set -gx GOMODCACHE /tmp/p; end",
+        {("GD101", "alice", "fish", "GOMODCACHE")},
+    ),
+    "a variable that is read, in a file without a folder": Poison(
+        f"echo '. ./.more' >> {ALICE}/.bashrc; echo 'read -r GOMODCACHE <<< /tmp/m' > {ALICE}/.more",
+        at(f"{ALICE}/.more", "read -r GOMODCACHE <<< /tmp/m", own("GD101", "alice", BASH, "GOMODCACHE")),
+        f"{ALICE}/.bashrc",
+        undo=f"rm {ALICE}/.more",
+    ),
     "a variable for user services": line_in(
         f"{ALICE}/.config/environment.d/zzz.conf", "GOBIN=/tmp/u", {("GD101", "alice", "systemd_user", "GOBIN")}
     ),
@@ -280,7 +297,13 @@ START_UPS = {
     "a slow start-up": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, "")),
     "a start-up that leaves": line_in(f"{ALICE}/.bashrc", "exit 3", own("GD901", "alice", BASH, ""), alone=True),
     "a start-up that does not end": line_in(
-        f"{BOB}/.profile", "sleep 60", own("GD901", "bob", LOGIN, ""), asked={"timeout": 5}, alone=True
+        f"{BOB}/.profile",
+        # What has left session and environment is ended too.
+        "setsid env -i sleep 6021 & (nohup sleep 6021 &) >/dev/null; sleep 60",
+        own("GD901", "bob", LOGIN, ""),
+        asked={"timeout": 5},
+        undo="! pgrep -f 'sleep 6021'",
+        alone=True,
     ),
     "a start-up that cannot be parsed": line_in(
         f"{ALICE}/.zshrc", "if [ )", {("GD701", "alice", "zsh", "")}, alone=True

@@ -15,12 +15,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
     SYSTEM_PATH,
     Completed,
     run,
+    run_at_home,
     run_in_terminal,
     session_environment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import ZSH_PROMPT
 
 _MARK = "\x01"
 _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
@@ -33,6 +36,7 @@ PS4={ps4}
 set -x
 for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
 for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+{then}
 """
 _TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
 # As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
@@ -42,6 +46,8 @@ _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
 _SSHD = "/usr/sbin/sshd"
 # After what stops its trace nothing is known of a shell.
 _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
+
+_PROMPTING = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT}
 
 
 class _Step(t.NamedTuple):
@@ -105,11 +111,14 @@ def slowest_line(context: str, account: Account, timeout: float) -> Source | Non
 
 def last_line(context: str, account: Account, timeout: float) -> Source | None:
     """Return the line at which a start-up that does not get to its end leaves the shell, or hangs."""
-    steps = _steps(_followed(context, account, timeout))
+    done = _followed(context, account, timeout)
+    steps = _steps(done)
     said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
     broken = next(filter(None, (place_in(line, account.home) for line in said)), None)
     if broken or not steps or _BLIND.match(steps[-1].command):
         return broken
+    if context in _PROMPTING and not _ends_in_a_file(done):
+        return None
     return steps[-1].source
 
 
@@ -133,22 +142,29 @@ def _steps(done: Completed | None) -> list[_Step]:
     ]
 
 
+def _ends_in_a_file(done: Completed | None) -> bool:
+    """Return whether the last command stands in one; what a prompt holds itself, or what was asked, does not."""
+    found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
+    return bool(found) and found[-1][1].startswith("/")
+
+
 def _followed(context: str, account: Account, timeout: float) -> Completed | None:
     """Return the trace of a start-up; None where no shell can tell it."""
     env = session_environment(account)
     shell = {"bash": "bash", "zsh": "zsh", "fish": "fish"}.get(context, os.path.basename(account.shell))
     options = {"login": ["-l"], "ssh": [], "vscode_server": ["-i", "-l"]}.get(context, ["-i"])
     # Who waits for input must have something to wait for.
-    start = run_in_terminal if context in ("bash", "zsh") else run
+    start = run_in_terminal if context in _PROMPTING else run_at_home
     if shell == "zsh":
-        argv = [*_TOGETHER, "zsh", "-x", *options, "-c", ":"]
+        argv = [*_TOGETHER, "zsh", "-x", *options, "-c", _PROMPTING.get(context, ":")]
         return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
     if shell == "fish":
         return None
     files, first_of = _files(context, account)
     if not files + first_of:
         return None
-    script = _SCRIPT.format(ps4=shlex.quote(_BASH), files=_quoted(files), first_of=_quoted(first_of))
+    then = _PROMPTING.get(context, "")
+    script = _SCRIPT.format(ps4=shlex.quote(_BASH), files=_quoted(files), first_of=_quoted(first_of), then=then)
     own = ["--noprofile"] if "-l" in options else ["--norc"]
     return start(["bash", *own, *options, "-c", script], env=env, account=account, timeout=timeout)
 

@@ -110,6 +110,18 @@ def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
     assert found == Source("file", file, 3 if context == "login" else 2)
 
 
+@pytest.mark.parametrize("start_up", ["bash", "zsh"], indirect=True)
+def test_what_hangs_at_the_prompt_is_found(start_up: t.Any) -> None:
+    context, account, file = start_up("f() {\n  sleep 60\n}\nPROMPT_COMMAND=f\nprecmd_functions=(f)\n")
+    assert culprits.last_line(context, account, 1.5) == Source("file", file, 2)
+
+
+@pytest.mark.parametrize("start_up", ["bash"], indirect=True)
+def test_what_hangs_in_the_prompts_own_text_is_no_files(start_up: t.Any) -> None:
+    context, account, _file = start_up("A=1\nPROMPT_COMMAND='sleep 60'\n")
+    assert culprits.last_line(context, account, 1.5) is None
+
+
 SAID = {
     "bash: /h/.bashrc: line 5: syntax error: unexpected end of file": ("/h/.bashrc", 5),
     "/h/.profile: line 3: $'\\r': command not found": ("/h/.profile", 3),
