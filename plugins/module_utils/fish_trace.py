@@ -20,8 +20,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
 
-# What fish tells its functions before it prompts. What is printed is for people to read.
-FISH_PROMPT = "begin; emit fish_prompt; end 2>&1"
+# What fish tells its functions before it prompts, less its own, which writes settings into the home. What is printed is
+# for people to read.
+FISH_PROMPT = "functions -e __fish_on_interactive; begin; emit fish_prompt; end 2>&1"
 
 # In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
 # followed, and those that go knows wherever they are set.

@@ -218,6 +218,7 @@ START_UPS = {
         f"{ALICE}/.config/fish/config.fish",
         "function own_hook --on-event fish_prompt; set -gx GOMODCACHE /tmp/p; end",
         {("GD101", "alice", "fish", "GOMODCACHE")},
+        before=f"install -d -o alice {ALICE}/.config/fish",
     ),
     "a variable that is read, in a file without a folder": Poison(
         f"echo '. ./.more' >> {ALICE}/.bashrc; echo 'read -r GOMODCACHE <<< /tmp/m' > {ALICE}/.more",
@@ -302,7 +303,7 @@ START_UPS = {
         "setsid env -i sleep 6021 & (nohup sleep 6021 &) >/dev/null; sleep 60",
         own("GD901", "bob", LOGIN, ""),
         asked={"timeout": 5},
-        undo="! pgrep -f 'sleep 6021'",
+        undo="! pgrep -xf 'sleep 6021'",
         alone=True,
     ),
     "a start-up that cannot be parsed": line_in(

@@ -169,6 +169,17 @@ def test_the_folder_is_the_users_and_goes_whatever_the_user_puts_there(tmp_path,
     assert os.listdir(tmp_path / "kept") == ["file"]
 
 
+def test_a_prompt_leaves_nothing_in_the_home(home):
+    home.chmod(0o755)
+    (home / ".config/fish/config.fish").write_text("set -gx GOBIN /a\n")
+    before = sorted(home.rglob("*"))
+    account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
+    got = fish_context.FishContext().probe(account, Declaration([], "/g", []), 20)
+    assert got.environment["GOBIN"] == "/a"
+    assert traced(home, "set -gx GOBIN /a\n", "-i", prompt=True) == [("GOBIN", "/a", 1)]
+    assert sorted(home.rglob("*")) == before
+
+
 def test_what_is_set_at_each_prompt_is_named(home):
     text = "\nfunction f --on-event fish_prompt\n  set -gx GOBIN /p\nend\n"
     assert traced(home, text, "-i") == []
