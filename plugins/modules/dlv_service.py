@@ -219,6 +219,10 @@ services:
       type: str
   sample:
     - {name: api, unit: dlv-api.service, listen: "127.0.0.1:2345", state: active, listens: true, problem: ""}
+checked:
+  description: Whether it ran in check mode, be it of the whole play or of this task alone.
+  returned: success
+  type: bool
 tls:
   description: Whether M(gopherops.devserver.dlv_tls) has put TLS in front of debug services of this or an earlier run.
   returned: success
@@ -293,6 +297,7 @@ def _result(module: AnsibleModule) -> dict[str, t.Any]:
         _warn(module, service, states[service.name], ptrace[service.account.name])
     return {
         "services": [_told(service, states[service.name]) for service in services],
+        "checked": module.check_mode,
         "tls": os.path.exists(os.path.join(UNITS, SERVER)),
         "ptrace": {name: tried._asdict() for name, tried in sorted(ptrace.items())},
         **changes.result(),
