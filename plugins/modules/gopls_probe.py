@@ -71,6 +71,8 @@ options:
     description:
       - A gopls, or a wrapper of it, to start for each user instead of connecting to O(socket), as an editor does where
         there is no daemon. It gets the environment that VS Code's server would give it.
+      - With V(/usr/local/bin/gopls-shared), which the role C(language_server) gives to editors, it is the daemon where
+        there is one, and RV(users[].mode) says so.
     type: str
     default: ''
   settings:
@@ -158,7 +160,7 @@ users:
       description: The folder that was opened.
       type: str
     mode:
-      description: V(daemon), or V(per-editor) for a gopls that was started.
+      description: V(daemon), V(per-editor) for a gopls that was started and does the work, or empty where none was met.
       type: str
     problem:
       description: What does not work, and what to do; empty where all does.

@@ -1,11 +1,12 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two ways in which an editor gets its gopls: a daemon that is there already, or a process of its own."""
+"""The two ways in which an editor gets its gopls: a daemon that is there already, or a process that it starts."""
 
 from __future__ import annotations
 
 import abc
+import contextlib
 import os
 import socket
 import struct
@@ -26,6 +27,7 @@ _PATIENCE = 10
 _SETTLING = 0.3
 # What systemd calls it where a limit on memory has ended a unit; the first version of control groups tells no better.
 _KILLED = ("oom-kill", "signal")
+_DAEMON = "daemon"
 _CREDENTIALS = struct.Struct("3i")
 # What systemd knows of a unit, by the name that it has in a result.
 _STATES = {"active": "ActiveState", "result": "Result", "restarts": "NRestarts", "pid": "MainPID"}
@@ -36,12 +38,16 @@ _MOST_SAID = 8192
 class Peer(abc.ABC):
     """A language server that this process is connected to."""
 
-    mode: str
     # Names it in errors.
     name: str
     stream: socket.socket
     # Whether it goes on without this session, which must be ended properly then.
     shared: bool
+
+    @property
+    @abc.abstractmethod
+    def mode(self) -> str:
+        """Return daemon or per-editor, by whose memory the work is done in."""
 
     @abc.abstractmethod
     def memory(self) -> Memory:
@@ -63,7 +69,6 @@ class Peer(abc.ABC):
 class Daemon(Peer):
     """What listens at a unix socket; ``unit`` is the service that systemd runs it as, if it does."""
 
-    mode = "daemon"
     shared = True
 
     def __init__(self, path: str, unit: str, account: Account) -> None:
@@ -72,17 +77,16 @@ class Daemon(Peer):
         self._unit = unit
         self.stream = _connected(path, unit, account)
 
+    @property
+    def mode(self) -> str:
+        return _DAEMON
+
     def memory(self) -> Memory:
         pid = self._pid()
         return memory_of(pid, self._unit) if pid else Memory()
 
     def unit(self) -> dict[str, str]:
-        if not manager_runs():
-            return {}
-        argv = ["systemctl", "show", f"--property={','.join(_STATES.values())}", "--", self._unit]
-        done = run(argv, env={"PATH": SYSTEM_PATH}, timeout=_PATIENCE)
-        said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
-        return {"name": self._unit, **{name: said.get(key, "") for name, key in _STATES.items()}}
+        return _state_of(self._unit)
 
     def fate(self) -> str:
         unit = self.unit()
@@ -103,18 +107,18 @@ class Daemon(Peer):
         """
         size = _CREDENTIALS.size
         pid = int(_CREDENTIALS.unpack(self.stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
-        return pid if pid > 1 else int(self.unit().get("pid") or 0)
+        return pid if pid > 1 else _pid_of(self._unit)
 
 
 class Own(Peer):
-    """A process that was started for this session, as an editor does."""
+    """A process that was started for this session, as an editor does; it may hand on to the daemon of ``unit``."""
 
-    mode = "per-editor"
     shared = False
 
-    def __init__(self, command: str, *, env: t.Mapping[str, str], workspace: str, account: Account) -> None:
+    def __init__(self, command: str, unit: str, *, env: t.Mapping[str, str], workspace: str, account: Account) -> None:
         """Start ``command`` as ``account``. Raises DevserverError where that cannot be started."""
         self.name = command
+        self._unit = unit
         self.stream, theirs = socket.socketpair()
         with theirs:
             streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
@@ -125,8 +129,22 @@ class Own(Peer):
                 self.stream.close()
                 raise
 
+    @property
+    def mode(self) -> str:
+        return _DAEMON if self._hands_on() else "per-editor"
+
     def memory(self) -> Memory:
-        return memory_of(self._process.pid, "")
+        pid = _pid_of(self._unit) if self._hands_on() else self._process.pid
+        return memory_of(pid, self._unit) if pid else Memory()
+
+    def unit(self) -> dict[str, str]:
+        return _state_of(self._unit) if self._hands_on() else {}
+
+    def _hands_on(self) -> bool:
+        """Return whether it is a gopls that only connects to a daemon."""
+        with contextlib.suppress(OSError), open(f"/proc/{self._process.pid}/cmdline", "rb") as file:
+            return any(word.startswith((b"-remote=", b"--remote=")) for word in file.read().split(b"\0"))
+        return False
 
     def fate(self) -> str:
         self._end()
@@ -144,6 +162,19 @@ class Own(Peer):
     def _end(self) -> None:
         end_session(self._process.pid)
         self._process.wait()
+
+
+def _state_of(unit: str) -> dict[str, str]:
+    if not manager_runs():
+        return {}
+    argv = ["systemctl", "show", f"--property={','.join(_STATES.values())}", "--", unit]
+    done = run(argv, env={"PATH": SYSTEM_PATH}, timeout=_PATIENCE)
+    said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    return {"name": unit, **{name: said.get(key, "") for name, key in _STATES.items()}}
+
+
+def _pid_of(unit: str) -> int:
+    return int(_state_of(unit).get("pid") or 0)
 
 
 def _connected(path: str, unit: str, account: Account) -> socket.socket:

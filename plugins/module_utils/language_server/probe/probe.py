@@ -114,6 +114,7 @@ class _Session:
         self._popups: list[Popup] = []
         self._memory = Memory()
         self._unit: dict[str, str] = {}
+        self._mode = ""
         self._problem = ""
 
     def attempt(self, step: t.Callable[[], None]) -> None:
@@ -155,7 +156,7 @@ class _Session:
         found = {
             "name": self._wanted.name,
             "workspace": self._prepared.task.workspace if self._prepared else self._wanted.workspace,
-            "mode": Own.mode if self._way.gopls else Daemon.mode,
+            "mode": self._mode,
             "problem": self._problem,
             "server": _server(answers.server),
             "symbol": _symbol(self._prepared.task.use) if self._prepared else None,
@@ -182,7 +183,8 @@ class _Session:
     def _started(self) -> Peer:
         account, workspace = self._ready.user.account, self._ready.task.workspace
         env = self._ready.context.environment(account, self._way.timeout) or session_environment(account)
-        return Own(self._filled(self._way.gopls), env=env, workspace=workspace, account=account)
+        unit = self._filled(self._way.unit)
+        return Own(self._filled(self._way.gopls), unit, env=env, workspace=workspace, account=account)
 
     def _talk(self, client: Client, peer: Peer) -> None:
         self._popups = client.popups
@@ -200,6 +202,7 @@ class _Session:
                 client.leave()
 
     def _look_at(self, peer: Peer) -> None:
+        self._mode = peer.mode
         self._memory = peer.memory()
         self._unit = peer.unit()
 

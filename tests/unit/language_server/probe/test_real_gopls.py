@@ -59,6 +59,16 @@ def test_a_gopls_of_its_own_is_started_as_an_editor_does_and_ended(wrapper, prob
     assert not [line for line in running() if str(workspace.parent) in line]
 
 
+def test_a_command_that_hands_on_to_a_daemon_is_no_gopls_of_its_own(daemon, wrapper, probe, tmp_path):
+    path = tmp_path / "shared"
+    path.write_text(f'#!/bin/sh\nexec {wrapper} "-remote=unix;{daemon.socket}" "$@"\n')
+    path.chmod(0o755)
+    user = one(probe(gopls=str(path), unit="none-of-this-name.service"))
+    assert (user["problem"], user["mode"], user["references"]) == ("", "daemon", REFERENCES)
+    assert user["memory"] == {"peak": None, "source": "", "limit": None}
+    assert daemon.process.poll() is None
+
+
 def running() -> list[str]:
     found = []
     for process in pathlib.Path("/proc").glob("[0-9]*"):
