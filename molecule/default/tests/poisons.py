@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
+from shlex import quote
 from types import MappingProxyType
 
 from asking import Finding, Place
@@ -19,21 +20,24 @@ LINK = "/usr/local/bin/dlv"
 GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
 PROCESSES = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
 CONTEXTS = (*PROCESSES, "vscode_server")
+OF_WORKSPACES = ("vscode_debug", "devcontainer", "ci")
 # VS Code starts the user's own shell as a login shell in a terminal, so it reads what either of these reads.
-LOGIN, BASH = ("login", "vscode_server"), ("bash", "vscode_server")
+LOGIN, BASH, ZSH = ("login", "vscode_server"), ("bash", "vscode_server"), ("zsh", "vscode_server")
 # Whoever cannot log in has no shell.
 CONTEXTS_OF = {
     **dict.fromkeys(("alice", "bob", "zoe", "finn", "root"), CONTEXTS),
     "builder": ("goenv", "cron", "systemd_user", "systemd_system"),
 }
 EVERYONE = tuple(CONTEXTS_OF)
-FINN = "'/srv/föhn'\\''s place/finn'"
-FINNS_CONFIG = "/srv/föhn's place/finn/.config/fish/config.fish"
+FINN = "/srv/föhn's place/finn"
+FINNS_CONFIG = f"{FINN}/.config/fish/config.fish"
+FINNS_GOENV = f"{FINN}/.config/go/env"
 # Those of Debian's /etc/profile.
 USERS_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 ROOTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# The contexts that read the script of alice's, whose own shell is bash.
-SHELLS_OF_ALICE = ("login", "bash", "zsh", "ssh", "vscode_server")
+FISH = ("login", "fish")
+# The contexts that read the script of a user whose own shell is bash.
+SHELLS_OF_BASH = ("login", "bash", "zsh", "ssh", "vscode_server")
 
 # Where nobody else can be concerned.
 HOMES = {
@@ -41,8 +45,11 @@ HOMES = {
     "bob": (f"{BOB}/", "/srv/bob/"),
     "zoe": ("/home/zoe/",),
     "finn": ("place/finn/",),
+    "builder": ("/var/lib/builder/",),
     "root": ("/root/",),
 }
+
+FISH_OF_FINN = f"install -d -o finn {quote(FINN)}/.config/fish"
 
 Found = set[Finding]
 Places = t.Mapping[Finding, Place | None]
@@ -54,7 +61,7 @@ class Poison:
 
     ``found`` has the place of every finding; None, and the reason beside it, where none is told. ``asked`` changes what
     the declaration says for all, ``declared`` adds to what it says of single users. What is ``managed`` is repaired by
-    provisioning; ``alone`` says that it hides others, or keeps the host from being provisioned.
+    provisioning, what ``blocks`` that has to be put right before; ``alone`` says that it hides others, or is hidden.
     """
 
     do: str
@@ -64,6 +71,7 @@ class Poison:
     asked: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     declared: t.Mapping[str, t.Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
     managed: bool = False
+    blocks: bool = False
     alone: bool = False
 
     @property
@@ -93,8 +101,9 @@ def line_in(
     file: str, line: str, found: Found, *, more: Places = MappingProxyType({}), before: str = ":", **rest: t.Any
 ) -> Poison:
     """Return the poison that adds ``line`` to the end of ``file``, where it is ``found``, and ``more`` elsewhere."""
-    quoted = line.replace("'", "'\\''")
-    return Poison(f"{before}; printf '%s\\n' '{quoted}' >> {file}", {**at(file, line, found), **more}, file, **rest)
+    return Poison(
+        f"{before}; printf '%s\\n' {quote(line)} >> {quote(file)}", {**at(file, line, found), **more}, file, **rest
+    )
 
 
 def each(rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)) -> Found:
@@ -105,10 +114,11 @@ def own(rule: str, user: str, contexts: t.Sequence[str], variable: str) -> Found
     return each(rule, variable, users=[user], contexts=contexts)
 
 
-def persisted(setting: str, found: Found, **rest: t.Any) -> Poison:
-    """Return the poison that alice makes by ``go env -w``, which sorts the lines of the file."""
-    do = f"runuser -u alice -- env HOME={ALICE} /usr/local/go/bin/go env -w '{setting}'"
-    return Poison(do, at(GOENV, setting, found), GOENV, **rest)
+def persisted(setting: str, found: Found, *, user: str = "alice", **rest: t.Any) -> Poison:
+    """Return the poison that a user makes by ``go env -w``, which sorts the lines of the file."""
+    do = f"runuser -u {user} -- env HOME=/home/{user} /usr/local/go/bin/go env -w '{setting}'"
+    file = f"/home/{user}/.config/go/env"
+    return Poison(do, at(file, setting, found), file, **rest)
 
 
 # A go that is not the declared one, and works as that does.
@@ -119,11 +129,11 @@ GO_SETTINGS = {
     "a toolchain that may switch": persisted(
         "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}, managed=True
     ),
-    "no checksum database, persisted": persisted("GOSUMDB=off", {("GD504", "alice", "", "GOSUMDB")}, alone=True),
+    "no checksum database, persisted": persisted("GOSUMDB=off", {("GD504", "alice", "", "GOSUMDB")}),
     "everything private, persisted": persisted("GOPRIVATE=*", {("GD504", "alice", "", "GOPRIVATE")}),
     "insecure paths, persisted": persisted("GOINSECURE=git.example.com", {("GD505", "alice", "", "GOINSECURE")}),
     "another target, persisted": persisted("GOOS=windows", {("GD604", "alice", "", "GOOS")}),
-    "another processor, persisted": persisted("GOARCH=s390x", {("GD604", "alice", "", "GOARCH")}, alone=True),
+    "another processor, persisted": persisted("GOARCH=s390x", {("GD604", "bob", "", "GOARCH")}, user="bob"),
     "modules off, persisted": persisted("GO111MODULE=off", {("GD603", "alice", "", "GO111MODULE")}),
     "GOROOT, persisted": line_in(GOENV, "GOROOT=/opt/old", {("GD209", "alice", "", "GOROOT")}, alone=True),
     "a setting that go passes over": line_in(GOENV, "export GOFLAGS=-v", {("GD902", "alice", "", "")}),
@@ -133,11 +143,10 @@ GO_SETTINGS = {
         GOENV,
     ),
     "settings with line ends of Windows": Poison(
-        f"sed -i 's/$/\\r/' {GOENV}",
-        at(GOENV, f"GOPATH={ALICE}/go\r", {("GD106", "alice", "", "")}),
-        GOENV,
+        "sed -i 's/$/\\r/' /root/.config/go/env",
+        at("/root/.config/go/env", "GOPATH=/root/go\r", {("GD106", "root", "", "")}),
+        "/root/.config/go/env",
         managed=True,
-        alone=True,
     ),
     "settings that are a link to nothing": Poison(
         f"ln -sf /opt/gone/env {GOENV}",
@@ -151,31 +160,30 @@ GO_SETTINGS = {
         alone=True,
     ),
     "settings that only root can read": Poison(
-        f"chown root: {GOENV}",
+        f"chown root: {quote(FINNS_GOENV)}",
         {
-            **at(GOENV, None, {("GD904", "alice", "", "")}),
-            **at(GO_DEFAULTS, "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}),
+            **at(FINNS_GOENV, None, {("GD904", "finn", "", "")}),
+            **at(GO_DEFAULTS, "GOTOOLCHAIN=auto", {("GD101", "finn", "goenv", "GOTOOLCHAIN")}),
             # Go has no default for these.
-            **nowhere({("GD101", "alice", "goenv", name) for name in ("GOBIN", "GOFLAGS")}),
+            **nowhere({("GD101", "finn", "goenv", name) for name in ("GOBIN", "GOFLAGS")}),
         },
-        GOENV,
-        alone=True,
+        FINNS_GOENV,
+        blocks=True,
     ),
 }
 
 START_UPS = {
     "an own go before the declared one": line_in(
-        f"{BOB}/.profile",
+        "/home/zoe/.zshrc",
         "PATH=/opt/own/bin:$PATH",
-        own("GD202", "bob", LOGIN, "go"),
+        own("GD202", "zoe", ZSH, "go"),
         before=f"{GO} /opt/own/bin/go",
         undo="rm -r /opt/own",
-        alone=True,
     ),
     "a distribution's go before the declared one": line_in(
-        f"{BOB}/.profile",
+        "/root/.profile",
         "PATH=/usr/bin:$PATH",
-        own("GD207", "bob", LOGIN, "go"),
+        own("GD207", "root", LOGIN, "go"),
         more=at("/usr/bin/go", None, each("GD208", "go")),
         before=f"{GO} /usr/bin/go",
         undo="rm /usr/bin/go",
@@ -190,11 +198,11 @@ START_UPS = {
         alone=True,
     ),
     "a go that is none": line_in(
-        f"{ALICE}/.bashrc",
-        "PATH=/opt/none/bin:$PATH",
-        own("GD202", "alice", BASH, "go"),
-        more=at("/opt/none/bin/go", None, own("GD205", "alice", BASH, "go")),
-        before="install -D /usr/bin/true /opt/none/bin/go",
+        FINNS_CONFIG,
+        "set -gx PATH /opt/none/bin $PATH",
+        own("GD202", "finn", FISH, "go"),
+        more=at("/opt/none/bin/go", None, own("GD205", "finn", FISH, "go")),
+        before=f"install -D /usr/bin/true /opt/none/bin/go; {FISH_OF_FINN}",
         undo="rm -r /opt/none",
         alone=True,
     ),
@@ -242,7 +250,7 @@ START_UPS = {
     "a GOROOT that is right today": line_in(
         f"{ALICE}/.profile", "export GOROOT=/usr/local/go", {("GD210", "alice", "", "GOROOT")}
     ),
-    "no settings file": line_in(f"{ALICE}/.zshrc", "export GOENV=off", {("GD211", "alice", "", "GOENV")}, alone=True),
+    "no settings file": line_in("/home/zoe/.zshrc", "export GOENV=off", {("GD211", "zoe", "", "GOENV")}),
     "another folder of settings": line_in(
         f"{ALICE}/.profile",
         "export XDG_CONFIG_HOME=/tmp/config",
@@ -251,7 +259,9 @@ START_UPS = {
     ),
     "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", own("GD206", "alice", BASH, "go")),
     "a function": line_in(
-        f"{ALICE}/.bashrc", 'go() { command go1.22.12 "$@"; }', own("GD206", "alice", BASH, "go"), alone=True
+        "/root/.bashrc",
+        'go() { command go1.22.12 "$@"; }',
+        own("GD206", "root", ("ssh", *SHELLS_OF_BASH[:2], "vscode_server"), "go"),
     ),
     "a misspelt variable": line_in(f"{BOB}/.profile", "export GOPAHT=/tmp/p", {("GD105", "bob", "", "GOPAHT")}),
     "direct first": line_in(
@@ -273,7 +283,7 @@ START_UPS = {
         each("GD506", "GOPROXY") | each("GD102", "GOPROXY"),
         alone=True,
     ),
-    "contexts that disagree": line_in(SETTINGS, "GOSUMDB=off", each("GD504", "GOSUMDB") | each("GD102", "GOSUMDB")),
+    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG")),
     "flags that nobody declared": Poison(
         ":",
         at("/home/zoe/.config/go/env", "GOFLAGS=-mod=readonly", {("GD602", "zoe", "", "GOFLAGS")}),
@@ -292,11 +302,14 @@ START_UPS = {
         asked={"path": ["{goroot}/bin"]},
         alone=True,
     ),
+    "a PATH with the current folder in it": line_in(f"{BOB}/.profile", "PATH=$PATH:.", {("GD107", "bob", "", "PATH")}),
+    # Whatever should have made the home, it is no file. Nobody else lists that user.
+    "a user without a home": Poison(":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {}}),
     # What is printed beside its own marks is nothing to VS Code's server.
     "a start-up that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
     "a start-up that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
-    "a slow start-up": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, "")),
-    "a start-up that leaves": line_in(f"{ALICE}/.bashrc", "exit 3", own("GD901", "alice", BASH, ""), alone=True),
+    "a slow start-up": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, ""), alone=True),
+    "a start-up that leaves": line_in("/home/zoe/.bashrc", "exit 3", {("GD901", "zoe", "bash", "")}),
     "a start-up that does not end": line_in(
         f"{BOB}/.profile",
         # What has left session and environment is ended too.
@@ -306,26 +319,19 @@ START_UPS = {
         undo="! pgrep -xf 'sleep 6021'",
         alone=True,
     ),
-    "a start-up that cannot be parsed": line_in(
-        f"{ALICE}/.zshrc", "if [ )", {("GD701", "alice", "zsh", "")}, alone=True
-    ),
-    "the current folder in PATH": line_in(f"{ALICE}/.zshrc", "PATH=$PATH:.", {("GD107", "alice", "", "PATH")}),
-    "a start-up that becomes another program": line_in(
-        f"{ALICE}/.zshrc", "exec true", {("GD901", "alice", "zsh", "")}, alone=True
-    ),
+    "a start-up that becomes another program": line_in(f"{BOB}/.zshrc", "exec true", {("GD901", "bob", "zsh", "")}),
 }
 
 MANAGED_FILES = {
     "a changed script": Poison(
-        "sed -i 's,GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/users/alice.sh",
+        "sed -i 's,GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/users/root.sh",
         at(
-            "/etc/gopherops/users/alice.sh",
+            "/etc/gopherops/users/root.sh",
             "export GOBIN=/opt/bin",
-            own("GD101", "alice", SHELLS_OF_ALICE, "GOBIN"),
+            own("GD101", "root", SHELLS_OF_BASH, "GOBIN"),
         ),
-        "/etc/gopherops/users/alice.sh",
+        "/etc/gopherops/users/root.sh",
         managed=True,
-        alone=True,
     ),
     "a changed environment of units": Poison(
         "sed -i 's,^GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/units/alice.env",
@@ -338,6 +344,9 @@ MANAGED_FILES = {
         given({("GD103", "bob", "ssh", "PATH")}),
         "/etc/pam.d/sshd",
         managed=True,
+    ),
+    "a start-up that cannot be parsed": line_in(
+        f"{ALICE}/.zshrc", "if [ )", {("GD701", "alice", "zsh", "")}, alone=True
     ),
     "a configuration that sshd refuses": line_in(
         "/etc/ssh/sshd_config",
@@ -384,15 +393,14 @@ FINN_AND_ZOE = {
         alone=True,
     ),
     "a changed script of fish": Poison(
-        "sed -i 's,GOBIN .*,GOBIN /opt/bin,' /etc/gopherops/users/finn.fish",
+        "sed -i 's,GOPATH .*,GOPATH /opt/go,' /etc/gopherops/users/finn.fish",
         at(
             "/etc/gopherops/users/finn.fish",
-            "set -gx GOBIN /opt/bin",
-            own("GD101", "finn", ("login", "fish", "ssh", "vscode_server"), "GOBIN"),
+            "set -gx GOPATH /opt/go",
+            own("GD101", "finn", ("login", "fish", "ssh", "vscode_server"), "GOPATH"),
         ),
         "/etc/gopherops/users/finn.fish",
         managed=True,
-        alone=True,
     ),
     "a crontab put in the place of the user's": Poison(
         "echo '* * * * * true' | crontab -u builder -",
@@ -411,14 +419,9 @@ FINN_AND_ZOE = {
         "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
         managed=True,
     ),
-    "an alias in a zsh": line_in(
-        "/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", own("GD206", "zoe", ("zsh", "vscode_server"), "go")
-    ),
-    "a variable in a fish": Poison(
-        f"install -d -o finn {FINN}/.config/fish; echo 'set -gx GOBIN /tmp/b' > {FINN}/.config/fish/config.fish",
-        at(FINNS_CONFIG, "set -gx GOBIN /tmp/b", own("GD101", "finn", ("login", "fish"), "GOBIN")),
-        undo=f"rm -r {FINN}/.config/fish",
-        alone=True,
+    "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", own("GD206", "zoe", ZSH, "go")),
+    "a variable in a fish": line_in(
+        FINNS_CONFIG, "set -gx GOBIN /tmp/b", own("GD101", "finn", FISH, "GOBIN"), before=FISH_OF_FINN
     ),
     # VS Code's server gives it nothing to wait for.
     "a start-up that waits for input": line_in(
@@ -434,20 +437,19 @@ DIRECTORIES = {
         f"chown root: {ALICE}/go/pkg/mod",
         at(f"{ALICE}/go/pkg/mod", None, {("GD301", "alice", "", "GOMODCACHE")}),
         undo=f"chown alice: {ALICE}/go/pkg/mod",
-        alone=True,
+        blocks=True,
     ),
     "a cache that is gone": Poison(
-        f"mv {ALICE}/.cache/go-build {ALICE}/gone",
-        at(f"{ALICE}/.cache/go-build", None, {("GD301", "alice", "", "GOCACHE")}),
-        undo=f"rm -rf {ALICE}/.cache/go-build && mv {ALICE}/gone {ALICE}/.cache/go-build",
+        "mv /home/zoe/.cache/go-build /home/zoe/gone",
+        at("/home/zoe/.cache/go-build", None, {("GD301", "zoe", "", "GOCACHE")}),
+        undo="rm -rf /home/zoe/.cache/go-build && mv /home/zoe/gone /home/zoe/.cache/go-build",
         managed=True,
-        alone=True,
     ),
     "a folder that its user cannot write to": Poison(
         "chmod 0555 /srv/bob/go/bin",
         at("/srv/bob/go/bin", None, {("GD303", "bob", "", "GOBIN")}),
         undo="chmod 0755 /srv/bob/go/bin",
-        alone=True,
+        blocks=True,
     ),
     "a folder that everybody can write to": Poison(
         f"chmod 0777 {ALICE}/go/bin",
@@ -488,7 +490,12 @@ TOOLS = {
         f"{ALICE}/.bashrc",
         f"PATH={ALICE}/go/bin:$PATH",
         own("GD103", "alice", BASH, "PATH"),
-        more=at(f"{ALICE}/go/bin/gopls", None, own("GD402", "alice", BASH, "gopls"), {("GD403", "alice", "", "gopls")}),
+        more=at(
+            f"{ALICE}/go/bin/gopls",
+            None,
+            own("GD402", "alice", BASH, "gopls"),
+            {("GD403", "alice", "", "gopls")},
+        ),
         before=f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
         undo=f"rm {ALICE}/go/bin/gopls",
         alone=True,
@@ -514,13 +521,6 @@ TOOLS = {
     ),
 }
 
-HOMELESS = {
-    # What is not there is nowhere.
-    "a user without a home": Poison(
-        ":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {"variables": {}}}, alone=True
-    ),
-}
-
 RUNNING = {
     "a VS Code server from before": Poison(
         "systemd-run --quiet --unit=poison-editor -p User=alice -p Environment=GOBIN=/old"
@@ -537,43 +537,51 @@ RUNNING = {
     ),
 }
 
-MACHINE = f"{ALICE}/.vscode-server/data/Machine/settings.json"
-MAKE_ROOM = f"install -d -o alice {ALICE}/.vscode-server/data/Machine"
+MACHINE = f"{FINN}/.vscode-server/data/Machine/settings.json"
+MAKE_ROOM = f"install -d -o finn {quote(FINN)}/.vscode-server/data/Machine"
+ROOTS_MACHINE = "/root/.vscode-server/data/Machine/settings.json"
 LAUNCH = f"{ALICE}/hello/.vscode/launch.json"
 NEWER = f"{ALICE}/newer"
 
 
-def setting(line: str, found: Found, **rest: t.Any) -> Poison:
-    """Return the poison that is the one setting of alice's VS Code server."""
-    text = f"  {line} // mine"
-    do = f"printf '%s\\n' '{{' '{text}' '}}' > {MACHINE}; chown alice: {MACHINE}"
-    return Poison(f"{MAKE_ROOM}; {do}", at(MACHINE, text, found), MACHINE, **rest)
+def setting(member: str, found: Found, **rest: t.Any) -> Poison:
+    """Return the poison that is one more setting of finn's VS Code server."""
+    line = f"  {member}, // mine"
+    insert = f"1a\\{line}"
+    do = f"{MAKE_ROOM}; [ -s {quote(MACHINE)} ] || printf '{{\\n}}\\n' > {quote(MACHINE)}"
+    do += f"; sed -i {quote(insert)} {quote(MACHINE)}; chown finn: {quote(MACHINE)}"
+    return Poison(do, at(MACHINE, line, found), MACHINE, **rest)
+
+
+def in_workspace(name: str, lines: t.Sequence[str], line: str, found: Found) -> Poison:
+    """Return the poison that is the only file of a workspace of alice's."""
+    workspace = f"{ALICE}/{name.strip('.').replace('/', '-')}"
+    file = f"{workspace}/{name}"
+    text = " ".join(map(quote, lines))
+    do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"
+    return Poison(do, at(file, line, found), undo=f"rm -r {workspace}", declared={"alice": {"workspaces": [workspace]}})
 
 
 # Where there is a file of settings, provisioning renders the declaration into it, which mends what start-up files do.
 EDITORS = {
     "a setting that nobody knows": setting(
-        '"go.delvePath": "/x"', {("GD801", "alice", "vscode_server", "go.delvePath")}, alone=True
+        '"go.delvePath": "/x"', {("GD801", "finn", "vscode_server", "go.delvePath")}
     ),
     "a deprecated setting": setting(
-        '"go.logging.level": "off"', {("GD802", "alice", "vscode_server", "go.logging.level")}, alone=True
+        '"go.logging.level": "off"', {("GD802", "finn", "vscode_server", "go.logging.level")}
     ),
     "another Go for the editor": setting(
-        '"go.goroot": "/opt/go"', {("GD803", "alice", "vscode_server", "go.goroot")}, alone=True
+        '"go.goroot": "/opt/go"', {("GD803", "finn", "vscode_server", "go.goroot")}, managed=True
     ),
     "tools that update themselves": setting(
         '"go.toolsManagement.autoUpdate": true',
-        {("GD805", "alice", "vscode_server", "go.toolsManagement.autoUpdate")},
+        {("GD805", "finn", "vscode_server", "go.toolsManagement.autoUpdate")},
         managed=True,
-        alone=True,
-    ),
-    "a number for a variable of the editor": setting(
-        '"go.toolsEnvVars": {"GOARM": 7}', {("GD807", "alice", "vscode_server", "go.toolsEnvVars.GOARM")}, alone=True
     ),
     "settings that are no JSON": Poison(
-        f"{MAKE_ROOM}; echo '{{,}}' > {MACHINE}",
-        at(MACHINE, "{,}", {("GD901", "alice", "vscode_server", "")}),
-        MACHINE,
+        f"install -D /dev/null {ROOTS_MACHINE}; echo '{{,}}' > {ROOTS_MACHINE}",
+        at(ROOTS_MACHINE, "{,}", {("GD901", "root", "vscode_server", "")}),
+        ROOTS_MACHINE,
         alone=True,
     ),
     "a debug session with another proxy": Poison(
@@ -588,12 +596,40 @@ EDITORS = {
         declared={"alice": {"workspaces": [f"{ALICE}/hello"]}},
         alone=True,
     ),
+    "a setting of another type": setting(
+        '"go.toolsManagement.checkForUpdates": false',
+        {("GD807", "finn", "vscode_server", "go.toolsManagement.checkForUpdates")},
+        managed=True,
+    ),
+    "a dev container with other flags": in_workspace(
+        ".devcontainer/devcontainer.json",
+        ["{", '  "containerEnv": {', '    "GOTOOLCHAIN": "local",', '    "GOFLAGS": "-mod=mod"', "  }", "}"],
+        '    "GOFLAGS": "-mod=mod"',
+        {("GD101", "alice", "devcontainer", "GOFLAGS")},
+    ),
+    "a workflow with another toolchain": in_workspace(
+        ".github/workflows/test.yml",
+        ["env:", "  GOFLAGS: -mod=readonly", "  GOTOOLCHAIN: auto", "jobs: {}"],
+        "  GOTOOLCHAIN: auto",
+        {("GD101", "alice", "ci", "GOTOOLCHAIN")},
+    ),
+    "a dev container that disagrees with the editor's tools": in_workspace(
+        ".devcontainer.json",
+        [
+            "{",
+            '  "containerEnv": {"GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly"},',
+            '  "remoteEnv": {"GOBIN": "/go/bin"},',
+            f'  "customizations": {{"vscode": {{"settings": {{"go.toolsEnvVars": {{"GOBIN": "{ALICE}/go/bin"}}}}}}}}',
+            "}",
+        ],
+        f'  "customizations": {{"vscode": {{"settings": {{"go.toolsEnvVars": {{"GOBIN": "{ALICE}/go/bin"}}}}}}}}',
+        {("GD804", "alice", "devcontainer", "GOBIN")},
+    ),
     "a workspace for a newer Go": Poison(
         f"install -d -o alice {NEWER}; printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
         at(f"{NEWER}/go.mod", "go 1.99", {("GD605", "alice", "", "")}),
         undo=f"rm -r {NEWER}",
         declared={"alice": {"workspaces": [NEWER]}},
-        alone=True,
     ),
 }
 
@@ -606,5 +642,4 @@ POISONS = {
     **TOOLS,
     **RUNNING,
     **EDITORS,
-    **HOMELESS,
 }
