@@ -117,7 +117,8 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
 def begin(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
     """Start ``argv`` as ``account`` with the options of Popen; raises DevserverError where it cannot be started.
 
-    Whoever calls this ends it: where it leads a session of its own, by ``end_session``.
+    Whoever calls this ends it: where it leads a session of its own, by ``end_session``. Where other threads run
+    commands, that is done within ``nothing_left``, or theirs would end it.
     """
     identity = _identity(account)
     try:

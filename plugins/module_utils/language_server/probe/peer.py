@@ -20,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.syste
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.memory import Memory, memory_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream, read_rest
-from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session
+from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
 
 # Seconds; a unix socket accepts at once, and so does systemctl answer.
 _PATIENCE = 10
@@ -119,15 +119,18 @@ class Own(Peer):
         """Start ``command`` as ``account``. Raises DevserverError where that cannot be started."""
         self.name = command
         self._unit = unit
-        self.stream, theirs = socket.socketpair()
-        with theirs:
-            streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
-            options: dict[str, t.Any] = {"env": dict(env), "cwd": workspace, "start_new_session": True}
-            try:
+        with contextlib.ExitStack() as held:
+            # To its end, or a command that is run at the same time would take it for something left over.
+            held.enter_context(nothing_left())
+            self.stream, theirs = socket.socketpair()
+            held.callback(self.stream.close)
+            with theirs:
+                streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
+                options: dict[str, t.Any] = {"env": dict(env), "cwd": workspace, "start_new_session": True}
                 self._process = begin([command, "serve"], account, **streams, **options)
-            except DevserverError:
-                self.stream.close()
-                raise
+            held.callback(t.cast("t.IO[bytes]", self._process.stderr).close)
+            held.callback(self._end)
+            self._held = held.pop_all()
 
     @property
     def mode(self) -> str:
@@ -148,16 +151,13 @@ class Own(Peer):
 
     def fate(self) -> str:
         self._end()
-        with t.cast("t.IO[bytes]", self._process.stderr) as complaints:
-            stream = Stream(complaints.fileno(), _MOST_SAID)
-            read_rest([stream])
+        stream = Stream(t.cast("t.IO[bytes]", self._process.stderr).fileno(), _MOST_SAID)
+        read_rest([stream])
         said = stream.text.strip().splitlines()
         return f"It said last: {said[-1]}." if said else ""
 
     def close(self) -> None:
-        super().close()
-        self._end()
-        t.cast("t.IO[bytes]", self._process.stderr).close()
+        self._held.close()
 
     def _end(self) -> None:
         end_session(self._process.pid)

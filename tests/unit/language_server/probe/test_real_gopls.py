@@ -59,6 +59,11 @@ def test_a_gopls_of_its_own_is_started_as_an_editor_does_and_ended(wrapper, prob
     assert not [line for line in running() if str(workspace.parent) in line]
 
 
+def test_processes_of_several_users_let_each_other_live(wrapper, probe, workspace):
+    result = probe([{"name": ME, "workspace": str(workspace)}] * 3, gopls=wrapper)
+    assert [user["problem"] for user in result["users"]] == [""] * 3
+
+
 def test_a_command_that_hands_on_to_a_daemon_is_no_gopls_of_its_own(daemon, wrapper, probe, tmp_path):
     path = tmp_path / "shared"
     path.write_text(f'#!/bin/sh\nexec {wrapper} "-remote=unix;{daemon.socket}" "$@"\n')
