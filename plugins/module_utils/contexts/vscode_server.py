@@ -17,6 +17,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -236,10 +237,22 @@ def _updated(
 
 def _wanted(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
     wanted: dict[str, t.Any] = {
-        "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **declaration.vscode_tools},
+        "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)},
         "go.toolsEnvVars": user.variables,
         # The extension's own installer takes the latest tools, and another Go where it likes.
         "go.toolsManagement.autoUpdate": False,
         "go.toolsManagement.checkForUpdates": "off",
     }
     return wanted
+
+
+def _tools(declaration: Declaration) -> t.Mapping[str, str]:
+    """Return the declared tools; for gopls what keeps it within its limits, where no daemon does that.
+
+    It is gopls_service that puts it there, and tells the editor of it too.
+    """
+    tools = declaration.vscode_tools
+    within_limits = os.path.join(os.path.dirname(tools.get("gopls", "")), "gopls-shared")
+    if "gopls" in tools and not systemd.manager_runs() and os.path.exists(within_limits):
+        return {**tools, "gopls": within_limits}
+    return tools

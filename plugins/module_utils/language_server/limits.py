@@ -12,7 +12,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 
 MIB = 1024 * 1024
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\Z", re.IGNORECASE)
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\Z", re.ASCII | re.IGNORECASE)
 
 # Bytes. Below the first a module of some size is not analysed at all, above the second one more does not help.
 _LEAST, _MOST = 512 * MIB, 4096 * MIB

@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 import typing as t
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 Message = t.Dict[str, t.Any]
 
@@ -62,22 +62,22 @@ class Server:
 
     def diagnose(self, files: t.Sequence[str]) -> set[str]:
         """Open ``files`` and return those for which diagnostics came."""
-        wanted = {uri(file): file for file in files}
-        for address, file in wanted.items():
+        wanted = set(files)
+        for file in files:
             with open(file, encoding="utf-8", errors="replace") as source:
-                document = {"uri": address, "languageId": "go", "version": 1, "text": source.read()}
+                document = {"uri": uri(file), "languageId": "go", "version": 1, "text": source.read()}
             self._send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
         came: set[str] = set()
         deadline = time.monotonic() + _PATIENCE
-        while wanted.keys() - came:
+        while wanted - came:
             message = self._next(deadline)
             if message is None:
                 break
             if message.get("method") == "textDocument/publishDiagnostics":
-                came.add(message["params"]["uri"])
-        for address in wanted:
-            self._send({"method": "textDocument/didClose", "params": {"textDocument": {"uri": address}}})
-        return {wanted[address] for address in came & wanted.keys()}
+                came.add(_path(message["params"]["uri"]))
+        for file in files:
+            self._send({"method": "textDocument/didClose", "params": {"textDocument": {"uri": uri(file)}}})
+        return came & wanted
 
     def close(self) -> None:
         """Let gopls end by itself, so that all it found is written."""
@@ -134,8 +134,13 @@ class Server:
 
 
 def uri(path: str) -> str:
-    """Return the URI of a file, as gopls writes it itself."""
-    return "file://" + quote(path, safe="/@:+=$,!~*'();&")
+    """Return the URI of a file."""
+    return "file://" + quote(path)
+
+
+def _path(address: str) -> str:
+    # Which characters are escaped is left to who writes it.
+    return unquote(address[len("file://") :])
 
 
 def modules(folder: str) -> list[str]:

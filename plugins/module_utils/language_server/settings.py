@@ -41,7 +41,7 @@ def schema_of(gopls: str, timeout: float = 30) -> Schema:
     done = run([gopls, "api-json"], env={"PATH": SYSTEM_PATH, "HOME": "/nonexistent"}, timeout=timeout)
     try:
         options = [_option(entry) for entry in json.loads(done.stdout)["Options"]["User"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DevserverError(
             f"{gopls} does not say which settings it knows: {done.complaint if not done.ok else error}",
             expected="JSON from its command api-json",

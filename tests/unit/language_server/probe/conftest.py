@@ -23,7 +23,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.framing import Connection, Message
 from ansible_collections.gopherops.devserver.plugins.module_utils.lsp import uri_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 SERVICE = pathlib.Path(__file__).parents[3] / "fixtures/service"
@@ -37,25 +36,6 @@ basic._ANSIBLE_PROFILE = "legacy"
 from ansible_collections.gopherops.devserver.plugins.modules.gopls_probe import main
 main()
 """
-
-
-@pytest.fixture(scope="session")
-def go_environment() -> dict[str, str]:
-    """The environment in which the Go that the tools are pinned for is the only one."""
-    env = dict(os.environ, GOTOOLCHAIN=GO)
-    done = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
-    path = f"{done.stdout.strip()}/bin:{os.environ['PATH']}"
-    return dict(os.environ, GOTOOLCHAIN="local", PATH=path, GOFLAGS="", GOWORK="")
-
-
-@pytest.fixture(scope="session")
-def gopls(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The gopls that goes with that Go; a second build takes what the first one left in Go's own cache."""
-    folder = tmp_path_factory.mktemp("gopls")
-    package = f"{PACKAGES['gopls']}@{SETS[GO[2:].rpartition('.')[0]]['gopls']}"
-    env = dict(go_environment, GOBIN=str(folder))
-    subprocess.run(["go", "install", package], cwd="/", env=env, check=True, capture_output=True)
-    return str(folder / "gopls")
 
 
 @pytest.fixture

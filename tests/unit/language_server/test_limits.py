@@ -1,0 +1,137 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much memory each language server may have: what people write, what a host gets by default, what is too much."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import (
+    MIB,
+    Limits,
+    host_memory,
+    limits_for,
+    shown,
+    size,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+GIB = 1024 * MIB
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("2G", 2 * GIB),
+        ("1.5 GiB", 3 * GIB // 2),
+        ("800M", 800 * MIB),
+        ("800mb", 800 * MIB),
+        ("1024", 1024),
+        ("1T", 1024 * GIB),
+    ],
+)
+def test_people_write_amounts_in_many_ways(text: str, amount: int) -> None:
+    assert size(text, "memory") == amount
+
+
+@pytest.mark.parametrize("text", ["", "much", "-1G", "2X", "2 G G", "G", "1e3M", "٢G"])
+def test_what_is_no_amount_is_refused_with_the_options_name(text: str) -> None:
+    with pytest.raises(DevserverError, match=r"memory: .*is not an amount"):
+        size(text, "memory")
+
+
+@given(st.integers(min_value=1, max_value=1 << 50))
+def test_what_is_shown_is_read_again_within_a_twentieth(amount: int) -> None:
+    assert abs(size(shown(amount), "memory") - amount) <= amount / 20
+
+
+def limits(users: int, host: int, memory: str = "", session: str = "", percent: int = 85, **flags: bool) -> Limits:
+    flags = {"force": False, "prewarm": False, **flags}
+    return limits_for(users, host, memory=memory, session=session, heap_percent=percent, **flags)
+
+
+@pytest.mark.parametrize(
+    ("users", "host", "cap"),
+    [
+        (1, 16 * GIB, 4 * GIB),
+        (4, 16 * GIB, 2 * GIB),
+        (8, 8 * GIB, 512 * MIB),
+        (1, 64 * GIB, 4 * GIB),
+        (0, GIB, 512 * MIB),
+    ],
+)
+def test_half_of_the_host_is_divided_among_the_users(users: int, host: int, cap: int) -> None:
+    assert limits(users, host).cap == cap
+
+
+def test_the_heap_stays_below_what_slows_down_and_that_below_what_ends() -> None:
+    found = limits(2, 16 * GIB, "2G")
+    assert found.heap < found.high < found.cap == 2 * GIB
+    assert found.heap == 1740 * MIB
+
+
+@pytest.mark.parametrize(
+    ("users", "memory", "session", "prewarm", "fits"),
+    [
+        (4, "2G", "", False, True),
+        (4, "2G", "", True, False),
+        (5, "2G", "", False, False),
+        (2, "1G", "3G", False, True),
+        (2, "1G", "4G", False, False),
+        (20, "", "", False, False),
+    ],
+)
+def test_more_than_the_host_has_is_refused_unless_forced(
+    users: int, memory: str, session: str, prewarm: bool, fits: bool
+) -> None:
+    if fits:
+        assert limits(users, 8 * GIB, memory, session, prewarm=prewarm)
+        return
+    with pytest.raises(DevserverError, match="this host has 8G") as refused:
+        limits(users, 8 * GIB, memory, session, prewarm=prewarm)
+    assert refused.value.details["needed"] > refused.value.details["available"] == 8 * GIB
+    assert limits(users, 8 * GIB, memory, session, prewarm=prewarm, force=True)
+
+
+def test_the_remedy_proposes_what_fits() -> None:
+    with pytest.raises(DevserverError, match=r"set language_server_memory to 1\.6G or less"):
+        limits(5, 8 * GIB, "2G")
+    assert limits(5, 8 * GIB, "1.6G")
+
+
+@pytest.mark.parametrize(
+    ("memory", "session", "percent"), [("64M", "", 85), ("2G", "1M", 85), ("0", "", 85), ("2G", "", 5)]
+)
+def test_too_little_to_work_with_is_refused(memory: str, session: str, percent: int) -> None:
+    with pytest.raises(DevserverError):
+        limits(1, 8 * GIB, memory, session, percent)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "amount"),
+    [
+        ("0::/init.scope\n", {}, 8 * GIB),
+        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "2147483648\n"}, 2 * GIB),
+        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "max\n"}, 8 * GIB),
+        ("9:memory:/docker/x\n3:cpu:/y\n", {"memory/docker/x/memory.limit_in_bytes": "1073741824\n"}, GIB),
+        ("0::/\n", {"memory.max": "1073741824\n"}, GIB),
+        ("9:memory:/docker/x\n", {"memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n"}, 8 * GIB),
+    ],
+)
+def test_a_container_has_what_its_cgroups_let_it(
+    tmp_path: pathlib.Path, cgroup: str, files: dict[str, str], amount: int
+) -> None:
+    texts = {"proc/meminfo": "MemTotal:        8388608 kB\nMemFree: 1 kB\n", "proc/1/cgroup": cgroup}
+    texts.update({f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert host_memory(f"{tmp_path}/") == amount
+
+
+def test_this_host_has_some() -> None:
+    assert host_memory() > 64 * MIB
