@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import time
 import typing as t
 
@@ -61,8 +62,8 @@ class Connection:
         self._stream.settimeout(timeout)
         try:
             data = self._stream.recv(_CHUNK)
-        # What runs out of time has another name in Python 3.8, and one of its own where there is no time at all.
-        except (socket.timeout, TimeoutError, BlockingIOError):
+        # What runs out of time has another name in Python 3.8, and others where there is no time at all, or TLS.
+        except (socket.timeout, TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError as error:
             raise self._failed(f"hung up: {error}") from error

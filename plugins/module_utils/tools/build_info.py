@@ -44,12 +44,24 @@ class _Section(t.NamedTuple):
 
 def read_build_info(path: str) -> BuildInfo:
     """Return the build info of the binary at ``path``; raise DevserverError where it has none that can be read."""
+    return _read_section(path, b".go.buildinfo", _parse)
+
+
+def read_build_id(path: str) -> str:
+    """Return Go's build ID of the binary at ``path``, which names what it was built from; raise DevserverError."""
+    return _read_section(path, b".note.go.buildid", _build_id)
+
+
+_T = t.TypeVar("_T")
+
+
+def _read_section(path: str, name: bytes, parse: t.Callable[[bytes], _T]) -> _T:
     try:
         with open(path, "rb", opener=open_at_once) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise _Unreadable("it is not a regular file")
-            return _parse(_section(file, status.st_size))
+            return parse(_section(file, status.st_size, name))
     except (OSError, _Unreadable) as error:
         raise DevserverError(
             f"cannot read the build info of {path}: {getattr(error, 'strerror', None) or error}",
@@ -62,16 +74,16 @@ class _Unreadable(Exception):
     pass
 
 
-def _section(file: t.BinaryIO, size: int) -> bytes:
-    """Return the content of ``.go.buildinfo``; refuse a file that ends before what its section table promises."""
+def _section(file: t.BinaryIO, size: int, name: bytes) -> bytes:
+    """Return the content of the section ``name``; refuse a file that ends before what its section table promises."""
     sections, names = _sections(file)
     if any(section.offset + section.size > size for section in sections):
         raise _Unreadable("the file is truncated")
     table = _read(file, names.offset, names.size)
     for section in sections:
-        if table[section.name :].startswith(b".go.buildinfo\0"):
+        if table[section.name :].startswith(name + b"\0"):
             return _read(file, section.offset, section.size)
-    raise _Unreadable("it has no section .go.buildinfo")
+    raise _Unreadable(f"it has no section {name.decode()}")
 
 
 def _sections(file: t.BinaryIO) -> tuple[list[_Section], _Section]:
@@ -101,6 +113,11 @@ def _read(file: t.BinaryIO, offset: int, size: int) -> bytes:
     if len(content) != size:
         raise _Unreadable("the file is truncated")
     return content
+
+
+def _build_id(section: bytes) -> str:
+    """Return the text of an ELF note: sizes of name and text and a type in 4 bytes each, the name ``Go`` in 4."""
+    return _text(section[16:].rstrip(b"\0"))
 
 
 def _parse(section: bytes) -> BuildInfo:

@@ -1,0 +1,357 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real debug sessions by the module: what they measure, what they leave behind, and adapters that misbehave."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import pwd
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+import pytest
+
+FILLED = {"name": "filled", "variables": {"left": 11, "err": "error nil"}, "stack": ["main.filled", "main.main"]}
+
+
+def hit(result, runs: int = 1):
+    """Check that all breakpoints were hit in each of the runs, and return the first one."""
+    assert result.get("hit_rate") == 1.0, result["msg"]
+    assert result["changed"] is False
+    assert [item["hits"] for item in result["breakpoints"]] == [runs] * len(result["breakpoints"])
+    assert 0 < result["seconds_to_first_stop"]["least"] <= result["seconds_to_first_stop"]["most"]
+    return result["breakpoints"][0]
+
+
+def processes_of(folder: pathlib.Path) -> list[str]:
+    """Return the command lines of processes that run something below ``folder`` or name it."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().decode(errors="replace").replace("\0", " ")
+            if str(folder) in words and path.parent.name != str(os.getpid()):
+                found.append(words)
+    return found
+
+
+@pytest.mark.parametrize("mode", ["debug", "exec", "test"])
+def test_launch_leaves_nothing(workspace, mode, tmp_path):
+    home = workspace.folder.with_name("home")
+    home.mkdir()
+    cache = tmp_path / "cache"
+    options = {"program": workspace.build()} if mode == "exec" else {}
+    tests = {"package": "./cmd/api", "breakpoints": [dict(FILLED, stack=["api.filled"])]}
+    options.update(tests if mode == "test" else {"breakpoints": [FILLED]})
+    before = sorted(workspace.folder.rglob("*"))
+    result = workspace.probe(mode=mode, runs=2, environment={"HOME": str(home), "GOCACHE": str(cache)}, **options)
+    assert hit(result, 2)["variables"] == {"left": "11", "err": "error nil"}
+    assert processes_of(workspace.scratch) == []
+    assert list(workspace.scratch.iterdir()) == []
+    assert list(home.iterdir()) == []
+    assert sorted(workspace.folder.rglob("*")) == before
+
+
+def test_all_markers_of_the_package_count_where_none_is_named(workspace):
+    result = workspace.probe()
+    hit(result)
+    assert {item["name"] for item in result["breakpoints"]} == {"listening", "filled"}
+
+
+def test_variables_and_expressions(workspace):
+    wanted = {
+        "name": "listening",
+        "variables": {
+            "opts.check": "true",
+            'shelf.counts["gopher"]': 11,
+            "args[0]": "-check",
+            "opts.listen": '"127.0.0.1:0"',
+        },
+    }
+    hit(workspace.probe(breakpoints=[wanted]))
+
+
+def test_a_line_that_is_reached_often_does_not_hide_another(workspace):
+    loop = "for n := 0; n < 1000000; n++ {\n\t\tos.Getpid() // breakpoint: often\n\t}\n\tctx, stop :="
+    main = workspace.folder / "cmd/api/main.go"
+    main.write_text(main.read_text().replace("ctx, stop :=", loop))
+    hit(workspace.probe(breakpoints=[{"name": "often"}, {"name": "filled"}], timeout=30))
+
+
+def test_a_share_of_the_runs_may_do(workspace):
+    """Half of the runs end before the breakpoint."""
+    flip = "if len(os.Args) > 3 && os.Remove(os.Args[3]) == nil {\n\t\treturn\n\t}\n\tctx, stop :="
+    main = workspace.folder / "cmd/api/main.go"
+    main.write_text(main.read_text().replace("ctx, stop :=", flip))
+    once = workspace.folder.with_name("once")
+    options = {"args": ["-check", "-listen=127.0.0.1:0", str(once)], "breakpoints": [{"name": "filled"}], "runs": 2}
+    once.write_text("")
+    assert workspace.probe(hit_rate=0.5, **options)["hit_rate"] == 0.5
+    once.write_text("")
+    result = workspace.probe(hit_rate=0.6, **options)
+    assert result["failed"]
+    assert (result["cause"], result["hit_rate"], result["runs"]) == ("ended", 0.5, 2)
+
+
+class Service:
+    """A process of the service that goes on, alone or below a headless dlv."""
+
+    def __init__(self, argv):
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = ""
+
+    def url(self) -> str:
+        while "listening on http" not in self.said:
+            line = self.process.stdout.readline()
+            assert line, self.said
+            self.said += line
+        return self.said.rpartition("listening on ")[2].strip()
+
+    def answers(self) -> bool:
+        with urllib.request.urlopen(self.url() + "/readyz", timeout=10) as answer:
+            return answer.read() == b"ok\n"
+
+
+@contextlib.contextmanager
+def service(*argv):
+    made = Service(argv)
+    try:
+        yield made
+    finally:
+        made.process.terminate()
+        made.process.communicate(timeout=20)
+
+
+READY = [{"name": "readyz", "stack": ["web.(*Service).readyz", "http.(*conn).serve"], "variables": {"s.ready.v": 1}}]
+
+
+def test_attach_lets_the_process_live_on(workspace):
+    with service(workspace.build(), "-listen=127.0.0.1:0") as running:
+        url = running.url() + "/readyz"
+        result = workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, trigger=url, runs=3)
+        hit(result, 3)
+        assert running.answers()
+        status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
+        assert "TracerPid:\t0\n" in status
+        assert len(processes_of(workspace.scratch)) == 0
+
+
+def test_attach_that_runs_out_of_time_lets_the_process_live_on(workspace):
+    with service(workspace.build(), "-listen=127.0.0.1:0") as running:
+        running.url()
+        result = workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, timeout=3)
+        assert result["cause"] == "not-reached"
+        assert running.answers()
+
+
+@contextlib.contextmanager
+def headless(workspace, listen: str, *flags: str):
+    argv = [workspace.dlv, "exec", workspace.build(), "--headless", f"--listen={listen}", "--api-version=2", *flags]
+    multi = ["--accept-multiclient", "--continue"] if not flags else []
+    with service(*argv, *multi, "--", "-listen=127.0.0.1:0") as running:
+        yield running
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
+def test_headless_lives_on_and_runs(workspace, kind):
+    address = {"tcp": "127.0.0.1:{}", "tcp6": "[::1]:{}", "unix": "unix:{}"}[kind]
+    address = address.format(workspace.scratch / "dlv.sock" if kind == "unix" else free_port())
+    with headless(workspace, address) as running:
+        url = running.url() + "/readyz"
+        result = workspace.probe(request="attach", address=address, breakpoints=READY, trigger=url, runs=3)
+        hit(result, 3)
+        assert running.answers()
+        # Without anybody who asks it comes to no stop, and without breakpoints nobody else's request does either.
+        result = workspace.probe(request="attach", address=address, breakpoints=READY, timeout=3)
+        assert result["cause"] == "not-reached"
+        assert running.answers()
+
+
+def test_headless_with_a_path_of_its_own(workspace):
+    """What is found out of another host's binary is enough for the rule that mends its path."""
+    elsewhere = workspace.folder.with_name("checkout")
+    with headless(workspace, f"127.0.0.1:{free_port()}") as running:
+        url = running.url() + "/readyz"
+        address = running.said.partition("listening at: ")[2].split()[0]
+        shutil.copytree(workspace.folder, elsewhere)
+        options = {"request": "attach", "address": address, "breakpoints": READY, "trigger": url}
+        result = workspace.probe(workspace=str(elsewhere), **options)
+        assert result["cause"] == "path", result
+        hit(workspace.probe(workspace=str(elsewhere), substitute_path=result["substitute_path"], **options))
+
+
+def openssl(folder: pathlib.Path, *argv: str) -> None:
+    words = [word for option in argv for word in (option.split("=", 1) if option.startswith("-") else [option])]
+    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.fixture
+def certificates(tmp_path) -> pathlib.Path:
+    """Two authorities, and a server and a client certificate of each."""
+    new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    for ca in ("a", "b"):
+        openssl(tmp_path, *new, "-x509", "-days=2", f"-subj=/CN={ca}", f"-keyout={ca}.key", f"-out={ca}.crt")
+        for name in (f"server-{ca}", f"client-{ca}"):
+            named = ["-addext=subjectAltName=DNS:dlv.example", f"-keyout={name}.key", "-out=request"]
+            openssl(tmp_path, *new, f"-subj=/CN={name}", *named)
+            signed = ["-CA", f"{ca}.crt", "-CAkey", f"{ca}.key", "-days=2", "-copy_extensions=copy", f"-out={name}.crt"]
+            openssl(tmp_path, "x509", "-req", "-in=request", *signed)
+    return tmp_path
+
+
+@contextlib.contextmanager
+def tls_in_front_of(port: int, certificates: pathlib.Path):
+    """Yield a port that wants a certificate of authority a and hands on to ``port``."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates / "a.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(certificates / "server-a.crt", certificates / "server-a.key")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=_hand_on, args=(server, context, port), daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def _hand_on(server: socket.socket, context: ssl.SSLContext, port: int) -> None:
+    while True:
+        try:
+            client, _peer = server.accept()
+        except OSError:
+            return
+        with contextlib.suppress(OSError):
+            secure = context.wrap_socket(client, server_side=True)
+            inner = socket.create_connection(("127.0.0.1", port))
+            for one, other in ((secure, inner), (inner, secure)):
+                threading.Thread(target=_copy, args=(one, other), daemon=True).start()
+
+
+def _copy(one: socket.socket, other: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while True:
+            data = one.recv(65536)
+            if not data:
+                break
+            other.sendall(data)
+    with contextlib.suppress(OSError):
+        other.shutdown(socket.SHUT_RDWR)
+
+
+def test_headless_behind_tls(workspace, certificates):
+    port = free_port()
+    with headless(workspace, f"127.0.0.1:{port}") as running, tls_in_front_of(port, certificates) as front:
+        options = {"request": "attach", "address": f"127.0.0.1:{front}", "breakpoints": READY, "timeout": 20}
+        options["trigger"] = running.url() + "/readyz"
+        tls = {
+            "ca": str(certificates / "a.crt"),
+            "certificate": str(certificates / "client-a.crt"),
+            "key": str(certificates / "client-a.key"),
+            "server_name": "dlv.example",
+        }
+        hit(workspace.probe(**options, tls=tls, runs=2), 2)
+        for wrong, words in (
+            ({"server_name": "other.example"}, "TLS to .* failed: .*other.example"),
+            ({"ca": str(certificates / "b.crt")}, "TLS to .* failed: .*verify failed"),
+            (
+                {"certificate": str(certificates / "client-b.crt"), "key": str(certificates / "client-b.key")},
+                "hung up|TLS",
+            ),
+            ({"key": str(certificates / "client-b.key")}, "TLS to .* failed"),
+            ({"key": str(certificates / "none")}, "no debugger answers|cannot be read"),
+        ):
+            result = workspace.probe(**options, tls={**tls, **wrong})
+            assert result["failed"], wrong
+            assert result.get("hit_rate", 0.0) == 0.0
+            assert re.search(words, result["msg"]), result["msg"]
+        assert running.answers()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_root_debugs_as_another_user(workspace):
+    nobody = pwd.getpwnam("nobody")
+    for folder in (workspace.scratch, workspace.folder.parent):
+        folder.chmod(0o777)
+    dlv = workspace.folder.with_name("dlv")
+    shutil.copy(workspace.dlv, dlv)
+    main = workspace.folder / "cmd/api/main.go"
+    text = main.read_text().replace(
+        "ctx, stop :=", "user := os.Getuid()\n\tprintln(user) // breakpoint: user\n\tctx, stop :="
+    )
+    main.write_text(text)
+    wanted = [{"name": "user", "variables": {"user": nobody.pw_uid}}]
+    program = workspace.build()
+    hit(workspace.probe(user="nobody", dlv=str(dlv), mode="exec", program=program, breakpoints=wanted))
+    assert list(workspace.scratch.iterdir()) == []
+
+
+MISBEHAVING = {
+    "ends at once": "sys.exit('Error: unknown flag: --listen')",
+    "never listens": "time.sleep(60)",
+    "hangs up": "listen().accept()[0].close()",
+    "never answers": "listen().accept(); time.sleep(60)",
+    "no protocol": "listen().accept()[0].sendall(b'220 welcome\\r\\n' * 1000); time.sleep(60)",
+    "prints for ever": "listen()\nwhile True: print('x' * 1000)",
+}
+
+
+@pytest.mark.parametrize("behaviour", MISBEHAVING)
+def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, behaviour):
+    fake = workspace.folder.with_name("dlv")
+    listen = "def listen():\n  s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[2][14:]); s.listen(); return s\n"
+    fake.write_text(f"#!{sys.executable}\nimport socket, sys, time\n{listen}{MISBEHAVING[behaviour]}\n")
+    fake.chmod(0o755)
+    begin = time.monotonic()
+    result = workspace.probe(dlv=str(fake), timeout=2)
+    assert result["failed"]
+    assert "Traceback" not in result["msg"]
+    assert time.monotonic() - begin < 55
+    assert processes_of(workspace.scratch) == []
+    assert list(workspace.scratch.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"dlv": "/none/dlv"}, "cannot run /none/dlv"),
+        ({"mode": "local"}, "mode local is none of launch"),
+        ({"request": "attach", "mode": "local"}, "has no process"),
+        ({"request": "attach", "mode": "remote"}, "has no address"),
+        ({"mode": "exec"}, "no program"),
+        ({"request": "attach", "address": "0.0.0.0:2345"}, "is not on this host's loopback"),
+        ({"request": "attach", "address": "dlv.example:2345"}, "is not on this host's loopback"),
+        ({"request": "attach", "address": "2345"}, "is no address"),
+        ({"request": "attach", "address": "127.0.0.1:99999"}, "is no address"),
+        ({"request": "attach", "address": "127.0.0.1:1"}, "no debugger answers"),
+        ({"request": "attach", "address": "/none.sock"}, "no debugger answers"),
+        ({"request": "attach", "pid": 4194305}, "no such process"),
+        ({"request": "attach", "pid": 1, "address": "127.0.0.1:1"}, "mutually exclusive"),
+        ({"breakpoints": [{"name": "unheard of"}]}, "markers there: articles, filled, listening"),
+        ({"breakpoints": [{"file": "cmd/api/main.go"}]}, "has no line"),
+        ({"breakpoints": [{}]}, "one of the following is required"),
+        ({"breakpoints": [{"name": "filled"}, {"name": "filled"}]}, "is listed 2 times"),
+        ({"package": "./stock", "workspace": "/none"}, "cannot be read"),
+        ({"package": "./internal"}, "no breakpoint to stop at"),
+        ({"runs": 0}, "runs is 0"),
+        ({"hit_rate": 1.5}, "hit_rate is 1.5"),
+        ({"timeout": 0}, "timeout is 0"),
+        ({"trigger": "file:///etc/passwd"}, "trigger is"),
+        ({"temporary_folder": "/none"}, "cannot make a folder in /none"),
+        ({"user": "nobody-here"}, "does not exist on this host"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_it_is_tried(workspace, options, words):
+    result = workspace.probe(**options)
+    assert result["failed"]
+    assert words in result["msg"]
