@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make bench`: what a run costs on the embedded dev server, over ssh; what a cold toolchain and a fleet cost."""
+"""`make bench`: what a run costs on the embedded dev server, over ssh; what a toolchain, a fleet and gopls cost."""
 
 from __future__ import annotations
 
@@ -50,6 +50,8 @@ def bench() -> None:
         print(_script(log, "fleet", image), flush=True)
     with phases.phase("Drift") as log:
         print(_script(log, "drift", image), flush=True)
+    with phases.phase("Language server") as log:
+        print(_script(log, "language_server", CACHE / "bench" / "language_server"), flush=True)
     print(_table({name: statistics.median(times) for name, times in seconds.items()}, tasks), flush=True)
 
 

@@ -45,6 +45,10 @@ class Server:
         threading.Thread(target=self._listen, daemon=True).start()
         self._number = 0
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def initialize(self, folder: str) -> None:
         folders = [{"uri": uri(folder), "name": os.path.basename(folder)}]
         capabilities = {"workspace": {"configuration": True, "workspaceFolders": True}}

@@ -30,6 +30,8 @@ UNITS = "/etc/systemd/system"
 
 # The proxy ends without clients from this version on, and the daemon with it.
 _IDLE_SINCE = 246
+# Bytes. A peak of 32 KiB above MemoryMax was seen while the kernel ended a process; the declared cap is to be kept.
+SLACK = MIB
 # A pause that grows from one restart to the next.
 _STEPS_SINCE = 254
 
@@ -152,7 +154,7 @@ CacheDirectoryMode=0700
 
 def _memory(limits: Limits) -> str:
     # Without the last one the cap would only move the rest into swap.
-    return f"MemoryHigh={limits.high}\nMemoryMax={limits.cap}\nMemorySwapMax=0\n"
+    return f"MemoryHigh={limits.high}\nMemoryMax={limits.cap - SLACK}\nMemorySwapMax=0\n"
 
 
 def _proxy(daemon: Daemon) -> str:
@@ -237,7 +239,7 @@ def prewarm_drop_in(python: str, gopls: str, workspaces: t.Sequence[str], behind
 
 def session_drop_in(limits: Limits) -> str:
     """Return the limits on all that one user's sessions run: editor server, builds, debuggers."""
-    return f"{HEAD}[Slice]\nMemoryHigh={limits.session * 95 // 100}\nMemoryMax={limits.session}\n"
+    return f"{HEAD}[Slice]\nMemoryHigh={limits.session * 95 // 100}\nMemoryMax={limits.session - SLACK}\n"
 
 
 def temporary_files(accounts: t.Sequence[Account], log: bool) -> str:

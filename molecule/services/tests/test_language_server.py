@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real language servers of real users: shared, within their limits, served again after the cap has ended one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+
+import pytest
+
+SOCKET = "/run/gopls/{user}/gopls.sock"
+CHECK = "gopls '-remote=unix;" + SOCKET + "' check {files}"
+CAP = 200 * 1024 * 1024
+# What the units leave below a declared cap: the kernel itself goes some pages above MemoryMax.
+SLACK = 1024 * 1024
+# Go's own limit is off, so that the cgroup's is what acts.
+TIGHT = f"[Service]\nMemoryMax={CAP - SLACK}\nMemoryHigh=infinity\nEnvironmentFile=/run/gopls-tight.env\n"
+DROP_IN = "/run/systemd/system/gopls@alice.service.d/99-tight.conf"
+DELVE = "github.com/go-delve/delve@v1.23.1"
+SAMPLE = """\
+while sleep 0.1; do
+  cat /sys/fs/cgroup/memory$1/memory.max_usage_in_bytes /sys/fs/cgroup$1/memory.peak 2>/dev/null
+done >>/run/gopls-peaks
+"""
+
+
+@pytest.fixture
+def check(ask):
+    """Let gopls check files of a user's, by that user's daemon; the result may be a failure."""
+
+    def run(user: str, files: str) -> str:
+        return ask(user, CHECK.format(user=user, files=files))
+
+    return run
+
+
+def main_pid(host, user: str) -> str:
+    return host.check_output(f"systemctl show --property=MainPID --value gopls@{user}")
+
+
+@pytest.fixture
+def delve(host, ask):
+    """The source of a module of some size in alice's home, with all that it needs."""
+    proxy = os.environ.get("DEVSERVER_GOPROXY", "")
+    setting = f"GOPROXY={shlex.quote(proxy)} " if proxy else ""
+    script = f"""set -e
+        source=$({setting}go mod download -json {DELVE} | sed -n 's/.*"Dir": "\\(.*\\)",/\\1/p')
+        cp -r "$source" ~/delve
+        chmod -R u+w ~/delve && rm -rf ~/delve/vendor && cd ~/delve && {setting}go mod download"""
+    ask("alice", script)
+    yield "/home/alice/delve"
+    host.check_output("rm -rf /home/alice/delve")
+
+
+@pytest.fixture
+def tight(host):
+    """Give alice's daemon far less than it is used to."""
+    host.check_output(f"mkdir -p {os.path.dirname(DROP_IN)}; printf %s {shlex.quote(TIGHT)} >{DROP_IN}")
+    host.check_output("rm -rf /var/log/gopls/crashes/alice")
+    host.check_output("echo GOMEMLIMIT=off >/run/gopls-tight.env; systemctl daemon-reload; systemctl stop gopls@alice")
+    yield
+    host.check_output(f"rm {DROP_IN}; systemctl daemon-reload; systemctl stop gopls@alice; rm -f /run/gopls-peaks")
+
+
+def test_both_get_answers_of_a_daemon_of_their_own(host, check):
+    for user in ("alice", "bob"):
+        assert check(user, f"/home/{user}/service/stock/*.go") == ""
+        process = host.process.get(pid=main_pid(host, user))
+        assert (process.user, process.comm) == (user, "gopls")
+
+
+def test_a_mistake_is_told(check, ask):
+    ask("alice", "cp -r ~/service ~/mistaken && echo 'func broken() int { return \"\" }' >>~/mistaken/stock/stock.go")
+    assert "cannot use" in check("alice", "/home/alice/mistaken/stock/stock.go")
+    ask("alice", "rm -rf ~/mistaken")
+
+
+def test_nobody_else_reaches_a_users_daemon(ask, host):
+    refused = ask("bob", "gopls '-remote=unix;/run/gopls/alice/gopls.sock' remote sessions 2>&1; true")
+    assert "permission denied" in refused
+    assert host.file("/run/gopls/alice").mode == 0o700
+    assert host.file("/var/cache/gopls/alice").mode == 0o700
+
+
+def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, ask, check, delve, tight):
+    check("bob", "/home/bob/service/stock/*.go")
+    check("alice", "/home/alice/service/stock/*.go")
+    other = main_pid(host, "bob")
+    group = host.check_output(
+        f"sed -n 's/^[0-9]*:memory://p; s/^0:://p' /proc/{main_pid(host, 'alice')}/cgroup | head -1"
+    )
+    sampler = host.check_output(f"setsid sh -c {shlex.quote(SAMPLE)} sh {shlex.quote(group)} >/dev/null & echo $!")
+    files = f"$(find {delve}/pkg {delve}/service {delve}/cmd -name '*.go' | grep -v _fixtures)"
+    # This client of gopls's own waits for ever when its server has gone; an editor would not.
+    command = CHECK.format(user="alice", files=files) + " >/dev/null 2>&1 </dev/null & echo $!"
+    client = ask("alice", command)
+    host.check_output("timeout 120 sh -c 'until ls /var/log/gopls/crashes/alice; do sleep 0.2; done'")
+    host.run(f"kill {client}; kill {sampler}")
+    ended = host.check_output("journalctl --no-pager --unit=gopls@alice --lines=50")
+    assert re.search(r"status=9/KILL|oom-kill", ended)
+    assert main_pid(host, "bob") == other
+    assert check("alice", "/home/alice/service/stock/*.go") == ""
+    peaks = [int(line) for line in host.file("/run/gopls-peaks").content_string.split()]
+    assert CAP * 0.9 < max(peaks) <= CAP
+
+
+def test_what_a_daemon_said_before_it_was_ended_is_kept(host, check):
+    check("bob", "/home/bob/service/stock/*.go")
+    host.check_output("systemctl kill --signal=ABRT --kill-who=main gopls@bob")
+    check("bob", "/home/bob/service/stock/*.go")
+    kept = host.check_output("cat /var/log/gopls/crashes/bob/*.log")
+    assert kept.startswith("result ")
+    assert "SIGABRT: abort" in kept
+
+
+def test_logs_are_rotated_below_a_daemon_that_goes_on(host, check):
+    check("alice", "/home/alice/service/stock/*.go")
+    running = main_pid(host, "alice")
+    host.check_output("logrotate --force /etc/logrotate.d/gopherops-gopls")
+    check("alice", "/home/alice/service/stock/*.go")
+    assert main_pid(host, "alice") == running
+    log = host.file("/var/log/gopls/alice.log")
+    assert "Session" in log.content_string
+    assert (log.user, log.mode) == ("alice", 0o640)
+
+
+def test_workspaces_have_been_analysed_ahead_of_time(host):
+    for user in ("alice", "bob"):
+        host.check_output(f"systemctl start gopls-prewarm@{user}")
+        said = host.check_output(f"journalctl --no-pager --output=cat --unit=gopls-prewarm@{user}")
+        assert f"/home/{user}/service: 3 of 3 packages" in said
+        assert host.check_output(f"find /var/cache/gopls/{user} -type f ! -user {user}") == ""
+        assert host.service(f"gopls-prewarm@{user}.timer").is_running
+
+
+@pytest.mark.parametrize("unit", ["gopls@alice", "gopls-prewarm@alice", "gopls-proxy@alice"])
+def test_units_are_as_safe_as_the_docs_say(host, unit):
+    host.check_output(f"systemd-analyze security --no-pager --threshold=20 {unit}.service")
+    assert host.run(f"systemd-analyze verify {unit}.service").stderr.count("gopls") == 0
+
+
+def test_cgo_is_understood_within_the_sandbox(ask, check, host):
+    source = 'package main\n\n// int one() { return 1; }\nimport "C"\n\nfunc main() { println(C.one()) }\n'
+    ask("alice", f"mkdir -p ~/cgo && cd ~/cgo && go mod init cgo 2>&1 && printf %s {shlex.quote(source)} >main.go")
+    assert check("alice", "/home/alice/cgo/main.go") == ""
+    ask("alice", "rm -rf ~/cgo")
+
+
+def test_what_cannot_be_is_refused_and_nothing_changes(play, host):
+    before = host.check_output("cat /etc/systemd/system/gopls*@.* /home/alice/.vscode-server/data/Machine/settings.json")
+    for variables, said in (
+        ({"language_server_settings": {"ui.staticchek": True}}, "did you mean ui.diagnostic.staticcheck"),
+        ({"language_server_memory": "900G"}, "and this host has"),
+        ({"language_server_memory": "lots"}, "is not an amount of memory"),
+    ):
+        done = play("site", "--tags", "language_server", **variables)
+        assert done.returncode != 0
+        assert said in " ".join(done.output.split())
+    after = host.check_output("cat /etc/systemd/system/gopls*@.* /home/alice/.vscode-server/data/Machine/settings.json")
+    assert after == before
+
+
+def test_who_is_no_longer_listed_loses_all_of_it(play, host, check):
+    check("bob", "/home/bob/service/stock/*.go")
+    running = check("alice", "/home/alice/service/stock/*.go") or main_pid(host, "alice")
+    alone = [{"name": "alice", "workspaces": ["/home/alice/service"]}]
+    done = play(
+        "site",
+        "--tags",
+        "language_server",
+        language_server_users=alone,
+        language_server_settings={"ui.diagnostic.staticcheck": True},
+    )
+    try:
+        assert done.returncode == 0, done.output
+        assert host.run("systemctl is-active gopls@bob gopls-proxy@bob.socket").stdout.split() == ["inactive"] * 2
+        assert host.check_output("ls -d /etc/systemd/system/*bob* /var/cache/gopls/bob 2>/dev/null; true") == ""
+        assert "remote" not in host.file("/home/bob/.vscode-server/data/Machine/settings.json").content_string
+        settings = host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+        assert '"ui.diagnostic.staticcheck": true' in settings
+        # For that her editor need not be cut off.
+        assert main_pid(host, "alice") == running
+    finally:
+        back = play("site", "--tags", "language_server")
+    assert back.returncode == 0, back.output
+    assert "staticcheck" not in host.file("/home/alice/.vscode-server/data/Machine/settings.json").content_string
+    assert "remote" in host.file("/home/bob/.vscode-server/data/Machine/settings.json").content_string
