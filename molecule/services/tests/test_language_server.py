@@ -19,6 +19,7 @@ SLACK = 1024 * 1024
 # Go's own limit is off, so that the cgroup's is what acts.
 TIGHT = f"[Service]\nMemoryMax={CAP - SLACK}\nMemoryHigh=infinity\nEnvironmentFile=/run/gopls-tight.env\n"
 DROP_IN = "/run/systemd/system/gopls@alice.service.d/99-tight.conf"
+FILES = "cat /etc/systemd/system/gopls*@.* /home/alice/.vscode-server/data/Machine/settings.json"
 DELVE = "github.com/go-delve/delve@v1.23.1"
 SAMPLE = """\
 while sleep 0.1; do
@@ -150,7 +151,7 @@ def test_cgo_is_understood_within_the_sandbox(ask, check, host):
 
 
 def test_what_cannot_be_is_refused_and_nothing_changes(play, host):
-    before = host.check_output("cat /etc/systemd/system/gopls*@.* /home/alice/.vscode-server/data/Machine/settings.json")
+    before = host.check_output(FILES)
     for variables, said in (
         ({"language_server_settings": {"ui.staticchek": True}}, "did you mean ui.diagnostic.staticcheck"),
         ({"language_server_memory": "900G"}, "and this host has"),
@@ -159,7 +160,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(play, host):
         done = play("site", "--tags", "language_server", **variables)
         assert done.returncode != 0
         assert said in " ".join(done.output.split())
-    after = host.check_output("cat /etc/systemd/system/gopls*@.* /home/alice/.vscode-server/data/Machine/settings.json")
+    after = host.check_output(FILES)
     assert after == before
 
 
