@@ -107,7 +107,7 @@ options:
     description: How long all of that may take.
     type: float
   max_rss:
-    description: How much memory the server may have had at most (the peak in RV(users[].memory)), such as V(2G) or V(800M).
+    description: The most memory the server may have had (the peak in RV(users[].memory)), such as V(2G) or V(800M).
     type: bytes
   max_errors:
     description: How many errors there may be among the diagnostics.
