@@ -68,7 +68,7 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.gopherops.devserver.plugins.plugin_utils.certificates import is_due
+from ansible_collections.gopherops.devserver.plugins.plugin_utils.certificates import MISSING, is_due
 
 
 def certificates_due(
@@ -80,6 +80,8 @@ def certificates_due(
     alternative: list[str] | None = None,
 ) -> list[str]:
     """Return those of ``names`` whose certificates have to be made."""
+    if MISSING:
+        raise AnsibleFilterError(f"the controller's Python has no cryptography: {MISSING}")
 
     def due(name: str) -> bool:
         wanted = [f"DNS:{name}"] if alternative is None else alternative

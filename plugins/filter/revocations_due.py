@@ -56,6 +56,8 @@ from ansible_collections.gopherops.devserver.plugins.plugin_utils import certifi
 
 def revocations_due(revoked: list[str], path: str, authority: str, renew_before: str) -> bool:
     """Return whether the list at ``path`` has to be made."""
+    if certificates.MISSING:
+        raise AnsibleFilterError(f"the controller's Python has no cryptography: {certificates.MISSING}")
     try:
         return certificates.revocations_due(path, revoked, authority, renew_before)
     except ValueError as error:

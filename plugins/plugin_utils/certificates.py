@@ -14,15 +14,16 @@ import os
 import re
 import typing as t
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+except ImportError as error:
+    # ansible's own checks import every plugin without what it needs.
+    MISSING: ImportError | None = error
+else:
+    MISSING = None
 
-KEY_TYPES: dict[str, t.Any] = {
-    "ECC": ec.EllipticCurvePublicKey,
-    "Ed25519": ed25519.Ed25519PublicKey,
-    "RSA": rsa.RSAPublicKey,
-}
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SPAN = re.compile(r"\+?((?:\d+[wdhms])+)\Z")
 
@@ -49,7 +50,7 @@ def is_due(path: str, names: t.Sequence[str], authority: str, key_type: str, ren
         return True
     return (
         _ends(certificate, "not_valid_after") < _now() + span(renew_before)
-        or not isinstance(certificate.public_key(), KEY_TYPES[key_type])
+        or not isinstance(certificate.public_key(), _key_class(key_type))
         or _names(certificate) != sorted(map(_normal, names))
         or not _signed_by(certificate, issuer)
     )
@@ -78,6 +79,11 @@ def _certificate(path: str) -> x509.Certificate | None:
             return x509.load_pem_x509_certificate(file.read())
     except (OSError, ValueError):
         return None
+
+
+def _key_class(key_type: str) -> t.Any:
+    classes = {"ECC": ec.EllipticCurvePublicKey, "Ed25519": ed25519.Ed25519PublicKey, "RSA": rsa.RSAPublicKey}
+    return classes[key_type]
 
 
 def _ends(what: t.Any, attribute: str) -> datetime.datetime:
