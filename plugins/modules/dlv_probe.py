@@ -18,7 +18,7 @@ description:
   - A run counts where every breakpoint was reached, and everything that was expected there was to be seen. Where
     fewer runs than O(hit_rate) count, the module fails and names the cause and what mends it.
   - Leaves no process, no port and no file; what O(mode=debug) and O(mode=test) build goes to a temporary folder. As
-    with every build, Go's build cache is filled.
+    with every build, Go's build cache is filled, and from Go 1.23 on Go counts the build in a file of the user's.
   - A process that it attaches to, and a headless dlv, run on afterwards, without the breakpoints of this module.
 extends_documentation_fragment:
   - gopherops.devserver.attributes

@@ -111,6 +111,8 @@ def _once_it_listens(
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), acting_as(plan.account):
             return Connection(_stream(Address(path), max(_PAUSE, deadline - time.monotonic())), "dlv")
         if ended is not None or time.monotonic() > deadline:
+            # Without a client there is nothing that it would have to bring in order first.
+            end_session(process.pid)
             raise _not_listening(ended, heard)
         time.sleep(_PAUSE)
 

@@ -99,7 +99,8 @@ def _ptrace_refused(evidence: Evidence) -> Cause | None:
 
 
 def _not_permitted(evidence: Evidence) -> bool:
-    signs = ("operation not permitted", "ptrace_scope", "does not own the process")
+    # Later versions of dlv look at /proc themselves, and say what the kernel would not have said.
+    signs = ("operation not permitted", "ptrace_scope", "does not own the process", "already being debugged")
     return any(sign in evidence.run.refusal for sign in signs)
 
 
@@ -109,6 +110,14 @@ def _no_go_program(evidence: Evidence) -> Cause | None:
         return None
     what = f"{evidence.plan.program or evidence.plan.package} cannot be debugged: {evidence.run.refusal}"
     return Cause("program", what, "name a Go binary for this host that the user may run, and not on a noexec mount")
+
+
+def _of_another_language(evidence: Evidence) -> Cause | None:
+    """Later versions of dlv run any program, even where they find nothing in it."""
+    if not evidence.unset or not evidence.binary or evidence.binary.info:
+        return None
+    what = f"{evidence.binary.path} cannot be debugged: it has no build info of Go"
+    return Cause("program", what, "name a Go binary, built with modules and not packed")
 
 
 def _stripped(evidence: Evidence) -> Cause | None:
@@ -237,6 +246,7 @@ def _reached_otherwise(evidence: Evidence) -> Cause:
 _Rule = t.Callable[[Evidence], t.Optional[Cause]]
 _OF_A_REFUSAL: t.Sequence[_Rule] = (_version_bounds, _build_failed, _traced_already, _ptrace_refused, _no_go_program)
 _OF_A_MISS: t.Sequence[_Rule] = (
+    _of_another_language,
     _stripped,
     _excluded,
     _path_mapping,
