@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs the module debug_bundle and writes what it has collected to a file on the controller."""
+
+from __future__ import annotations
+
+import base64
+import os
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import replacing
+
+_Result = t.Dict[str, t.Any]
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
+    """The action of the task; not to be run asynchronously."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run(self, tmp: t.Any = None, task_vars: _Result | None = None) -> _Result:
+        """Return the result of the module, with the archive in a file instead of in it."""
+        result: _Result = super().run(tmp, task_vars)
+        result.update(self._execute_module(task_vars=task_vars))
+        archive = result.pop("archive", None)
+        if archive is None:
+            return result
+        dest = os.path.abspath(os.path.expanduser(str(self._task.args["dest"])))
+        try:
+            result.update(dest=dest, size=_write(dest, base64.b64decode(archive)))
+        except OSError as error:
+            result.update(failed=True, msg=f"cannot write {dest} on the controller: {error.strerror}; correct dest")
+        return result
+
+
+def _write(dest: str, content: bytes) -> int:
+    os.makedirs(os.path.dirname(dest), mode=0o700, exist_ok=True)
+    with replacing(dest, mode=0o600) as file:
+        return file.write(content)

@@ -1,0 +1,296 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Collects what says why Go tools, language servers and debuggers of a host do not work. Changes nothing on it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import glob
+import json
+import os
+import pwd
+import shutil
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import (
+    Account,
+    acting_as,
+    find_account,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
+    SYSTEM_PATH,
+    Completed,
+    run,
+    session_environment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in
+from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Item
+from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.goroutines import Asked, goroutines
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import without_traces
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import secret_values
+from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
+
+# What the collection renders for its own units.
+_ENVIRONMENTS = ("/etc/gopherops/units/*.env", "/etc/gopherops/debug/*.env", "/etc/gopherops/language_server/*.env")
+_PREFIX = "gopherops-bundle-"
+# Of the dumps that systemd-coredump keeps, the latest.
+_MOST_CORES = 3
+_BACKTRACE = "bt\ngoroutines -t\nexit\n"
+
+
+class Core(t.NamedTuple):
+    """A core dump in the file ``core``, or one that systemd-coredump keeps of process ``pid`` of user ``uid``."""
+
+    core: str
+    program: str
+    pid: int = 0
+    uid: int = 0
+
+
+class Wanted(t.NamedTuple):
+    """What to collect; patterns are the shell's.
+
+    ``running`` are units and process numbers whose goroutines are dumped. The journal is read from ``since`` on.
+    ``timeout`` are seconds for one command.
+    """
+
+    goroot: str
+    gopls: str
+    dlv: str
+    units: t.Sequence[str]
+    binaries: t.Sequence[str]
+    logs: t.Sequence[str]
+    since: str
+    running: t.Sequence[str] = ()
+    cores: t.Sequence[Core] = ()
+    coredumps: bool = True
+    drift: t.Mapping[str, t.Any] | None = None
+    drift_problem: str = ""
+    timeout: float = 60.0
+    hold: float = 10.0
+    largest: int = 1 << 20
+    scratch: str = "/tmp"
+
+
+def collect(wanted: Wanted) -> list[Item]:
+    """Return all items, each with what it holds or why it could not be got."""
+    return [
+        *_versions(wanted),
+        *(_build_info(wanted, path) for pattern in wanted.binaries for path in _found(pattern)),
+        _drift(wanted),
+        *(item for unit in _units(wanted) for item in _of_unit(wanted, unit)),
+        *(_log(wanted, path) for pattern in wanted.logs for path in _found(pattern)),
+        *(_goroutines(wanted, name) for name in wanted.running),
+        *(_core(wanted, core) for core in [*wanted.cores, *_kept_cores(wanted)]),
+    ]
+
+
+def known_secrets(wanted: Wanted) -> set[str]:
+    """Return the values that no text may hold: those of the rendered environments, and of the processes looked at."""
+    variables: list[t.Mapping[str, str]] = []
+    for pattern in _ENVIRONMENTS:
+        for path in _found(pattern):
+            with contextlib.suppress(DevserverError):
+                variables += [{one.name: one.value} for one in assignments_in(path)]
+    pids = [pid for pid in map(_pid, [*_units(wanted), *wanted.running]) if pid]
+    variables += [_environment_of(pid) for pid in pids]
+    # In the report a value does not stand beside its name.
+    cells = (wanted.drift or {}).get("cells", [])
+    variables += [{cell["variable"]: str(cell[side])} for cell in cells for side in ("expected", "actual")]
+    return {value for one in variables for value in secret_values(one)}
+
+
+def _item(name: str, make: t.Callable[[], str], *, tail: bool = False) -> Item:
+    try:
+        return Item(name, make(), tail=tail)
+    except (DevserverError, OSError) as error:
+        return Item(name, problem=str(error))
+
+
+def _said(wanted: Wanted, *argv: str) -> str:
+    done = _run(wanted, *argv)
+    if not done.ok:
+        raise DevserverError(f"{' '.join(argv)} failed: {done.complaint}")
+    return done.stdout
+
+
+def _run(wanted: Wanted, *argv: str) -> Completed:
+    # The root's own settings of Go are nobody's concern here.
+    env = {"PATH": f"{wanted.goroot}/bin:{SYSTEM_PATH}", "LC_ALL": "C.UTF-8", "GOENV": "off", "GOTOOLCHAIN": "local"}
+    return run(argv, env=dict(env, HOME="/nonexistent", XDG_CONFIG_HOME="/dev/null"), timeout=wanted.timeout)
+
+
+def _versions(wanted: Wanted) -> list[Item]:
+    go = os.path.join(wanted.goroot, "bin/go")
+    asked = {
+        "go": [go, "version"],
+        "go-env": [go, "env"],
+        "gopls": [wanted.gopls, "version"],
+        "dlv": [wanted.dlv, "version"],
+        "kernel": ["uname", "-a"],
+        "systemd": ["systemctl", "--version"],
+        "distribution": ["cat", "/etc/os-release"],
+        "memory": ["cat", "/proc/meminfo"],
+    }
+    return [_item(f"versions/{name}.txt", functools.partial(_said, wanted, *argv)) for name, argv in asked.items()]
+
+
+def _build_info(wanted: Wanted, path: str) -> Item:
+    go = os.path.join(wanted.goroot, "bin/go")
+    return _item(f"build-info/{_flat(path)}.txt", lambda: _said(wanted, go, "version", "-m", path))
+
+
+def _drift(wanted: Wanted) -> Item:
+    if wanted.drift is None:
+        return Item("drift.json", problem=wanted.drift_problem or "it was not asked for")
+    return Item("drift.json", json.dumps(wanted.drift, indent=2, sort_keys=True) + "\n")
+
+
+def _units(wanted: Wanted) -> list[str]:
+    if not wanted.units:
+        return []
+    done = _run(wanted, "systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "--", *wanted.units)
+    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+
+
+def _of_unit(wanted: Wanted, unit: str) -> list[Item]:
+    journal = ["journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", f"--since={wanted.since}"]
+    # Of a unit that does not run, `status` says so by its exit code too.
+    return [
+        _item(f"units/{unit}.status.txt", lambda: _run(wanted, "systemctl", "status", "-l", "-n0", "--", unit).stdout),
+        _item(f"units/{unit}.show.txt", lambda: _said(wanted, "systemctl", "show", "--", unit)),
+        _item(f"units/{unit}.file.txt", lambda: _said(wanted, "systemctl", "cat", "--", unit)),
+        _item(f"journal/{unit}.txt", lambda: _said(wanted, *journal, f"--unit={unit}"), tail=True),
+    ]
+
+
+def _log(wanted: Wanted, path: str) -> Item:
+    return _item(f"logs/{_flat(path)}", lambda: _end_of(path, wanted.largest), tail=True)
+
+
+def _end_of(path: str, most: int) -> str:
+    """Return the last whole lines of a file, as many as ``most`` bytes hold."""
+    with open(path, "rb", opener=open_at_once) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - most))
+        text = file.read(most).decode("utf-8", "replace")
+    # Half a line could hold half a secret, which nothing would know.
+    return text if size <= most else text.partition("\n")[2]
+
+
+def _goroutines(wanted: Wanted, name: str) -> Item:
+    def dump() -> str:
+        pid = _pid(name)
+        if not pid:
+            raise DevserverError(f"{name} has no process")
+        with _folder_of(wanted, _owner(f"/proc/{pid}")) as (account, folder):
+            env = dict(session_environment(account), PATH=f"{wanted.goroot}/bin:{SYSTEM_PATH}")
+            return goroutines(pid, Asked(wanted.dlv, account, env, folder, wanted.hold))
+
+    return _item(f"goroutines/{_flat(name)}.txt", dump)
+
+
+def _core(wanted: Wanted, core: Core) -> Item:
+    def backtrace() -> str:
+        # Who may read the core owns what dlv makes of it: nothing runs as root that a user has written.
+        with _folder_of(wanted, _owner_of(core.uid) if core.pid else _owner(core.core)) as (account, folder):
+            path = _taken_out(wanted, core, account, folder) if core.pid else core.core
+            script = os.path.join(folder, "script")
+            with acting_as(account), open(script, "w", encoding="utf-8") as file:
+                file.write(_BACKTRACE)
+            env = dict(without_traces(session_environment(account)), XDG_CONFIG_HOME=os.path.join(folder, "config"))
+            argv = [wanted.dlv, "core", core.program, path, f"--init={script}"]
+            argv += ["--allow-non-terminal-interactive=true"]
+            done = run(argv, env=env, account=account, timeout=wanted.timeout)
+            if not done.ok:
+                raise DevserverError(f"dlv core {core.program} {path} failed: {done.complaint}")
+            return done.stdout
+
+    return _item(f"cores/{_flat(core.core) if core.core else core.pid}.txt", backtrace)
+
+
+def _kept_cores(wanted: Wanted) -> list[Core]:
+    """Return the latest core dumps of the wanted binaries that systemd-coredump keeps."""
+    if not wanted.coredumps or not shutil.which("coredumpctl", path=SYSTEM_PATH):
+        return []
+    programs = {path for pattern in wanted.binaries for path in _found(pattern)}
+    try:
+        listed = json.loads(_run(wanted, "coredumpctl", "list", "--json=short", "--no-pager").stdout)
+        found = [Core("", one["exe"], int(one["pid"]), int(one["uid"])) for one in listed if one["exe"] in programs]
+    except (ValueError, KeyError, TypeError):
+        return []
+    return found[-_MOST_CORES:]
+
+
+def _taken_out(wanted: Wanted, core: Core, account: Account, folder: str) -> str:
+    """Return the file into which a kept core dump has been written for its owner."""
+    path = os.path.join(folder, "core")
+    _said(wanted, "coredumpctl", "dump", str(core.pid), f"--output={path}")
+    os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    return path
+
+
+@contextlib.contextmanager
+def _folder_of(wanted: Wanted, account: Account) -> t.Iterator[tuple[Account, str]]:
+    """Yield a folder that only ``account`` may enter, and remove it afterwards with that user's rights."""
+    with contextlib.ExitStack() as made:
+        with acting_as(account):
+            folder = made.enter_context(scratch_folder(wanted.scratch, _PREFIX)).path
+        try:
+            yield account, folder
+        finally:
+            with acting_as(account):
+                made.close()
+
+
+def _owner(path: str) -> Account:
+    try:
+        return _owner_of(os.stat(path).st_uid)
+    except OSError as error:
+        raise DevserverError(f"{path} cannot be looked at: {error.strerror}") from error
+
+
+def _owner_of(uid: int) -> Account:
+    try:
+        return find_account(pwd.getpwuid(uid).pw_name)
+    except KeyError:
+        raise DevserverError(f"user number {uid} is not known on this host") from None
+
+
+def _pid(name: str) -> int:
+    """Return the process of that number, or the main process of the unit; 0 where there is none."""
+    if name.isdigit():
+        return int(name) if os.path.exists(f"/proc/{name}") else 0
+    done = run(["systemctl", "show", "--property=MainPID", "--value", "--", name], env={"PATH": SYSTEM_PATH})
+    return int(done.stdout.strip()) if done.stdout.strip().isdigit() else 0
+
+
+def _environment_of(pid: int) -> dict[str, str]:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            words = file.read().decode("utf-8", "surrogateescape").split("\0")
+    except OSError:
+        return {}
+    return dict(word.partition("=")[::2] for word in words if "=" in word)
+
+
+def _found(pattern: str) -> list[str]:
+    """Return the files of a pattern; what is no pattern is one, there or not, so that its absence is told."""
+    if not glob.has_magic(pattern):
+        return [pattern]
+    return sorted(path for path in glob.glob(pattern) if os.path.isfile(path))
+
+
+def _flat(path: str) -> str:
+    return path.strip("/").replace("/", "_")
+
+
+def folder_name(host: str, now: float) -> str:
+    """Return what the folder in the archive is called, by the host and the time."""
+    plain = "".join(char if char.isalnum() or char in "-._" else "_" for char in host) or "host"
+    return f"debug-bundle-{plain}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"
