@@ -16,7 +16,7 @@ _HIDDEN = "***"
 # What a name is made of: GOPROXY_TOKEN, apiKey, db-password.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _WORDS = """
-token tokens secret secrets password passwords passwd passphrase pass key keys apikey credential credentials cookie
+token tokens secret secrets password passwords passwd passphrase key keys apikey credential credentials cookie
 authorization bearer
 """
 _SECRET_WORDS = frozenset(_WORDS.split())
@@ -75,7 +75,9 @@ def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
 
 def says_secret(name: str) -> bool:
     """Return whether the name of a variable, field or flag says that its value is a secret."""
-    return not _SECRET_WORDS.isdisjoint(word.lower() for word in _WORD.findall(name))
+    words = [word.lower() for word in _WORD.findall(name)]
+    # systemd passes this and that.
+    return not _SECRET_WORDS.isdisjoint(words) or words[-1:] == ["pass"]
 
 
 def secret_values(variables: t.Mapping[str, str]) -> list[str]:

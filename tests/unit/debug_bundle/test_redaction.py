@@ -110,6 +110,8 @@ def test_json_stays_json():
         ("AWS_SECRET_ACCESS_KEY", True),
         ("SSH_AUTH_SOCK", False),
         ("PWD", False),
+        ("DB_PASS", True),
+        ("PassSecurity", False),
         ("MONKEY", False),
         ("GOPROXY", False),
     ],

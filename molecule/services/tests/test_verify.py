@@ -1,0 +1,146 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The playbook verify as a gate, green and red, and what debug_bundle takes home."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tarfile
+import time
+
+import pytest
+
+STEPS = {
+    "go env",
+    "hello world",
+    "build",
+    "test",
+    "gopls",
+    "dlv debug",
+    "dlv exec",
+    "dlv test",
+    "dlv local",
+    "dlv remote",
+    "health",
+}
+TOKEN, PASSWORD = "planted-value-of-a-token", "planted-value-of-a-password"
+LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 8099)); time.sleep(600)"
+
+
+def left(host):
+    """Return what a run could leave: folders, files of the users outside of caches, their processes and all ports."""
+    files = "find /home/alice /home/bob -path '*/.cache' -prune -o -type f -print; ls -d /tmp/gopherops-* 2>/dev/null"
+    # gopls is started by its socket, and runs on; it may be running a go command.
+    processes = "ps -u alice,bob -o args= | grep -v -e gopls -e systemd -e '(sd-pam)' -e 'go list' -e dbus-daemon"
+    ports = "ss -Hltn | awk '{print $4}'"
+    return [sorted(host.run(command).stdout.splitlines()) for command in (files, processes, ports)]
+
+
+@pytest.fixture
+def verify(play, tmp_path):
+    """Run the playbook; return its outcome and the steps of its report by user and name."""
+
+    def run(**variables):
+        done = play("verify", verify_report_dir=str(tmp_path / "reports"), **variables)
+        report = json.loads(next(tmp_path.glob("reports/*.json")).read_text())
+        assert report["ok"] is (done.returncode == 0), done.output
+        return done, {(step["user"], step["step"]): step for step in report["steps"]}
+
+    return run
+
+
+def test_everybody_can_work_and_nothing_is_left(host, verify):
+    before = left(host)
+    done, steps = verify()
+    assert done.returncode == 0, done.output
+    assert set(steps) == {(user, step) for user in ("alice", "bob") for step in STEPS}
+    assert {step["result"] for step in steps.values()} == {"ok"}
+    assert "alice  dlv remote   ok" in done.output
+    assert left(host) == before
+
+
+def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
+    host.check_output("cp -a /home/bob/service /home/bob/broken")
+    host.check_output("sed -i 's/left != 11/left != 12/; s/!= 11 {/!= 12 {/' /home/bob/broken/cmd/api/main_test.go")
+    host.check_output("systemctl stop gopls-proxy@bob.socket gopls-proxy@bob gopls@bob")
+    host.check_output(f"systemd-run --quiet --unit=taker python3 -c {shlex.quote(LISTEN)}")
+    before = left(host)
+    try:
+        done, steps = verify(
+            verify_users=[{"name": "bob", "workspace": "{home}/broken"}],
+            verify_drift=False,
+            verify_port=8099,
+            verify_dlv="/usr/local/bin/no-dlv",
+        )
+        assert left(host) == before
+    finally:
+        host.check_output("systemctl stop taker; systemctl start gopls-proxy@bob.socket; rm -r /home/bob/broken")
+    assert done.returncode != 0
+    told = {step: (one["result"], one["what"]) for (_user, step), one in steps.items()}
+    assert {step for step, (result, _what) in told.items() if result == "ok"} == {"hello world", "build"}
+    assert all(f"bob: {step}" in " ".join(done.output.split()) for step in STEPS - {"go env", "hello world", "build"})
+    assert "TestFilled" in told["test"][1]
+    assert "/run/gopls/bob/gopls.sock" in told["gopls"][1]
+    assert "no-dlv" in told["dlv test"][1]
+    assert "127.0.0.1:8099 cannot be listened at" in told["health"][1]
+
+
+def test_a_user_who_is_not_there_is_told(verify):
+    done, steps = verify(verify_users=[{"name": "nobody-there"}], verify_drift=False)
+    assert done.returncode != 0
+    assert "does not exist" in steps["nobody-there", "workspace"]["what"]
+    assert {step["result"] for (_user, name), step in steps.items() if name != "workspace"} == {"skipped"}
+
+
+@pytest.fixture
+def planted(host):
+    """A unit of alice's with secrets in its environment, its arguments and its log, and a core dump of its program."""
+    build = "cd ~/service && go build -gcflags='all=-N -l' -o ~/planted ./cmd/api"
+    dump = r"printf 'break main.filled\ncontinue\ndump /home/alice/planted.core\nexit\n' > ~/dump"
+    dlv = "dlv exec ~/planted --allow-non-terminal-interactive=true --init ~/dump -- -check </dev/null"
+    host.check_output(f"su - alice -c {shlex.quote(f'{build} && {dump} && {dlv}')}")
+    log = f"GET https://ci:{PASSWORD}@proxy.example.com/x\nAuthorization: Bearer {TOKEN}\nwhat can be read\n"
+    host.check_output(f"printf %s {shlex.quote(log)} > /var/log/gopls/planted.log")
+    options = f"--quiet --unit=gopls-planted -p User=alice -E SHOP_TOKEN={TOKEN}"
+    said = f"echo saying {TOKEN} in the log; exec /home/alice/planted -listen 127.0.0.1:8087"
+    host.check_output(f"systemd-run {options} sh -c {shlex.quote(said)}")
+    until = time.monotonic() + 30
+    while "127.0.0.1:8087" not in host.check_output("ss -Hltn"):
+        assert time.monotonic() < until
+        time.sleep(0.2)
+    yield "gopls-planted.service"
+    host.check_output("systemctl stop gopls-planted")
+    host.check_output("rm /var/log/gopls/planted.log /home/alice/planted /home/alice/planted.core /home/alice/dump")
+
+
+def test_a_debug_bundle_holds_everything_but_secrets(host, play, planted, tmp_path):
+    before = left(host)
+    pid = host.check_output(f"systemctl show {planted} -p MainPID --value")
+    done = play(
+        "debug_bundle",
+        debug_bundle_dir=str(tmp_path / "bundles"),
+        debug_bundle_goroutines=[planted, "no-such.service"],
+        debug_bundle_cores=[{"core": "/home/alice/planted.core", "program": "/home/alice/planted"}],
+    )
+    assert done.returncode == 0, done.output
+    (archive,) = (tmp_path / "bundles").iterdir()
+    assert archive.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(archive) as opened:
+        texts = {m.name.partition("/")[2]: opened.extractfile(m).read().decode() for m in opened.getmembers()}
+    assert not [name for name, text in texts.items() if TOKEN in text or PASSWORD in text]
+    assert "what can be read" in texts["logs/var_log_gopls_planted.log"]
+    assert "saying *** in the log" in texts[f"journal/{planted}.txt"]
+    assert "main.wait" in texts[f"goroutines/{planted}.txt"]
+    assert "main.filled" in texts["cores/home_alice_planted.core.txt"]
+    assert "example.com/service" in texts["build-info/var_lib_dlv_api_debuggee.txt"]
+    assert texts["versions/go.txt"].startswith("go version go1.")
+    assert {"units/dlv-api.service.show.txt", "journal/dlv-api.service.txt", "versions/dlv.txt"} <= set(texts)
+    assert json.loads(texts["drift.json"])["cells"]
+    missing = {one["name"]: one["problem"] for one in json.loads(texts["manifest.json"])["files"] if one["problem"]}
+    assert "has no process" in missing["goroutines/no-such.service.txt"]
+    # It runs on, let go, and nothing lies about.
+    assert host.check_output(f"systemctl show {planted} -p MainPID --value") == pid
+    assert "TracerPid:\t0" in host.file(f"/proc/{pid}/status").content_string
+    assert left(host) == before

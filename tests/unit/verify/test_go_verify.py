@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module as a process, with a real Go: what works, what does not, and that nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
+from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+
+COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
+ME = pwd.getpwuid(os.geteuid()).pw_name
+RUN = """
+import sys
+from ansible.module_utils import basic
+basic._ANSIBLE_ARGS = sys.argv[1].encode()
+basic._ANSIBLE_PROFILE = "legacy"
+from ansible_collections.gopherops.devserver.plugins.modules.go_verify import main
+main()
+"""
+
+
+@pytest.fixture(scope="session")
+def goroot():
+    env = dict(os.environ, GOTOOLCHAIN="go1.22.12")
+    done = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def verify(goroot, tmp_path):
+    """Run the module without debugging; return what came of each step. Nothing may be left."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+
+    def run(workspace="", **options):
+        asked = {"users": [{"name": ME, "workspace": str(workspace)}], "sample": texts_below(SERVICE), "modes": []}
+        asked |= {"goroot": goroot, "socket": str(tmp_path / "none.sock"), "temporary_folder": str(scratch)}
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": {**asked, **options}})]
+        path = f"{goroot}/bin:{os.environ['PATH']}"
+        env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GOTOOLCHAIN="local", PATH=path)
+        done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
+        assert done.stdout and not done.stderr, done.stderr
+        assert not list(scratch.iterdir())
+        answer = json.loads(done.stdout)
+        return {step["step"]: (step["result"], step["what"]) for step in answer["steps"]}, answer
+
+    return run
+
+
+def test_the_sample_works_and_only_the_missing_gopls_fails(verify):
+    steps, answer = verify()
+    assert answer["failed"] and answer["failed_steps"] == [f"{ME}: gopls"]
+    assert "none.sock" in steps.pop("gopls")[1]
+    assert {result for result, _what in steps.values()} == {"ok"}
+    assert steps["hello world"][1].startswith("go1.22.12 ")
+    assert steps["test"][1].endswith("% of statements covered")
+
+
+def test_too_little_coverage_is_told(verify):
+    assert "95 % or more" in verify(coverage=95)[0]["test"][1]
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    return shutil.copytree(SERVICE, tmp_path / "service")
+
+
+def test_what_does_not_build_is_not_run(verify, workspace):
+    (workspace / "cmd/api/main.go").write_text("package main\nfunc main() { oops() }\n")
+    steps, _answer = verify(workspace)
+    assert "main.go:2:15: undefined: oops" in steps["build"][1]
+    assert "example.com/service/cmd/api" in steps["test"][1]
+    assert steps["health"] == ("skipped", "it needs build")
+
+
+def test_a_service_that_ends_is_told_with_its_words(verify, workspace):
+    source = workspace / "cmd/api/main.go"
+    source.write_text(source.read_text().replace("flags.Parse(args)", 'errors.New("no configuration")'))
+    steps, _answer = verify(workspace)
+    assert steps["health"][0] == "failed"
+    assert "ended with 1: api: no configuration" in steps["health"][1]
+
+
+def test_a_service_that_is_never_ready_is_told(verify):
+    steps, _answer = verify(health=["/nowhere"], timeout=20)
+    assert "/nowhere answers 404" in steps["health"][1]
+
+
+def test_a_folder_that_is_no_module_is_told(verify, tmp_path):
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "is in no module" in verify(empty, package="", health=[])[0]["build"][1]
