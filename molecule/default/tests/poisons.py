@@ -555,7 +555,7 @@ def setting(member: str, found: Found, **rest: t.Any) -> Poison:
 
 def in_workspace(name: str, lines: t.Sequence[str], line: str, found: Found) -> Poison:
     """Return the poison that is the only file of a workspace of alice's."""
-    workspace = f"{ALICE}/{name.strip('.').replace('/', '-')}"
+    workspace = f"{ALICE}/{name.strip('.').replace('/', '-')}{len(lines)}"
     file = f"{workspace}/{name}"
     text = " ".join(map(quote, lines))
     do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"
@@ -600,6 +600,15 @@ EDITORS = {
         '"go.toolsManagement.checkForUpdates": false',
         {("GD807", "finn", "vscode_server", "go.toolsManagement.checkForUpdates")},
         managed=True,
+    ),
+    "a workspace with settings of its own": in_workspace(
+        ".vscode/settings.json",
+        ["{", '  "go.toolsEnvVars": {"GOBIN": "/x"}', "}"],
+        '  "go.toolsEnvVars": {"GOBIN": "/x"}',
+        {("GD101", "alice", "vscode_server", "GOBIN"), ("GD803", "alice", "vscode_server", "go.toolsEnvVars.GOBIN")},
+    ),
+    "a workspace with settings that are no JSON": in_workspace(
+        ".vscode/settings.json", ["{ broken"], "{ broken", {("GD901", "alice", "vscode_server", "")}
     ),
     "a dev container with other flags": in_workspace(
         ".devcontainer/devcontainer.json",

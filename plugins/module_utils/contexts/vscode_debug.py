@@ -24,7 +24,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
     places_of,
     read_editor_file,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import (
+    VscodeServerContext,
+    workspace_settings,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
@@ -117,7 +120,7 @@ def _sessions(server: VscodeServerContext, folder: str, account: Account) -> lis
     launch = read_editor_file(_launch_file(folder), account)
     if launch.problem:
         return [VscodeDebugContext(server, launch, problem=launch.problem, folder=folder)]
-    settings = read_editor_file(os.path.join(folder, ".vscode/settings.json"), account)
+    settings = read_editor_file(workspace_settings(folder), account)
     found: dict[str, Context] = {}
     for number, configuration in _configurations(launch):
         name = str(configuration.get("name") or number)

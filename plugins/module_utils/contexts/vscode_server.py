@@ -77,7 +77,9 @@ class VscodeServerContext(EditorContext):
         shell = Shell()
         files = [read_editor_file(path, user.account) for path in user.vscode_settings]
         others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
-        return [VscodeServerContext(files[:1], shell), *others]
+        main = VscodeServerContext(files[:1], shell)
+        own = {folder: read_editor_file(workspace_settings(folder), user.account) for folder in user.workspaces}
+        return [main, *others, *(main.in_folder(folder, file) for folder, file in own.items() if file.there)]
 
     def in_folder(self, folder: str, settings: EditorFile) -> VscodeServerContext:
         """Return this server as it is for a workspace with settings of its own."""
@@ -101,7 +103,9 @@ class VscodeServerContext(EditorContext):
         broken = [file.problem for file in self.files if file.problem]
         if got.environment is None or broken:
             return got._replace(environment=None, problem=got.problem or broken[0])
-        return got._replace(environment=self.environment(account, timeout))
+        environment = self.environment(account, timeout)
+        # How its start-up went is told of the server as such.
+        return Probe(environment) if self._folder else got._replace(environment=environment)
 
     def forget(self) -> None:
         self.shell.forget()
@@ -153,6 +157,11 @@ class VscodeServerContext(EditorContext):
             if found and isinstance(found.value, str) and found.value and can_be_given(found):
                 return found
         return None
+
+
+def workspace_settings(folder: str) -> str:
+    """Return the path of a workspace's own settings."""
+    return os.path.join(folder, ".vscode/settings.json")
 
 
 class Shell:

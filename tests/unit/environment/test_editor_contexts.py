@@ -183,6 +183,26 @@ def test_each_server_has_its_settings(host: Host) -> None:
     assert seen["vscode_server", "other/settings.json", "go"][1:] == ("drift", "other/settings.json:1")
 
 
+def test_a_workspaces_own_settings_count_also_without_a_launch_configuration(host: Host) -> None:
+    path = "hello/.vscode/settings.json"
+    values = ['"go.toolsEnvVars": {"GOPROXY": "direct"}', '"go.gopath": "/w"', '"go.toolsManagement.autoUpdate": true']
+    host.put(path, "{\n" + ",\n".join([*values, '"go.dlvPath": "/x"']) + "\n}")
+    host.put(".profile", "echo oh >&2\n" + (host.home / ".profile").read_text())
+    seen = host.seen()
+    assert seen["vscode_server", "hello", "GOPROXY"] == ("direct", "drift", f"{path}:2")
+    assert seen["vscode_server", "hello", "GOPATH"] == ("/w", "drift", f"{path}:3")
+    assert seen["vscode_server", "", "GOPATH"][1] == "ok"
+    found = {(f["rule_id"], host.place(f["source"])) for f in host.report()["findings"]}
+    assert {("GD803", f"{path}:2"), ("GD803", f"{path}:3"), ("GD805", f"{path}:4"), ("GD801", f"{path}:5")} < found
+
+
+def test_a_start_up_that_goes_wrong_is_told_once_for_all_workspaces(host: Host) -> None:
+    host.put("hello/.vscode/settings.json", "{}")
+    host.put(".profile", "alias go=true\n" + (host.home / ".profile").read_text())
+    found = [(f["rule_id"], f["workspace"]) for f in host.report()["findings"]]
+    assert found == [("GD206", "")]
+
+
 LAUNCH = """\
 {
   "configurations": [
@@ -282,6 +302,13 @@ def test_broken_json_is_a_finding_with_its_place(host: Host, name: str) -> None:
     with pytest.raises(DevserverError, match=":3:3: "):
         host.apply()
     assert path.read_text() == '{\n  "a": 1\n  "b": 2}'
+
+
+def test_broken_settings_of_a_workspace_are_a_finding_with_their_place(host: Host) -> None:
+    host.put("hello/.vscode/settings.json", "{\n broken")
+    (finding,) = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert (finding["context"], host.place(finding["source"])) == ("vscode_server", "hello/.vscode/settings.json:2")
+    assert host.seen()["vscode_server", "", "GOPATH"][1] == "ok"
 
 
 def test_an_env_file_that_is_missing(host: Host) -> None:
