@@ -20,6 +20,7 @@ LINK = "/usr/local/bin/dlv"
 GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
 PROCESSES = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
 CONTEXTS = (*PROCESSES, "vscode_server")
+OVER_SSH = ("ssh", "vscode_server")
 OF_WORKSPACES = ("vscode_debug", "devcontainer", "ci")
 # VS Code starts the user's own shell as a login shell in a terminal, so it reads what either of these reads.
 LOGIN, BASH, ZSH = ("login", "vscode_server"), ("bash", "vscode_server"), ("zsh", "vscode_server")
@@ -351,7 +352,27 @@ MANAGED_FILES = {
     "a configuration that sshd refuses": line_in(
         "/etc/ssh/sshd_config",
         "NoSuchOption yes",
-        each("GD901", "", users=["alice", "bob", "zoe", "finn", "root"], contexts=["ssh", "vscode_server"]),
+        each("GD901", "", users=["alice", "bob", "zoe", "finn", "root"], contexts=OVER_SSH),
+        alone=True,
+    ),
+    "nobody may log in": Poison(
+        "echo later > /etc/nologin",
+        at("/etc/nologin", None, each("GD901", "", users=["alice", "bob", "zoe", "finn"], contexts=OVER_SSH)),
+        "/etc/nologin",
+        alone=True,
+    ),
+    "a user without keys": line_in(
+        "/etc/ssh/sshd_config",
+        "PubkeyAuthentication no",
+        own("GD901", "bob", OVER_SSH, ""),
+        before="echo 'Match User bob' >> /etc/ssh/sshd_config",
+        alone=True,
+    ),
+    "a command in the place of all others": line_in(
+        "/etc/ssh/sshd_config.d/own.conf",
+        "ForceCommand /bin/false",
+        own("GD901", "bob", OVER_SSH, ""),
+        before="echo 'Match User bob' > /etc/ssh/sshd_config.d/own.conf",
         alone=True,
     ),
     "a crontab with another PATH": Poison(

@@ -51,6 +51,13 @@ _SECONDS = 5
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
 # How ssh ends where it does not get as far as the command.
 _FAILED = 255
+# How the server says that it lets somebody in, and that it does not, and why.
+_ACCEPTED = re.compile(r"^Accepted publickey for ", re.MULTILINE)
+_WHY_NOT = re.compile(
+    r"^.*(?:not allowed because|Access denied|LOGIN REFUSED|no authentication methods).*", re.MULTILINE
+)
+# How a problem begins that is no start-up's.
+REFUSED = "sshd does not let"
 # The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
 _CONFIGURATION = """\
 HostKey {folder}/host
@@ -105,8 +112,11 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
         done = run(_client(folder, account, command, timeout), env=_CLIENT, timeout=timeout)
         _end_session(folder)
         if done.returncode == _FAILED:
-            said = _ADMITTED.sub("", read_text(f"{folder}/log") or "")
-            done = done._replace(stderr=done.stderr + said)
+            log = read_text(f"{folder}/log") or ""
+            why = _WHY_NOT.search(log)
+            if why and not _ACCEPTED.search(log):
+                return Probe(None, f"{REFUSED} {account.name} in: {why.group().strip()}", done.seconds)
+            done = done._replace(stderr=done.stderr + _ADMITTED.sub("", log))
         return probe_of(done, added=added)
 
 

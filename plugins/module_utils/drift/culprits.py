@@ -37,16 +37,26 @@ set -x
 for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
 for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
 {then}
+{end}
 """
+# In two parts, so that the trace of it is none.
+_ENDED = "gopherops-start-up-came-to-its-end"
+_END = "printf '%s%s\\n' gopherops- start-up-came-to-its-end"
 _TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
 # As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
 _PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
 _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
+# What the shell does for this collection, which is no trouble by itself.
+_OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
+# As dash says it of what it is started with; of a file that it is given it has the name too.
+_UNNAMED = re.compile(r"^\S*sh: \d+: Syntax error", re.MULTILINE)
 _SSHD = "/usr/sbin/sshd"
 # After what stops its trace nothing is known of a shell.
 _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
 
+# More steps than any start-up has that comes to an end.
+_ROUND = 20000
 _PROMPTING = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT}
 
 
@@ -102,24 +112,65 @@ def slowest_line(context: str, account: Account, timeout: float) -> Source | Non
     steps = _steps(done)
     if not done or not steps:
         return None
+    spent = _spent(steps, done)
+    return max(spent, key=lambda source: spent[source])
+
+
+def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
+    """Return the seconds of each line, all its turns together."""
     ends = [*(step.began for step in steps[1:]), steps[0].began + done.seconds]
     spent: dict[Source, float] = {}
     for step, end in zip(steps, ends):
         spent[step.source] = spent.get(step.source, 0.0) + end - step.began
-    return max(spent, key=lambda source: spent[source])
+    return spent
 
 
 def last_line(context: str, account: Account, timeout: float) -> Source | None:
-    """Return the line at which a start-up that does not get to its end leaves the shell, or hangs."""
+    """Return the line at which a start-up that does not get to its end leaves the shell, or hangs.
+
+    None where the shell comes to the end of it, or is only slow: then no line is at fault.
+    """
     done = _followed(context, account, timeout)
     steps = _steps(done)
     said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
     broken = next(filter(None, (place_in(line, account.home) for line in said)), None)
-    if broken or not steps or _BLIND.match(steps[-1].command):
+    if broken or not done or _ENDED in done.stdout:
         return broken
-    if context in _PROMPTING and not _ends_in_a_file(done):
+    # A file that is a pipe is never open.
+    unread = _file_being_opened(done)
+    if unread:
+        return unread
+    if not steps or _BLIND.match(steps[-1].command) or (context in _PROMPTING and not _ends_in_a_file(done)):
         return None
-    return steps[-1].source
+    return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
+
+
+def unparseable(context: str, account: Account, problem: str, timeout: float) -> Source | None:
+    """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
+    if not _UNNAMED.search(problem.partition("before the command ran: ")[2]):
+        return None
+    files, first_of = _files(context, account)
+    for file in files + first_of:
+        done = run([account.shell, "-n", file], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+        place = place_in(done.stderr.replace(": ", ":"), account.home) if done.returncode else None
+        if place:
+            return place
+    return None
+
+
+def _hangs(steps: t.Sequence[_Step], done: Completed) -> bool:
+    """Return whether a start-up was at one line for most of the time, or went round: on a busy host all take long."""
+    last = steps[-1].source
+    if _OWN.match(last.file or ""):
+        return False
+    return len(steps) > _ROUND or 2 * _spent(steps, done)[last] > done.seconds
+
+
+def _file_being_opened(done: Completed) -> Source | None:
+    """Return the start-up file at which the shell is, where it has not come to any line of it."""
+    found = _STEP.findall(done.stdout.replace("\r\n", "\n"))
+    words = found[-1][3].split(" ", 1) if found and not found[-1][1] else []
+    return Source("file", "".join(shlex.split(words[1]))) if len(words) > 1 and words[0] == "." else None
 
 
 def _only_line_with(noise: str, account: Account, timeout: float) -> Source | None:
@@ -156,7 +207,7 @@ def _followed(context: str, account: Account, timeout: float) -> Completed | Non
     # Who waits for input must have something to wait for.
     start = run_in_terminal if context in _PROMPTING else run_at_home
     if shell == "zsh":
-        argv = [*_TOGETHER, "zsh", "-x", *options, "-c", _PROMPTING.get(context, ":")]
+        argv = [*_TOGETHER, "zsh", "-x", *options, "-c", f"{_PROMPTING.get(context, ':')}\n{_END}"]
         return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
     if shell == "fish":
         return None
@@ -164,7 +215,9 @@ def _followed(context: str, account: Account, timeout: float) -> Completed | Non
     if not files + first_of:
         return None
     then = _PROMPTING.get(context, "")
-    script = _SCRIPT.format(ps4=shlex.quote(_BASH), files=_quoted(files), first_of=_quoted(first_of), then=then)
+    script = _SCRIPT.format(
+        ps4=shlex.quote(_BASH), files=_quoted(files), first_of=_quoted(first_of), then=then, end=_END
+    )
     own = ["--noprofile"] if "-l" in options else ["--norc"]
     return start(["bash", *own, *options, "-c", script], env=env, account=account, timeout=timeout)
 

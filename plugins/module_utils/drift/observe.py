@@ -21,7 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
     Declaration,
     UserEnvironment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits, refusals
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import (
     NEEDS_C_COMPILER,
@@ -150,9 +150,13 @@ def _with_culprit(seen: Observation, timeout: float) -> Observation:
     if seen.environment is None:
         said = culprits.sshd_complaint(timeout) if context in _OVER_SSH else ""
         problem = f"sshd refuses its configuration: {said}" if said else seen.problem
+        refused = refusals.refusal(problem, account, timeout) if context in _OVER_SSH and not said else None
+        if refused:
+            return dataclasses.replace(seen, problem=refused.problem, culprit=refused.source)
         at = culprits.place_in(problem, account.home)
-        follow = at is None and context in _START_UPS
-        at = culprits.last_line(context, account, min(timeout, _PATIENCE)) if follow else at
+        if at is None and context in _START_UPS:
+            at = culprits.unparseable(context, account, problem, timeout)
+            at = at or culprits.last_line(context, account, min(timeout, _PATIENCE))
         return dataclasses.replace(seen, problem=problem, culprit=at)
     if context in _START_UPS and seen.noise:
         seen = dataclasses.replace(seen, printing=culprits.line_that_prints(context, account, seen.noise, timeout))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import pathlib
 import shutil
 import typing as t
@@ -106,8 +107,35 @@ def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathl
 def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
     context, account, file = start_up("A=1\nread -r B\nB=2\n")
     found = culprits.last_line(context, account, 1.5)
-    # A login shell of a script's has nobody to wait for.
-    assert found == Source("file", file, 3 if context == "login" else 2)
+    # A login shell of a script's has nobody to wait for, and comes to its end.
+    assert found == (None if context == "login" else Source("file", file, 2))
+
+
+def test_a_start_up_that_comes_to_its_end_has_no_line_at_fault(start_up: t.Any) -> None:
+    context, account, _file = start_up("A=1\nB=2\n")
+    assert culprits.last_line(context, account, 10) is None
+
+
+def test_a_start_up_that_is_only_slow_has_no_line_at_fault(start_up: t.Any) -> None:
+    context, account, _file = start_up("".join(f"A={n}\nsleep 0.2\n" for n in range(30)))
+    assert culprits.last_line(context, account, 2) is None
+
+
+@pytest.mark.parametrize("start_up", ["bash", "dash"], indirect=True)
+def test_a_file_that_is_a_pipe_is_at_fault_itself(start_up: t.Any) -> None:
+    context, account, file = start_up("")
+    os.unlink(file)
+    os.mkfifo(file)
+    assert culprits.last_line(context, account, 1.5) == Source("file", file)
+
+
+@pytest.mark.parametrize("start_up", ["dash"], indirect=True)
+def test_what_dash_cannot_parse_is_found_though_bash_can(start_up: t.Any) -> None:
+    context, account, file = start_up("A=1\nB=(2)\n")
+    said = "dash ended with 2 before the command ran: "
+    complaint = f'{said}{account.shell}: 2: Syntax error: "(" unexpected'
+    assert culprits.unparseable(context, account, complaint, 5) == Source("file", file, 2)
+    assert culprits.unparseable(context, account, f"{said}oh", 5) is None
 
 
 @pytest.mark.parametrize("start_up", ["bash", "zsh"], indirect=True)

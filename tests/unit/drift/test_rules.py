@@ -204,7 +204,8 @@ def test_what_to_do_about_a_context_that_does_not_answer(world: t.Any, problem: 
     (finding,) = world.judge(dataclasses.replace(world(), environment=None, problem=problem, culprit=at))[1]
     assert (finding.rule.id, finding.source) == ("GD901", at)
     assert finding.remedy.text.startswith(WAYS[problem])
-    assert (none.source, none.remedy.text) == (None, "mend what the cause names")
+    without = "ask again when the host has less to do" if "in time" in problem else "mend what the cause names"
+    assert (none.source, none.remedy.text.partition(";")[0]) == (None, without)
 
 
 def test_a_start_up_that_line_ends_of_windows_break_is_told_with_the_first_of_them(world: t.Any) -> None:

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import REFUSED
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits import place_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
@@ -89,7 +90,8 @@ UNKNOWN = Rule(
 The start-up leaves the shell, puts another program in its place, waits for input, takes longer than the limit, or a
 file that it reads is broken; or a directory of its PATH does not answer. The cells of that context that depend on it
 are `unknown`, which never counts as ok. The source is the line at which the start-up leaves or hangs, that sshd
-complains of, or at which the file cannot be parsed.""",
+complains of, or at which the file cannot be parsed. Where sshd or PAM lets the user not in, it is what keeps the user
+out (a line of sshd_config, /etc/nologin), and none where that is not known or a host is only slow.""",
     mend="Mend what the cause names, in the line that the source names. Then ask again.",
     example="bash ended with 3 before the command ran: a start-up file may leave the shell",
 )
@@ -155,10 +157,12 @@ def _way_on(seen: Observation) -> tuple[Source | None, str]:
     """Return the line that keeps a context from answering, and how it comes to answer."""
     at = seen.culprit
     if at is None:
-        return None, "mend what the cause names"
+        return None, _way_without_line(seen)
     foreign = _foreign_line(at, _lines(at, seen.user.account))
     if foreign:
         return foreign, _to_unix(foreign)
+    if at.file and at.file.endswith("/nologin"):
+        return at, f"remove {at} when users are welcome again: as long as it is there, only root may log in"
     if seen.problem.startswith("sshd "):
         return at, f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
     if "did not come to an end" in seen.problem:
@@ -167,6 +171,15 @@ def _way_on(seen: Observation) -> tuple[Source | None, str]:
         way = "a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
         return at, f"correct {at}: {way}"
     return at, f"correct {at}"
+
+
+def _way_without_line(seen: Observation) -> str:
+    name = seen.user.account.name
+    if seen.problem.startswith(REFUSED):
+        return f"see whether the account has expired or is locked ('chage -l {name}', 'passwd -S {name}')"
+    if "did not come to an end" in seen.problem:
+        return "ask again when the host has less to do; no line of a start-up file was found that hangs"
+    return "mend what the cause names"
 
 
 def _printing(row: Row) -> tuple[Source | None, str]:
