@@ -45,7 +45,9 @@ def environment_of_unit(
     options = ["--quiet", "--collect", "--pipe", "--wait", *(["--user"] if account else [])]
     set_up = (word for one in (*bounds(timeout), *properties) for word in ("-p", one))
     argv = ["systemd-run", *options, *set_up, "/usr/bin/env", "-0"]
-    return run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+    done = run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+    # A manager that ends just then lets systemd-run end well, and nothing has been printed.
+    return done if done.stdout else done._replace(returncode=done.returncode or 1)
 
 
 def environment_printed(done: Completed) -> dict[str, str]:
