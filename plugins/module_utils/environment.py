@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, has_home
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS, OWN_FOLDERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
@@ -17,8 +17,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.files import C
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import (
     FileEdit,
     edits_of,
+    mend_folder,
     refusal_of,
     write_all,
+    wrong_folder,
 )
 
 # What runs already may take so long to take note of a change.
@@ -42,16 +44,19 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
         housed = [user for user in declaration.users if user.account not in without]
         missing = [(user.account, path) for user in housed for path in _missing_directories(user)]
         edits = _edits(declaration, without)
+        folders = {path: rights for path, rights in zip(OWN_FOLDERS, map(wrong_folder, OWN_FOLDERS)) if rights}
         if not check:
-            _carry_out(missing, edits)
+            _carry_out(missing, folders, edits)
             _tell(declaration, edits)
     except OSError as error:
         raise DevserverError(f"cannot render the environment: {error}", remedy="mend what it names") from error
     changes = Changes()
     for _account, path in missing:
         changes.add(path, "", "directory\n")
+    for path, (now, wanted) in folders.items():
+        changes.add(path, f"({now})\n", f"({wanted})\n")
     for edit in edits:
-        changes.add(edit.file.path, edit.before or "", edit.after or "")
+        changes.add(edit.file.path, *edit.shown)
     return changes
 
 
@@ -62,11 +67,14 @@ def _edits(declaration: Declaration, without: t.Container[Account]) -> list[File
     return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
 
 
-def _carry_out(missing: t.Sequence[tuple[Account, str]], edits: t.Sequence[FileEdit]) -> None:
+def _carry_out(missing: t.Sequence[tuple[Account, str]], folders: t.Iterable[str], edits: t.Sequence[FileEdit]) -> None:
     os.umask(0o022)  # What every user must read would not be readable under a stricter one.
     for account, path in missing:
         with acting_as(account):
             os.makedirs(path, exist_ok=True)
+    # First, so that nobody else can put something else into them meanwhile.
+    for path in folders:
+        mend_folder(path)
     write_all(edits)
 
 

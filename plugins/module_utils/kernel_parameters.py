@@ -62,7 +62,7 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
     edits = edits_of([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
     changes, refused = Changes(), []
     for edit in edits:
-        changes.add(path, edit.before or "", edit.after or "")
+        changes.add(path, *edit.shown)
     if not check:
         write_all(edits)
     for name, value in parameters.items():

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
@@ -13,13 +14,38 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, write_text
 
+# Those of the folders that hold the collection's own files.
+_FOLDER_MODE = 0o755
+
+
+class Rights(t.NamedTuple):
+    """Owner and mode of a file, or of a folder; the text of the owner is ``uid:gid``, empty where it is not judged."""
+
+    owner: str
+    mode: int
+
+    def __str__(self) -> str:
+        return f"{f'owner {self.owner}, ' if self.owner else ''}mode {self.mode:04o}"
+
 
 class FileEdit(t.NamedTuple):
-    """What becomes of a file; None stands for no file."""
+    """What becomes of a file; None stands for no file. Where they differ, ``rights`` are what it has and shall have."""
 
     file: ManagedFile
     before: str | None
     after: str | None
+    rights: tuple[Rights, Rights] | None = None
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Return both states for a diff."""
+        return self.with_rights(self.before or "", self.after or "")
+
+    def with_rights(self, before: str, after: str) -> tuple[str, str]:
+        """Return the texts of both states with the rights in front, where they differ."""
+        if self.rights is None:
+            return before, after
+        return f"({self.rights[0]})\n{before}", f"({self.rights[1]})\n{after}"
 
 
 def edits_of(files: t.Iterable[ManagedFile]) -> list[FileEdit]:
@@ -28,17 +54,52 @@ def edits_of(files: t.Iterable[ManagedFile]) -> list[FileEdit]:
     What stands several times with one path is the same file.
     """
     edits = [_edit(file) for file in {file.path: file for file in files}.values()]
-    return [edit for edit in edits if edit.before != edit.after]
+    return [edit for edit in edits if edit.before != edit.after or edit.rights]
 
 
 def _edit(file: ManagedFile) -> FileEdit:
     with acting_as(file.actor):
         before = read_text(file.path)
         after = file.content(before)
-        refusal = refusal_of(_folder(file.path)) if before != after else ""
+        rights = wrong_rights(file) if None not in (before, after) else None
+        refusal = refusal_of(_folder(file.path)) if before != after or rights else ""
     if refusal:
         raise _unwritable(file, refusal)
-    return FileEdit(file, before, after)
+    return FileEdit(file, before, after, rights)
+
+
+def wrong_rights(file: ManagedFile) -> tuple[Rights, Rights] | None:
+    """Return the rights that the collection's own file has and those it shall have; None where they are the same.
+
+    None too for somebody else's file, and for none. Only root can give a file to another.
+    """
+    if not file.whole or not os.path.exists(file.path):
+        return None
+    uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
+    status = os.stat(file.path)
+    judged = os.geteuid() == 0 and not file.as_owner
+    now = Rights(f"{status.st_uid}:{status.st_gid}" if judged else "", stat.S_IMODE(status.st_mode))
+    wanted = Rights(f"{uid}:{gid}" if judged else "", file.mode)
+    return (now, wanted) if now != wanted else None
+
+
+def wrong_folder(path: str) -> tuple[Rights, Rights] | None:
+    """Return the rights that a folder of the collection's own has and shall have; None where they are the same.
+
+    It is root's. None too where there is no such folder.
+    """
+    if os.geteuid() != 0 or os.path.islink(path) or not os.path.isdir(path):
+        return None
+    status = os.stat(path)
+    now = Rights(f"{status.st_uid}:{status.st_gid}", stat.S_IMODE(status.st_mode))
+    wanted = Rights("0:0", _FOLDER_MODE)
+    return (now, wanted) if now != wanted else None
+
+
+def mend_folder(path: str) -> None:
+    """Give the folder the rights that ``wrong_folder`` says it shall have."""
+    os.chown(path, 0, 0)
+    os.chmod(path, _FOLDER_MODE)
 
 
 def _folder(path: str) -> str:

@@ -402,6 +402,42 @@ MANAGED_FILES = {
     ),
 }
 
+RIGHTS = {
+    "a script that its user cannot read": Poison(
+        "chown bob: /etc/gopherops/users/alice.sh",
+        {
+            **at("/etc/gopherops/users/alice.sh", None, {("GD108", "alice", "", "")}),
+            # What is for every user lacks what is the user's own.
+            **at(
+                "/etc/gopherops/go-environment.sh",
+                '  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"',
+                own("GD103", "alice", ("login", "bash", "zsh", "vscode_server"), "PATH"),
+            ),
+        },
+        "/etc/gopherops/users/alice.sh",
+        managed=True,
+        alone=True,
+    ),
+    "a script that everybody can change": Poison(
+        "chmod 0666 /etc/gopherops/go-environment.sh",
+        at("/etc/gopherops/go-environment.sh", None, {("GD108", "", "", "")}),
+        "/etc/gopherops/go-environment.sh",
+        managed=True,
+    ),
+    "a folder of scripts that others can change": Poison(
+        "chmod 0777 /etc/gopherops/users",
+        at("/etc/gopherops/users", None, {("GD108", "", "", "")}),
+        undo="chmod 0755 /etc/gopherops/users",
+        managed=True,
+    ),
+    "a file with passwords that everybody can read": Poison(
+        "chmod 0644 /etc/security/gopherops-go/user-bob.conf",
+        at("/etc/security/gopherops-go/user-bob.conf", None, {("GD108", "", "", "")}),
+        undo="chmod 0600 /etc/security/gopherops-go/user-bob.conf",
+        managed=True,
+    ),
+}
+
 FINN_AND_ZOE = {
     "a block taken out of zshenv": Poison(
         "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
@@ -667,6 +703,7 @@ POISONS = {
     **GO_SETTINGS,
     **START_UPS,
     **MANAGED_FILES,
+    **RIGHTS,
     **FINN_AND_ZOE,
     **DIRECTORIES,
     **TOOLS,

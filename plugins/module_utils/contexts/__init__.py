@@ -8,8 +8,10 @@ Writing (``go_env``) and checking (``go_env_drift``) walk this one registry, so 
 
 from __future__ import annotations
 
+import os
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam, systemd_system
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ci import CiContext
@@ -18,6 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devco
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import SshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
@@ -40,3 +43,6 @@ CONTEXTS: t.Sequence[Context] = (
     DevcontainerContext(),
     CiContext(),
 )
+
+# The folders that hold nothing but files of theirs, the outer ones first.
+OWN_FOLDERS = (os.path.dirname(USERS), USERS, systemd_system.FOLDER, pam.FOLDER)

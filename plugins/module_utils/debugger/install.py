@@ -223,9 +223,9 @@ def _forget(name: str) -> None:
 def _shown(edit: FileEdit) -> tuple[str, str]:
     before, after = edit.before or "", edit.after or ""
     if not edit.file.path.startswith(units.ENVIRONMENTS):
-        return before, after
+        return edit.shown
     # Values may be secrets: of what has changed the name alone is told.
-    return _masked(before, ""), _masked(after, before)
+    return edit.with_rights(_masked(before, ""), _masked(after, before))
 
 
 def _masked(text: str, other: str) -> str:

@@ -85,7 +85,7 @@ def apply(wanted: Wanted, *, check: bool) -> Outcome:
         raise DevserverError(f"cannot set up the language servers: {error}", remedy="mend what it names") from error
     changes = Changes()
     for edit in edits:
-        changes.add(edit.file.path, edit.before or "", edit.after or "")
+        changes.add(edit.file.path, *edit.shown)
     for unit in plan.start:
         changes.add(unit, "", "enabled and started\n")
     for name in plan.restart:

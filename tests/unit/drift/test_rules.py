@@ -12,9 +12,9 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Probe, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
@@ -24,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
     building,
     directories,
     findings,
+    rights,
     startup,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
@@ -774,3 +775,22 @@ def test_a_server_that_runs_with_old_values(world: t.Any, monkeypatch: pytest.Mo
     foreign = [startup.Process(7, user.account.uid + 1, {})]
     monkeypatch.setattr(startup, "extension_hosts", lambda: foreign)
     assert world.ids(world()) == []
+
+
+def test_another_mode_of_a_file_of_the_collections_own_is_found(tmp_path, monkeypatch):
+    class OneFile(rights.CONTEXTS[0].__class__):
+        def managed_files(self, declaration):
+            return [whole_file(f"{tmp_path}/own", "x\n"), whole_file(f"{tmp_path}/stale", None)]
+
+    (tmp_path / "own").write_text("x\n")
+    (tmp_path / "stale").write_text("x\n")
+    (tmp_path / "own").chmod(0o666)
+    (tmp_path / "stale").chmod(0o666)
+    monkeypatch.setattr(rights, "CONTEXTS", [OneFile()])
+    monkeypatch.setattr(rights, "OWN_FOLDERS", [])
+    scene = Scene(Declaration([], "/g", []), [], [])
+    found = list(rights.findings(scene))
+    assert [(one.rule.id, one.source) for one in found] == [("GD108", Source("file", f"{tmp_path}/own"))]
+    assert "mode 0666 instead of" in found[0].cause
+    (tmp_path / "own").chmod(0o644)
+    assert os.geteuid() != 0 or list(rights.findings(scene)) == []

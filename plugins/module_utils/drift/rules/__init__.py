@@ -17,6 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
     editor,
     go,
     modules,
+    rights,
     settings_file,
     startup,
     tools,
@@ -24,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, PinnedTool, Scene
 
-_FAMILIES = (values, go, directories, tools, modules, building, startup, editor, settings_file)
+_FAMILIES = (values, rights, go, directories, tools, modules, building, startup, editor, settings_file)
 RULES: tuple[Rule, ...] = tuple(
     sorted((rule for family in _FAMILIES for rule in family.RULES), key=lambda rule: rule.id)
 )
