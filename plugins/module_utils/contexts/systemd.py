@@ -47,7 +47,7 @@ def environment_of_unit(
     argv = ["systemd-run", *options, *set_up, "/usr/bin/env", "-0"]
     done = run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
     # A manager that ends just then lets systemd-run end well, and nothing has been printed.
-    return done if done.stdout else done._replace(returncode=done.returncode or 1)
+    return done._replace(returncode=1) if done.ok and not done.stdout else done
 
 
 def environment_printed(done: Completed) -> dict[str, str]:

@@ -121,7 +121,7 @@ def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch)
     assert got.stale & {"GOBIN", "GOPATH", "HOME", "PATH"} == {"GOBIN", "PATH"}
 
 
-@pytest.mark.parametrize(("code", "printed", "ok"), [(0, "PATH=/bin\0", True), (0, "", False), (3, "", False)])
-def test_a_unit_that_prints_nothing_has_not_told_its_environment(monkeypatch, code, printed, ok):
+@pytest.mark.parametrize(("code", "printed", "told"), [(0, "PATH=/bin\0", 0), (0, "", 1), (3, "", 3), (None, "", None)])
+def test_a_unit_that_prints_nothing_has_not_told_its_environment(monkeypatch, code, printed, told):
     monkeypatch.setattr(systemd, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
-    assert systemd.environment_of_unit([], 1).ok is ok
+    assert systemd.environment_of_unit([], 1).returncode == told
