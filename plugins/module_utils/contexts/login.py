@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -31,6 +33,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace im
 # Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"
 
+# The service of login(1); that of su reads the same files.
+_SERVICE = "/etc/pam.d/login"
+_LANGUAGE = re.compile(r"(LANG|LANGUAGE|LC_\w+)\Z")
+
 
 class LoginContext(Context):
     """The user's own shell, started as login(1) does."""
@@ -49,11 +55,11 @@ class LoginContext(Context):
             return Probe(None, problem)
         argv = [account.shell, "-l", "-c", PRINT_ENVIRONMENT]
         with spare_folders(account) as folders:
-            env = dict(session_environment(account), **folders)
+            env = dict(login_environment(account), **folders)
             return probe_of(run_at_home(argv, env=env, account=account, timeout=timeout), added=folders)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        env = session_environment(account)
+        env = login_environment(account)
         own = own_trace(account, "-l", env=env, timeout=timeout)
         if own is not None:
             return own
@@ -61,6 +67,16 @@ class LoginContext(Context):
         return trace(
             ["/etc/profile"], first_of, options=["--noprofile", "-l"], env=env, account=account, timeout=timeout
         )
+
+
+def login_environment(account: Account) -> dict[str, str]:
+    """Return what login(1) and su(1) give a login shell: a language only where the host has one.
+
+    Without one, a fish does not find its files in a home whose name is not ASCII.
+    """
+    env = {name: value for name, value in session_environment(account).items() if not _LANGUAGE.match(name)}
+    given = pam.assignments(_SERVICE, account)
+    return {**env, **{item.name: item.value for item in given if _LANGUAGE.match(item.name)}}
 
 
 def own_files(account: Account) -> list[str]:

@@ -42,7 +42,7 @@ _SSHD_CONFIG = "/etc/ssh/sshd_config"
 _SERVICE = "/etc/pam.d/sshd"
 
 # The client runs as root, and the server's command by SHELL: the user's own would read the user's files as root.
-_CLIENT = {"PATH": SYSTEM_PATH, "SHELL": "/bin/sh"}
+_CLIENT = {"PATH": SYSTEM_PATH, "SHELL": "/bin/sh", "LANG": "C.UTF-8"}
 # Where the login manager notes the sessions that there are, one file each.
 _SESSIONS = "/run/systemd/sessions"
 # The manager answers at once, or not at all.
@@ -182,6 +182,8 @@ def _client(folder: str, account: Account, command: str, timeout: float) -> list
         # The quickest where the host's configuration allows it: the standard one takes as long as all the rest.
         "KexAlgorithms": "^curve25519-sha256",
         "LogLevel": "ERROR",
+        # As distributions configure their clients; whether it is taken, the server's own configuration says.
+        "SendEnv": "LANG",
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return ["ssh", "-F", "none", "-T", "-E", f"{folder}/log", *arguments, "-l", account.name, "probe", command]

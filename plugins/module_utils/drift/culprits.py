@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
     run_in_terminal,
     session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import login_environment, own_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT
@@ -201,7 +201,7 @@ def _ends_in_a_file(done: Completed | None) -> bool:
 
 def _followed(context: str, account: Account, timeout: float) -> Completed | None:
     """Return the trace of a start-up; None where no shell can tell it."""
-    env = session_environment(account)
+    env = login_environment(account) if context == "login" else session_environment(account)
     shell = {"bash": "bash", "zsh": "zsh", "fish": "fish"}.get(context, os.path.basename(account.shell))
     options = {"login": ["-l"], "ssh": [], "vscode_server": ["-i", "-l"]}.get(context, ["-i"])
     # Who waits for input must have something to wait for.

@@ -15,6 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
     run,
     run_in_terminal,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login, ssh
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -180,3 +181,17 @@ def test_go_is_asked_once_for_what_is_the_same_to_it(observe, tmp_path):
         Stub("a", given()), Stub("b", given(TERM="x")), Stub("c", given(GOFLAGS="-x")), Stub("d", given(GOFLAGS="-x"))
     )
     assert (tmp_path / "asked").read_text().count("\n") == 2
+
+
+def test_a_login_has_no_language_but_the_hosts(tmp_path, monkeypatch):
+    monkeypatch.setattr(login, "_SERVICE", str(tmp_path / "login"))
+    (tmp_path / "login").write_text(f"session required pam_env.so readenv=1 envfile={tmp_path}/locale\n")
+    assert "LANG" not in login.login_environment(ACCOUNT)
+    (tmp_path / "locale").write_text("LANG=de_DE.UTF-8\nGOPROXY=off\n")
+    given = login.login_environment(ACCOUNT)
+    assert (given["LANG"], "GOPROXY" in given, given["HOME"]) == ("de_DE.UTF-8", False, ACCOUNT.home)
+
+
+def test_a_client_of_ssh_sends_its_language(tmp_path):
+    argv = ssh._client(str(tmp_path), ACCOUNT, "true", 5)
+    assert "SendEnv=LANG" in argv and ssh._CLIENT["LANG"] == "C.UTF-8"
