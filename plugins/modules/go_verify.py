@@ -86,6 +86,10 @@ options:
     type: list
     elements: str
     default: [/healthz, /readyz]
+  ready:
+    description: Seconds that it may take until they do.
+    type: float
+    default: 30
   coverage:
     description: How many percent of the statements the tests have to cover at least.
     type: float
@@ -249,6 +253,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "host": {"type": "str", "default": "127.0.0.1"},
     "port": {"type": "int", "default": 0},
     "health": {"type": "list", "elements": "str", "default": ["/healthz", "/readyz"]},
+    "ready": {"type": "float", "default": 30},
     "coverage": {"type": "float", "default": 0},
     "modes": {"type": "list", "elements": "str", "choices": list(MODES), "default": list(MODES)},
     "breakpoints": {"type": "list", "elements": "str", "default": ["filled", "listening"]},

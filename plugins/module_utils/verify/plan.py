@@ -19,7 +19,8 @@ ADDRESS = "{address}"
 class Service(t.NamedTuple):
     """The program of the workspace that serves HTTP; without a ``package`` there is none.
 
-    Its ``args`` hold ``{address}``. Each of ``health`` is a path that has to answer 200. ``port`` 0 is any free one.
+    Its ``args`` hold ``{address}``. Each path of ``health`` has to answer 200 within ``ready`` seconds. ``port``
+    0 is any free one.
     """
 
     package: str
@@ -27,6 +28,7 @@ class Service(t.NamedTuple):
     health: t.Sequence[str]
     port: int = 0
     host: str = "127.0.0.1"
+    ready: float = 30.0
 
 
 class Debugging(t.NamedTuple):
@@ -87,6 +89,7 @@ def judged(plan: Plan) -> Plan:
         (serves and not fills, f"no one of args holds {ADDRESS}", f"as in -listen={ADDRESS}"),
         (bool(lost), f"modes has {', '.join(lost)}, but there is no package", "the package of a program that serves"),
         (bool(service.health) and not serves, "health has paths, but there is no package", "the package that serves"),
+        (not 0 < service.ready <= 86400, f"ready is {service.ready:g}", "seconds, more than 0 and at most a day"),
         (not 0 <= plan.coverage <= 100, f"coverage is {plan.coverage:g}", "percent, from 0 to 100"),
         (not 0 < plan.timeout <= 86400, f"timeout is {plan.timeout:g}", "seconds, more than 0 and at most a day"),
         (any(not path.startswith("/") for path in service.health), "health has a path without /", "as in /healthz"),

@@ -97,7 +97,7 @@ def _running(site: Site, argv: t.Sequence[str]) -> t.Iterator[tuple[subprocess.P
 
 
 def _await_health(site: Site, process: subprocess.Popen[bytes], address: Address, said: t.Callable[[], str]) -> None:
-    deadline = time.monotonic() + site.plan.timeout
+    deadline = time.monotonic() + site.plan.service.ready
     for path in site.plan.service.health or ["/"]:
         while True:
             answer = _answer(address, path)
@@ -109,7 +109,7 @@ def _await_health(site: Site, process: subprocess.Popen[bytes], address: Address
             if time.monotonic() > deadline:
                 raise DevserverError(
                     f"http://{address}{path} answers {answer}",
-                    expected=f"200 within {site.plan.timeout:g} seconds",
+                    expected=f"200 within {site.plan.service.ready:g} seconds",
                     remedy=f"run it by hand as {site.account.name}; it said last: {said() or 'nothing'}",
                 )
             time.sleep(_PAUSE)

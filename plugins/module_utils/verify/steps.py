@@ -42,6 +42,9 @@ func main() {
 # As debug services are built: what the user's GOFLAGS say of trimming and stripping has no effect.
 _FOR_DEBUGGING = ("-gcflags=all=-N -l", "-trimpath=false", "-ldflags=")
 _FAILED = re.compile(r"^(?:\s*--- FAIL: (\S+)|FAIL\s+(\S+) \[(?:build|setup) failed\])", re.MULTILINE)
+_HANGS = re.compile(r"^panic: test timed out after .*\n\s*running tests:\n((?:\t\S+ \(.*\)\n)+)", re.MULTILINE)
+# Of a step's time; what is left is for go to say which tests hang.
+_SHARE = 0.9
 _TOTAL = re.compile(r"^total:\s+\(statements\)\s+([\d.]+)%", re.MULTILINE)
 _MOST_NAMES = 5
 
@@ -92,7 +95,14 @@ def _patterns(site: Site) -> list[str]:
 def test(site: Site) -> str:
     """Run the tests of all modules, and count how many of their statements are covered."""
     profile = site.file("coverage.out")
-    argv = ["go", "test", "-count=1", f"-coverprofile={profile}", *_patterns(site)]
+    argv = [
+        "go",
+        "test",
+        "-count=1",
+        f"-timeout={site.plan.timeout * _SHARE:.0f}s",
+        f"-coverprofile={profile}",
+        *_patterns(site),
+    ]
     command(site, *argv, cwd=site.workspace, remedy="mend the tests that it names", tell=failures)
     told = command(site, "go", "tool", "cover", f"-func={profile}", cwd=site.workspace).stdout
     found = _TOTAL.search(told)
@@ -109,6 +119,7 @@ def test(site: Site) -> str:
 def failures(done: Completed) -> str:
     """Return the names of the tests and packages that failed; go's own words where it names none."""
     names = [test or package for test, package in _FAILED.findall(done.stdout)]
+    names += [f"{line.split()[0]} hangs" for block in _HANGS.findall(done.stdout) for line in block.splitlines()]
     # A test fails with its subtests; they say more.
     telling = [name for name in dict.fromkeys(names) if not any(other.startswith(f"{name}/") for other in names)]
     more = f" and {len(telling) - _MOST_NAMES} more" if len(telling) > _MOST_NAMES else ""

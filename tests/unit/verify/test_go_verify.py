@@ -20,6 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import errors
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
 ME = pwd.getpwuid(os.geteuid()).pw_name
+WRONG = 'err := errors.Join(errors.New("no configuration"), ctx.Err())'
 RUN = """
 import sys
 from ansible.module_utils import basic
@@ -86,14 +87,14 @@ def test_what_does_not_build_is_not_run(verify, workspace):
 
 def test_a_service_that_ends_is_told_with_its_words(verify, workspace):
     source = workspace / "cmd/api/main.go"
-    source.write_text(source.read_text().replace("flags.Parse(args)", 'errors.New("no configuration")'))
+    source.write_text(source.read_text().replace("err := run(ctx, os.Args[1:], os.Stdout)", WRONG))
     steps, _answer = verify(workspace)
     assert steps["health"][0] == "failed"
     assert "ended with 1: api: no configuration" in steps["health"][1]
 
 
 def test_a_service_that_is_never_ready_is_told(verify):
-    steps, _answer = verify(health=["/nowhere"], timeout=20)
+    steps, _answer = verify(health=["/nowhere"], ready=2)
     assert "/nowhere answers 404" in steps["health"][1]
 
 
