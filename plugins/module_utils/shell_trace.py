@@ -31,7 +31,7 @@ _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 BASH_PROMPT = """\
 [ -z "${PROMPT_COMMAND+x}" ] || \
 for __go_hook in "${PROMPT_COMMAND[@]:0:BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 ? 1 : 99}"; do \
-eval "$__go_hook" 2>&1; \
+eval "$__go_hook" 2>&1 || :; \
 done; unset __go_hook"""
 
 # What is noted goes to a descriptor of its own: a start-up may send its complaints elsewhere. A file is named by the

@@ -12,10 +12,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import assignments, quoted, watched
 
-# What an interactive zsh runs before it prompts. What is printed is for people to read.
+# What an interactive zsh runs before it prompts. What is printed is for people to read. Whatever options start-up files
+# have set: a name that is not set is no error here, and a hook that fails does not end the shell.
 ZSH_PROMPT = """\
-for __go_hook in precmd "${precmd_functions[@]}"; do \
-if typeset -f "$__go_hook" >/dev/null; then "$__go_hook" 2>&1; fi; \
+for __go_hook in precmd ${precmd_functions+"${precmd_functions[@]}"}; do \
+if typeset -f "$__go_hook" >/dev/null; then "$__go_hook" 2>&1 || :; fi; \
 done; unset __go_hook"""
 
 # The first file, /etc/zshenv, zsh reads whatever it is told: what that sets is taken back. They come in zsh's order.

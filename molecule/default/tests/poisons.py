@@ -36,7 +36,7 @@ FINNS_GOENV = f"{FINN}/.config/go/env"
 # Those of Debian's /etc/profile.
 USERS_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
 ROOTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# What "su -" gives has no language, without which fish does not find a config.fish in this home; clients of ssh send one.
+# "su -" gives no language, without which fish does not find a config.fish in this home; clients of ssh send one.
 FISH = ("fish", "ssh", "vscode_server")
 # The contexts that read the script of a user whose own shell is bash.
 SHELLS_OF_BASH = ("login", "bash", "zsh", "ssh", "vscode_server")

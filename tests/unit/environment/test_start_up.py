@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import shutil
 import time
 
 import pytest
@@ -27,6 +28,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscod
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe as observe_module
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import ZSH_PROMPT
 
 ACCOUNT = find_account(getpass.getuser())
 
@@ -195,3 +198,31 @@ def test_a_login_has_no_language_but_the_hosts(tmp_path, monkeypatch):
 def test_a_client_of_ssh_sends_its_language(tmp_path):
     argv = ssh._client(str(tmp_path), ACCOUNT, "true", 5)
     assert "SendEnv=LANG" in argv and ssh._CLIENT["LANG"] == "C.UTF-8"
+
+
+# What a start-up sets for itself must not be the end of what is asked.
+OPTIONS = {
+    "zsh": [
+        *("setopt nounset", "setopt err_exit", "setopt err_return", "setopt ksh_arrays", "setopt sh_word_split"),
+        *("setopt noglob", "emulate sh", "setopt nounset err_exit ksh_arrays noglob"),
+    ],
+    "bash": ["set -u", "set -e", "set -f", "set -euo pipefail", "set -o posix", "IFS=:"],
+}
+
+
+@pytest.mark.parametrize("hooked", [False, True])
+@pytest.mark.parametrize(("shell", "options"), [(shell, one) for shell, ones in OPTIONS.items() for one in ones])
+def test_options_of_a_start_up_do_not_end_what_is_asked(tmp_path, shell, options, hooked):
+    hooks = {
+        "zsh": "hook() { export GOA=1; false; }; other() { export GOB=2; }; precmd_functions=(hook other)",
+        "bash": "PROMPT_COMMAND='export GOA=1; false'; export GOB=2",
+    }
+    prompt = {"zsh": ZSH_PROMPT, "bash": BASH_PROMPT}[shell]
+    (tmp_path / f".{shell}rc").write_text(f"{options}\nexport GOBIN=/x\n{hooks[shell] if hooked else ''}\n")
+    # There is no go on this PATH.
+    env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": str(tmp_path)}
+    done = run([shutil.which(shell), "-i", "-c", f"{prompt}; {PRINT_ENVIRONMENT}"], env=env, timeout=20)
+    got = probe_of(done)
+    assert got.environment, got.problem
+    wanted = {"GOBIN": "/x", **({"GOA": "1", "GOB": "2"} if hooked else {})}
+    assert {name: value for name, value in got.environment.items() if name.startswith("GO")} == wanted
