@@ -53,6 +53,12 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "vscode_tools": {"type": "dict", "default": {}},
 }
 
+# What is declared, or not at all, in another way than as a variable.
+_ELSEWHERE = {
+    "GOROOT": "declare the Go by environment_goroot; where a program needs GOROOT, set environment_export_goroot",
+    "GOENV": "leave it out: the declaration is written into each user's own settings file, ~/.config/go/env",
+}
+
 _PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
@@ -110,6 +116,7 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     account = find_account(user["name"])
     raw = dict(STANDARD_VARIABLES, **(params["variables"] or {}))
     raw.update(user.get("variables") or {})
+    _refuse_what_is_elsewhere(raw)
     if params["export_goroot"]:
         raw["GOROOT"] = "{goroot}"
     templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
@@ -156,6 +163,8 @@ def _joined(name: str, value: t.Any) -> str:
             expected="a string or a list of strings",
             remedy="put it in quotes, or make it a list",
         )
+    if name == "GOPROXY":
+        _refuse_spaces(value)
     separator = " " if name == "GOFLAGS" else ","
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
     if re.search(r"[\x00-\x1f\x7f]", text):
@@ -165,6 +174,27 @@ def _joined(name: str, value: t.Any) -> str:
             remedy="take it out",
         )
     return text
+
+
+def _refuse_what_is_elsewhere(raw: t.Mapping[str, t.Any]) -> None:
+    for name, remedy in _ELSEWHERE.items():
+        if raw.get(name) is not None:
+            raise DevserverError(
+                f"{name} is declared as a variable, with {redacted(repr(raw[name]))}",
+                expected=f"no {name} among the variables",
+                remedy=remedy,
+            )
+
+
+def _refuse_spaces(value: t.Any) -> None:
+    """Raise DevserverError for a proxy with a space in its address: go cannot ask it. Those around it go ignores."""
+    for entry in re.split(r"[,|]", ",".join(map(str, value)) if isinstance(value, list) else str(value)):
+        if " " in entry.strip():
+            raise DevserverError(
+                f"GOPROXY has {redacted(entry.strip())!r} in it",
+                expected="addresses of proxies without spaces, direct or off",
+                remedy="write each proxy as an entry of the list; write %20 for a space in an address",
+            )
 
 
 def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str], user: str) -> str:

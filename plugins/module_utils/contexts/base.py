@@ -17,9 +17,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block 
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 _MARK = "gopherops.devserver-environment"
-# A command that every shell understands; the marks set it apart from what start-up files print.
-_ASKED = ("/bin/sh -c 'cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null || :")
-PRINT_ENVIRONMENT = "; ".join(f"printf %s {_MARK}; {command}" for command in _ASKED) + f"; printf %s {_MARK}"
+# Commands that every shell understands; the marks set them apart from what start-up files print. One that fails ends
+# no shell, whatever its start-up has told it.
+_ASKED = ("/bin/sh -c 'cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
+PRINT_ENVIRONMENT = "; ".join(f"printf %s {_MARK}; {command} || :" for command in _ASKED) + f"; printf %s {_MARK}"
 
 HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 

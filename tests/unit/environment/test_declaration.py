@@ -123,3 +123,23 @@ def test_bad_input_is_named(arguments, words):
         declare(**arguments)
     for word in words:
         assert word in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"GOROOT": "/opt/nope"}, "GOROOT.*environment_export_goroot"),
+        ({"GOENV": "/x"}, "GOENV.*~/.config/go/env"),
+        ({"GOPROXY": ["https://x y", "direct"]}, "GOPROXY has 'https://x y'"),
+        ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY has 'https://a b'"),
+    ],
+)
+def test_what_is_declared_elsewhere_or_cannot_work_is_refused(variables, words):
+    for arguments in ({"variables": variables}, {"users": [{"name": ME, "variables": variables}]}):
+        with pytest.raises(DevserverError, match=f"(?s){words}"):
+            declare(**arguments)
+
+
+def test_null_and_a_clean_list_of_proxies_are_not():
+    (user,) = declare({"GOROOT": None, "GOENV": None, "GOPROXY": "https://x, direct"}).users
+    assert user.variables["GOPROXY"] == "https://x, direct"
