@@ -56,6 +56,51 @@ options:
   tools_goroot:
     description: The Go that builds the tools, where it is another one than O(goroot).
     type: path
+  gopls:
+    description: The pinned gopls, which the users' language servers are to run. By default that of O(tools_bin_dir).
+    type: path
+  gopls_workarounds:
+    description: As O(gopherops.devserver.gopls_service#module:workarounds).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: What it is called where it is reported.
+        type: str
+        required: true
+      reason:
+        description: What goes wrong without it.
+        type: str
+        required: true
+      gopls:
+        description: The versions of gopls that are affected; empty means all.
+        type: str
+        default: ''
+      go:
+        description: The same for the Go that gopls was built by.
+        type: str
+        default: ''
+      settings:
+        description: Settings of gopls that help.
+        type: dict
+        default: {}
+      environment:
+        description: Variables of gopls's environment that help.
+        type: dict
+        default: {}
+      pin:
+        description: A version that does not have the fault.
+        type: str
+        default: ''
+  crash_days:
+    description: For how many days the failure of a language server is told; V(0) means that it never is.
+    type: float
+    default: 7
+  tls_renew_before:
+    description: How long before their end provisioning renews the certificates of debug ports, such as V(+30d).
+    type: str
+    default: +30d
   host:
     description: Name of the host in the report and in fingerprints. The play gives its C(inventory_hostname).
     type: str
@@ -114,6 +159,17 @@ report:
       description: The pinned tools, and in C(reason) what is wrong with one.
       type: list
       elements: dict
+    language_servers:
+      description: How each user's gopls runs; C(mode) is V(daemon), V(per-editor) or V(none). Memory is in bytes.
+      type: list
+      elements: dict
+      sample:
+        - user: alice
+          mode: daemon
+          socket: /run/gopls/alice/gopls.sock
+          gopls: /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls
+          running: true
+          limits: {memory_max: 2146435072, memory_high: 2040109465, heap: 1740MiB}
     cells:
       description: One value for each user, context and variable, with its status and source.
       type: list
@@ -136,18 +192,24 @@ summary:
   description:
     - The findings as a table for people, worst first, with cause and remedy below each row.
     - One line that says so where there are none.
+    - The last line says how the users' language servers run.
   returned: success
   type: list
   elements: str
-  sample: [no drift in 104 values]
+  sample: [no drift in 104 values, language servers: daemon for alice]
 """
 
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import look
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import pinned
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report, summary
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.workarounds import (
+    ARGUMENT_SPEC as WORKAROUND_SPEC,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
 
@@ -162,6 +224,10 @@ def main() -> None:
         tools_bin_dir={"type": "path", "default": "/usr/local/bin"},
         tools_user_bin_dir={"type": "str", "default": "go/bin"},
         tools_goroot={"type": "path"},
+        gopls={"type": "path"},
+        gopls_workarounds={"type": "list", "elements": "dict", "default": [], "options": WORKAROUND_SPEC},
+        crash_days={"type": "float", "default": 7},
+        tls_renew_before={"type": "str", "default": "+30d"},
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},
     )
@@ -180,6 +246,9 @@ def main() -> None:
                 places=Places(params["tools_root"], params["tools_bin_dir"], params["tools_user_bin_dir"]),
             ),
             timeout=params["timeout"],
+            gopls=pinned(params["gopls"] or f"{params['tools_bin_dir']}/gopls", params["gopls_workarounds"]),
+            crash_days=params["crash_days"],
+            debuggers=look(params["tls_renew_before"]),
         )
     except DevserverError as error:
         module.fail_json(**error.result())

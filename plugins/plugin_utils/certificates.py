@@ -11,8 +11,9 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
-import re
 import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.validity import span
 
 try:
     from cryptography import x509
@@ -23,20 +24,6 @@ except ImportError as error:
     MISSING: ImportError | None = error
 else:
     MISSING = None
-
-_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_SPAN = re.compile(r"\+?((?:\d+[wdhms])+)\Z")
-
-
-def span(text: str) -> datetime.timedelta:
-    """Return the length of time that ``text``, such as ``+30d`` or ``1w2d``, says; raises ValueError for others."""
-    match = _SPAN.match(text)
-    if not match:
-        raise ValueError(f"{text!r} is not a length of time such as +30d or +12h")
-    amounts: dict[str, float] = {}
-    for number, unit in re.findall(r"(\d+)([wdhms])", match[1]):
-        amounts[_UNITS[unit]] = amounts.get(_UNITS[unit], 0) + int(number)
-    return datetime.timedelta(**amounts)
 
 
 def is_due(path: str, names: t.Sequence[str], authority: str, key_type: str, renew_before: str) -> bool:

@@ -597,6 +597,8 @@ RUNNING = {
 
 MACHINE = f"{FINN}/.vscode-server/data/Machine/settings.json"
 MAKE_ROOM = f"install -d -o finn {quote(FINN)}/.vscode-server/data/Machine"
+# What an editor has been told of the language server: without it, any file is a finding.
+TOLD = '  "go.languageServerFlags": ["-remote=unix;/run/gopls/finn/gopls.sock"]'
 ROOTS_MACHINE = "/root/.vscode-server/data/Machine/settings.json"
 LAUNCH = f"{ALICE}/hello/.vscode/launch.json"
 NEWER = f"{ALICE}/newer"
@@ -606,7 +608,7 @@ def setting(member: str, found: Found, **rest: t.Any) -> Poison:
     """Return the poison that is one more setting of finn's VS Code server."""
     line = f"  {member}, // mine"
     insert = f"1a\\{line}"
-    do = f"{MAKE_ROOM}; [ -s {quote(MACHINE)} ] || printf '{{\\n}}\\n' > {quote(MACHINE)}"
+    do = f"{MAKE_ROOM}; [ -s {quote(MACHINE)} ] || printf '{{\\n%s\\n}}\\n' {quote(TOLD)} > {quote(MACHINE)}"
     do += f"; sed -i {quote(insert)} {quote(MACHINE)}; chown finn: {quote(MACHINE)}"
     return Poison(do, at(MACHINE, line, found), MACHINE, **rest)
 

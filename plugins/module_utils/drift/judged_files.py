@@ -25,8 +25,12 @@ def files_of(observations: t.Sequence[Observation]) -> list[JudgedFile]:
         for kind, file, place in places:
             key = (seen.user.account.name, file.path, place)
             title = seen.workspace if kind == "launch" else ""
-            found.setdefault(key, JudgedFile(seen.user, kind, _settings(file, place), title))
+            found.setdefault(key, JudgedFile(seen.user, kind, _settings(file, place), title, _path(file)))
     return list(found.values())
+
+
+def _path(file: EditorFile) -> str:
+    return file.path if file.document else ""
 
 
 def _settings(file: EditorFile, place: tuple[Key, ...]) -> list[Setting]:

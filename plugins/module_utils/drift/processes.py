@@ -34,11 +34,11 @@ def manager_started(uid: int, proc: str = "/proc") -> float | None:
         with contextlib.suppress(OSError):
             words = _read(os.path.join(folder, "cmdline")) if os.stat(folder).st_uid == uid else []
             if len(words) > 1 and os.path.basename(words[0]) == "systemd" and words[1] == "--user":
-                found.append(_started(folder))
+                found.append(started(folder))
     return next((start for start in found if start is not None), None)
 
 
-def _started(folder: str) -> float | None:
+def started(folder: str) -> float | None:
     """Return when a process was started: /proc counts that from the start of the machine."""
     try:
         fields = "".join(_read(os.path.join(folder, "stat"))).rpartition(")")[2].split()
@@ -55,7 +55,7 @@ def _extension_host(folder: str) -> Process | None:
             return None
         pairs = (entry.partition("=") for entry in _read(os.path.join(folder, "environ")))
         environment = {name: value for name, _separator, value in pairs if name}
-        return Process(int(os.path.basename(folder)), os.stat(folder).st_uid, environment, _started(folder))
+        return Process(int(os.path.basename(folder)), os.stat(folder).st_uid, environment, started(folder))
     except OSError:
         return None  # It has ended, or is not ours to look into.
 

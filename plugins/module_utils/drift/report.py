@@ -10,8 +10,15 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import moment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.judged_files import files_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
+    NO_GOPLS,
+    Gopls,
+    LanguageServers,
+    look,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
@@ -37,14 +44,21 @@ def report(
     tools: t.Sequence[PinnedTool],
     timeout: float,
     go_minimum: str = "",
+    gopls: Gopls = NO_GOPLS,
+    crash_days: float = 7,
+    debuggers: Debuggers = NO_DEBUGGERS,
 ) -> dict[str, t.Any]:
     """Return the versioned document that ``docs/drift-report.schema.json`` describes. Changes nothing on the host.
+
+    A failure of a language server is told for ``crash_days``.
 
     Raises DevserverError where ``go_minimum`` is no version.
     """
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, exact(go_version, this_platform().archive))
-    found = findings(declaration, observations, matrix, tools, files_of(observations), go_minimum)
+    servers = LanguageServers(look(declaration.users), gopls, crash_days)
+    files = files_of(observations)
+    found = findings(declaration, observations, matrix, tools, files, go_minimum, servers, debuggers)
     document = {
         "schema_version": SCHEMA_VERSION,
         "collection_version": COLLECTION_VERSION,
@@ -52,6 +66,7 @@ def report(
         "host": host,
         "toolchain": {"path": os.path.realpath(declaration.goroot), "version": _installed(declaration.goroot)},
         "tools": [tool.result() for tool in tools],
+        "language_servers": servers.results(),
         "cells": [cell.result() for cell in matrix],
         "findings": [finding.result(host) for finding in found],
     }
@@ -60,14 +75,27 @@ def report(
 
 
 def summary(document: t.Mapping[str, t.Any]) -> list[str]:
-    """Return the report's findings as a table for people, worst first; one line that says so where there are none."""
+    """Return the report's findings as a table for people, worst first; one line that says so where there are none.
+
+    The last line says how the users' language servers run.
+    """
+    modes = _modes(document["language_servers"])
     if not document["findings"]:
-        return [f"no drift in {len(document['cells'])} values"]
+        return [f"no drift in {len(document['cells'])} values", *modes]
     found = sorted(document["findings"], key=lambda finding: _SEVERITIES.index(finding["severity"]))
     rows = [_HEAD, *(_row(finding) for finding in found)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return [lines[0], *(text for line, finding in zip(lines[1:], found) for text in (line, *_told(finding)))]
+    return [lines[0], *(text for line, finding in zip(lines[1:], found) for text in (line, *_told(finding))), *modes]
+
+
+def _modes(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Return a line such as ``language servers: daemon for alice, bob; none for root``; nothing without users."""
+    users: dict[str, list[str]] = {}
+    for server in servers:
+        users.setdefault(server["mode"], []).append(server["user"])
+    parts = [f"{mode} for {', '.join(names)}" for mode, names in users.items()]
+    return [f"language servers: {'; '.join(parts)}"] if parts else []
 
 
 def _row(finding: t.Mapping[str, t.Any]) -> tuple[str, ...]:

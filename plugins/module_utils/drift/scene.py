@@ -12,8 +12,13 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
+    NO_SERVERS,
+    LanguageServers,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Homeless, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source, is_default
@@ -53,13 +58,14 @@ class Setting(t.NamedTuple):
 class JudgedFile(t.NamedTuple):
     """A file of an editor's that a user has: ``kind`` is settings, launch (one configuration) or devcontainer.
 
-    ``title`` tells apart the launch configurations of one file.
+    ``title`` tells apart the launch configurations of one file; ``path`` is empty where there is no such file.
     """
 
     user: UserEnvironment
     kind: str
     settings: t.Sequence[Setting]
     title: str = ""
+    path: str = ""
 
 
 class Row(t.NamedTuple):
@@ -115,6 +121,8 @@ class Scene:
     tools: t.Sequence[PinnedTool] = ()
     editor_files: t.Sequence[JudgedFile] = ()
     go_minimum: str = ""
+    language_servers: LanguageServers = NO_SERVERS
+    debuggers: Debuggers = NO_DEBUGGERS
 
     @functools.cached_property
     def rows(self) -> list[Row]:

@@ -167,7 +167,7 @@ def _system_files(wanted: Wanted) -> list[ManagedFile]:
     ]
     for account in accounts:
         text = units.session_drop_in(daemon.limits) if daemon.limits.session else None
-        files.append(_whole(f"{units.UNITS}/user-{account.uid}.slice.d/{_SESSION}", text))
+        files.append(_whole(session_file(account.uid), text))
     return [*files, *_prewarm_files(wanted)]
 
 
@@ -178,11 +178,17 @@ def _prewarm_files(wanted: Wanted) -> list[ManagedFile]:
         user.account.name: units.prewarm_drop_in(sys.executable, binary, user.workspaces, behind)
         for user, behind in zip(wanted.prewarmed, ["", *names])
     }
-    return [_whole(_drop_in(user.account.name), texts.get(user.account.name)) for user in wanted.users]
+    return [_whole(prewarm_file(user.account.name), texts.get(user.account.name)) for user in wanted.users]
 
 
-def _drop_in(user: str) -> str:
+def prewarm_file(user: str) -> str:
+    """Return the file of what the prewarm of ``user`` is told."""
     return f"{units.UNITS}/gopls-prewarm@{user}.service.d/{_DROP_IN}"
+
+
+def session_file(uid: int) -> str:
+    """Return the file of the limits on all that the sessions of one user run."""
+    return f"{units.UNITS}/user-{uid}.slice.d/{_SESSION}"
 
 
 def _source(module: t.Any) -> str:
@@ -196,10 +202,10 @@ def _stale_files(wanted: Wanted, stale: t.Sequence[str], applied: t.Mapping[str,
     """Return the files of users who are no longer listed, and of all where nobody is, as files that shall not be."""
     files = []
     for name in stale:
-        files += [_whole(units.environment_file(name), None), _whole(_drop_in(name), None)]
+        files += [_whole(units.environment_file(name), None), _whole(prewarm_file(name), None)]
         with contextlib.suppress(DevserverError):  # The account may be gone as well.
             account = find_account(name)
-            files.append(_whole(f"{units.UNITS}/user-{account.uid}.slice.d/{_SESSION}", None))
+            files.append(_whole(session_file(account.uid), None))
             files += _stale_settings(wanted, account, applied)
     if stale and not wanted.users:
         shared = (units.SETTINGS, APPLIED, units.TMPFILES, units.CRASH, units.LOGROTATE, units.PREWARM, _script(wanted))
@@ -257,7 +263,7 @@ def _carry_out(wanted: Wanted, edits: t.Sequence[FileEdit], stale: t.Sequence[st
     if units.TMPFILES in written and wanted.users:
         manager.make_temporary_files(units.TMPFILES)
     manager.carry_out(plan)
-    due = [user.account.name for user in wanted.prewarmed if _drop_in(user.account.name) in written]
+    due = [user.account.name for user in wanted.prewarmed if prewarm_file(user.account.name) in written]
     manager.begin([f"gopls-prewarm@{name}.service" for name in due])
 
 

@@ -38,7 +38,8 @@ class Option(t.NamedTuple):
 
 def schema_of(gopls: str, timeout: float = 30) -> Schema:
     """Return the settings of the binary ``gopls``, by both of their names; raise DevserverError where it has none."""
-    done = run([gopls, "api-json"], env={"PATH": SYSTEM_PATH, "HOME": "/nonexistent"}, timeout=timeout)
+    # Without a home it has no place for its telemetry; one that is missing it would make.
+    done = run([gopls, "api-json"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
     try:
         options = [_option(entry) for entry in json.loads(done.stdout)["Options"]["User"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:

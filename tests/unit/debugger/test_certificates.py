@@ -12,6 +12,7 @@ import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.gopherops.devserver.plugins.filter.certificates_due import certificates_due
 from ansible_collections.gopherops.devserver.plugins.filter.revocations_due import revocations_due
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.validity import end_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -148,3 +149,27 @@ def test_a_list_that_ages_or_is_of_another_authority_is_due(authority, tmp_path)
     assert not list_due(tmp_path)
     Authority(tmp_path)
     assert list_due(tmp_path)
+
+
+@pytest.mark.parametrize("days", [100, 20000])
+def test_a_host_reads_by_itself_until_when_they_are_good(authority, tmp_path, days):
+    # From 2050 on the time is written in another form.
+    certificate = authority.issue("ci", days=days)
+    assert end_of(str(tmp_path / "ci.crt")) == certificate.not_valid_after_utc.timestamp()
+    authority.revoke(certificate, authority.certificate, days=days)
+    end = (NOW + days * DAY).replace(microsecond=0)
+    assert end_of(str(tmp_path / "crl.pem")) == end.timestamp()
+
+
+@pytest.mark.parametrize("text", ["", "no PEM", "-----BEGIN CERTIFICATE-----\nMAA=\n-----END", "ci.key"])
+def test_what_is_no_certificate_has_no_end(authority, tmp_path, text):
+    authority.issue("ci")
+    (tmp_path / "x").write_bytes((tmp_path / text).read_bytes() if text == "ci.key" else text.encode())
+    assert end_of(str(tmp_path / "x")) is end_of(str(tmp_path / "missing")) is None
+
+
+def test_a_certificate_that_was_cut_off_has_no_end(authority, tmp_path):
+    authority.issue("ci")
+    lines = (tmp_path / "ci.crt").read_text().splitlines()
+    (tmp_path / "x").write_text("\n".join([*lines[:2], lines[-1]]))
+    assert end_of(str(tmp_path / "x")) is None

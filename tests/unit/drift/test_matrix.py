@@ -15,7 +15,13 @@ import jsonschema
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import report
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import Debuggers, WideDebugger
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
+    Crash,
+    Gopls,
+    LanguageServer,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
@@ -268,13 +274,32 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     assert first.index("GD101") == head.index("rule")
     assert cause == "    GOPRIVATE is not set instead of declared"
     assert remedy.startswith("    To mend it: ")
-    severities = [line.split()[0] for line in report.summary(document)[1:] if not line.startswith(" ")]
+    severities = [line.split()[0] for line in report.summary(document)[1:-1] if not line.startswith(" ")]
     assert severities == sorted(severities)
-    assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values"]
+    modes = f"language servers: none for {user.account.name}"
+    assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values", modes]
     assert "secret" not in json.dumps(document)
     # Bytes that are no UTF-8 would keep Ansible from taking the result.
     assert "/other/caf\\xe9" in json.dumps(document, ensure_ascii=False).encode("utf-8").decode().replace("\\\\", "\\")
     assert "***@a.example" in json.dumps(document)
+
+
+def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(world, monkeypatch):
+    user = world.declaration.users[0]
+    server = LanguageServer(user, "per-editor", {"GOMEMLIMIT": "870MiB"}, crashes=[Crash("/c.log", "", time.time())])
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [world()])
+    monkeypatch.setattr(report, "look", lambda _users: [server])
+    debuggers = Debuggers(wide=[WideDebugger(1, "bob", "0.0.0.0:2345")])
+    document = report.report(
+        world.declaration, host="h", go_version="", tools=[], timeout=1, gopls=Gopls("/g"), debuggers=debuggers
+    )
+    jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
+    (told,) = document["language_servers"]
+    assert (told["mode"], told["gopls"], told["limits"]["heap"]) == ("per-editor", "/g", "870MiB")
+    assert report.summary(document)[-1] == f"language servers: per-editor for {user.account.name}"
+    assert [found["rule_id"] for found in document["findings"]] == ["GD1006", "GD1101"]
+    quiet = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, crash_days=0)
+    assert quiet["findings"] == []
 
 
 def test_the_report_tells_of_a_go_below_the_minimum(world, monkeypatch):

@@ -1,0 +1,335 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Language servers in the drift report: how they are looked at, and each rule broken and held."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import time
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import language_servers
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
+    Crash,
+    Daemon,
+    Gopls,
+    LanguageServer,
+    LanguageServers,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import language_server
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import service, units
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.settings import Option
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo
+
+ME = getpass.getuser()
+MACHINE = "/h/settings.json"
+SOCKET, UNIT, PREWARM = f"gopls-proxy@{ME}.socket", f"gopls@{ME}.service", f"gopls-prewarm@{ME}.service"
+REMOTE = f"-remote=unix;/run/gopls/{ME}/gopls.sock"
+BINARY = "/lib/gopls/v0.16.2/gopls"
+VARIABLES = {"GOMEMLIMIT": "870MiB", "GOPLS_FLAGS": "-debug=127.0.0.1:6060"}
+
+
+def build(version: str = "v0.16.2", go: str = "go1.22.12") -> BuildInfo:
+    return BuildInfo(go, "golang.org/x/tools/gopls", "golang.org/x/tools/gopls", version, {})
+
+
+PINNED = Gopls(BINARY, build())
+
+
+def active(**values: str) -> State:
+    return State({"ActiveState": "active", "SubState": "running", "Result": "success", **values})
+
+
+@pytest.fixture
+def judge(world: t.Any) -> t.Callable[..., list[Finding]]:
+    """Judge a server that is as it should be but for what a test changes."""
+    user = dataclasses.replace(world.declaration.users[0], vscode_settings=[MACHINE])
+    limits = (f"{units.UNITS}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
+    sound = LanguageServer(
+        user,
+        "daemon",
+        VARIABLES,
+        {SOCKET: active(), UNIT: active(MemoryMax="1073741824", CPUWeight="50"), PREWARM: active()},
+        daemon=Daemon(BINARY, {"GOMEMLIMIT": "870MiB"}, 60.0),
+        rendered={UNIT: limits},
+    )
+
+    def run(
+        settings: dict[str, t.Any] | None = None, gopls: Gopls = PINNED, path: str = MACHINE, **changes: t.Any
+    ) -> list[Finding]:
+        servers = LanguageServers([sound._replace(**changes)], gopls)
+        made = [_setting(*item) for item in enumerate((settings or {}).items(), 1)]
+        files = [JudgedFile(user, "settings", made, path=path)] if settings is not None else []
+        scene = Scene(world.declaration, [], [], editor_files=files, language_servers=servers)
+        return list(language_server.findings(scene))
+
+    return run
+
+
+def _setting(line: int, item: tuple[str, t.Any]) -> Setting:
+    inner = {name: Source("file", MACHINE, line * 10 + n) for n, name in enumerate(item[1])}
+    return Setting(*item, Source("file", MACHINE, line), inner if isinstance(item[1], dict) else {})
+
+
+def test_a_server_as_it_was_provisioned_has_no_finding(judge: t.Any) -> None:
+    assert judge() == judge({"go.languageServerFlags": [REMOTE, "-mine"]}) == []
+
+
+def test_a_user_who_was_given_none_has_no_finding(judge: t.Any) -> None:
+    spoilt = {"listens": False, "units": {SOCKET: State({})}, "crashes": [Crash("/c", "r", time.time())]}
+    assert judge({}, gopls=Gopls(BINARY, build("v0.15.0")), mode="none", **spoilt) == []
+
+
+FLAGS: dict[str, tuple[dict[str, t.Any], int | None]] = {
+    "none": ({}, None),
+    "an empty list": ({"a": "", "go.languageServerFlags": []}, 2),
+    "another socket": ({"go.languageServerFlags": ["-remote=unix;/tmp/x"]}, 1),
+    "no list": ({"go.languageServerFlags": REMOTE}, 1),
+}
+
+
+@pytest.mark.parametrize("case", FLAGS)
+def test_editors_that_do_not_use_it(judge: t.Any, case: str) -> None:
+    settings, line = FLAGS[case]
+    (finding,) = judge(settings)
+    assert (finding.rule.id, finding.source) == ("GD1001", Source("file", MACHINE, line))
+    assert (finding.context, finding.variable) == ("vscode_server", "go.languageServerFlags")
+
+
+def test_no_file_a_container_s_and_editors_with_a_gopls_of_their_own_are_none(judge: t.Any) -> None:
+    assert judge({}, path="") == judge({}, path="/w/.devcontainer.json") == judge({}, mode="per-editor") == []
+
+
+UNITS: dict[str, tuple[dict[str, State], bool, list[str]]] = {
+    "a stopped socket": ({SOCKET: State({"ActiveState": "inactive"})}, True, ["GD1002"]),
+    "a failed socket": ({SOCKET: State({"ActiveState": "failed", "Result": "resources"})}, True, ["GD1002"]),
+    "a socket without its file": ({SOCKET: active()}, False, ["GD1002"]),
+    "a daemon that nobody needs": ({UNIT: State({"ActiveState": "inactive", "Result": "success"})}, True, []),
+    "a failed daemon": ({UNIT: State({"ActiveState": "failed", "Result": "signal"})}, True, ["GD1003"]),
+    "a failed prewarm": ({PREWARM: State({"ActiveState": "failed", "Result": "timeout"})}, True, ["GD1003"]),
+    "a prewarm at work": ({PREWARM: State({"ActiveState": "activating", "SubState": "start"})}, True, []),
+    "a stopped timer": ({f"gopls-prewarm@{ME}.timer": State({"ActiveState": "inactive"})}, True, ["GD1003"]),
+    "a timer": ({f"gopls-prewarm@{ME}.timer": active()}, True, []),
+}
+
+
+@pytest.mark.parametrize("case", UNITS)
+def test_units(judge: t.Any, case: str) -> None:
+    states, listens, expected = UNITS[case]
+    assert [found.rule.id for found in judge(units=states, listens=listens, rendered={})] == expected
+
+
+def test_the_line_of_a_drop_in_is_named(judge: t.Any, tmp_path: pathlib.Path) -> None:
+    drop_in = tmp_path / "99-mine.conf"
+    drop_in.write_text("[Service]\n# MemoryMax=1\nMemoryMax=infinity\n")
+    state = active(MemoryMax="infinity", CPUWeight="50", DropInPaths=str(drop_in), FragmentPath="/x")
+    (finding,) = judge(units={UNIT: state})
+    assert (finding.rule.id, finding.variable, finding.source) == (
+        "GD1004",
+        "MemoryMax",
+        Source("file", str(drop_in), 3),
+    )
+    assert finding.remedy.commands == []
+
+
+def test_what_systemd_has_not_read_is_told_and_what_it_rounds_is_not(judge: t.Any) -> None:
+    own = f"{units.UNITS}/gopls@.service"
+    (finding,) = judge(units={UNIT: active(MemoryMax="2147483648", CPUWeight="50", FragmentPath=own)})
+    assert (finding.rule.id, finding.remedy.commands) == ("GD1004", ["systemctl daemon-reload"])
+    assert judge(units={UNIT: active(MemoryMax="1073745920", CPUWeight="50")}) == []
+    (finding,) = judge(units={UNIT: active(MemoryMax="1073741824", CPUWeight="51")})
+    assert finding.variable == "CPUWeight"
+
+
+DAEMONS: dict[str, tuple[Daemon | None, str]] = {
+    "none": (None, ""),
+    "another binary": (Daemon("/lib/gopls/v0.15.3/gopls", {"GOMEMLIMIT": "870MiB"}), "v0.15.3/gopls instead of"),
+    "a deleted binary": (Daemon(f"{BINARY} (deleted)", {"GOMEMLIMIT": "870MiB"}), "(deleted) instead of"),
+    "another heap limit": (Daemon(BINARY, {"GOMEMLIMIT": "1MiB"}), "other values of GOMEMLIMIT"),
+}
+
+
+@pytest.mark.parametrize("case", DAEMONS)
+def test_daemons(judge: t.Any, case: str) -> None:
+    daemon, expected = DAEMONS[case]
+    found = judge(daemon=daemon)
+    assert [one.rule.id for one in found] == (["GD1005"] if expected else [])
+    assert all(expected in one.cause for one in found)
+
+
+def test_without_a_pinned_gopls_no_binary_is_another(judge: t.Any) -> None:
+    assert judge(gopls=Gopls(BINARY), daemon=Daemon("/x", {"GOMEMLIMIT": "870MiB"})) == []
+
+
+def test_failures_of_the_last_days_are_one_finding_with_the_newest_log(judge: t.Any) -> None:
+    now = time.time()
+    late = [Crash("/new", "result signal, killed KILL", now - 60), Crash("/old", "", now - 6 * 86400)]
+    (finding,) = judge(crashes=[*late, Crash("/older", "", now - 8 * 86400)])
+    assert (finding.rule.id, finding.source) == ("GD1006", Source("file", "/new"))
+    assert "2 times" in finding.cause
+    assert "killed KILL" in finding.cause
+    assert judge(crashes=[Crash("/older", "", now - 8 * 86400)]) == []
+
+
+SLOW = WorkAround("slow", "it is slow", gopls="<0.16.3", settings={"a": False})
+OVER = WorkAround("over", "it was slow", gopls="<0.16.0")
+ALIASES = "type-aliases-before-0.16"
+WORK_AROUNDS: dict[str, tuple[Gopls, list[tuple[str, str]]]] = {
+    "none": (PINNED, []),
+    "one that is applied": (Gopls(BINARY, build(), ["slow"], [SLOW]), []),
+    "one that is not": (Gopls(BINARY, build(), [], [SLOW]), [("GD1007", "slow")]),
+    "only another version helps": (
+        Gopls(BINARY, build("v0.15.0"), ["highlight-crash-0.15.0"]),
+        [("GD1007", "highlight-crash-0.15.0")],
+    ),
+    "one of ours that is over": (Gopls(BINARY, build(), [ALIASES]), [("GD1008", ALIASES)]),
+    "one of the play's that is over": (Gopls(BINARY, build(), [], [OVER]), [("GD1008", "over")]),
+    "one that nobody explains": (Gopls(BINARY, build(), ["theirs"]), []),
+    "no gopls": (Gopls(BINARY, None, [ALIASES], [SLOW]), []),
+}
+
+
+@pytest.mark.parametrize("case", WORK_AROUNDS)
+def test_work_arounds(judge: t.Any, case: str) -> None:
+    gopls, expected = WORK_AROUNDS[case]
+    assert [(found.rule.id, found.subject) for found in judge(gopls=gopls, daemon=None)] == expected
+
+
+def test_settings_that_gopls_refuses_are_told_with_their_lines(judge: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Option("staticcheck", "ui.diagnostic", "bool")
+    monkeypatch.setattr(language_server, "_schema", lambda _gopls: {"staticcheck": known, known.full_name: known})
+    given = {"staticchek": True, "ui.diagnostic.staticcheck": True, "staticcheck": "yes"}
+    found = judge({"go.languageServerFlags": [REMOTE], "gopls": given})
+    assert [(one.rule.id, one.variable, one.source.line) for one in found] == [
+        ("GD1009", "gopls.staticchek", 20),
+        ("GD1009", "gopls.staticcheck", 22),
+    ]
+    assert "did you mean ui.diagnostic.staticcheck?" in found[0].cause
+
+
+def test_a_gopls_that_does_not_answer_refuses_nothing(judge: t.Any, tmp_path: pathlib.Path) -> None:
+    silent = tmp_path / "gopls"
+    silent.write_text("#!/bin/sh\nexit 1\n")
+    silent.chmod(0o755)
+    settings = {"go.languageServerFlags": [REMOTE], "gopls": {"x": 1}}
+    assert judge(settings, gopls=Gopls(str(silent), build()), daemon=None) == []
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """A host that is a folder, where provisioning has given the present user a language server."""
+    for name in ("UNITS", "LOGS", "SOCKETS"):
+        monkeypatch.setattr(units, name, str(tmp_path / name))
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(units, "environment_file", lambda user: f"{tmp_path}/{user}.env")
+    monkeypatch.setattr(language_servers, "manager_runs", lambda: True)
+    (tmp_path / f"{ME}.env").write_text(units.environment_text(VARIABLES))
+    (tmp_path / "UNITS/gopls@.service").write_text("[Service]\nMemoryMax=1048576\nMemoryHigh=0\nExecStart=/x\n")
+    return tmp_path
+
+
+def user() -> UserEnvironment:
+    return UserEnvironment(find_account(ME), {}, [])
+
+
+def asked(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) -> list[str]:
+    """Let systemd answer with ``states``; what is asked of it is added to the list."""
+    names: list[str] = []
+
+    def answer(unit_names: t.Sequence[str], _properties: t.Sequence[str]) -> dict[str, State]:
+        names.extend(unit_names)
+        return {unit: State(states.get(unit, {})) for unit in unit_names}
+
+    monkeypatch.setattr(language_servers, "states_of", answer)
+    return names
+
+
+def test_a_daemon_is_looked_at_without_a_connection(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"A": "b"}) as process:
+        names = asked(monkeypatch, {UNIT: {"MainPID": str(process.pid)}})
+        (server,) = language_servers.look([user()])
+        assert server.daemon is not None
+        assert server.daemon.environment["A"] == "b"
+        assert server.daemon.binary == os.path.realpath(sys.executable)
+        process.communicate(b"\n")
+    assert (server.mode, server.variables, server.listens) == ("daemon", VARIABLES, False)
+    assert server.rendered[UNIT] == (f"{host}/UNITS/gopls@.service", {"MemoryMax": "1048576", "MemoryHigh": "0"})
+    assert not [name for name in names if "prewarm" in name]
+    assert server.result(BINARY) == {
+        "user": ME,
+        "mode": "daemon",
+        "socket": f"{host}/SOCKETS/{ME}/gopls.sock",
+        "gopls": BINARY,
+        "running": True,
+        "limits": {"memory_max": 1048576, "memory_high": 0, "heap": "870MiB"},
+    }
+
+
+def test_logs_of_failures_are_read_newest_first(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked(monkeypatch, {})
+    folder = host / f"LOGS/crashes/{ME}"
+    folder.mkdir(parents=True)
+    for name, at in (("1.log", 100), ("2.log", 300), ("3.txt", 400)):
+        (folder / name).write_text(f"result {name}\nmore\n")
+        os.utime(folder / name, (at, at))
+    (server,) = language_servers.look([user()])
+    assert server.crashes == [
+        Crash(str(folder / "2.log"), "result 2.log", 300),
+        Crash(str(folder / "1.log"), "result 1.log", 100),
+    ]
+
+
+def test_units_of_a_prewarm_are_asked_for_where_there_is_one(
+    host: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pathlib.Path(service.prewarm_file(ME))
+    path.parent.mkdir(parents=True)
+    path.touch()
+    names = asked(monkeypatch, {})
+    language_servers.look([user()])
+    assert {PREWARM, f"gopls-prewarm@{ME}.timer"} <= set(names)
+
+
+def test_modes(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language_servers, "manager_runs", lambda: False)
+    (server,) = language_servers.look([user()])
+    assert (server.mode, server.units, server.result("g")["socket"]) == ("per-editor", {}, None)
+    (host / f"{ME}.env").unlink()
+    (server,) = language_servers.look([user()])
+    assert (server.mode, server.result("g")["gopls"]) == ("none", None)
+
+
+def test_a_systemd_that_does_not_answer_leaves_all_unknown(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(language_servers, "states_of", lambda *_asked: {})
+    (server,) = language_servers.look([user()])
+    assert (server.mode, server.units, server.rendered, server.listens) == ("daemon", {}, {}, True)
+
+
+def test_the_pinned_gopls_and_what_was_applied(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    applied = tmp_path / "applied.json"
+    monkeypatch.setattr(service, "APPLIED", str(applied))
+    assert language_servers.pinned("/none", []) == Gopls("/none", None, [], [])
+    applied.write_text(json.dumps({"work_arounds": ["a"]}))
+    (tmp_path / "link").symlink_to(sys.executable)
+    entry = {"name": "b", "reason": "r", "gopls": "", "go": "", "settings": {}, "environment": {}, "pin": ""}
+    found = language_servers.pinned(str(tmp_path / "link"), [entry])
+    # That is a program of another kind.
+    assert (found.path, found.info, found.applied) == (os.path.realpath(sys.executable), None, ["a"])
+    assert [one.name for one in found.added] == ["b"]
+    applied.write_text("[")
+    assert language_servers.pinned("/none", []).applied == []
