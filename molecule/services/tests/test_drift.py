@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Language servers and debuggers in the drift report: none is found as they were provisioned, and each way to spoil."""
+
+from __future__ import annotations
+
+import pathlib
+import shlex
+
+import pytest
+
+RULE_PAGES = pathlib.Path(__file__).parents[3] / "docs/rules"
+SETTINGS = "/home/alice/.vscode-server/data/Machine/settings.json"
+APPLIED = "/etc/gopherops/language_server/applied.json"
+TLS = "/etc/gopherops/debug/tls"
+UNITS = "/etc/systemd/system"
+OLD = "/usr/local/lib/old-gopls"
+DAEMON = "/run/gopls/alice/daemon.sock"
+MINE = f"{UNITS}/gopls@alice.service.d/99-mine.conf"
+WIDE = f"{UNITS}/dlv-six.service.d/99-mine.conf"
+BROKEN = f"{UNITS}/dlv-broken.service"
+# What is made anew, and what is put in the place of what is saved.
+FILES = {
+    SETTINGS: '{\n  "go.languageServerFlags": ["-mine"],\n  "gopls": {\n    "staticchek": true\n  }\n}\n',
+    APPLIED: '{"settings": {}, "work_arounds": ["type-aliases-before-0.16"]}\n',
+    MINE: f'[Service]\nMemoryMax=infinity\nExecStart=\nExecStart={OLD} serve "-listen=unix;{DAEMON}"\n',
+    WIDE: "[Service]\nExecStart=\nExecStart=/usr/local/bin/dlv dap --listen=:2347\n",
+    BROKEN: "[Service]\nType=exec\nExecStart=/bin/false\n",
+}
+SPOIL = f"""
+    gopls -remote='unix;/run/gopls/bob/gopls.sock' check /home/bob/service/stock/stock.go
+    systemctl kill --signal=ABRT --kill-who=main gopls@bob
+    timeout 20 sh -c 'until ls /var/log/gopls/crashes/bob/*.log; do sleep 0.1; done'
+    systemctl stop gopls-proxy@bob.socket gopls-prewarm@alice.timer
+    cp /usr/local/bin/gopls {OLD}
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 5 -subj /CN=x \
+      -out {TLS}/server.crt
+    systemctl daemon-reload
+    systemctl restart gopls@alice
+    systemctl start dlv-broken || true
+    systemd-run --quiet --uid=bob --unit=foreign /usr/local/bin/dlv dap --listen=0.0.0.0:3999
+    timeout 20 sh -c 'until ss -Hltn | grep -q :3999; do sleep 0.1; done'
+"""
+CURE = f"""
+    systemctl stop foreign gopls@alice dlv-broken
+    systemctl reset-failed dlv-broken gopls@bob
+    rm -rf {OLD} {MINE} {WIDE} {BROKEN} /var/log/gopls/crashes/bob
+    rmdir {UNITS}/gopls@alice.service.d {UNITS}/dlv-six.service.d
+    systemctl daemon-reload
+    systemctl start gopls-proxy@bob.socket gopls-prewarm@alice.timer
+"""
+FOUND = {
+    ("GD1001", "alice", "go.languageServerFlags", f"{SETTINGS}:2"),
+    ("GD1002", "bob", "", f"{UNITS}/gopls-proxy@.socket"),
+    ("GD1003", "alice", "", f"{UNITS}/gopls-prewarm@.timer"),
+    ("GD1004", "alice", "MemoryMax", f"{MINE}:2"),
+    ("GD1005", "alice", "", "process"),
+    ("GD1006", "bob", "", "log"),
+    ("GD1008", "", "gopls", APPLIED),
+    ("GD1009", "alice", "gopls.staticchek", f"{SETTINGS}:4"),
+    ("GD1101", "", "", f"{WIDE}:3"),
+    ("GD1101", "bob", "", "process"),
+    ("GD1102", "", "", BROKEN),
+    ("GD1103", "", "", f"{TLS}/server.crt"),
+}
+# What takes more than a few seconds to make, and why; tests/unit/drift breaks these rules.
+WITHOUT = {"GD1007": "another gopls would have to be built", "GD1104": "a certificate would have to grow old"}
+
+
+def found(report):
+    """Return rule, user, variable and place of each finding about services; a log is called so."""
+    return {
+        (one["rule_id"], one["user"], one["variable"], place(one["source"]))
+        for one in report["findings"]
+        if len(one["rule_id"]) == len("GD1001")
+    }
+
+
+def place(source):
+    file, line = source["file"] or source["kind"], source["line"]
+    return "log" if file.endswith(".log") else f"{file}:{line}" if line else file
+
+
+@pytest.fixture
+def spoilt(host):
+    """A host on which nobody's language server or debugger is as it was provisioned."""
+    saved = " ".join([SETTINGS, APPLIED, f"{TLS}/server.crt"])
+    host.check_output(f"mkdir -p /root/saved; cp -a --parents {saved} /root/saved")
+    try:
+        for path, text in FILES.items():
+            host.check_output(f"mkdir -p $(dirname {path}); printf %s {shlex.quote(text)} >{path}")
+        host.check_output(f"set -e; {SPOIL}")
+        yield
+    finally:
+        host.run(CURE)
+        host.check_output("cp -a /root/saved/. / && rm -r /root/saved")
+
+
+def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play):
+    host.check_output("systemctl stop gopls-proxy@bob.service gopls@bob.service")
+    report = play("drift", drift_crash_days=0).report
+    assert found(report) == set()
+    servers = {server["user"]: server for server in report["language_servers"]}
+    assert {user: server["mode"] for user, server in servers.items()} == {"alice": "daemon", "bob": "daemon"}
+    assert servers["bob"]["socket"] == "/run/gopls/bob/gopls.sock"
+    assert servers["bob"]["gopls"] == host.file("/usr/local/bin/gopls").linked_to
+    show = "systemctl show --property=MemoryMax --value gopls@bob.service"
+    assert servers["bob"]["limits"]["memory_max"] == int(host.check_output(show))
+    assert not servers["bob"]["running"]
+    assert not host.service("gopls@bob.service").is_running
+
+
+def test_each_way_to_spoil_it_is_found_with_its_place(host, spoilt, play):
+    told = play("drift")
+    assert found(told.report) == FOUND, told.output
+    assert "language servers: daemon for alice, bob" in told.output
+
+
+def test_each_rule_is_broken():
+    catalogue = {page.stem for page in RULE_PAGES.glob("GD[0-9][0-9][0-9][0-9].md")}
+    assert catalogue - {rule for rule, *_rest in FOUND} == set(WITHOUT)
