@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.valid
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import started
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State, states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 
 _MODULE = "github.com/go-delve/delve"
@@ -133,6 +134,8 @@ def _address(entry: str) -> str:
 
 def _debugger(folder: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
     try:
+        if not (read_text(os.path.join(folder, "comm")) or "").startswith("dlv"):
+            return None
         uid = os.stat(folder).st_uid
         with acting_as(_owner(uid)):
             if not _is_dlv(os.path.join(folder, "exe")):
@@ -141,7 +144,7 @@ def _debugger(folder: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
             with open(os.path.join(folder, "cgroup"), encoding="utf-8", errors="replace") as file:
                 unit = _UNIT.search(file.read())
         inodes = [match.group(1) for match in map(_SOCKET.match, links) if match]
-    except OSError:
+    except (OSError, DevserverError):
         return None  # It has ended, or is not ours to look into.
     address = next((wide[inode] for inode in inodes if inode in wide), "")
     if not address:
@@ -163,9 +166,7 @@ def _name(uid: int) -> str:
 
 
 def _is_dlv(program: str) -> bool:
-    """Return whether a process runs dlv, by its name and by what it was built from."""
-    if not os.path.basename(os.readlink(program)).startswith("dlv"):
-        return False
+    """Return whether a program is dlv, by what it was built from."""
     try:
         return read_build_info(program).module == _MODULE
     except DevserverError:

@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import started
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State, states_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State, lines_of, states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import service, units
@@ -152,9 +152,7 @@ def look(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
 
 def _variables(user: str) -> dict[str, str]:
     """Return the variables that provisioning has given a user's gopls; none where the user has got none."""
-    text = ""
-    with contextlib.suppress(DevserverError):
-        text = read_text(units.environment_file(user)) or ""
+    text = "\n".join(lines_of(units.environment_file(user)))
     found = {}
     with contextlib.suppress(ValueError):  # Somebody has spoilt the quotes.
         found = dict(word.split("=", 1) for word in shlex.split(text, comments=True) if "=" in word)
@@ -184,7 +182,7 @@ def _looked_at(
 
 
 def _limits(path: str) -> dict[str, str]:
-    lines = (line.partition("=") for line in (read_text(path) or "").splitlines())
+    lines = (line.partition("=") for line in lines_of(path))
     return {name: value.strip() for name, _equals, value in lines if name in LIMITS}
 
 

@@ -50,7 +50,7 @@ class State(t.NamedTuple):
     def line(self, beginning: str) -> Source | None:
         """Return the last line of the unit's files that matches ``beginning`` at its start, else its own file."""
         for path in self.files:
-            lines = _lines(path)
+            lines = lines_of(path)
             numbers = [number for number, line in enumerate(lines, 1) if re.match(beginning, line)]
             if numbers:
                 return Source("file", path, numbers[-1])
@@ -65,7 +65,8 @@ def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[
     return {}
 
 
-def _lines(path: str) -> list[str]:
+def lines_of(path: str) -> list[str]:
+    """Return the lines of a file; none of one that cannot be read, or is not there."""
     with contextlib.suppress(DevserverError):
         return (read_text(path) or "").splitlines()
     return []

@@ -192,6 +192,14 @@ def test_addresses_of_the_kernel(entry: str, shown: str, wide: bool) -> None:
     assert debuggers.is_wide(address) is wide
 
 
+def test_a_connection_to_elsewhere_is_none(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "net").mkdir()
+    row = " {}: 00000000:0929 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1"
+    rows = ["head", row.format(0, "0A", 11), row.format(1, "01", 12)]
+    (tmp_path / "net/tcp").write_text("\n".join(rows))
+    assert debuggers._listening(str(tmp_path)) == {"11": "0.0.0.0:2345"}
+
+
 def test_a_time_of_renewal_that_is_none_is_refused() -> None:
     with pytest.raises(DevserverError, match="not a length of time"):
         debuggers.look("soon")

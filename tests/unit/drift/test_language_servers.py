@@ -136,13 +136,13 @@ def test_units(judge: t.Any, case: str) -> None:
 
 def test_the_line_of_a_drop_in_is_named(judge: t.Any, tmp_path: pathlib.Path) -> None:
     drop_in = tmp_path / "99-mine.conf"
-    drop_in.write_text("[Service]\n# MemoryMax=1\nMemoryMax=infinity\n")
+    drop_in.write_text("[Service]\nMemoryMax=infinity\n# MemoryMax=1\n")
     state = active(MemoryMax="infinity", CPUWeight="50", DropInPaths=str(drop_in), FragmentPath="/x")
     (finding,) = judge(units={UNIT: state})
     assert (finding.rule.id, finding.variable, finding.source) == (
         "GD1004",
         "MemoryMax",
-        Source("file", str(drop_in), 3),
+        Source("file", str(drop_in), 2),
     )
     assert finding.remedy.commands == []
 
