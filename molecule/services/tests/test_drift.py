@@ -28,8 +28,10 @@ FILES = {
     WIDE: "[Service]\nExecStart=\nExecStart=/usr/local/bin/dlv dap --listen=:2347\n",
     BROKEN: "[Service]\nType=exec\nExecStart=/bin/false\n",
 }
+# Nobody but its user may, and the first connection starts a daemon.
+CHECK = "runuser -u {0} -- gopls '-remote=unix;/run/gopls/{0}/gopls.sock' check /home/{0}/service/stock/stock.go"
 SPOIL = f"""
-    gopls -remote='unix;/run/gopls/bob/gopls.sock' check /home/bob/service/stock/stock.go
+    {CHECK.format("bob")}
     systemctl kill --signal=ABRT --kill-who=main gopls@bob
     timeout 20 sh -c 'until ls /var/log/gopls/crashes/bob/*.log; do sleep 0.1; done'
     systemctl stop gopls-proxy@bob.socket gopls-prewarm@alice.timer
@@ -37,7 +39,8 @@ SPOIL = f"""
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 5 -subj /CN=x \
       -out {TLS}/server.crt
     systemctl daemon-reload
-    systemctl restart gopls@alice
+    systemctl stop gopls@alice
+    {CHECK.format("alice")}
     systemctl start dlv-broken || true
     systemd-run --quiet --uid=bob --unit=foreign /usr/local/bin/dlv dap --listen=0.0.0.0:3999
     timeout 20 sh -c 'until ss -Hltn | grep -q :3999; do sleep 0.1; done'
