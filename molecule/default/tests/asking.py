@@ -50,11 +50,22 @@ class Answer:
             places.setdefault(key, set()).add(self._place(found["source"]))
         return places
 
+    @property
+    def remedied(self) -> set[str]:
+        """Return the rules of which a finding's remedy is to provision the host again."""
+        said = {(found["rule_id"], "provision" in _without_negation(found)) for found in self.report["findings"]}
+        return {rule for rule, says in said if says}
+
     def _place(self, source: dict[str, t.Any] | None) -> Place | None:
         if not source:
             return None
         line = self.lines[(source["file"], source["line"])] if source["line"] else None
         return Place(source["file"] or source["kind"], line)
+
+
+def _without_negation(found: dict[str, t.Any]) -> str:
+    text: str = found["remedy"]["text"]
+    return text.replace("which provisioning leaves alone", "")
 
 
 class Host:

@@ -33,9 +33,6 @@ EVERYONE = tuple(CONTEXTS_OF)
 FINN = "/srv/föhn's place/finn"
 FINNS_CONFIG = f"{FINN}/.config/fish/config.fish"
 FINNS_GOENV = f"{FINN}/.config/go/env"
-# Those of Debian's /etc/profile.
-USERS_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/games:/usr/games"
-ROOTS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # "su -" gives no language, without which fish does not find a config.fish in this home; clients of ssh send one.
 FISH = ("fish", "ssh", "vscode_server")
 # The contexts that read the script of a user whose own shell is bash.
@@ -64,6 +61,7 @@ class Poison:
     ``found`` has the place of every finding; None, and the reason beside it, where none is told. ``asked`` changes what
     the declaration says for all, ``declared`` adds to what it says of single users. What is ``managed`` is repaired by
     provisioning, what ``blocks`` that has to be put right before; ``alone`` says that it hides others, or is hidden.
+    ``told`` are the rules whose remedy is to provision again; by default all of them where it is ``managed``.
     """
 
     do: str
@@ -75,6 +73,13 @@ class Poison:
     managed: bool = False
     blocks: bool = False
     alone: bool = False
+    told: t.Collection[str] | None = None
+
+    @property
+    def remedied(self) -> set[str]:
+        """The rules whose remedy says to provision the host again."""
+        every = {rule for rule, *_rest in self.found} if self.managed else set()
+        return every if self.told is None else set(self.told)
 
     @property
     def users(self) -> t.Sequence[str]:
@@ -154,12 +159,11 @@ GO_SETTINGS = {
         f"ln -sf /opt/gone/env {GOENV}",
         {
             **at(GOENV, None, {("GD904", "alice", "", "")}),
-            **at(GO_DEFAULTS, "GOTOOLCHAIN=auto", {("GD101", "alice", "goenv", "GOTOOLCHAIN")}),
-            # Go has no default for these.
-            **nowhere({("GD101", "alice", "goenv", name) for name in ("GOBIN", "GOFLAGS")}),
+            **at(GOENV, None, {("GD101", "alice", "goenv", name) for name in ("GOTOOLCHAIN", "GOBIN", "GOFLAGS")}),
         },
         GOENV,
         alone=True,
+        told=["GD101", "GD904"],
     ),
     "settings that only root can read": Poison(
         f"chown root: {quote(FINNS_GOENV)}",
@@ -171,6 +175,7 @@ GO_SETTINGS = {
         },
         FINNS_GOENV,
         blocks=True,
+        told=["GD101", "GD904"],
     ),
 }
 
@@ -190,6 +195,13 @@ START_UPS = {
         before=f"{GO} /usr/bin/go",
         undo="rm /usr/bin/go",
         alone=True,
+    ),
+    "no PATH": line_in(
+        "/home/zoe/.bashrc",
+        "unset PATH",
+        {("GD103", "zoe", "bash", "PATH")},
+        # What is not there is nowhere.
+        more=nowhere({("GD201", "zoe", "bash", "go")}),
     ),
     "no go": line_in(
         f"{BOB}/.profile",
@@ -343,7 +355,7 @@ MANAGED_FILES = {
     ),
     "sshd without its hook": Poison(
         "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",
-        given({("GD103", "bob", "ssh", "PATH")}),
+        at("/etc/pam.d/sshd", None, {("GD103", "bob", "ssh", "PATH")}),
         "/etc/pam.d/sshd",
         managed=True,
     ),
@@ -388,15 +400,12 @@ MANAGED_FILES = {
     ),
     "profile without its hook": Poison(
         "echo : > /etc/profile.d/zz-gopherops-go.sh",
-        {
-            **at(
-                "/etc/profile",
-                f'  PATH="{USERS_PATH}"',
-                each("GD103", "PATH", users=["alice", "bob"], contexts=LOGIN[:1]),
-            ),
-            **at("/etc/profile", f'  PATH="{USERS_PATH}"', {("GD103", "bob", "vscode_server", "PATH")}),
-            **at("/etc/profile", f'  PATH="{ROOTS_PATH}"', {("GD103", "root", "login", "PATH")}),
-        },
+        at(
+            "/etc/profile.d/zz-gopherops-go.sh",
+            None,
+            each("GD103", "PATH", users=["alice", "bob", "root"], contexts=LOGIN[:1]),
+            {("GD103", "bob", "vscode_server", "PATH")},
+        ),
         "/etc/profile.d/zz-gopherops-go.sh",
         managed=True,
         alone=True,
@@ -442,7 +451,9 @@ RIGHTS = {
 FINN_AND_ZOE = {
     "a block taken out of zshenv": Poison(
         "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
-        given(
+        at(
+            "/etc/zsh/zshenv",
+            None,
             each("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"]),
             {("GD103", "zoe", "login", "PATH")},
         ),
@@ -463,7 +474,10 @@ FINN_AND_ZOE = {
     "a crontab put in the place of the user's": Poison(
         "echo '* * * * * true' | crontab -u builder -",
         # What is not there is nowhere.
-        {**given({("GD103", "builder", "cron", "PATH")}), **nowhere({("GD201", "builder", "cron", "go")})},
+        {
+            **at("/var/spool/cron/crontabs/builder", None, {("GD103", "builder", "cron", "PATH")}),
+            **nowhere({("GD201", "builder", "cron", "go")}),
+        },
         "/var/spool/cron/crontabs/builder",
         managed=True,
     ),
@@ -673,6 +687,19 @@ EDITORS = {
     "a dev container with other flags": in_workspace(
         ".devcontainer/devcontainer.json",
         ["{", '  "containerEnv": {', '    "GOTOOLCHAIN": "local",', '    "GOFLAGS": "-mod=mod"', "  }", "}"],
+        '    "GOFLAGS": "-mod=mod"',
+        {("GD101", "alice", "devcontainer", "GOFLAGS")},
+    ),
+    "a dev container that refers to its own flags": in_workspace(
+        ".devcontainer/devcontainer.json",
+        [
+            "{",
+            '  "containerEnv": {',
+            '    "GOFLAGS": "-mod=mod"',
+            "  },",
+            '  "remoteEnv": {"GOFLAGS": "${containerEnv:GOFLAGS}", "GOTOOLCHAIN": "${localEnv:GOTOOLCHAIN}"}',
+            "}",
+        ],
         '    "GOFLAGS": "-mod=mod"',
         {("GD101", "alice", "devcontainer", "GOFLAGS")},
     ),

@@ -122,6 +122,7 @@ def test_one_at_a_time(drift, name):
     poison = POISONS[name]
     answer = drift(name, users=poison.users, spoil=spoiling(name), cure=curing(name), **poison.asked)
     assert answer.places == {found: {place} for found, place in poison.found.items()}, answer
+    assert answer.remedied == poison.remedied, answer
 
 
 def test_all_at_once_and_what_provisioning_repairs(inside, drift, play):

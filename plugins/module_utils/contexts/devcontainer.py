@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
     EditorContext,
@@ -33,6 +33,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
+_OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
+_OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")
 # The first that is there counts.
 _NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
 
@@ -47,6 +49,9 @@ class DevcontainerContext(EditorContext):
     def __init__(self, file: EditorFile | None = None, workspace: str = "") -> None:
         self.file = file
         self.workspace = workspace
+        last = {item.name: item for item in self._given()}
+        # What the image has, and what the editor's own machine has, only these know.
+        self.unknown = {name for name, item in last.items() if _OF_OTHERS.search(item.value)}
 
     def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         found = []
@@ -86,9 +91,25 @@ class DevcontainerContext(EditorContext):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         if self.file is None:
             return []
-        given = [*self.file.variables(["containerEnv"]), *self.file.variables(["remoteEnv"])]
-        environment, places = session_environment(account), places_of(self.workspace, account)
-        return [item._replace(value=filled(item.value, environment, places)) for item in given]
+        places = places_of(self.workspace, account)
+        known = [item for item in self._given() if item.name not in self.unknown]
+        return [item._replace(value=filled(item.value, {}, places)) for item in known]
+
+    def _given(self) -> list[Assignment]:
+        """Return containerEnv, then remoteEnv, in which references to the first are filled in."""
+        if self.file is None:
+            return []
+        container = {item.name: item for item in self.file.variables(["containerEnv"])}
+        return [*container.values(), *(_referring(item, container) for item in self.file.variables(["remoteEnv"]))]
+
+
+def _referring(item: Assignment, container: t.Mapping[str, Assignment]) -> Assignment:
+    whole = _OF_CONTAINER.fullmatch(item.value)
+    if whole and whole.group(1) in container:
+        # What stands there decides, so that is where it comes from.
+        return container[whole.group(1)]._replace(name=item.name)
+    value = _OF_CONTAINER.sub(lambda one: container[one[1]].value if one[1] in container else one[0], item.value)
+    return item._replace(value=value)
 
 
 def _updated(

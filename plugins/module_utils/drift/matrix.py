@@ -102,6 +102,8 @@ class _Row:
     ) -> Cell:
         status = "unknown" if self._seen.environment is None else status
         source = sources[0] if sources and actual else None
+        if not actual and status in ("missing", "drift"):
+            source = self._taken_away(variable)
         return Cell(
             user=self._seen.user.account.name,
             context=self._seen.context.name,
@@ -131,12 +133,8 @@ class _Row:
     def _variable(self, variable: str, expected: str | None) -> Cell:
         sources = self._sources(variable)
         actual = self._actual(variable)
-        silent = (
-            self._is_gos(variable)
-            and variable != TELEMETRY
-            and not self._seen.go.values
-            and not (variable == "GOROOT" and actual)
-        )
+        # What the process has itself counts whatever becomes of go.
+        silent = self._is_gos(variable) and variable != TELEMETRY and not self._seen.go.values and not actual
         if silent or variable in self._seen.context.unknown:
             status = "unknown"
         elif expected is None:
@@ -156,7 +154,7 @@ class _Row:
         if not self._is_gos(variable):
             return value
         if not self._seen.go.values and variable not in NEEDS_C_COMPILER:
-            return None
+            return value or None
         # What go is not asked for, or is too old to know, it says nothing of: the process's other programs do know it.
         answer = self._seen.go.values.get(variable)
         return answer or value or self._persisted(variable) or answer
@@ -196,6 +194,11 @@ class _Row:
         winner = winner or next((item for item in found if _may_become(item.value, value)), None)
         sources = [item.source for item in sorted(found, key=lambda item: item is not winner)]
         return [PROCESS, *sources] if value and found and not winner and variable != "PATH" else sources
+
+    def _taken_away(self, variable: str) -> Source | None:
+        """Return where the start-up unset the variable, or gave it no text."""
+        found = [item for item in self._seen.assignments if item.name == variable]
+        return found[-1].source if found and not found[-1].value else None
 
     def _settings_files(self) -> list[tuple[str, list[goenv_file.Setting]]]:
         """Return the two files that go reads itself, the stronger one first, with what is set in them."""

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import EditorContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
@@ -21,6 +24,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Homeless, Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import wrong_rights
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source, is_default
 
 CONVERGE = "provision the host again with --tags environment"
@@ -44,6 +50,14 @@ class PinnedTool(t.NamedTuple):
     def result(self) -> dict[str, t.Any]:
         """Return the tool's entry in the report."""
         return dict(self._asdict(), users=list(self.users))
+
+
+class Fault(t.NamedTuple):
+    """The place that is at fault for a value, the remedy, and what the cause has to say more."""
+
+    source: Source | None
+    remedy: str
+    more: str = ""
 
 
 class Setting(t.NamedTuple):
@@ -152,11 +166,78 @@ class Scene:
         files = (file for context in CONTEXTS for file in context.managed_files(self.declaration))
         return frozenset(file.path for file in files if file.whole or file.as_owner)
 
+    @functools.cached_property
+    def _lacking(self) -> dict[str, list[ManagedFile]]:
+        """The managed files that lack what was rendered into them, by the context that they feed."""
+        kinds = [context for context in CONTEXTS if not isinstance(context, EditorContext) and context.name != "ci"]
+        return {kind.name: list(filter(_lacks, kind.managed_files(self.declaration))) for kind in kinds}
+
+    def fault(self, cell: Cell) -> Fault:
+        """Return what is at fault that a declared value is not there, and how it comes back."""
+        file = self._unrendered(cell)
+        if file is None:
+            return Fault(cell.source, self.mend(cell.source))
+        at = cell.source if cell.source and cell.source.file == file else Source("file", file)
+        return Fault(at, CONVERGE, f"; {file} is not as it was rendered")
+
+    def _unrendered(self, cell: Cell) -> str | None:
+        """Return the managed file that would give the value; None where all are right, or another one wins over it."""
+        account = next(user.account for user in self.declaration.users if user.account.name == cell.user)
+        by = (cell.source.file if cell.source else None) or ""
+        # What stands in a file of the user's own would stand there after provisioning too.
+        if by in self.repaired or by.startswith(account.home + "/"):
+            return None
+        others = {user.account.name for user in self.declaration.users} - {account.name}
+        files = (file for kind in _fed_by(cell.context, account) for file in self._lacking.get(kind, ()))
+        return next((file.path for file in files if _concerns(file, account, others)), None)
+
     def mend(self, source: Source | None) -> str:
         """Return in words how a declared value comes back to what was declared."""
-        if source is None or source.line is None or source.file in self.repaired or is_default(source):
+        if source is None or source.line is None or is_default(source):
             return CONVERGE
+        if source.file in self.repaired:
+            return (
+                f"write the declared value in the place of the reference at {source}" if _refers(source) else CONVERGE
+            )
         return f"delete or correct {source}, which provisioning leaves alone"
+
+
+def _refers(source: Source) -> bool:
+    """Return whether a line of an editor's file has a reference, which provisioning leaves to whoever wrote it."""
+    lines = (read_text(source.file or "") or "").split("\n") if (source.file or "").endswith(".json") else []
+    return "${" in "".join(lines[(source.line or 1) - 1 :][:1])
+
+
+def _lacks(file: ManagedFile) -> bool:
+    """Return whether a line that was rendered is not in a file, or the file is not for whom it was.
+
+    What more is there is no fault of this kind.
+    """
+    try:
+        with acting_as(file.actor):
+            now = read_text(file.path)
+            wanted = file.content(now)
+            hidden = file.whole and wanted is not None and now is not None and wrong_rights(file) is not None
+    except (DevserverError, OSError):
+        return False  # That it cannot be read is told elsewhere.
+    return hidden or not {*(wanted or "").split("\n")} <= {*(now or "").split("\n")}
+
+
+def _concerns(file: ManagedFile, account: Account, others: t.Container[str]) -> bool:
+    """Return whether a file is for everybody, or for ``account``."""
+    name = os.path.splitext(os.path.basename(file.path))[0]
+    name = name[len("user-") :] if name.startswith("user-") else name
+    return file.owner in (None, account) and (name not in others or file.path.startswith("/etc/pam.d/"))
+
+
+def _fed_by(context: str, account: Account) -> list[str]:
+    """Return the kinds of contexts whose files feed a process in ``context``."""
+    shell = {"zsh": ["zsh"], "fish": ["fish"]}.get(os.path.basename(account.shell), ["login", "bash"])
+    if context == "login":
+        return shell
+    if context == "ssh":
+        return ["ssh", *(shell if shell[0] != "login" else ["bash"])]
+    return ["ssh", *shell] if context in ("vscode_server", "vscode_debug") else [context]
 
 
 def once_per_user(found: t.Iterable[Finding]) -> t.Iterator[Finding]:

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings, startup
@@ -24,8 +25,9 @@ CONTEXT = {context.name: context for context in CONTEXTS}
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """A declaration for the present user, and a way to observe what holds it but for what a test changes."""
-    # Neither what runs on this machine, nor how full its disk is, belongs to a host that is made up.
+    # What runs on this machine, what is rendered there and how full its disk is does not belong to a made-up host.
     monkeypatch.setattr(startup, "extension_hosts", list)
+    monkeypatch.setattr(scene, "_lacks", lambda _file: False)
     monkeypatch.setattr(os, "statvfs", lambda _path: ROOMY)
     goroot = tmp_path / "go"
     (goroot / "bin").mkdir(parents=True)

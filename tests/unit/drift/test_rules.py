@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 import pwd
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Probe, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, Probe, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
@@ -33,6 +35,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered
 
 PROFILE = "/h/.profile"
+# As it is where no host is made up.
+LACKS = scene._lacks
 
 
 def declare(world: t.Any, **variables: str) -> None:
@@ -788,9 +792,98 @@ def test_another_mode_of_a_file_of_the_collections_own_is_found(tmp_path, monkey
     (tmp_path / "stale").chmod(0o666)
     monkeypatch.setattr(rights, "CONTEXTS", [OneFile()])
     monkeypatch.setattr(rights, "OWN_FOLDERS", [])
-    scene = Scene(Declaration([], "/g", []), [], [])
-    found = list(rights.findings(scene))
+    bare = Scene(Declaration([], "/g", []), [], [])
+    found = list(rights.findings(bare))
     assert [(one.rule.id, one.source) for one in found] == [("GD108", Source("file", f"{tmp_path}/own"))]
     assert "mode 0666 instead of" in found[0].cause
     (tmp_path / "own").chmod(0o644)
-    assert os.geteuid() != 0 or list(rights.findings(scene)) == []
+    assert os.geteuid() != 0 or list(rights.findings(bare)) == []
+
+
+LACKING = {
+    "the distribution's own line": (Source("file", "/etc/profile", 7), "login", True),
+    "whatever starts the process": (Source("process"), "login", True),
+    "a line of the user's own": ("own", "login", False),
+    "a context that the file does not feed": (Source("file", "/etc/profile", 7), "cron", False),
+}
+
+
+@pytest.mark.parametrize("case", LACKING)
+def test_a_managed_file_that_lacks_its_lines_is_at_fault(
+    world: t.Any, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    source, context, blamed = LACKING[case]
+    home = world.declaration.users[0].account.home
+    source = Source("file", f"{home}/.profile", 9) if source == "own" else source
+    monkeypatch.setattr(scene, "_lacks", lambda file: file.path == login.HOOK)
+    (finding,) = world.judge(
+        world(context, environment={"PATH": "/bin"}, set_by=[Assignment("PATH", "/bin", t.cast("Source", source))])
+    )[1]
+    assert finding.source == (Source("file", login.HOOK) if blamed else source)
+    assert ("provision the host again" in finding.remedy.text) == (blamed or source == Source("process"))
+    assert (f"{login.HOOK} is not as it was" in finding.cause) == blamed
+
+
+def test_what_another_user_lacks_is_nobody_elses_fault(world: t.Any) -> None:
+    account = world.declaration.users[0].account
+    other = account._replace(name="other", uid=account.uid + 1)
+    files = [whole_file("/x/units/other.env", ""), whole_file("/x/users/x.sh", "", owner=other)]
+    files += [
+        whole_file("/x/user-other.conf", ""),
+        whole_file("/x/everyone.conf", ""),
+        whole_file("/etc/pam.d/other", ""),
+    ]
+    mine = [scene._concerns(file, account, {"other"}) for file in files]
+    assert mine == [False, False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("now", "lacking"), [("", True), ("a\n", True), ("b\nmine\n# x\na\n", False), (None, True), ("a\nb\n", False)]
+)
+def test_what_is_more_in_a_file_is_not_lacking(tmp_path: pathlib.Path, now: str | None, lacking: bool) -> None:
+    file = tmp_path / "f"
+    if now is not None:
+        file.write_text(now)
+    assert LACKS(ManagedFile(str(file), lambda _now: "a\nb\n", whole=False)) == lacking
+    assert not LACKS(ManagedFile(str(file), lambda _now: None))
+
+
+def test_a_file_that_nobody_can_read_is_not_as_it_was_rendered(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "f"
+    file.write_text("a\n")
+    file.chmod(0o600)
+    assert LACKS(ManagedFile(str(file), lambda _now: "a\n"))
+    assert not LACKS(ManagedFile(str(file), lambda _now: "a\n", whole=False))
+
+
+def test_what_a_start_up_takes_away_is_told_with_its_line(world: t.Any) -> None:
+    gone = world(environment={"PATH": None, "GOPATH": ""}, set_by=[*set_by("PATH", ""), *set_by("GOPATH", "", 4)])
+    del gone.environment["PATH"]
+    found = {f.rule.id: f for f in world.judge(dataclasses.replace(gone, go=GoAnswer({}), programs={"go": []}))[1]}
+    path = found["GD103"]
+    assert path.cause.startswith(f"PATH is not set, since {PROFILE}:3 takes it away; it must hold")
+    assert path.source == Source("file", PROFILE, 3)
+    assert path.remedy.text.startswith(f"delete or correct {PROFILE}:3")
+
+
+def test_what_the_process_has_counts_where_go_gives_no_answer(world: t.Any) -> None:
+    seen = world(environment={"GOROOT": "/gone", "GOPATH": "/x"}, set_by=set_by("GOPATH", "/x"))
+    matrix, found = world.judge(dataclasses.replace(seen, go=GoAnswer({}, "go: cannot find GOROOT")))
+    assert [finding.rule.id for finding in found] == ["GD101", "GD204"]
+    assert (matrix["login", "GOPATH"].status, matrix["login", "GOPROXY"].status) == ("drift", "unknown")
+
+
+def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(world: t.Any, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "devcontainer.json"
+    file.write_text('{"remoteEnv": {\n"GOPATH": "${userHome}/x",\n"GOBIN": "/x"}}')
+    made = Scene(world.declaration, [], [])
+    made.__dict__["repaired"] = frozenset([str(file)])
+    assert (
+        made.mend(Source("file", str(file), 2)) == f"write the declared value in the place of the reference at {file}:2"
+    )
+    assert made.mend(Source("file", str(file), 3)) == scene.CONVERGE
+
+
+def test_a_function_of_fishs_is_told_in_one_line(world: t.Any) -> None:
+    (finding,) = world.judge(world(go_is="go is a function with definition"))[1]
+    assert finding.cause == "in login go is a function"

@@ -254,6 +254,25 @@ def test_a_dev_container(host: Host) -> None:
     assert host.seen()["devcontainer", "hello", "GOPROXY"] == (None, "missing", "")
 
 
+@pytest.mark.parametrize(
+    ("container", "remote", "expected"),
+    [
+        (PROXY, "${containerEnv:GOPROXY}", (PROXY, "ok", 2)),
+        ("off", "${containerEnv:GOPROXY:direct}", ("off", "drift", 2)),
+        ("off", "${containerEnv:GOPROXY},direct", ("off,direct", "drift", 3)),
+        (PROXY, "${containerEnv:OTHER}", (None, "unknown", None)),
+        (PROXY, "${localEnv:GOPROXY:off}", (None, "unknown", None)),
+        ("${localEnv:GOPROXY}", "${containerEnv:GOPROXY}", (None, "unknown", None)),
+    ],
+)
+def test_references_of_a_dev_container(host: Host, container: str, remote: str, expected: t.Any) -> None:
+    text = '{"containerEnv":\n{"GOPROXY": "%s"},\n"remoteEnv": {"GOPROXY": "%s"}}' % (container, remote)
+    host.put("hello/.devcontainer.json", text)
+    value, status, line = expected
+    place = f"hello/.devcontainer.json:{line}" if line else ""
+    assert host.seen()["devcontainer", "hello", "GOPROXY"] == (value, status, place)
+
+
 WORKFLOW = "on: push\nenv:\n  GOPROXY: off # why\n  X: ${{ x }}\njobs:\n  a:\n    env:\n      GOPROXY: direct\n  b: 1\n"
 
 

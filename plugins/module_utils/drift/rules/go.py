@@ -17,7 +17,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files
     settings_file,
     settings_in,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Row, Scene, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 GO_MISSING = Rule(
@@ -187,7 +188,7 @@ def _without(manager: str, otherwise: str) -> str:
 def findings(scene: Scene) -> t.Iterator[Finding]:
     for row in scene.rows:
         yield from _alias(row)
-        yield from () if row.late("PATH") else _which_go(row)
+        yield from () if row.late("PATH") else _which_go(scene, row)
         yield from _answer(scene, row)
     yield from _persisted(scene)
     yield from once_per_user(found for row in scene.rows for found in (*_copies(row), *_exported(row), *_goenv(row)))
@@ -197,22 +198,33 @@ def _alias(row: Row) -> t.Iterator[Finding]:
     if _ALIAS.match(row.seen.go_is):
         sources = [item.source for item in row.seen.assignments if item.name in ("alias go", "function go")]
         by = f", by {sources[-1]}" if sources else ""
-        cause = f"in {row.seen.context.name} {row.seen.go_is}{by}"
+        # fish goes on with the definition, in lines of its own.
+        what = re.sub(r" with definition$", "", row.seen.go_is)
+        cause = f"in {row.seen.context.name} {what}{by}"
         remedy = Remedy("delete it, or give it another name")
         yield row.finding(GO_ALIAS, cause, remedy, "go", sources[-1] if sources else None)
 
 
-def _which_go(row: Row) -> t.Iterator[Finding]:
+def _which_go(scene: Scene, row: Row) -> t.Iterator[Finding]:
     path, go = row.cells.get("PATH"), row.cells.get("go")
     if go and go.status == "missing":
-        cause = f"no directory of PATH={path.actual if path else ''} has a go"
-        yield row.finding(GO_MISSING, cause, Remedy(CONVERGE), "go")
+        cause = f"no directory of PATH={path.actual or ''} has a go" if path else "there is no go"
+        yield row.finding(GO_MISSING, cause, Remedy(_way_to_go(scene, path)), "go")
     elif go and go.status == "drift" and go.actual:
         packaged = go.actual.startswith(_PACKAGES)
         cause = f"{go.actual}{_of_manager(go.actual)} runs instead of {go.expected}; PATH was last set by {go.source}"
         what = "the package that it came with" if packaged else go.actual
         remedy = Remedy(_without(_manager(go.actual), f"remove {what}, or the line that puts its directory first"))
         yield row.finding(GO_DISTRIBUTION if packaged else GO_SHADOWED, cause, remedy, "go")
+
+
+def _way_to_go(scene: Scene, path: Cell | None) -> str:
+    """Return how there comes to be a go: where PATH is right, it is the Go itself that is missing."""
+    return (
+        scene.fault(path).remedy
+        if path and path.status == "drift"
+        else "provision the host again: the declared Go is not where PATH leads"
+    )
 
 
 def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:

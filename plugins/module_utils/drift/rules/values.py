@@ -9,7 +9,6 @@ import collections
 import difflib
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
     first_carriage_return,
@@ -141,8 +140,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
                 yield _differs(scene, cell)
     yield from once_per_user(finding for row in scene.rows for finding in _relative_path(row))
     yield from _conflicts(scene, {(finding.user, finding.variable) for finding in debug})
-    yield from _carriage_returns(scene.cells, {path for _account, path in scene.settings_files})
-    yield from _settings_files(scene.settings_files)
+    yield from _carriage_returns(scene, {path for _account, path in scene.settings_files})
+    yield from _settings_files(scene)
     yield from _misspelt(scene)
 
 
@@ -156,21 +155,28 @@ def _plainly_differs(cell: Cell) -> bool:
 
 
 def _differs(scene: Scene, cell: Cell) -> Finding:
-    state = f"is {cell.actual}, from {cell.source}," if cell.actual else "is not set"
+    state = f"is {cell.actual}, from {cell.source}," if cell.actual else _not_set(cell)
+    fault = scene.fault(cell)
     user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
-    remedy = Remedy(scene.mend(cell.source), variables={"environment_users": [user]} if cell.actual else {})
-    cause = f"{cell.variable} {state} instead of {cell.expected}"
+    remedy = Remedy(fault.remedy, variables={"environment_users": [user]} if cell.actual else {})
+    cause = f"{cell.variable} {state} instead of {cell.expected}{fault.more}"
     return Finding(
-        DIFFERS, cause, remedy, cell.user, cell.context, cell.variable, cell.source, workspace=cell.workspace
+        DIFFERS, cause, remedy, cell.user, cell.context, cell.variable, fault.source, workspace=cell.workspace
     )
+
+
+def _not_set(cell: Cell) -> str:
+    return f"is not set, since {cell.source} takes it away," if cell.source else "is not set"
 
 
 def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
     told = row.foreign_go or row.late("PATH")
     if path and path.status == "drift" and not told and not _has_carriage_return(path):
-        cause = f"PATH is {path.actual}, set by {path.source}; it must hold, in this order, {path.expected}"
-        yield row.finding(PATH_ORDER, cause, Remedy(scene.mend(path.source)), "PATH")
+        state = f"is {path.actual}, set by {path.source}" if path.actual else _not_set(path).rstrip(",")
+        fault = scene.fault(path)
+        cause = f"PATH {state}; it must hold, in this order, {path.expected}{fault.more}"
+        yield row.finding(PATH_ORDER, cause, Remedy(fault.remedy), "PATH", fault.source)
 
 
 def _conflicts(scene: Scene, told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
@@ -244,10 +250,10 @@ def _has_carriage_return(cell: Cell) -> bool:
     return (cell.actual or "").endswith("\r")
 
 
-def _carriage_returns(cells: t.Sequence[Cell], read_whole: t.Container[str | None]) -> t.Iterator[Finding]:
+def _carriage_returns(scene: Scene, read_whole: t.Container[str | None]) -> t.Iterator[Finding]:
     """Judge the values by the files they come from, but for those files that are ``read_whole`` themselves."""
     files: dict[tuple[str, Source | None], list[Cell]] = {}
-    for cell in cells:
+    for cell in scene.cells:
         if _has_carriage_return(cell) and not (cell.source and cell.source.file in read_whole):
             place = Source("file", cell.source.file) if cell.source and cell.source.file else cell.source
             files.setdefault((cell.user, place), []).append(cell)
@@ -255,23 +261,24 @@ def _carriage_returns(cells: t.Sequence[Cell], read_whole: t.Container[str | Non
         names = ", ".join(dict.fromkeys(f"{cell.variable} of {cell.context}" for cell in group))
         cause = f"{place} has line ends of Windows: {names} ends in a carriage return"
         first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
-        yield Finding(CARRIAGE_RETURN, cause, _converted(place), user, "", "", first, subject=str(place))
+        yield Finding(CARRIAGE_RETURN, cause, _converted(scene, place), user, "", "", first, subject=str(place))
 
 
-def _settings_files(files: t.Sequence[tuple[Account, str]]) -> t.Iterator[Finding]:
+def _settings_files(scene: Scene) -> t.Iterator[Finding]:
     """Judge Go's settings files whole: go may refuse such a value, and then says none at all."""
-    for account, path in files:
+    for account, path in scene.settings_files:
         line = first_carriage_return(settings_in(path, account))
         if line:
             cause = f"{path} has line ends of Windows, which go takes for a part of each value"
             source = Source("file", path, line)
-            yield Finding(CARRIAGE_RETURN, cause, _converted(source), account.name, "", "", source, subject=path)
+            yield Finding(CARRIAGE_RETURN, cause, _converted(scene, source), account.name, "", "", source, subject=path)
 
 
-def _converted(place: Source | None) -> Remedy:
+def _converted(scene: Scene, place: Source | None) -> Remedy:
     if place is None or place.file is None:
         return Remedy("convert the file that sets it to line ends of Unix")
-    return Remedy(f"convert {place.file} to line ends of Unix, by sed -i 's/\\r$//'; then {CONVERGE}")
+    then = f"; then {CONVERGE}" if place.file in scene.repaired else ""
+    return Remedy(f"convert {place.file} to line ends of Unix, by sed -i 's/\\r$//'{then}")
 
 
 def _misspelt(scene: Scene) -> t.Iterator[Finding]:
