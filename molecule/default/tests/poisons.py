@@ -627,13 +627,15 @@ def setting(member: str, found: Found, **rest: t.Any) -> Poison:
     return Poison(do, at(MACHINE, line, found), MACHINE, **rest)
 
 
-def in_workspace(name: str, lines: t.Sequence[str], line: str, found: Found) -> Poison:
+def in_workspace(name: str, lines: t.Sequence[str], line: str, found: Found, **rest: t.Any) -> Poison:
     """Return the poison that is the only file of a workspace of alice's."""
     workspace = f"{ALICE}/{name.strip('.').replace('/', '-')}{len(lines)}"
     file = f"{workspace}/{name}"
     text = " ".join(map(quote, lines))
     do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"
-    return Poison(do, at(file, line, found), undo=f"rm -r {workspace}", declared={"alice": {"workspaces": [workspace]}})
+    return Poison(
+        do, at(file, line, found), undo=f"rm -r {workspace}", declared={"alice": {"workspaces": [workspace]}}, **rest
+    )
 
 
 # Where there is a file of settings, provisioning renders the declaration into it, which mends what start-up files do.
@@ -689,6 +691,7 @@ EDITORS = {
         ["{", '  "containerEnv": {', '    "GOTOOLCHAIN": "local",', '    "GOFLAGS": "-mod=mod"', "  }", "}"],
         '    "GOFLAGS": "-mod=mod"',
         {("GD101", "alice", "devcontainer", "GOFLAGS")},
+        told=["GD101"],
     ),
     "a dev container that refers to its own flags": in_workspace(
         ".devcontainer/devcontainer.json",
@@ -702,12 +705,14 @@ EDITORS = {
         ],
         '    "GOFLAGS": "-mod=mod"',
         {("GD101", "alice", "devcontainer", "GOFLAGS")},
+        told=["GD101"],
     ),
     "a workflow with another toolchain": in_workspace(
         ".github/workflows/test.yml",
         ["env:", "  GOFLAGS: -mod=readonly", "  GOTOOLCHAIN: auto", "jobs: {}"],
         "  GOTOOLCHAIN: auto",
         {("GD101", "alice", "ci", "GOTOOLCHAIN")},
+        told=["GD101"],
     ),
     "a dev container that disagrees with the editor's tools": in_workspace(
         ".devcontainer.json",

@@ -14,7 +14,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Setting
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Key
+from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Key, Node
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+
+# Characters; what is nested deeper is no setting that anything reads.
+_DEEPEST = 500
 
 
 def files_of(observations: t.Sequence[Observation]) -> list[JudgedFile]:
@@ -37,7 +41,15 @@ def _settings(file: EditorFile, place: tuple[Key, ...]) -> list[Setting]:
     node = file.document.node(place) if file.document else None
     found = []
     for child in node.children if node and node.kind == "object" else ():
-        inner = {str(encodable(each.key)): file.source(each.node) for each in child.node.children}
+        inner = dict(_places(file, child.node))
         name, value = str(encodable(child.key)), encodable(child.node.value)
         found.append(Setting(name, value, file.source(child.node), inner))
     return found
+
+
+def _places(file: EditorFile, node: Node, before: str = "") -> t.Iterator[tuple[str, Source]]:
+    """Return where the keys of an object stand, those of objects in it by both names."""
+    for each in node.children if len(before) < _DEEPEST else ():
+        name = f"{before}{encodable(each.key)}"
+        yield name, file.source(each.node)
+        yield from _places(file, each.node, f"{name}.")

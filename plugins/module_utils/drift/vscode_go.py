@@ -24,6 +24,38 @@ gopls
 # The extension reads buildEnvVars too, though its package.json does not say so.
 SETTINGS = frozenset(_SETTINGS.split()) | {"go.toolsManagement.buildEnvVars"}
 
+# What these take, as the schema of version 0.42 says; a null is right for those that have a standard of null.
+_TEXTS = """
+go.buildOnSave go.buildTags go.coverMode go.coverageOptions go.diagnostic.vulncheck go.formatTool go.lintOnSave
+go.lintTool go.logging.level go.testEnvFile go.testExplorer.packageDisplayMode go.testTimeout
+go.toolsManagement.checkForUpdates go.toolsManagement.go go.trace.server go.vetOnSave
+"""
+_TEXTS_OR_NULL = "go.gopath go.goroot go.testTags go.toolsGopath"
+_SWITCHES = """
+go.coverOnSave go.coverOnSingleTest go.coverOnSingleTestFile go.coverOnTestPackage go.coverShowCounts
+go.disableConcurrentTests go.inferGopath go.inlayHints.assignVariableTypes go.inlayHints.compositeLiteralFields
+go.inlayHints.compositeLiteralTypes go.inlayHints.constantValues go.inlayHints.functionTypeParameters
+go.inlayHints.parameterNames go.inlayHints.rangeVariableTypes go.installDependenciesWhenBuilding go.showWelcome
+go.survey.prompt go.tasks.provideDefault go.terminal.activateEnvironment
+go.testExplorer.alwaysRunBenchmarks go.testExplorer.concatenateMessages go.testExplorer.enable
+go.testExplorer.showDynamicSubtestsInEditor go.testExplorer.showOutput go.testOnSave go.toolsManagement.autoUpdate
+go.useLanguageServer
+"""
+_LISTS = "go.buildFlags go.formatFlags go.generateTestsFlags go.languageServerFlags go.lintFlags go.vetFlags"
+_LISTS_OR_NULL = "go.testFlags"
+_OBJECTS = """
+go.addTags go.coverageDecorator go.delveConfig go.editorContextMenuCommands go.enableCodeLens go.playground
+go.removeTags gopls
+"""
+TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(_TEXTS.split(), (str,)),
+    **dict.fromkeys(_TEXTS_OR_NULL.split(), (str, type(None))),
+    **dict.fromkeys(_SWITCHES.split(), (bool,)),
+    **dict.fromkeys(_LISTS.split(), (list,)),
+    **dict.fromkeys(_LISTS_OR_NULL.split(), (list, type(None))),
+    **dict.fromkeys(_OBJECTS.split(), (dict,)),
+}
+
 # With what takes their place.
 DEPRECATED = {
     "go.buildOnSave": "the diagnostics of the language server",

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+import pathlib
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import editor
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import SETTINGS as SETTINGS_KNOWN
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import TYPES
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 PATH = "/h/settings.json"
@@ -47,6 +50,39 @@ SETTINGS: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
     "another go": ({"go.alternateTools": {"dlv": "/d", "go": "/x"}}, [("GD803", "go.alternateTools.go", 11)]),
     "other variables": ({"go.toolsEnvVars": {"A": "1", "GOPATH": "/x"}}, [("GD803", "go.toolsEnvVars.GOPATH", 11)]),
     "variables that refer to others": ({"terminal.integrated.env.linux": {"GOPATH": "${env:HOME}/go"}}, []),
+    "variables of tests": ({"go.testEnvVars": {"GOPATH": "/x"}}, [("GD803", "go.testEnvVars.GOPATH", 10)]),
+    "variables of gopls": (
+        {"gopls": {"build.env": {"GOPATH": "/x"}, "env": {"GOPATH": "/x"}}, "gopls.build.env": {"GOPATH": "/x"}},
+        [
+            ("GD803", "gopls.build.env.GOPATH", 1),
+            ("GD803", "gopls.env.GOPATH", 1),
+            ("GD803", "gopls.build.env.GOPATH", 20),
+        ],
+    ),
+    "another PATH in terminals": (
+        {"terminal.integrated.env.linux": {"PATH": "/usr/bin"}},
+        [("GD803", "terminal.integrated.env.linux.PATH", 10)],
+    ),
+    "more in the PATH of terminals": ({"terminal.integrated.env.linux": {"PATH": "/x:${env:PATH}"}}, []),
+    "variables of a profile": (
+        {
+            "terminal.integrated.profiles.linux": {"a": None, "b": {"path": "/b", "env": {"GOPATH": "/x", "C": None}}},
+            "terminal.integrated.automationProfile.linux": {"env": {"GOPATH": "/x"}},
+        },
+        [
+            ("GD803", "terminal.integrated.profiles.linux.b.env.GOPATH", 1),
+            ("GD803", "terminal.integrated.automationProfile.linux.env.GOPATH", 2),
+        ],
+    ),
+    "wrong types": (
+        {"go.useLanguageServer": "yes", "go.testFlags": 1, "go.buildFlags": "-v", "gopls": 7, "go.testTags": None},
+        [("GD807", name, line) for line, name in enumerate(["go.useLanguageServer", "go.testFlags"], 1)]
+        + [("GD807", "go.buildFlags", 3), ("GD807", "gopls", 4)],
+    ),
+    "right types": (
+        {"go.testFlags": ["-v"], "go.lintTool": "revive", "go.lintOnSave": "off", "go.delveConfig": {}},
+        [],
+    ),
     "updates": ({"go.toolsManagement.autoUpdate": True}, [("GD805", "go.toolsManagement.autoUpdate", 1)]),
     "values of any form": (
         {"go.toolsEnvVars": [1], "go.alternateTools": "x", "terminal.integrated.env.linux": None},
@@ -79,6 +115,23 @@ def test_settings_with_the_declared_values_are_none(world: t.Any) -> None:
         "go.alternateTools": {"go": f"{world.goroot}/bin/go"},
     }
     assert judge(world, ("settings", values)) == []
+
+
+def test_the_file_of_a_tests_variables(world: t.Any, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "test.env"
+    gopath = world.declaration.users[0].variables["GOPATH"]
+    file.write_text(f"# said\nGOPATH={gopath}\nGOPATH = '/x'\nOTHER=1\n")
+    user = world.declaration.users[0]
+    source = Source("file", str(tmp_path / ".vscode/settings.json"), 1)
+    settings = [Setting("go.testEnvFile", "${workspaceFolder}/test.env", source)]
+    found = list(editor.findings(Scene(world.declaration, [], [], [], [JudgedFile(user, "settings", settings)])))
+    assert [(one.rule.id, one.source) for one in found] == [("GD803", Source("file", str(file), 3))]
+    settings = [Setting("go.testEnvFile", "/gone", source)]
+    assert not list(editor.findings(Scene(world.declaration, [], [], [], [JudgedFile(user, "settings", settings)])))
+
+
+def test_each_type_is_of_a_setting_that_there_is() -> None:
+    assert set(TYPES) <= SETTINGS_KNOWN
 
 
 LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {

@@ -5,20 +5,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import filled, places_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import text_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order, same_value
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import (
+    CONVERGE,
+    JudgedFile,
+    Scene,
+    Setting,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import (
     DEPRECATED,
     FICTIONAL,
     LAUNCH_ATTRIBUTES,
     SETTINGS,
+    TYPES,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 FICTIONAL_SETTING = Rule(
@@ -48,8 +58,9 @@ SHADOWING_SETTING = Rule(
     "The editor works with other paths or another Go than the terminal.",
     why="""\
 `go.goroot`, `go.gopath`, `go.toolsGopath` and `go.alternateTools` take the place of what the environment says, and
-`go.toolsEnvVars` and `terminal.integrated.env.linux` put other values into it. One with the declared value is no
-finding.""",
+`go.toolsEnvVars`, `go.testEnvVars`, the file that `go.testEnvFile` names, gopls' own `build.env`,
+`terminal.integrated.env.linux` and the `env` of a terminal's profile put other values into it. One with the declared
+value is no finding, nor is a PATH that has `${env:PATH}` in it.""",
     mend="Delete the setting, or give it the declared value.",
     example="/home/bob/.vscode-server/data/Machine/settings.json:4: go.goroot is /opt/go instead of /usr/local/go",
 )
@@ -94,8 +105,8 @@ WRONG_TYPE = Rule(
     "The Go extension or VS Code drops the value, or fails with a message that names neither file nor line.",
     why="""\
 Variables are texts: a number or a true in `go.toolsEnvVars`, in the `env` of a launch configuration or in a dev
-container's `containerEnv` is none, nor is a list in `go.toolsEnvVars` itself. The same goes for the paths in
-`go.alternateTools`, `go.goroot` and `go.gopath`, and for `go.toolsManagement.autoUpdate`, which is true or false. A
+container's `containerEnv` is none, nor is a list in `go.toolsEnvVars` itself. The other settings of the extension have
+the types that its own schema (0.42) gives them: `go.useLanguageServer` is true or false, `go.buildFlags` a list. A
 null is right where it takes a variable back.""",
     mend='Put the value in quotes: `"CGO_ENABLED": "0"`.',
     example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number instead of a text",
@@ -112,17 +123,15 @@ RULES = (
 
 _MUST_AGREE = ["GOROOT", "GOPATH", "GOMODCACHE", "GOBIN", "GOPROXY", "GOSUMDB", "GOPRIVATE", "GOTOOLCHAIN", "GOFLAGS"]
 _CONTEXTS = {"launch": "vscode_debug", "settings": "vscode_server", "devcontainer": "devcontainer"}
-_ENVIRONMENTS = ("go.toolsEnvVars", "terminal.integrated.env.linux")
+_TERMINALS = "terminal.integrated.env.linux"
+_ENVIRONMENTS = ("go.toolsEnvVars", "go.testEnvVars", _TERMINALS)
+# Environments within a setting's object: gopls has two names for its own, and any key of profiles may be one.
+_GOPLS = {"gopls": ("build.env", "env"), "gopls.build.env": ("",), "gopls.env": ("",), "gopls.build": ("env",)}
+_PROFILES = "terminal.integrated.profiles.linux"
+_PROFILE = "terminal.integrated.automationProfile.linux"
 # What holds texts by name, and what is one value, of which types.
 _TABLES = (*_ENVIRONMENTS, "go.alternateTools", "env", "containerEnv", "remoteEnv")
-_TYPES: dict[str, tuple[type, ...]] = {
-    "go.goroot": (str, type(None)),
-    "go.gopath": (str, type(None)),
-    "go.toolsGopath": (str, type(None)),
-    "go.toolsManagement.autoUpdate": (bool,),
-    "go.toolsManagement.checkForUpdates": (str,),
-    "envFile": (str, list),
-}
+_TYPES: dict[str, tuple[type, ...]] = {**TYPES, "envFile": (str, list)}
 _IN_WORDS = {
     str: "a text",
     bool: "true or false",
@@ -131,17 +140,29 @@ _IN_WORDS = {
     list: "a list",
     dict: "an object",
 }
+# What go_env writes, or corrects, in the settings of a server.
+_RENDERED = ("go.goroot", "go.gopath", "go.toolsEnvVars", "go.alternateTools", "go.toolsManagement.", _TERMINALS)
 _PATHS = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
 
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     for file in scene.editor_files:
         if file.kind == "settings":
-            yield from _settings(file, scene.declaration.goroot)
+            yield from (
+                _with_provisioning(scene, one) for one in (*_settings(file, scene.declaration.goroot), *_types(file))
+            )
         elif file.kind == "launch":
-            yield from _launch(file)
-        yield from _types(file)
+            yield from (*_launch(file), *_types(file))
+        else:
+            yield from _types(file)
     yield from _disagreements(scene.editor_files)
+
+
+def _with_provisioning(scene: Scene, found: Finding) -> Finding:
+    """Return a finding whose remedy says so where provisioning renders what is wrong."""
+    rendered = found.source and found.source.file in scene.repaired and found.variable.startswith(_RENDERED)
+    text = f"{found.remedy.text}; or {CONVERGE}" if rendered else found.remedy.text
+    return dataclasses.replace(found, remedy=dataclasses.replace(found.remedy, text=text))
 
 
 def _settings(file: JudgedFile, goroot: str) -> t.Iterator[Finding]:
@@ -215,12 +236,56 @@ def _shadowing(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]
         go, wanted = setting.value.get("go"), os.path.join(declared["GOROOT"], "bin/go")
         if go and os.path.realpath(str(go)) != os.path.realpath(wanted):
             yield _finding(SHADOWING_SETTING, file, setting, f"has go {go} instead of {wanted}", remedy, "go")
-    elif setting.name in _ENVIRONMENTS and isinstance(setting.value, dict):
-        for name, value in setting.value.items():
-            if name in declared and not same_value(name, str(value), declared[name]) and "${" not in str(value):
-                yield _finding(
-                    SHADOWING_SETTING, file, setting, f"has {name}={value}, declared is {declared[name]}", remedy, name
-                )
+    elif setting.name == "go.testEnvFile" and isinstance(setting.value, str):
+        yield from _test_file(file, setting, declared)
+    for inner, environment in _environments(setting):
+        for name, value in environment.items():
+            wanted = _declared_instead(file.user, name, str(value), declared)
+            if wanted is not None:
+                what = f"has {name}={value}, declared is {wanted}"
+                yield _finding(SHADOWING_SETTING, file, setting, what, remedy, f"{inner}{name}")
+
+
+def _declared_instead(user: UserEnvironment, name: str, value: str, declared: t.Mapping[str, str]) -> str | None:
+    """Return what is declared where a setting gives a variable something else; None where that is not known."""
+    if name == "PATH":
+        # What stands around the PATH that there is leaves that as it is.
+        around = "${env:PATH}" in value
+        return None if around or in_order(user.path, value.split(":")) else ":".join(user.path)
+    known = name in declared and "${" not in value
+    return declared[name] if known and not same_value(name, value, declared[name]) else None
+
+
+def _environments(setting: Setting) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
+    """Return the environments that a setting gives to something, each with what stands before the names in it."""
+    value = setting.value
+    inner: list[tuple[str, t.Any]] = []
+    if setting.name in _ENVIRONMENTS:
+        inner = [("", value)]
+    elif setting.name in _GOPLS and isinstance(value, dict):
+        inner = [(f"{key}." if key else "", value.get(key) if key else value) for key in _GOPLS[setting.name]]
+    elif setting.name == _PROFILE and isinstance(value, dict):
+        inner = [("env.", value.get("env"))]
+    elif setting.name == _PROFILES and isinstance(value, dict):
+        inner = [(f"{key}.env.", one.get("env")) for key, one in value.items() if isinstance(one, dict)]
+    yield from ((before, environment) for before, environment in inner if isinstance(environment, dict))
+
+
+def _test_file(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
+    """Judge the file whose variables every test of the editor's gets."""
+    folder = os.path.dirname(os.path.dirname(setting.source.file or ""))
+    path = filled(setting.value, {"HOME": file.user.account.home}, places_of(folder, file.user.account))
+    try:
+        lines = (text_of(path, file.user.account) or "").split("\n") if os.path.isabs(path) else []
+    except DevserverError:
+        lines = []  # The editor passes over it, too.
+    for number, line in enumerate(lines, 1):
+        name, _sep, value = (part.strip().strip("'\"") for part in line.partition("="))
+        wanted = _declared_instead(file.user, name, value, declared)
+        if wanted is not None:
+            what = f"names {path}:{number}, which has {name}={value}, declared is {wanted}"
+            found = _finding(SHADOWING_SETTING, file, setting, what, Remedy(f"delete or correct {path}:{number}"), name)
+            yield dataclasses.replace(found, source=Source("file", path, number))
 
 
 def _disagreements(files: t.Sequence[JudgedFile]) -> t.Iterator[Finding]:
