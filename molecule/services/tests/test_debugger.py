@@ -6,23 +6,16 @@
 from __future__ import annotations
 
 import json
-import pathlib
 import shlex
 import time
 
 import pytest
 
 PORTS = {"api": "127.0.0.1:2345", "stock-test": "127.0.0.1:2346", "shop": "unix:/run/dlv/shop/dlv.sock"}
-WEB = pathlib.Path(__file__).parents[3] / "tests/fixtures/service/internal/web/web.go"
-LINE = WEB.read_text().partition("// breakpoint: request")[0].count("\n") + 1
 # systemd-analyze's own scale; docs/debugger.md promises it.
 EXPOSURE = 2.0
-TAKE = """
-import urllib.request
-url = "http://{address}/take?article=gopher&count=1"
-urllib.request.urlopen(urllib.request.Request(url, method="POST"), timeout=20)
-"""
-CONNECT = "dlv connect {where} --allow-non-terminal-interactive=true --init {script} </dev/null 2>&1"
+READYZ = {"name": "readyz", "stack": ["web.(*Service).readyz"]}
+CONNECT = "echo exit | dlv connect {where} --allow-non-terminal-interactive=true 2>&1"
 
 
 def eventually(condition, seconds=60):
@@ -45,16 +38,22 @@ def listening(host, name):
 
 
 @pytest.fixture
-def debug(host):
-    """Run commands of dlv at a debug service as a user, and return what it says."""
+def attach(host):
+    """Attach to a debug service as an editor does, stop at a breakpoint in each of some runs, and leave."""
 
-    def run(name, *commands, user="alice", meanwhile=""):
-        host.check_output(f"printf '%s\\n' {' '.join(map(shlex.quote, commands))} > /tmp/debug-{user}")
-        connect = CONNECT.format(where=PORTS[name], script=f"/tmp/debug-{user}")
-        told = f"timeout 60 runuser -u {user} -- sh -c {shlex.quote(connect)}"
-        return host.run(f"{{ sleep 2; {meanwhile or 'true'}; }} >/dev/null 2>&1 & cd /tmp; {told}; wait").stdout
+    def run(name, breakpoint, runs=1, **asked):
+        asked.update(user="alice", request="attach", mode="remote", address=PORTS[name], runs=runs)
+        asked.update(workspace="/home/alice/service", breakpoints=[breakpoint])
+        result = host.ansible("gopherops.devserver.dlv_probe", json.dumps(asked), check=False)
+        assert (result.get("hit_rate"), result.get("runs")) == (1.0, runs), result
 
     return run
+
+
+def connect(host, name, user):
+    """Return what dlv says when it connects to a debug service as a user, and leaves at once."""
+    command = CONNECT.format(where=PORTS[name])
+    return host.run(f"cd /tmp; timeout 60 runuser -u {user} -- sh -c {shlex.quote(command)}").stdout
 
 
 @pytest.fixture(scope="module")
@@ -68,40 +67,33 @@ def shop(host):
     eventually(lambda: show(host, "dlv-shop", "ActiveState") == {"ActiveState": "inactive"})
 
 
-def take(address):
-    return f"python3 -c {shlex.quote(TAKE.format(address=address))}"
+def ask(host, port):
+    code = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/readyz', timeout=20)"
+    host.check_output(f'python3 -c "{code}"')
 
 
-def test_a_breakpoint_of_a_running_service_is_hit(host, debug):
+def test_a_breakpoint_of_a_running_service_is_hit(host, attach):
     eventually(lambda: listening(host, "api"))
-    for _time in range(2):
-        said = debug(
-            "api", f"break web.go:{LINE}", "continue", "args", "clearall", "exit -c", meanwhile=take("127.0.0.1:8081")
-        )
-        assert (
-            f"example.com/service/internal/web.(*Service).take() /home/alice/service/internal/web/web.go:{LINE}" in said
-        )
-        assert "w = " in said
+    attach("api", READYZ, runs=2, trigger="http://127.0.0.1:8081/readyz")
     environment = host.check_output("tr '\\0' '\\n' < /proc/$(pgrep -f ^/var/lib/dlv/api/debuggee)/environ")
     assert {"GREETING=it's $5, 100%", "GOPATH=/home/alice/go", "HOME=/home/alice"} <= set(environment.splitlines())
 
 
-def test_each_client_gets_a_run_of_the_tests(host, debug):
+def test_each_client_gets_a_run_of_the_tests(host, attach):
     for _time in range(2):
         eventually(lambda: listening(host, "stock-test"))
-        said = debug("stock-test", "break stock.TestTake", "continue", "exit")
-        assert "example.com/stock.TestTake() /home/alice/service/stock/stock_test.go" in said
-        eventually(lambda: not host.run("pgrep -f ^/var/lib/dlv/stock-test/debuggee").stdout)
+        before = show(host, "dlv-stock-test", "NRestarts")
+        attach("stock-test", {"name": "take", "variables": {"article": "gopher", "held": 3}})
+        eventually(lambda before=before: show(host, "dlv-stock-test", "NRestarts") != before)
 
 
-def test_a_unit_that_runs_is_attached_to_and_let_go_unharmed(host, debug, shop):
+def test_a_unit_that_runs_is_attached_to_and_let_go_unharmed(host, attach, shop):
     before = host.file(shop).sha256sum
-    said = debug("shop", f"break web.go:{LINE}", "continue", "clearall", "exit -c", meanwhile=take("127.0.0.1:8082"))
-    assert f"(*Service).take() /home/alice/service/internal/web/web.go:{LINE}" in said
+    attach("shop", READYZ, trigger="http://127.0.0.1:8082/readyz")
     pid = show(host, "shop", "MainPID")["MainPID"]
     host.check_output("systemctl stop dlv-shop")
     assert "TracerPid:\t0" in host.file(f"/proc/{pid}/status").content_string
-    host.check_output(take("127.0.0.1:8082"))
+    ask(host, 8082)
     assert show(host, "shop", "MainPID", "NRestarts") == {"MainPID": pid, "NRestarts": "0"}
     assert host.file(shop).sha256sum == before
     host.check_output("systemctl start dlv-shop")
@@ -122,16 +114,16 @@ def tracer(host, pid):
     return host.run(f"tr '\\0' ' ' < /proc/{found}/cmdline").stdout if found else ""
 
 
-def test_nobody_else_gets_in(host, debug, shop):
+def test_nobody_else_gets_in(host, shop):
     eventually(lambda: listening(host, "shop") and listening(host, "api"))
-    assert "permission denied" in debug("shop", "exit", user="bob")
-    assert "connection is shut down" in debug("api", "threads", "exit", user="bob")
+    assert "permission denied" in connect(host, "shop", "bob")
+    assert "connection is shut down" in connect(host, "api", "bob")
     assert "only accepted from the same UNIX user" in host.check_output("journalctl -q -o cat -u dlv-api -n 5")
     for folder in ("/run/dlv/shop", "/var/lib/dlv/api"):
         assert (host.file(folder).user, host.file(folder).mode) == ("alice", 0o700)
     assert host.file("/etc/gopherops/debug/api.env").mode == 0o600
     wide = [line for line in host.check_output("ss -Hltnp").splitlines() if "dlv" in line]
-    assert wide and all(line.split()[3].startswith("127.0.0.1:") for line in wide)
+    assert wide and all(line.split()[3].startswith(("127.0.0.1:", "[::1]:")) for line in wide)
 
 
 def test_a_stop_leaves_no_process_and_no_port(host):
