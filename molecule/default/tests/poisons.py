@@ -289,15 +289,15 @@ START_UPS = {
         {("GD503", "bob", "", "GOPROXY"), ("GD102", "bob", "", "GOPROXY")},
     ),
     "a single proxy": line_in(
-        SETTINGS, "GOPROXY=https://proxy.example.com", each("GD501", "GOPROXY") | each("GD102", "GOPROXY")
+        SETTINGS, "GOPROXY=https://proxy.example.com", each("GD501", "GOPROXY") | each("GD102", "GOPROXY", users=[""])
     ),
     "a password for everybody": line_in(
         SETTINGS,
         "GOPROXY=https://user:secret@proxy.example.com,direct",
-        each("GD506", "GOPROXY") | each("GD102", "GOPROXY"),
+        each("GD506", "GOPROXY") | each("GD102", "GOPROXY", users=[""]),
         alone=True,
     ),
-    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG")),
+    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG", users=[""])),
     "flags that nobody declared": Poison(
         ":",
         at("/home/zoe/.config/go/env", "GOFLAGS=-mod=readonly", {("GD602", "zoe", "", "GOFLAGS")}),

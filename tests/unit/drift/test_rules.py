@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, scene
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
@@ -28,6 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
     findings,
     rights,
     startup,
+    values,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
@@ -587,7 +588,7 @@ def test_the_settings_file(world: t.Any, case: str) -> None:
 def test_a_line_without_effect_is_not_shown(world: t.Any) -> None:
     (world.tmp / "env").write_text("GOAUTH_TOKEN=s3cret\ns3cret\n")
     (finding,) = world.judge(world())[1]
-    assert finding.cause == f"{world.tmp}/env:1 has no effect (and 1 more)"
+    assert finding.cause == f"{world.tmp}/env:1 has no effect; the same goes for line 2"
 
 
 def test_a_settings_file_of_another_end_hides_no_file_of_this_host(world: t.Any) -> None:
@@ -887,3 +888,14 @@ def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(world: t.A
 def test_a_function_of_fishs_is_told_in_one_line(world: t.Any) -> None:
     (finding,) = world.judge(world(go_is="go is a function with definition"))[1]
     assert finding.cause == "in login go is a function"
+
+
+@pytest.mark.parametrize(("users", "told"), [(["a", "b"], [""]), (["a", "b", "c"], ["a", "b"])])
+def test_what_every_user_has_from_one_line_is_told_once(users: list[str], told: list[str]) -> None:
+    remedy = Remedy("declare it", variables={"environment_users": [{"name": "x", "variables": {"V": "1"}}]})
+    source = Source("file", "/etc/environment", 3)
+    found = [Finding(values.CONTEXTS_DISAGREE, "c", remedy, user, "", "V", source) for user in ("a", "b")]
+    folded = list(values._once_for_all(found, set(users)))
+    assert [finding.user for finding in folded] == told
+    if told == [""]:
+        assert folded[0].remedy.variables == {"environment_variables": {"V": "1"}}

@@ -28,7 +28,7 @@ go takes lines of the form NAME=value whose name it knows, and passes over all o
 a small letter, an `export` in front, a variable that is not Go's. Lines that begin with # are comments. The report
 names the line and does not show it: it may hold a password.""",
     mend="Correct or delete the line. A variable that is not Go's belongs into `environment_variables`.",
-    example="/home/alice/.config/go/env:7 has no effect (and 2 more)",
+    example="/home/alice/.config/go/env:7 has no effect; the same goes for line 9, 12",
 )
 NOT_UTF8 = Rule(
     "GD903",
@@ -54,6 +54,8 @@ user could; else it says so before anything is written.""",
 )
 RULES = (NO_EFFECT, NOT_UTF8, UNREADABLE)
 
+# Lines that a cause names.
+_SHOWN = 20
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=")
 
 
@@ -83,10 +85,11 @@ def _lines(path: str, lines: t.Sequence[str], account: Account) -> t.Iterator[Fi
     """Judge the lines; one finding for each rule, at the first such line."""
     useless = [number for number, line in enumerate(lines, 1) if _has_no_effect(line)]
     if useless:
-        others = f" (and {len(useless) - 1} more)" if len(useless) > 1 else ""
+        others = f"; the same goes for line {', '.join(map(str, useless[1:_SHOWN]))}" if len(useless) > 1 else ""
+        others += f" and {len(useless) - _SHOWN} more" if len(useless) > _SHOWN else ""
         # What stands there may be a password, and the file is its user's alone.
         cause = f"{path}:{useless[0]} has no effect{others}"
-        remedy = Remedy(f"correct or delete that line of {shlex.quote(path)}")
+        remedy = Remedy(f"correct or delete what the cause names in {shlex.quote(path)}")
         yield Finding(NO_EFFECT, cause, remedy, account.name, "", "", Source("file", path, useless[0]), subject=path)
     foreign = next((number for number, line in enumerate(lines, 1) if re.search("[\udc80-\udcff]", line)), None)
     if foreign:

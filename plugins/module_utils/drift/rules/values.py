@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import difflib
 import typing as t
 
@@ -46,7 +47,7 @@ CONTEXTS_DISAGREE = Rule(
     why="""\
 A variable that is not declared may have any value, but one user's contexts must agree on it: a build that works in
 the terminal and fails in the editor is mostly this. The source is that of the value which the fewest contexts have,
-Go's own defaults left aside.""",
+Go's own defaults left aside. Where every user has it from the same line, it is one finding of the host.""",
     mend="Declare the variable, so that every context gets one value, or delete the line that only some contexts read.",
     example="login has https://goproxy.example.com from /home/alice/.profile:8; ssh has off from /etc/environment:3",
 )
@@ -139,7 +140,8 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             ):
                 yield _differs(scene, cell)
     yield from once_per_user(finding for row in scene.rows for finding in _relative_path(row))
-    yield from _conflicts(scene, {(finding.user, finding.variable) for finding in debug})
+    conflicts = _conflicts(scene, {(finding.user, finding.variable) for finding in debug})
+    yield from _once_for_all(conflicts, {user.account.name for user in scene.housed})
     yield from _carriage_returns(scene, {path for _account, path in scene.settings_files})
     yield from _settings_files(scene)
     yield from _misspelt(scene)
@@ -183,8 +185,11 @@ def _conflicts(scene: Scene, told: t.Container[tuple[str, str]]) -> t.Iterator[F
     for (user, variable), group in _disagreeing(scene).items():
         if variable in _OWN_RULES or (user, variable) in told:
             continue
+        places: dict[str, list[str]] = {}
+        for cell in group:
+            places.setdefault(f"{cell.actual} from {cell.source}" if cell.actual else "none", []).append(cell.place)
         values = "; ".join(
-            f"{c.place} has {c.actual} from {c.source}" if c.actual else f"{c.place} has none" for c in group
+            f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} {value}" for value, names in places.items()
         )
         counts = collections.Counter(cell.actual for cell in group)
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
@@ -194,6 +199,22 @@ def _conflicts(scene: Scene, told: t.Container[tuple[str, str]]) -> t.Iterator[F
             f"declare {variable}, so that every context gets one value", variables={"environment_users": [declared]}
         )
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
+
+
+def _once_for_all(found: t.Iterable[Finding], users: set[str]) -> t.Iterator[Finding]:
+    """Make one finding of the host of those that every user has about one variable from one line."""
+    groups: dict[t.Any, list[Finding]] = {}
+    for finding in found:
+        groups.setdefault((finding.variable, finding.source), []).append(finding)
+    for group in groups.values():
+        line = group[0].source and group[0].source.line
+        if not line or len(users) == 1 or {finding.user for finding in group} != users:
+            yield from group
+            continue
+        (value,) = group[0].remedy.variables["environment_users"][0]["variables"].values()
+        remedy = Remedy(group[0].remedy.text, variables={"environment_variables": {group[0].variable: value}})
+        cause = f"for all users; of {group[0].user}, {group[0].cause}"
+        yield dataclasses.replace(group[0], user="", cause=cause, remedy=remedy)
 
 
 def _relative_path(row: Row) -> t.Iterator[Finding]:
