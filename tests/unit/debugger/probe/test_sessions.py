@@ -21,6 +21,8 @@ import urllib.request
 
 import pytest
 
+from .conftest import go_environment
+
 FILLED = {"name": "filled", "variables": {"left": 11, "err": "error nil"}, "stack": ["main.filled", "main.main"]}
 
 
@@ -45,15 +47,17 @@ def processes_of(folder: pathlib.Path) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", ["debug", "exec", "test"])
-def test_launch_leaves_nothing(workspace, mode, tmp_path):
+def test_launch_leaves_nothing(workspace, mode):
     home = workspace.folder.with_name("home")
     home.mkdir()
-    cache = tmp_path / "cache"
+    # Shared, because a compile of all that it holds would take half a minute; what is looked at is the home.
+    argv = [f"{workspace.goroot}/bin/go", "env", "GOCACHE"]
+    cache = subprocess.run(argv, env=go_environment(), check=True, capture_output=True, text=True).stdout.strip()
     options = {"program": workspace.build()} if mode == "exec" else {}
     tests = {"package": "./cmd/api", "breakpoints": [dict(FILLED, stack=["api.filled"])]}
     options.update(tests if mode == "test" else {"breakpoints": [FILLED]})
     before = sorted(workspace.folder.rglob("*"))
-    result = workspace.probe(mode=mode, runs=2, environment={"HOME": str(home), "GOCACHE": str(cache)}, **options)
+    result = workspace.probe(mode=mode, runs=2, environment={"HOME": str(home), "GOCACHE": cache}, **options)
     assert hit(result, 2)["variables"] == {"left": "11", "err": "error nil"}
     assert processes_of(workspace.scratch) == []
     assert list(workspace.scratch.iterdir()) == []
