@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import glob
 import os
+import shutil
 import stat
 import tempfile
 import typing as t
@@ -16,6 +17,8 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import remove
 
 _LOCK = "lock"
+# The folders of this process that are there.
+_PRESENT: set[str] = set()
 
 
 class Scratch(t.NamedTuple):
@@ -33,6 +36,7 @@ def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
     """
     remove_abandoned(parent, prefix)
     path = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    _PRESENT.add(path)
     lock = _locked(path)
     try:
         yield Scratch(path, lock)
@@ -40,6 +44,13 @@ def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
         # Held to the last: who finds the folder unlocked takes it for a killed run's.
         with os.fdopen(lock, "rb"):
             _remove(path)
+        _PRESENT.discard(path)
+
+
+def remove_own() -> None:
+    """Remove all folders of this process, as far as that goes: for one that is told to end and does so at once."""
+    for path in list(_PRESENT):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _locked(path: str) -> int:

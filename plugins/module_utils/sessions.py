@@ -30,6 +30,12 @@ def end_session(leader: int) -> None:
             return
 
 
+def end_all() -> None:
+    """End all sessions that this process has started: for one that is told to end and does so at once."""
+    for process in _children():
+        end_session(process.session)
+
+
 @contextlib.contextmanager
 def nothing_left() -> t.Iterator[None]:
     """End the daemons that programs which are started within have left, once the last of several such blocks ends.
@@ -56,14 +62,14 @@ class _Orphans:
         with self._lock:
             if self._blocks == 0:
                 ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-                self._others = {process.pid for process in self._children()}
+                self._others = {process.pid for process in _children()}
             self._blocks += 1
 
     def end(self) -> None:
         with self._lock:
             self._blocks -= 1
             for _sweep in range(_SWEEPS if self._blocks == 0 else 0):
-                left = {process.pid for process in self._children()} - self._others
+                left = {process.pid for process in _children()} - self._others
                 if not left:
                     return
                 _end(left)
@@ -71,12 +77,6 @@ class _Orphans:
                 for pid in left:
                     with contextlib.suppress(OSError):
                         os.waitpid(pid, os.WNOHANG)
-
-    def _children(self) -> list[_Process]:
-        """Return the children in other sessions than this one, which all that is started within has left."""
-        own, session = os.getpid(), os.getsid(0)
-        found = (_process(pid, ended=True) for pid in _processes())
-        return [process for process in found if process and process.parent == own and process.session != session]
 
 
 _ORPHANS = _Orphans()
@@ -86,6 +86,13 @@ class _Process(t.NamedTuple):
     pid: int
     parent: int
     session: int
+
+
+def _children() -> list[_Process]:
+    """Return the children in other sessions than this one, which all that is started within has left."""
+    own, session = os.getpid(), os.getsid(0)
+    found = (_process(pid, ended=True) for pid in _processes())
+    return [process for process in found if process and process.parent == own and process.session != session]
 
 
 def _of_session(leader: int) -> list[int]:

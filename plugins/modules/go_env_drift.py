@@ -106,7 +106,7 @@ options:
     type: str
     default: ''
   timeout:
-    description: Seconds that one start-up of one user may take before it counts as V(unknown).
+    description: Seconds, more than 0, that one start-up of one user may take before it counts as V(unknown).
     type: float
     default: 10
 seealso:
@@ -199,6 +199,10 @@ summary:
   sample: [no drift in 104 values, language servers: daemon for alice]
 """
 
+import math
+import os
+import signal
+import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
@@ -211,6 +215,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.language_serve
     ARGUMENT_SPEC as WORKAROUND_SPEC,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import remove_own
+from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_all
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
 
 
@@ -234,6 +240,7 @@ def main() -> None:
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
     params = module.params
     module.no_log_values.update(credentials(module.params))
+    signal.signal(signal.SIGTERM, _end)
     try:
         document = report(
             declaration_from(params),
@@ -245,7 +252,7 @@ def main() -> None:
                 goroot=params["tools_goroot"] or params["goroot"],
                 places=Places(params["tools_root"], params["tools_bin_dir"], params["tools_user_bin_dir"]),
             ),
-            timeout=params["timeout"],
+            timeout=_seconds(params["timeout"]),
             gopls=pinned(params["gopls"] or f"{params['tools_bin_dir']}/gopls", params["gopls_workarounds"]),
             crash_days=params["crash_days"],
             debuggers=look(params["tls_renew_before"]),
@@ -253,6 +260,21 @@ def main() -> None:
     except DevserverError as error:
         module.fail_json(**error.result())
     module.exit_json(changed=False, report=document, summary=summary(document))
+
+
+def _seconds(timeout: float) -> float:
+    if not 0 < timeout < math.inf:
+        raise DevserverError(
+            f"timeout is {timeout}", expected="a number of seconds above 0", remedy="leave it out, which means 10"
+        )
+    return timeout
+
+
+def _end(number: int, frame: t.Any) -> None:
+    """End at once, and leave nothing behind: the threads would wait for the start-ups that they have begun."""
+    end_all()
+    remove_own()
+    os._exit(128 + number)
 
 
 if __name__ == "__main__":
