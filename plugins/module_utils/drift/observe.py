@@ -43,6 +43,8 @@ SLOW_SECONDS = 3.0
 # Contexts whose start-up can be followed once more, and those that sshd is in the way of.
 _START_UPS = ("login", "bash", "zsh", "fish", "ssh", "vscode_server")
 _OVER_SSH = ("ssh", "vscode_server")
+_OF_SERVER = ("vscode_server", "vscode_debug")
+_TOO_LATE = "did not come to an end in time"
 # Seconds for a start-up that is known to come to no end; what it hangs at it mostly reaches at once.
 _PATIENCE = 5.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
@@ -117,11 +119,29 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
             if environment is not None:
                 asked = answers.about(pair.user, environment) if pair.context.asks_go else None
                 more[probe] = _More(pool.submit(_assignments, *pair, timeout), asked)
-        seen = [_observation(pair, probe.result(), more.get(probe)) for probe, pair in probes.items()]
+        results = {probe: probe.result() for probe in probes}
+        for probe in [probe for probe, pair in probes.items() if _given_up(pair, results[probe])]:
+            results[probe] = again = _without_others(probes[probe], declaration, timeout)
+            if again.environment is not None:
+                asked = answers.about(probes[probe].user, again.environment)
+                more[probe] = _More(pool.submit(_assignments, *probes[probe], timeout), asked)
+        seen = [_observation(pair, results[probe], more.get(probe)) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
     seen = [_asked_again(one, declaration, until) for one in seen]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         return list(pool.map(lambda one: _explained(one, timeout), seen))
+
+
+def _given_up(pair: _Pair, probe: Probe) -> bool:
+    """Return whether a start-up was too slow for the limit of VS Code's server, which nobody can choose."""
+    return pair.context.name in _OF_SERVER and probe.environment is None and _TOO_LATE in probe.problem
+
+
+def _without_others(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:
+    """Ask once more, now that nothing else is asked beside it; what has the same shell takes that shell's answer."""
+    if pair.context.name == _OF_SERVER[0] and not pair.context.workspace:
+        pair.context.forget()
+    return _probe(*pair, declaration, timeout)
 
 
 def _asked_again(seen: Observation, declaration: Declaration, until: float) -> Observation:

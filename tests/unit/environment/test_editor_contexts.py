@@ -361,6 +361,18 @@ def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: H
     assert (host.home / "asked").read_text() == "\n\n"
 
 
+def test_a_server_that_was_too_slow_beside_all_others_is_asked_once_more(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vscode_server, "_PATIENCE", 3)
+    host.put("hello/.vscode/settings.json", "{}")
+    once = "[ -e ~/asked ] || { touch ~/asked; sleep 30; }\n"
+    host.put(".profile", once + (host.home / ".profile").read_text())
+    assert host.report()["findings"] == []
+    seen = host.seen()
+    assert (seen["vscode_server", "", "GOPATH"][1], seen["vscode_server", "hello", "GOPATH"][1]) == ("ok", "ok")
+
+
 def test_rules_see_the_files(host: Host) -> None:
     host.settings('{\n"go.delvePath": "/x"}')
     host.put("hello/.vscode/settings.json", '{\n\n"go.dlvPath": "/x"}')
