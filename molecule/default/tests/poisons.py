@@ -551,6 +551,7 @@ TOOLS = {
         ),
         asked={"tools": [{"package": "github.com/go-delve/delve/cmd/dlv", "version": "v1.26.2"}]},
         alone=True,
+        told=["GD401"],
     ),
     "a tool that another Go built": Poison(
         f"sed -i 's/go1[.]22[.]12/go1.21.13/g' {GOPLS}",
