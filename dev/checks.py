@@ -50,7 +50,13 @@ def _ruff_format(log: Path) -> None:
 def _mypy(log: Path) -> None:
     # By its full name, so that a module is not found under two.
     plugins = galaxy.HERE.relative_to(ROOT) / "plugins"
-    _tool(["mypy", *(plugins / part for part in ("module_utils", "plugin_utils", "modules", "action", "filter", "lookup"))], log)
+    _tool(
+        [
+            "mypy",
+            *(plugins / part for part in ("module_utils", "plugin_utils", "modules", "action", "filter", "lookup")),
+        ],
+        log,
+    )
     _tool(["mypy", "dev"], log)
 
 
