@@ -104,7 +104,7 @@ options:
     default: [debug, exec, test, local, remote]
   breakpoints:
     description:
-      - Markers (C(// breakpoint: name) in the source) that the program comes by at its start.
+      - Markers that the program comes by at its start, as O(gopherops.devserver.dlv_probe#module:breakpoints) has them.
       - Empty means all that stand in the folder of O(package).
     type: list
     elements: str

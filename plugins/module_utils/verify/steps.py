@@ -31,12 +31,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.verify.site im
 _HELLO = """package main
 
 import (
-	"fmt"
-	"runtime"
+    "fmt"
+    "runtime"
 )
 
 func main() {
-	fmt.Println("hello, world, from", runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
+    fmt.Println("hello, world, from", runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 }
 """
 # As debug services are built: what the user's GOFLAGS say of trimming and stripping has no effect.
