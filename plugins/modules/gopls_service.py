@@ -40,7 +40,7 @@ options:
   memory:
     description:
       - What each user's gopls may have at most, such as V(2G). Empty means half of the host's memory, divided among the
-        users, but 512M to 4G each.
+        users, but 512M to 4G each, and on a small host as much less as all fit in.
     type: str
     default: ''
   session_memory:

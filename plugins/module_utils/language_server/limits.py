@@ -66,8 +66,12 @@ def limits_for(
         raise DevserverError(
             f"heap_percent: {heap_percent} will not do", expected="10 to 100", remedy="80 to 90 serve best"
         )
-    cap = size(memory, "memory") if memory else _default(users, host)
     all_sessions = size(session, "session_memory") if session else 0
+    cap = size(memory, "memory") if memory else _default(users, host - users * all_sessions, prewarm=prewarm)
+    if not memory and users and not force and cap < _SMALLEST:
+        raise _too_small(users, host, all_sessions)
+    if not memory:
+        cap = max(cap, _SMALLEST)
     for option, amount in (("memory", cap), ("session_memory", all_sessions)):
         if 0 < amount < _SMALLEST or (option == "memory" and not amount):
             raise DevserverError(
@@ -82,8 +86,22 @@ def limits_for(
     return Limits(cap, _pages(cap * 95 // 100), _pages(cap * heap_percent // 100), all_sessions)
 
 
-def _default(users: int, host: int) -> int:
-    return _pages(min(_MOST, max(_LEAST, int(host * _SHARE) // max(1, users))))
+def _default(users: int, left: int, *, prewarm: bool) -> int:
+    """Return what each of ``users`` gets of the bytes ``left``: never so much that all of them have not enough."""
+    if not users:
+        return _LEAST
+    share = max(_LEAST, int(left * _SHARE) // users)
+    return _pages(max(0, min(_MOST, share, left // (users + (1 if prewarm else 0)))))
+
+
+def _too_small(users: int, host: int, session: int) -> DevserverError:
+    besides = f", besides {shown(session)} for the rest of each session" if session else ""
+    return DevserverError(
+        f"this host has {shown(host)}, which is too little for the language servers of {users} users{besides}",
+        expected=f"at least {shown(_SMALLEST)} for each, and as much for one prewarm at a time",
+        remedy="list fewer users, or set language_server_force to overcommit",
+        available=host,
+    )
 
 
 def _pages(amount: int) -> int:

@@ -60,12 +60,30 @@ def limits(users: int, host: int, memory: str = "", session: str = "", percent: 
         (1, 16 * GIB, 4 * GIB),
         (4, 16 * GIB, 2 * GIB),
         (8, 8 * GIB, 512 * MIB),
+        (20, 8 * GIB, 409 * MIB),
         (1, 64 * GIB, 4 * GIB),
         (0, GIB, 512 * MIB),
     ],
 )
 def test_half_of_the_host_is_divided_among_the_users(users: int, host: int, cap: int) -> None:
     assert limits(users, host).cap == cap
+
+
+@pytest.mark.parametrize("prewarm", [False, True])
+@pytest.mark.parametrize("session", ["", "256M"])
+def test_the_default_is_accepted_wherever_there_is_enough_for_the_smallest(session: str, prewarm: bool) -> None:
+    least, reserved = 128 * MIB, 256 * MIB if session else 0
+    for users in (1, 2, 3, 5, 10, 17, 50, 200):
+        for host in (GIB // 2, 97 * GIB // 100, GIB, 19 * GIB // 10, 38 * GIB // 10, 8 * GIB, 24 * GIB, 100 * GIB):
+            needed = users * (least + reserved) + (least if prewarm else 0)
+            if needed <= host:
+                cap = limits(users, host, session=session, prewarm=prewarm).cap
+                assert cap >= least
+                assert users * (cap + reserved) + (cap if prewarm else 0) <= host
+                continue
+            with pytest.raises(DevserverError, match=rf"too little for the language servers of {users} users"):
+                limits(users, host, session=session, prewarm=prewarm)
+            assert limits(users, host, session=session, prewarm=prewarm, force=True).cap == least
 
 
 def test_the_heap_stays_below_what_slows_down_and_that_below_what_ends() -> None:
@@ -82,7 +100,6 @@ def test_the_heap_stays_below_what_slows_down_and_that_below_what_ends() -> None
         (5, "2G", "", False, False),
         (2, "1G", "3G", False, True),
         (2, "1G", "4G", False, False),
-        (20, "", "", False, False),
     ],
 )
 def test_more_than_the_host_has_is_refused_unless_forced(
