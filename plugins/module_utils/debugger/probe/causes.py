@@ -43,7 +43,9 @@ def cause_of(evidence: Evidence) -> Cause:
 
 
 def _version_bounds(evidence: Evidence) -> Cause | None:
-    match = re.search(r"Version of (?:Delve|Go) is too (?:old|new).*", evidence.run.refusal, re.DOTALL)
+    match = re.search(
+        r"(?:Version of (?:Delve|Go)|Go version \S+) is too (?:old|new).*", evidence.run.refusal, re.DOTALL
+    )
     if not match:
         return None
     go = re.search(r"go\d+\.\d+(?:\.\d+)?", match.group())

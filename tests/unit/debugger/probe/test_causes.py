@@ -13,6 +13,11 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.causes import cause_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.evidence import Evidence
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Plan, Wanted
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.session import Run
 
 from .conftest import DEBUGGABLE, go_environment
 
@@ -216,6 +221,24 @@ def test_version_that_dlv_does_not_take(workspace):
     told = caused(result, "version")
     assert "maximum supported version 1.23" in told
     assert "go1.26.8 goes with dlv v1.26.0 or later" in told
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        "Go version go1.22.12 is too old for this version of Delve (minimum supported version 1.25, suppress this "
+        "error with --check-go-version=false)",
+        "Version of Go is too old for this version of Delve (minimum supported version 1.19)",
+        "Version of Delve is too old for Go version go1.26.8 (maximum supported version 1.23)",
+    ],
+)
+def test_version_in_the_words_of_each_dlv(refusal):
+    account = find_account(pwd.getpwuid(os.getuid()).pw_name)
+    wanted = Wanted("here", "/w/main.go", 3)
+    plan = Plan("/none/dlv", account, {}, "launch", "debug", [wanted])
+    cause = cause_of(Evidence(plan, Run({}, {}, {}, refusal=f"could not launch process: {refusal}"), wanted))
+    assert cause.name == "version"
+    assert cause.what == refusal
 
 
 def test_ptrace_that_a_filter_refuses(workspace):
