@@ -20,6 +20,9 @@ _DEPRECATED = re.compile(r"\b(deprecated|obsolete|no effect)\b[^\n]*", re.IGNORE
 # Accepted with a complaint from 0.16 on, though its description does not say so.
 _NO_MORE = {"allowImplicitNetworkAccess": "deprecated; download modules by go mod download instead"}
 
+# What analyzers of staticcheck are called.
+_STATICCHECK = re.compile(r"(SA|S|ST|QF)\d{4}\Z", re.ASCII)
+
 
 class Option(t.NamedTuple):
     """One setting: ``hierarchy`` and ``name`` with a dot between are its full name, ``keys`` those of a map."""
@@ -125,7 +128,7 @@ def _map_problems(option: Option, value: t.Any) -> list[str]:
         return [f": {value!r} is not an object"]
     problems = []
     for key, item in value.items():
-        if option.keys and key not in option.keys:
+        if option.keys and key not in option.keys and not _is_of_staticcheck(option, str(key)):
             near = difflib.get_close_matches(str(key), option.keys, n=1)
             problems.append(f".{key}: no such key" + (f"; did you mean {near[0]}?" if near else ""))
         elif option.kind.endswith("]bool") and not isinstance(item, bool):
@@ -133,6 +136,12 @@ def _map_problems(option: Option, value: t.Any) -> list[str]:
         elif option.kind.endswith("]string") and not isinstance(item, str):
             problems.append(f".{key}: {item!r} is not text")
     return problems
+
+
+def _is_of_staticcheck(option: Option, key: str) -> bool:
+    """Return whether gopls takes ``key`` without listing it: up to 0.17 it lists no analyzer of staticcheck."""
+    listed = any(map(_STATICCHECK.match, option.keys))
+    return option.name == "analyses" and not listed and bool(_STATICCHECK.match(key))
 
 
 class _Expected(t.NamedTuple):

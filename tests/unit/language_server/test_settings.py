@@ -35,6 +35,7 @@ def schema(gopls: str) -> Schema:
         {"build.directoryFilters": ["-**/node_modules"], "build.buildFlags": ["-tags=x"]},
         {"ui.completion.completionBudget": "250ms", "ui.completion.matcher": "Fuzzy"},
         {"analyses": {"unusedparams": False}, "ui.codelenses": {"test": True}},
+        {"ui.diagnostic.analyses": {"SA4006": False, "S1000": True, "ST1003": True, "QF1001": False}},
         {"build.env": {"GOFLAGS": "-mod=mod"}, "ui.documentation.linksInHover": False},
     ],
 )
@@ -54,6 +55,9 @@ def test_what_gopls_knows_is_taken(schema: Schema, settings: dict[str, t.Any]) -
         ({"experimentalWorkspaceModule": True}, "experimentalWorkspaceModule: gopls has no such setting"),
         ({"experimental.moduleGraphRebuildOnFileChange": True}, "has no such setting"),
         ({"xyz": 1}, r"xyz: gopls has no such setting\."),
+        ({"analyses": {"SA40060": False}}, r"analyses\.SA40060: no such key"),
+        ({"analyses": {"SA4006": "no"}}, r"analyses\.SA4006: 'no' is not true or false"),
+        ({"codelenses": {"SA4006": False}}, r"codelenses\.SA4006: no such key"),
         ({"staticcheck": "yes"}, "staticcheck: 'yes' is not true or false"),
         ({"gofumpt": 1}, "gofumpt: 1 is not true or false"),
         ({"buildFlags": "-tags=x"}, "is not a list of texts"),
