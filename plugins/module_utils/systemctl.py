@@ -13,6 +13,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 # Seconds: a unit that does not end is killed by the manager before that.
 _PATIENCE = 120
 RUNNING = ("active", "activating", "reloading")
+# The property that says whether a unit's files are others than those that the manager has read.
+NEEDS_RELOAD = "NeedDaemonReload"
 
 
 def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
@@ -22,6 +24,19 @@ def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, d
     done = _systemctl("show", f"--property={','.join(names)}", "--", *units)
     blocks = done.stdout.rstrip("\n").split("\n\n")
     return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
+
+
+def is_unread(properties: t.Mapping[str, str]) -> bool:
+    """Return whether the manager has yet to read a unit's files, by a unit's ``properties`` with NEEDS_RELOAD.
+
+    They may be of a run that was killed before it could have them read: no file is to be written any more then.
+    """
+    return properties.get(NEEDS_RELOAD) == "yes"
+
+
+def unread(units: t.Sequence[str]) -> list[str]:
+    """Return those of ``units`` whose files the manager has yet to read."""
+    return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if is_unread(found)]
 
 
 def tell(verb: str, *arguments: str) -> None:

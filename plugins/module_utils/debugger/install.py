@@ -32,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 
 UNITS = "/etc/systemd/system"
-_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", "NeedDaemonReload")
+_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
 # What ends comes first: its port may be another's now.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
 _LINES = 12
@@ -87,7 +87,7 @@ def plan(services: t.Sequence[Service], programs: units.Programs) -> Plan:
     edits = edits_of(_files(services, programs, present))
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
-    unread = any(path.startswith(UNITS) for path in written) or any(map(_unread, states.values()))
+    unread = any(path.startswith(UNITS) for path in written) or any(map(systemctl.is_unread, states.values()))
     return Plan(edits, stale, _verbs(services, states, written), unread)
 
 
@@ -183,10 +183,6 @@ def _launches(services: t.Sequence[Service], present: t.Mapping[str, str]) -> di
     return found
 
 
-def _unread(state: t.Mapping[str, str]) -> bool:
-    return state["NeedDaemonReload"] == "yes"
-
-
 def _verbs(
     services: t.Sequence[Service], states: t.Mapping[str, t.Mapping[str, str]], written: t.Container[str]
 ) -> list[tuple[str, list[str]]]:
@@ -201,7 +197,7 @@ def _verbs(
 def _verbs_of(
     service: Service, now: t.Mapping[str, str], target: t.Mapping[str, str] | None, written: t.Container[str]
 ) -> list[str]:
-    rewritten = _unit_file(service.name) in written or _unread(now)
+    rewritten = _unit_file(service.name) in written or systemctl.is_unread(now)
     changed = rewritten or units.environment_file(service.name) in written
     enabled, runs = now["UnitFileState"] == "enabled", now["ActiveState"] in systemctl.RUNNING
     if not service.started:

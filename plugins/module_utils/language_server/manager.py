@@ -9,6 +9,7 @@ import os
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
@@ -23,10 +24,16 @@ class Running(t.NamedTuple):
 
 
 class Plan(t.NamedTuple):
-    """``start`` are units to enable and start, ``restart`` users whose daemon is to begin anew."""
+    """``start`` are units to enable and start, ``restart`` users whose daemon is to begin anew.
+
+    ``stop`` are units to end and disable before any file goes; those ``unread`` are on disk as no earlier run, which
+    may have been killed, had them read.
+    """
 
     start: t.Sequence[str]
     restart: t.Sequence[str]
+    stop: t.Sequence[str]
+    unread: t.Sequence[str]
 
 
 def version() -> int:
@@ -35,28 +42,27 @@ def version() -> int:
     return int(match.group(1)) if match else 0
 
 
-def plan_for(units: t.Sequence[str], restart: t.Sequence[str]) -> Plan:
-    """Return what is to be done so that ``units`` are enabled and active."""
-    if not units:
-        return Plan([], restart)
-    states = _properties(units, "ActiveState", "UnitFileState")
+def plan_for(
+    units: t.Sequence[str], unwanted: t.Sequence[str], restart: t.Sequence[str], known: t.Sequence[str]
+) -> Plan:
+    """Return what is to be done so that ``units`` are enabled and active, and ``unwanted`` neither.
+
+    ``known`` are all units of which systemd shall have read what is on disk.
+    """
+    states = systemctl.properties_of([*units, *unwanted], ("ActiveState", "UnitFileState"))
     wanted = {"ActiveState": "active", "UnitFileState": "enabled"}
-    return Plan([unit for unit, state in zip(units, states) if state != wanted], restart)
+    start = [unit for unit in units if states[unit] != wanted]
+    return Plan(start, restart, [unit for unit in unwanted if _lives(states[unit])], systemctl.unread(known))
+
+
+def _lives(state: t.Mapping[str, str]) -> bool:
+    return state["ActiveState"] in systemctl.RUNNING or state["UnitFileState"] == "enabled"
 
 
 def running(units: t.Sequence[str]) -> list[Running | None]:
     """Return what each of ``units`` runs, None where it does not run."""
-    return [_process(state.get("MainPID", "0")) for state in _properties(units, "MainPID")]
-
-
-def _properties(units: t.Sequence[str], *names: str) -> list[dict[str, str]]:
-    """Return the properties of each unit; those of one that is not there are those of one that does not run."""
-    if not units:
-        return []
-    done = _systemctl("show", f"--property={','.join(names)}", *units)
-    _must(done, "systemd does not tell what runs")
-    blocks = done.stdout.strip("\n").split("\n\n")
-    return [dict(line.split("=", 1) for line in block.splitlines() if "=" in line) for block in blocks]
+    states = systemctl.properties_of(units, ("MainPID",))
+    return [_process(states[unit].get("MainPID", "0")) for unit in units]
 
 
 def _process(pid: str) -> Running | None:

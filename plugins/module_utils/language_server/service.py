@@ -78,7 +78,7 @@ def apply(wanted: Wanted, *, check: bool) -> Outcome:
     stale = sorted(_known_users() - {user.account.name for user in wanted.users})
     try:
         edits = edits_of([*_files(wanted, applied), *_stale_files(wanted, stale, applied)])
-        plan = manager.plan_for(_units(wanted), _restarts(wanted))
+        plan = manager.plan_for(_units(wanted), _unwanted(wanted), _restarts(wanted), _known_units(wanted))
         if not check:
             _carry_out(wanted, edits, stale, plan)
     except OSError as error:
@@ -86,6 +86,10 @@ def apply(wanted: Wanted, *, check: bool) -> Outcome:
     changes = Changes()
     for edit in edits:
         changes.add(edit.file.path, *edit.shown)
+    for unit in plan.stop:
+        changes.add(unit, "enabled or running\n", "stopped and disabled\n")
+    for unit in plan.unread:
+        changes.add(unit, "running with former files\n", "read anew\n")
     for unit in plan.start:
         changes.add(unit, "", "enabled and started\n")
     for name in plan.restart:
@@ -202,7 +206,7 @@ def _stale_files(wanted: Wanted, stale: t.Sequence[str], applied: t.Mapping[str,
     """Return the files of users who are no longer listed, and of all where nobody is, as files that shall not be."""
     files = []
     for name in stale:
-        files += [_whole(units.environment_file(name), None), _whole(prewarm_file(name), None)]
+        files.append(_whole(prewarm_file(name), None))
         with contextlib.suppress(DevserverError):  # The account may be gone as well.
             account = find_account(name)
             files.append(_whole(session_file(account.uid), None))
@@ -210,7 +214,8 @@ def _stale_files(wanted: Wanted, stale: t.Sequence[str], applied: t.Mapping[str,
     if stale and not wanted.users:
         shared = (units.SETTINGS, APPLIED, units.TMPFILES, units.CRASH, units.LOGROTATE, units.PREWARM, _script(wanted))
         files += [_whole(path, None) for path in (*shared, *units.template_units(wanted.daemon))]
-    return files
+    # By these a user is known: they go last, so that a run that is killed is finished by the next one.
+    return [*files, *(_whole(units.environment_file(name), None) for name in stale)]
 
 
 def _stale_settings(wanted: Wanted, account: Account, applied: t.Mapping[str, t.Any]) -> list[ManagedFile]:
@@ -229,6 +234,24 @@ def _units(wanted: Wanted) -> list[str]:
         return []
     sockets = [f"gopls-proxy@{user.account.name}.socket" for user in wanted.users]
     return [*sockets, *(f"gopls-prewarm@{user.account.name}.timer" for user in wanted.prewarmed)]
+
+
+def _unwanted(wanted: Wanted) -> list[str]:
+    """Return the units that shall neither be enabled nor run: of users whom nothing is analysed for ahead of time."""
+    if not wanted.shared:
+        return []
+    prewarmed = {user.account.name for user in wanted.prewarmed}
+    names = [user.account.name for user in wanted.users if user.account.name not in prewarmed]
+    return [unit for name in names for unit in _prewarm_units_of(name)]
+
+
+def _known_units(wanted: Wanted) -> list[str]:
+    """Return all units of users and their sessions, each of which systemd shall have read as it is on disk."""
+    if not wanted.shared:
+        return []
+    accounts = [user.account for user in wanted.users]
+    slices = [f"user-{account.uid}.slice" for account in accounts]
+    return [*slices, *(unit for account in accounts for unit in _units_of(account.name))]
 
 
 def _restarts(wanted: Wanted) -> list[str]:
@@ -251,41 +274,58 @@ def _restarts(wanted: Wanted) -> list[str]:
 def _carry_out(wanted: Wanted, edits: t.Sequence[FileEdit], stale: t.Sequence[str], plan: manager.Plan) -> None:
     os.umask(0o022)
     if wanted.daemon.systemd:
-        manager.stop([unit for name in stale for unit in _units_of(name)])
+        manager.stop([*(unit for name in stale for unit in _units_of(name)), *plan.stop])
+    _forget(stale)
     write_all(edits)
-    _tidy(edits, stale)
+    _tidy(edits)
     if not wanted.shared:
         _make_caches(wanted)
         return
     written = {edit.file.path for edit in edits}
-    if any(path.startswith(units.UNITS) for path in written):
+    if plan.unread or any(path.startswith(units.UNITS) for path in written):
         manager.reload()
-    if units.TMPFILES in written and wanted.users:
+    if wanted.users and (units.TMPFILES in written or not all(map(_has_folder, wanted.users))):
         manager.make_temporary_files(units.TMPFILES)
     manager.carry_out(plan)
     due = [user.account.name for user in wanted.prewarmed if prewarm_file(user.account.name) in written]
     manager.begin([f"gopls-prewarm@{name}.service" for name in due])
 
 
+def _has_folder(user: UserEnvironment) -> bool:
+    """Return whether the sockets of ``user`` have their folder: systemd would make it as one of root's."""
+    return os.path.isdir(f"{units.SOCKETS}/{user.account.name}")
+
+
 def _units_of(name: str) -> list[str]:
     return [
         f"gopls-proxy@{name}.socket",
         f"gopls-proxy@{name}.service",
-        f"gopls-prewarm@{name}.timer",
-        f"gopls-prewarm@{name}.service",
+        *_prewarm_units_of(name),
         f"gopls@{name}.service",
     ]
 
 
-def _tidy(edits: t.Sequence[FileEdit], stale: t.Sequence[str]) -> None:
-    """Remove the folders of drop-ins that are empty now, and the caches of users who have no use for them."""
+def _prewarm_units_of(name: str) -> list[str]:
+    return [f"gopls-prewarm@{name}.timer", f"gopls-prewarm@{name}.service"]
+
+
+def _forget(stale: t.Iterable[str]) -> None:
+    """Remove sockets and caches of users who have no use for them; logs may still be asked why gopls failed.
+
+    It comes before the files by which a user is known: a run that is killed is finished by the next one.
+    """
+    for name in stale:
+        for place in (units.SOCKETS, units.CACHES):
+            shutil.rmtree(f"{place}/{name}", ignore_errors=True)
+
+
+def _tidy(edits: t.Sequence[FileEdit]) -> None:
+    """Remove the folders of drop-ins that are empty now."""
     for edit in edits:
         folder = os.path.dirname(edit.file.path)
         if edit.after is None and folder.endswith(".d") and folder.startswith(units.UNITS):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
-    for name in stale:
-        shutil.rmtree(f"{units.CACHES}/{name}", ignore_errors=True)
 
 
 def _make_caches(wanted: Wanted) -> None:

@@ -5,17 +5,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import json
+import os
 import pathlib
 import types
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import editor, service, units
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import (
+    editor,
+    manager,
+    service,
+    units,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import MIB, Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import Daemon
 
@@ -26,7 +35,7 @@ ME = getpass.getuser()
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """A host whose files lie in a folder, with one user; ``apply`` brings a language server to it."""
-    for name in ("SETTINGS", "CACHES"):
+    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHES", "SOCKETS", "UNITS"):
         monkeypatch.setattr(units, name, str(tmp_path) + getattr(units, name))
     monkeypatch.setattr(units, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
     monkeypatch.setattr(service, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
@@ -37,12 +46,67 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.Simpl
     user = UserEnvironment(account, {}, [], ["/w"], [str(settings)])
     monkeypatch.setattr(service, "find_account", lambda _name: account)
 
-    def apply(*users: UserEnvironment, check: bool = False, **wanted: t.Any) -> service.Outcome:
-        daemon = Daemon(f"{tmp_path}/bin/gopls", "/usr/local/go", LIMITS, 0)
+    def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **wanted: t.Any) -> service.Outcome:
+        daemon = Daemon(f"{tmp_path}/bin/gopls", "/usr/local/go", wanted.pop("limits", LIMITS), systemd)
         fields = {"settings": {}, "environment": {}, "vscode_settings": ["{home}/settings.json"], **wanted}
         return service.apply(service.Wanted(list(users), daemon, **fields), check=check)
 
     return types.SimpleNamespace(apply=apply, user=user, settings=settings, folder=tmp_path)
+
+
+class Systemd:
+    """A manager of units: it knows what it has read, and which units are enabled and run."""
+
+    def __init__(self) -> None:
+        self.read: dict[str, str] = {}
+        self.live: set[str] = set()
+        self.told: list[tuple[str, ...]] = []
+
+    @staticmethod
+    def files() -> dict[str, str]:
+        paths = [path for path in pathlib.Path(units.UNITS).rglob("*") if path.is_file()]
+        return {str(path.relative_to(units.UNITS)): path.read_text() for path in paths}
+
+    def properties(self, asked: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
+        return {unit: {name: self._property(unit, name) for name in names} for unit in asked}
+
+    def _property(self, unit: str, name: str) -> str:
+        lives = unit in self.live
+        values = {
+            "ActiveState": "active" if lives else "inactive",
+            "UnitFileState": "enabled" if lives else "disabled",
+            "MainPID": "0",
+            "NeedDaemonReload": "no" if self._of(unit, self.read) == self._of(unit, self.files()) else "yes",
+        }
+        return values[name]
+
+    def _of(self, unit: str, files: dict[str, str]) -> list[str]:
+        template = unit.partition("@")[0] + "@." + unit.rpartition(".")[2]
+        return [text for name, text in sorted(files.items()) if name.startswith((template, f"{unit}.d/"))]
+
+    def tell(self, *words: str) -> Completed:
+        verb, listed = words[0], [word for word in words[1:] if not word.startswith("-")]
+        self.told.append((verb, *listed))
+        if verb == "daemon-reload":
+            self.read = self.files()
+        if verb == "enable":
+            self.live |= set(listed)
+        if verb in ("stop", "disable"):
+            # What is to end must end by the files that it was started with.
+            assert self.read == self.files()
+            self.live -= set(listed)
+        return Completed(["systemctl", *words], 0, "", "")
+
+
+@pytest.fixture
+def manages(monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    made = Systemd()
+    monkeypatch.setattr(systemctl, "properties_of", made.properties)
+    monkeypatch.setattr(manager, "_systemctl", made.tell)
+    monkeypatch.setattr(
+        manager, "make_temporary_files", lambda _path: os.makedirs(f"{units.SOCKETS}/{ME}", exist_ok=True)
+    )
+    return made
 
 
 def told(host: types.SimpleNamespace) -> t.Any:
@@ -77,6 +141,57 @@ def test_who_leaves_the_list_loses_all_of_it(host):
     assert tree(host.folder) == before | {"home/settings.json"}
     assert told(host)["go.languageServerFlags"] == ["-mine"]
     assert not host.apply().changes
+
+
+def test_a_run_that_was_killed_before_systemd_read_its_files_is_finished_by_the_next(host, manages, monkeypatch):
+    host.apply(host.user, systemd=252)
+    with monkeypatch.context() as killed:
+        killed.setattr(manager, "reload", lambda: None)
+        killed.setattr(manager, "carry_out", lambda _plan: None)
+        host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
+    assert manages.read != manages.files()
+    foreseen = host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB), check=True)
+    done = host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
+    assert manages.read == manages.files()
+    assert done.changes and foreseen.changes.result() == done.changes.result()
+    assert not host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB)).changes
+
+
+def test_a_folder_of_sockets_that_a_killed_run_did_not_make_is_made_by_the_next(host, manages):
+    host.apply(host.user, systemd=252)
+    (host.folder / f"run/gopls/{ME}").rmdir()
+    host.apply(host.user, systemd=252)
+    assert (host.folder / f"run/gopls/{ME}").is_dir()
+
+
+@pytest.mark.parametrize("way", ["switched off", "no workspaces"])
+def test_timers_end_before_the_files_that_they_need_and_a_second_run_changes_nothing(host, manages, way):
+    host.apply(host.user, systemd=252)
+    timer, socket = f"gopls-prewarm@{ME}.timer", f"gopls-proxy@{ME}.socket"
+    assert manages.live == {timer, socket}
+    user = host.user if way == "switched off" else dataclasses.replace(host.user, workspaces=[])
+    flags = {"prewarm": way != "switched off", "systemd": 252}
+    foreseen = host.apply(user, check=True, **flags)
+    assert manages.live == {timer, socket}
+    assert foreseen.changes.result() == host.apply(user, **flags).changes.result()
+    assert manages.live == {socket}
+    assert not (host.folder / f"etc/systemd/system/gopls-prewarm@{ME}.service.d").exists()
+    assert not host.apply(user, **flags).changes
+
+
+def test_who_leaves_the_list_leaves_sockets_and_cache_and_the_log_stays(host, manages, monkeypatch):
+    monkeypatch.setattr(units, "LOGS", f"{host.folder}/log")
+    kept = host.folder / f"log/{ME}.log"
+    kept.parent.mkdir()
+    kept.touch()
+    host.apply(host.user, systemd=252)
+    (host.folder / f"var/cache/gopls/{ME}").mkdir(parents=True)
+    (host.folder / f"run/gopls/{ME}/gopls.sock").touch()
+    host.apply(systemd=252)
+    assert manages.live == set()
+    assert not list(host.folder.glob(f"*/gopls/{ME}")) + list(host.folder.glob(f"*/*/gopls/{ME}"))
+    assert kept.exists()
+    assert not host.apply(systemd=252).changes
 
 
 def test_settings_that_are_declared_no_longer_go_but_what_the_user_changed_stays(host):
