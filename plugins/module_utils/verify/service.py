@@ -13,7 +13,7 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
@@ -27,6 +27,8 @@ _ANSWER = 5.0
 _GRACE = 5.0
 # Characters of the log that stand in a message.
 _LAST_WORDS = 300
+# Bytes that these are looked for in.
+_MOST_READ = 65536
 
 
 class Address(t.NamedTuple):
@@ -87,7 +89,7 @@ def _running(site: Site, argv: t.Sequence[str]) -> t.Iterator[tuple[subprocess.P
         finally:
             os.close(descriptor)
         try:
-            yield process, lambda: _last_words(log)
+            yield process, lambda: last_words(site.account, log)
         finally:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -135,10 +137,15 @@ def _ended(argv: t.Sequence[str], process: subprocess.Popen[bytes], said: t.Call
     )
 
 
-def _last_words(log: str) -> str:
+def last_words(account: Account, log: str) -> str:
+    """Return the end of what was printed to a file, in one line; nothing where ``account`` cannot read it.
+
+    With the user's rights, for the folder is the user's: a link in the log's place leads to what the user may read.
+    """
     try:
-        with open(log, "rb", opener=open_at_once) as file:
-            text = file.read(1 << 20).decode("utf-8", "replace")
+        with acting_as(account), open(log, "rb", opener=open_at_once) as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _MOST_READ))
+            text = file.read(_MOST_READ).decode("utf-8", "replace")
     except OSError:
         return ""
     return " / ".join(line.strip() for line in text.splitlines() if line.strip())[-_LAST_WORDS:]

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+import shutil
+import tempfile
 
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan import (
@@ -20,7 +24,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan im
     Service,
     judged,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service import Address, arguments, free_address
+from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service import (
+    Address,
+    arguments,
+    free_address,
+    last_words,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.steps import failures, steps_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.verify import Outcome, failed_steps, table
 
@@ -119,6 +128,28 @@ def test_a_taken_port_is_refused_and_a_free_one_found(host):
         with pytest.raises(DevserverError, match=f":{port} cannot be listened at"):
             free_address(service._replace(port=port))
     assert free_address(service._replace(port=port)) == Address(host, port)
+
+
+def test_the_last_words_are_the_last_of_a_long_log_as_well(tmp_path):
+    log = tmp_path / "service.log"
+    log.write_text("listening\n" * 200_000 + "cannot go on\n")
+    assert last_words(find_account("root"), str(log)).endswith("/ cannot go on")
+    assert last_words(find_account("root"), str(tmp_path / "none")) == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could be led astray")
+def test_a_link_in_the_logs_place_leads_to_nothing_that_the_user_may_not_read():
+    folder = pathlib.Path(tempfile.mkdtemp(dir="/tmp"))
+    try:
+        folder.chmod(0o755)
+        secret = folder / "secret"
+        secret.write_text("only root knows")
+        secret.chmod(0o600)
+        (folder / "service.log").symlink_to(secret)
+        assert last_words(find_account("root"), str(folder / "service.log")) == "only root knows"
+        assert last_words(find_account("nobody"), str(folder / "service.log")) == ""
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_the_address_is_filled():
