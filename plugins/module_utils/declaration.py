@@ -123,9 +123,11 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"]}
     variables = {name: _expand(name, templates, fixed, account.name) for name in templates}
     telemetry = _telemetry(variables.pop("GOTELEMETRY", ""), account.name)
-    for name in DIRECTORY_VARIABLES:
-        for entry in variables.get(name, "").split(":") if name in variables else []:
+    for name in filter(variables.__contains__, DIRECTORY_VARIABLES):
+        for entry in variables[name].split(":"):
             _absolute(name, entry, account.name)
+    if variables.get("GOTMPDIR"):
+        _absolute("GOTMPDIR", variables["GOTMPDIR"], account.name)
     known = dict(fixed, **variables)
 
     def paths(option: str, entries: t.Sequence[str]) -> list[str]:

@@ -44,7 +44,12 @@ def parse(mountinfo: str) -> list[Mount]:
 
 
 def mount_of(path: str, mounted: t.Sequence[Mount]) -> Mount | None:
-    """Return the mount that an absolute path lies on, or None; of several at one place the last one hides the rest."""
+    """Return the mount that an absolute path lies on, or None; of several at one place the last one hides the rest.
+
+    A relative path lies on none: where it leads, whoever uses it decides.
+    """
+    if not os.path.isabs(path):
+        return None
     covering = [mount for mount in mounted if os.path.commonpath([mount.point, path]) == mount.point]
     return max(reversed(covering), key=lambda mount: len(mount.point), default=None)
 

@@ -39,6 +39,11 @@ def test_the_last_mount_of_a_place_hides_the_others() -> None:
     assert mount_of("/srv/with space/x", mounted) == Mount("/srv/with space", "tmpfs", frozenset({"rw", "noexec"}))
 
 
+@pytest.mark.parametrize("path", ["~/.cache/go-tmp", "tmp", ""])
+def test_a_relative_path_lies_on_no_mount(path: str) -> None:
+    assert mount_of(path, parse(LINES)) is None
+
+
 @given(st.text())
 def test_anything_is_read_without_complaint(text: str) -> None:
     for mount in parse(text):

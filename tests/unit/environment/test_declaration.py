@@ -100,6 +100,7 @@ def test_goroot_is_exported_on_request_only():
         ({"variables": {"GOPATH": "go"}}, ["GOPATH", "'go'", "absolute"]),
         ({"variables": {"GOPATH": "/a:go"}}, ["GOPATH", "'go'"]),
         ({"variables": {"GOPATH": "~/go"}}, ["GOPATH", "'~/go'"]),
+        ({"variables": {"GOTMPDIR": "~/.cache/go-tmp"}}, ["GOTMPDIR", "'~/.cache/go-tmp'", "absolute"]),
         ({"variables": {"GOPATH": "{GOBIN}/x"}}, ["circle"]),
         ({"variables": {"GOPATH": "{GONE}/x"}}, ["{GONE}", "not declared"]),
         ({"variables": {"GOPROXY": "a\nb"}}, ["control character"]),
