@@ -137,16 +137,21 @@ def trace(
     stand for go are called ``alias go`` and ``function go``. bash reads start-up files by itself too; ``options`` must
     keep it from that.
     """
-    start_up = _START_UP.replace("FILES", quoted(files)).replace("FIRST_OF", quoted(first_of))
-    start_up = start_up.replace("THEN", BASH_PROMPT if prompt else then)
+    then = BASH_PROMPT if prompt else then
+    start_up = fill(_START_UP, {"FILES": quoted(files), "FIRST_OF": quoted(first_of), "THEN": then})
     names = sorted(watched(account))
-    script = _SCRIPT.replace("VALUES", _values(names)).replace("NAMES", quoted([*names, "PROMPT_COMMAND", "alias go"]))
-    script = script.replace("START_UP", start_up)
+    looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
+    script = fill(_SCRIPT, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
     start = run_in_terminal if prompt else run_at_home
     done = start(["bash", *options, "-c", script], env=env, account=account, timeout=timeout)
     function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
     place = [Source("file", function.group(2), int(function.group(1)))] if function else []
     return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
+
+
+def fill(script: str, marks: t.Mapping[str, str]) -> str:
+    """Return ``script`` with a text in the place of each mark, a word of its own; marks in those texts stay."""
+    return re.sub(rf"\b(?:{'|'.join(marks)})\b", lambda match: marks[match.group()], script)
 
 
 def quoted(words: t.Iterable[str]) -> str:

@@ -10,7 +10,12 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import assignments, quoted, watched
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import (
+    assignments,
+    fill,
+    quoted,
+    watched,
+)
 
 # What an interactive zsh runs before it prompts. What is printed is for people to read. Whatever options start-up files
 # have set: a name that is not set is no error here, and a hook that fails does not end the shell.
@@ -79,16 +84,14 @@ def trace_zsh(
     """Start zsh with ``options``, with ``prompt`` as far as its first one in a terminal; return who set what."""
     names = sorted(watched(account))
     given = [f"export {name}={quoted([value])}" for name, value in env.items() if name in names or name[:2] == "GO"]
-    script = _SCRIPT
-    values = "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"])
-    for mark, text in {
-        "VALUES": values,
+    marks = {
+        "VALUES": "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"]),
         "GIVEN_NAMES": quoted(names),
         "GIVEN": "\n".join(given),
         "NAMES": quoted(names),
         "THEN": ZSH_PROMPT if prompt else "",
-    }.items():
-        script = script.replace(mark, text)
+    }
+    script = fill(_SCRIPT, marks)
     start = run_in_terminal if prompt else run_at_home
     done = start(["zsh", "-f", *options, "-c", script], env=env, account=account, timeout=timeout)
     found = assignments(done.stderr, env)

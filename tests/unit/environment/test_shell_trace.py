@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import shell_trace
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import assignments, trace
@@ -133,3 +134,10 @@ def test_sourced_files_are_named(tmp_path):
 @given(st.text(st.sampled_from("\x01\0aG/=1 '\n"), max_size=60))
 def test_whatever_a_start_up_prints_is_no_error(noise):
     assert isinstance(assignments(noise, {}), list)
+
+
+@pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])
+def test_a_declared_variable_may_have_any_name(tmp_path, monkeypatch, name):
+    (tmp_path / f"{ACCOUNT.name}.sh").write_text(f"export {name}=/declared\n")
+    monkeypatch.setattr(shell_trace, "USERS", str(tmp_path))
+    assert traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n")[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]

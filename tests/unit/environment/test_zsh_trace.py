@@ -8,6 +8,7 @@ from __future__ import annotations
 import getpass
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import shell_trace
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import trace_zsh
 
@@ -110,3 +111,10 @@ def test_a_sourced_file_is_named(tmp_path):
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
     found = trace_zsh(options=["-i"], env=env, account=ACCOUNT, timeout=10)
     assert ("GOBIN", f"{tmp_path}/inner:2") in [(item.name, str(item.source)) for item in found]
+
+
+@pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])
+def test_a_declared_variable_may_have_any_name(tmp_path, monkeypatch, name):
+    (tmp_path / f"{ACCOUNT.name}.sh").write_text(f"export {name}=/declared\n")
+    monkeypatch.setattr(shell_trace, "USERS", str(tmp_path))
+    assert traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n")[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]
