@@ -56,7 +56,7 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
     for path, (now, wanted) in folders.items():
         changes.add(path, f"({now})\n", f"({wanted})\n")
     for edit in edits:
-        changes.add(edit.file.path, *edit.shown)
+        changes.add(edit.file.path, *edit.shown, whole=edit.file.whole)
     return changes
 
 

@@ -15,7 +15,11 @@ import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable, redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import (
+    printable,
+    redacted,
+    without_secrets,
+)
 
 # Bytes; none of the configuration files that are read here comes near, and a device or /proc/kcore is far beyond.
 LARGEST = 8 * 1024 * 1024
@@ -139,10 +143,14 @@ class Changes:
     def __init__(self) -> None:
         self._diff: list[dict[str, str]] = []
 
-    def add(self, what: str, before: str, after: str) -> None:
-        """Note that ``what`` (a path, as a rule) goes from ``before`` to ``after``; equal states are no change."""
+    def add(self, what: str, before: str, after: str, *, whole: bool = True) -> None:
+        """Note that ``what`` (a path, as a rule) goes from ``before`` to ``after``; equal states are no change.
+
+        What is not wholly the collection's, but for a part, may hold other people's secrets.
+        """
         if before != after:
-            shown = {"before": printable(redacted(before)), "after": printable(redacted(after))}
+            hide = redacted if whole else without_secrets
+            shown = {"before": printable(hide(before)), "after": printable(hide(after))}
             self._diff.append(dict(shown, before_header=what, after_header=what))
 
     def __bool__(self) -> bool:

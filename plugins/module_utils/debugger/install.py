@@ -54,7 +54,7 @@ class Plan(t.NamedTuple):
         """Return all of it as a module's result tells it."""
         changes = Changes()
         for edit in self.edits:
-            changes.add(edit.file.path, *_shown(edit))
+            changes.add(edit.file.path, *_shown(edit), whole=edit.file.whole)
         for name in self.stale:
             changes.add(unit_of(name), "declared\n", "stopped and removed\n")
         for verb, names in self.verbs:

@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import without_secrets
 
 
 def moment(seconds: float) -> str:
@@ -93,12 +93,13 @@ class Finding:
             "context": self.context,
             "workspace": self.workspace,
             "variable": self.variable,
-            "cause": redacted(self.cause),
+            # What start-up files, logs and programs print is told too.
+            "cause": without_secrets(self.cause),
             "impact": self.rule.impact,
             "source": self.source and self.source._asdict(),
             "since": self._since(),
             "remedy": {
-                "text": redacted(self.remedy.text),
+                "text": without_secrets(self.remedy.text),
                 "safe_commands": list(self.remedy.commands),
                 "vars": self._vars(),
             },
@@ -112,6 +113,6 @@ class Finding:
         return None if seconds is None else moment(seconds)
 
     def _vars(self) -> t.Mapping[str, t.Any]:
-        """Return the play variables; none of them where one has a user in a URL, as three asterisks are no value."""
+        """Return the play variables; none of them where one has a secret in it, as three asterisks are no value."""
         text = str(self.remedy.variables)
-        return self.remedy.variables if redacted(text) == text else {}
+        return self.remedy.variables if without_secrets(text) == text else {}

@@ -26,7 +26,7 @@ def edit_file(path: str, edits: t.Iterable[Edit], *, mode: int | None, check: bo
         )
     after = edited(before or "", edits, path=path)
     changes = Changes()
-    changes.add(path, before or "", after)
+    changes.add(path, before or "", after, whole=False)
     if changes and not check:
         _make_folder(os.path.dirname(os.path.abspath(path)))
         write_text(path, after, mode=mode or 0o644, uid=os.geteuid(), gid=os.getegid())

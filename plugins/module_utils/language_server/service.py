@@ -85,7 +85,7 @@ def apply(wanted: Wanted, *, check: bool) -> Outcome:
         raise DevserverError(f"cannot set up the language servers: {error}", remedy="mend what it names") from error
     changes = Changes()
     for edit in edits:
-        changes.add(edit.file.path, *edit.shown)
+        changes.add(edit.file.path, *edit.shown, whole=edit.file.whole)
     for unit in plan.stop:
         changes.add(unit, "enabled or running\n", "stopped and disabled\n")
     for unit in plan.unread:

@@ -58,6 +58,16 @@ def test_what_the_user_wrote_in_the_file_stays_and_so_does_its_mode(declare):
     assert file.stat().st_mode & 0o777 == 0o640
 
 
+def test_of_what_is_not_the_collections_no_secret_is_shown(declare):
+    file = declare.home / ".config/go/env"
+    file.parent.mkdir(parents=True)
+    file.write_text("GITHUB_TOKEN=abc\nGOFLAGS=-v\n")
+    changes = environment.apply(declare(), check=True).result()
+    (shown,) = [diff for diff in changes["diff"] if diff["before_header"] == str(file)]
+    assert "abc" not in str(shown)
+    assert shown["before"] == "GITHUB_TOKEN=***\nGOFLAGS=-v\n"
+
+
 def test_a_file_in_the_place_of_a_directory_stops_it_before_the_first_write(declare):
     (declare.home / "go").write_text("a file")
     with pytest.raises(DevserverError, match=r"GOPATH=.*go is not a directory"):
