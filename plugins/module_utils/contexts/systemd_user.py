@@ -64,14 +64,15 @@ class SystemdUserContext(Context):
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if not _runs(account, timeout):
-            return Probe(_generated(account, timeout))
+            return _coming(account, timeout)
         done = systemd.environment_of_unit([], timeout, account=account, env=_environment(account))
         if not done.ok and not _runs(account, timeout):
-            return Probe(_generated(account, timeout))  # It has ended with the user's last session.
+            return _coming(account, timeout)  # It has ended with the user's last session.
         if not done.ok:
             return Probe(None, f"the manager of {account.name} started no unit: {done.complaint}", done.seconds)
         given = systemd.environment_printed(done)
-        coming = _generated(account, timeout)
+        # What its generator does not tell is no value that the manager has not seen.
+        coming = _coming(account, timeout).environment or {}
         late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
         own = session_environment(account)
         stale = frozenset(name for name in late if name not in own or name == "PATH")
@@ -118,12 +119,14 @@ def _configuration(account: Account) -> list[str]:
     return [os.devnull, *(os.path.realpath(files[name]) for name in sorted(files))]
 
 
-def _generated(account: Account, timeout: float) -> dict[str, str]:
+def _coming(account: Account, timeout: float) -> Probe:
     """Return what a manager of ``account`` that starts now would give its units: its generator is asked."""
     given = session_environment(account)
     done = run([_generator() or ""], env=given, account=account, timeout=timeout)
-    pairs = (line.partition("=") for line in done.stdout.splitlines() if "=" in line)
-    return {**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}}
+    if not done.ok:
+        return Probe(None, f"the generator of {account.name}'s manager gave nothing: {done.complaint}", done.seconds)
+    pairs = (line.partition("=") for line in done.stdout.split("\n") if "=" in line)
+    return Probe({**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}})
 
 
 def _runs(account: Account, timeout: float) -> bool:

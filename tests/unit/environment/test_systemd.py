@@ -121,6 +121,18 @@ def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch)
     assert got.stale & {"GOBIN", "GOPATH", "HOME", "PATH"} == {"GOBIN", "PATH"}
 
 
+@pytest.mark.parametrize("script", ["echo PATH=/half; echo no memory >&2; exit 1", "echo no memory >&2; kill $$"])
+def test_a_generator_that_fails_has_told_nothing(user, tmp_path, monkeypatch, script):
+    generator = tmp_path / "generator"
+    generator.write_text(f"#!/bin/sh\n{script}\n")
+    generator.chmod(0o755)
+    monkeypatch.setattr(systemd_user, "_GENERATORS", (str(generator),))
+    monkeypatch.setattr(systemd_user, "_runs", lambda *_args: False)
+    declaration = user()
+    got = SystemdUserContext().probe(declaration.users[0].account, declaration, 10)
+    assert (got.environment, "no memory" in got.problem) == (None, True)
+
+
 @pytest.mark.parametrize(("code", "printed", "told"), [(0, "PATH=/bin\0", 0), (0, "", 1), (3, "", 3), (None, "", None)])
 def test_a_unit_that_prints_nothing_has_not_told_its_environment(monkeypatch, code, printed, told):
     monkeypatch.setattr(systemd, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
