@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -12,12 +13,12 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import EditorContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import settings_file, text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
     NO_SERVERS,
     LanguageServers,
@@ -163,26 +164,26 @@ class Scene:
     @functools.cached_property
     def repaired(self) -> frozenset[str]:
         """The files in which provisioning sets right whatever they give a declared variable."""
-        files = (file for context in CONTEXTS for file in context.managed_files(self.declaration))
+        files = (file for context in CONTEXTS for file in files_of(context, self.declaration))
         return frozenset(file.path for file in files if file.whole or file.as_owner)
 
     @functools.cached_property
     def _lacking(self) -> dict[str, list[ManagedFile]]:
         """The managed files that lack what was rendered into them, by the context that they feed."""
         kinds = [context for context in CONTEXTS if not isinstance(context, EditorContext) and context.name != "ci"]
-        return {kind.name: list(filter(_lacks, kind.managed_files(self.declaration))) for kind in kinds}
+        return {kind.name: list(filter(_lacks, files_of(kind, self.declaration))) for kind in kinds}
 
     def fault(self, cell: Cell) -> Fault:
         """Return what is at fault that a declared value is not there, and how it comes back."""
         file = self._unrendered(cell)
         if file is None:
-            return Fault(cell.source, self.mend(cell.source))
+            return Fault(cell.source, self.mend(cell))
         at = cell.source if cell.source and cell.source.file == file else Source("file", file)
         return Fault(at, CONVERGE, f"; {file} is not as it was rendered")
 
     def _unrendered(self, cell: Cell) -> str | None:
         """Return the managed file that would give the value; None where all are right, or another one wins over it."""
-        account = next(user.account for user in self.declaration.users if user.account.name == cell.user)
+        account = self._account(cell)
         by = (cell.source.file if cell.source else None) or ""
         # What stands in a file of the user's own would stand there after provisioning too.
         if by in self.repaired or by.startswith(account.home + "/"):
@@ -191,20 +192,34 @@ class Scene:
         files = (file for kind in _fed_by(cell.context, account) for file in self._lacking.get(kind, ()))
         return next((file.path for file in files if _concerns(file, account, others)), None)
 
-    def mend(self, source: Source | None) -> str:
+    def _account(self, cell: Cell) -> Account:
+        return next(user.account for user in self.declaration.users if user.account.name == cell.user)
+
+    def mend(self, cell: Cell) -> str:
         """Return in words how a declared value comes back to what was declared."""
+        source = cell.source
         if source is None or source.line is None or is_default(source):
             return CONVERGE
         if source.file in self.repaired:
-            return (
-                f"write the declared value in the place of the reference at {source}" if _refers(source) else CONVERGE
-            )
+            refers = _refers(source, self._account(cell))
+            return f"write the declared value in the place of the reference at {source}" if refers else CONVERGE
         return f"delete or correct {source}, which provisioning leaves alone"
 
 
-def _refers(source: Source) -> bool:
+def files_of(context: Context, declaration: Declaration) -> list[ManagedFile]:
+    """Return the files that a context manages; none where they cannot be rendered, which provisioning refuses."""
+    try:
+        return list(context.managed_files(declaration))
+    except (DevserverError, OSError):
+        return []
+
+
+def _refers(source: Source, account: Account) -> bool:
     """Return whether a line of an editor's file has a reference, which provisioning leaves to whoever wrote it."""
-    lines = (read_text(source.file or "") or "").split("\n") if (source.file or "").endswith(".json") else []
+    lines: list[str] = []
+    if (source.file or "").endswith(".json"):
+        with contextlib.suppress(DevserverError):
+            lines = (text_of(source.file or "", account) or "").split("\n")
     return "${" in "".join(lines[(source.line or 1) - 1 :][:1])
 
 

@@ -13,13 +13,13 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login, pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, Probe, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell, cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import (
@@ -131,9 +131,23 @@ def test_one_finding_for_all_contexts_names_them(world: t.Any) -> None:
     assert finding.cause.endswith("(in login, bash)")
 
 
-def test_a_password_that_everybody_can_read(world: t.Any) -> None:
+@pytest.mark.parametrize(("folder", "expected"), [(0o755, ["GD506"]), (0o711, ["GD506"]), (0o700, [])])
+def test_a_password_that_everybody_can_read(
+    world: t.Any, monkeypatch: pytest.MonkeyPatch, folder: int, expected: list[str]
+) -> None:
+    above = world.goroot.parent
+    stat = os.stat
+
+    def opened(path: t.Any, **more: t.Any) -> os.stat_result:
+        # Folders of tests are their user's alone.
+        status = stat(path, **more)
+        above_all = pathlib.Path(os.fsdecode(path)) in above.parents if isinstance(path, (str, os.PathLike)) else False
+        return os.stat_result((status.st_mode | 0o001, *status[1:])) if above_all else status
+
+    monkeypatch.setattr(os, "stat", opened)
+    above.chmod(folder)
     (world.goroot / "go.env").chmod(0o644)
-    assert world.ids(world()) == ["GD506"]
+    assert world.ids(world()) == expected
 
 
 def test_a_path_that_could_not_be_walked_is_told_as_such(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -723,6 +737,14 @@ def tool(world: t.Any, **changes: t.Any) -> PinnedTool:
     return PinnedTool("gopls", "p", "v1", "go1.22.12", str(world.tmp / "gopls"), "")._replace(**changes)
 
 
+def test_programs_run_where_the_declared_temporary_files_are(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounted = [Mount("/", "ext4", frozenset()), Mount("/scratch", "tmpfs", frozenset({"noexec"}))]
+    monkeypatch.setattr(directories, "mounts", lambda: mounted)
+    declare(world, TMPDIR="/scratch")
+    (finding,) = world.judge()[1]
+    assert (finding.rule.id, finding.cause.partition(" ")[0]) == ("GD308", "GOTMPDIR=/scratch")
+
+
 def test_a_tool_that_another_go_built(world: t.Any) -> None:
     assert world.ids(world(), tools=[tool(world, reason="built by another Go")]) == ["GD404"]
 
@@ -825,6 +847,37 @@ def test_a_managed_file_that_lacks_its_lines_is_at_fault(
     assert (f"{login.HOOK} is not as it was" in finding.cause) == blamed
 
 
+def test_a_value_that_no_file_can_hold_ends_no_report(world: t.Any) -> None:
+    declare(world, GOFLAGS='-ldflags="-s"')
+    host = Scene(world.declaration, [], [])
+    with pytest.raises(DevserverError):
+        pam.managed_files(world.declaration)
+    assert host.repaired
+    assert host._lacking["ssh"] == []
+
+
+def test_what_a_start_up_prints_is_told_without_its_secrets(world: t.Any) -> None:
+    (finding,) = world.judge(world(noise="+ export API_TOKEN=abc"))[1]
+    told = finding.result("h")
+    assert "abc" not in str(told)
+    assert "API_TOKEN=***" in told["cause"]
+
+
+def test_a_proposal_with_a_secret_in_it_is_left_out() -> None:
+    remedy = Remedy("r", variables={"environment_variables": {"GITHUB_TOKEN": "abc"}})
+    assert Finding(values.DIFFERS, "c", remedy).result("h")["remedy"]["vars"] == {}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what a user cannot")
+def test_a_file_is_looked_into_with_its_users_rights_alone(world: t.Any) -> None:
+    file = world.tmp / "settings.json"
+    file.write_text('{"go.gopath": "${workspaceFolder}"}\n')
+    file.chmod(0o600)
+    account = world.declaration.users[0].account
+    assert scene._refers(Source("file", str(file), 1), account)
+    assert not scene._refers(Source("file", str(file), 1), find_account("nobody"))
+
+
 def test_what_another_user_lacks_is_nobody_elses_fault(world: t.Any) -> None:
     account = world.declaration.users[0].account
     other = account._replace(name="other", uid=account.uid + 1)
@@ -879,10 +932,10 @@ def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(world: t.A
     file.write_text('{"remoteEnv": {\n"GOPATH": "${userHome}/x",\n"GOBIN": "/x"}}')
     made = Scene(world.declaration, [], [])
     made.__dict__["repaired"] = frozenset([str(file)])
-    assert (
-        made.mend(Source("file", str(file), 2)) == f"write the declared value in the place of the reference at {file}:2"
-    )
-    assert made.mend(Source("file", str(file), 3)) == scene.CONVERGE
+    user = world.declaration.users[0].account.name
+    cell = Cell(user, "devcontainer", "GOPATH", "/x", "/y", "drift", Source("file", str(file), 2))
+    assert made.mend(cell) == f"write the declared value in the place of the reference at {file}:2"
+    assert made.mend(dataclasses.replace(cell, source=Source("file", str(file), 3))) == scene.CONVERGE
 
 
 def test_a_function_of_fishs_is_told_in_one_line(world: t.Any) -> None:

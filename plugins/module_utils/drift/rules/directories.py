@@ -111,8 +111,9 @@ NO_EXECUTION = Rule(
     "A directory of Go forbids the execution of programs",
     "go run and go test fail with 'permission denied', or installed tools do not start.",
     why="""\
-`go run` and `go test` build into GOTMPDIR, else /tmp, and execute the result there; `go install` fills GOBIN. The
-file system of one of these is mounted with `noexec`, which hardening guides advise for /tmp.""",
+`go run` and `go test` build into GOTMPDIR, else the declared TMPDIR, else /tmp, and execute the result there;
+`go install` fills GOBIN. The file system of one of these is mounted with `noexec`, which hardening guides advise for
+/tmp.""",
     mend="Declare GOTMPDIR in a place where programs may run, such as `{home}/.cache/go-tmp`, or mount without noexec.",
     example="GOTMPDIR=/tmp lies on a file system that is mounted with noexec at /tmp",
 )
@@ -161,7 +162,7 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
         yield from _places(user, mounted)
     for cell in filter(not_absolute, scene.cells):
         cause = f"{cell.variable} is {cell.actual}, from {cell.source}"
-        remedy = Remedy(scene.mend(cell.source))
+        remedy = Remedy(scene.mend(cell))
         place = (cell.user, cell.context, cell.variable)
         yield Finding(NOT_ABSOLUTE, cause, remedy, *place, cell.source, cell.workspace)
     yield from once_per_user(found for row in scene.rows for found in _unreachable(row))
@@ -230,7 +231,8 @@ def _places(user: UserEnvironment, mounted: t.Sequence[Mount]) -> t.Iterator[Fin
         if mount and mount not in told:
             told.add(mount)
             yield from _file_system(directory, mount)
-    programs = {"GOBIN": user.directories.get("GOBIN", ""), "GOTMPDIR": user.variables.get("GOTMPDIR") or "/tmp"}
+    temporary = user.variables.get("GOTMPDIR") or user.variables.get("TMPDIR") or "/tmp"
+    programs = {"GOBIN": user.directories.get("GOBIN", ""), "GOTMPDIR": temporary}
     for variable, path in programs.items():
         mount = _mount(path, mounted) if path else None
         if mount and "noexec" in mount.options:

@@ -244,7 +244,7 @@ def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
             cause = (
                 f"{variable} is {cell.actual}{_of_manager(cell.actual)} instead of {cell.expected}, from {cell.source}"
             )
-            remedy = Remedy(_without(_manager(cell.actual), scene.mend(cell.source)))
+            remedy = Remedy(_without(_manager(cell.actual), scene.mend(cell)))
             yield row.finding(rule, cause, remedy, variable)
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import re
 import stat
 import typing as t
@@ -126,8 +127,11 @@ def _readable(row: Row) -> t.Iterator[Finding]:
 
 
 def _for_everybody(path: str) -> bool:
+    """Return whether everybody may read a file and pass through all the folders above it, links followed."""
+    place = pathlib.PurePath(os.path.realpath(path))
     try:
-        return bool(os.stat(path).st_mode & stat.S_IROTH)
+        open_ways = all(os.stat(folder).st_mode & stat.S_IXOTH for folder in place.parents)
+        return open_ways and bool(os.stat(place).st_mode & stat.S_IROTH)
     except OSError:
         return False
 

@@ -12,8 +12,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Scene
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Scene, files_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import (
     Rights,
     wrong_folder,
@@ -52,12 +51,9 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
 def _own_files(declaration: Declaration) -> dict[str, ManagedFile]:
     found: dict[str, ManagedFile] = {}
     for context in CONTEXTS:
-        try:
-            files = context.managed_files(declaration)
-        except (DevserverError, OSError):
-            continue  # What cannot be rendered, provisioning refuses with its reason.
+        files = (file for file in files_of(context, declaration) if file.whole)
         # What there shall not be has no rights to keep.
-        found.update({file.path: file for file in files if file.whole and file.content(None) is not None})
+        found.update({file.path: file for file in files if file.content(None) is not None})
     return found
 
 
