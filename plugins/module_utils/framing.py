@@ -25,6 +25,10 @@ _LONGEST_BODY = 64 * 1024 * 1024
 Message = t.Dict[str, t.Any]
 
 
+class HungUp(DevserverError):
+    """The peer has closed the connection."""
+
+
 class Connection:
     """One peer at the other end of a connected ``stream``; ``peer`` names it in errors."""
 
@@ -40,7 +44,7 @@ class Connection:
         try:
             self._stream.sendall(b"Content-Length: %d" % len(body) + _END_OF_HEADER + body)
         except OSError as error:
-            raise self._failed(f"does not listen any more: {error}") from error
+            raise self._failed(f"does not listen any more: {error}", HungUp) from error
 
     def receive(self, timeout: float) -> Message | None:
         """Return the next message, None where none came whole within ``timeout`` seconds; what came of it is kept.
@@ -66,9 +70,9 @@ class Connection:
         except (socket.timeout, TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError as error:
-            raise self._failed(f"hung up: {error}") from error
+            raise self._failed(f"hung up: {error}", HungUp) from error
         if not data:
-            raise self._failed("hung up")
+            raise self._failed("hung up", HungUp)
         self._received += data
         return True
 
@@ -102,8 +106,8 @@ class Connection:
             raise self._failed("sent JSON that is no object")
         return message
 
-    def _failed(self, what: str) -> DevserverError:
-        return DevserverError(
+    def _failed(self, what: str, kind: type[DevserverError] = DevserverError) -> DevserverError:
+        return kind(
             f"{self.peer} {what}",
             expected="messages of the Language Server or Debug Adapter Protocol",
             remedy="look at the log of that program, and at whether it is what listens there",

@@ -35,6 +35,10 @@ _PAUSE = 0.01
 _LONGEST_SOCKET = 107
 
 
+class Unreachable(DevserverError):
+    """Nobody listens where the debugger should."""
+
+
 class Adapter(t.NamedTuple):
     """A client of an adapter; ``pid`` is that of the dlv that was started for it, ``said`` returns what it printed."""
 
@@ -168,7 +172,7 @@ def _unreachable(address: Address, tls: Tls | None, error: OSError) -> Devserver
             expected=f"a server and a client whose certificates fit {files}",
             remedy="compare names, dates and authorities of both certificates",
         )
-    return DevserverError(
+    return Unreachable(
         f"no debugger answers at {address}: {error.strerror or error}",
         expected="a headless dlv, started with --accept-multiclient so that it outlives its first client",
         remedy="look at the unit of that debugger and its journal",

@@ -114,6 +114,16 @@ def _no_go_program(evidence: Evidence) -> Cause | None:
     return Cause("program", what, "name a Go binary for this host that the user may run, and not on a noexec mount")
 
 
+def _of_another_user(evidence: Evidence) -> Cause | None:
+    """Tell what dlv tells nobody but its log: on the loopback it looks up whose the other end is, and hangs up."""
+    plan = evidence.plan
+    if not evidence.run.turned_away or not plan.remote or plan.tls or plan.address.socket:
+        return None
+    what = f"what listens at {plan.address} hung up on {plan.account.name} without an answer"
+    why = "with --only-same-user dlv lets in nobody but its own user"
+    return Cause("same-user", f"{what}: {why}", "probe as the user who runs that dlv; its journal names who came")
+
+
 def _of_another_language(evidence: Evidence) -> Cause | None:
     """Later versions of dlv run any program, even where they find nothing in it."""
     if not evidence.unset or not evidence.binary or evidence.binary.info:
@@ -248,6 +258,7 @@ def _reached_otherwise(evidence: Evidence) -> Cause:
 _Rule = t.Callable[[Evidence], t.Optional[Cause]]
 _OF_A_REFUSAL: t.Sequence[_Rule] = (_version_bounds, _build_failed, _traced_already, _ptrace_refused, _no_go_program)
 _OF_A_MISS: t.Sequence[_Rule] = (
+    _of_another_user,
     _of_another_language,
     _stripped,
     _excluded,

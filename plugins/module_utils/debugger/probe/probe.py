@@ -41,8 +41,8 @@ def probe(plan: Plan) -> dict[str, t.Any]:
 def _runs(plan: Plan, folder: str) -> list[Run]:
     """Return what the sessions gave; what is refused or runs out of time would do so again, and ends the series."""
     runs: list[Run] = []
-    for _number in range(plan.runs):
-        run = debug_once(plan, folder)
+    for number in range(plan.runs):
+        run = debug_once(plan, folder, again=number > 0)
         runs.append(run)
         if run.refusal or (run.ended and not run.complete(plan.wanted) and "program" not in run.ended):
             break

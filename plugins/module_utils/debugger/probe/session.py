@@ -14,7 +14,11 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.dap import Client, Refused, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.adapter import Adapter, adapter
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.adapter import (
+    Adapter,
+    Unreachable,
+    adapter,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Plan, Wanted
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.sources import (
     Function,
@@ -23,11 +27,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.trigger import asking
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils.framing import Message
+from ansible_collections.gopherops.devserver.plugins.module_utils.framing import HungUp, Message
 
 # Frames of a stack that are asked for, and seconds that an end in good order may take.
 _DEPTH = 50
 _GRACE = 10.0
+# Seconds between two looks at whether a debugger is back.
+_PAUSE = 0.2
 # What dlv calls the variables of a function that was compiled without -N -l.
 _OPTIMISED = "optimized function"
 
@@ -64,7 +70,8 @@ class Run(t.NamedTuple):
     """One session. ``hits``, ``unset`` (dlv's words) and ``asked`` are by the number of the wanted breakpoint.
 
     ``seconds`` passed until the first stop. ``refusal`` is why nothing was debugged at all, ``ended`` how it came to an
-    end before all was reached. ``status`` are lines of dlv's own /proc/PID/status.
+    end before all was reached. ``status`` are lines of dlv's own /proc/PID/status. With ``turned_away`` the connection
+    was taken, and closed before anything was answered.
     """
 
     hits: t.Mapping[int, Hit]
@@ -75,15 +82,33 @@ class Run(t.NamedTuple):
     ended: str = ""
     output: str = ""
     status: str = ""
+    turned_away: bool = False
 
     def complete(self, wanted: t.Sequence[Wanted]) -> bool:
         return len(self.hits) == len(wanted)
 
 
-def debug_once(plan: Plan, folder: str) -> Run:
-    """Carry out one session of ``plan``; raise DevserverError only where there is no adapter to speak to."""
+def debug_once(plan: Plan, folder: str, *, again: bool = False) -> Run:
+    """Carry out one session of ``plan``; raise DevserverError only where there is no adapter to speak to.
+
+    ``again`` says that another session has just ended: a headless dlv may have done so with it, and its unit builds and
+    starts the next one, which is waited for.
+    """
+    deadline = time.monotonic() + plan.timeout
+    while True:
+        last = not (again and plan.remote) or time.monotonic() >= deadline - _PAUSE
+        try:
+            run = _carried_out(plan, folder, deadline)
+            if last or not run.turned_away:
+                return run
+        except Unreachable:
+            if last:
+                raise
+        time.sleep(_PAUSE)
+
+
+def _carried_out(plan: Plan, folder: str, deadline: float) -> Run:
     begin = time.monotonic()
-    deadline = begin + plan.timeout
     with adapter(plan, folder, deadline) as found:
         session = _Session(plan, found, os.path.join(folder, "debuggee"), begin, deadline)
         with session.in_good_order():
@@ -106,12 +131,13 @@ class _Session:
         self._seconds: float | None = None
         self._refusal = self._ended = self._status = ""
         self._stopped_thread: int | None = None
+        self._answered = self._turned_away = False
 
     def run(self) -> Run:
         # After the end: what was printed last has come by then.
         output = self._client.output + self._adapter.said()
         found = (self._hits, self._unset, self._asked)
-        return Run(*found, self._seconds, self._refusal, self._ended, output, self._status)
+        return Run(*found, self._seconds, self._refusal, self._ended, output, self._status, self._turned_away)
 
     def carry_out(self) -> None:
         """Do all of it but the end."""
@@ -136,6 +162,7 @@ class _Session:
             self._ended = f"time ran out: {error.what}"
         except DevserverError as error:
             self._ended = error.what
+            self._turned_away = isinstance(error, HungUp) and not self._answered
         self._deadline = time.monotonic() + _GRACE
         try:
             # What has ended, or was never there, has nothing to leave; it may have hung up as well.
@@ -150,6 +177,7 @@ class _Session:
     def _begun(self) -> int | None:
         """Launch or attach; return the number of that request, None where it was refused."""
         self._request("initialize", {"adapterID": "go", "clientID": "gopherops.devserver", "pathFormat": "path"})
+        self._answered = True
         try:
             return self._client.begin(self._plan.request, self._configuration(), deadline=self._deadline)
         except Refused as error:

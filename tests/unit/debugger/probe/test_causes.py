@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -269,6 +270,26 @@ def test_ptrace_of_another_users_process(workspace, serving):
     dlv = shutil.copy(workspace.dlv, workspace.scratch.with_name("dlv"))
     result = workspace.probe(request="attach", pid=process.pid, user=nobody.pw_name, dlv=str(dlv))
     assert "it belongs to uid 0" in caused(result, "ptrace")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_debugger_of_another_user(workspace):
+    nobody = pwd.getpwnam("nobody")
+    for folder in (workspace.scratch, workspace.scratch.parent):
+        folder.chmod(0o777)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    argv = [workspace.dlv, "exec", workspace.build(), "--headless", f"--listen={address}", "--accept-multiclient"]
+    running = subprocess.Popen([*argv, "--api-version=2"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert "listening at" in running.stdout.readline()
+        filled = [{"name": "filled"}]
+        result = workspace.probe(request="attach", address=address, user=nobody.pw_name, breakpoints=filled)
+        assert "nobody but its own user" in caused(result, "same-user")
+    finally:
+        running.terminate()
+        running.communicate(timeout=20)
 
 
 @pytest.mark.parametrize(

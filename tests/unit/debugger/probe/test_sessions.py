@@ -186,6 +186,20 @@ def test_headless_lives_on_and_runs(workspace, kind):
         assert running.answers()
 
 
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+def test_headless_that_ends_with_each_client_is_waited_for_until_its_unit_has_started_it_again(workspace, kind):
+    address = f"127.0.0.1:{free_port()}" if kind == "tcp" else f"unix:{workspace.scratch / 'dlv.sock'}"
+    dlv = [workspace.dlv, "exec", workspace.build(), "--headless", f"--listen={address}", "--api-version=2"]
+    unit = 'while true; do "$@" & wait; sleep 1; done'
+    argv = ["/bin/sh", "-c", f"trap 'kill $!; exit' TERM; {unit}", "unit", *dlv, "--", "-check", "-listen=127.0.0.1:0"]
+    with service(*argv) as running:
+        assert "listening at" in running.process.stdout.readline()
+        options = {"request": "attach", "address": address, "breakpoints": [FILLED]}
+        hit(workspace.probe(**options, runs=3), 3)
+    result = workspace.probe(**options, runs=3, timeout=2)
+    assert "no debugger answers" in result["msg"]
+
+
 def test_headless_with_a_path_of_its_own(workspace):
     """What is found out of another host's binary is enough for the rule that mends its path."""
     elsewhere = workspace.folder.with_name("checkout")
@@ -270,7 +284,7 @@ def test_headless_behind_tls(workspace, certificates):
             ({"ca": str(certificates / "b.crt")}, "TLS to .* failed: .*verify failed"),
             (
                 {"certificate": str(certificates / "client-b.crt"), "key": str(certificates / "client-b.key")},
-                "hung up|TLS",
+                "hung up|TLS|does not listen any more",
             ),
             ({"key": str(certificates / "client-b.key")}, "TLS to .* failed"),
             ({"key": str(certificates / "none")}, "no debugger answers|cannot be read"),
