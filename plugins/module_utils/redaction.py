@@ -21,7 +21,7 @@ authorization bearer
 """
 _SECRET_WORDS = frozenset(_WORDS.split())
 # Shorter values are also parts of other words.
-_SHORTEST = 6
+SHORTEST = 6
 
 _NAME = r"(?<![\w.-])-{0,2}(?P<name>[A-Za-z_][\w.-]*)"
 _HEADER = r"\b(?:proxy-authorization|authorization|set-cookie|cookie)"
@@ -63,13 +63,19 @@ def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
     That is the user and password of URLs, headers that authorize, private keys, tokens that are known by their form,
     and values of variables, fields and flags whose names say so. Too much is hidden rather than too little.
     """
-    for value in sorted({value for value in values if len(value) >= _SHORTEST}, key=len, reverse=True):
-        text = text.replace(value, _HIDDEN)
+    text = without_values(text, values)
     for shape in _SHAPES:
         text = shape.sub(_but_for_what_is_kept, text)
     text = redacted(text)
     for pair in _PAIRS:
         text = pair.sub(_without_value, text)
+    return text
+
+
+def without_values(text: str, values: t.Iterable[str]) -> str:
+    """Return ``text`` with asterisks for each of ``values`` that is not too short to be told from other words."""
+    for value in sorted({value for value in values if len(value) >= SHORTEST}, key=len, reverse=True):
+        text = text.replace(value, _HIDDEN)
     return text
 
 

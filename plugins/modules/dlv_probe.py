@@ -302,7 +302,8 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.options import plan_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.probe import probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, printable
+from ansible_collections.gopherops.devserver.plugins.module_utils.hidden import params_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
 
 _BREAKPOINT: dict[str, t.Any] = {
     "name": {"type": "str"},
@@ -328,7 +329,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "package": {"type": "str", "default": "."},
     "program": {"type": "path"},
     "args": {"type": "list", "elements": "str", "default": []},
-    "environment": {"type": "dict", "default": {}},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
     "build_flags": {"type": "list", "elements": "str", "default": []},
     "pid": {"type": "int", "default": 0},
     "unit": {"type": "str", "default": ""},
@@ -355,9 +356,9 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=[("pid", "unit", "address")]
     )
-    module.no_log_values.update(credentials(module.params))
+    params = params_of(module, lambda params: [params["environment"]])
     try:
-        result = probe(plan_from(dict(module.params, user=module.params["user"] or getpass.getuser())))
+        result = probe(plan_from(dict(params, user=params["user"] or getpass.getuser())))
     except DevserverError as error:
         module.fail_json(**printable(error.result()))
     module.exit_json(changed=False, **printable(result))

@@ -259,7 +259,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.servi
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import SERVER
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.units import Programs
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils.hidden import params_of
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},
@@ -276,15 +276,14 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(credentials(module.params))
+    params = params_of(module, lambda params: [service["environment"] for service in params["services"]])
     try:
-        answer(module, **_result(module))
+        answer(module, **_result(module, params))
     except DevserverError as error:
         module.fail_json(**error.result())
 
 
-def _result(module: AnsibleModule) -> dict[str, t.Any]:
-    params = module.params
+def _result(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
     limits = Limits(params["memory"], params["tasks"], params["cpu_weight"])
     services = services_from(params["services"], limits=limits, state=params["state"])
     planned = plan(services, Programs(params["dlv"], params["go"], params["check_go_version"]))

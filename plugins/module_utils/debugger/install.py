@@ -28,7 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.servi
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, remove
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import FileEdit, edits_of, write_all
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted, without_values
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 
 UNITS = "/etc/systemd/system"
@@ -248,5 +248,10 @@ def _states(services: t.Sequence[Service]) -> dict[str, State]:
 def _state(service: Service, now: t.Mapping[str, str]) -> State:
     active, listens, queued = now["ActiveState"], listening.listens(service.listen), bool(int(now.get("Job") or 0))
     failed = active == "failed" or now["SubState"] == "auto-restart"
-    problem = (redacted(systemctl.last_words(now["InvocationID"], _LINES)) or "it failed") if failed else ""
+    problem = (_last_words(service, now["InvocationID"]) or "it failed") if failed else ""
     return State(active, listens, problem, queued or (active in systemctl.RUNNING and not listens and not failed))
+
+
+def _last_words(service: Service, invocation: str) -> str:
+    # A program that does not start may well say with what it was given.
+    return redacted(without_values(systemctl.last_words(invocation, _LINES), service.environment.values()))

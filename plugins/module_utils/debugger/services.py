@@ -27,7 +27,7 @@ SERVICE_SPEC: dict[str, t.Any] = {
     "package": {"type": "str", "default": "."},
     "process_unit": {"type": "str"},
     "args": {"type": "list", "elements": "str", "default": []},
-    "environment": {"type": "dict", "default": {}},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
     "build_flags": {"type": "list", "elements": "str", "default": []},
     "continue": {"type": "bool", "default": True},
     "log": {"type": "list", "elements": "str", "choices": LOGS, "default": []},

@@ -240,3 +240,10 @@ def test_a_real_manager_is_asked_in_its_own_words() -> None:
         pytest.skip("systemd does not run this machine")
     found = systemctl.properties_of(["dlv-none.service", "-.mount"], ("ActiveState", "UnitFileState"))
     assert (found["dlv-none.service"]["ActiveState"], found["-.mount"]["ActiveState"]) == ("inactive", "active")
+
+
+def test_what_a_program_says_at_its_end_has_none_of_its_variables(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systemctl, "last_words", lambda _invocation, _lines: "cannot log in with battery staple, 1")
+    host.states["dlv-api.service"] = {"ActiveState": "failed", "InvocationID": "one"}
+    services = services_from([entry(environment={"A": "battery staple", "B": "1"})], limits=LIMITS, state="started")
+    assert install.wait_for(services, 0)["api"].problem == "cannot log in with ***, 1"
