@@ -17,6 +17,8 @@ import typing as t
 
 _UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _SPAN = re.compile(r"\+?((?:\d+[wdhms])+)\Z")
+# What community.crypto takes: relative, each unit once, the longest first.
+_LIFETIME = re.compile(r"\+(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?\Z", re.ASCII)
 _BLOCK = re.compile(rb"-----BEGIN (?:CERTIFICATE|X509 CRL)-----\s(.*?)-----END", re.DOTALL)
 _SEQUENCE = 0x30
 # UTCTime, which has two digits of the year, and GeneralizedTime, which has four.
@@ -37,6 +39,29 @@ def span(text: str) -> datetime.timedelta:
     for number, unit in re.findall(r"(\d+)([wdhms])", match[1]):
         amounts[_UNITS[unit]] = amounts.get(_UNITS[unit], 0) + int(number)
     return datetime.timedelta(**amounts)
+
+
+def lifetimes_problem(lifetimes: t.Mapping[str, t.Any], renew_before: t.Any) -> str:
+    """Return what is wrong with ``lifetimes``, by the names of their variables, and what to do; empty for nothing."""
+    try:
+        before = span(str(renew_before))
+    except (ValueError, OverflowError):
+        return f"debugger_tls_renew_before: {renew_before!r} is not a length of time. Write one such as +30d or +12h."
+    for name, text in lifetimes.items():
+        if not _LIFETIME.match(str(text)):
+            return (
+                f"{name}: {text!r} is not a length of time from now on. Write one such as +397d or +1w2d, with its +."
+            )
+        try:
+            length = span(str(text))
+        except OverflowError:
+            return f"{name}: {text} is longer than any certificate can be good. Write one such as +397d."
+        if length <= before:
+            return (
+                f"{name}: {text} is not longer than debugger_tls_renew_before, {renew_before}, so each run would renew "
+                "what the one before has made. Make it longer, or renew later."
+            )
+    return ""
 
 
 def end_of(path: str) -> float | None:

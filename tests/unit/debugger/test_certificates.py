@@ -7,11 +7,18 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
+import pathlib
+import re
+import subprocess
+import sys
 
 import pytest
 from ansible.errors import AnsibleFilterError
 from ansible_collections.gopherops.devserver.plugins.filter.certificates_due import certificates_due
+from ansible_collections.gopherops.devserver.plugins.filter.lifetimes_problem import FilterModule
 from ansible_collections.gopherops.devserver.plugins.filter.revocations_due import revocations_due
+from ansible_collections.gopherops.devserver.plugins.module_utils import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.validity import end_of
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -173,3 +180,52 @@ def test_a_certificate_that_was_cut_off_has_no_end(authority, tmp_path):
     lines = (tmp_path / "ci.crt").read_text().splitlines()
     (tmp_path / "x").write_text("\n".join([*lines[:2], lines[-1]]))
     assert end_of(str(tmp_path / "x")) is None
+
+
+problem_of = FilterModule().filters()["lifetimes_problem"]
+ROLE = """
+- hosts: localhost
+  gather_facts: false
+  tasks:
+    - ansible.builtin.include_role:
+        name: gopherops.devserver.debugger
+        tasks_from: tls.yml
+      vars:
+        debugger_outcome: {checked: true}
+        debugger_tls_lifetime: 30d
+"""
+
+
+@pytest.mark.parametrize(
+    ("lifetime", "before", "words"),
+    [
+        ("+397d", "+30d", ""),
+        ("+1w2d", "8d", ""),
+        ("+31d", "+4w2d", ""),
+        ("30d", "+30d", "debugger_tls_lifetime: '30d' is not a length of time"),
+        ("-30d", "+30d", "debugger_tls_lifetime: '-30d' is not a length of time"),
+        ("+", "+30d", "'\\+' is not a length"),
+        ("+2d1w", "+1d", "is not a length"),
+        (397, "+30d", "debugger_tls_lifetime: 397 is not a length"),
+        ("+10d", "+30d", r"each run would renew"),
+        ("+30d", "+30d", r"each run would renew"),
+        ("+397d", "soon", "debugger_tls_renew_before: 'soon' is not a length of time"),
+        ("+9999999999999d", "+30d", "longer than any certificate"),
+        ("+397d", "+9999999999999d", "debugger_tls_renew_before"),
+    ],
+)
+def test_lifetimes_that_will_not_do_are_told(lifetime, before, words):
+    told = problem_of({"debugger_tls_authority_lifetime": "+3650d", "debugger_tls_lifetime": lifetime}, before)
+    assert re.search(words, told) if words else not told
+
+
+def test_the_role_refuses_them_before_all_else(tmp_path):
+    play = tmp_path / "play.yml"
+    play.write_text(ROLE)
+    env = dict(
+        os.environ, ANSIBLE_COLLECTIONS_PATH=str(pathlib.Path(errors.__file__).parents[5]), ANSIBLE_HOME=str(tmp_path)
+    )
+    argv = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local", str(play)]
+    done = subprocess.run(argv, cwd=tmp_path, env=env, check=False, capture_output=True, text=True)
+    assert "debugger_tls_lifetime: '30d' is not a length of time" in done.stdout, done.stdout + done.stderr
+    assert "Install stunnel" not in done.stdout
