@@ -44,7 +44,7 @@ function __go_path
 end
 # A script inside a session keeps what it was given there.
 if status is-interactive; or status is-login; or not set -q SHLVL
-    set -l file USERS/(id -un).fish
+    set -l file USERS/(/usr/bin/id -un).fish
     if test -r $file
         source $file
     else

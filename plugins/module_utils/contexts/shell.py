@@ -26,6 +26,7 @@ _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
 _SCRIPT = """\
 # __go_path puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
+# After "su" root's PATH may be another user's: nothing is looked for in it.
 __go_path() {
   __go_first=
   __go_rest=":$PATH:"
@@ -43,7 +44,7 @@ __go_path() {
   export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"
   unset __go_first __go_rest __go_dir
 }
-__go_user="USERS/$(id -un).sh"
+__go_user="USERS/$(/usr/bin/id -un).sh"
 if [ -r "$__go_user" ]; then
   . "$__go_user"
 else

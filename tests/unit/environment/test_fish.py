@@ -75,6 +75,15 @@ def test_listed_user(script, home, before, again):
     assert told == [f"/g/bin:{ODD}/bin:/usr/bin:/bin", ODD, "gone"]
 
 
+def test_whose_file_it_is_no_program_on_path_decides(script, home):
+    (home / "id").write_text("#!/bin/sh\necho somebody-else\n")
+    (home / "id").chmod(0o755)
+    other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, [])
+    user = UserEnvironment(ACCOUNT, {"GOPATH": "/own"}, [])
+    file = script([other, user])
+    assert fish(["-c", f"source {file}; echo $GOPATH"], PATH=f"{home}:/usr/bin:/bin", HOME=str(home)) == "/own\n"
+
+
 def test_user_who_is_not_listed_gets_path_alone(script, home):
     other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, ["/x/bin"])
     assert sourced(script([other]), home, "/usr/bin") == ["/g/bin:/usr/local/bin:/usr/bin", "", "gone"]

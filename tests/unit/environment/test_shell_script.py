@@ -76,6 +76,16 @@ def test_listed_user(shell, script, before, after, again):
     assert run(shell, script([user]), before, again) == [after.format(odd=ODD), ODD, "1", "unset"]
 
 
+def test_whose_file_it_is_no_program_on_path_decides(shell, script, tmp_path):
+    planted = tmp_path / "planted"
+    planted.mkdir()
+    (planted / "id").write_text("#!/bin/sh\necho somebody-else\n")
+    (planted / "id").chmod(0o755)
+    users = [UserEnvironment(ACCOUNT._replace(name=name), {"GOPATH": f"/{name}"}, []) for name in ("somebody-else",)]
+    users.append(UserEnvironment(ACCOUNT, {"GOPATH": "/own"}, []))
+    assert run(shell, script(users), f"{planted}:/usr/bin:/bin")[1] == "/own"
+
+
 def test_user_who_is_not_listed_gets_path_alone(shell, script):
     other = UserEnvironment(ACCOUNT._replace(name="somebody-else"), {"GOPATH": "/x"}, ["/x/bin"])
     assert run(shell, script([other]), "/usr/bin") == ["/g/bin:/usr/local/bin:/usr/bin", "unset", "1", "unset"]
