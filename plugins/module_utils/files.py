@@ -48,6 +48,15 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
         ) from error
 
 
+def numbered_lines(text: str) -> t.Iterator[tuple[int, str]]:
+    """Yield the lines of a text with their numbers from 1 on, as editors count them.
+
+    Only a line feed ends one: what stands before it, or looks like an end of a line to str.splitlines, is of the line.
+    """
+    lines = text.split("\n")
+    yield from enumerate(lines if lines[-1] else lines[:-1], start=1)
+
+
 def open_at_once(path: str, flags: int) -> int:
     """Serve ``open`` as its ``opener``: a pipe put in the file's place does not hold up the reader for ever."""
     return os.open(path, flags | os.O_NONBLOCK)

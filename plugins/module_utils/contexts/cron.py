@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import numbered_lines, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import (
     BEGIN,
     has_block,
@@ -140,7 +140,7 @@ def _settings(user: str) -> list[Assignment]:
     folder = _folder()
     path = os.path.join(folder or "", user)
     found = []
-    for number, line in enumerate((read_text(path) or "").splitlines() if folder else [], start=1):
+    for number, line in numbered_lines((read_text(path) or "") if folder else ""):
         match = _SETTING.match(line)
         if match and not line.lstrip().startswith("#"):
             value = re.sub(r"""\A(["'])(.*)\1\Z""", r"\2", match.group(3))

@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import numbered_lines, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import redacted
 
@@ -116,7 +116,7 @@ def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator
 
 def _session_lines(text: str) -> t.Iterator[list[str]]:
     """Yield ``[control, module, options…]`` of session lines and ``["@include", name]`` of Debian's includes."""
-    for line in text.replace("\\\n", " ").splitlines():
+    for line in text.replace("\\\n", " ").split("\n"):
         match = re.match(r"-?session\s+(\[[^]]*\]|\S+)\s+(\S.*)", line)
         if match:
             yield [match.group(1), *match.group(2).split()]
@@ -126,7 +126,7 @@ def _session_lines(text: str) -> t.Iterator[list[str]]:
 
 def _configuration_file(path: str) -> list[Assignment]:
     found = []
-    for number, line in enumerate((read_text(path) or "").splitlines(), start=1):
+    for number, line in numbered_lines(read_text(path) or ""):
         match = re.match(r'([A-Za-z_]\w*)\s+DEFAULT=("[^"]*"|\S*)', line)
         if match:
             value = re.sub(r"\\([\\$@])", r"\1", match.group(2).strip('"'))
@@ -136,7 +136,7 @@ def _configuration_file(path: str) -> list[Assignment]:
 
 def _environment_file(path: str) -> list[Assignment]:
     found = []
-    for number, line in enumerate((read_text(path) or "").splitlines(), start=1):
+    for number, line in numbered_lines(read_text(path) or ""):
         match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
         if match:
             found.append(Assignment(match.group(1), _unquoted(match.group(2)), Source("file", path, number)))
@@ -145,7 +145,7 @@ def _environment_file(path: str) -> list[Assignment]:
 
 def _unquoted(value: str) -> str:
     """Return what pam_env takes a value for: no shell reads it, so that words and quotes inside stay as they are."""
-    value = value.partition("#")[0].rstrip()
+    value = value.partition("#")[0].rstrip(" \t")
     if not value.startswith(("'", '"')):
         return value
     return value[1:-1] if value[1:].endswith(("'", '"')) else value[1:]

@@ -16,7 +16,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import numbered_lines, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 # What systemd adds to each unit's environment by itself; it says nothing about where the unit got the rest.
@@ -85,7 +85,7 @@ def unquoted(value: str) -> str:
 def assignments_in(path: str) -> list[Assignment]:
     """Return the lines of such a file that assign a variable."""
     found = []
-    for number, line in enumerate((read_text(path) or "").splitlines(), start=1):
+    for number, line in numbered_lines(read_text(path) or ""):
         match = re.match(r"\s*([A-Za-z_]\w*)=(.*)", line)
         if match:
             found.append(Assignment(match.group(1), unquoted(match.group(2)), Source("file", path, number)))

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import numbered_lines, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.systemctl import properties_of
 
@@ -68,5 +68,5 @@ def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[
 def lines_of(path: str) -> list[str]:
     """Return the lines of a file; none of one that cannot be read, or is not there."""
     with contextlib.suppress(DevserverError):
-        return (read_text(path) or "").splitlines()
+        return [line for _number, line in numbered_lines(read_text(path) or "")]
     return []

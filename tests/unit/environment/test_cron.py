@@ -107,6 +107,11 @@ def test_the_settings_in_force_for_a_new_job_are_found_with_their_lines(host):
     ]
 
 
+def test_the_lines_of_a_crontab_are_counted_as_editors_do(host):
+    (host.folder / "crontabs" / ACCOUNT.name).write_text("# a\fb\u2028c\nGOBIN=/b\n", encoding="utf-8")
+    assert [item.source.line for item in CronContext().assignments(ACCOUNT, 1)] == [2]
+
+
 def test_services_that_are_there_are_hooked_and_only_for_declared_users(host):
     (host.folder / "pam.d/cron").write_text("@include common-auth\n")
     (host.folder / "pam.d/su").write_text("auth sufficient pam_rootok.so\n")

@@ -10,7 +10,9 @@ import getpass
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam as pam_context
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import lines_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 ACCOUNT = find_account(getpass.getuser())
@@ -84,13 +86,30 @@ def test_what_pam_cannot_carry_is_refused(pam, value, words):
         ("GOFLAGS=\\$x", "\\$x"),
         ("GOFLAGS='", ""),
         ("GOFLAGS=", ""),
+        ("GOFLAGS=-x\r", "-x\r"),
+        ("GOFLAGS=-x \t", "-x"),
     ],
 )
 def test_the_environment_file_is_read_as_pam_does(pam, line, value):
-    (pam.folder / "environment").write_text(line + "\n")
+    (pam.folder / "environment").write_text(line + "\n", newline="")
     (pam.folder / "sshd").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
     (found,) = pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)
     assert found.value == value
+
+
+@pytest.mark.parametrize("mark", ["\f", "\x85", "\u2028", "\x1e"])
+def test_lines_are_counted_as_editors_do(pam, mark):
+    (pam.folder / "environment").write_text(f"# a{mark}b\nGOFLAGS=-x{mark}y\n", encoding="utf-8")
+    (pam.folder / "sshd").write_text(
+        f"session required pam_env.so envfile={pam.folder}/environment conffile={pam.folder}/conf\n"
+    )
+    (pam.folder / "conf").write_text(f"# a{mark}b\nGOBIN DEFAULT=/b\n", encoding="utf-8")
+    found = {item.name: item for item in pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)}
+    assert (found["GOFLAGS"].value, found["GOFLAGS"].source.line) == (f"-x{mark}y", 2)
+    assert found["GOBIN"].source.line == 2
+    (read,) = systemd.assignments_in(str(pam.folder / "environment"))
+    assert read.source.line == 2
+    assert len(lines_of(str(pam.folder / "environment"))) == 2
 
 
 def test_includes_and_the_environment_file_are_followed(pam):
