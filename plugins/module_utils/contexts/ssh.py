@@ -123,7 +123,8 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
 def _end_session(folder: str) -> None:
     """End what the login has left: where PAM gave it a control group of its own, that is ended as a whole."""
     leader = (read_text(f"{folder}/pid") or "").strip()
-    for path in glob.glob(f"{_SESSIONS}/*[0-9]"):
+    # Where the login did not come so far, every session that has lost its leader would be taken for it.
+    for path in glob.glob(f"{_SESSIONS}/*[0-9]") if leader else []:
         # Asked one by one, the manager would have to be asked for every session of the host.
         if f"LEADER={leader}" in _lines(path):
             argv = ["loginctl", "kill-session", "--signal=KILL", os.path.basename(path)]

@@ -226,3 +226,15 @@ def test_options_of_a_start_up_do_not_end_what_is_asked(tmp_path, shell, options
     assert got.environment, got.problem
     wanted = {"GOBIN": "/x", **({"GOA": "1", "GOB": "2"} if hooked else {})}
     assert {name: value for name, value in got.environment.items() if name.startswith("GO")} == wanted
+
+
+@pytest.mark.parametrize(("leader", "ended"), [("", []), ("\n", []), ("7\n", ["3"])])
+def test_a_login_that_did_not_come_so_far_ends_nobody_elses_session(tmp_path, monkeypatch, leader, ended):
+    calls = []
+    monkeypatch.setattr(ssh, "_SESSIONS", str(tmp_path))
+    monkeypatch.setattr(ssh, "run", lambda argv, **_more: calls.append(argv[-1]))
+    (tmp_path / "2").write_text("UID=1000\nLEADER=\n")
+    (tmp_path / "3").write_text("UID=1000\nLEADER=7\n")
+    (tmp_path / "pid").write_text(leader)
+    ssh._end_session(str(tmp_path))
+    assert calls == ended
