@@ -27,6 +27,10 @@ _LONGEST_OUTPUT = 16 * 1024 * 1024
 _AT_HOME = ("/bin/sh", "-c", 'cd -- "$HOME" 2>/dev/null || cd /; unset PWD OLDPWD; exec "$@"', "sh")
 
 
+# Seconds for a program that is ended to be gone.
+_UNTIL_ENDED = 1.0
+
+
 class Completed(t.NamedTuple):
     """What a command did; ``returncode`` is None where it was ended at its time limit, ``seconds`` is wall time."""
 
@@ -108,7 +112,9 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
         returncode = listen(streams, process, start + timeout)
         seconds = time.monotonic() - start
         end_session(process.pid)
-        process.wait()
+        # One that waits for a device or a network's disk ends, whatever it is sent, when that answers.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=_UNTIL_ENDED)
         read_rest(streams)
     out, err = (stream.text for stream in streams)
     return Completed(t.cast("t.Sequence[str]", process.args), returncode, out, err, seconds)

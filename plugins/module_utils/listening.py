@@ -53,7 +53,7 @@ def listen(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadli
     """Read until ``process`` ends and return its code; None where ``deadline`` (of the monotonic clock) came first."""
     still = list(streams)
     while still and process.poll() is None and time.monotonic() < deadline:
-        for stream in select.select(still, [], [], _LOOK)[0]:
+        for stream in _ready(still, _LOOK):
             if not stream.read():
                 still.remove(stream)
     try:
@@ -65,5 +65,14 @@ def listen(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadli
 def read_rest(streams: t.Sequence[Stream]) -> None:
     """Read what is there already; a daemon that goes on printing is not waited for."""
     for stream in streams:
-        while not stream.full and select.select([stream], [], [], 0)[0] and stream.read():
+        while not stream.full and _ready([stream], 0) and stream.read():
             pass
+
+
+def _ready(streams: t.Sequence[Stream], seconds: float) -> list[Stream]:
+    """Return those with something to read, or at their end; select(2) knows no descriptor from 1024 on."""
+    poll = select.poll()
+    for stream in streams:
+        poll.register(stream, select.POLLIN)
+    ready = {descriptor for descriptor, _event in poll.poll(seconds * 1000)}
+    return [stream for stream in streams if stream.fileno() in ready]

@@ -48,7 +48,7 @@ _TOO_LATE = "did not come to an end in time"
 # Seconds for a start-up that is known to come to no end; what it hangs at it mostly reaches at once.
 _PATIENCE = 5.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
-_WORKERS = 4 * (os.cpu_count() or 1) if sys.version_info >= (3, 9) else 1
+_WORKERS = min(32, 4 * (os.cpu_count() or 1)) if sys.version_info >= (3, 9) else 1
 
 
 class GoAnswer(t.NamedTuple):

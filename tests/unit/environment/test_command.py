@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import contextlib
 import pathlib
+import resource
 import subprocess
 import time
 import typing as t
@@ -83,6 +86,24 @@ def test_nothing_is_left(start: Run, script: str) -> None:
     mark = str(uuid.uuid4().int)
     started(start, script.format(mark), 1)
     wait_until_gone(f"300.{mark}")
+
+
+def test_a_program_that_does_not_end_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "end_session", lambda _leader: None)
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        assert pool.submit(started, run, "exec sleep 60", 0.1).result(30).returncode is None
+
+
+@both
+def test_any_number_of_files_may_be_open(start: Run) -> None:
+    with contextlib.ExitStack() as stack:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        while stack.enter_context(open("/dev/null", encoding="ascii")).fileno() < 1024:
+            pass
+        done = started(start, "echo a; echo b >&2; exit 3")
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (3, "a", "b\n")
 
 
 def test_what_others_have_started_stays() -> None:
