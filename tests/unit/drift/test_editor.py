@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 import typing as t
 
@@ -115,6 +116,31 @@ def test_settings_with_the_declared_values_are_none(world: t.Any) -> None:
         "go.alternateTools": {"go": f"{world.goroot}/bin/go"},
     }
     assert judge(world, ("settings", values)) == []
+
+
+@pytest.mark.parametrize("written", ["${env:HOME}/go", "~/go", "${userHome}/go/", "${env:SOMETHING}/go"])
+def test_paths_are_compared_as_the_editor_fills_them_in(world: t.Any, written: str) -> None:
+    user = world.declaration.users[0]
+    home = user.account.home
+    user.variables["GOPATH"] = f"{home}/go"
+    declaration = dataclasses.replace(world.declaration, goroot=f"{home}/go")
+    world.declaration = declaration
+    values = {"go.goroot": written, "go.gopath": written, "go.alternateTools": {"go": f"{written}/bin/go"}}
+    assert judge(world, ("settings", values)) == []
+
+
+def test_a_reference_to_the_home_does_not_hide_another_path(world: t.Any) -> None:
+    values = {"go.goroot": f"{world.goroot}/", "go.gopath": "${env:HOME}/x", "go.alternateTools": {"go": "~/x"}}
+    found = [("GD803", "go.gopath", 2), ("GD803", "go.alternateTools.go", 30)]
+    assert judge(world, ("settings", values)) == found
+
+
+def test_a_null_takes_a_variable_away(world: t.Any) -> None:
+    user = world.declaration.users[0]
+    settings = [_setting(1, ("terminal.integrated.env.linux", {"GOPATH": None, "OTHER": None}))]
+    host = Scene(world.declaration, [], [], [], [JudgedFile(user, "settings", settings)])
+    (finding,) = editor.findings(host)
+    assert f"takes GOPATH away, declared is {user.variables['GOPATH']}" in finding.cause
 
 
 def test_the_file_of_a_tests_variables(world: t.Any, tmp_path: pathlib.Path) -> None:

@@ -8,13 +8,18 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import filled, places_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import text_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order, same_value
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import (
+    in_order,
+    plain_path,
+    same_value,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import (
     CONVERGE,
     JudgedFile,
@@ -228,22 +233,40 @@ def _deprecated(file: JudgedFile, setting: Setting) -> Finding:
 def _shadowing(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
     remedy = Remedy("delete it, or give it the declared value")
     wanted = declared.get(_PATHS.get(setting.name, ""))
-    if setting.name in _PATHS and setting.value and not same_value(_PATHS[setting.name], str(setting.value), wanted):
+    if setting.name in _PATHS and setting.value and _leads_elsewhere(file, str(setting.value), wanted):
         yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value} instead of {wanted}", remedy)
     elif setting.name == "go.toolsGopath" and setting.value:
         yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value}, where the pinned tools are not", remedy)
     elif setting.name == "go.alternateTools" and isinstance(setting.value, dict):
         go, wanted = setting.value.get("go"), os.path.join(declared["GOROOT"], "bin/go")
-        if go and os.path.realpath(str(go)) != os.path.realpath(wanted):
+        if go and _leads_elsewhere(file, str(go), wanted, os.path.realpath):
             yield _finding(SHADOWING_SETTING, file, setting, f"has go {go} instead of {wanted}", remedy, "go")
     elif setting.name == "go.testEnvFile" and isinstance(setting.value, str):
         yield from _test_file(file, setting, declared)
     for inner, environment in _environments(setting):
         for name, value in environment.items():
-            wanted = _declared_instead(file.user, name, str(value), declared)
+            wanted = _declared_instead(file.user, name, "" if value is None else str(value), declared)
             if wanted is not None:
-                what = f"has {name}={value}, declared is {wanted}"
+                given = f"takes {name} away" if value is None else f"has {name}={value}"
+                what = f"{given}, declared is {wanted}"
                 yield _finding(SHADOWING_SETTING, file, setting, what, remedy, f"{inner}{name}")
+
+
+def _leads_elsewhere(
+    file: JudgedFile, value: str, wanted: str | None, plain: t.Callable[[str], str] = plain_path
+) -> bool:
+    """Return whether a path, or a list of some, is another than the declared; False where it is not known."""
+    account = file.user.account
+    given = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
+    unknown = {name for name in re.findall(r"\$\{env:([^}:]*)", value) if name not in given}
+    if unknown:
+        return False
+    # Folders of a workspace are not those of the machine's settings.
+    text = filled(value, given, {"userHome": account.home, "pathSeparator": "/"})
+    text = re.sub(r"(?:\A|(?<=:))~(?=/|:|\Z)", lambda _tilde: account.home, text)
+    return "${" not in text and [plain(part) for part in text.split(":")] != [
+        plain(part) for part in (wanted or "").split(":")
+    ]
 
 
 def _declared_instead(user: UserEnvironment, name: str, value: str, declared: t.Mapping[str, str]) -> str | None:
