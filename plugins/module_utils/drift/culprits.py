@@ -170,7 +170,10 @@ def _file_being_opened(done: Completed) -> Source | None:
     """Return the start-up file at which the shell is, where it has not come to any line of it."""
     found = _STEP.findall(done.stdout.replace("\r\n", "\n"))
     words = found[-1][3].split(" ", 1) if found and not found[-1][1] else []
-    return Source("file", "".join(shlex.split(words[1]))) if len(words) > 1 and words[0] == "." else None
+    try:
+        return Source("file", "".join(shlex.split(words[1]))) if len(words) > 1 and words[0] == "." else None
+    except ValueError:
+        return None  # Its name goes on in the next line, or was cut off.
 
 
 def _only_line_with(noise: str, account: Account, timeout: float) -> Source | None:

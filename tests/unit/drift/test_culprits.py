@@ -13,6 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits import place_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
@@ -109,6 +110,13 @@ def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
     found = culprits.last_line(context, account, 1.5)
     # A login shell of a script's has nobody to wait for, and comes to its end.
     assert found == (None if context == "login" else Source("file", file, 2))
+
+
+def test_a_trace_that_is_cut_off_within_a_name_names_no_file() -> None:
+    done = Completed(["bash"], None, "\x01\x010\x01\x011\x01. '/h/a", "")
+    assert culprits._file_being_opened(done) is None
+    whole = done._replace(stdout=done.stdout + " b'\n")
+    assert culprits._file_being_opened(whole) == Source("file", "/h/a b")
 
 
 def test_a_start_up_that_comes_to_its_end_has_no_line_at_fault(start_up: t.Any) -> None:
