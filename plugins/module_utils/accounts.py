@@ -51,6 +51,13 @@ def find_account(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh")
 
 
+def owner_of(uid: int) -> Account | None:
+    """Return the user whose process it is, who may look into it where root may not, as in a container."""
+    with contextlib.suppress(KeyError, DevserverError):
+        return find_account(pwd.getpwuid(uid).pw_name)
+    return None
+
+
 def can_log_in(account: Account) -> bool:
     """Return whether the account's shell is one that starts commands."""
     return os.path.basename(account.shell) not in ("nologin", "false") and os.access(account.shell, os.X_OK)

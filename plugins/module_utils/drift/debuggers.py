@@ -9,12 +9,11 @@ import contextlib
 import glob
 import ipaddress
 import os
-import pwd
 import re
 import sys
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, owner_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import UNITS
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import FILES, FOLDER
@@ -137,7 +136,7 @@ def _debugger(folder: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
         if not (read_text(os.path.join(folder, "comm")) or "").startswith("dlv"):
             return None
         uid = os.stat(folder).st_uid
-        with acting_as(_owner(uid)):
+        with acting_as(owner_of(uid)):
             if not _is_dlv(os.path.join(folder, "exe")):
                 return None
             links = [os.readlink(path) for path in glob.glob(os.path.join(folder, "fd/*"))]
@@ -153,15 +152,8 @@ def _debugger(folder: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
     return WideDebugger(int(os.path.basename(folder)), _name(uid), address, name, started(folder))
 
 
-def _owner(uid: int) -> Account | None:
-    """Return the user whose process it is, who may look into it where root may not, as in a container."""
-    with contextlib.suppress(KeyError, DevserverError):
-        return find_account(pwd.getpwuid(uid).pw_name)
-    return None
-
-
 def _name(uid: int) -> str:
-    owner = _owner(uid)
+    owner = owner_of(uid)
     return owner.name if owner else str(uid)
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+import shlex
 import stat
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import without_secrets
 
@@ -28,6 +30,11 @@ def last_change(path: str) -> float | None:
     except OSError:
         return None
     return status.st_mtime if stat.S_ISREG(status.st_mode) else status.st_ctime
+
+
+def as_user(account: Account, command: str) -> str:
+    """Return a command for root's shell that runs ``command`` with no other rights than those of ``account``."""
+    return f"runuser -u {shlex.quote(account.name)} -- {command}"
 
 
 @dataclasses.dataclass(frozen=True)

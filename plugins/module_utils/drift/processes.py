@@ -11,6 +11,8 @@ import os
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, owner_of
+
 
 class Process(t.NamedTuple):
     """A running process: its owner, the environment in which it was started, and when (seconds of the epoch)."""
@@ -22,7 +24,7 @@ class Process(t.NamedTuple):
 
 
 def extension_hosts(proc: str = "/proc") -> list[Process]:
-    """Return the processes that run extensions for VS Code or code-server, oldest number first."""
+    """Return the processes that run extensions for VS Code or code-server, oldest number first. Not for threads."""
     found = (_extension_host(folder) for folder in glob.glob(os.path.join(proc, "[0-9]*")))
     return sorted(process for process in found if process)
 
@@ -53,9 +55,11 @@ def _extension_host(folder: str) -> Process | None:
         words = _read(os.path.join(folder, "cmdline"))
         if "--type=extensionHost" not in words or not any(word.endswith("bootstrap-fork") for word in words):
             return None
-        pairs = (entry.partition("=") for entry in _read(os.path.join(folder, "environ")))
+        uid = os.stat(folder).st_uid
+        with acting_as(owner_of(uid)):
+            pairs = (entry.partition("=") for entry in _read(os.path.join(folder, "environ")))
         environment = {name: value for name, _separator, value in pairs if name}
-        return Process(int(os.path.basename(folder)), os.stat(folder).st_uid, environment, started(folder))
+        return Process(int(os.path.basename(folder)), uid, environment, started(folder))
     except OSError:
         return None  # It has ended, or is not ours to look into.
 

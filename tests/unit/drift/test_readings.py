@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import getpass
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import time
+import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import processes
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount, mount_of, mounts, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import (
     extension_hosts,
@@ -97,6 +102,24 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
     if found:
         assert (seen[process.pid].uid, seen[process.pid].environment["GOPATH"]) == (os.geteuid(), "/old")
         assert before - 2 <= (seen[process.pid].started or 0) <= time.time() + 2
+
+
+def test_an_extension_host_is_looked_into_with_its_owners_rights(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acted: list[str] = []
+
+    @contextlib.contextmanager
+    def acting_as(account: Account | None) -> t.Iterator[None]:
+        acted.append(account.name if account else "")
+        yield
+
+    monkeypatch.setattr(processes, "acting_as", acting_as)
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7/cmdline").write_text("node\0bootstrap-fork\0--type=extensionHost\0")
+    (tmp_path / "7/environ").write_text("A=1\0")
+    assert [host.environment for host in extension_hosts(str(tmp_path))] == [{"A": "1"}]
+    assert acted == [getpass.getuser()]
 
 
 def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:

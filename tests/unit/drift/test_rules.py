@@ -495,7 +495,8 @@ def test_a_persisted_goroot_is_the_finding_whatever_go_says(world: t.Any) -> Non
     dead = [world(name, environment=home, go=GoAnswer({}, "go: cannot find GOROOT")) for name in ("login", "bash")]
     found = [finding for finding in world.judge(*dead)[1] if finding.rule.id != "GD211"]
     assert [(finding.rule.id, finding.source) for finding in found] == [("GD209", Source("file", str(settings), 2))]
-    assert found[0].remedy.commands
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert [command.partition("sed")[0] for command in found[0].remedy.commands] == [f"runuser -u {user} -- "]
 
 
 def test_a_goroot_that_is_right_today(world: t.Any) -> None:
@@ -652,7 +653,9 @@ def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: 
     declaration = dataclasses.replace(world.declaration, users=[nobody])
     found = findings(declaration, [], [], [])
     assert [finding.rule.id for finding in found] == MODES[mode]
-    assert all(finding.remedy.commands for finding in found)
+    commands = [command for finding in found for command in finding.remedy.commands]
+    assert len(commands) == len(found)
+    assert all(command.startswith(("runuser -u nobody -- chmod ", "chown -R nobody: ")) for command in commands)
 
 
 @pytest.mark.parametrize(("mode", "rule"), [(0o777, "GD307"), (0o555, "GD303")])

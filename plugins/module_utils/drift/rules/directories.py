@@ -16,10 +16,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
     DIRECTORY_VARIABLES,
     UserEnvironment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule, as_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell, in_order
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import NETWORK, Mount, mount_of, mounts
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Row, Scene, once_per_user
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import (
+    CONVERGE,
+    Row,
+    Scene,
+    once_per_user,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 DIRECTORY = Rule(
@@ -193,15 +198,16 @@ def _state(directory: _Directory) -> t.Iterator[Finding]:
         yield _somebody_elses(directory, status.st_uid)
     elif not writable:
         cause = f"{directory.account.name} cannot write to {directory} (mode {mode})"
-        yield directory.finding(UNWRITABLE, cause, _chmod("u+rwx", directory.path))
+        yield directory.finding(UNWRITABLE, cause, _chmod("u+rwx", directory))
     if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-        yield directory.finding(WORLD_WRITABLE, f"{directory} has mode {mode}", _chmod("o-w", directory.path))
+        yield directory.finding(WORLD_WRITABLE, f"{directory} has mode {mode}", _chmod("o-w", directory))
 
 
-def _chmod(change: str, path: str) -> Remedy:
-    if os.path.realpath(path) != path:
+def _chmod(change: str, directory: _Directory) -> Remedy:
+    if os.path.realpath(directory.path) != directory.path:
         return _OF_A_LINK
-    command = f"chmod {change} {shlex.quote(path)}"
+    # By the time that it is run, its user may have put a link in the place of a folder above.
+    command = as_user(directory.account, f"chmod {change} {shlex.quote(directory.path)}")
     return Remedy(f"run {command}", [command])
 
 

@@ -11,7 +11,7 @@ import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule, as_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
     first_carriage_return,
     settings_file,
@@ -257,7 +257,7 @@ def _persisted(scene: Scene) -> t.Iterator[Finding]:
     for account, path in scene.settings_files:
         source = _persisted_goroot(account, path)
         if source:
-            command = f"sed -i '/^GOROOT=/d' {shlex.quote(path)}"
+            command = as_user(account, f"sed -i '/^GOROOT=/d' {shlex.quote(path)}")
             remedy = Remedy(f"delete that line: {command}", [command])
             cause = f"{source} persists GOROOT"
             yield Finding(GOROOT_PERSISTED, cause, remedy, account.name, "", "GOROOT", source, subject=path)
