@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 # A user's name alone is no secret; a token may stand in its place, and no name is so long.
 _SECRET = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{20,})(?=@)")
@@ -38,6 +40,8 @@ _PAIRS = (
 # Each is replaced but for its group ``kept``, if it has one.
 _SHAPES = (
     re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+    # The end of a log may begin within one.
+    re.compile(r"\A.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
     # A header with its value in quotes ends with them, any other one with its line.
     re.compile(rf"(?P<kept>{_HEADER}\\?[\"']?\s*[:=]\s*\\?[\"'])[^\"'\\\n]*", re.IGNORECASE),
     re.compile(rf"(?P<kept>{_HEADER}\s*[:=]\s*)[^\"'\s\\][^\n]*", re.IGNORECASE),
@@ -55,6 +59,17 @@ _SHAPES = (
 def redacted(text: str) -> str:
     """Return ``text`` with the user and password of every URL in it replaced by three asterisks."""
     return _CREDENTIALS.sub("***@", text)
+
+
+def refuse_short(values: t.Iterable[str]) -> None:
+    """Raise DevserverError for a value that ``without_secrets`` would leave where it stands."""
+    for number, value in enumerate(values, start=1):
+        if len(value) < _SHORTEST:
+            raise DevserverError(
+                f"secret number {number} has {len(value)} characters",
+                expected=f"at least {_SHORTEST}: shorter values are also parts of other words",
+                remedy="leave it out, or give more of what stands around it",
+            )
 
 
 def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:

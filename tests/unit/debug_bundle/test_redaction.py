@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import (
+    refuse_short,
     says_secret,
     secret_values,
     without_secrets,
@@ -39,6 +41,7 @@ TEXTS = [
     "machine forge.example.com login alice password {}",
     "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n{}\n-----END RSA PRIVATE KEY-----\nafter",
     "-----BEGIN PRIVATE KEY-----\n{}",
+    "MIIE\n{}\nMIIE\n-----END EC PRIVATE KEY-----\nafter",
     "curl -H 'X-Auth-Token: {}' https://x",
 ]
 VALUES = st.text(alphabet="abcdefgXYZ0123456789+_.-~", min_size=6, max_size=40).filter(lambda text: text[0] not in "-.")
@@ -90,6 +93,13 @@ def test_it_is_known_by_its_form(token):
 )
 def test_the_rest_can_be_read(text):
     assert without_secrets(text) == text
+
+
+def test_a_value_that_would_not_be_hidden_is_refused_by_its_number():
+    refuse_short([SECRET, "sixsix"])
+    with pytest.raises(DevserverError, match="number 2 has 5 characters") as refused:
+        refuse_short([SECRET, "fives"])
+    assert "fives" not in str(refused.value)
 
 
 def test_known_values_go_wherever_they_stand():
