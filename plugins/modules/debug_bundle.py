@@ -98,7 +98,7 @@ options:
     type: str
     default: ''
   secrets:
-    description: Values that must not stand anywhere, besides those that are found.
+    description: Values of six characters or more that must not stand anywhere, besides those that are found.
     type: list
     elements: str
     default: []
@@ -152,12 +152,11 @@ manifest:
   type: dict
 """
 
-import base64
 import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Sizes, pack
+from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Sizes, encoded, pack
 from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.collect import (
     Core,
     Wanted,
@@ -167,6 +166,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import COLLECTION_VERSION
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import refuse_short
 
 _CORE: dict[str, t.Any] = {"core": {"type": "path", "required": True}, "program": {"type": "path", "required": True}}
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -204,6 +204,7 @@ def main() -> None:
     wanted = _wanted(params)
     about = {"host": params["host"], "collection_version": COLLECTION_VERSION, "generated_at": _utc(now)}
     try:
+        refuse_short(params["secrets"])
         items = collect(wanted)
         packed = pack(
             items,
@@ -215,7 +216,7 @@ def main() -> None:
     except DevserverError as error:
         module.fail_json(**error.result())
     # The action takes the archive out of the result and writes it; nothing lies on the host in between.
-    module.exit_json(changed=False, manifest=packed.manifest, archive=base64.b64encode(packed.content).decode())
+    module.exit_json(changed=False, manifest=packed.manifest, archive=encoded(packed.content, params["secrets"]))
 
 
 def _utc(now: float) -> str:

@@ -11,6 +11,7 @@ import glob
 import json
 import os
 import pwd
+import re
 import shutil
 import time
 import typing as t
@@ -40,6 +41,9 @@ _ENVIRONMENTS = ("/etc/gopherops/units/*.env", "/etc/gopherops/debug/*.env", "/e
 _PREFIX = "gopherops-bundle-"
 # Of the dumps that systemd-coredump keeps, the latest.
 _MOST_CORES = 3
+# Bytes: the time alone has as many. An entry begins where a line is not indented.
+_SHORTEST_ENTRY = 32
+_ENTRY = re.compile(r"\n(?=\S)")
 _BACKTRACE = "bt\ngoroutines -t\nexit\n"
 
 
@@ -83,7 +87,7 @@ def collect(wanted: Wanted) -> list[Item]:
         *_versions(wanted),
         *(_build_info(wanted, path) for pattern in wanted.binaries for path in _found(pattern)),
         _drift(wanted),
-        *(item for unit in _units(wanted) for item in _of_unit(wanted, unit)),
+        *_of_units(wanted),
         *(_log(wanted, path) for pattern in wanted.logs for path in _found(pattern)),
         *(_goroutines(wanted, name) for name in wanted.running),
         *(_core(wanted, core) for core in [*wanted.cores, *_kept_cores(wanted)]),
@@ -97,8 +101,7 @@ def known_secrets(wanted: Wanted) -> set[str]:
         for path in _found(pattern):
             with contextlib.suppress(DevserverError):
                 variables += [{one.name: one.value} for one in assignments_in(path)]
-    pids = [pid for pid in map(_pid, [*_units(wanted), *wanted.running]) if pid]
-    variables += [_environment_of(pid) for pid in pids]
+    variables += [_environment_of(pid) for pid in _processes(wanted)]
     # In the report a value does not stand beside its name.
     cells = (wanted.drift or {}).get("cells", [])
     variables += [{cell["variable"]: str(cell[side])} for cell in cells for side in ("expected", "actual")]
@@ -154,19 +157,53 @@ def _drift(wanted: Wanted) -> Item:
 def _units(wanted: Wanted) -> list[str]:
     if not wanted.units:
         return []
-    done = _run(wanted, "systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "--", *wanted.units)
-    return [line.split()[0] for line in done.stdout.splitlines() if line.strip()]
+    listed = ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--full", "--", *wanted.units]
+    return [line.split()[0] for line in _said(wanted, *listed).splitlines() if line.strip()]
+
+
+def _of_units(wanted: Wanted) -> list[Item]:
+    try:
+        units = _units(wanted)
+    except DevserverError as error:
+        return [Item("units/list.txt", problem=str(error))]
+    return [item for unit in units for item in _of_unit(wanted, unit)]
+
+
+def _processes(wanted: Wanted) -> list[int]:
+    """Return the processes that are looked at, as far as there is a systemd to tell them."""
+    names, pids = list(wanted.running), []
+    with contextlib.suppress(DevserverError):
+        names += _units(wanted)
+    for name in names:
+        with contextlib.suppress(DevserverError):
+            pids.append(_pid(name))
+    return [pid for pid in pids if pid]
 
 
 def _of_unit(wanted: Wanted, unit: str) -> list[Item]:
-    journal = ["journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", f"--since={wanted.since}"]
     # Of a unit that does not run, `status` says so by its exit code too.
     return [
         _item(f"units/{unit}.status.txt", lambda: _run(wanted, "systemctl", "status", "-l", "-n0", "--", unit).stdout),
         _item(f"units/{unit}.show.txt", lambda: _said(wanted, "systemctl", "show", "--", unit)),
         _item(f"units/{unit}.file.txt", lambda: _said(wanted, "systemctl", "cat", "--", unit)),
-        _item(f"journal/{unit}.txt", lambda: _said(wanted, *journal, f"--unit={unit}"), tail=True),
+        _item(f"journal/{unit}.txt", lambda: _journal(wanted, unit), tail=True),
     ]
+
+
+def _journal(wanted: Wanted, unit: str) -> str:
+    # The latest come first, or of a large journal only the beginning would be read; of several versions of journalctl
+    # --since with --lines alone gives the first lines.
+    argv = ["journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", "--reverse"]
+    argv += [f"--since={wanted.since}", f"--lines={wanted.largest // _SHORTEST_ENTRY + 1}", f"--unit={unit}"]
+    return _in_order(_said(wanted, *argv))
+
+
+def _in_order(text: str) -> str:
+    """Return the entries of a journal that came in reverse, from the first to the last, without half a one."""
+    # The further lines of an entry are indented.
+    entries = _ENTRY.split(text)
+    whole = entries if text.endswith("\n") else entries[:-1]
+    return "".join(f"{entry.rstrip()}\n" for entry in reversed(whole) if entry.strip())
 
 
 def _log(wanted: Wanted, path: str) -> Item:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
+import sys
 import tarfile
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Item, Sizes, pack
+from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Item, Sizes, encoded, pack
 from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.collect import (
     Wanted,
     collect,
@@ -93,6 +95,57 @@ def test_a_log_begins_with_a_whole_line(tmp_path):
     log.write_text("SHOP_TOKEN=abcdefgh\nlast line\n")
     (item,) = [one for one in collect(WANTED._replace(logs=[str(log)], largest=15)) if one.name.startswith("logs/")]
     assert item.text == "last line\n"
+
+
+@pytest.fixture
+def tools(tmp_path):
+    """A folder of commands that are found before the system's; ``bin/NAME`` is written by ``write``."""
+    (tmp_path / "bin").mkdir()
+
+    def write(name, script):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+        return WANTED._replace(goroot=str(tmp_path), units=["gopls@*"])
+
+    return write
+
+
+def test_a_host_without_systemctl_has_all_the_rest(tools, monkeypatch):
+    monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", "/nowhere")
+    wanted = tools("uname", "echo Linux")._replace(running=["shop.service"])
+    assert known_secrets(wanted) == set()
+    items = {item.name: item for item in collect(wanted)}
+    assert "systemctl" in items["units/list.txt"].problem
+    assert "systemctl" in items["goroutines/shop.service.txt"].problem
+    assert items["versions/kernel.txt"].text == "Linux\n"
+
+
+def test_of_a_large_journal_the_latest_entries_are_read_in_their_order(tools):
+    tools("systemctl", "[ $1 = list-units ] && echo gopls@alice.service")
+    # More than is kept of what a command prints.
+    tools(
+        "journalctl",
+        """
+case "$*" in *--reverse*) order='30 -1 1';; *) order='1 30';; esac
+for number in $(seq $order); do
+  echo "2026-01-01 dev1 gopls[1]: entry $number"
+  printf '    %1000000s\\n' more-$number
+done""",
+    )
+    wanted = tools("uname", "")
+    (item,) = [one for one in collect(wanted) if one.name == "journal/gopls@alice.service.txt"]
+    lines = [line.split()[-1] for line in item.text.splitlines()]
+    assert lines[-4:] == ["29", "more-29", "30", "more-30"]
+    assert len(lines) % 2 == 0 and lines[0] == lines[1].replace("more-", "") != "1"
+
+
+def test_what_ansible_masks_leaves_the_archive_whole():
+    content = bytes(range(256)) * 40
+    plain = base64.b64encode(content).decode()
+    secrets = [plain[100:106], f"{plain[40:44]} {plain[44:48]}", 'x!"#$y-long']
+    text = encoded(content, secrets)
+    assert not [one for one in secrets if one in text]
+    assert base64.b64decode(text) == content
 
 
 @pytest.mark.parametrize(
