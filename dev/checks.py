@@ -133,7 +133,7 @@ def _units(log: Path) -> None:
     apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
     if not node_env.ensure(log):
         print("    no npm: tests against node packages are skipped", flush=True)
-    said = _tool(["pytest", "--numprocesses", "2"], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+    said = _tool(["pytest", "--numprocesses", str(os.cpu_count() or 2)], log, PYTHONPATH=str(galaxy.COLLECTIONS))
     print(f"    {said.strip().splitlines()[-1].strip('= ')}", flush=True)
 
 

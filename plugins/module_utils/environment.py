@@ -10,7 +10,6 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS, OWN_FOLDERS
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
@@ -22,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files 
     write_all,
     wrong_folder,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
 
 # What runs already may take so long to take note of a change.
 _SECONDS = 20

@@ -20,13 +20,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devco
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import SshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.zsh import ZshContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
 
 CONTEXTS: t.Sequence[Context] = (
     GoEnvContext(),

@@ -17,9 +17,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.accounts impor
     find_account,
     has_home,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
 
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 

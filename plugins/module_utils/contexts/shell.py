@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import trace_fish
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS as USERS
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import trace_zsh
 
 SCRIPT = "/etc/gopherops/go-environment.sh"

@@ -186,19 +186,25 @@ def main(argv: t.Sequence[str]) -> int:
     failed = False
     for folder in folders:
         if not os.path.isdir(folder):
-            print(f"{folder}: not there, left out", flush=True)
+            _say(f"{folder}: not there, left out")
             continue
         start = time.monotonic()
         try:
             answered, asked = prewarm(gopls, settings, folder)
         except OSError as error:
-            print(f"{folder}: {error}", file=sys.stderr)
+            _say(f"{folder}: {error}")
             failed = True
             continue
-        print(f"{folder}: {answered} of {asked} packages in {time.monotonic() - start:.1f} s", flush=True)
+        _say(f"{folder}: {answered} of {asked} packages in {time.monotonic() - start:.1f} s")
         failed |= answered < asked
     return int(failed)
 
 
+def _say(text: str) -> None:
+    """Write to the journal; this is a program, not part of a module."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    raise SystemExit(main(sys.argv[1:]))

@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 import getpass
-import pathlib
 import typing as t
 
-import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import (
     Limits,
     Service,
@@ -54,17 +52,3 @@ def attached(**given: t.Any) -> Entry:
 def service(**given: t.Any) -> Service:
     """Return the only service of an entry."""
     return services_from([entry(**given)], limits=LIMITS, state="started")[0]
-
-
-@pytest.fixture
-def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A workspace with a command, in a folder that systemd and shells find hard to spell."""
-    folder = tmp_path / "my 100% $HOME"
-    (folder / "cmd/api").mkdir(parents=True)
-    (folder / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
-    (folder / "cmd/api/main.go").write_text("package main\n\nfunc main() { println(greet()) }\n")
-    (folder / "cmd/api/greet.go").write_text('package main\n\nfunc greet() string { return "hello" }\n')
-    (folder / "cmd/api/greet_test.go").write_text(
-        'package main\n\nimport "testing"\n\nfunc TestGreet(t *testing.T) { println(greet()) }\n'
-    )
-    return folder

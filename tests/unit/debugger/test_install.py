@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger impor
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import services_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
-from .samples import LIMITS, Entry, attached, entry, workspace  # noqa: F401
+from .samples import LIMITS, Entry, attached, entry
 
 PROGRAMS = units.Programs("/bin/true", "/bin/true", True)
 
@@ -186,7 +186,7 @@ class Built(t.NamedTuple):
     version: str
 
 
-def test_the_launch_configuration_comes_moves_and_goes(host: Host, workspace: pathlib.Path) -> None:  # noqa: F811
+def test_the_launch_configuration_comes_moves_and_goes(host: Host, workspace: pathlib.Path) -> None:
     asked = entry(workspace=str(workspace), launch_configuration=True)
     file = workspace / ".vscode/launch.json"
     assert str(file) in host.run(asked)
@@ -203,7 +203,7 @@ def test_the_launch_configuration_comes_moves_and_goes(host: Host, workspace: pa
 
 def test_a_launch_file_that_cannot_be_read_stops_it_before_anything_is_written(
     host: Host,
-    workspace: pathlib.Path,  # noqa: F811
+    workspace: pathlib.Path,
 ) -> None:
     (workspace / ".vscode").mkdir()
     (workspace / ".vscode/launch.json").write_text("{oops")
@@ -213,7 +213,7 @@ def test_a_launch_file_that_cannot_be_read_stops_it_before_anything_is_written(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can remove an account's trace")
-def test_a_stale_service_of_an_account_that_is_gone_is_removed(host: Host, workspace: pathlib.Path) -> None:  # noqa: F811
+def test_a_stale_service_of_an_account_that_is_gone_is_removed(host: Host, workspace: pathlib.Path) -> None:
     host.run(entry(workspace=str(workspace), launch_configuration=True))
     unit = host.folder / "units/dlv-api.service"
     unit.write_text(unit.read_text().replace(f"\nUser={entry()['user']}\n", "\nUser=gone\n"))

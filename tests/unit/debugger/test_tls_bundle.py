@@ -32,8 +32,8 @@ def source(tmp_path):
     return tmp_path / "authority"
 
 
-def give(source, host="dev1", address="dev1.example.org", revoked=(), services=SERVICES, check=False):
-    doors = doors_of(services, CLIENTS, revoked)
+def give(source, host="dev1", address="dev1.example.org", revoked=(), services=None, check=False):
+    doors = doors_of(SERVICES if services is None else services, CLIENTS, revoked)
     server = Server(host, address, doors, "TLSv1.2")
     folder = str(source.parent / "bundles")
     return deliver(server, CLIENTS, revoked, source=str(source), folder=folder, check=check)

@@ -20,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_in
 from hypothesis import given
 from hypothesis import strategies as st
 
-from .samples import attached, service, workspace  # noqa: F401
+from .samples import attached, service
 
 GO = shutil.which("go") or ""
 PROGRAMS = units.Programs("/bin/true", GO or "/bin/true", True)
@@ -52,7 +52,7 @@ def command(unit: str, key: str) -> list[str]:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_systemd_understands_every_line(mode: str, workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:  # noqa: F811
+def test_systemd_understands_every_line(mode: str, workspace: pathlib.Path, tmp_path: pathlib.Path) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("no systemd-analyze on this machine")
     asked = service(**{"workspace": str(workspace), **MODES[mode]})
@@ -107,7 +107,7 @@ def test_nobody_is_granted_anything(mode: str) -> None:
 def test_what_is_built_can_be_debugged_whatever_the_user_asks_of_go(
     mode: str,
     output: str,
-    workspace: pathlib.Path,  # noqa: F811
+    workspace: pathlib.Path,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
