@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import concurrent.futures
-import glob
 import contextlib
+import glob
 import hashlib
 import json
 import os
