@@ -64,10 +64,10 @@ def redacted(text: str) -> str:
 def refuse_short(values: t.Iterable[str]) -> None:
     """Raise DevserverError for a value that ``without_secrets`` would leave where it stands."""
     for number, value in enumerate(values, start=1):
-        if len(value) < _SHORTEST:
+        if len(value) < SHORTEST:
             raise DevserverError(
                 f"secret number {number} has {len(value)} characters",
-                expected=f"at least {_SHORTEST}: shorter values are also parts of other words",
+                expected=f"at least {SHORTEST}: shorter values are also parts of other words",
                 remedy="leave it out, or give more of what stands around it",
             )
 
