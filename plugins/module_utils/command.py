@@ -22,6 +22,8 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a start-up file that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 16 * 1024 * 1024
 
+# Who installs what this collection brings.
+_ROLES = {"go": "toolchain", "dlv": "tools", "gopls": "tools"}
 # With the user's rights: root may be kept out of a home that lies on another host. Where the user is kept out as well,
 # or there is none, a real login goes on in /.
 _AT_HOME = ("/bin/sh", "-c", 'cd -- "$HOME" 2>/dev/null || cd /; unset PWD OLDPWD; exec "$@"', "sh")
@@ -132,8 +134,14 @@ def begin(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> s
     except (OSError, subprocess.SubprocessError) as error:
         whose = f" as {account.name}" if account else ""
         raise DevserverError(
-            f"cannot run {argv[0]}{whose}: {error}", remedy="install it, or mend what the message names", cmd=list(argv)
+            f"cannot run {argv[0]}{whose}: {error}", remedy=_remedy(argv[0]), cmd=list(argv)
         ) from error
+
+
+def _remedy(program: str) -> str:
+    role = _ROLES.get(os.path.basename(program))
+    how = f"install it by the role {role}" if role else "install it"
+    return f"{how}, or mend what the message names"
 
 
 def _identity(account: Account | None) -> dict[str, t.Any]:

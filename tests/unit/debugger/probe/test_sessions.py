@@ -343,6 +343,7 @@ def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, beh
     ("options", "words"),
     [
         ({"dlv": "/none/dlv"}, "cannot run /none/dlv"),
+        ({"dlv": "/none/dlv"}, "install it by the role tools"),
         ({"mode": "local"}, "mode local is none of launch"),
         ({"request": "attach", "mode": "local"}, "has no process"),
         ({"request": "attach", "mode": "remote"}, "has no address"),
