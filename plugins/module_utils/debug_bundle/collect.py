@@ -34,6 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import without_traces
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import secret_values
+from ansible_collections.gopherops.devserver.plugins.module_utils.running import running
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
 
 # What the collection renders for its own units.
@@ -101,7 +102,7 @@ def known_secrets(wanted: Wanted) -> set[str]:
         for path in _found(pattern):
             with contextlib.suppress(DevserverError):
                 variables += [{one.name: one.value} for one in assignments_in(path)]
-    variables += [_environment_of(pid) for pid in _processes(wanted)]
+    variables += [found.environment for found in map(running, _processes(wanted)) if found]
     # In the report a value does not stand beside its name.
     cells = (wanted.drift or {}).get("cells", [])
     variables += [{cell["variable"]: str(cell[side])} for cell in cells for side in ("expected", "actual")]
@@ -305,15 +306,6 @@ def _pid(name: str) -> int:
         return int(name) if os.path.exists(f"/proc/{name}") else 0
     done = run(["systemctl", "show", "--property=MainPID", "--value", "--", name], env={"PATH": SYSTEM_PATH})
     return int(done.stdout.strip()) if done.stdout.strip().isdigit() else 0
-
-
-def _environment_of(pid: int) -> dict[str, str]:
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            words = file.read().decode("utf-8", "surrogateescape").split("\0")
-    except OSError:
-        return {}
-    return dict(word.partition("=")[::2] for word in words if "=" in word)
 
 
 def _found(pattern: str) -> list[str]:

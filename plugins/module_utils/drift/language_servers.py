@@ -14,7 +14,6 @@ import shlex
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import started
@@ -23,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import service, units
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils.running import running
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo, read_build_info
 
 _MODULE = "golang.org/x/tools/gopls"
@@ -177,7 +177,7 @@ def _looked_at(
     slice_name = f"user-{user.account.uid}.slice"
     files = {server.unit: f"{units.UNITS}/gopls@.service", slice_name: service.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
-    daemon = _daemon(own[server.unit].values.get("MainPID", "0"), user)
+    daemon = _daemon(own[server.unit].values.get("MainPID", "0"))
     return server._replace(listens=_is_socket(server.socket), daemon=daemon, rendered=rendered)
 
 
@@ -186,17 +186,9 @@ def _limits(path: str) -> dict[str, str]:
     return {name: value.strip() for name, _equals, value in lines if name in LIMITS}
 
 
-def _daemon(pid: str, user: UserEnvironment) -> Daemon | None:
-    """Return what runs as a process; it is its user's own to look into, which root may not be in a container."""
-    folder = f"/proc/{pid}"
-    try:
-        with acting_as(user.account):
-            with open(f"{folder}/environ", encoding="utf-8", errors="replace") as file:
-                pairs = (entry.partition("=") for entry in file.read().split("\0"))
-                environment = {name: value for name, _equals, value in pairs}
-            return Daemon(os.readlink(f"{folder}/exe"), environment, started(folder))
-    except OSError:
-        return None  # The number is 0, or it has just ended.
+def _daemon(pid: str) -> Daemon | None:
+    found = running(int(pid))
+    return Daemon(found.binary, found.environment, started(f"/proc/{pid}")) if found else None
 
 
 def _is_socket(path: str) -> bool:

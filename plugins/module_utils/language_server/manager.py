@@ -5,22 +5,16 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.running import Running
+from ansible_collections.gopherops.devserver.plugins.module_utils.running import running as process
 
 _SECONDS = 90
-
-
-class Running(t.NamedTuple):
-    """The main process of a unit: the file that it runs, and the environment that it was given."""
-
-    binary: str
-    environment: t.Mapping[str, str]
 
 
 class Plan(t.NamedTuple):
@@ -62,17 +56,7 @@ def _lives(state: t.Mapping[str, str]) -> bool:
 def running(units: t.Sequence[str]) -> list[Running | None]:
     """Return what each of ``units`` runs, None where it does not run."""
     states = systemctl.properties_of(units, ("MainPID",))
-    return [_process(states[unit].get("MainPID", "0")) for unit in units]
-
-
-def _process(pid: str) -> Running | None:
-    try:
-        with open(f"/proc/{pid}/environ", encoding="utf-8", errors="replace") as file:
-            pairs = (entry.partition("=") for entry in file.read().split("\0"))
-            environment = {name: value for name, _equals, value in pairs}
-        return Running(os.readlink(f"/proc/{pid}/exe"), environment)
-    except OSError:
-        return None  # The number is 0, or it has just ended.
+    return [process(int(states[unit].get("MainPID") or 0)) for unit in units]
 
 
 def stop(units: t.Sequence[str]) -> None:

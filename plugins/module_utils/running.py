@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a running process is: a reading of /proc."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, find_account
+
+
+class Running(t.NamedTuple):
+    """A process: the file that it runs, and the environment that it was given."""
+
+    binary: str
+    environment: t.Mapping[str, str]
+
+
+def running(pid: int) -> Running | None:
+    """Return what process ``pid`` is; None where it has ended, or nobody may look into it.
+
+    It is looked into with the rights of whom it belongs to: root may not, in a container. Not for threads.
+    """
+    folder = f"/proc/{pid}"
+    try:
+        with acting_as(_owner(folder)):
+            with open(f"{folder}/environ", encoding="utf-8", errors="surrogateescape") as file:
+                pairs = (entry.partition("=") for entry in file.read().split("\0") if "=" in entry)
+                environment = {name: value for name, _equals, value in pairs}
+            return Running(os.readlink(f"{folder}/exe"), environment)
+    except OSError:
+        return None
+
+
+def _owner(folder: str) -> Account | None:
+    """Return whose a process is; None where the host has no name for that user."""
+    with contextlib.suppress(KeyError):
+        return find_account(pwd.getpwuid(os.stat(folder).st_uid).pw_name)
+    return None
