@@ -132,6 +132,19 @@ options:
       tls:
         description: Not looked at here. The role P(gopherops.devserver.debugger#role) puts TLS in front by it.
         type: dict
+        suboptions:
+          listen:
+            description:
+              - An IP address and a port from 1024 on, such as V(0.0.0.0:12345), or V([::]:12345) for IPv4 and IPv6.
+            type: str
+            required: true
+          clients:
+            description: Names of those who may come in. By default all.
+            type: list
+            elements: str
+          client_port:
+            description: The port of the loopback at which a client's machine offers it. By default the host's own.
+            type: int
   dlv:
     description: The debugger.
     type: path

@@ -26,11 +26,43 @@ extends_documentation_fragment:
 options:
   services:
     description:
-      - Entries of the variable C(debugger_services) of P(gopherops.devserver.debugger#role). Read are C(name), C(user),
-        C(listen), and of C(tls) C(listen) and C(clients); entries without C(tls) are left alone.
+      - Entries of the variable C(debugger_services) of P(gopherops.devserver.debugger#role), less what is not needed
+        here, such as the variables of programs.
     type: list
     elements: dict
     default: []
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      user:
+        description: The account that the debugger runs as.
+        type: str
+        required: true
+      listen:
+        description: Where the debugger listens.
+        type: str
+        required: true
+      workspace:
+        description: The folder of its sources on the host.
+        type: str
+      tls:
+        description: How it can be reached from elsewhere. A service without it is left alone.
+        type: dict
+        suboptions:
+          listen:
+            description:
+              - An IP address and a port from 1024 on, such as V(0.0.0.0:12345), or V([::]:12345) for IPv4 and IPv6.
+            type: str
+            required: true
+          clients:
+            description: Names of those who may come in. By default all.
+            type: list
+            elements: str
+          client_port:
+            description: The port of the loopback at which a client's machine offers it. By default the host's own.
+            type: int
   clients:
     description: Names of the clients that there are. An entry of O(services) may name fewer.
     type: list
@@ -95,12 +127,13 @@ ports:
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import doors_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import DOOR_SPEC
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_install import install, places_of_host
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import Material
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 ARGUMENT_SPEC = {
-    "services": {"type": "list", "elements": "dict", "default": []},
+    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
     "clients": {"type": "list", "elements": "str", "default": []},
     "revoked": {"type": "list", "elements": "str", "default": []},
     "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},

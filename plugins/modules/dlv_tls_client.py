@@ -38,10 +38,42 @@ options:
     type: str
     required: true
   services:
-    description: As for M(gopherops.devserver.dlv_tls); of C(tls) also C(client_port), the port on the client's machine.
+    description: As for M(gopherops.devserver.dlv_tls).
     type: list
     elements: dict
     default: []
+    suboptions:
+      name:
+        description: Its name.
+        type: str
+        required: true
+      user:
+        description: The account that the debugger runs as.
+        type: str
+        required: true
+      listen:
+        description: Where the debugger listens.
+        type: str
+        required: true
+      workspace:
+        description: The folder of its sources on the host.
+        type: str
+      tls:
+        description: How it can be reached from elsewhere. A service without it is left alone.
+        type: dict
+        suboptions:
+          listen:
+            description:
+              - An IP address and a port from 1024 on, such as V(0.0.0.0:12345), or V([::]:12345) for IPv4 and IPv6.
+            type: str
+            required: true
+          clients:
+            description: Names of those who may come in. By default all.
+            type: list
+            elements: str
+          client_port:
+            description: The port of the loopback at which a client's machine offers it. By default the host's own.
+            type: int
   clients:
     description: Names of the clients that there are.
     type: list
@@ -66,7 +98,14 @@ EXAMPLES = r"""
     source: /srv/debug-ca
     host: "{{ inventory_hostname }}"
     address: dev1.example.org
-    services: "{{ debugger_services }}"
+    services:
+      - name: api
+        user: alice
+        listen: 127.0.0.1:2345
+        workspace: /home/alice/shop
+        tls:
+          listen: "[::]:12345"
+          client_port: 2345
     clients: [alice-laptop, ci]
   delegate_to: localhost
 """
@@ -84,6 +123,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import doors_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import DOOR_SPEC
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_bundle import Server, deliver
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
@@ -92,7 +132,7 @@ ARGUMENT_SPEC = {
     "source": {"type": "path", "required": True},
     "host": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
-    "services": {"type": "list", "elements": "dict", "default": []},
+    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
     "clients": {"type": "list", "elements": "str", "default": []},
     "revoked": {"type": "list", "elements": "str", "default": []},
     "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},

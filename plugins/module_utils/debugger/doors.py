@@ -100,6 +100,7 @@ def _door(service: t.Mapping[str, t.Any], clients: t.Sequence[str], revoked: t.S
     address = parse_address(str(tls.get("listen", "")), f"tls.listen of {name}")
     admitted = [client for client in wanted if client not in revoked]
     local = int(tls.get("client_port") or address.port)
+    _refuse_unless(0 < local < 65536, f"tls.client_port of {name} is {local}", "a port of 1 to 65535")
     folder = str(service.get("workspace") or "")
     return Door(name, service["user"], _target(name, str(service["listen"])), address, admitted, local, folder)
 
@@ -114,6 +115,20 @@ def _refuse_clashes(doors: t.Sequence[Door], plain: t.Sequence[str]) -> None:
             "a port of its own for each debug service",
         )
         taken[port] = f"tls.listen of {door.name}"
+    _refuse_clashes_of_clients(doors)
+
+
+def _refuse_clashes_of_clients(doors: t.Sequence[Door]) -> None:
+    """Refuse that two doors are offered at one port of a client's machine; what is not for one client may be."""
+    taken: dict[tuple[str, int], str] = {}
+    for door in doors:
+        for client in door.clients:
+            other = taken.setdefault((client, door.local_port), door.name)
+            _refuse_unless(
+                other == door.name,
+                f"tls.client_port of {other} and of {door.name} is {door.local_port}, and {client} may use both",
+                "a port of its own on the client's machine for each debug service",
+            )
 
 
 def _refuse_unless(fits: t.Any, what: str, expected: str) -> None:

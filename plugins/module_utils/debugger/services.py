@@ -18,6 +18,11 @@ STATES = ("started", "stopped")
 # What dlv's --log-output knows in all versions from 1.20 on.
 LOGS = ("debugger", "rpc", "dap", "fncall", "minidump", "debuglineerr")
 
+TLS_SPEC: dict[str, t.Any] = {
+    "listen": {"type": "str", "required": True},
+    "clients": {"type": "list", "elements": "str"},
+    "client_port": {"type": "int"},
+}
 SERVICE_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "user": {"type": "str", "required": True},
@@ -37,8 +42,10 @@ SERVICE_SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "choices": STATES},
     "launch_configuration": {"type": "bool", "default": False},
     "allow_root": {"type": "bool", "default": False},
-    "tls": {"type": "dict"},
+    "tls": {"type": "dict", "options": TLS_SPEC},
 }
+# What is to be known of a service by who puts TLS in front of it: nothing that is secret.
+DOOR_SPEC = {name: SERVICE_SPEC[name] for name in ("name", "user", "listen", "workspace", "tls")}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}", re.ASCII)
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.@\\-]*\.service", re.ASCII)

@@ -88,12 +88,24 @@ def test_nobody_revoked_comes_in_and_a_door_for_nobody_stays_shut():
         ([service()], ["ci\nverifyChain = no"], "cannot be the name of a client"),
         ([service("a/b")], ["ci"], "'a/b' cannot be the name of a debug service"),
         ([service(), service("web", "127.0.0.1:2346")], ["ci"], "taken by tls.listen of api"),
+        ([service(client_port=0x10000)], ["ci"], "client_port of api is 65536"),
+        (
+            [service(client_port=99), service("web", "127.0.0.1:2346", listen="0.0.0.0:12346", client_port=99)],
+            ["ci"],
+            "client_port of api and of web is 99, and ci may use both",
+        ),
         ([service(debugger="127.0.0.1:12345")], ["ci"], r"taken by the debugger itself \(127.0.0.1:12345\)"),
     ],
 )
 def test_what_cannot_be_is_refused_with_words(services, clients, message):
     with pytest.raises(DevserverError, match=message):
         doors_of(services, clients, [])
+
+
+def test_what_is_not_for_one_client_may_be_offered_at_one_port():
+    one = service(client_port=99, clients=["ci"])
+    two = service("web", "127.0.0.1:2346", listen="0.0.0.0:12346", client_port=99, clients=["alice-laptop"])
+    assert [door.local_port for door in doors_of([one, two], ["alice-laptop", "ci"], [])] == [99, 99]
 
 
 def test_services_without_tls_have_no_door():
