@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 import subprocess
+import threading
 import time
 import typing as t
 
@@ -17,11 +18,12 @@ _CHUNK = 65536
 
 
 class Stream:
-    """What comes out of a descriptor: its first ``limit`` bytes are kept, the rest is read and dropped."""
+    """What comes out of a descriptor: its first ``limit`` bytes are kept, or its ``last``; the rest is dropped."""
 
-    def __init__(self, descriptor: int, limit: int) -> None:
+    def __init__(self, descriptor: int, limit: int, *, last: bool = False) -> None:
         self._descriptor = descriptor
         self._limit = limit
+        self._last = last
         self._kept = bytearray()
         os.set_blocking(descriptor, False)
 
@@ -45,8 +47,38 @@ class Stream:
             return True
         except OSError:
             return False
-        self._kept += data[: self._limit - len(self._kept)]
+        self._kept += data if self._last else data[: self._limit - len(self._kept)]
+        del self._kept[: -self._limit]
         return bool(data)
+
+
+class Heard:
+    """Reads along what a process prints, so that it never waits for a reader; keeps what a Stream does."""
+
+    def __init__(self, pipe: t.IO[bytes], limit: int, *, last: bool = False) -> None:
+        self._pipe = pipe
+        self._stream = Stream(pipe.fileno(), limit, last=last)
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def text(self) -> str:
+        return self._stream.text
+
+    def close(self) -> None:
+        """Read what is there still, and stop."""
+        if not self._pipe.closed:
+            self._done.set()
+            self._thread.join()
+            self._pipe.close()
+
+    def _read(self) -> None:
+        while not self._done.is_set():
+            if select.select([self._stream], [], [], 0.1)[0] and not self._stream.read():
+                return
+        # All that a pipe holds; who else prints into it is not waited for.
+        if select.select([self._stream], [], [], 0)[0]:
+            self._stream.read()
 
 
 def listen(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadline: float) -> int | None:

@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import without_traces
+from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
 
 _MOST = 1000
@@ -29,6 +30,8 @@ _DEPTH = 50
 # Seconds that dlv may take to let go, and between two looks at whether it listens.
 _GRACE = 10.0
 _PAUSE = 0.02
+# Bytes of what dlv prints that are kept.
+_LONGEST_OUTPUT = 4096
 # Bytes of an answer: a thousand goroutines have about 2 MB.
 _LARGEST = 64 * 1024 * 1024
 
@@ -56,21 +59,22 @@ def goroutines(pid: int, asked: Asked) -> str:
             f"process {pid} is under the debugger {tracer} already", remedy="ask that one, or end its session"
         )
     path = os.path.join(asked.folder, "dump.sock")
-    with nothing_left(), _attached(pid, path, asked) as process:
+    with nothing_left(), _attached(pid, path, asked) as (process, heard):
         deadline = time.monotonic() + asked.timeout
-        with contextlib.closing(_Rpc(_connected(path, process, asked, deadline), deadline)) as rpc:
+        with contextlib.closing(_Rpc(_connected(path, process, heard, asked, deadline), deadline)) as rpc:
             return _dump(rpc)
 
 
 @contextlib.contextmanager
-def _attached(pid: int, path: str, asked: Asked) -> t.Iterator[subprocess.Popen[bytes]]:
+def _attached(pid: int, path: str, asked: Asked) -> t.Iterator[tuple[subprocess.Popen[bytes], Heard]]:
     argv = [asked.dlv, "attach", str(pid), "--headless", "--api-version=2", f"--listen=unix:{path}"]
     # dlv would make a configuration file of its own in the user's home.
     env = dict(without_traces(asked.env), XDG_CONFIG_HOME=os.path.join(asked.folder, "config"))
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
     process = begin(argv, asked.account, env=env, cwd="/", start_new_session=True, **streams)
+    heard = Heard(t.cast("t.IO[bytes]", process.stderr), _LONGEST_OUTPUT)
     try:
-        yield process
+        yield process, heard
     finally:
         # On this signal it takes its breakpoints out of the program and lets go of it; killed, it would leave them.
         process.terminate()
@@ -78,12 +82,14 @@ def _attached(pid: int, path: str, asked: Asked) -> t.Iterator[subprocess.Popen[
             process.wait(_GRACE)
         end_session(process.pid)
         process.wait()
-        t.cast("t.IO[bytes]", process.stderr).close()
+        heard.close()
         with acting_as(asked.account), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def _connected(path: str, process: subprocess.Popen[bytes], asked: Asked, deadline: float) -> socket.socket:
+def _connected(
+    path: str, process: subprocess.Popen[bytes], heard: Heard, asked: Asked, deadline: float
+) -> socket.socket:
     while True:
         stream = socket.socket(socket.AF_UNIX)
         try:
@@ -93,7 +99,8 @@ def _connected(path: str, process: subprocess.Popen[bytes], asked: Asked, deadli
         except OSError:
             stream.close()
         if process.poll() is not None:
-            said = t.cast("t.IO[bytes]", process.stderr).read(4096).decode("utf-8", "replace").split("\n")
+            heard.close()
+            said = heard.text().split("\n")
             raise DevserverError(f"dlv did not attach: {said[0] or f'it ended with {process.returncode}'}")
         if time.monotonic() > deadline:
             raise DevserverError(f"dlv did not attach within {asked.timeout:g} seconds")

@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import base64
+import getpass
 import io
 import json
+import os
 import sys
 import tarfile
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Item, Sizes, encoded, pack
 from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.collect import (
     Wanted,
@@ -19,6 +22,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.c
     folder_name,
     known_secrets,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.goroutines import Asked, goroutines
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 WANTED = Wanted("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
 ROOMY = Sizes(1000, 10000)
@@ -146,6 +151,13 @@ def test_what_ansible_masks_leaves_the_archive_whole():
     text = encoded(content, secrets)
     assert not [one for one in secrets if one in text]
     assert base64.b64decode(text) == content
+
+
+def test_a_dlv_that_complains_at_length_is_heard_to_its_end(tools, tmp_path):
+    tools("dlv", "echo cannot attach >&2; yes complaint | head -c 200000 >&2; exit 1")
+    asked = Asked(f"{tmp_path}/bin/dlv", find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}, str(tmp_path), 10)
+    with pytest.raises(DevserverError, match="dlv did not attach: cannot attach"):
+        goroutines(os.getpid(), asked)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import socket
 import ssl
 import subprocess
-import threading
 import time
 import typing as t
 
@@ -21,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.dap import Cli
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Address, Plan, Tls
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.framing import Connection
-from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream
+from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session
 
@@ -86,13 +84,13 @@ def adapter(plan: Plan, folder: str, deadline: float) -> t.Iterator[Adapter]:
 
 
 @contextlib.contextmanager
-def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subprocess.Popen[bytes], _Heard]]:
+def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subprocess.Popen[bytes], Heard]]:
     # dlv would make a configuration file of its own in the user's home.
     env = dict(plan.environment, XDG_CONFIG_HOME=os.path.join(folder, "config"))
     argv = [plan.dlv, "dap", f"--listen=unix:{path}"]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     process = begin(argv, plan.account, env=env, cwd=folder, start_new_session=True, **streams)
-    heard = _Heard(process)
+    heard = Heard(t.cast("t.IO[bytes]", process.stdout), _LONGEST_OUTPUT)
     try:
         yield process, heard
     finally:
@@ -108,7 +106,7 @@ def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subproc
 
 
 def _once_it_listens(
-    plan: Plan, path: str, process: subprocess.Popen[bytes], heard: _Heard, deadline: float
+    plan: Plan, path: str, process: subprocess.Popen[bytes], heard: Heard, deadline: float
 ) -> Connection:
     while True:
         ended = process.poll()
@@ -121,7 +119,7 @@ def _once_it_listens(
         time.sleep(_PAUSE)
 
 
-def _not_listening(ended: int | None, heard: _Heard) -> DevserverError:
+def _not_listening(ended: int | None, heard: Heard) -> DevserverError:
     heard.close()
     how = "did not begin to listen in time" if ended is None else f"ended with {ended}"
     said = heard.text().strip().splitlines()
@@ -177,31 +175,3 @@ def _unreachable(address: Address, tls: Tls | None, error: OSError) -> Devserver
         expected="a headless dlv, started with --accept-multiclient so that it outlives its first client",
         remedy="look at the unit of that debugger and its journal",
     )
-
-
-class _Heard:
-    """Reads along what a process prints, so that it never waits for a reader, and keeps the beginning."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._pipe = t.cast("t.IO[bytes]", process.stdout)
-        self._stream = Stream(self._pipe.fileno(), _LONGEST_OUTPUT)
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def text(self) -> str:
-        return self._stream.text
-
-    def close(self) -> None:
-        """Read what is there still, and stop."""
-        if not self._pipe.closed:
-            self._done.set()
-            self._thread.join()
-            self._pipe.close()
-
-    def _read(self) -> None:
-        while True:
-            last = self._done.is_set()
-            ready = select.select([self._stream], [], [], 0 if last else 0.1)[0]
-            if (ready and not self._stream.read()) or (last and (not ready or self._stream.full)):
-                return

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.memory import Memory, memory_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream, read_rest
+from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
 
 # Seconds; a unix socket accepts at once, and so does systemctl answer.
@@ -128,7 +128,8 @@ class Own(Peer):
                 streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
                 options: dict[str, t.Any] = {"env": dict(env), "cwd": workspace, "start_new_session": True}
                 self._process = begin([command, "serve"], account, **streams, **options)
-            held.callback(t.cast("t.IO[bytes]", self._process.stderr).close)
+            self._heard = Heard(t.cast("t.IO[bytes]", self._process.stderr), _MOST_SAID, last=True)
+            held.callback(self._heard.close)
             held.callback(self._end)
             self._held = held.pop_all()
 
@@ -151,9 +152,8 @@ class Own(Peer):
 
     def fate(self) -> str:
         self._end()
-        stream = Stream(t.cast("t.IO[bytes]", self._process.stderr).fileno(), _MOST_SAID)
-        read_rest([stream])
-        said = stream.text.strip().splitlines()
+        self._heard.close()
+        said = self._heard.text().strip().splitlines()
         return f"It said last: {said[-1]}." if said else ""
 
     def close(self) -> None:

@@ -238,6 +238,7 @@ def public_folder():
     ("script", "told"),
     [
         ("echo 'flag provided but not defined: -x' >&2; exit 2", "It said last: flag provided but not defined: -x"),
+        ("yes complaint | head -c 200000 >&2; echo 'cannot go on' >&2; exit 2", "It said last: cannot go on"),
         (
             "echo nonsense; echo; echo; sleep 60",
             "sent a header without a usable Content-Length|no header|did not answer",
@@ -245,7 +246,7 @@ def public_folder():
         ("sleep 60", "did not answer initialize within 1 seconds"),
         ("exec cat", "answers initialize with an error"),
     ],
-    ids=["dies", "prints", "hangs", "echoes"],
+    ids=["dies", "complains", "prints", "hangs", "echoes"],
 )
 def test_a_command_that_is_no_gopls_is_told_and_ended(workspace, tmp_path, script, told):
     command = tmp_path / "gopls"
