@@ -102,14 +102,15 @@ def _of_session(leader: int) -> list[int]:
     for process in found:
         children.setdefault(process.parent, []).append(process)
     # One that has been started only just may be in this process's session yet.
-    waiting = [process.pid for process in found if process.session == leader or process[:2] == (leader, os.getpid())]
-    own = set(waiting)
+    own = os.getpid()
+    waiting = [one.pid for one in found if one.session == leader or (one.pid == leader and one.parent == own)]
+    begun = set(waiting)
     while waiting:
         below = children.get(waiting.pop(), [])
         sessions.update(process.session for process in below)
         waiting += [process.pid for process in below]
     sessions.discard(os.getsid(0))
-    return [process.pid for process in found if process.session in sessions or process.pid in own]
+    return [process.pid for process in found if process.session in sessions or process.pid in begun]
 
 
 def _processes() -> t.Iterator[int]:

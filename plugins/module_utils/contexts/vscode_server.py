@@ -245,14 +245,13 @@ def _updated(
 
 
 def _wanted(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
-    wanted: dict[str, t.Any] = {
+    return {
         "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)},
         "go.toolsEnvVars": user.variables,
         # The extension's own installer takes the latest tools, and another Go where it likes.
         "go.toolsManagement.autoUpdate": False,
         "go.toolsManagement.checkForUpdates": "off",
     }
-    return wanted
 
 
 def _tools(declaration: Declaration) -> t.Mapping[str, str]:

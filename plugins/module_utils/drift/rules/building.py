@@ -120,10 +120,9 @@ def _default(scene: Scene) -> t.Iterator[Finding]:
 
 
 def _workspaces(scene: Scene, user: UserEnvironment) -> t.Iterator[Finding]:
-    workspaces: t.Sequence[str] = getattr(user, "workspaces", ())
-    offered = _offered(scene.declaration.goroot) if workspaces else Offered([], None)
+    offered = _offered(scene.declaration.goroot) if user.workspaces else Offered([], None)
     with acting_as(user.account):
-        found = mismatches(workspaces, offered, scene.go_minimum or None) if workspaces else []
+        found = mismatches(user.workspaces, offered, scene.go_minimum or None) if user.workspaces else []
     # What is of no file is true of the host, which is told by itself.
     for entry in (entry for entry in found if entry["file"]):
         source = Source("file", entry["file"], entry["line"])
