@@ -10,11 +10,10 @@ import glob
 import json
 import os
 import re
-import shlex
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in, manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import started
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State, lines_of, states_of
@@ -152,11 +151,9 @@ def look(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
 
 def _variables(user: str) -> dict[str, str]:
     """Return the variables that provisioning has given a user's gopls; none where the user has got none."""
-    text = "\n".join(lines_of(units.environment_file(user)))
-    found = {}
-    with contextlib.suppress(ValueError):  # Somebody has spoilt the quotes.
-        found = dict(word.split("=", 1) for word in shlex.split(text, comments=True) if "=" in word)
-    return found
+    with contextlib.suppress(DevserverError):
+        return {one.name: one.value for one in assignments_in(units.environment_file(user))}
+    return {}
 
 
 def _units_of(user: UserEnvironment) -> list[str]:

@@ -165,7 +165,7 @@ def _system_files(wanted: Wanted) -> list[ManagedFile]:
     files = [_whole(path, text) for path, text in units.template_units(daemon).items()]
     files += [
         _whole(units.TMPFILES, units.temporary_files(accounts, daemon.log)),
-        _whole(units.CRASH, units.CRASH_SCRIPT, mode=0o755),
+        _whole(units.CRASH, units.crash_script(daemon.log), mode=0o755),
         _whole(units.LOGROTATE, units.LOG_ROTATION if daemon.log else None),
         _whole(units.PREWARM, _source(prewarm) if wanted.prewarmed else None, mode=0o755),
     ]

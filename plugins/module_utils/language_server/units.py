@@ -96,7 +96,8 @@ def variables_of(user: str, limits: Limits, added: t.Mapping[str, str], pprof_po
 
 def environment_text(variables: t.Mapping[str, str]) -> str:
     """Return the text of such a file, which a shell can read as well."""
-    return HEAD + "".join(f"{name}={quoted(value, '$')}\n" for name, value in variables.items())
+    escaped = r"\$"
+    return HEAD + "".join(f"{name}={quoted(value, escaped)}\n" for name, value in variables.items())
 
 
 def template_units(daemon: Daemon) -> dict[str, str]:
@@ -127,7 +128,7 @@ StopWhenUnneeded=yes
 User=%i
 WorkingDirectory=/
 {_environment(daemon)}ExecStartPre=-/bin/rm -f {SOCKETS}/%i/daemon.sock
-ExecStart={quoted(daemon.gopls, "$$")} serve "-listen=unix;{SOCKETS}/%i/daemon.sock" $GOPLS_FLAGS
+ExecStart={_word(daemon.gopls)} serve "-listen=unix;{SOCKETS}/%i/daemon.sock" $GOPLS_FLAGS
 # It is there when it listens, not before.
 ExecStartPost=/bin/sh -c 'until test -S {SOCKETS}/%i/daemon.sock; do sleep 0.05; done'
 ExecStopPost=+{CRASH} %i
@@ -140,6 +141,11 @@ TasksMax=1024
 OOMPolicy=continue
 OOMScoreAdjust={daemon.oom_score}
 {_HARDENING}"""
+
+
+def _word(text: str) -> str:
+    """Return ``text`` as one word of a command, in which systemd fills in nothing."""
+    return quoted(text, "$$").replace("%", "%%")
 
 
 def _environment(daemon: Daemon) -> str:
@@ -232,7 +238,7 @@ def prewarm_drop_in(python: str, gopls: str, workspaces: t.Sequence[str], behind
     ``gopls`` is the binary itself, not a link to it, so that another one is another text.
     """
     words = [python, PREWARM, gopls, SETTINGS, *workspaces]
-    command = " ".join(quoted(word, "$$").replace("%", "%%") for word in words)
+    command = " ".join(map(_word, words))
     after = f"[Unit]\nAfter=gopls-prewarm@{behind}.service\n\n" if behind else ""
     return f"{HEAD}{after}[Service]\nExecStart={command}\n"
 
@@ -267,20 +273,27 @@ LOG_ROTATION = f"""\
 }}
 """
 
-# $1 is the user.
-CRASH_SCRIPT = f"""\
+
+def crash_script(log: bool) -> str:
+    """Return what keeps the last words of a language server that failed; ``$1`` is the user.
+
+    Without a ``log`` they are in the journal: a file may be there still, of the time when there was one.
+    """
+    words = f'tail -n 500 "{LOGS}/$1.log"'
+    if not log:
+        words = 'journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"'
+    return f"""\
 #!/bin/sh
 {HEAD}# Keeps what a language server said before it failed; systemd.exec(5) says what the variables are.
 [ "$SERVICE_RESULT" = success ] && exit 0
-umask 022
+umask 027
 folder={LOGS}/crashes/$1
-mkdir -p "$folder"
+mkdir -p -m 0755 "$folder"
 file=$folder/$(date -u +%Y%m%dT%H%M%SZ).log
 {{
   echo "result $SERVICE_RESULT, $EXIT_CODE $EXIT_STATUS"
-  tail -n 500 "{LOGS}/$1.log" 2>/dev/null || journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"
-}} >"$file"
-chmod 0640 "$file"
+  {words}
+}} >"$file" 2>/dev/null
 chown "$1" "$file"
 ls -1 "$folder" | sort -r | tail -n +11 | while read -r old; do rm -f "$folder/$old"; done
 """
@@ -301,5 +314,5 @@ if [ -r "$file" ]; then
   . "$file"
   set +a
 fi
-exec '{gopls}' "$@"
+exec '{gopls}' $GOPLS_FLAGS "$@"
 """

@@ -10,6 +10,8 @@ import getpass
 import json
 import os
 import pathlib
+import stat
+import subprocess
 import types
 import typing as t
 
@@ -17,6 +19,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import (
@@ -266,6 +269,46 @@ def test_units_ask_for_no_more_than_the_hosts_systemd_knows(version, present, ab
 def test_a_workspace_of_any_name_is_one_word_of_the_command():
     text = units.prewarm_drop_in("/usr/bin/python3", "/g", ['/w/100% $HOME "x" \\y'], "")
     assert text.endswith('"/w/100%% $$HOME \\"x\\" \\\\y"\n')
+
+
+def test_the_binary_of_any_name_is_one_word_of_the_command():
+    text = units.template_units(Daemon("/opt/100%/gopls", "/go", LIMITS, 252))[f"{units.UNITS}/gopls@.service"]
+    assert 'ExecStart="/opt/100%%/gopls" serve' in text
+
+
+@pytest.mark.parametrize("value", ["plain", 'a "b" c', "$HOME and `id` and $(id)", "back\\slash", "it's #1; é"])
+def test_variables_are_read_alike_by_a_shell_and_by_the_report(tmp_path, value):
+    file = tmp_path / "me.env"
+    file.write_text(units.environment_text({"OTHER": "x", "VALUE": value}))
+    argv = ["/bin/sh", "-c", '. "$0"; printf %s "$VALUE"', str(file)]
+    assert subprocess.run(argv, check=True, capture_output=True, text=True).stdout == value
+    assert {one.name: one.value for one in assignments_in(str(file))} == {"OTHER": "x", "VALUE": value}
+
+
+def test_gopls_of_an_editors_own_gets_the_flags_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(units, "SOCKETS", str(tmp_path))
+    (tmp_path / "gopls").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "gopls").chmod(0o755)
+    (tmp_path / f"{ME}.env").write_text(units.environment_text(units.variables_of(ME, LIMITS, {}, 6060)))
+    script = units.shared_script(str(tmp_path / "gopls")).replace("/etc/gopherops/language_server", str(tmp_path))
+    done = subprocess.run(["/bin/sh", "-c", script, "sh", "serve"], check=True, capture_output=True, text=True)
+    assert done.stdout == "-debug=127.0.0.1:6060 serve\n"
+
+
+@pytest.mark.parametrize(("log", "kept"), [(True, "of the file"), (False, "of the journal")])
+def test_of_a_crash_the_words_are_kept_where_they_are_written_now(tmp_path, monkeypatch, log, kept):
+    monkeypatch.setattr(units, "LOGS", str(tmp_path))
+    (tmp_path / f"{ME}.log").write_text("of the file\n")
+    (tmp_path / "journalctl").write_text("#!/bin/sh\necho of the journal\n")
+    (tmp_path / "journalctl").chmod(0o755)
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SERVICE_RESULT": "oom-kill"}
+    # What its mode is before anybody changes it.
+    script = units.crash_script(log).replace("chown", ":")
+    subprocess.run(["/bin/sh", "-c", script, "sh", ME], check=True, env=env)
+    (file,) = (tmp_path / "crashes" / ME).iterdir()
+    assert file.read_text().splitlines()[1] == kept
+    assert stat.S_IMODE(file.stat().st_mode) == 0o640
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
 
 
 def test_the_kernels_limit_lies_below_the_declared_cap_and_above_what_slows_down():
