@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import systemc
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger import listening, units
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger import listening, pending, units
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.launch import (
     Launch,
     configuration_of,
@@ -32,6 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.redaction impo
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 
 UNITS = "/etc/systemd/system"
+PENDING = f"{pending.FOLDER}/gopherops-debug.pending"
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
 # What ends comes first: its port may be another's now.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
@@ -94,6 +95,7 @@ def plan(services: t.Sequence[Service], programs: units.Programs) -> Plan:
 def carry_out(planned: Plan) -> None:
     """Do what was planned: what is stale ends first, so that its port is free."""
     os.umask(0o022)
+    pending.note(PENDING, (name for _verb, names in planned.verbs for name in names))
     if planned.stale:
         systemctl.tell("disable", "--now", "--", *map(unit_of, planned.stale))
     write_all(planned.edits)
@@ -104,6 +106,7 @@ def carry_out(planned: Plan) -> None:
     for verb, names in planned.verbs:
         # A program may take long to build: its start is waited for below, with all others.
         systemctl.tell(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
+    pending.settle(PENDING)
 
 
 def _present() -> dict[str, str]:
@@ -184,10 +187,12 @@ def _launches(services: t.Sequence[Service], present: t.Mapping[str, str]) -> di
 
 
 def _verbs(
-    services: t.Sequence[Service], states: t.Mapping[str, t.Mapping[str, str]], written: t.Container[str]
+    services: t.Sequence[Service], states: t.Mapping[str, t.Mapping[str, str]], written: t.Iterable[str]
 ) -> list[tuple[str, list[str]]]:
     targets = systemctl.properties_of([one.process_unit for one in services if one.process_unit], ("ActiveState",))
     verbs: dict[str, list[str]] = {}
+    owed = pending.owed(PENDING)
+    written = {*written, *(_unit_file(service.name) for service in services if service.unit in owed)}
     for service in services:
         for verb in _verbs_of(service, states[service.unit], targets.get(service.process_unit), written):
             verbs.setdefault(verb, []).append(service.unit)

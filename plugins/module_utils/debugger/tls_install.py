@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger import pending
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import UNITS
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import (
@@ -49,6 +50,7 @@ class Places(t.NamedTuple):
     user: str = USER
     stunnel: str = STUNNEL
     systemctl: Systemctl | None = None
+    pending: str = f"{pending.FOLDER}/gopherops-debug-tls.pending"
 
 
 def places_of_host() -> Places:
@@ -75,13 +77,20 @@ def install(doors: t.Sequence[Door], material: Material, minimum: str, places: P
     touched = [path for path, file in wanted.items() if _differs(path, file, places, changes)]
     for path in stale:
         changes.add(path, "present\n", "")
+    owed = sorted(pending.owed(places.pending)) if places.systemctl else []
+    if owed:
+        changes.add("what an earlier run has written", f"still to be read: {', '.join(owed)}\n", "read\n")
     if not check:
+        if places.systemctl:
+            pending.note(places.pending, map(os.path.basename, [*touched, *stale, *owed] if touched + stale else []))
         _write(wanted, touched, places)
         _end([os.path.basename(path) for path in stale if path.startswith(places.units)], places)
         for path in stale:
             remove(path)
     if places.systemctl:
-        _bring_up(list(map(os.path.basename, units)), touched + stale, places.systemctl, changes, check)
+        _bring_up(list(map(os.path.basename, units)), touched + stale + owed, places.systemctl, changes, check)
+        if not check:
+            pending.settle(places.pending)
     return changes
 
 

@@ -67,6 +67,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     for name in ("units", "environments", "state"):
         (made.folder / name).mkdir(parents=True)
     monkeypatch.setattr(install, "UNITS", str(made.folder / "units"))
+    monkeypatch.setattr(install, "PENDING", str(tmp_path / "pending"))
     monkeypatch.setattr(units, "ENVIRONMENTS", str(made.folder / "environments"))
     monkeypatch.setattr(units, "STATE", str(made.folder / "state"))
     monkeypatch.setattr(install, "manager_runs", lambda: True)
@@ -247,3 +248,32 @@ def test_what_a_program_says_at_its_end_has_none_of_its_variables(host: Host, mo
     host.states["dlv-api.service"] = {"ActiveState": "failed", "InvocationID": "one"}
     services = services_from([entry(environment={"A": "battery staple", "B": "1"})], limits=LIMITS, state="started")
     assert install.wait_for(services, 0)["api"].problem == "cannot log in with ***, 1"
+
+
+@pytest.mark.parametrize(
+    ("change", "last"),
+    [
+        ({"environment": {"A": "new"}}, "restart"),
+        ({"args": ["new"]}, "reenable"),
+        ({"args": ["new"]}, "restart"),
+    ],
+)
+def test_what_a_killed_run_has_written_is_read_after_the_next(
+    host: Host, monkeypatch: pytest.MonkeyPatch, change: dict[str, t.Any], last: str
+) -> None:
+    host.run(entry(environment={"A": "old"}))
+
+    def killed(verb: str, *arguments: str) -> None:
+        if verb == last:
+            raise KeyboardInterrupt
+        host.tell(verb, *arguments)
+
+    monkeypatch.setattr(systemctl, "tell", killed)
+    asked = entry(**{"environment": {"A": "old"}, **change})
+    for _run in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            host.run(asked)
+    monkeypatch.setattr(systemctl, "tell", host.tell)
+    assert host.run(asked)
+    assert ("restart", "dlv-api.service") in host.told
+    assert not host.run(asked) and host.told == []

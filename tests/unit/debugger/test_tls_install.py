@@ -49,7 +49,14 @@ def manager():
 
 @pytest.fixture
 def places(tmp_path, manager):
-    return Places(str(tmp_path / "tls"), str(tmp_path / "units"), ME, "/bin/true", manager)
+    return Places(
+        str(tmp_path / "tls"),
+        str(tmp_path / "units"),
+        ME,
+        "/bin/true",
+        manager,
+        str(tmp_path.parent / f"{tmp_path.name}.pending"),
+    )
 
 
 def doors(*names, clients=("ci", "alice-laptop"), revoked=()):
@@ -177,3 +184,28 @@ def test_a_host_without_stunnel_is_told_in_check_mode_and_refused_else(places, t
     with pytest.raises(DevserverError, match="/nowhere/stunnel is missing"):
         put(bare, "api")
     assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("renewed", "told"),
+    [
+        ({"revocations": "new"}, ("restart", "debug-tls.service")),
+        ({"certificate": "new"}, ("reload", "debug-tls.service")),
+    ],
+)
+def test_what_a_killed_run_has_written_is_read_after_the_next(places, manager, renewed, told):
+    def killed(verb, *words):
+        if verb == told[0]:
+            raise KeyboardInterrupt
+        return manager(verb, *words)
+
+    put(places, "api")
+    material = MATERIAL._replace(**renewed)
+    for _run in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            put(places._replace(systemctl=killed), "api", material=material)
+    manager.told.clear()
+    assert put(places, "api", material=material, check=True) and manager.told == []
+    assert put(places, "api", material=material)
+    assert manager.told == [told]
+    assert not put(places, "api", material=material)
