@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import typing as t
 from shlex import quote
 from types import MappingProxyType
@@ -289,7 +290,11 @@ START_UPS = {
         {("GD503", "bob", "", "GOPROXY"), ("GD102", "bob", "", "GOPROXY")},
     ),
     "a single proxy": line_in(
-        SETTINGS, "GOPROXY=https://proxy.example.com", each("GD501", "GOPROXY") | each("GD102", "GOPROXY", users=[""])
+        SETTINGS,
+        "GOPROXY=https://proxy.example.com",
+        each("GD501", "GOPROXY") | each("GD102", "GOPROXY", users=[""]),
+        # What all users have from one line is one finding, and some have others where all is spoilt.
+        alone=True,
     ),
     "a password for everybody": line_in(
         SETTINGS,
@@ -587,6 +592,7 @@ TOOLS = {
             {("GD203", user, context, "GOVERSION") for user, contexts in CONTEXTS_OF.items() for context in contexts},
         ),
         asked={"go_version": "1.22.11"},
+        told=["GD203"],
         alone=True,
     ),
     "a copy of go behind the declared one": Poison(
@@ -628,9 +634,12 @@ def setting(member: str, found: Found, **rest: t.Any) -> Poison:
     return Poison(do, at(MACHINE, line, found), MACHINE, **rest)
 
 
+_NUMBERS = itertools.count(1)
+
+
 def in_workspace(name: str, lines: t.Sequence[str], line: str, found: Found, **rest: t.Any) -> Poison:
     """Return the poison that is the only file of a workspace of alice's."""
-    workspace = f"{ALICE}/{name.strip('.').replace('/', '-')}{len(lines)}"
+    workspace = f"{ALICE}/workspace{next(_NUMBERS)}"
     file = f"{workspace}/{name}"
     text = " ".join(map(quote, lines))
     do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"

@@ -10,7 +10,9 @@ import pytest
 SETTINGS = "/home/alice/.vscode-server/data/Machine/settings.json"
 WORKSPACE = "/home/alice/hello"
 FILES = {
-    SETTINGS: '{\n  // mine\n  "go.toolsEnvVars": {\n    "GOPATH": "/opt/go",\n  },\n}\n',
+    SETTINGS: '{\n  // mine\n  "go.toolsEnvVars": {\n    "GOPATH": "/opt/go",\n  },\n'
+    # What concerns the language server is another role's.
+    '  "go.languageServerFlags": ["-remote=unix;/run/gopls/alice/gopls.sock"],\n}\n',
     f"{WORKSPACE}/.vscode/launch.json": '{"configurations": [\n  // mine\n  {"type": "go", "request": "launch",'
     ' "name": "one",\n   "env": {"GOFLAGS": "-mod=mod"}},\n]}\n',
     f"{WORKSPACE}/.devcontainer/devcontainer.json": '{\n\t"image": "x", // mine\n\t"remoteEnv": {"GOFLAGS": ""}\n}\n',
