@@ -10,7 +10,12 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.options import plan_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Plan as ProbePlan
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import (
+    address_from,
+    judged,
+    wanted_from,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.probe import probe as probe_dlv
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.probe import (
@@ -160,7 +165,7 @@ def launch(mode: str) -> t.Callable[[Site], str]:
     def step(site: Site) -> str:
         plan = site.plan
         words = arguments(plan.service, free_address(plan.service))
-        program = site.file("debuggee") if mode == "exec" else None
+        program = site.file("debuggee") if mode == "exec" else ""
         names = plan.debugging.breakpoints
         return _debug(site, "launch", mode, names, package=plan.service.package, args=words, program=program)
 
@@ -188,7 +193,14 @@ def debug_remote(site: Site) -> str:
     dlv = [site.plan.programs.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={door}"]
     argv = [*dlv, "--api-version=2", site.file("debuggee"), "--", *arguments(site.plan.service, address)]
     with serving(site, argv, address):
-        return _debug(site, "attach", "remote", _served(site), address=door, trigger=_trigger(site, address))
+        return _debug(
+            site,
+            "attach",
+            "remote",
+            _served(site),
+            address=address_from(door, tls=False),
+            trigger=_trigger(site, address),
+        )
 
 
 def _served(site: Site) -> t.Sequence[str]:
@@ -200,33 +212,37 @@ def _trigger(site: Site, address: t.Any) -> str:
 
 
 def _debug(site: Site, request: str, mode: str, breakpoints: t.Sequence[str], **more: t.Any) -> str:
-    plan = site.plan
-    standard: dict[str, t.Any] = {
-        "user": site.account.name,
-        "dlv": plan.programs.dlv,
-        "goroot": plan.programs.goroot,
-        "workspace": site.workspace,
-        "package": ".",
-        "program": None,
-        "args": [],
-        "environment": {},
-        "build_flags": [],
-        "pid": 0,
-        "unit": "",
-        "address": "",
-        "tls": None,
-        "breakpoints": [{"name": name} for name in breakpoints],
-        "substitute_path": [],
-        "trigger": "",
-        "runs": plan.debugging.runs,
-        "hit_rate": 1.0,
-        "timeout": plan.timeout,
-        # Of this module's own folder: it is removed with it, whatever happens.
-        "temporary_folder": site.folder,
-    }
-    result = probe_dlv(plan_from({**standard, **more, "request": request, "mode": mode}))
+    result = probe_dlv(probe_plan(site, request, mode, breakpoints, **more))
     first = result["seconds_to_first_stop"]["median"]
     return f"hit rate {result['hit_rate']:.3f}, first stop after {first:.2f} s"
+
+
+def probe_plan(
+    site: Site, request: str, mode: str, breakpoints: t.Sequence[str], *, package: str = ".", **more: t.Any
+) -> ProbePlan:
+    """Return what dlv is asked at a site, in the environment of all that runs there; ``more`` are fields of the plan.
+
+    Raises DevserverError where a marker is not there, or it cannot be carried out.
+    """
+    plan = site.plan
+    names = [{"name": name} for name in breakpoints]
+    wanted = wanted_from(names, account=site.account, workspace=site.workspace, package=package, tests=mode == "test")
+    probed = ProbePlan(
+        plan.programs.dlv,
+        site.account,
+        dict(site.env),
+        request,
+        mode,
+        wanted,
+        workspace=site.workspace,
+        package=package,
+        runs=plan.debugging.runs,
+        hit_rate=1.0,
+        timeout=plan.timeout,
+        # Of this module's own folder: it is removed with it, whatever happens.
+        scratch=site.folder,
+    )
+    return judged(probed._replace(**more))
 
 
 def health(site: Site) -> str:

@@ -30,7 +30,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service
     free_address,
     last_words,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.steps import failures, steps_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.verify.site import Site
+from ansible_collections.gopherops.devserver.plugins.module_utils.verify.steps import failures, probe_plan, steps_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.verify import Outcome, failed_steps, table
 
 SERVICE = Service("./cmd/api", ["-listen", "{address}"], ["/healthz"])
@@ -154,6 +155,16 @@ def test_a_link_in_the_logs_place_leads_to_nothing_that_the_user_may_not_read():
 
 def test_the_address_is_filled():
     assert arguments(SERVICE, Address("::1", 80)) == ["-listen", "[::1]:80"]
+
+
+def test_what_is_debugged_has_the_environment_of_all_steps(tmp_path):
+    (tmp_path / "main.go").write_text("package main\n\nfunc main() { // breakpoint: filled\n}\n")
+    env = {"PATH": "/go/bin", "GOTELEMETRY": "off"}
+    site = Site(PLAN, find_account("root"), env, str(tmp_path / "own"), str(tmp_path))
+    plan = probe_plan(site, "launch", "debug", ["filled"], args=["-listen", "[::1]:80"])
+    assert plan.environment == env
+    assert (plan.scratch, plan.package, plan.args) == (site.folder, ".", ["-listen", "[::1]:80"])
+    assert [(one.name, one.line) for one in plan.wanted] == [("filled", 3)]
 
 
 def test_the_sample_is_read_whole():
