@@ -18,6 +18,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.framing import
 
 # Characters of what the debuggee and the adapter print; who prints without end must not fill the memory.
 _LONGEST_OUTPUT = 65536
+# Seconds that sending may take where the deadline has passed.
+_LEAST = 0.1
 
 
 class Refused(DevserverError):
@@ -48,13 +50,13 @@ class Client:
 
     def request(self, command: str, arguments: t.Mapping[str, t.Any] | None = None, *, deadline: float) -> Message:
         """Send a request and return the body of its answer; raise Refused where it is an error."""
-        return self.answer(self.send(command, arguments), command, deadline)
+        return self.answer(self.send(command, arguments, deadline), command, deadline)
 
-    def send(self, command: str, arguments: t.Mapping[str, t.Any] | None = None) -> int:
+    def send(self, command: str, arguments: t.Mapping[str, t.Any] | None, deadline: float) -> int:
         """Send a request and return its number, without waiting for the answer."""
         self._sent += 1
         message = {"seq": self._sent, "type": "request", "command": command, "arguments": dict(arguments or {})}
-        self._connection.send(message)
+        self._connection.send(message, max(_LEAST, deadline - time.monotonic()))
         return self._sent
 
     def answer(self, number: int, command: str, deadline: float) -> Message:
@@ -69,7 +71,7 @@ class Client:
         An adapter may answer the request only after configurationDone, so its answer is waited for with ``answer``
         then. Raises Refused where it is an error already.
         """
-        number = self.send(command, arguments)
+        number = self.send(command, arguments, deadline)
         while not self._taken_event("initialized"):
             if not self._answers.get(number, {}).get("success", True):
                 self._body(self._answers.pop(number), command)
@@ -96,31 +98,38 @@ class Client:
         return False
 
     def _take(self, wanted: str, deadline: float) -> None:
-        message = self._connection.receive(max(0.0, deadline - time.monotonic()))
+        left = deadline - time.monotonic()
+        # Without any time left, what has come already would be taken on and on from who never stops to send.
+        message = self._connection.receive(left) if left > 0 else None
         if message is None:
             raise TimedOut(
                 f"{self._connection.peer} did not send {wanted} in time", remedy="allow more time, or look at its log"
             )
         kind = message.get("type")
         if kind == "response":
-            self._answers[message.get("request_seq", 0)] = message
+            number = message.get("request_seq")
+            self._answers[number if isinstance(number, int) else 0] = message
         elif kind == "event":
             self._note(message)
 
     def _note(self, event: Message) -> None:
-        body = event.get("body") or {}
+        body = event["body"] = _dict(event.get("body"))
         if event.get("event") == "output":
             self.output = (self.output + str(body.get("output", "")))[-_LONGEST_OUTPUT:]
         elif event.get("event") == "capabilities":
-            self.capabilities.update(body.get("capabilities") or {})
+            self.capabilities.update(_dict(body.get("capabilities")))
         else:
             self._events.append(event)
 
     def _body(self, answer: Message, command: str) -> Message:
-        body = answer.get("body")
-        body = body if isinstance(body, dict) else {}
+        body = _dict(answer.get("body"))
         if answer.get("success"):
             return body
         # The text for people stands in the error, what programs may know it by in the message.
-        error = body.get("error") or {}
+        error = _dict(body.get("error"))
         raise Refused(self._connection.peer, command, str(error.get("format") or answer.get("message") or "no reason"))
+
+
+# An adapter may send any JSON where the specification says what it must be.
+def _dict(value: t.Any) -> dict[str, t.Any]:
+    return value if isinstance(value, dict) else {}

@@ -143,3 +143,39 @@ def test_output_without_end_is_not_kept_whole(adapter):
     client.request("configurationDone", deadline=soon())
     assert len(client.output) <= 65536
     assert client.output.endswith("xthe last")
+
+
+def test_who_floods_is_not_listened_to_for_longer(adapter):
+    def answers(request):
+        for number in range(500):
+            yield event("output", output=f"{number}\n")
+
+    client = adapter(answers)
+    number = client.send("configurationDone", {}, soon())
+    time.sleep(0.3)
+    with pytest.raises(TimedOut):
+        client.answer(number, "configurationDone", time.monotonic())
+    assert client.output == ""
+
+
+def test_who_takes_nothing_is_not_waited_for_beyond_the_deadline():
+    near, far = socket.socketpair()
+    with near, far, pytest.raises(DevserverError, match="does not listen any more"):
+        Client(Connection(near, "the adapter")).request("evaluate", {"a": "b" * 10_000_000}, deadline=0)
+
+
+@pytest.mark.parametrize("odd", [None, [], "text", 7])
+def test_bodies_that_are_no_objects_are_empty_ones(adapter, odd):
+    def answers(request):
+        yield {"type": "event", "event": "output", "body": odd}
+        yield {"type": "event", "event": "stopped", "body": odd}
+        yield event("capabilities", capabilities=odd)
+        yield answer(request, body=odd)
+        yield answer(request | {"seq": []})
+        yield answer(request | {"seq": 2}, success=False, message="odd", body={"error": odd})
+
+    client = adapter(answers)
+    assert client.request("threads", deadline=soon()) == {}
+    assert client.event("stopped", deadline=soon())["body"] == {}
+    with pytest.raises(Refused, match="odd"):
+        client.answer(2, "evaluate", soon())
