@@ -138,6 +138,14 @@ def sha256_of_file(path: str) -> str:
     return digest.hexdigest()
 
 
+def is_socket(path: str) -> bool:
+    """Return whether there is a socket of that name; one that goes while it is looked at is none."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def remove(path: str) -> None:
     """Remove whatever is at ``path``, without following a link."""
     if os.path.isdir(path) and not os.path.islink(path):

@@ -5,13 +5,11 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import stat
 import sys
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import Listen
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import is_socket, read_text
 
 _LISTENING = "0A"
 
@@ -19,7 +17,7 @@ _LISTENING = "0A"
 def listens(where: Listen) -> bool:
     """Return whether somebody listens there on this host."""
     if where.path:
-        return os.path.exists(where.path) and stat.S_ISSOCK(os.stat(where.path).st_mode)
+        return is_socket(where.path)
     table = "/proc/net/tcp6" if ":" in where.host else "/proc/net/tcp"
     wanted = _entry(where)
     lines = (line.split() for line in (read_text(table) or "").splitlines()[1:])

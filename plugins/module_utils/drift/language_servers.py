@@ -10,7 +10,6 @@ import glob
 import json
 import os
 import re
-import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in, manager_runs
@@ -18,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import started
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State, lines_of, states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import is_socket, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import service, units
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.workarounds import WorkAround
 from ansible_collections.gopherops.devserver.plugins.module_utils.running import running
@@ -175,7 +174,7 @@ def _looked_at(
     files = {server.unit: f"{units.UNITS}/gopls@.service", slice_name: service.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = _daemon(own[server.unit].values.get("MainPID", "0"))
-    return server._replace(listens=_is_socket(server.socket), daemon=daemon, rendered=rendered)
+    return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
 
 
 def _limits(path: str) -> dict[str, str]:
@@ -186,13 +185,6 @@ def _limits(path: str) -> dict[str, str]:
 def _daemon(pid: str) -> Daemon | None:
     found = running(int(pid))
     return Daemon(found.binary, found.environment, started(f"/proc/{pid}")) if found else None
-
-
-def _is_socket(path: str) -> bool:
-    try:
-        return stat.S_ISSOCK(os.stat(path).st_mode)
-    except OSError:
-        return False
 
 
 def _crashes(user: str) -> list[Crash]:

@@ -111,3 +111,10 @@ def test_and_so_is_a_socket(tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
         assert listens(Listen(path=str(tmp_path / "s")))
     (tmp_path / "file").touch()
     assert not listens(Listen(path=str(tmp_path / "file")))
+
+
+def test_a_socket_that_goes_while_it_is_looked_at_is_none(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os.path, "exists", lambda _path: True)
+    assert not listens(Listen(path=str(tmp_path / "gone")))
