@@ -69,7 +69,9 @@ options:
     elements: str
     default: []
   hold:
-    description: Seconds that such a process may stand still at most. What was not got by then is left out.
+    description:
+      - Seconds that such a process may be asked. What was not got by then is left out.
+      - It stands still that long at most, and until dlv lets go of it, which is waited for ten seconds more.
     type: float
     default: 10
   cores:

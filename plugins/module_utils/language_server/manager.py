@@ -60,9 +60,17 @@ def running(units: t.Sequence[str]) -> list[Running | None]:
 
 
 def stop(units: t.Sequence[str]) -> None:
-    """Stop and disable ``units``; those that are not there are no error."""
+    """Stop and disable ``units``; those that are not there are no error, but one that does not end is."""
     if units:
-        _systemctl("stop", *units)
+        done = _systemctl("stop", *units)
+        states = systemctl.properties_of(units, ("ActiveState",))
+        left = [unit for unit, state in states.items() if state.get("ActiveState") in systemctl.RUNNING]
+        if left:
+            raise DevserverError(
+                f"{', '.join(left)} did not end: {done.complaint if not done.ok else 'it runs again'}",
+                expected="units that are over before their files go",
+                remedy="look at `systemctl status`, and end them by hand",
+            )
         _systemctl("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
 
 

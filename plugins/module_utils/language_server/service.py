@@ -329,12 +329,15 @@ def _tidy(edits: t.Sequence[FileEdit]) -> None:
 
 
 def _make_caches(wanted: Wanted) -> None:
+    """Make the caches, or give them to their users: a run may have been killed between the two."""
+    os.makedirs(units.CACHES, exist_ok=True)
     for user in wanted.users:
-        folder = f"{units.CACHES}/{user.account.name}"
-        if not os.path.isdir(folder):
-            os.makedirs(units.CACHES, exist_ok=True)
+        folder, account = f"{units.CACHES}/{user.account.name}", user.account
+        with contextlib.suppress(FileExistsError):
             os.mkdir(folder, 0o700)
-            os.chown(folder, user.account.uid, user.account.gid)
+        status = os.lstat(folder)
+        if (status.st_uid, status.st_gid) != (account.uid, account.gid):
+            os.chown(folder, account.uid, account.gid, follow_symlinks=False)
 
 
 def system_version() -> int:

@@ -61,7 +61,8 @@ class Plan(t.NamedTuple):
     """One verification. ``users`` are names and workspaces, an empty one for the sample, whose files are ``sample``.
 
     ``drift`` is the report's part of the result of go_env_drift, ``drift_problem`` what kept it from looking.
-    ``coverage`` is the least share of statements in percent; ``timeout`` are seconds for each step.
+    ``coverage`` is the least share of statements in percent; ``timeout`` are seconds for one
+    command, probe or debug session.
     """
 
     users: t.Sequence[tuple[str, str]]

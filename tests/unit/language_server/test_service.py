@@ -311,6 +311,24 @@ def test_of_a_crash_the_words_are_kept_where_they_are_written_now(tmp_path, monk
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
 
 
+def test_a_unit_that_does_not_end_is_told(host, manages, monkeypatch):
+    manager.stop(["gopls@gone.service"])
+    manages.live.add("gopls@bob.service")
+    refused = Completed(["systemctl"], 1, "", "Access denied")
+    monkeypatch.setattr(manager, "_systemctl", lambda *_words: refused)
+    with pytest.raises(DevserverError, match=r"gopls@bob\.service did not end: Access denied"):
+        manager.stop(["gopls@bob.service", "gopls@gone.service"])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_cache_that_a_killed_run_left_to_root_becomes_its_users(host):
+    nobody = find_account("nobody")
+    account = host.user.account._replace(name="nobody", uid=nobody.uid, gid=nobody.gid)
+    (host.folder / "var/cache/gopls/nobody").mkdir(parents=True)
+    host.apply(dataclasses.replace(host.user, account=account, vscode_settings=[]))
+    assert (host.folder / "var/cache/gopls/nobody").stat().st_uid == nobody.uid
+
+
 def test_the_kernels_limit_lies_below_the_declared_cap_and_above_what_slows_down():
     text = units.template_units(Daemon("/bin/gopls", "/go", LIMITS, 252))[f"{units.UNITS}/gopls@.service"]
     high, most = (
