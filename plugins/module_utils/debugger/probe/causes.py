@@ -243,11 +243,12 @@ def _ended_before(evidence: Evidence) -> Cause | None:
         return None
     where = f"{evidence.wanted.file}:{evidence.wanted.line} was not reached"
     ended = evidence.run.ended
-    if "time ran out" in ended:
+    words = ended.words if ended else "the session ended"
+    if ended and ended.kind == "time":
         remedy = "have the program come by: args, trigger, another unit test; or allow more time"
-        return Cause("not-reached", f"{where} within {evidence.plan.timeout:g} s: {ended}", remedy)
+        return Cause("not-reached", f"{where} within {evidence.plan.timeout:g} s: {words}", remedy)
     remedy = "give the args, environment or input with which the program comes by, or choose another line"
-    return Cause("ended", f"{where}: {ended or 'the session ended'}", remedy)
+    return Cause("ended", f"{where}: {words}", remedy)
 
 
 def _reached_otherwise(evidence: Evidence) -> Cause:

@@ -44,9 +44,14 @@ def _runs(plan: Plan, folder: str) -> list[Run]:
     for number in range(plan.runs):
         run = debug_once(plan, folder, again=number > 0)
         runs.append(run)
-        if run.refusal or (run.ended and not run.complete(plan.wanted) and "program" not in run.ended):
+        if run.refusal or _hopeless(plan, run):
             break
     return runs
+
+
+def _hopeless(plan: Plan, run: Run) -> bool:
+    # A program may go another way the next time.
+    return run.ended is not None and not run.complete(plan.wanted) and run.ended.kind != "program"
 
 
 def _measured(plan: Plan, runs: t.Sequence[Run]) -> dict[str, t.Any]:

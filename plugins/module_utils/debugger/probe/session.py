@@ -66,6 +66,13 @@ class Asked(t.NamedTuple):
         return not self.function.line <= self.function_line <= last
 
 
+class Ended(t.NamedTuple):
+    """How a session came to an end: by the ``program``, for want of ``time``, or by the ``session``; and in words."""
+
+    kind: str
+    words: str
+
+
 class Run(t.NamedTuple):
     """One session. ``hits``, ``unset`` (dlv's words) and ``asked`` are by the number of the wanted breakpoint.
 
@@ -79,7 +86,7 @@ class Run(t.NamedTuple):
     asked: t.Mapping[int, Asked]
     seconds: float | None = None
     refusal: str = ""
-    ended: str = ""
+    ended: Ended | None = None
     output: str = ""
     status: str = ""
     turned_away: bool = False
@@ -129,7 +136,8 @@ class _Session:
         self._unset: dict[int, str] = {}
         self._asked: dict[int, Asked] = {}
         self._seconds: float | None = None
-        self._refusal = self._ended = self._status = ""
+        self._refusal = self._status = ""
+        self._ended: Ended | None = None
         self._stopped_thread: int | None = None
         self._answered = self._turned_away = False
 
@@ -159,9 +167,9 @@ class _Session:
         try:
             yield
         except TimedOut as error:
-            self._ended = f"time ran out: {error.what}"
+            self._ended = Ended("time", f"time ran out: {error.what}")
         except DevserverError as error:
-            self._ended = error.what
+            self._ended = Ended("session", error.what)
             self._turned_away = isinstance(error, HungUp) and not self._answered
         self._deadline = time.monotonic() + _GRACE
         try:
@@ -170,7 +178,7 @@ class _Session:
                 self._leave_running()
             self._request("disconnect", {"terminateDebuggee": self._plan.request == "launch"})
         except TimedOut as error:
-            self._ended = self._ended or f"it did not let go of the program: {error.what}"
+            self._ended = self._ended or Ended("session", f"it did not let go of the program: {error.what}")
         except DevserverError:
             pass
 
@@ -264,13 +272,14 @@ class _Session:
             event = self._client.event("stopped", "terminated", deadline=self._deadline)
             body = event.get("body") or {}
             if event.get("event") == "terminated":
-                self._ended = "the program ended"
+                self._ended = Ended("program", "the program ended")
                 return
             if self._seconds is None:
                 self._seconds = time.monotonic() - self._begin
             self._stopped_thread = int(body.get("threadId", 0))
             if body.get("reason") == "exception":
-                self._ended = f"the program broke off: {body.get('description', '')}: {body.get('text', '')}"
+                words = f"the program broke off: {body.get('description', '')}: {body.get('text', '')}"
+                self._ended = Ended("program", words)
                 return
             self._take_note([int(number) for number in body.get("hitBreakpointIds") or []])
             if not self._missing():
