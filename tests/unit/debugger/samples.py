@@ -25,7 +25,7 @@ def entry(**given: t.Any) -> Entry:
         "user": getpass.getuser(),
         "mode": "exec",
         "listen": "127.0.0.1:2345",
-        "workspace": "/work",
+        "workspace": "/src/acme",
         "package": "./cmd/api",
         "process_unit": None,
         "args": [],

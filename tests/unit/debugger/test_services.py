@@ -98,7 +98,7 @@ def test_no_value_of_the_environment_is_repeated() -> None:
 
 def test_what_an_entry_leaves_out_is_that_of_all() -> None:
     plain, own = service(), service(memory="512M", tasks=64, cpu_weight=1, state="stopped")
-    assert (plain.limits, plain.started, plain.folder) == (LIMITS, True, "/work/cmd/api")
+    assert (plain.limits, plain.started, plain.folder) == (LIMITS, True, "/src/acme/cmd/api")
     assert (tuple(own.limits), own.started) == (("512M", 64, 1), False)
 
 

@@ -73,9 +73,9 @@ def told(folder: pathlib.Path, name: str, **variables: t.Any) -> t.Any:
 
 
 def test_the_role_hands_on_what_is_needed_and_no_variables(tmp_path: pathlib.Path) -> None:
-    service = {**API, "workspace": "/work", "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
+    service = {**API, "workspace": "/src/acme", "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
     (handed,) = told(tmp_path, "debugger_tls_services", debugger_services=[service])
-    assert handed == {**API, "workspace": "/work"}
+    assert handed == {**API, "workspace": "/src/acme"}
     assert set(handed) == set(DOOR_SPEC) and TLS_SPEC["listen"]["required"]
 
 

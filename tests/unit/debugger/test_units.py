@@ -137,6 +137,6 @@ def test_the_environment_lies_in_a_file_of_its_own() -> None:
 
 
 def test_a_unit_tells_where_its_launch_configuration_is() -> None:
-    unit = units.render_unit(service(), PROGRAMS, "/work/.vscode/launch.json")
-    assert units.launch_of(unit) == (service().account.name, "/work/.vscode/launch.json")
+    unit = units.render_unit(service(), PROGRAMS, "/src/acme/.vscode/launch.json")
+    assert units.launch_of(unit) == (service().account.name, "/src/acme/.vscode/launch.json")
     assert units.launch_of(rendered(service())) == ("", "")

@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Plan, Wanted
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.session import Ended, Run
 
-WANTED = Wanted("one", "/work/main.go", 7, {}, [])
+WANTED = Wanted("one", "/src/acme/main.go", 7, {}, [])
 PLAN = Plan("/bin/true", find_account(getpass.getuser()), {}, "launch", "exec", [WANTED], program="/bin/true")
 ENDS = [
     (Ended("program", "the program ended"), 3, "ended"),
