@@ -203,6 +203,7 @@ START_UPS = {
         {("GD103", "zoe", "bash", "PATH")},
         # What is not there is nowhere.
         more=nowhere({("GD201", "zoe", "bash", "go")}),
+        alone=True,
     ),
     "no go": line_in(
         f"{BOB}/.profile",
