@@ -37,7 +37,7 @@ _PAM = "/etc/pam.d"
 # that includes another of these, as su-l does su, has it from there.
 _SERVICES = ("cron", "crond", "su", "sudo", "sudo-i")
 _CRON_SERVICES = ("cron", "crond")
-_CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron")
+CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron")
 _CRONS = ("/usr/sbin/cron", "/usr/sbin/crond")
 # What cron gives a job where neither the crontab nor PAM does.
 _STANDARD = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
@@ -83,7 +83,7 @@ def _service() -> str | None:
 
 
 def _folder() -> str | None:
-    return next((path for path in _CRONTABS if os.path.isdir(path)), None)
+    return next((path for path in CRONTABS if os.path.isdir(path)), None)
 
 
 def _crontabs(declaration: Declaration) -> t.Iterator[ManagedFile]:

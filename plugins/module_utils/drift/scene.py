@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.cron import CRONTABS
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import EditorContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
@@ -186,7 +187,7 @@ class Scene:
         account = self._account(cell)
         by = (cell.source.file if cell.source else None) or ""
         # What stands in a file of the user's own would stand there after provisioning too.
-        if by in self.repaired or by.startswith(account.home + "/"):
+        if by in self.repaired or _is_own(by, account):
             return None
         others = {user.account.name for user in self.declaration.users} - {account.name}
         files = (file for kind in _fed_by(cell.context, account) for file in self._lacking.get(kind, ()))
@@ -221,6 +222,11 @@ def _refers(source: Source, account: Account) -> bool:
         with contextlib.suppress(DevserverError):
             lines = (text_of(source.file or "", account) or "").split("\n")
     return "${" in "".join(lines[(source.line or 1) - 1 :][:1])
+
+
+def _is_own(path: str, account: Account) -> bool:
+    """Return whether a file is the user's: it lies in the home, or is a crontab."""
+    return path.startswith(account.home + "/") or path in (f"{folder}/{account.name}" for folder in CRONTABS)
 
 
 def _lacks(file: ManagedFile) -> bool:

@@ -12,7 +12,7 @@ import pwd
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login, pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, Probe, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
@@ -955,3 +955,18 @@ def test_what_every_user_has_from_one_line_is_told_once(users: list[str], told: 
     assert [finding.user for finding in folded] == told
     if told == [""]:
         assert folded[0].remedy.variables == {"environment_variables": {"V": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [
+        ("/home/alice/.profile", True),
+        ("/var/spool/cron/crontabs/alice", True),
+        ("/var/spool/cron/alice", True),
+        ("/var/spool/cron/crontabs/alice2", False),
+        ("/home/alice2/.profile", False),
+        ("/etc/profile", False),
+    ],
+)
+def test_a_users_crontab_is_as_much_the_users_own_as_what_lies_in_the_home(path: str, own: bool) -> None:
+    assert scene._is_own(path, Account("alice", 1000, 1000, "/home/alice", "/bin/sh")) is own

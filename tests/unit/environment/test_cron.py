@@ -25,7 +25,7 @@ def host(tmp_path, monkeypatch):
     """A host's folders; calling it renders a declaration into them and returns what the files hold."""
     for name in ("crontabs", "pam.d", "security"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(cron_context, "_CRONTABS", (str(tmp_path / "crontabs"),))
+    monkeypatch.setattr(cron_context, "CRONTABS", (str(tmp_path / "crontabs"),))
     monkeypatch.setattr(cron_context, "_PAM", str(tmp_path / "pam.d"))
     monkeypatch.setattr(pam, "FOLDER", str(tmp_path / "security"))
     monkeypatch.setattr(pam, "ENVIRONMENT", str(tmp_path / "environment"))
