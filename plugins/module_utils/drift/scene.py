@@ -186,12 +186,13 @@ class Scene:
         """Return the managed file that would give the value; None where all are right, or another one wins over it."""
         account = self._account(cell)
         by = (cell.source.file if cell.source else None) or ""
-        # What stands in a file of the user's own would stand there after provisioning too.
-        if by in self.repaired or _is_own(by, account):
-            return None
         others = {user.account.name for user in self.declaration.users} - {account.name}
         files = (file for kind in _fed_by(cell.context, account) for file in self._lacking.get(kind, ()))
-        return next((file.path for file in files if _concerns(file, account, others)), None)
+        lacking = [file.path for file in files if _concerns(file, account, others)]
+        # What stands in a file of the user's own would stand there after provisioning too.
+        if by in self.repaired or (by not in lacking and _is_own(by, account)):
+            return None
+        return by if by in lacking else next(iter(lacking), None)
 
     def _account(self, cell: Cell) -> Account:
         return next(user.account for user in self.declaration.users if user.account.name == cell.user)
@@ -238,10 +239,16 @@ def _lacks(file: ManagedFile) -> bool:
         with acting_as(file.actor):
             now = read_text(file.path)
             wanted = file.content(now)
-            hidden = file.whole and wanted is not None and now is not None and wrong_rights(file) is not None
+            hidden = wanted is not None and now is not None and _hides(file)
     except (DevserverError, OSError):
         return False  # That it cannot be read is told elsewhere.
     return hidden or not {*(wanted or "").split("\n")} <= {*(now or "").split("\n")}
+
+
+def _hides(file: ManagedFile) -> bool:
+    """Return whether a file's rights may keep from it those whom it is for; that others too can read it does not."""
+    rights = wrong_rights(file)
+    return rights is not None and (rights[0].owner != rights[1].owner or rights[1].mode & ~rights[0].mode != 0)
 
 
 def _concerns(file: ManagedFile, account: Account, others: t.Container[str]) -> bool:

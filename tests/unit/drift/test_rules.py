@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import getpass
 import os
 import pathlib
 import pwd
@@ -970,3 +971,11 @@ def test_what_every_user_has_from_one_line_is_told_once(users: list[str], told: 
 )
 def test_a_users_crontab_is_as_much_the_users_own_as_what_lies_in_the_home(path: str, own: bool) -> None:
     assert scene._is_own(path, Account("alice", 1000, 1000, "/home/alice", "/bin/sh")) is own
+
+
+@pytest.mark.parametrize(("mode", "hidden"), [(0o600, False), (0o666, False), (0o200, True)])
+def test_rights_that_are_too_wide_hide_nothing(tmp_path: pathlib.Path, mode: int, hidden: bool) -> None:
+    file = whole_file(str(tmp_path / "f"), "x\n", mode=0o600, owner=find_account(getpass.getuser()))
+    (tmp_path / "f").write_text("x\n")
+    (tmp_path / "f").chmod(mode)
+    assert scene._hides(file) is hidden
