@@ -25,6 +25,7 @@ LOOKS = "'%p %m %u %s %T@ %C@\\n'"
 PASSING = f"find /tmp /dev/shm -mindepth 1 -path '/tmp/fish.*' -prune -o -printf {LOOKS}"
 SNAPSHOT = f"{{ find {WATCHED} -printf {LOOKS}; {PASSING}; }} | sort"
 SAVED = "/root/saved"
+KEPT = "/root/kept"
 TOGETHER = [name for name, poison in POISONS.items() if not poison.alone]
 # As in molecule.yml.
 DECLARED = {
@@ -194,7 +195,8 @@ def test_nobodys_start_up_is_run_by_another(host, drift):
     """Who looks is root, and root's rights must not reach a user's files."""
     note = "id -u >> /tmp/who-ran"
     files = {"alice": ".bashrc", "bob": ".profile", "zoe": ".zshenv", "finn": ".config/fish/config.fish"}
-    host.check_output("touch /tmp/who-ran && chmod 666 /tmp/who-ran && cp -a ~alice/.bashrc ~bob/.profile /root/")
+    host.check_output(f"touch /tmp/who-ran && chmod 666 /tmp/who-ran && mkdir {KEPT}")
+    host.check_output(f"cp -a ~alice/.bashrc ~bob/.profile {KEPT}")
     for user, file in files.items():
         host.check_output(
             f'runuser -u {user} -- sh -c \'cd ~{user}; mkdir -p .config/fish; printf "%s\\n" "{note}" >> {file}\''
@@ -204,7 +206,7 @@ def test_nobodys_start_up_is_run_by_another(host, drift):
         ran = set(host.check_output("cat /tmp/who-ran").split())
     finally:
         host.check_output(
-            "mv /root/.bashrc ~alice/ && mv /root/.profile ~bob/ && rm -r ~zoe/.zshenv ~finn/.config/fish"
+            f"mv {KEPT}/.bashrc ~alice/ && mv {KEPT}/.profile ~bob/ && rm -r {KEPT} ~zoe/.zshenv ~finn/.config/fish"
         )
         host.check_output("rmdir ~alice/.config/fish ~bob/.config/fish ~zoe/.config/fish; rm /tmp/who-ran")
     assert ran == {host.check_output(f"id -u {user}") for user in files}
