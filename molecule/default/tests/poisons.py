@@ -694,6 +694,8 @@ EDITORS = {
         ["{", '  "go.toolsEnvVars": {"GOBIN": "/x"}', "}"],
         '  "go.toolsEnvVars": {"GOBIN": "/x"}',
         {("GD101", "alice", "vscode_server", "GOBIN"), ("GD803", "alice", "vscode_server", "go.toolsEnvVars.GOBIN")},
+        # What other poisons do to alice's server is found there too, and this file is named for some of it.
+        alone=True,
     ),
     "a workspace with settings that are no JSON": in_workspace(
         ".vscode/settings.json", ["{ broken"], "{ broken", {("GD901", "alice", "vscode_server", "")}
