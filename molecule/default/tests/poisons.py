@@ -500,7 +500,12 @@ FINN_AND_ZOE = {
     ),
     "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", own("GD206", "zoe", ZSH, "go")),
     "a variable in a fish": line_in(
-        FINNS_CONFIG, "set -gx GOBIN /tmp/b", own("GD101", "finn", FISH, "GOBIN"), before=FISH_OF_FINN
+        FINNS_CONFIG,
+        "set -gx GOBIN /tmp/b",
+        own("GD101", "finn", FISH, "GOBIN"),
+        before=FISH_OF_FINN,
+        # Where finn's server has settings, provisioning mends it there.
+        alone=True,
     ),
     # VS Code's server gives it nothing to wait for.
     "a start-up that waits for input": line_in(
