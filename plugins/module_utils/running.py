@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import pwd
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, owner_of
 
 
 class Running(t.NamedTuple):
@@ -27,17 +25,10 @@ def running(pid: int) -> Running | None:
     """
     folder = f"/proc/{pid}"
     try:
-        with acting_as(_owner(folder)):
+        with acting_as(owner_of(os.stat(folder).st_uid)):
             with open(f"{folder}/environ", encoding="utf-8", errors="surrogateescape") as file:
                 pairs = (entry.partition("=") for entry in file.read().split("\0") if "=" in entry)
                 environment = {name: value for name, _equals, value in pairs}
             return Running(os.readlink(f"{folder}/exe"), environment)
     except OSError:
         return None
-
-
-def _owner(folder: str) -> Account | None:
-    """Return whose a process is; None where the host has no name for that user."""
-    with contextlib.suppress(KeyError):
-        return find_account(pwd.getpwuid(os.stat(folder).st_uid).pw_name)
-    return None
