@@ -20,9 +20,9 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import without_traces
 from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Heard
+from ansible_collections.gopherops.devserver.plugins.module_utils.running import tracer_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
 
 _MOST = 1000
@@ -53,7 +53,7 @@ class Asked(t.NamedTuple):
 
 def goroutines(pid: int, asked: Asked) -> str:
     """Return the stacks of at most 1000 goroutines of process ``pid``; raise DevserverError where none can be got."""
-    tracer = _tracer(pid)
+    tracer = tracer_of(pid)
     if tracer:
         raise DevserverError(
             f"process {pid} is under the debugger {tracer} already", remedy="ask that one, or end its session"
@@ -169,12 +169,3 @@ class _Rpc:
             self._rest += more
         line, _newline, self._rest = self._rest.partition(b"\n")
         return line
-
-
-def _tracer(pid: int) -> str:
-    """Return the number of the process that traces ``pid``; empty where none does."""
-    for line in (read_text(f"/proc/{pid}/status") or "").splitlines():
-        name, _colon, value = line.partition(":")
-        if name == "TracerPid" and value.strip() != "0":
-            return value.strip()
-    return ""

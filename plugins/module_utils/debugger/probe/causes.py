@@ -13,6 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.paths import Rule, mapping
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.running import status_field, tracer_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
 
@@ -75,8 +76,8 @@ def _traced_already(evidence: Evidence) -> Cause | None:
     pid = evidence.plan.pid
     if not pid or not _not_permitted(evidence):
         return None
-    tracer = _field(_read(f"/proc/{pid}/status"), "TracerPid")
-    if tracer in ("", "0"):
+    tracer = tracer_of(pid)
+    if not tracer:
         return None
     what = f"process {pid} is debugged by process {tracer} already"
     return Cause("ptrace", what, f"end the debugger {tracer} first; a process has one at a time")
@@ -93,7 +94,7 @@ def _ptrace_refused(evidence: Evidence) -> Cause | None:
         return Cause("ptrace", f"{who} process {plan.pid}: it belongs to uid {owner}", "probe as the user who runs it")
     if scope == "3" or (plan.pid and scope in ("1", "2")):
         return Cause("ptrace", f"{who}: kernel.yama.ptrace_scope is {scope}", "set it to 0 by the role debugger")
-    if _field(evidence.run.status, "Seccomp") == "2":
+    if status_field(evidence.run.status, "Seccomp") == "2":
         remedy = "run the container with a seccomp profile that allows ptrace, or --cap-add=SYS_PTRACE"
         return Cause("ptrace", f"{who}: a seccomp filter is on dlv", remedy)
     remedy = "look for a security module, or for a container that lacks --cap-add=SYS_PTRACE"
@@ -285,11 +286,6 @@ def _owner(pid: int) -> int | None:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
         return None
-
-
-def _field(status: str, name: str) -> str:
-    match = re.search(rf"^{name}:\s*(\S+)", status, re.MULTILINE)
-    return match.group(1) if match else ""
 
 
 def _read(path: str) -> str:

@@ -255,9 +255,11 @@ def test_ptrace_of_a_process_that_is_debugged_already(workspace, serving):
     socket = workspace.scratch / "other.sock"
     argv = [workspace.dlv, "attach", str(process.pid), "--headless", "--continue", "--accept-multiclient"]
     with subprocess.Popen([*argv, f"--listen=unix:{socket}"], stdout=subprocess.PIPE) as other:
-        other.stdout.readline()
-        result = workspace.probe(request="attach", pid=process.pid)
-        other.terminate()
+        try:
+            other.stdout.readline()
+            result = workspace.probe(request="attach", pid=process.pid)
+        finally:
+            other.terminate()
     assert f"debugged by process {other.pid} already" in caused(result, "ptrace")
 
 
