@@ -16,6 +16,8 @@ import typing as t
 _PR_SET_CHILD_SUBREAPER = 36
 # Who starts new processes faster than all are looked through would keep this going for ever.
 _SWEEPS = 20
+# The children of a process's first thread.
+_GIVEN = "/proc/{0}/task/{0}/children"
 # Seconds that one takes to end.
 _PAUSE = 0.005
 
@@ -25,6 +27,8 @@ def end_session(leader: int) -> None:
 
     A process group is less: an interactive shell gives each job one.
     """
+    if _ORPHANS.none() and not os.path.exists(f"/proc/{leader}"):
+        return
     for _sweep in range(_SWEEPS):
         if not _end(_of_session(leader)):
             return
@@ -57,19 +61,30 @@ class _Orphans:
         self._lock = threading.Lock()
         self._blocks = 0
         self._others: set[int] = set()
+        self._ended: set[int] = set()
 
     def begin(self) -> None:
         with self._lock:
             if self._blocks == 0:
                 ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-                self._others = {process.pid for process in _children()}
+                self._others, self._ended = {process.pid for process in _orphans()}, set()
             self._blocks += 1
+
+    def none(self) -> bool:
+        """Return whether there is no live one, so that whatever ended within a block has left nothing."""
+        if not self._blocks:
+            return False
+        with self._lock:
+            left = _given() - self._others - self._ended
+            # They are reaped at the last block's end: only then it is known that nobody waits for them.
+            self._ended |= {pid for pid in left if not _process(pid)}
+            return left <= self._ended
 
     def end(self) -> None:
         with self._lock:
             self._blocks -= 1
             for _sweep in range(_SWEEPS if self._blocks == 0 else 0):
-                left = {process.pid for process in _children()} - self._others
+                left = {process.pid for process in _orphans()} - self._others
                 if not left:
                     return
                 _end(left)
@@ -90,8 +105,28 @@ class _Process(t.NamedTuple):
 
 def _children() -> list[_Process]:
     """Return the children in other sessions than this one, which all that is started within has left."""
+    return _in_other_sessions(_processes())
+
+
+def _orphans() -> list[_Process]:
+    return _in_other_sessions(_given())
+
+
+def _given() -> set[int]:
+    """Return the children that the kernel has given to this process, which it does to its first thread.
+
+    Those that this thread has begun are among them. A look at all processes takes long on a busy host.
+    """
+    try:
+        with open(_GIVEN.format(os.getpid()), encoding="ascii") as file:
+            return set(map(int, file.read().split()))
+    except FileNotFoundError:
+        return {process.pid for process in _children()}  # A kernel without CONFIG_PROC_CHILDREN.
+
+
+def _in_other_sessions(pids: t.Iterable[int]) -> list[_Process]:
     own, session = os.getpid(), os.getsid(0)
-    found = (_process(pid, ended=True) for pid in _processes())
+    found = (_process(pid, ended=True) for pid in pids)
     return [process for process in found if process and process.parent == own and process.session != session]
 
 

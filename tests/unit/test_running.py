@@ -61,6 +61,6 @@ def test_tracer_is_the_process_of_the_thread_that_traces():
         debugger.stdin.close()
 
 
-@pytest.mark.parametrize("pid", [0, os.getpid()])
+@pytest.mark.parametrize("pid", [lambda: 0, os.getpid], ids=["none", "ours"])
 def test_what_nobody_debugs_has_no_tracer(pid):
-    assert tracer_of(pid) == ""
+    assert tracer_of(pid()) == ""

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
 import shlex
 import shutil
 import tempfile
+import threading
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
@@ -49,6 +51,7 @@ _SESSIONS = "/run/systemd/sessions"
 _SECONDS = 5
 # What the server says of each session that goes well.
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
+_MAKING_KEYS = threading.Lock()
 # How ssh ends where it does not get as far as the command.
 _FAILED = 255
 # How the server says that it lets somebody in, and that it does not, and why.
@@ -144,13 +147,11 @@ def given_over_ssh(account: Account) -> list[Assignment]:
 
 
 def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
-    for name in ("host", "user"):
-        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/{name}"]
-        made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
-        if not made.ok:
-            raise DevserverError(f"ssh-keygen made no key: {made.complaint}", remedy="mend what it names")
-    # sshd reads the public key with the user's rights, whatever the umask was; the private ones stay 0600.
-    os.chmod(f"{folder}/user.pub", 0o644)
+    # One at a time, or the first few would all make some.
+    with _MAKING_KEYS:
+        keys = _throw_away_keys(timeout)
+    for name, text in keys.items():
+        _write(f"{folder}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
     _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
     _write(f"{folder}/server", _SERVER.format(folder=shlex.quote(folder), sshd=_SSHD))
     given = " ".join(f"{name}={value}" for name, value in added.items())
@@ -158,8 +159,22 @@ def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
     _write(f"{folder}/sshd_config", own + (read_text(_SSHD_CONFIG) or ""))
 
 
-def _write(path: str, text: str) -> None:
+@functools.lru_cache(maxsize=None)
+def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
+    """Return files of keys by their names: made once for all logins of this process, which alone keeps them."""
+    with scratch_folder(tempfile.gettempdir(), "gopherops-keys-") as scratch:
+        for name in ("host", "user"):
+            argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{scratch.path}/{name}"]
+            made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
+            if not made.ok:
+                raise DevserverError(f"ssh-keygen made no key: {made.complaint}", remedy="mend what it names")
+        return {name: read_text(f"{scratch.path}/{name}") or "" for name in ("host", "host.pub", "user", "user.pub")}
+
+
+def _write(path: str, text: str, mode: int = 0o644) -> None:
+    """Write a file of exactly that mode, whatever the umask is: sshd reads the public key with the user's rights."""
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        os.fchmod(file.fileno(), mode)
         file.write(text)
 
 

@@ -36,6 +36,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 _MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
 _BUILDS = ("GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH", "GODEBUG")
 WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
+# What else an answer of go's may depend on; a session's own, such as XDG_SESSION_ID, are others in each.
+_GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 # Looked at too, but in a file of its own: go takes it from no variable.
 TELEMETRY = "GOTELEMETRY"
 # A start-up that takes longer counts as slow.
@@ -221,7 +223,10 @@ class _Answers:
         self._known: dict[t.Any, concurrent.futures.Future[_Answer]] = {}
 
     def about(self, user: UserEnvironment, environment: t.Mapping[str, str]) -> concurrent.futures.Future[_Answer]:
-        key = (user.account, *sorted(item for item in environment.items() if _matters(item[0], user)))
+        relevant = {name: value for name, value in environment.items() if _matters(name, user)}
+        # A directory's second mention leads to nothing new.
+        directories = dict.fromkeys(relevant.pop("PATH", "").split(":"))
+        key = (user.account, *directories, *sorted(relevant.items()))
         if key not in self._known:
             self._known[key] = self._pool.submit(self._ask, user, environment)
         return self._known[key]
@@ -236,8 +241,8 @@ class _Answers:
 
 def _matters(variable: str, user: UserEnvironment) -> bool:
     """Return whether go's answer may depend on ``variable``."""
-    known = variable in PERSISTENT_VARIABLES or variable in user.variables or variable in ("HOME", "PATH")
-    return known or variable.startswith(("GO", "CGO_", "XDG_"))
+    known = variable in PERSISTENT_VARIABLES or variable in user.variables or variable in _GO_READS
+    return known or variable.startswith(("GO", "CGO_"))
 
 
 def _probe(user: UserEnvironment, context: Context, declaration: Declaration, timeout: float) -> Probe:

@@ -15,7 +15,7 @@ import typing as t
 import uuid
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import command
+from ansible_collections.gopherops.devserver.plugins.module_utils import command, sessions
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, run_at_home, run_in_terminal
 
 Run = t.Callable[..., command.Completed]
@@ -86,6 +86,18 @@ def test_nothing_is_left(start: Run, script: str) -> None:
     mark = str(uuid.uuid4().int)
     started(start, script.format(mark), 1)
     wait_until_gone(f"300.{mark}")
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["children listed", "older kernel"])
+def test_what_is_left_in_a_session_ends_while_others_still_run(monkeypatch: pytest.MonkeyPatch, listed: bool) -> None:
+    if not listed:
+        monkeypatch.setattr(sessions, "_GIVEN", "/nonexistent/{0}")
+    mark = str(uuid.uuid4().int)
+    with sessions.nothing_left():
+        # One that stays a zombie in front of it, as it is reaped with the last.
+        started(run, "setsid true & sleep 0.1")
+        started(run, f"sleep 300.{mark} & :")
+        wait_until_gone(f"300.{mark}")
 
 
 def test_a_program_that_does_not_end_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
