@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
@@ -57,8 +57,8 @@ def report(
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, exact(go_version, this_platform().archive))
     servers = LanguageServers(look(declaration.users), gopls, crash_days)
-    files = files_of(observations)
-    found = findings(declaration, observations, matrix, tools, files, go_minimum, servers, debuggers)
+    scene = Scene(declaration, observations, matrix, tools, files_of(observations), go_minimum, servers, debuggers)
+    found = findings(scene)
     document = {
         "schema_version": SCHEMA_VERSION,
         "collection_version": COLLECTION_VERSION,

@@ -57,7 +57,7 @@ def world(tmp_path, monkeypatch):
 
     def judge(*observations, tools=()):
         matrix = cells(declaration, observations, "1.22.12")
-        found = findings(declaration, observations, matrix, tools)
+        found = findings(scene.Scene(declaration, observations, matrix, tools))
         return {(c.context, c.variable): c for c in matrix}, found
 
     seen.ids = lambda *observations, **more: [found.rule.id for found in judge(*observations, **more)[1]]

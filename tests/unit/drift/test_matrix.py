@@ -26,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix i
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules.values import DIFFERS
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import PROCESS, Assignment, Source
 
 DOCS = pathlib.Path(__file__).parents[3] / "docs"
@@ -233,7 +233,7 @@ def test_what_lies_behind_a_link_is_not_given_away(world):
     variables = {"GOPATH": str(world.tmp / "link")}
     account = user.account._replace(uid=os.stat(world.tmp / "link").st_uid + 1)
     world.declaration.users[0] = dataclasses.replace(user, variables=variables, account=account)
-    (finding,) = findings(world.declaration, [], [], [])
+    (finding,) = findings(Scene(world.declaration, [], []))
     assert finding.rule.id == "GD301"
     assert finding.remedy.commands == ()
 

@@ -348,7 +348,7 @@ def test_a_conflict_is_settled_for_its_user(world: t.Any) -> None:
 def test_versions_that_differ_are_no_conflict_that_a_declaration_settles(world: t.Any) -> None:
     other = world("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOVERSION": "go1.19"})
     matrix = cells(world.declaration, [world(), other], "")
-    found = findings(world.declaration, [world(), other], matrix, [])
+    found = findings(Scene(world.declaration, [world(), other], matrix))
     assert [finding.rule.id for finding in found] == ["GD202"]
 
 
@@ -469,7 +469,7 @@ def test_a_user_whose_home_is_missing_has_one_finding(world: t.Any, monkeypatch:
     assert [one.context.name for one in seen] == ["bare", "goenv"]
     matrix = cells(world.declaration, seen[1:], "")
     assert {cell.status for cell in matrix} == {"unknown"}
-    found = findings(world.declaration, seen[1:], matrix, [])
+    found = findings(Scene(world.declaration, seen[1:], matrix))
     assert [(one.rule.id, one.user, one.cause) for one in found] == [
         ("GD905", gone.name, f"the home {gone.home} is missing")
     ]
@@ -557,7 +557,8 @@ MINIMA = {"": 0, "1.22": 0, "1.22.12": 0, "1.22.13": 1, "1.23": 1}
 def test_a_minimum_is_judged_once_for_the_host(world: t.Any, minimum: str, workspaces: int) -> None:
     user = dataclasses.replace(world.declaration.users[0], workspaces=[str(world.tmp)] * workspaces)
     declaration = dataclasses.replace(world.declaration, users=[user, user])
-    found = [finding for finding in findings(declaration, [], [], [], (), minimum) if finding.rule.id == "GD605"]
+    host = Scene(declaration, [], [], go_minimum=minimum)
+    found = [finding for finding in findings(host) if finding.rule.id == "GD605"]
     assert [(finding.user, finding.source) for finding in found] == [("", None)] * MINIMA[minimum]
     assert all(f"Go {minimum} is the minimum; {world.goroot} is 1.22.12" in finding.cause for finding in found)
 
@@ -573,7 +574,7 @@ def test_a_workspace_that_asks_for_less_than_the_minimum(world: t.Any, monkeypat
 
 def test_a_minimum_that_is_no_version_is_an_error(world: t.Any) -> None:
     with pytest.raises(DevserverError, match="the minimum is 'new'"):
-        findings(world.declaration, [], [], [], (), "new")
+        findings(Scene(world.declaration, [], [], go_minimum="new"))
 
 
 def test_which_settings_file_a_container_reads_is_no_matter_of_this_host(world: t.Any) -> None:
@@ -652,7 +653,7 @@ MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: []}
 def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: int) -> None:
     os.chmod(nobody.variables["GOCACHE"], mode)
     declaration = dataclasses.replace(world.declaration, users=[nobody])
-    found = findings(declaration, [], [], [])
+    found = findings(Scene(declaration, [], []))
     assert [finding.rule.id for finding in found] == MODES[mode]
     commands = [command for finding in found for command in finding.remedy.commands]
     assert len(commands) == len(found)
@@ -666,7 +667,7 @@ def test_the_rights_to_what_a_link_leads_to_are_left_alone(
     os.chmod(nobody.variables["GOCACHE"], mode)
     (world.tmp / "link").symlink_to("cache")
     linked = dataclasses.replace(nobody, variables={"GOCACHE": str(world.tmp / "link")})
-    (finding,) = findings(dataclasses.replace(world.declaration, users=[linked]), [], [], [])
+    (finding,) = findings(Scene(dataclasses.replace(world.declaration, users=[linked]), [], []))
     assert (finding.rule.id, list(finding.remedy.commands)) == (rule, [])
 
 

@@ -5,17 +5,7 @@
 
 from __future__ import annotations
 
-import typing as t
-
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
-    NO_SERVERS,
-    LanguageServers,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import (
     building,
     debugger,
@@ -30,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
     tools,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import Scene
 
 _OF_ENVIRONMENTS = (values, rights, go, directories, tools, modules, building, startup, editor, settings_file)
 _FAMILIES = (*_OF_ENVIRONMENTS, language_server, debugger)
@@ -44,20 +34,10 @@ def _number(rule: Rule) -> int:
 RULES: tuple[Rule, ...] = tuple(sorted((rule for family in _FAMILIES for rule in family.RULES), key=_number))
 
 
-def findings(
-    declaration: Declaration,
-    observations: t.Sequence[Observation],
-    cells: t.Sequence[Cell],
-    tools: t.Sequence[PinnedTool],
-    editor_files: t.Sequence[JudgedFile] = (),
-    go_minimum: str = "",
-    language_servers: LanguageServers = NO_SERVERS,
-    debuggers: Debuggers = NO_DEBUGGERS,
-) -> list[Finding]:
-    """Return what is wrong, by rule and user; ``tools`` are the pinned ones, ``go_minimum`` is as Scene has it.
+def findings(scene: Scene) -> list[Finding]:
+    """Return what is wrong, by rule and user.
 
-    Raises DevserverError where that is no version.
+    Raises DevserverError where the scene's ``go_minimum`` is no version.
     """
-    scene = Scene(declaration, observations, cells, tools, editor_files, go_minimum, language_servers, debuggers)
     found = [finding for family in _FAMILIES for finding in family.findings(scene)]
     return sorted(found, key=lambda finding: (_number(finding.rule), finding.user))
