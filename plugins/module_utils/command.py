@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, groups_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Stream, listen, read_rest
 from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
 from ansible_collections.gopherops.devserver.plugins.module_utils.terminal import IN_SESSION, TYPE, Terminal
@@ -53,6 +53,11 @@ class Completed(t.NamedTuple):
             return "it did not come to an end in time"
         said = self.stderr.strip().splitlines()
         return said[-1] if said else f"it ended with {self.returncode} and said nothing"
+
+    def error(self, what: str, *, expected: str = "", remedy: str) -> DevserverError:
+        """Return the error that says ``what`` the command did not do, and why."""
+        kind = TimedOut if self.returncode is None else DevserverError
+        return kind(f"{what}: {self.complaint}", expected=expected, remedy=remedy)
 
 
 def session_environment(account: Account) -> dict[str, str]:

@@ -32,3 +32,7 @@ class DevserverError(Exception):
     def result(self) -> dict[str, t.Any]:
         """Return the arguments for ``AnsibleModule.fail_json``."""
         return dict(self.details, msg=str(self))
+
+
+class TimedOut(DevserverError):
+    """Says that something did not come to its end within its time limit."""

@@ -94,8 +94,8 @@ def executables(
     names = list(names)
     done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)
     if not done.ok:
-        raise DevserverError(
-            f"the directories of PATH={path} could not be walked: {done.complaint}",
+        raise done.error(
+            f"the directories of PATH={path} could not be walked",
             expected="directories that answer",
             remedy="take those that hang, as on a network, from PATH",
         )

@@ -61,9 +61,15 @@ def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
     return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
 
 
+# Why there is no environment, where somebody decides by it; empty for any other reason. What "ended early" ended before
+# the command that was asked for.
+Failure = t.Literal["", "timed out", "ended early", "not let in", "forced command", "broken sshd", "no home"]
+
+
 class Probe(t.NamedTuple):
     """What a real process got: its environment, or None and the reason why that could not be found out.
 
+    ``problem`` has the reason in words for people, ``failure`` for programs.
     ``seconds`` is how long the start-up took, ``noise`` the first line that it printed, ``go_is`` what the shell itself
     says that ``go`` is: a file, an alias, a function (empty where the context has no shell). ``stale`` names the
     variables whose present value the process did not get, because what started it runs for longer.
@@ -75,6 +81,7 @@ class Probe(t.NamedTuple):
     noise: str = ""
     go_is: str = ""
     stale: frozenset[str] = frozenset()
+    failure: Failure = ""
 
 
 class Context(abc.ABC):
@@ -145,10 +152,17 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
     if done.returncode is None:
         said = _last_words(done.stdout.replace(_MARK, "\n") + done.stderr)
         said = f"; it said last: {said}" if said else ""
-        return Probe(None, f"{done.argv[0]} did not come to an end in time{said}", done.seconds, noise)
+        problem = f"{done.argv[0]} did not come to an end in time{said}"
+        return Probe(None, problem, done.seconds, noise, failure="timed out")
     why = _last_words(done.stderr) or "a start-up file may leave the shell, or put another program in its place"
     problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}"
-    return Probe(None, problem, done.seconds, noise)
+    return Probe(None, problem, done.seconds, noise, failure="ended early")
+
+
+def no_probe(what: str, done: Completed) -> Probe:
+    """Return that nobody could be asked: in words ``what`` went wrong, and what ``done`` says of it."""
+    failure: Failure = "timed out" if done.returncode is None else ""
+    return Probe(None, f"{what}: {done.complaint}", done.seconds, failure=failure)
 
 
 class _Printed(t.NamedTuple):

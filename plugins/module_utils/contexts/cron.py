@@ -20,6 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     ManagedFile,
     Probe,
     block_in,
+    no_probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
@@ -67,8 +68,7 @@ class CronContext(Context):
         service = os.path.basename(_service() or "")
         done = systemd.environment_of_unit([f"PAMName={service}", f"User={account.name}"], timeout)
         if not done.ok:
-            problem = f"no session of {service} could be opened for {account.name}: {done.complaint}"
-            return Probe(None, problem, done.seconds)
+            return no_probe(f"no session of {service} could be opened for {account.name}", done)
         own = {item.name: item.value for item in _settings(account.name)}
         return Probe({**systemd.environment_printed(done), **_STANDARD, **own}, "", done.seconds)
 

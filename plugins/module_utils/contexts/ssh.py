@@ -59,8 +59,6 @@ _ACCEPTED = re.compile(r"^Accepted publickey for ", re.MULTILINE)
 _WHY_NOT = re.compile(
     r"^.*(?:not allowed because|Access denied|LOGIN REFUSED|no authentication methods).*", re.MULTILINE
 )
-# How a problem begins that is no start-up's.
-REFUSED = "sshd does not let"
 # The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
 _CONFIGURATION = """\
 HostKey {folder}/host
@@ -118,7 +116,8 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
             log = read_text(f"{folder}/log") or ""
             why = _WHY_NOT.search(log)
             if why and not _ACCEPTED.search(log):
-                return Probe(None, f"{REFUSED} {account.name} in: {why.group().strip()}", done.seconds)
+                problem = f"sshd does not let {account.name} in: {why.group().strip()}"
+                return Probe(None, problem, done.seconds, failure="not let in")
             done = done._replace(stderr=done.stderr + _ADMITTED.sub("", log))
         return probe_of(done, added=added)
 
@@ -167,7 +166,7 @@ def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
             argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{scratch.path}/{name}"]
             made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
             if not made.ok:
-                raise DevserverError(f"ssh-keygen made no key: {made.complaint}", remedy="mend what it names")
+                raise made.error("ssh-keygen made no key", remedy="mend what it names")
         return {name: read_text(f"{scratch.path}/{name}") or "" for name in ("host", "host.pub", "user", "user.pub")}
 
 

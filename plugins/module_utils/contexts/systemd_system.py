@@ -15,6 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     Context,
     ManagedFile,
     Probe,
+    no_probe,
     whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
@@ -50,7 +51,7 @@ class SystemdSystemContext(Context):
         # The dash: what a missing file leaves out is told variable by variable.
         done = systemd.environment_of_unit([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
         if not done.ok:
-            return Probe(None, f"no unit could be started as {account.name}: {done.complaint}", done.seconds)
+            return no_probe(f"no unit could be started as {account.name}", done)
         return Probe(systemd.environment_printed(done), "", done.seconds)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:

@@ -17,6 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     Context,
     ManagedFile,
     Probe,
+    no_probe,
     whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import departed
@@ -69,7 +70,7 @@ class SystemdUserContext(Context):
         if not done.ok and not _runs(account, timeout):
             return _coming(account, timeout)  # It has ended with the user's last session.
         if not done.ok:
-            return Probe(None, f"the manager of {account.name} started no unit: {done.complaint}", done.seconds)
+            return no_probe(f"the manager of {account.name} started no unit", done)
         given = systemd.environment_printed(done)
         # What its generator does not tell is no value that the manager has not seen.
         coming = _coming(account, timeout).environment or {}
@@ -124,7 +125,7 @@ def _coming(account: Account, timeout: float) -> Probe:
     given = session_environment(account)
     done = run([_generator() or ""], env=given, account=account, timeout=timeout)
     if not done.ok:
-        return Probe(None, f"the generator of {account.name}'s manager gave nothing: {done.complaint}", done.seconds)
+        return no_probe(f"the generator of {account.name}'s manager gave nothing", done)
     pairs = (line.partition("=") for line in done.stdout.split("\n") if "=" in line)
     return Probe({**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}})
 

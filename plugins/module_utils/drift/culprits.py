@@ -50,7 +50,7 @@ _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
 # What the shell does for this collection, which is no trouble by itself.
 _OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
 # As dash says it of what it is started with; of a file that it is given it has the name too.
-_UNNAMED = re.compile(r"^\S*sh: \d+: Syntax error", re.MULTILINE)
+_UNNAMED = re.compile(r": \S*sh: \d+: Syntax error")
 _SSHD = "/usr/sbin/sshd"
 # After what stops its trace nothing is known of a shell.
 _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
@@ -147,7 +147,7 @@ def last_line(context: str, account: Account, timeout: float) -> Source | None:
 
 def unparseable(context: str, account: Account, problem: str, timeout: float) -> Source | None:
     """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
-    if not _UNNAMED.search(problem.partition("before the command ran: ")[2]):
+    if not _UNNAMED.search(problem):
         return None
     files, first_of = _files(context, account)
     for file in files + first_of:

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, Failure, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
     DIRECTORY_VARIABLES,
@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits, refusals
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import (
     NEEDS_C_COMPILER,
     executables,
@@ -46,7 +46,6 @@ SLOW_SECONDS = 3.0
 _START_UPS = ("login", "bash", "zsh", "fish", "ssh", "vscode_server")
 _OVER_SSH = ("ssh", "vscode_server")
 _OF_SERVER = ("vscode_server", "vscode_debug")
-_TOO_LATE = "did not come to an end in time"
 # Seconds for a start-up that is known to come to no end; what it hangs at it mostly reaches at once.
 _PATIENCE = 5.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
@@ -67,9 +66,9 @@ class Observation:
     ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
     name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
     where they could not be looked for, and the answer of ``go`` says why. ``seconds``,
-    ``noise``, ``go_is`` and ``stale`` are those of the probe. ``culprit`` is the line at which there is no going on,
-    ``printing`` that which prints ``noise``, and ``slowest`` that which takes too long; None where there is no such
-    trouble, or no telling.
+    ``noise``, ``go_is`` and ``stale`` are those of the probe, and so is ``failure``, unless sshd knows better.
+    ``culprit`` is the line at which there is no going on, ``printing`` that which prints ``noise``, and ``slowest``
+    that which takes too long; None where there is no such trouble, or no telling.
     """
 
     user: UserEnvironment
@@ -86,6 +85,7 @@ class Observation:
     culprit: Source | None = None
     printing: Source | None = None
     slowest: Source | None = None
+    failure: Failure = ""
 
     @property
     def walked(self) -> bool:
@@ -136,7 +136,7 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
 
 def _given_up(pair: _Pair, probe: Probe) -> bool:
     """Return whether a start-up was too slow for the limit of VS Code's server, which nobody can choose."""
-    return pair.context.name in _OF_SERVER and probe.environment is None and _TOO_LATE in probe.problem
+    return pair.context.name in _OF_SERVER and probe.failure == "timed out"
 
 
 def _without_others(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:
@@ -170,21 +170,35 @@ def _explained(seen: Observation, timeout: float) -> Observation:
 def _with_culprit(seen: Observation, timeout: float) -> Observation:
     account, context = seen.user.account, seen.context.name
     if seen.environment is None:
-        said = culprits.sshd_complaint(timeout) if context in _OVER_SSH else ""
-        problem = f"sshd refuses its configuration: {said}" if said else seen.problem
-        refused = refusals.refusal(problem, account, timeout) if context in _OVER_SSH and not said else None
-        if refused:
-            return dataclasses.replace(seen, problem=refused.problem, culprit=refused.source)
-        at = culprits.place_in(problem, account.home)
-        if at is None and context in _START_UPS:
-            at = culprits.unparseable(context, account, problem, timeout)
-            at = at or culprits.last_line(context, account, min(timeout, _PATIENCE))
-        return dataclasses.replace(seen, problem=problem, culprit=at)
+        refused = _refused(seen, timeout) if context in _OVER_SSH else None
+        return refused or dataclasses.replace(seen, culprit=_stopping(seen, timeout))
     if context in _START_UPS and seen.noise:
         seen = dataclasses.replace(seen, printing=culprits.line_that_prints(context, account, seen.noise, timeout))
     if context in _START_UPS and seen.seconds > SLOW_SECONDS:
         seen = dataclasses.replace(seen, slowest=culprits.slowest_line(context, account, timeout))
     return seen
+
+
+def _refused(seen: Observation, timeout: float) -> Observation | None:
+    """Return ``seen`` with what sshd has against a command over ssh; None where that is nothing."""
+    account = seen.user.account
+    said = culprits.sshd_complaint(timeout)
+    if said:
+        problem, at = f"sshd refuses its configuration: {said}", culprits.place_in(said, account.home)
+        return dataclasses.replace(seen, problem=problem, failure="broken sshd", culprit=at)
+    by = refusals.refusal(seen.problem, seen.failure, account, timeout)
+    return by and dataclasses.replace(seen, problem=by.problem, failure=by.failure, culprit=by.source)
+
+
+def _stopping(seen: Observation, timeout: float) -> Source | None:
+    """Return the line at which a start-up does not go on, or the place that the problem names."""
+    account, context = seen.user.account, seen.context.name
+    at = culprits.place_in(seen.problem, account.home)
+    if at is None and context in _START_UPS:
+        broken = seen.failure == "ended early"
+        at = culprits.unparseable(context, account, seen.problem, timeout) if broken else None
+        at = at or culprits.last_line(context, account, min(timeout, _PATIENCE))
+    return at
 
 
 class _Pair(t.NamedTuple):
@@ -248,6 +262,8 @@ def _matters(variable: str, user: UserEnvironment) -> bool:
 def _probe(user: UserEnvironment, context: Context, declaration: Declaration, timeout: float) -> Probe:
     try:
         return context.probe(user.account, declaration, timeout)
+    except TimedOut as error:
+        return Probe(None, str(error), failure="timed out")
     except (DevserverError, OSError) as error:
         return Probe(None, str(error))
 
@@ -272,6 +288,7 @@ def _observation(pair: _Pair, probe: Probe, more: _More | None) -> Observation:
         noise=probe.noise,
         go_is=probe.go_is,
         stale=probe.stale,
+        failure=probe.failure,
     )
 
 

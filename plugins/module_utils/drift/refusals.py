@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import REFUSED
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Failure
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
@@ -29,22 +29,22 @@ _DEPTH = 16
 
 
 class Refusal(t.NamedTuple):
-    """Why in words, and the place that says so, where there is one."""
+    """Why, in words and for programs, and the place that says so, where there is one."""
 
     problem: str
+    failure: Failure
     source: Source | None
 
 
-def refusal(problem: str, account: Account, timeout: float) -> Refusal | None:
+def refusal(problem: str, failure: Failure, account: Account, timeout: float) -> Refusal | None:
     """Return who else than a start-up file keeps a command over ssh from running; None for nobody known."""
-    if problem.startswith(REFUSED):
-        return Refusal(problem, _barrier(account) if _BY_PAM in problem else _line_for(problem))
-    command = _forced_command(account, timeout) if "before the command ran" in problem else ""
+    if failure == "not let in":
+        return Refusal(problem, failure, _barrier(account) if _BY_PAM in problem else _line_for(problem))
+    command = _forced_command(account, timeout) if failure == "ended early" else ""
     if not command:
         return None
-    return Refusal(
-        f"sshd runs the ForceCommand {command!r} in the place of any command", _line("ForceCommand", command)
-    )
+    said = f"sshd runs the ForceCommand {command!r} in the place of any command"
+    return Refusal(said, "forced command", _line("ForceCommand", command))
 
 
 def _barrier(account: Account) -> Source | None:

@@ -61,27 +61,28 @@ REFUSED: dict[str, tuple[str, int] | None] = {
 def test_who_is_not_let_in(host: pathlib.Path, account: Account, said: str) -> None:
     place = REFUSED[said]
     expected = place and Source("file", str(host / place[0]), place[1])
-    assert refusal(DENIED + said, account, 5) == (DENIED + said, expected)
+    assert refusal(DENIED + said, "not let in", account, 5) == (DENIED + said, "not let in", expected)
 
 
 def test_the_file_that_keeps_everybody_out(host: pathlib.Path, account: Account) -> None:
     said = DENIED + "Access denied for user bob by PAM account configuration"
     (host / "nologin").write_text("")
-    found = refusal(said, account, 5)
+    found = refusal(said, "not let in", account, 5)
     assert found and found.source == Source("file", str(host / "nologin"))
-    found = refusal(said, account._replace(uid=0), 5)
+    found = refusal(said, "not let in", account._replace(uid=0), 5)
     assert found and found.source is None
 
 
 @pytest.mark.parametrize(("command", "line"), [("/bin/own  thing", 6), ("/bin/false", 7)])
 def test_a_forced_command(host: pathlib.Path, account: Account, command: str, line: int) -> None:
     (host / "effective").write_text(f"port 22\nforcecommand {command}\n")
-    found = t.cast("refusals.Refusal", refusal(LEFT, account, 5))
-    assert (found.source, command in found.problem) == (Source("file", str(host / "sshd_config"), line), True)
-    assert refusal("settings.json:3: found '}'", account, 5) is None
+    found = t.cast("refusals.Refusal", refusal(LEFT, "ended early", account, 5))
+    place = Source("file", str(host / "sshd_config"), line)
+    assert (found.source, found.failure, command in found.problem) == (place, "forced command", True)
+    assert refusal("settings.json:3: found '}'", "", account, 5) is None
 
 
 def test_a_start_up_of_its_own(host: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(LEFT, account, 5) is None
+    assert refusal(LEFT, "ended early", account, 5) is None
     monkeypatch.setattr(refusals, "_SSHD", str(host / "gone"))
-    assert refusal(LEFT, account, 5) is None
+    assert refusal(LEFT, "ended early", account, 5) is None

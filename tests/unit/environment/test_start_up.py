@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     PRINT_ENVIRONMENT,
     Context,
     Probe,
+    no_probe,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
@@ -71,20 +72,27 @@ def test_how_long_it_took_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "failure", "words"),
     [
-        ("exit 3\n", "ended with 3 before the command ran"),
-        ("echo going >&2; exec true\n", "ended with 0 before the command ran: going"),
-        ("while :; do :; done\n", "did not come to an end in time"),
-        ("read -r -p 'Sure? ' answer\n", "did not come to an end in time; it said last: Sure?"),
-        ("exec bash --norc\n", "did not come to an end in time"),
-        ("exec cat\n", "did not come to an end in time"),
+        ("exit 3\n", "ended early", "ended with 3 before the command ran"),
+        ("echo going >&2; exec true\n", "ended early", "ended with 0 before the command ran: going"),
+        ("while :; do :; done\n", "timed out", "did not come to an end in time"),
+        ("read -r -p 'Sure? ' answer\n", "timed out", "did not come to an end in time; it said last: Sure?"),
+        ("exec bash --norc\n", "timed out", "did not come to an end in time"),
+        ("exec cat\n", "timed out", "did not come to an end in time"),
     ],
 )
-def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, words):
+def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, failure, words):
     got = probe(tmp_path, text, terminal=True, timeout=1.5)
-    assert got.environment is None
+    assert (got.environment, got.failure) == (None, failure)
     assert words in got.problem
+
+
+@pytest.mark.parametrize(("returncode", "failure"), [(None, "timed out"), (1, "")])
+def test_a_unit_that_gives_no_answer_is_told_with_why(returncode, failure):
+    got = no_probe("no unit could be started", Completed(["systemd-run"], returncode, "", "", 2.0))
+    assert (got.environment, got.failure, got.seconds) == (None, failure, 2.0)
+    assert got.problem.startswith("no unit could be started: it ")
 
 
 def test_the_probes_own_marks_are_not_what_a_start_up_said():
@@ -129,13 +137,20 @@ def observe(monkeypatch):
 
 def test_one_contexts_trouble_leaves_the_others_alone(observe):
     fine = Probe({"PATH": "/nonexistent"}, "", 0.5, "hello", "go is x")
-    seen = observe(Stub("a", OSError("gone")), Stub("b", fine), Stub("c", Probe(None, "it hangs", 9.0, "n")))
+    dead = Probe(None, "it hangs", 9.0, "n", failure="timed out")
+    seen = observe(Stub("a", OSError("gone")), Stub("b", fine), Stub("c", dead))
     assert [one.context.name for one in seen] == ["a", "b", "c"]
     assert [one.environment for one in seen] == [None, {"PATH": "/nonexistent"}, None]
     assert [one.problem for one in seen] == ["gone", "", "it hangs"]
+    assert [one.failure for one in seen] == ["", "", "timed out"]
     assert (seen[1].seconds, seen[1].noise, seen[1].go_is) == (0.5, "hello", "go is x")
     assert [len(one.assignments) for one in seen] == [0, 1, 0]
     assert (seen[2].seconds, seen[2].noise) == (9.0, "n")
+
+
+def test_what_a_probe_waited_for_in_vain_is_known_as_such(observe):
+    (seen,) = observe(Stub("a", Completed(["sh"], None, "", "").error("no walk", remedy="mend it")))
+    assert (seen.failure, "no walk: it did not come to an end" in seen.problem) == ("timed out", True)
 
 
 class Slow(Stub):

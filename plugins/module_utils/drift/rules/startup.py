@@ -10,7 +10,6 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import REFUSED
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits import place_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
@@ -106,6 +105,7 @@ volume is not mounted, or it is made with the first login. It is the user's only
     mend="Create the home (`mkhomedir_helper NAME`), mount its volume, or take the user out of `environment_users`.",
     example="the home /home/alice is missing",
 )
+_BY_SSHD = ("not let in", "forced command", "broken sshd")
 _SEE = "see what takes so long by 'bash -lixc exit', and let it start when it is used"
 # What is there to print.
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
@@ -163,11 +163,11 @@ def _way_on(seen: Observation) -> tuple[Source | None, str]:
         return foreign, _to_unix(foreign)
     if at.file and at.file.endswith("/nologin"):
         return at, f"remove {at} when users are welcome again: as long as it is there, only root may log in"
-    if seen.problem.startswith("sshd "):
+    if seen.failure in _BY_SSHD:
         return at, f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
-    if "did not come to an end" in seen.problem:
+    if seen.failure == "timed out":
         return at, f"take out of {at} what waits, for input or for another machine, or bound it by 'timeout'"
-    if "before the command ran" in seen.problem and "yntax error" not in seen.problem:
+    if seen.failure == "ended early" and "yntax error" not in seen.problem:
         way = "a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
         return at, f"correct {at}: {way}"
     return at, f"correct {at}"
@@ -175,9 +175,9 @@ def _way_on(seen: Observation) -> tuple[Source | None, str]:
 
 def _way_without_line(seen: Observation) -> str:
     name = seen.user.account.name
-    if seen.problem.startswith(REFUSED):
+    if seen.failure == "not let in":
         return f"see whether the account has expired or is locked ('chage -l {name}', 'passwd -S {name}')"
-    if "did not come to an end" in seen.problem:
+    if seen.failure == "timed out":
         return "ask again when the host has less to do; no line of a start-up file was found that hangs"
     return "mend what the cause names"
 
