@@ -98,11 +98,11 @@ class Observation:
         return self.context.workspace
 
 
-class Homeless(GoEnvContext):
+class _Homeless(GoEnvContext):
     """Stands for all contexts of a user whose home is missing: nothing that they would say is worth a finding."""
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        return Probe(None, f"the home {account.home} is missing")
+        return Probe(None, f"the home {account.home} is missing", failure="no home")
 
 
 def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float) -> list[Observation]:
@@ -208,7 +208,7 @@ class _Pair(t.NamedTuple):
 
 def _contexts(user: UserEnvironment) -> list[Context]:
     if not has_home(user.account):
-        return [Homeless()]
+        return [_Homeless()]
     found: list[Context] = []
     for kind in CONTEXTS:
         found += [context for context in kind.for_user(user, tuple(found)) if context.applies_to(user.account)]

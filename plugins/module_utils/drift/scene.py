@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language
     LanguageServers,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Homeless, Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import wrong_rights
@@ -153,7 +153,7 @@ class Scene:
     @functools.cached_property
     def housed(self) -> list[UserEnvironment]:
         """Those users of the declaration whose home is there."""
-        without = [seen.user for seen in self.observations if isinstance(seen.context, Homeless)]
+        without = [seen.user for seen in self.observations if seen.failure == "no home"]
         return [user for user in self.declaration.users if user not in without]
 
     @functools.cached_property

@@ -15,11 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import in_order, same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import (
-    SLOW_SECONDS,
-    Homeless,
-    Observation,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import SLOW_SECONDS, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import (
     Process,
     extension_hosts,
@@ -114,7 +110,7 @@ RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN, NO_HOME)
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
     for seen in scene.observations:
-        if isinstance(seen.context, Homeless):
+        if seen.failure == "no home":
             remedy = Remedy("create the home, mount its volume, or take the user out of environment_users")
             yield Finding(NO_HOME, seen.problem, remedy, seen.user.account.name)
         elif seen.environment is None:
