@@ -51,6 +51,8 @@ _SESSIONS = "/run/systemd/sessions"
 _SECONDS = 5
 # What the server says of each session that goes well.
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
+# What the client says where the server has ended, after whatever that had to say.
+_HUNG_UP = re.compile(r"^(kex_exchange_identification|banner exchange|Connection closed by) ?.*\n?", re.MULTILINE)
 _MAKING_KEYS = threading.Lock()
 # How ssh ends where it does not get as far as the command.
 _FAILED = 255
@@ -118,8 +120,14 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
             if why and not _ACCEPTED.search(log):
                 problem = f"sshd does not let {account.name} in: {why.group().strip()}"
                 return Probe(None, problem, done.seconds, failure="not let in")
-            done = done._replace(stderr=done.stderr + _ADMITTED.sub("", log))
+            done = done._replace(stderr=done.stderr + _telling(log))
         return probe_of(done, added=added)
+
+
+def _telling(log: str) -> str:
+    """Return what server and client have said of a session that went wrong, the cause last."""
+    said = _ADMITTED.sub("", log)
+    return _HUNG_UP.sub("", said) or said
 
 
 def _end_session(folder: str) -> None:

@@ -253,3 +253,18 @@ def test_a_login_that_did_not_come_so_far_ends_nobody_elses_session(tmp_path, mo
     (tmp_path / "pid").write_text(leader)
     ssh._end_session(str(tmp_path))
     assert calls == ended
+
+
+HUNG_UP = "kex_exchange_identification: Connection closed by remote host\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        (f"Missing privilege separation directory: /run/sshd\n{HUNG_UP}", "Missing privilege separation directory"),
+        (f"Connection closed by UNKNOWN port 65535\n{HUNG_UP}", "kex_exchange_identification"),
+    ],
+)
+def test_cause_of_a_failed_login_is_what_the_server_says(log, cause):
+    done = Completed(["ssh"], 255, "", ssh._telling(log))
+    assert f"before the command ran: {cause}" in probe_of(done).problem
