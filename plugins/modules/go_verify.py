@@ -61,7 +61,9 @@ options:
     type: str
     default: gopls@{user}.service
   gopls:
-    description: As O(gopherops.devserver.gopls_probe#module:gopls), for hosts on which no daemon runs.
+    description:
+      - As O(gopherops.devserver.gopls_probe#module:gopls).
+      - Where it is empty and no systemd runs, it is the C(gopls-shared) beside O(dlv), if that is there.
     type: str
     default: ''
   package:

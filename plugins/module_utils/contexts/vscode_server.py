@@ -17,7 +17,6 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -50,6 +49,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Put, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import stand_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
@@ -260,7 +260,5 @@ def _tools(declaration: Declaration) -> t.Mapping[str, str]:
     It is gopls_service that puts it there, and tells the editor of it too.
     """
     tools = declaration.vscode_tools
-    within_limits = os.path.join(os.path.dirname(tools.get("gopls", "")), "gopls-shared")
-    if "gopls" in tools and not systemd.manager_runs() and os.path.exists(within_limits):
-        return {**tools, "gopls": within_limits}
-    return tools
+    within_limits = stand_in(tools["gopls"]) if "gopls" in tools else ""
+    return {**tools, "gopls": within_limits} if within_limits else tools

@@ -130,15 +130,11 @@ def _files(wanted: Wanted, applied: t.Mapping[str, t.Any]) -> list[ManagedFile]:
     files = [
         _whole(units.SETTINGS, settings),
         _whole(APPLIED, json.dumps(note, indent=2, sort_keys=True) + "\n"),
-        _whole(_script(wanted), units.shared_script(wanted.daemon.gopls), mode=0o755),
+        _whole(units.shared_path(wanted.daemon.gopls), units.shared_script(wanted.daemon.gopls), mode=0o755),
     ]
     for number, user in enumerate(wanted.users):
         files += _files_of(wanted, user, number, applied)
     return [*files, *_system_files(wanted)] if wanted.shared else files
-
-
-def _script(wanted: Wanted) -> str:
-    return os.path.join(os.path.dirname(wanted.daemon.gopls), "gopls-shared")
 
 
 def _files_of(wanted: Wanted, user: UserEnvironment, number: int, applied: t.Mapping[str, t.Any]) -> list[ManagedFile]:
@@ -150,7 +146,7 @@ def _files_of(wanted: Wanted, user: UserEnvironment, number: int, applied: t.Map
         [*remote, *(["-rpc.trace"] if wanted.trace else [])],
         wanted.settings,
         applied.get("settings") or {},
-        "" if wanted.shared else _script(wanted),
+        "" if wanted.shared else units.shared_path(wanted.daemon.gopls),
     )
     editor = [
         settings_file(user.account, path, told, create=wanted.vscode_create and place == 0)
@@ -212,7 +208,15 @@ def _stale_files(wanted: Wanted, stale: t.Sequence[str], applied: t.Mapping[str,
             files.append(_whole(session_file(account.uid), None))
             files += _stale_settings(wanted, account, applied)
     if stale and not wanted.users:
-        shared = (units.SETTINGS, APPLIED, units.TMPFILES, units.CRASH, units.LOGROTATE, units.PREWARM, _script(wanted))
+        shared = (
+            units.SETTINGS,
+            APPLIED,
+            units.TMPFILES,
+            units.CRASH,
+            units.LOGROTATE,
+            units.PREWARM,
+            units.shared_path(wanted.daemon.gopls),
+        )
         files += [_whole(path, None) for path in (*shared, *units.template_units(wanted.daemon))]
     # By these a user is known: they go last, so that a run that is killed is finished by the next one.
     return [*files, *(_whole(units.environment_file(name), None) for name in stale)]

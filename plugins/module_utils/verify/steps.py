@@ -25,6 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.language_serve
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.probe import (
     probe as probe_gopls,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import stand_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan import MODES, Plan
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service import (
     arguments,
@@ -134,7 +135,9 @@ def failures(done: Completed) -> str:
 def gopls(site: Site) -> str:
     """Ask the user's language server what an editor asks."""
     programs = site.plan.programs
-    way = Way(programs.socket, programs.unit, programs.gopls, None, site.plan.timeout)
+    # Beside the other tools lies what their users start where they have no daemons.
+    own = programs.gopls or stand_in(programs.dlv)
+    way = Way(programs.socket, programs.unit, own, None, site.plan.timeout)
     result = probe_gopls([Wanted(site.account.name, site.workspace)], way)[0]
     if result["problem"]:
         raise DevserverError(result["problem"])

@@ -16,6 +16,7 @@ import sys
 import pytest
 from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
 from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
@@ -66,6 +67,15 @@ def test_the_sample_works_and_only_the_missing_gopls_fails(verify):
     assert {result for result, _what in steps.values()} == {"ok"}
     assert steps["hello world"][1].startswith("go1.22.12 ")
     assert steps["test"][1].endswith("% of statements covered")
+
+
+@pytest.mark.skipif(manager_runs(), reason="systemd runs here, so that users have daemons")
+def test_without_systemd_the_gopls_beside_dlv_is_started(verify, tmp_path):
+    shared = tmp_path / "bin" / "gopls-shared"
+    shared.parent.mkdir()
+    shared.write_text("#!/bin/sh\necho this is no language server >&2\n")
+    shared.chmod(0o755)
+    assert "this is no language server" in verify(dlv=str(shared.parent / "dlv"))[0]["gopls"][1]
 
 
 def test_too_little_coverage_is_told(verify):
