@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The environment that a workflow file of GitHub Actions gives: ``env`` at its top and of its jobs.
 
-There is no reader of YAML on managed hosts. This one knows plain block mappings of names and scalars of one line, which
-is how an ``env`` is written nearly everywhere, and refuses any other form with its line. Steps are not looked at.
+There is no reader of YAML on managed hosts. This one knows mappings of names and scalars of one line, as a block of
+lines or as ``{A: b}`` on one line. So an ``env`` is written nearly everywhere; any other form is refused with its line.
+Steps are not looked at.
 """
 
 from __future__ import annotations
@@ -15,32 +16,53 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
-_KEY = re.compile(r"""( *)(?:"([^"\\]*)"|'([^']*)'|([A-Za-z_][\w.-]*)) *:(?: +(.*)|)\Z""")
+_NAME = r"""(?:"([^"\\]*)"|'([^']*)'|([A-Za-z_][\w.-]*))"""
+_KEY = re.compile(rf" *{_NAME} *(:)(?: +(.*)|)\Z")
 _BLANK = re.compile(r"[ \t]*(#.*)?\Z")
 _DOUBLE = re.compile(r'("(?:[^"\\]|\\.)*")(.*)\Z')
 _SINGLE = re.compile(r"('(?:[^']|'')*')(.*)\Z")
 _PLAIN = re.compile(r"(.*?)((?: +#.*)?)\Z")
+# In braces: a name with its value and the comma behind it, and what ends it all. A plain value has no brace or bracket.
+_MEMBER = re.compile(rf""" *{_NAME} *: +("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?!["': ])[^,\[\]{{}}]*?) *(?:,|(?=\}}))""")
+_CLOSED = re.compile(r" *\}(?: +#.*| *)\Z")
 # No plain value begins with one of these.
 _INDICATORS = tuple("&*!|>%@`{}[]?,#\"'")
 _EXPRESSION = "${{"
 
 
 class Variable(t.NamedTuple):
-    """One line of an ``env``; ``value`` is None where only the service that runs the job can tell it."""
+    """One member of an ``env``; ``value`` is None where only the service that runs the job can tell it.
+
+    It is written in ``line``, which counts from 1, from the column ``start`` up to ``end``, which count from 0.
+    """
 
     name: str
     value: str | None
     line: int
-    behind: str = ""
+    start: int
+    end: int
 
 
 class Env(t.NamedTuple):
-    """One ``env``: of the whole workflow where ``job`` is empty; ``line`` counts from 1, ``indent`` is its members'."""
+    """One ``env``: of the whole workflow where ``job`` is empty; ``line`` counts from 1, ``indent`` is its members'.
+
+    ``opened`` is the column behind the brace that begins it; 0 where it is a block of lines.
+    """
 
     job: str
     line: int
     indent: int
     variables: t.Sequence[Variable]
+    opened: int = 0
+
+
+class _Edit(t.NamedTuple):
+    """What is put in the place of the columns from ``start`` to ``end`` of a line, which counts from 1."""
+
+    line: int
+    start: int
+    end: int
+    text: str
 
 
 def envs(text: str, *, path: str) -> list[Env]:
@@ -52,9 +74,13 @@ def envs(text: str, *, path: str) -> list[Env]:
     found = []
     for number, above, rest in _keys(lines):
         if above == ["env"] or (len(above) == 3 and (above[0], above[2]) == ("jobs", "env")):
-            if not _BLANK.match(rest):
+            job = above[1] if len(above) == 3 else ""
+            if rest.startswith("{"):
+                found.append(_in_braces(lines[number - 1], number, job, path))
+            elif _BLANK.match(rest):
+                found.append(_env(lines, number, job, path))
+            else:
                 raise _unknown(path, number, "env is no block of lines")
-            found.append(_env(lines, number, above[1] if len(above) == 3 else "", path))
     return found
 
 
@@ -67,10 +93,13 @@ def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
             continue
         match = _KEY.match(line)
         above = [item for item in above if item[0] < indent]
-        name = next(filter(None, match.group(2, 3, 4)), "") if match else "-"
-        above.append((indent, name))
+        above.append((indent, _name(match) if match else "-"))
         if match:
             yield number, [key for _indent, key in above], match.group(5) or ""
+
+
+def _name(match: re.Match[str]) -> str:
+    return next(filter(None, match.group(1, 2, 3)), "")
 
 
 def _env(lines: t.Sequence[str], number: int, job: str, path: str) -> Env:
@@ -86,22 +115,40 @@ def _env(lines: t.Sequence[str], number: int, job: str, path: str) -> Env:
         match = _KEY.match(line)
         if match is None or own != indent:
             raise _unknown(path, at, "this line of env is no name with a value")
-        name = next(filter(None, match.group(2, 3, 4)), "")
-        value, behind = _scalar(match.group(5) or "", path, at)
-        variables.append(Variable(name, value, at, behind))
+        variables.append(_variable(match, path, at))
     return Env(job, number, indent or outer + 2, variables)
 
 
-def _scalar(text: str, path: str, line: int) -> tuple[str | None, str]:
-    """Return the value, None for an expression, and the comment behind it with the blanks before that."""
+def _variable(member: re.Match[str], path: str, line: int) -> Variable:
+    """Return the variable of a line of a block; where it has no value, its place is behind the colon."""
+    text = member.group(5) or ""
     if _BLANK.match(text):
-        return "", f" {text.strip()}".rstrip()
+        return Variable(_name(member), "", line, member.end(4), member.end(4))
     match = _DOUBLE.match(text) or _SINGLE.match(text) or _PLAIN.match(text)
     value, behind = match.group(1, 2) if match else ("", text)
     decoded = _decoded(value.rstrip())
     if decoded is None or not _BLANK.match(behind):
         raise _unknown(path, line, "the value is no text of one line")
-    return (None if _EXPRESSION in decoded else decoded), behind
+    return _placed(_name(member), decoded, line, member.start(5), value)
+
+
+def _placed(name: str, decoded: str, line: int, start: int, written: str) -> Variable:
+    value = None if _EXPRESSION in decoded else decoded
+    return Variable(name, value, line, start, start + len(written.rstrip()))
+
+
+def _in_braces(line: str, number: int, job: str, path: str) -> Env:
+    """Return the ``env`` of the form ``{NAME: value, …}`` that a line is."""
+    opened = line.index("{") + 1
+    at, variables = opened, []
+    while not _CLOSED.match(line, at):
+        match = _MEMBER.match(line, at)
+        decoded = _decoded(match.group(4).rstrip()) if match else None
+        if match is None or decoded is None:
+            raise _unknown(path, number, "what is in braces are no names with values of this line")
+        variables.append(_placed(_name(match), decoded, number, match.start(4), match.group(4)))
+        at = match.end()
+    return Env(job, number, 0, variables, opened)
 
 
 def _decoded(value: str) -> str | None:
@@ -113,7 +160,7 @@ def _decoded(value: str) -> str | None:
             return str(json.loads(value))
         except ValueError:
             return None
-    return None if value.startswith(_INDICATORS) or re.search(r":( |\Z)|\A-( |\Z)", value) else value
+    return None if value.startswith(_INDICATORS) or re.search(r":(\s|\Z)|\A-(\s|\Z)|\s#", value) else value
 
 
 def with_variables(text: str, values: t.Mapping[str, str], *, path: str) -> str:
@@ -127,21 +174,38 @@ def with_variables(text: str, values: t.Mapping[str, str], *, path: str) -> str:
     lines = text.split("\n")
     end = "\r" if lines[0].endswith("\r") else ""
     env = own[-1] if own else Env("", 0, 2, ())
-    there = {variable.name: variable for variable in env.variables}
-    for each in found:
-        for variable in each.variables:
-            if variable.value not in (None, values.get(variable.name, variable.value)):
-                lines[variable.line - 1] = _member(each, variable.name, values[variable.name]) + variable.behind + end
-    new = [_member(env, name, value) + end for name, value in values.items() if name not in there]
-    if own or not new:
-        at = max((variable.line for variable in there.values()), default=env.line)
-        return "\n".join([*lines[:at], *new, *lines[at:]])
+    there = {variable.name for variable in env.variables}
+    new = [f"{name}: {json.dumps(value)}" for name, value in values.items() if name not in there]
+    _carry_out([*([_addition(env, new)] if env.opened and new else []), *_corrections(found, values, lines)], lines)
+    added = [] if env.opened else [f"{' ' * env.indent}{member}{end}" for member in new]
+    if own or not added:
+        at = max((variable.line for variable in env.variables), default=env.line)
+        return "\n".join([*lines[:at], *added, *lines[at:]])
     at = _place(lines)
-    return "\n".join([*lines[:at], f"env:{end}", *new, end, *lines[at:]]) if at >= 0 else text
+    return "\n".join([*lines[:at], f"env:{end}", *added, end, *lines[at:]]) if at >= 0 else text
 
 
-def _member(env: Env, name: str, value: str) -> str:
-    return f"{' ' * env.indent}{name}: {json.dumps(value)}"
+def _addition(env: Env, members: t.Sequence[str]) -> _Edit:
+    """Return the edit that puts members into an ``env`` in braces, behind the last one that is there."""
+    last = env.variables[-1].end if env.variables else env.opened
+    return _Edit(env.line, last, last, (", " if env.variables else "") + ", ".join(members))
+
+
+def _corrections(found: t.Sequence[Env], values: t.Mapping[str, str], lines: t.Sequence[str]) -> t.Iterator[_Edit]:
+    for variable in (variable for env in found for variable in env.variables):
+        if variable.value not in (None, values.get(variable.name, variable.value)):
+            blank = " " if lines[variable.line - 1][variable.start - 1] == ":" else ""
+            yield _Edit(variable.line, variable.start, variable.end, blank + json.dumps(values[variable.name]))
+
+
+def _carry_out(edits: t.Sequence[_Edit], lines: list[str]) -> None:
+    """Change ``lines``, from behind, as no edit may move the place of the next; of two at one place the first is last.
+
+    So what is added behind an empty value stays behind it when that gets one.
+    """
+    for edit in sorted(edits, key=lambda edit: (edit.line, edit.start), reverse=True):
+        line = lines[edit.line - 1]
+        lines[edit.line - 1] = line[: edit.start] + edit.text + line[edit.end :]
 
 
 def _place(lines: t.Sequence[str]) -> int:
@@ -153,7 +217,7 @@ def _place(lines: t.Sequence[str]) -> int:
 def _unknown(path: str, line: int, what: str) -> DevserverError:
     return DevserverError(
         f"{path}:{line}: {what}, and no other form is understood",
-        expected="lines of NAME: value, indented alike",
+        expected="lines of NAME: value, indented alike, or {NAME: value} on one line",
         remedy="write it so, or take the workspace out of the play's list",
         path=path,
         line=line,

@@ -733,6 +733,24 @@ EDITORS = {
         {("GD101", "alice", "ci", "GOTOOLCHAIN")},
         told=["GD101"],
     ),
+    "a workflow whose jobs have their variables in braces": in_workspace(
+        ".github/workflows/test.yaml",
+        [
+            "env: {GOTOOLCHAIN: local, 'GOFLAGS': -mod=readonly}",
+            "jobs:",
+            "  build:",
+            '    env: {GOPRIVATE: "${{ vars.P }}", GOFLAGS: "-mod=mod"} # once',
+        ],
+        '    env: {GOPRIVATE: "${{ vars.P }}", GOFLAGS: "-mod=mod"} # once',
+        {("GD101", "alice", "ci", "GOFLAGS")},
+        told=["GD101"],
+    ),
+    "a workflow that is not understood": in_workspace(
+        ".github/workflows/test.yml",
+        ["env: {GOTOOLCHAIN: local,", "  GOFLAGS: -mod=readonly}", "jobs: {}"],
+        "env: {GOTOOLCHAIN: local,",
+        {("GD901", "alice", "ci", "")},
+    ),
     "a dev container that disagrees with the editor's tools": in_workspace(
         ".devcontainer.json",
         [

@@ -434,7 +434,7 @@ def test_settings_are_made_on_request_only(host: Host) -> None:
 
 
 def test_a_workflow_of_another_form_is_left_alone(host: Host) -> None:
-    host.put("hello/.github/workflows/test.yml", "env: {GOPROXY: off}\njobs: 1\n")
+    host.put("hello/.github/workflows/test.yml", "env: &own {GOPROXY: off}\njobs: 1\n")
     assert host.apply() == []
     host.put("hello/.github/workflows/test.yml", 'env:\n  GOPROXY: "\\ud800"\n')
     assert json.loads(json.dumps(host.report(), ensure_ascii=False).encode())

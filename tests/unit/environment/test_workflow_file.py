@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import json
 import typing as t
 
 import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.workflow_file import envs, with_variables
+from ansible_collections.gopherops.devserver.plugins.module_utils.workflow_file import Variable, envs, with_variables
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,10 +62,37 @@ def test_an_expression_has_no_value_here() -> None:
     assert [one.value for one in env.variables] == [None, None, "$HOME"]
 
 
+def test_an_env_in_braces() -> None:
+    line = """env: { A: b c, 'B': 'd, e',"C": "}", D: '${{ x }}', E: , F: https://x#y, } # said"""
+    own, job = envs(f"{line}\njobs:\n  x:\n    env: {{}}\n", path="f")
+    seen = {"A": "b c", "B": "d, e", "C": "}", "D": None, "E": "", "F": "https://x#y"}
+    assert {one.name: one.value for one in own.variables} == seen
+    assert {one.line for one in own.variables} == {1}
+    assert (job.job, job.line, job.variables) == ("x", 4, [])
+
+
 @pytest.mark.parametrize(
     ("text", "line"),
     [
-        ("env: {A: b}\n", 1),
+        ("env: {A: b\n  }\n", 1),
+        ("env:\n  {A: b}\n", 2),
+        ("env: {A: b} c\n", 1),
+        ("env: {A: b}# c\n", 1),
+        ("env: {A: {b: c}}\n", 1),
+        ("env: {A: [b]}\n", 1),
+        ("env: {A: &anchor b}\n", 1),
+        ("env: {A: *other}\n", 1),
+        ("env: {<<: *other}\n", 1),
+        ("env: {A: b # c}\n", 1),
+        ("env: {A: b: c}\n", 1),
+        ("env: {A: 'b' c}\n", 1),
+        ("env: {A: 'b}\n", 1),
+        ("env: {A:b}\n", 1),
+        ("env: {A}\n", 1),
+        ("env: {,}\n", 1),
+        # Braces end a plain value in braces: the service that runs the jobs refuses that, too.
+        ("env: {A: ${{ x }}}\n", 1),
+        ("jobs:\n  x:\n    env: {A: b,\n      C: d}\n", 3),
         ("env: *other\n", 1),
         ("env:\n  A: |\n    b\n", 2),
         ("env:\n  A: [b]\n", 2),
@@ -100,6 +128,16 @@ def test_edits_keep_all_other_lines() -> None:
         ("env:\njobs:\n", 'env:\n  A: "1"\njobs:\n'),
         ("env:\n    B: x\n", 'env:\n    B: x\n    A: "1"\n'),
         ("env:\n  A: ${{ x }}\n", "env:\n  A: ${{ x }}\n"),
+        ("env: {} # c\r\njobs:\r\n", 'env: {A: "1"} # c\r\njobs:\r\n'),
+        ("env: { B: x, } # c\n", 'env: { B: x, A: "1", } # c\n'),
+        ("env: {B: x, A: 2 , C: }\n", 'env: {B: x, A: "1" , C: }\n'),
+        ("env: {A: }\n", 'env: {A: "1"}\n'),
+        ("env: {'A': '${{ x }}'}\n", "env: {'A': '${{ x }}'}\n"),
+        (
+            "env: {B: x}\njobs:\n  a:\n    env: {A: 'x', C: y}\n",
+            'env: {B: x, A: "1"}\njobs:\n  a:\n    env: {A: "1", C: y}\n',
+        ),
+        ("env:\n  A: # c\n", 'env:\n  A: "1" # c\n'),
         ("no: workflow\n", "no: workflow\n"),
         ("", ""),
     ],
@@ -109,19 +147,51 @@ def test_places_of_an_env(text: str, after: str) -> None:
 
 
 NAMES = st.sampled_from(["GOPROXY", "GOFLAGS", "A"])
-_WORDS = st.text("ab :#'\"-,\\é{}*&!|%@`~", max_size=8)
-_LINES = st.tuples(NAMES, _WORDS, st.sampled_from(["", " # said"])).map(lambda parts: "  {}: {}{}\n".format(*parts))
+_WORDS = st.text("ab :#'\"-,\\é{}*&!|%@`~$", max_size=8)
+_QUOTED = _WORDS.map(json.dumps) | _WORDS.map(lambda word: "'{}'".format(word.replace("'", "''")))
+_VALUES = _WORDS | _QUOTED | st.just("'${{ x }}'")
+_LINES = st.tuples(NAMES, _VALUES, st.sampled_from(["", " # said"])).map(lambda parts: "  {}: {}{}\n".format(*parts))
+_MEMBERS = st.tuples(st.sampled_from(["{}", "'{}'", '"{}"']), NAMES, _VALUES, st.sampled_from(["", " "])).map(
+    lambda parts: "{}: {}{}".format(parts[0].format(parts[1]), *parts[2:])
+)
+_BLOCKS = st.lists(_LINES, max_size=3, unique_by=lambda line: line.split(":")[0]).map(
+    lambda lines: "\n" + "".join(lines)
+)
+_BRACES = st.tuples(
+    st.lists(_MEMBERS, max_size=3, unique_by=lambda member: member.split(":")[0].strip("'\"")),
+    st.sampled_from([", ", ","]),
+    st.sampled_from(["}", " }", ",}", "} # said"]),
+).map(lambda parts: " {" + parts[1].join(parts[0]) + parts[2] + "\n")
 
 
-@given(st.lists(_LINES, max_size=3, unique_by=lambda line: line.split(":")[0]), st.dictionaries(NAMES, _WORDS))
-def test_a_real_reader_sees_the_same(lines: list[str], values: dict[str, str]) -> None:
-    text = "on: push\nenv:\n" + "".join(lines) + "jobs:\n  a: 1\n"
+@given(_BLOCKS | _BRACES, st.dictionaries(NAMES, _WORDS))
+def test_a_real_reader_sees_the_same(block: str, values: dict[str, str]) -> None:
+    text = f"on: push\nenv:{block}jobs:\n  a: 1\n"
     try:
         (env,) = envs(text, path="f")
     except DevserverError:
         return
-    real: dict[str, t.Any] = yaml.load(text, yaml.BaseLoader)["env"] or {}
-    assert {one.name: one.value for one in env.variables} == real
+    read: dict[str, t.Any] = yaml.load(text, yaml.BaseLoader)
+    real = read["env"] or {}
+    unknown = {name: value for name, value in real.items() if "${{" in value}
+    assert {one.name: one.value for one in env.variables} == {**real, **dict.fromkeys(unknown)}
     after = with_variables(text, values, path="f")
-    assert yaml.load(after, yaml.BaseLoader) == {"on": "push", "env": {**real, **values} or "", "jobs": {"a": "1"}}
+    wanted = {**real, **values, **unknown}
+    assert yaml.load(after, yaml.BaseLoader) == {**read, "env": wanted or read["env"]}
     assert with_variables(after, values, path="f") == after
+
+
+@given(_BRACES, st.dictionaries(NAMES, _WORDS))
+def test_what_stands_around_a_corrected_value_stays(braces: str, values: dict[str, str]) -> None:
+    try:
+        (env,) = envs(f"env:{braces}", path="f")
+    except DevserverError:
+        return
+    after = with_variables(f"env:{braces}", {one.name: values.get(one.name, "x") for one in env.variables}, path="f")
+    (again,) = envs(after, path="f")
+
+    def between(text: str, variables: t.Sequence[Variable]) -> list[str]:
+        starts, ends = [0, *(one.end for one in variables)], [*(one.start for one in variables), len(text)]
+        return [text[start:end] for start, end in zip(starts, ends, strict=True)]
+
+    assert between(after, again.variables) == between(f"env:{braces}", env.variables)
