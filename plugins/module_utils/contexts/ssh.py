@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Commands over ssh (``ssh host command``, sftp, an editor's first hop): the environment that PAM gives sshd."""
+"""Commands over ssh (``ssh host command``, sftp, an editor's first hop): the environment that PAM and sshd give."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ import shutil
 import tempfile
 import threading
 import typing as t
+from types import MappingProxyType
 
+from ansible_collections.gopherops.devserver.plugins.module_utils import sshd_config
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
     SYSTEM_PATH,
@@ -39,8 +41,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
-_SSHD = "/usr/sbin/sshd"
-_SSHD_CONFIG = "/etc/ssh/sshd_config"
 _SERVICE = "/etc/pam.d/sshd"
 
 # The client runs as root, and the server's command by SHELL: the user's own would read the user's files as root.
@@ -84,7 +84,7 @@ class SshContext(Context):
     name = "ssh"
 
     def applies_to(self, account: Account) -> bool:
-        return os.path.exists(_SSHD) and shutil.which("ssh") is not None and can_log_in(account)
+        return os.path.exists(sshd_config.SSHD) and shutil.which("ssh") is not None and can_log_in(account)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         if not os.path.exists(_SERVICE):
@@ -95,7 +95,7 @@ class SshContext(Context):
         return ask_over_ssh(account, PRINT_ENVIRONMENT, timeout)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        found = given_over_ssh(account)
+        found = given_over_ssh(account, timeout)
         given = dict(session_environment(account), **{item.name: item.value for item in found})
         own = own_trace(account, env=given, timeout=timeout)
         if own is not None:
@@ -112,7 +112,7 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
         folder = scratch.path
         os.chmod(folder, 0o711)
         _lay_out(folder, added, timeout)
-        done = run(_client(folder, account, command, timeout), env=_CLIENT, timeout=timeout)
+        done = run(_client(folder, account, command, timeout, added), env=_CLIENT, timeout=timeout)
         _end_session(folder)
         if done.returncode == _FAILED:
             log = read_text(f"{folder}/log") or ""
@@ -148,9 +148,9 @@ def _lines(path: str) -> list[str]:
         return []
 
 
-def given_over_ssh(account: Account) -> list[Assignment]:
-    """Return what a command over ssh is given before any start-up file is read."""
-    return pam.assignments(_SERVICE, account)
+def given_over_ssh(account: Account, timeout: float) -> list[Assignment]:
+    """Return what a command over ssh is given before any start-up file is read: by PAM, then by sshd itself."""
+    return pam.assignments(_SERVICE, account) + sshd_config.variables(account, timeout)
 
 
 def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
@@ -160,10 +160,10 @@ def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
     for name, text in keys.items():
         _write(f"{folder}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
     _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
-    _write(f"{folder}/server", _SERVER.format(folder=shlex.quote(folder), sshd=_SSHD))
-    given = " ".join(f"{name}={value}" for name, value in added.items())
-    own = _CONFIGURATION.format(folder=folder) + (f"SetEnv {given}\n" if given else "")
-    _write(f"{folder}/sshd_config", own + (read_text(_SSHD_CONFIG) or ""))
+    _write(f"{folder}/server", _SERVER.format(folder=shlex.quote(folder), sshd=sshd_config.SSHD))
+    # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
+    own = _CONFIGURATION.format(folder=folder) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
+    _write(f"{folder}/sshd_config", own + (read_text(sshd_config.CONFIGURATION) or ""))
 
 
 @functools.lru_cache(maxsize=None)
@@ -194,7 +194,10 @@ def _server(folder: str, timeout: float) -> str:
     return f"{command} 2>>{folder}/log"
 
 
-def _client(folder: str, account: Account, command: str, timeout: float) -> list[str]:
+def _client(
+    folder: str, account: Account, command: str, timeout: float, added: t.Mapping[str, str] = MappingProxyType({})
+) -> list[str]:
+    given = " ".join(f"{name}={value}" for name, value in added.items())
     options = {
         "ProxyCommand": _server(folder, timeout),
         "IdentityFile": folder + "/user",
@@ -207,6 +210,7 @@ def _client(folder: str, account: Account, command: str, timeout: float) -> list
         "LogLevel": "ERROR",
         # As distributions configure their clients; whether it is taken, the server's own configuration says.
         "SendEnv": "LANG",
+        **({"SetEnv": given} if given else {}),
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return ["ssh", "-F", "none", "-T", "-E", f"{folder}/log", *arguments, "-l", account.name, "probe", command]

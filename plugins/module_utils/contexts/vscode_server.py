@@ -202,7 +202,7 @@ def _ask(account: Account, timeout: float) -> Probe:
 
 
 def _traced(account: Account, timeout: float) -> list[Assignment]:
-    given = given_over_ssh(account)
+    given = given_over_ssh(account, timeout)
     env = dict(session_environment(account), **{item.name: item.value for item in given}, **{_ASKING: "1"})
     own = own_trace(account, "-i", "-l", env=env, timeout=timeout)
     if own is not None:

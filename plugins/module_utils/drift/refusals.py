@@ -5,27 +5,19 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Failure
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils.sshd_config import effective, lines
 
-_SSHD = "/usr/sbin/sshd"
-_CONFIGURATION = "/etc/ssh/sshd_config"
 _NOLOGIN = ("/etc/nologin", "/run/nologin")
 _BY_PAM = "by PAM account configuration"
 # By what the server's words have in them: a keyword that they name themselves, or one with the value that is meant.
 _LISTS = ("DenyUsers", "AllowUsers", "DenyGroups", "AllowGroups")
 _SWITCHES = {"no authentication methods": ("PubkeyAuthentication", "no"), "ROOT LOGIN": ("PermitRootLogin", "no")}
-# Includes within includes; sshd itself ends at 16.
-_DEPTH = 16
 
 
 class Refusal(t.NamedTuple):
@@ -63,34 +55,11 @@ def _line_for(problem: str) -> Source | None:
 
 def _forced_command(account: Account, timeout: float) -> str:
     """Return the command that the host's sshd runs for whoever logs in as ``account``; empty for none."""
-    if not os.path.exists(_SSHD):
-        return ""
-    argv = [_SSHD, "-T", "-f", _CONFIGURATION, "-C", f"user={account.name},host=UNKNOWN,addr=127.0.0.1"]
-    told = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).stdout
-    match = re.search(r"^forcecommand (.+)$", told, re.MULTILINE)
-    return match.group(1) if match and match.group(1) != "none" else ""
+    command = dict(effective(account, timeout)).get("forcecommand", "")
+    return "" if command == "none" else command
 
 
 def _line(keyword: str, value: str = "") -> Source | None:
     """Return the first line of sshd's configuration that has ``keyword``, and ``value`` where one is meant."""
-    named = ((source, said) for source, name, said in _lines(_CONFIGURATION) if name.lower() == keyword.lower())
-    return next((source for source, said in named if value in ("", said)), None)
-
-
-def _lines(path: str, depth: int = 0) -> t.Iterator[tuple[Source, str, str]]:
-    """Return place, keyword and value of each line, those of included files in their place."""
-    for number, line in enumerate(_text(path).split("\n"), 1):
-        match = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", line)
-        if match and match.group(1).lower() == "include" and depth < _DEPTH:
-            for pattern in match.group(2).split():
-                for included in sorted(glob.glob(os.path.join(os.path.dirname(_CONFIGURATION), pattern.strip('"')))):
-                    yield from _lines(included, depth + 1)
-        elif match:
-            yield Source("file", path, number), match.group(1), match.group(2).strip('"')
-
-
-def _text(path: str) -> str:
-    try:
-        return read_text(path) or ""
-    except DevserverError:
-        return ""
+    named = (line for line in lines() if line.keyword == keyword.lower())
+    return next((line.source for line in named if value in ("", line.value.strip('"'))), None)

@@ -9,6 +9,7 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import sshd_config
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import refusals
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.refusals import refusal
@@ -37,8 +38,8 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
     sshd.write_text(f"#!/bin/sh\ncat {tmp_path}/effective\n")
     sshd.chmod(0o755)
     (tmp_path / "effective").write_text("port 22\nforcecommand none\n")
-    monkeypatch.setattr(refusals, "_SSHD", str(sshd))
-    monkeypatch.setattr(refusals, "_CONFIGURATION", str(tmp_path / "sshd_config"))
+    monkeypatch.setattr(sshd_config, "SSHD", str(sshd))
+    monkeypatch.setattr(sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
     monkeypatch.setattr(refusals, "_NOLOGIN", [str(tmp_path / "nologin")])
     return tmp_path
 
@@ -84,5 +85,5 @@ def test_a_forced_command(host: pathlib.Path, account: Account, command: str, li
 
 def test_a_start_up_of_its_own(host: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(LEFT, "ended early", account, 5) is None
-    monkeypatch.setattr(refusals, "_SSHD", str(host / "gone"))
+    monkeypatch.setattr(sshd_config, "SSHD", str(host / "gone"))
     assert refusal(LEFT, "ended early", account, 5) is None

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lines of sshd's configuration, and which of them gives a variable; sshd itself says which are in force."""
+
+from __future__ import annotations
+
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import sshd_config
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+
+BOB = find_account("nobody")._replace(name="bob")
+CONFIGURATION = """\
+Include more/*.conf
+# SetEnv GOBIN=/none
+SetEnv "GOPATH=/a b" GOBIN=/x#y # said
+Match User alice,!bob,*
+  setenv GOBIN=/m
+Match Group dev user b*
+  Include match/one.conf
+  SetEnv=GOBIN=/m
+Match all
+  X11Forwarding no
+"""
+
+Set = t.Callable[..., pathlib.Path]
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Set:
+    """A folder with sshd's configuration; to be called with the lines that its sshd says are in force."""
+    (tmp_path / "sshd_config").write_text(CONFIGURATION)
+    for name, text in {"more/a.conf": "Match User x\nSetEnv A=1\n", "match/one.conf": "SetEnv GOBIN=/one\n"}.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(sshd_config, "SSHD", str(tmp_path / "sshd"))
+    monkeypatch.setattr(sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
+
+    def says(*lines: str) -> pathlib.Path:
+        (tmp_path / "effective").write_text("".join(f"{line}\n" for line in ["port 22", *lines]))
+        (tmp_path / "sshd").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ncat {tmp_path}/effective\n')
+        (tmp_path / "sshd").chmod(0o755)
+        return tmp_path
+
+    return says
+
+
+IN_FORCE: dict[str, tuple[list[str], str, int]] = {
+    "outside of all blocks": (["setenv GOPATH=/a b", "setenv GOBIN=/x#y"], "sshd_config", 3),
+    # The same stands in a block that is not for bob.
+    "in a block": (["setenv GOBIN=/m"], "sshd_config", 8),
+    "in a file that a block includes": (["setenv GOBIN=/one"], "match/one.conf", 1),
+}
+
+
+@pytest.mark.parametrize("name", IN_FORCE)
+def test_the_line_that_gives_a_variable(host: Set, name: str) -> None:
+    said, file, line = IN_FORCE[name]
+    source = Source("file", str(host(*said) / file), line)
+    pairs = [text[len("setenv ") :].partition("=") for text in said]
+    assert sshd_config.variables(BOB, 5) == [Assignment(name, value, source) for name, _sign, value in pairs]
+
+
+@pytest.mark.parametrize("said", [[], ["setenv GOBIN=/other"], ["setenv GOBIN=/x#y"], ["setenv A=1"]])
+def test_what_no_line_gives_has_none(host: Set, said: list[str]) -> None:
+    # A=1 stands in a block of another user's, which ends with its file.
+    host(*said)
+    assert sshd_config.variables(BOB, 5) == []
+
+
+def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(host: Set) -> None:
+    host()
+    found = [(line.keyword, line.value, line.match) for line in sshd_config.lines() if line.keyword != "match"]
+    assert found == [
+        ("setenv", "A=1", "User x"),
+        ("include", "more/*.conf", ""),
+        ("setenv", '"GOPATH=/a b" GOBIN=/x#y # said', ""),
+        ("setenv", "GOBIN=/m", "User alice,!bob,*"),
+        ("setenv", "GOBIN=/one", "Group dev user b*"),
+        ("include", "match/one.conf", "Group dev user b*"),
+        ("setenv", "GOBIN=/m", "Group dev user b*"),
+        ("x11forwarding", "no", "all"),
+    ]
+
+
+def test_sshd_is_asked_about_the_user_and_only_where_a_line_gives_variables(host: Set) -> None:
+    folder = host("setenv GOBIN=/m")
+    (folder / "sshd_config").write_text("Port 22\n# SetEnv A=1\n")
+    assert sshd_config.variables(BOB, 5) == []
+    assert not (folder / "asked").exists()
+    (folder / "sshd_config").write_text("SetEnv GOBIN=/m\n")
+    assert [item.name for item in sshd_config.variables(BOB, 5)] == ["GOBIN"]
+    assert "user=bob," in (folder / "asked").read_text()
+
+
+def test_without_an_sshd_nothing_is_in_force(host: Set) -> None:
+    (host("setenv GOBIN=/m") / "sshd").unlink()
+    assert sshd_config.effective(BOB, 5) == []
+    assert sshd_config.variables(BOB, 5) == []
