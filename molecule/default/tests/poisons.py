@@ -705,6 +705,21 @@ EDITORS = {
     "a workspace with settings that are no JSON": in_workspace(
         ".vscode/settings.json", ["{ broken"], "{ broken", {("GD901", "alice", "vscode_server", "")}
     ),
+    "a workspace with settings that are a list": in_workspace(
+        ".vscode/settings.json", ["// mine", "[]"], "[]", {("GD901", "alice", "vscode_server", "")}
+    ),
+    "debug sessions that are no list": in_workspace(
+        ".vscode/launch.json",
+        ["{", '  "configurations": {"type": "go", "request": "launch"}', "}"],
+        '  "configurations": {"type": "go", "request": "launch"}',
+        {("GD901", "alice", "vscode_debug", "")},
+    ),
+    "a debug session that is a text": in_workspace(
+        ".vscode/launch.json",
+        ["{", '  "configurations": [', '    "go"', "  ]", "}"],
+        '    "go"',
+        {("GD901", "alice", "vscode_debug", "")},
+    ),
     "a dev container with other flags": in_workspace(
         ".devcontainer/devcontainer.json",
         ["{", '  "containerEnv": {', '    "GOTOOLCHAIN": "local",', '    "GOFLAGS": "-mod=mod"', "  }", "}"],

@@ -102,10 +102,19 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
     try:
         with acting_as(account):
             text = read_text(path)
-        return EditorFile(path, None if text is None else parse(text, path=path))
+        document = None if text is None else parse(text, path=path)
+        if document and document.root and document.root.kind != "object":
+            return EditorFile(path, problem=f"{place_of(document.root, document, path)}: the file holds no object")
+        return EditorFile(path, document)
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
         return EditorFile(path, problem=error.what + expected)
+
+
+def place_of(node: Node, document: Document, path: str) -> str:
+    """Return file, line and column of a node, as complaints of a file begin."""
+    line, column = document.position(node.start)
+    return f"{path}:{line}:{column}"
 
 
 def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> str:

@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
     corrections,
     declared_values,
     filled,
+    place_of,
     places_of,
     read_editor_file,
 )
@@ -118,10 +119,14 @@ def _launch_file(folder: str) -> str:
 
 def _sessions(server: VscodeServerContext, folder: str, account: Account) -> list[Context]:
     launch = read_editor_file(_launch_file(folder), account)
-    if launch.problem:
-        return [VscodeDebugContext(server, launch, problem=launch.problem, folder=folder)]
+    problem = launch.problem or _no_list(launch)
+    if problem:
+        return [VscodeDebugContext(server, launch, problem=problem, folder=folder)]
     settings = read_editor_file(workspace_settings(folder), account)
-    found: dict[str, Context] = {}
+    found: dict[str, Context] = {
+        str(number): VscodeDebugContext(server, launch, problem=problem, folder=folder, title=str(number))
+        for number, problem in _no_objects(launch)
+    }
     for number, configuration in _configurations(launch):
         name = str(configuration.get("name") or number)
         title = f"{name} {number}" if name in found else name
@@ -139,6 +144,24 @@ def _sessions(server: VscodeServerContext, folder: str, account: Account) -> lis
             configuration=["configurations", number],
         )
     return list(found.values())
+
+
+def _no_list(launch: EditorFile) -> str:
+    """Return that the configurations are something else than a list, of which the editor says nothing; or nothing."""
+    node = launch.document.node(["configurations"]) if launch.document else None
+    if launch.document is None or node is None or node.kind == "array":
+        return ""
+    return f"{place_of(node, launch.document, launch.path)}: configurations is no list"
+
+
+def _no_objects(launch: EditorFile) -> list[tuple[int, str]]:
+    """Return the numbers of configurations that are something else than an object, and what is to be said of them."""
+    node = launch.document.node(["configurations"]) if launch.document else None
+    if launch.document is None or node is None:
+        return []
+    places = [place_of(child.node, launch.document, launch.path) for child in node.children]
+    wrong = [number for number, child in enumerate(node.children) if child.node.kind != "object"]
+    return [(number, f"{places[number]}: the configuration {number} is no object") for number in wrong]
 
 
 def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:

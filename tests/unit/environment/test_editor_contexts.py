@@ -214,7 +214,7 @@ LAUNCH = """\
      "env": {"GOPATH": "${workspaceFolder}/p"}},
     {"type": "go", "request": "launch", "name": "two", "env": {"GOPATH": "/x"}, "linux": {"env": {"GOPATH": "/l"}}},
     {"type": "go", "request": "attach", "name": "three", "env": {"GOPATH": "/x"}},
-    {"type": "node", "request": "launch", "env": {"GOPATH": "/x"}}, 7
+    {"type": "node", "request": "launch", "env": {"GOPATH": "/x"}}
   ]
 }
 """
@@ -328,6 +328,51 @@ def test_broken_settings_of_a_workspace_are_a_finding_with_their_place(host: Hos
     (finding,) = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
     assert (finding["context"], host.place(finding["source"])) == ("vscode_server", "hello/.vscode/settings.json:2")
     assert host.seen()["vscode_server", "", "GOPATH"][1] == "ok"
+
+
+UNUSABLE = {
+    "settings that are a list": ("hello/.vscode/settings.json", "// mine\n[]", "vscode_server", "hello", 2),
+    "a server's settings that are a text": (
+        *(".vscode-server/data/Machine/settings.json", '"go.gopath"', "vscode_server"),
+        *("", 1),
+    ),
+    "a dev container that is a number": ("hello/.devcontainer.json", "\n7", "devcontainer", "hello", 2),
+    "a launch.json that is null": ("hello/.vscode/launch.json", "null", "vscode_debug", "hello", 1),
+    "configurations by name": (
+        *("hello/.vscode/launch.json", '{"version": "0.2.0",\n"configurations": {"one": {"type": "go"}}}'),
+        *("vscode_debug", "hello", 2),
+    ),
+    "no configurations": ("hello/.vscode/launch.json", '{"configurations":\nnull}', "vscode_debug", "hello", 2),
+    "a configuration that is a list": (
+        *("hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "name": "n"},\n[]]}'),
+        *("vscode_debug", "hello (1)", 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_what_is_no_object_or_list_where_one_belongs_is_a_finding(host: Host, case: str) -> None:
+    name, text, context, workspace, line = UNUSABLE[case]
+    host.put(name, text)
+    (finding,) = (finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901")
+    assert (finding["context"], host.place(finding["source"])) == (context, f"{name}:{line}")
+    assert finding["workspace"].replace(f"{host.home}/", "") == workspace
+    assert f"correct {host.home}/{name}:{line}" in finding["remedy"]["text"]
+
+
+def test_a_configuration_that_is_no_object_leaves_the_others_alone(host: Host) -> None:
+    text = '{"configurations": [null, {"type": "go", "request": "launch", "name": "0", "env": {"GOPROXY": "off"}}]}'
+    host.put("hello/.vscode/launch.json", text)
+    seen = host.seen()
+    assert seen["vscode_debug", "hello (0)", "GOPROXY"][1] == "unknown"
+    assert seen["vscode_debug", "hello (0 1)", "GOPROXY"][:2] == ("off", "drift")
+
+
+@pytest.mark.parametrize("text", ["", "// nothing\n", "{}", '{"configurations": []}', '{"compounds": 1}'])
+def test_a_launch_file_without_configurations_is_none(host: Host, text: str) -> None:
+    host.put("hello/.vscode/launch.json", text)
+    host.put("hello/.vscode/settings.json", text)
+    assert host.report()["findings"] == []
 
 
 def test_an_env_file_that_is_missing(host: Host) -> None:
