@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
+  - gopherops.devserver.debug_services.doors
 options:
   folder:
     description: Where the bundles go.
@@ -37,58 +38,6 @@ options:
     description: The name or IP address by which clients reach the host. The host's certificate must be for it.
     type: str
     required: true
-  services:
-    description: As for M(gopherops.devserver.dlv_tls).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: Its name.
-        type: str
-        required: true
-      user:
-        description: The account that the debugger runs as.
-        type: str
-        required: true
-      listen:
-        description: Where the debugger listens.
-        type: str
-        required: true
-      workspace:
-        description: The folder of its sources on the host.
-        type: str
-      tls:
-        description: How it can be reached from elsewhere. A service without it is left alone.
-        type: dict
-        suboptions:
-          listen:
-            description:
-              - An IP address and a port from 1024 on, such as V(0.0.0.0:12345), or V([::]:12345) for IPv4 and IPv6.
-            type: str
-            required: true
-          clients:
-            description: Names of those who may come in. By default all.
-            type: list
-            elements: str
-          client_port:
-            description: The port of the loopback at which a client's machine offers it. By default the host's own.
-            type: int
-  clients:
-    description: Names of the clients that there are.
-    type: list
-    elements: str
-    default: []
-  revoked:
-    description: Names whose bundles are removed.
-    type: list
-    elements: str
-    default: []
-  minimum:
-    description: The oldest version of TLS that is spoken.
-    type: str
-    choices: [TLSv1.2, TLSv1.3]
-    default: TLSv1.2
 """
 
 EXAMPLES = r"""

@@ -25,6 +25,7 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.declaration
+  - gopherops.devserver.gopls_workarounds.drift
 options:
   go_version:
     description: The version that must run, such as V(1.22.12). Empty means that any is right.
@@ -59,40 +60,6 @@ options:
   gopls:
     description: The pinned gopls, which the users' language servers are to run. By default that of O(tools_bin_dir).
     type: path
-  gopls_workarounds:
-    description: As O(gopherops.devserver.gopls_service#module:workarounds).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: What it is called where it is reported.
-        type: str
-        required: true
-      reason:
-        description: What goes wrong without it.
-        type: str
-        required: true
-      gopls:
-        description: The versions of gopls that are affected; empty means all.
-        type: str
-        default: ''
-      go:
-        description: The same for the Go that gopls was built by.
-        type: str
-        default: ''
-      settings:
-        description: Settings of gopls that help.
-        type: dict
-        default: {}
-      environment:
-        description: Variables of gopls's environment that help.
-        type: dict
-        default: {}
-      pin:
-        description: A version that does not have the fault.
-        type: str
-        default: ''
   crash_days:
     description: For how many days the failure of a language server is told; V(0) means that it never is.
     type: float

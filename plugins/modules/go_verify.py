@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
+  - gopherops.devserver.gopls_server
 options:
   users:
     description: Who is to be able to work.
@@ -52,14 +53,6 @@ options:
     description: The debugger.
     type: path
     default: /usr/local/bin/dlv
-  socket:
-    description: As O(gopherops.devserver.gopls_probe#module:socket).
-    type: str
-    default: /run/gopls/{user}/gopls.sock
-  unit:
-    description: As O(gopherops.devserver.gopls_probe#module:unit).
-    type: str
-    default: gopls@{user}.service
   gopls:
     description:
       - As O(gopherops.devserver.gopls_probe#module:gopls).

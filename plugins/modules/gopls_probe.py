@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
+  - gopherops.devserver.gopls_server
 options:
   users:
     description: Whose language servers are tried, and on what. A user may be there several times.
@@ -57,24 +58,6 @@ options:
       line:
         description: The line in which O(users[].symbol) stands. By default the first one.
         type: int
-  socket:
-    description: Where the user's daemon listens, with V({user}) for the name.
-    type: str
-    default: /run/gopls/{user}/gopls.sock
-  unit:
-    description:
-      - The service that runs the daemon, with V({user}) for the name. Its control group knows how much memory the
-        daemon has had, and its state is told.
-    type: str
-    default: gopls@{user}.service
-  gopls:
-    description:
-      - A gopls, or a wrapper of it, to start for each user instead of connecting to O(socket), as an editor does where
-        there is no daemon. It gets the environment that VS Code's server would give it.
-      - With V(/usr/local/bin/gopls-shared), which the role C(language_server) gives to editors, it is the daemon where
-        there is one, and RV(users[].mode) says so.
-    type: str
-    default: ''
   settings:
     description:
       - What an editor would send as the settings of gopls. They show in RV(users[].popups) where gopls does not like

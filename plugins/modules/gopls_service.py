@@ -31,6 +31,7 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
+  - gopherops.devserver.gopls_workarounds
 options:
   gopls:
     description:
@@ -79,42 +80,6 @@ options:
         is written. Deprecated ones are told.
     type: dict
     default: {}
-  workarounds:
-    description:
-      - What helps against faults of some versions, besides those that are known here. Each is applied while the
-        versions match, and told when they no longer do.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      name:
-        description: A name for it.
-        type: str
-        required: true
-      reason:
-        description: The fault, and where it is described.
-        type: str
-        required: true
-      gopls:
-        description: The affected versions of gopls, such as V(>=0.15.0 <0.15.1). Empty means all.
-        type: str
-        default: ''
-      go:
-        description: The affected versions of the Go that built it, in the same form.
-        type: str
-        default: ''
-      settings:
-        description: Settings of gopls that help.
-        type: dict
-        default: {}
-      environment:
-        description: Variables of gopls's environment that help.
-        type: dict
-        default: {}
-      pin:
-        description: Another version that has not the fault. It is told only.
-        type: str
-        default: ''
   prewarm:
     description: Whether the users' workspaces are analysed ahead of time, after this and then every O(prewarm_days).
     type: bool
