@@ -108,7 +108,7 @@ options:
         choices: [debugger, rpc, dap, fncall, minidump, debuglineerr]
         default: []
       memory:
-        description: What the service may take at most, such as V(2G), its build included. By default O(memory).
+        description: What the service may take at most, with its build; a size as for O(memory), which is the default.
         type: str
       tasks:
         description: How many processes and threads it may have. By default O(tasks).

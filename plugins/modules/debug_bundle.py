@@ -105,12 +105,16 @@ options:
     elements: str
     default: []
   max_file:
-    description: How large each file may be. Of logs the end is kept, of others the beginning.
-    type: bytes
+    description:
+      - How large each file may be. Of logs the end is kept, of others the beginning.
+      - A size is a number with K, M, G or T for powers of 1024, such as V(16M), V(1.5GiB) or V(800KB); bytes without.
+    type: str
     default: 1M
   max_size:
-    description: How large all files may be together. What comes last is left out, and the manifest says so.
-    type: bytes
+    description:
+      - How large all files may be together, in the form of O(max_file). What comes last is left out, and the manifest
+        says so.
+    type: str
     default: 16M
   timeout:
     description: Seconds that one command may take.
@@ -169,6 +173,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.c
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import COLLECTION_VERSION
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import refuse_short
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import size
 
 _CORE: dict[str, t.Any] = {"core": {"type": "path", "required": True}, "program": {"type": "path", "required": True}}
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -192,8 +197,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "drift": {"type": "dict"},
     "drift_problem": {"type": "str", "default": ""},
     "secrets": {"type": "list", "elements": "str", "default": [], "no_log": True},
-    "max_file": {"type": "bytes", "default": "1M"},
-    "max_size": {"type": "bytes", "default": "16M"},
+    "max_file": {"type": "str", "default": "1M"},
+    "max_size": {"type": "str", "default": "16M"},
     "timeout": {"type": "float", "default": 60},
     "temporary_folder": {"type": "path", "default": "/tmp"},
 }
@@ -203,17 +208,17 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     now = time.time()
-    wanted = _wanted(params)
     about = {"host": params["host"], "collection_version": COLLECTION_VERSION, "generated_at": _utc(now)}
     try:
         refuse_short(params["secrets"])
+        wanted = _wanted(params)
         items = collect(wanted)
         packed = pack(
             items,
             folder=folder_name(params["host"], now),
             about=about,
             secrets={*params["secrets"], *known_secrets(wanted)},
-            sizes=Sizes(params["max_file"], params["max_size"]),
+            sizes=Sizes(wanted.largest, size(params["max_size"], "max_size")),
         )
     except DevserverError as error:
         module.fail_json(**error.result())
@@ -241,7 +246,7 @@ def _wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         drift_problem=params["drift_problem"],
         timeout=params["timeout"],
         hold=params["hold"],
-        largest=params["max_file"],
+        largest=size(params["max_file"], "max_file"),
         scratch=params["temporary_folder"],
     )
 

@@ -43,7 +43,9 @@ options:
     type: bool
     default: true
   memory:
-    description: The memory of services that say nothing else.
+    description:
+      - The memory of services that say nothing else.
+      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB); bytes without.
     type: str
     default: 2G
   tasks:
@@ -158,6 +160,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_s
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.units import Programs
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.hidden import params_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import size
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},
@@ -182,7 +185,7 @@ def main() -> None:
 
 
 def _result(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    limits = Limits(params["memory"], params["tasks"], params["cpu_weight"])
+    limits = Limits(size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
     services = services_from(params["services"], limits=limits, state=params["state"])
     planned = plan(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
     changes = planned.changes()

@@ -90,8 +90,10 @@ options:
     description: How long all of that may take.
     type: float
   max_rss:
-    description: The most memory the server may have had (the peak in RV(users[].memory)), such as V(2G) or V(800M).
-    type: bytes
+    description:
+      - The most memory the server may have had, which is the peak in RV(users[].memory).
+      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB); bytes without.
+    type: str
   max_errors:
     description: How many errors there may be among the diagnostics.
     type: int
@@ -216,6 +218,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.language_serve
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.limits import Limits, exceeded
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.probe import Wanted, Way, probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import size
 
 _TIMED = (*STEPS, "total")
 USER_SPEC: dict[str, t.Any] = {
@@ -233,7 +236,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "settings": {"type": "dict"},
     "timeout": {"type": "float", "default": 120},
     **{f"max_seconds_{step}": {"type": "float"} for step in _TIMED},
-    "max_rss": {"type": "bytes"},
+    "max_rss": {"type": "str"},
     "max_errors": {"type": "int"},
     "max_popups": {"type": "int"},
 }
@@ -246,10 +249,10 @@ def main() -> None:
     wanted = [Wanted(**{**user, "files": tuple(user["files"])}) for user in params["users"]]
     way = Way(params["socket"], params["unit"], params["gopls"], params["settings"], params["timeout"])
     try:
+        limits = _limits(params)
         results = probe(wanted, way)
     except DevserverError as error:
         module.fail_json(**error.result())
-    limits = _limits(params)
     for result in results:
         result["exceeded"] = [] if result["problem"] else exceeded(result, limits)
     wrong = [f"{result['name']}: {what}" for result in results for what in _wrong(result)]
@@ -261,7 +264,8 @@ def main() -> None:
 def _limits(params: t.Mapping[str, t.Any]) -> Limits:
     seconds = {step: params[f"max_seconds_{step}"] for step in _TIMED}
     given = {step: most for step, most in seconds.items() if most is not None}
-    return Limits(given, params["max_rss"], params["max_errors"], params["max_popups"])
+    rss = size(params["max_rss"], "max_rss") if params["max_rss"] else None
+    return Limits(given, rss, params["max_errors"], params["max_popups"])
 
 
 def _wrong(result: t.Mapping[str, t.Any]) -> list[str]:

@@ -42,6 +42,7 @@ options:
     description:
       - What each user's gopls may have at most, such as V(2G). Empty means half of the host's memory, divided among the
         users, but 512M to 4G each, and on a small host as much less as all fit in.
+      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB); bytes without.
     type: str
     default: ''
   session_memory:

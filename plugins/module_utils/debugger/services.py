@@ -12,6 +12,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import Listen, listen_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB, shown, size
 
 MODES = ("exec", "attach", "test")
 STATES = ("started", "stopped")
@@ -51,17 +52,20 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}", re.ASCII)
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.@\\-]*\.service", re.ASCII)
 _FOLDER = re.compile(r"\.(?:/[^/]+)*/?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-_MEMORY = re.compile(r"[1-9][0-9]*[KMGT]", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Of go build: what says where the result goes, which is not the play's to say, and what dlv reads the program by.
 _OWN_FLAGS = re.compile(r"--?(o|C|gcflags|trimpath)(=.*)?", re.DOTALL)
 _STRIPS = re.compile(r"(^|[\s='\"])-[sw]([\s'\"]|$)")
 
 
-class Limits(t.NamedTuple):
-    """What the unit's cgroup may take: memory as systemd writes it, processes and threads, a share of the CPUs."""
+# Bytes: dlv itself needs as much. What is less mostly lacks its unit.
+_LEAST_MEMORY = 64 * MIB
 
-    memory: str
+
+class Limits(t.NamedTuple):
+    """What the unit's cgroup may take: bytes of memory, processes and threads, a share of the CPUs."""
+
+    memory: int
     tasks: int
     cpu_weight: int
 
@@ -190,9 +194,10 @@ def _build_flags(name: str, flags: t.Sequence[str]) -> list[str]:
 
 
 def _limits(name: str, entry: t.Mapping[str, t.Any], limits: Limits) -> Limits:
-    memory = entry["memory"] or limits.memory
+    memory = size(entry["memory"], f"memory of debug service {name}") if entry["memory"] else limits.memory
     tasks, weight = entry["tasks"] or limits.tasks, entry["cpu_weight"] or limits.cpu_weight
-    _matching(_MEMORY, memory, "memory", name, "a number and K, M, G or T, such as 2G")
+    if memory < _LEAST_MEMORY:
+        raise _bad(name, "memory", shown(memory), f"at least {shown(_LEAST_MEMORY)}", "give it more, such as 2G")
     if tasks < 16 or not 1 <= weight <= 10000:
         raise _bad(name, "tasks and cpu_weight", f"{tasks}, {weight}", "16 or more, and 1 to 10000", "correct them")
     return Limits(memory, tasks, weight)

@@ -9,10 +9,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-
-MIB = 1024 * 1024
-_UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\Z", re.ASCII | re.IGNORECASE)
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB, shown, size
 
 # Bytes. Below the first a module of some size is not analysed at all, above the second one more does not help.
 _LEAST, _MOST = 512 * MIB, 4096 * MIB
@@ -32,26 +29,6 @@ class Limits(t.NamedTuple):
     high: int
     heap: int
     session: int = 0
-
-
-def size(text: str, option: str) -> int:
-    """Return the bytes that ``text`` names, such as 2G, 1.5 GiB or 800M; raise DevserverError for anything else."""
-    match = _SIZE.match(text.strip())
-    if not match:
-        raise DevserverError(
-            f"{option}: {text!r} is not an amount of memory",
-            expected="a number with K, M, G or T, such as 2G or 800M",
-            remedy=f"correct {option}",
-        )
-    return int(float(match.group(1)) * _UNITS[match.group(2).upper()])
-
-
-def shown(amount: int) -> str:
-    """Return an amount of bytes for people: 2G, 1.5G, 800M."""
-    for unit in ("T", "G", "M", "K"):
-        if amount >= _UNITS[unit]:
-            return f"{amount / _UNITS[unit]:.1f}".rstrip("0").rstrip(".") + unit
-    return str(amount)
 
 
 def limits_for(

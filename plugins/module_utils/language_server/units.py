@@ -15,7 +15,8 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs, quoted
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import MIB, Limits
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import Limits
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB
 
 HEAD = "# Managed by gopherops.devserver (gopls_service); changes made here are lost.\n"
 

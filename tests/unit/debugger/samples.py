@@ -14,7 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.servi
     services_from,
 )
 
-LIMITS = Limits("2G", 512, 50)
+LIMITS = Limits(2 << 30, 512, 50)
 Entry = dict[str, t.Any]
 
 

@@ -57,8 +57,8 @@ REFUSED: list[tuple[dict[str, t.Any], str]] = [
     (entry(build_flags=["-ldflags=-s -w"]), "they take what dlv reads"),
     (entry(build_flags=["-ldflags=-X main.v=1 '-w'"]), "they take what dlv reads"),
     (entry(memory="lots"), "such as 2G"),
-    (entry(memory="0"), "such as 2G"),
-    (entry(memory="2GB"), "such as 2G"),
+    (entry(memory="0"), "at least 64M"),
+    (entry(memory="2"), "at least 64M"),
     (entry(tasks=3), "16 or more"),
     (entry(cpu_weight=20000), "1 to 10000"),
     (entry(listen="/run/dlv/api/s", launch_configuration=True), "all that VS Code can reach"),
@@ -97,9 +97,9 @@ def test_no_value_of_the_environment_is_repeated() -> None:
 
 
 def test_what_an_entry_leaves_out_is_that_of_all() -> None:
-    plain, own = service(), service(memory="512M", tasks=64, cpu_weight=1, state="stopped")
+    plain, own = service(), service(memory="512MB", tasks=64, cpu_weight=1, state="stopped")
     assert (plain.limits, plain.started, plain.folder) == (LIMITS, True, "/src/acme/cmd/api")
-    assert (tuple(own.limits), own.started) == (("512M", 64, 1), False)
+    assert (tuple(own.limits), own.started) == ((512 << 20, 64, 1), False)
 
 
 @pytest.mark.parametrize(

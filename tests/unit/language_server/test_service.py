@@ -28,8 +28,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.language_serve
     service,
     units,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import MIB, Limits
+from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import Daemon
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB
 
 LIMITS = Limits(1024 * MIB, 972 * MIB, 870 * MIB)
 ME = getpass.getuser()

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import shown
+
 
 class Limits(t.NamedTuple):
     """Only what is given is asked: seconds by step, bytes, and counts."""
@@ -35,13 +37,9 @@ def _memory(peak: int | None, most: int | None) -> list[str]:
         return []
     if peak is None:
         return ["its memory is unknown, so max_rss cannot be judged"]
-    return [f"its memory peaked at {_mib(peak)}, {_mib(peak - most)} more than max_rss={_mib(most)}"] * (peak > most)
+    return [f"its memory peaked at {shown(peak)}, {shown(peak - most)} more than max_rss={shown(most)}"] * (peak > most)
 
 
 def _count(what: str, count: int, limits: Limits) -> list[str]:
     most = getattr(limits, what)
     return [f"there are {count} {what}, and max_{what}={most}"] * (most is not None and count > most)
-
-
-def _mib(size: int) -> str:
-    return f"{size / (1 << 20):.1f} MiB"
