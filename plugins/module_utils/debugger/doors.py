@@ -5,36 +5,20 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address, address_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import listen_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 # What is a label of DNS can be compared by TLS libraries, stand in a unit's name and in a file's.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}\Z")
-_LISTEN = re.compile(r"(?:\[(?P<six>[^\[\]]+)\]|(?P<four>[^:\[\]]+)):(?P<port>[0-9]{1,5})\Z")
 # The server runs as nobody in particular, who may open no port below.
 _FIRST_PORT = 1024
 
 _FORM = "an IP address and a port of 1024 to 65535, such as 0.0.0.0:12345, or [::]:12345 for IPv4 and IPv6 at once"
-
-
-class Address(t.NamedTuple):
-    """An IP address, without brackets, and a port."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-    @property
-    def bare(self) -> str:
-        """As stunnel and systemd-socket-proxyd write it: what follows the last colon is the port."""
-        return f"{self.host}:{self.port}"
 
 
 class Door(t.NamedTuple):
@@ -71,20 +55,10 @@ def doors_of(
 
 def parse_address(text: str, whose: str) -> Address:
     """Return the address that ``text`` says; raises DevserverError, in the name of ``whose``, for any other form."""
-    match = _LISTEN.match(text)
-    six, four, port = match.group("six", "four", "port") if match else (None, "", "0")
-    try:
-        host = str(ipaddress.IPv4Address(four) if six is None else ipaddress.IPv6Address(six))
-    except ValueError:
-        host = ""
-    fits = host and "%" not in host and _FIRST_PORT <= int(port) < 65536
-    _refuse_unless(fits, f"{whose} is {text!r}", _FORM)
-    return Address(host, int(port))
-
-
-def _target(name: str, listen: str) -> str:
-    debugger = listen_from(listen, name)
-    return debugger.path or Address(debugger.host, debugger.port).bare
+    where = address_in(text)
+    if where is None or where.ip is None or not _FIRST_PORT <= where.port < 65536:
+        raise _refused(f"{whose} is {text!r}", _FORM)
+    return where._replace(host=str(where.ip))
 
 
 def _door(service: t.Mapping[str, t.Any], clients: t.Sequence[str], revoked: t.Sequence[str]) -> Door:
@@ -102,7 +76,7 @@ def _door(service: t.Mapping[str, t.Any], clients: t.Sequence[str], revoked: t.S
     local = int(tls.get("client_port") or address.port)
     _refuse_unless(0 < local < 65536, f"tls.client_port of {name} is {local}", "a port of 1 to 65535")
     folder = str(service.get("workspace") or "")
-    return Door(name, service["user"], _target(name, str(service["listen"])), address, admitted, local, folder)
+    return Door(name, service["user"], listen_from(str(service["listen"]), name).bare, address, admitted, local, folder)
 
 
 def _refuse_clashes(doors: t.Sequence[Door], plain: t.Sequence[str]) -> None:
@@ -133,4 +107,8 @@ def _refuse_clashes_of_clients(doors: t.Sequence[Door]) -> None:
 
 def _refuse_unless(fits: t.Any, what: str, expected: str) -> None:
     if not fits:
-        raise DevserverError(what, expected=expected, remedy="correct debugger_services or debugger_tls_clients")
+        raise _refused(what, expected)
+
+
+def _refused(what: str, expected: str) -> DevserverError:
+    return DevserverError(what, expected=expected, remedy="correct debugger_services or debugger_tls_clients")

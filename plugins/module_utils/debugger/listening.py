@@ -8,13 +8,13 @@ from __future__ import annotations
 import socket
 import sys
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import Listen
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import is_socket, read_text
 
 _LISTENING = "0A"
 
 
-def listens(where: Listen) -> bool:
+def listens(where: Address) -> bool:
     """Return whether somebody listens there on this host."""
     if where.path:
         return is_socket(where.path)
@@ -24,7 +24,7 @@ def listens(where: Listen) -> bool:
     return any(words[1] == wanted and words[3] == _LISTENING for words in lines)
 
 
-def _entry(where: Listen) -> str:
+def _entry(where: Address) -> str:
     """Return the address as the kernel writes it: each 32 bits as a number of this machine."""
     packed = socket.inet_pton(socket.AF_INET6 if ":" in where.host else socket.AF_INET, where.host)
     numbers = (int.from_bytes(packed[at : at + 4], sys.byteorder) for at in range(0, len(packed), 4))

@@ -10,7 +10,8 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import Listen, listen_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import listen_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB, shown, size
 
@@ -81,7 +82,7 @@ class Service(t.NamedTuple):
     name: str
     account: Account
     mode: str
-    listen: Listen
+    listen: Address
     workspace: str
     folder: str
     process_unit: str

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import glob
-import ipaddress
 import json
 import os
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, write_text
@@ -60,7 +60,7 @@ def _bundle(server: Server, client: str, source: str, check: bool) -> dict[str, 
 
 def tunnel(server: Server, doors: t.Sequence[Door]) -> str:
     """Return the configuration of a client's stunnel, which finds the certificates in the folder it is started in."""
-    check = "checkIP" if _is_ip(server.address) else "checkHost"
+    check = "checkIP" if Address(server.address).ip else "checkHost"
     head = f"""\
 ; Debug services of {server.name}. In this folder: stunnel stunnel-{server.name}.conf
 ; (Take out the next two lines on Windows.)
@@ -103,14 +103,6 @@ def _attach(server: Server, door: Door) -> dict[str, t.Any]:
     if door.workspace:
         entry["substitutePath"] = [{"from": "${workspaceFolder}", "to": door.workspace}]
     return entry
-
-
-def _is_ip(address: str) -> bool:
-    try:
-        ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    return True
 
 
 def _text(path: str, check: bool) -> str:

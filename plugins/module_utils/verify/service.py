@@ -14,6 +14,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import open_at_once
@@ -29,16 +30,6 @@ _GRACE = 5.0
 _LAST_WORDS = 300
 # Bytes that these are looked for in.
 _MOST_READ = 65536
-
-
-class Address(t.NamedTuple):
-    """Where a service listens."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 def free_address(service: Service) -> Address:

@@ -12,7 +12,8 @@ import socket
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import Listen, listen_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listen import listen_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.listening import listens
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from hypothesis import given
@@ -25,12 +26,12 @@ REFUSED = {
     "[2001:db8::1]:2345": "others can reach it",
     "[::ffff:127.0.0.1]:2345": "others can reach it",
     ":2345": "would listen on every address",
-    "[]:2345": "would listen on every address",
+    "[]:2345": "no address and port",
     "*:2345": "which is no address",
     "dev.example.com:2345": "what a name leads to can change",
     "LOCALHOST:2345": "what a name leads to can change",
-    "[localhost]:2345": "which is no address",
-    "[127.0.0.1]:2345": "which is no address",
+    "[localhost]:2345": "no address and port",
+    "[127.0.0.1]:2345": "no address and port",
     "127.1:2345": "which is no address",
     "2130706433:2345": "which is no address",
     "[::1%lo]:2345": "which is no address",
@@ -45,7 +46,7 @@ REFUSED = {
     "127.0.0.1:22": "from 1024 to 65535",
     "127.0.0.1:65536": "from 1024 to 65535",
     "": "no address and port",
-    "unix:": "put it into /run/dlv/api",
+    "unix:": "no address and port",
     "unix:dlv.sock": "put it into /run/dlv/api",
     "/tmp/dlv.sock": "put it into /run/dlv/api",
     "/run/dlv/other/dlv.sock": "put it into /run/dlv/api",
@@ -94,27 +95,27 @@ def test_who_listens_is_seen(host: str) -> None:
         except OSError:
             pytest.skip(f"this machine has no {host}")
         port = server.getsockname()[1]
-        assert not listens(Listen(host, port))
+        assert not listens(Address(host, port))
         server.listen()
-        assert listens(Listen(host, port))
-        assert not listens(Listen("127.0.0.3", port))
+        assert listens(Address(host, port))
+        assert not listens(Address("127.0.0.3", port))
         client = stack.enter_context(socket.create_connection((host, port)))
-        assert not listens(Listen(host, client.getsockname()[1]))
-    assert not listens(Listen(host, port))
+        assert not listens(Address(host, client.getsockname()[1]))
+    assert not listens(Address(host, port))
 
 
 def test_and_so_is_a_socket(tmp_path: pathlib.Path, monkeypatch: t.Any) -> None:
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as server:
-        assert not listens(Listen(path=str(tmp_path / "s")))
+        assert not listens(Address(path=str(tmp_path / "s")))
         server.bind("s")
-        assert listens(Listen(path=str(tmp_path / "s")))
+        assert listens(Address(path=str(tmp_path / "s")))
     (tmp_path / "file").touch()
-    assert not listens(Listen(path=str(tmp_path / "file")))
+    assert not listens(Address(path=str(tmp_path / "file")))
 
 
 def test_a_socket_that_goes_while_it_is_looked_at_is_none(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os.path, "exists", lambda _path: True)
-    assert not listens(Listen(path=str(tmp_path / "gone")))
+    assert not listens(Address(path=str(tmp_path / "gone")))

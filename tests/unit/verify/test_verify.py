@@ -14,6 +14,7 @@ import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan import (
@@ -25,7 +26,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan im
     judged,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service import (
-    Address,
     arguments,
     free_address,
     last_words,

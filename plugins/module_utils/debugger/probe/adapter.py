@@ -14,9 +14,10 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils.dap import Client
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Address, Plan, Tls
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Plan, Tls
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.framing import Connection
 from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Heard
@@ -111,7 +112,7 @@ def _once_it_listens(
     while True:
         ended = process.poll()
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), acting_as(plan.account):
-            return Connection(_stream(Address(path), max(_PAUSE, deadline - time.monotonic())), "dlv")
+            return Connection(_stream(Address(path=path), max(_PAUSE, deadline - time.monotonic())), "dlv")
         if ended is not None or time.monotonic() > deadline:
             # Without a client there is nothing that it would have to bring in order first.
             end_session(process.pid)
@@ -144,12 +145,12 @@ def _connected(address: Address, tls: Tls | None, account: Account, deadline: fl
 
 
 def _stream(address: Address, timeout: float) -> socket.socket:
-    if not address.socket:
+    if not address.path:
         return socket.create_connection((address.host, address.port), timeout)
     stream = socket.socket(socket.AF_UNIX)
     try:
         stream.settimeout(timeout)
-        stream.connect(address.socket)
+        stream.connect(address.path)
     except OSError:
         stream.close()
         raise

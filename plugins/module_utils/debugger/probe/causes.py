@@ -118,7 +118,7 @@ def _no_go_program(evidence: Evidence) -> Cause | None:
 def _of_another_user(evidence: Evidence) -> Cause | None:
     """Tell what dlv tells nobody but its log: on the loopback it looks up whose the other end is, and hangs up."""
     plan = evidence.plan
-    if not evidence.run.turned_away or not plan.remote or plan.tls or plan.address.socket:
+    if not evidence.run.turned_away or not plan.remote or plan.tls or plan.address.path:
         return None
     what = f"what listens at {plan.address} hung up on {plan.account.name} without an answer"
     why = "with --only-same-user dlv lets in nobody but its own user"

@@ -9,11 +9,11 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import unit_environment_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import (
-    Address,
     Plan,
     Tls,
     address_from,

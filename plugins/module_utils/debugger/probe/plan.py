@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import collections
-import ipaddress
 import os
 import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address, address_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.sources import (
     Place,
     markers_below,
@@ -20,7 +20,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 MODES = {"launch": ("debug", "exec", "test"), "attach": ("local", "remote")}
-_UNIX = "unix:"
 
 
 class Wanted(t.NamedTuple):
@@ -35,18 +34,6 @@ class Wanted(t.NamedTuple):
     line: int
     variables: t.Mapping[str, str] = {}
     stack: t.Sequence[str] = ()
-
-
-class Address(t.NamedTuple):
-    """Where a headless dlv listens: a unix socket, or a host and a port."""
-
-    socket: str = ""
-    host: str = ""
-    port: int = 0
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return _UNIX + self.socket if self.socket else f"{host}:{self.port}"
 
 
 class Tls(t.NamedTuple):
@@ -99,7 +86,7 @@ def judged(plan: Plan) -> Plan:
         (plan.mode == "local" and not plan.pid, "mode local has no process", "its number in pid, or its unit in unit"),
         (plan.remote and plan.address == Address(), "mode remote has no address", "where dlv listens"),
         (plan.builds and not os.path.isabs(plan.workspace), f"mode {plan.mode} has no workspace", "its folder"),
-        (plan.tls is not None and bool(plan.address.socket), "a unix socket has no TLS", "a host and a port"),
+        (plan.tls is not None and bool(plan.address.path), "a unix socket has no TLS", "a host and a port"),
         (plan.runs < 1, f"runs is {plan.runs}", "1 or more"),
         (not 0 <= plan.hit_rate <= 1, f"hit_rate is {plan.hit_rate}", "a share from 0 to 1"),
         (plan.timeout <= 0, f"timeout is {plan.timeout}", "seconds, more than none"),
@@ -132,30 +119,20 @@ def address_from(text: str, *, tls: bool) -> Address:
     Raises DevserverError for anything else, and for one without ``tls`` that is not of this host: dlv asks nobody for
     a name, and whoever listens in between could do everything that the debuggee may.
     """
-    if text.startswith((_UNIX, "/")):
-        return Address(socket=text[len(_UNIX) :] if text.startswith(_UNIX) else text)
-    match = re.fullmatch(r"(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:\[\]/\s]+)):(?P<port>\d{1,5})", text)
-    if not match or not 0 < int(match.group("port")) < 65536:
+    address = address_in(text)
+    if address is None or not (address.path or (address.host and 0 < address.port < 65536)):
         raise DevserverError(
             f"{text!r} is no address of a debugger",
             expected="unix:/path, host:port or [::1]:port",
             remedy="correct the option address",
         )
-    address = Address("", match.group("six") or match.group("host"), int(match.group("port")))
-    if not tls and not _is_loopback(address.host):
+    if not tls and not address.is_local:
         raise DevserverError(
             f"{text} is not on this host's loopback, and there is no tls",
             expected="mutual TLS to any other address, because dlv itself has neither encryption nor a password",
             remedy="give ca, certificate and key in tls, or run the probe on the host of the debugger",
         )
     return address
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def wanted_from(

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.paths import Rule, mapping
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Address, address_from
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import address_from
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.sources import (
     Function,
     function_around,
@@ -141,12 +142,12 @@ def test_a_rule_leads_to_the_source(file, sources, usable):
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("127.0.0.1:2345", Address("", "127.0.0.1", 2345)),
-        ("127.8.9.1:1", Address("", "127.8.9.1", 1)),
-        ("localhost:2345", Address("", "localhost", 2345)),
-        ("[::1]:2345", Address("", "::1", 2345)),
-        ("unix:/run/x.sock", Address("/run/x.sock")),
-        ("/run/x.sock", Address("/run/x.sock")),
+        ("127.0.0.1:2345", Address("127.0.0.1", 2345)),
+        ("127.8.9.1:1", Address("127.8.9.1", 1)),
+        ("localhost:2345", Address("localhost", 2345)),
+        ("[::1]:2345", Address("::1", 2345)),
+        ("unix:/run/x.sock", Address(path="/run/x.sock")),
+        ("/run/x.sock", Address(path="/run/x.sock")),
     ],
 )
 def test_addresses(text, address):
@@ -161,4 +162,4 @@ def test_any_other_address_is_refused_in_words(text):
     except DevserverError as error:
         assert error.remedy
     else:
-        assert found.socket or found.host in ("localhost", "::1") or found.host.startswith("127.")
+        assert found.path or found.host in ("localhost", "::1") or found.host.startswith("127.")
