@@ -8,27 +8,23 @@ from __future__ import annotations
 import shutil
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_in_terminal, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Context,
     ManagedFile,
-    Probe,
+    StartUp,
     block_in,
-    probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import (
     SOURCE_SCRIPT,
+    ShellContext,
     bashrc_files,
     script_files,
     system_bashrc,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT, trace
 
 
-class BashContext(Context):
+class BashContext(ShellContext):
     """``bash -i`` with the system's and the user's bashrc."""
 
     name = "bash"
@@ -42,13 +38,6 @@ class BashContext(Context):
         # First, because the system's bashrc returns early where the shell is not interactive (a command over ssh).
         return [*script_files(declaration), block_in(system_bashrc(), SOURCE_SCRIPT, first=True)]
 
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        argv = ["bash", "-i", "-c", f"{BASH_PROMPT}; {PRINT_ENVIRONMENT}"]
-        done = run_in_terminal(argv, env=session_environment(account), account=account, timeout=timeout)
-        return probe_of(done, terminal=True)
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        env = session_environment(account)
-        files = bashrc_files(account)
-        options = ["--norc", "-i"]
-        return trace(files, options=options, env=env, account=account, timeout=timeout, prompt=True)
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        bash, env = account._replace(shell="bash"), session_environment(account)
+        return StartUp(bash, ["-i"], env, bashrc_files(account), prompts=True)

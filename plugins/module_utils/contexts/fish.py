@@ -11,22 +11,14 @@ import shutil
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_in_terminal, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Context,
     ManagedFile,
-    Probe,
-    probe_of,
+    StartUp,
     whole_file,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import ShellContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import (
-    FISH_PROMPT,
-    spare_folders,
-    trace_fish,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
 
 # Late in the order of the folder, so that what another package puts there does not win over the declaration.
@@ -55,7 +47,7 @@ functions -e __go_path
 """
 
 
-class FishContext(Context):
+class FishContext(ShellContext):
     """``fish -i`` in a terminal, with the system's and the user's files."""
 
     name = "fish"
@@ -76,18 +68,8 @@ class FishContext(Context):
             *(whole_file(path, None) for path in stale),
         ]
 
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        argv = ["fish", "-i", "-c", f"{FISH_PROMPT}; {PRINT_ENVIRONMENT}"]
-        account = account._replace(shell=argv[0])
-        with spare_folders(account) as folders:
-            env = dict(session_environment(account), **folders)
-            done = run_in_terminal(argv, env=env, account=account, timeout=timeout)
-        return probe_of(done, added=folders, terminal=True)
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        env = session_environment(account)
-        account = account._replace(shell="fish")
-        return trace_fish(options=["-i"], env=env, account=account, timeout=timeout, prompt=True)
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return StartUp(account._replace(shell="fish"), ["-i"], session_environment(account), prompts=True)
 
 
 def _user_file(name: str) -> str:

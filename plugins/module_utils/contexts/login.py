@@ -9,26 +9,19 @@ import os
 import re
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Context,
     ManagedFile,
-    Probe,
-    probe_of,
+    StartUp,
     whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import (
     SOURCE_SCRIPT,
-    own_trace,
+    ShellContext,
     script_files,
-    uncovered,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
 # Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"
@@ -38,7 +31,7 @@ _SERVICE = "/etc/pam.d/login"
 _LANGUAGE = re.compile(r"(LANG|LANGUAGE|LC_\w+)\Z")
 
 
-class LoginContext(Context):
+class LoginContext(ShellContext):
     """The user's own shell, started as login(1) does."""
 
     name = "login"
@@ -49,24 +42,8 @@ class LoginContext(Context):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [*script_files(declaration), whole_file(HOOK, SOURCE_SCRIPT)]
 
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        problem = uncovered(account)
-        if problem:
-            return Probe(None, problem)
-        argv = [account.shell, "-l", "-c", PRINT_ENVIRONMENT]
-        with spare_folders(account) as folders:
-            env = dict(login_environment(account), **folders)
-            return probe_of(run_at_home(argv, env=env, account=account, timeout=timeout), added=folders)
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        env = login_environment(account)
-        own = own_trace(account, "-l", env=env, timeout=timeout)
-        if own is not None:
-            return own
-        first_of = own_files(account)
-        return trace(
-            ["/etc/profile"], first_of, options=["--noprofile", "-l"], env=env, account=account, timeout=timeout
-        )
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return StartUp(account, ["-l"], login_environment(account), ["/etc/profile"], own_files(account))
 
 
 def login_environment(account: Account) -> dict[str, str]:

@@ -1,26 +1,42 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the contexts of shells share: one script for all POSIX ones, and the trace of the user's own shell."""
+"""What the contexts of shells share: one script for all POSIX ones, and how a start-up is asked and followed."""
 
 from __future__ import annotations
 
+import abc
 import glob
 import os
 import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+    PRINT_ENVIRONMENT,
+    Context,
+    ManagedFile,
+    Probe,
+    StartUp,
+    probe_of,
+    whole_file,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import trace_fish
+from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import (
+    FISH_PROMPT,
+    spare_folders,
+    trace_fish,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import USERS
-from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import trace_zsh
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT, USERS, trace
+from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import ZSH_PROMPT, trace_zsh
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
+# What each shell runs before it prompts.
+PROMPTS = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT, "fish": FISH_PROMPT}
 _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
@@ -82,10 +98,42 @@ def _path(directories: t.Sequence[str]) -> str:
     return " ".join(["__go_path", *map(shlex.quote, directories)]) if directories else ""
 
 
-def own_trace(account: Account, *options: str, env: t.Mapping[str, str], timeout: float) -> list[Assignment] | None:
-    """Return what the user's own shell assigns where it is started with ``options``; None for no zsh or fish."""
-    tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(os.path.basename(account.shell))
-    return tracer(options=options, env=env, account=account, timeout=timeout) if tracer else None
+class ShellContext(Context):
+    """A context that is the start-up of a shell, and nothing besides."""
+
+    @abc.abstractmethod
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        """Return how the shell starts up."""
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        start_up = self.start_up(account, timeout)
+        problem = uncovered(start_up.account)
+        return Probe(None, problem) if problem else asked(start_up, timeout, terminal=start_up.prompts)
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        return followed(self.start_up(account, timeout), timeout)
+
+
+def asked(start_up: StartUp, timeout: float, *, terminal: bool) -> Probe:
+    """Start the shell, in a ``terminal`` or as a script does, and return what it got."""
+    prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
+    account, start = start_up.account, run_in_terminal if terminal else run_at_home
+    argv = [account.shell, *start_up.options, "-c", prompt + PRINT_ENVIRONMENT]
+    with spare_folders(account) as folders:
+        done = start(argv, env={**start_up.env, **folders}, account=account, timeout=timeout)
+    return probe_of(done, added=folders, terminal=terminal)
+
+
+def followed(start_up: StartUp, timeout: float) -> list[Assignment]:
+    """Start the shell once more, watched, and return who sets which variable, in order."""
+    account, env, prompt = start_up.account, start_up.env, start_up.prompts
+    tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(start_up.shell)
+    if tracer:
+        return tracer(options=start_up.options, env=env, account=account, timeout=timeout, prompt=prompt)
+    files, first_of, options, then = start_up.files, start_up.first_of, start_up.unread, start_up.then
+    if not files and not first_of:
+        return []
+    return trace(files, first_of, options=options, env=env, account=account, timeout=timeout, then=then, prompt=prompt)
 
 
 def uncovered(account: Account) -> str:

@@ -29,17 +29,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     Context,
     ManagedFile,
     Probe,
+    StartUp,
     block_in,
     probe_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files, own_trace
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files, followed
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
 _SERVICE = "/etc/pam.d/sshd"
 
@@ -94,16 +94,18 @@ class SshContext(Context):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         return ask_over_ssh(account, PRINT_ENVIRONMENT, timeout)
 
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return _start_up(account, given_over_ssh(account, timeout))
+
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        found = given_over_ssh(account, timeout)
-        given = dict(session_environment(account), **{item.name: item.value for item in found})
-        own = own_trace(account, env=given, timeout=timeout)
-        if own is not None:
-            return found + own
-        if os.path.basename(account.shell) != "bash":
-            return found
-        # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
-        return found + trace(bashrc_files(account), options=["--norc"], env=given, account=account, timeout=timeout)
+        given = given_over_ssh(account, timeout)
+        return given + followed(_start_up(account, given), timeout)
+
+
+def _start_up(account: Account, given: t.Sequence[Assignment]) -> StartUp:
+    # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
+    files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
+    return StartUp(account, [], environment_over_ssh(account, given), files)
 
 
 def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
@@ -151,6 +153,11 @@ def _lines(path: str) -> list[str]:
 def given_over_ssh(account: Account, timeout: float) -> list[Assignment]:
     """Return what a command over ssh is given before any start-up file is read: by PAM, then by sshd itself."""
     return pam.assignments(_SERVICE, account) + sshd_config.variables(account, timeout)
+
+
+def environment_over_ssh(account: Account, given: t.Iterable[Assignment]) -> dict[str, str]:
+    """Return the environment in which a command over ssh starts, with what is ``given`` to it."""
+    return {**session_environment(account), **{item.name: item.value for item in given}}
 
 
 def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:

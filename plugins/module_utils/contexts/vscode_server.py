@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
     Context,
     ManagedFile,
     Probe,
+    StartUp,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
@@ -38,10 +39,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.edito
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import own_files
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.previous import dropped
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import own_trace, uncovered
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import followed, uncovered
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh import (
     SshContext,
     ask_over_ssh,
+    environment_over_ssh,
     given_over_ssh,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
@@ -51,12 +53,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Put, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import stand_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import trace
 
 # Seconds; the server goes on without an answer then.
 _PATIENCE = 10
 # The server sets it for start-up files that want to know who asks.
 _ASKING = "VSCODE_RESOLVING_ENVIRONMENT"
+_OPTIONS = ("-i", "-l")
 _TERMINALS = "terminal.integrated.env.linux"
 
 
@@ -107,6 +109,9 @@ class VscodeServerContext(EditorContext):
         # How its start-up went is told of the server as such.
         return Probe(environment) if self._folder else got._replace(environment=environment)
 
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return _start_up(account, given_over_ssh(account, timeout))
+
     def forget(self) -> None:
         self.shell.forget()
 
@@ -120,7 +125,8 @@ class VscodeServerContext(EditorContext):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         got = self.shell.probe(account, timeout).environment
         own = self._extension(account, got, timeout) if got is not None else []
-        return _traced(account, min(timeout, _PATIENCE)) + own
+        given = given_over_ssh(account, timeout)
+        return given + followed(_start_up(account, given), min(timeout, _PATIENCE)) + own
 
     def _extension(self, account: Account, environment: t.Mapping[str, str], timeout: float) -> list[Assignment]:
         """Return what the Go extension lays over an environment: its go first in PATH, toolsEnvVars, go.gopath."""
@@ -187,7 +193,7 @@ def _ask(account: Account, timeout: float) -> Probe:
     problem = uncovered(account)
     if problem:
         return Probe(None, problem)
-    argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, "-i", "-l", "-c", PRINT_ENVIRONMENT]
+    argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, *_OPTIONS, "-c", PRINT_ENVIRONMENT]
     if SshContext().applies_to(account):
         got = ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
     else:
@@ -201,19 +207,11 @@ def _ask(account: Account, timeout: float) -> Probe:
     return got._replace(environment=environment, noise="")
 
 
-def _traced(account: Account, timeout: float) -> list[Assignment]:
-    given = given_over_ssh(account, timeout)
-    env = dict(session_environment(account), **{item.name: item.value for item in given}, **{_ASKING: "1"})
-    own = own_trace(account, "-i", "-l", env=env, timeout=timeout)
-    if own is not None:
-        return given + own
-    options = ["--noprofile", "-i", "-l"]
+def _start_up(account: Account, given: t.Sequence[Assignment]) -> StartUp:
+    env = {**environment_over_ssh(account, given), _ASKING: "1"}
     # An interactive shell of POSIX's kind reads that as well; bash does not.
     then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
-    followed = trace(
-        ["/etc/profile"], own_files(account), options=options, env=env, account=account, timeout=timeout, then=then
-    )
-    return given + followed
+    return StartUp(account, _OPTIONS, env, ["/etc/profile"], own_files(account), then)
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:

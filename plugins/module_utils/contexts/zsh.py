@@ -9,23 +9,20 @@ import os
 import shutil
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
-    run_at_home,
-    run_in_terminal,
-    session_environment,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Context,
     ManagedFile,
     Probe,
+    StartUp,
     block_in,
-    probe_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import SOURCE_SCRIPT, script_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import (
+    SOURCE_SCRIPT,
+    ShellContext,
+    asked,
+    script_files,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import ZSH_PROMPT, trace_zsh
 
 # Debian's folder, and what others compile into zsh.
 _FOLDER = "/etc/zsh"
@@ -39,7 +36,7 @@ fi
 """
 
 
-class ZshContext(Context):
+class ZshContext(ShellContext):
     """``zsh -i`` in a terminal, with the system's and the user's files."""
 
     name = "zsh"
@@ -54,16 +51,12 @@ class ZshContext(Context):
         return [*script_files(declaration), block_in(_zshenv(), _BLOCK, first=False)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        argv = ["zsh", "-i", "-c", f"{ZSH_PROMPT}; {PRINT_ENVIRONMENT}"]
         # A user who has none of these files would be asked, in a terminal, what to write into one.
         greets = not any(os.path.exists(os.path.join(account.home, name)) for name in _USER_FILES)
-        start = run_at_home if greets else run_in_terminal
-        done = start(argv, env=session_environment(account), account=account, timeout=timeout)
-        return probe_of(done, terminal=not greets)
+        return asked(self.start_up(account, timeout), timeout, terminal=not greets)
 
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        env = session_environment(account)
-        return trace_zsh(options=["-i"], env=env, account=account, timeout=timeout, prompt=True)
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return StartUp(account._replace(shell="zsh"), ["-i"], session_environment(account), prompts=True)
 
 
 def _zshenv() -> str:

@@ -17,13 +17,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
     run,
     run_at_home,
     run_in_terminal,
-    session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import login_environment, own_files
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import PROMPTS
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT
-from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import ZSH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import quoted
 
 _MARK = "\x01"
 _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
@@ -57,7 +55,6 @@ _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
 
 # More steps than any start-up has that comes to an end.
 _ROUND = 20000
-_PROMPTING = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT}
 
 
 class _Step(t.NamedTuple):
@@ -89,26 +86,27 @@ def sshd_complaint(timeout: float) -> str:
     return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
 
 
-def line_that_prints(context: str, account: Account, noise: str, timeout: float) -> Source | None:
+def line_that_prints(start_up: StartUp, noise: str, timeout: float) -> Source | None:
     """Return the line of a start-up that prints ``noise``; None where that cannot be told."""
-    named = place_in(noise, account.home)
+    home = start_up.account.home
+    named = place_in(noise, home)
     if named:
         return named
-    done = _followed(context, account, timeout)
+    done = _followed(start_up, timeout)
     if done is None:
-        return _only_line_with(noise, account, timeout)
+        return _only_line_with(noise, start_up.account, timeout)
     steps = _steps(done)
     for step in steps:
         if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
     # Another shell than the user's own may have followed it, which complains in words of its own.
-    places = (place_in(line, account.home) for step in steps for line in step.printed.splitlines())
+    places = (place_in(line, home) for step in steps for line in step.printed.splitlines())
     return next(filter(None, places), None)
 
 
-def slowest_line(context: str, account: Account, timeout: float) -> Source | None:
+def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
     """Return the line of a start-up that takes the most time, all its turns together."""
-    done = _followed(context, account, timeout)
+    done = _followed(start_up, timeout)
     steps = _steps(done)
     if not done or not steps:
         return None
@@ -125,32 +123,32 @@ def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
     return spent
 
 
-def last_line(context: str, account: Account, timeout: float) -> Source | None:
+def last_line(start_up: StartUp, timeout: float) -> Source | None:
     """Return the line at which a start-up that does not get to its end leaves the shell, or hangs.
 
     None where the shell comes to the end of it, or is only slow: then no line is at fault.
     """
-    done = _followed(context, account, timeout)
+    done = _followed(start_up, timeout)
     steps = _steps(done)
     said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
-    broken = next(filter(None, (place_in(line, account.home) for line in said)), None)
+    broken = next(filter(None, (place_in(line, start_up.account.home) for line in said)), None)
     if broken or not done or _ENDED in done.stdout:
         return broken
     # A file that is a pipe is never open.
     unread = _file_being_opened(done)
     if unread:
         return unread
-    if not steps or _BLIND.match(steps[-1].command) or (context in _PROMPTING and not _ends_in_a_file(done)):
+    if not steps or _BLIND.match(steps[-1].command) or (start_up.prompts and not _ends_in_a_file(done)):
         return None
     return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
 
 
-def unparseable(context: str, account: Account, problem: str, timeout: float) -> Source | None:
+def unparseable(start_up: StartUp, problem: str, timeout: float) -> Source | None:
     """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
     if not _UNNAMED.search(problem):
         return None
-    files, first_of = _files(context, account)
-    for file in files + first_of:
+    account = start_up.account
+    for file in [*start_up.files, *start_up.first_of]:
         done = run([account.shell, "-n", file], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
         place = place_in(done.stderr.replace(": ", ":"), account.home) if done.returncode else None
         if place:
@@ -202,36 +200,22 @@ def _ends_in_a_file(done: Completed | None) -> bool:
     return bool(found) and found[-1][1].startswith("/")
 
 
-def _followed(context: str, account: Account, timeout: float) -> Completed | None:
+def _followed(start_up: StartUp, timeout: float) -> Completed | None:
     """Return the trace of a start-up; None where no shell can tell it."""
-    env = login_environment(account) if context == "login" else session_environment(account)
-    shell = {"bash": "bash", "zsh": "zsh", "fish": "fish"}.get(context, os.path.basename(account.shell))
-    options = {"login": ["-l"], "ssh": [], "vscode_server": ["-i", "-l"]}.get(context, ["-i"])
+    env, account = start_up.env, start_up.account
     # Who waits for input must have something to wait for.
-    start = run_in_terminal if context in _PROMPTING else run_at_home
-    if shell == "zsh":
-        argv = [*_TOGETHER, "zsh", "-x", *options, "-c", f"{_PROMPTING.get(context, ':')}\n{_END}"]
+    start = run_in_terminal if start_up.prompts else run_at_home
+    prompt = PROMPTS[start_up.shell] if start_up.prompts else ""
+    if start_up.shell == "zsh":
+        argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{_END}"]
         return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
-    if shell == "fish":
+    if start_up.shell == "fish" or not [*start_up.files, *start_up.first_of]:
         return None
-    files, first_of = _files(context, account)
-    if not files + first_of:
-        return None
-    then = _PROMPTING.get(context, "")
     script = _SCRIPT.format(
-        ps4=shlex.quote(_BASH), files=_quoted(files), first_of=_quoted(first_of), then=then, end=_END
+        ps4=shlex.quote(_BASH),
+        files=quoted(start_up.files),
+        first_of=quoted(start_up.first_of),
+        then=prompt or start_up.then,
+        end=_END,
     )
-    own = ["--noprofile"] if "-l" in options else ["--norc"]
-    return start(["bash", *own, *options, "-c", script], env=env, account=account, timeout=timeout)
-
-
-def _files(context: str, account: Account) -> tuple[list[str], list[str]]:
-    """Return what bash and its like read in a context: all of the first, and of the second the first that is there."""
-    if context in ("login", "vscode_server"):
-        return ["/etc/profile"], own_files(account)
-    reads = context == "bash" or os.path.basename(account.shell) == "bash"
-    return (bashrc_files(account) if reads else []), []
-
-
-def _quoted(words: t.Sequence[str]) -> str:
-    return " ".join(map(shlex.quote, words))
+    return start(["bash", *start_up.unread, "-c", script], env=env, account=account, timeout=timeout)

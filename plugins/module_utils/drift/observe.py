@@ -42,8 +42,7 @@ _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 TELEMETRY = "GOTELEMETRY"
 # A start-up that takes longer counts as slow.
 SLOW_SECONDS = 3.0
-# Contexts whose start-up can be followed once more, and those that sshd is in the way of.
-_START_UPS = ("login", "bash", "zsh", "fish", "ssh", "vscode_server")
+# Contexts that sshd is in the way of.
 _OVER_SSH = ("ssh", "vscode_server")
 _OF_SERVER = ("vscode_server", "vscode_debug")
 # Seconds for a start-up that is known to come to no end; what it hangs at it mostly reaches at once.
@@ -168,14 +167,15 @@ def _explained(seen: Observation, timeout: float) -> Observation:
 
 
 def _with_culprit(seen: Observation, timeout: float) -> Observation:
-    account, context = seen.user.account, seen.context.name
     if seen.environment is None:
-        refused = _refused(seen, timeout) if context in _OVER_SSH else None
+        refused = _refused(seen, timeout) if seen.context.name in _OVER_SSH else None
         return refused or dataclasses.replace(seen, culprit=_stopping(seen, timeout))
-    if context in _START_UPS and seen.noise:
-        seen = dataclasses.replace(seen, printing=culprits.line_that_prints(context, account, seen.noise, timeout))
-    if context in _START_UPS and seen.seconds > SLOW_SECONDS:
-        seen = dataclasses.replace(seen, slowest=culprits.slowest_line(context, account, timeout))
+    amiss = seen.noise or seen.seconds > SLOW_SECONDS
+    start_up = seen.context.start_up(seen.user.account, timeout) if amiss else None
+    if start_up and seen.noise:
+        seen = dataclasses.replace(seen, printing=culprits.line_that_prints(start_up, seen.noise, timeout))
+    if start_up and seen.seconds > SLOW_SECONDS:
+        seen = dataclasses.replace(seen, slowest=culprits.slowest_line(start_up, timeout))
     return seen
 
 
@@ -192,13 +192,13 @@ def _refused(seen: Observation, timeout: float) -> Observation | None:
 
 def _stopping(seen: Observation, timeout: float) -> Source | None:
     """Return the line at which a start-up does not go on, or the place that the problem names."""
-    account, context = seen.user.account, seen.context.name
-    at = culprits.place_in(seen.problem, account.home)
-    if at is None and context in _START_UPS:
-        broken = seen.failure == "ended early"
-        at = culprits.unparseable(context, account, seen.problem, timeout) if broken else None
-        at = at or culprits.last_line(context, account, min(timeout, _PATIENCE))
-    return at
+    at = culprits.place_in(seen.problem, seen.user.account.home)
+    start_up = None if at else seen.context.start_up(seen.user.account, timeout)
+    if start_up is None:
+        return at
+    if seen.failure == "ended early":
+        at = culprits.unparseable(start_up, seen.problem, timeout)
+    return at or culprits.last_line(start_up, min(timeout, _PATIENCE))
 
 
 class _Pair(t.NamedTuple):

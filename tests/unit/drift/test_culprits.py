@@ -12,28 +12,33 @@ import shutil
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.zsh import ZshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.culprits import place_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 
 SHELLS = {"bash": ".bashrc", "sh": ".profile", "dash": ".profile", "zsh": ".zshrc"}
-CONTEXT = {"bash": "bash", "sh": "login", "dash": "login", "zsh": "zsh"}
+CONTEXT = {"bash": BashContext(), "sh": LoginContext(), "dash": LoginContext(), "zsh": ZshContext()}
 
 
 @pytest.fixture(params=SHELLS)
 def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
-    """Write a start-up file for a shell, and return the context that reads it, its user and the file."""
+    """Write a start-up file for a shell, and return how a context that reads it starts the shell, and the file."""
     shell = shutil.which(request.param)
     if not shell:
         pytest.skip(f"this machine has no {request.param}")
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell=shell)
     file = tmp_path / SHELLS[request.param]
 
-    def write(text: str) -> tuple[str, Account, str]:
+    def write(text: str) -> tuple[StartUp, str]:
         file.write_text(text)
-        return CONTEXT[request.param], account, str(file)
+        return t.cast("StartUp", CONTEXT[request.param].start_up(account, 5)), str(file)
 
     return write
 
@@ -50,28 +55,28 @@ PRINTING = {
 @pytest.mark.parametrize("case", PRINTING)
 def test_the_line_that_prints(start_up: t.Any, case: str) -> None:
     text, line = PRINTING[case]
-    context, account, file = start_up(text)
-    assert culprits.line_that_prints(context, account, "hello", 10) == Source("file", file, line)
+    shell, file = start_up(text)
+    assert culprits.line_that_prints(shell, "hello", 10) == Source("file", file, line)
 
 
 def test_what_no_line_prints_has_none(start_up: t.Any) -> None:
-    context, account, _file = start_up("echo hello\n")
-    assert culprits.line_that_prints(context, account, "something else", 10) is None
+    shell, _file = start_up("echo hello\n")
+    assert culprits.line_that_prints(shell, "something else", 10) is None
 
 
 def test_a_command_that_is_not_there_is_found_whatever_the_shell_calls_it(start_up: t.Any) -> None:
-    context, account, file = start_up("A=1\nno-such-command-at-all\n")
+    shell, file = start_up("A=1\nno-such-command-at-all\n")
     said = "bash: no-such-command-at-all: command not found"
-    said = said if context == "bash" else "dash: 2: no-such-command-at-all: not found"
-    assert culprits.line_that_prints(context, account, said, 10) == Source("file", file, 2)
+    said = said if shell.shell == "bash" else "dash: 2: no-such-command-at-all: not found"
+    assert culprits.line_that_prints(shell, said, 10) == Source("file", file, 2)
 
 
 @pytest.mark.parametrize(
     ("text", "line"), [("A=1\nsleep 0.3\nB=2\n", 2), ("for A in 1 2 3; do\n  sleep 0.1\ndone\n", 2)]
 )
 def test_the_line_that_takes_the_time(start_up: t.Any, text: str, line: int) -> None:
-    context, account, file = start_up(text)
-    assert culprits.slowest_line(context, account, 10) == Source("file", file, line)
+    shell, file = start_up(text)
+    assert culprits.slowest_line(shell, 10) == Source("file", file, line)
 
 
 @pytest.mark.skipif(not shutil.which("fish"), reason="this machine has no fish")
@@ -79,11 +84,12 @@ def test_what_fish_prints_is_looked_for_in_its_files(tmp_path: pathlib.Path) -> 
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/usr/bin/fish")
     (tmp_path / ".config/fish/conf.d").mkdir(parents=True)
     (tmp_path / ".config/fish/config.fish").write_text("set -g A 1\necho hello\n")
-    found = culprits.line_that_prints("login", account, "hello", 5)
+    shell = LoginContext().start_up(account, 5)
+    found = culprits.line_that_prints(shell, "hello", 5)
     assert found == Source("file", str(tmp_path / ".config/fish/config.fish"), 2)
     (tmp_path / ".config/fish/conf.d/more.fish").write_text("echo hello too\n")
-    assert culprits.line_that_prints("login", account, "hello", 5) is None
-    assert culprits.line_that_prints("login", account, "[h]ello", 5) is None
+    assert culprits.line_that_prints(shell, "hello", 5) is None
+    assert culprits.line_that_prints(shell, "[h]ello", 5) is None
 
 
 STOPPING = {
@@ -98,18 +104,18 @@ STOPPING = {
 @pytest.mark.parametrize("case", STOPPING)
 def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathlib.Path, case: str) -> None:
     text, line = STOPPING[case]
-    context, account, file = start_up(text)
+    shell, file = start_up(text)
     # What a login shell does as it leaves is none of its start-up.
     (tmp_path / ".bash_logout").write_text("true\n")
-    found = culprits.last_line(context, account, 1.5)
+    found = culprits.last_line(shell, 1.5)
     assert found == (line and Source("file", file, line))
 
 
 def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
-    context, account, file = start_up("A=1\nread -r B\nB=2\n")
-    found = culprits.last_line(context, account, 1.5)
+    shell, file = start_up("A=1\nread -r B\nB=2\n")
+    found = culprits.last_line(shell, 1.5)
     # A login shell of a script's has nobody to wait for, and comes to its end.
-    assert found == (None if context == "login" else Source("file", file, 2))
+    assert found == (Source("file", file, 2) if shell.prompts else None)
 
 
 def test_a_trace_that_is_cut_off_within_a_name_names_no_file() -> None:
@@ -120,42 +126,53 @@ def test_a_trace_that_is_cut_off_within_a_name_names_no_file() -> None:
 
 
 def test_a_start_up_that_comes_to_its_end_has_no_line_at_fault(start_up: t.Any) -> None:
-    context, account, _file = start_up("A=1\nB=2\n")
-    assert culprits.last_line(context, account, 10) is None
+    shell, _file = start_up("A=1\nB=2\n")
+    assert culprits.last_line(shell, 10) is None
 
 
 def test_a_start_up_that_is_only_slow_has_no_line_at_fault(start_up: t.Any) -> None:
-    context, account, _file = start_up("".join(f"A={n}\nsleep 0.2\n" for n in range(30)))
-    assert culprits.last_line(context, account, 2) is None
+    shell, _file = start_up("".join(f"A={n}\nsleep 0.2\n" for n in range(30)))
+    assert culprits.last_line(shell, 2) is None
 
 
 @pytest.mark.parametrize("start_up", ["bash", "dash"], indirect=True)
 def test_a_file_that_is_a_pipe_is_at_fault_itself(start_up: t.Any) -> None:
-    context, account, file = start_up("")
+    shell, file = start_up("")
     os.unlink(file)
     os.mkfifo(file)
-    assert culprits.last_line(context, account, 1.5) == Source("file", file)
+    assert culprits.last_line(shell, 1.5) == Source("file", file)
 
 
 @pytest.mark.parametrize("start_up", ["dash"], indirect=True)
 def test_what_dash_cannot_parse_is_found_though_bash_can(start_up: t.Any) -> None:
-    context, account, file = start_up("A=1\nB=(2)\n")
+    shell, file = start_up("A=1\nB=(2)\n")
     said = "dash ended with 2 before the command ran: "
-    complaint = f'{said}{account.shell}: 2: Syntax error: "(" unexpected'
-    assert culprits.unparseable(context, account, complaint, 5) == Source("file", file, 2)
-    assert culprits.unparseable(context, account, f"{said}oh", 5) is None
+    complaint = f'{said}{shell.account.shell}: 2: Syntax error: "(" unexpected'
+    assert culprits.unparseable(shell, complaint, 5) == Source("file", file, 2)
+    assert culprits.unparseable(shell, f"{said}oh", 5) is None
+
+
+@pytest.mark.skipif(not shutil.which("dash"), reason="this machine has no dash")
+def test_what_an_interactive_dash_reads_besides_is_followed_as_an_editors_server_starts_it(
+    tmp_path: pathlib.Path,
+) -> None:
+    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/bin/dash")
+    (tmp_path / ".profile").write_text("ENV=~/.shrc\n")
+    (tmp_path / ".shrc").write_text('[ -z "$VSCODE_RESOLVING_ENVIRONMENT" ] || sleep 60\n')
+    found = culprits.last_line(VscodeServerContext().start_up(account, 5), 1.5)
+    assert found == Source("file", str(tmp_path / ".shrc"), 1)
 
 
 @pytest.mark.parametrize("start_up", ["bash", "zsh"], indirect=True)
 def test_what_hangs_at_the_prompt_is_found(start_up: t.Any) -> None:
-    context, account, file = start_up("f() {\n  sleep 60\n}\nPROMPT_COMMAND=f\nprecmd_functions=(f)\n")
-    assert culprits.last_line(context, account, 1.5) == Source("file", file, 2)
+    shell, file = start_up("f() {\n  sleep 60\n}\nPROMPT_COMMAND=f\nprecmd_functions=(f)\n")
+    assert culprits.last_line(shell, 1.5) == Source("file", file, 2)
 
 
 @pytest.mark.parametrize("start_up", ["bash"], indirect=True)
 def test_what_hangs_in_the_prompts_own_text_is_no_files(start_up: t.Any) -> None:
-    context, account, _file = start_up("A=1\nPROMPT_COMMAND='sleep 60'\n")
-    assert culprits.last_line(context, account, 1.5) is None
+    shell, _file = start_up("A=1\nPROMPT_COMMAND='sleep 60'\n")
+    assert culprits.last_line(shell, 1.5) is None
 
 
 SAID = {

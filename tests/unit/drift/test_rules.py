@@ -15,8 +15,14 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login, pam
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile, Probe, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+    ManagedFile,
+    Probe,
+    StartUp,
+    whole_file,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, scene
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy
@@ -267,6 +273,9 @@ def test_a_context_that_does_not_answer_is_followed_to_its_line(world: t.Any, mo
         def probe(self, account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
             return Probe(None, "sh ended with 3 before the command ran: x")
 
+        def start_up(self, account: Account, timeout: float) -> StartUp:
+            return LoginContext().start_up(account, timeout)
+
     class Ssh(Login):
         name = "ssh"
 
@@ -305,6 +314,9 @@ class Slow:
 
     def forget(self) -> None:
         return
+
+    def start_up(self, _account: Account, _timeout: float) -> StartUp | None:
+        return None
 
     def probe(self, _account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
         return Probe({"PATH": ""}, seconds=self._seconds.pop(0))
