@@ -324,8 +324,8 @@ START_UPS = {
     ),
     "a PATH with the current folder in it": line_in(f"{BOB}/.profile", "PATH=$PATH:.", {("GD107", "bob", "", "PATH")}),
     # Whatever should have made the home, it is no file. Nobody else lists that user.
-    # With others it would be to blame for what they do: the files for all users lack this one's lines.
-    "a user without a home": Poison(":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {}}, alone=True),
+    # The files for all users lack this one's lines, which is no fault where another's values differ.
+    "a user without a home": Poison(":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {}}),
     # What is printed beside its own marks is nothing to VS Code's server.
     "a start-up that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
     "a start-up that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
@@ -393,6 +393,21 @@ MANAGED_FILES = {
         "ForceCommand /bin/false",
         own("GD901", "bob", OVER_SSH, ""),
         before="echo 'Match User bob' > /etc/ssh/sshd_config.d/own.conf",
+        alone=True,
+    ),
+    "a variable from sshd for everybody": line_in(
+        "/etc/ssh/sshd_config.d/own.conf",
+        "SetEnv GOA=1 GODEBUG=netdns=go",
+        each("GD102", "GODEBUG", users=["alice", "bob", "zoe", "finn", "root"]),
+        alone=True,
+    ),
+    "a variable from sshd for some": line_in(
+        "/etc/ssh/sshd_config.d/own.conf",
+        'SetEnv "GOPROXY=direct" # said',
+        each("GD502", "GOPROXY", users=["bob", "finn"]) | each("GD102", "GOPROXY", users=["bob", "finn"]),
+        # The first line is not for them.
+        before="printf '%s\\n' 'Match User nobody' 'SetEnv GOPROXY=direct' 'Match User bob,finn'"
+        " > /etc/ssh/sshd_config.d/own.conf",
         alone=True,
     ),
     "a crontab with another PATH": Poison(

@@ -169,10 +169,24 @@ class Scene:
         return frozenset(file.path for file in files if file.whole or file.as_owner)
 
     @functools.cached_property
-    def _lacking(self) -> dict[str, list[ManagedFile]]:
-        """The managed files that lack what was rendered into them, by the context that they feed."""
+    def _lacking(self) -> dict[str, dict[str, list[str]]]:
+        """The managed files that lack what was rendered into them for a user, by user and the context that they feed.
+
+        Of users of whom all is right nothing is looked for.
+        """
+        differing = {cell.user for cell in self.cells if cell.status in ("drift", "missing")}
+        users = [user for user in self.declaration.users if user.account.name in differing]
+        return {user.account.name: self._lacking_for(user) for user in users}
+
+    def _lacking_for(self, user: UserEnvironment) -> dict[str, list[str]]:
         kinds = [context for context in CONTEXTS if not isinstance(context, EditorContext) and context.name != "ci"]
-        return {kind.name: list(filter(_lacks, files_of(kind, self.declaration))) for kind in kinds}
+        # Of the files for all it needs what is rendered for it alone: it lacks nothing of another's lines.
+        alone = dataclasses.replace(self.declaration, users=[user])
+        files = {kind.name: files_of(kind, alone) for kind in kinds}
+        return {
+            kind: [file.path for file in found if file.owner in (None, user.account) and _lacks(file)]
+            for kind, found in files.items()
+        }
 
     def fault(self, cell: Cell) -> Fault:
         """Return what is at fault that a declared value is not there, and how it comes back."""
@@ -186,9 +200,8 @@ class Scene:
         """Return the managed file that would give the value; None where all are right, or another one wins over it."""
         account = self._account(cell)
         by = (cell.source.file if cell.source else None) or ""
-        others = {user.account.name for user in self.declaration.users} - {account.name}
-        files = (file for kind in _fed_by(cell.context, account) for file in self._lacking.get(kind, ()))
-        lacking = [file.path for file in files if _concerns(file, account, others)]
+        by_kind = self._lacking.get(account.name, {})
+        lacking = [path for kind in _fed_by(cell.context, account) for path in by_kind.get(kind, ())]
         # What stands in a file of the user's own would stand there after provisioning too.
         if by in self.repaired or (by not in lacking and _is_own(by, account)):
             return None
@@ -233,9 +246,12 @@ def _is_own(path: str, account: Account) -> bool:
 def _lacks(file: ManagedFile) -> bool:
     """Return whether a line that was rendered is not in a file, or the file is not for whom it was.
 
-    What more is there is no fault of this kind.
+    What more is there is no fault of this kind, be it a file that shall not be there: where one user alone is declared,
+    those of all others.
     """
     try:
+        if file.content(None) is None:
+            return False
         with acting_as(file.actor):
             now = read_text(file.path)
             wanted = file.content(now)
@@ -249,13 +265,6 @@ def _hides(file: ManagedFile) -> bool:
     """Return whether a file's rights may keep from it those whom it is for; that others too can read it does not."""
     rights = wrong_rights(file)
     return rights is not None and (rights[0].owner != rights[1].owner or rights[1].mode & ~rights[0].mode != 0)
-
-
-def _concerns(file: ManagedFile, account: Account, others: t.Container[str]) -> bool:
-    """Return whether a file is for everybody, or for ``account``."""
-    name = os.path.splitext(os.path.basename(file.path))[0]
-    name = name[len("user-") :] if name.startswith("user-") else name
-    return file.owner in (None, account) and (name not in others or file.path.startswith("/etc/pam.d/"))
 
 
 def _fed_by(context: str, account: Account) -> list[str]:

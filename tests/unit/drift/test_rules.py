@@ -874,7 +874,7 @@ def test_a_value_that_no_file_can_hold_ends_no_report(world: t.Any) -> None:
     with pytest.raises(DevserverError):
         pam.managed_files(world.declaration)
     assert host.repaired
-    assert host._lacking["ssh"] == []
+    assert host._lacking_for(world.declaration.users[0])["ssh"] == []
 
 
 def test_what_a_start_up_prints_is_told_without_its_secrets(world: t.Any) -> None:
@@ -899,17 +899,40 @@ def test_a_file_is_looked_into_with_its_users_rights_alone(world: t.Any) -> None
     assert not scene._refers(Source("file", str(file), 1), find_account("nobody"))
 
 
-def test_what_another_user_lacks_is_nobody_elses_fault(world: t.Any) -> None:
-    account = world.declaration.users[0].account
-    other = account._replace(name="other", uid=account.uid + 1)
-    files = [whole_file("/x/units/other.env", ""), whole_file("/x/users/x.sh", "", owner=other)]
-    files += [
-        whole_file("/x/user-other.conf", ""),
-        whole_file("/x/everyone.conf", ""),
-        whole_file("/etc/pam.d/other", ""),
-    ]
-    mine = [scene._concerns(file, account, {"other"}) for file in files]
-    assert mine == [False, False, False, True, True]
+def test_what_another_user_lacks_is_nobody_elses_fault(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One is provisioned, the other is declared since: the services for both lack the second one's lines."""
+    monkeypatch.setattr(scene, "_lacks", LACKS)
+    for name in ("FOLDER", "SERVICE", "USERS_SERVICE", "ENVIRONMENT"):
+        monkeypatch.setattr(pam, name, str(world.tmp / name))
+    (first,) = world.declaration.users
+    # By its name alone the file for all PAM services of users would be taken for this one's.
+    second = dataclasses.replace(first, account=first.account._replace(name="USERS_SERVICE", uid=first.account.uid + 1))
+    (world.tmp / "FOLDER").mkdir()
+    for file in pam.managed_files(world.declaration):
+        pathlib.Path(file.path).write_text(file.content(None) or "")
+        pathlib.Path(file.path).chmod(file.mode)
+    world.declaration.users.append(second)
+    host = Scene(world.declaration, [], [])
+
+    def lacking(user: UserEnvironment) -> list[str]:
+        return [path for path in host._lacking_for(user)["cron"] if path.startswith(str(world.tmp))]
+
+    own = str(world.tmp / "FOLDER" / "user-USERS_SERVICE.conf")
+    assert (lacking(first), lacking(second)) == ([], [own, pam.USERS_SERVICE])
+    for path in (world.tmp / "FOLDER").iterdir():
+        path.write_text("")
+    assert lacking(first) == [str(world.tmp / "FOLDER" / name) for name in _configurations(first)]
+
+
+def _configurations(user: UserEnvironment) -> list[str]:
+    return ["everyone.conf", f"user-{user.account.name}.conf"]
+
+
+def test_files_are_compared_for_those_of_whom_something_differs(world: t.Any) -> None:
+    (first,) = world.declaration.users
+    world.declaration.users.append(dataclasses.replace(first, account=first.account._replace(name="second")))
+    made = Cell(first.account.name, "login", "GOPATH", "/a", "/b", "drift", None)
+    assert list(Scene(world.declaration, [], [made])._lacking) == [first.account.name]
 
 
 @pytest.mark.parametrize(
