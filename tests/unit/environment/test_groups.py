@@ -1,0 +1,154 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a host gets of what its groups declare: the role is played in check mode with inventories of groups."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import typing as t
+
+import pytest
+
+COLLECTIONS = pathlib.Path(__file__).parents[3] / ".cache/collections"
+USER = getpass.getuser()
+PLAY = [{"hosts": "all", "gather_facts": False, "roles": ["gopherops.devserver.environment"]}]
+PROXY = "https://goproxy.example.com"
+STANDARD_PATH = ["/usr/local/go/bin", "/usr/local/bin"]
+# What each result of a task is shown as, beside the names of the host and whether anything would change.
+RESULT = re.compile(r"^(?:ok|changed): \[(\w+)\] => (\{.*\})$", re.MULTILINE)
+
+Inventory = t.Mapping[str, t.Any]
+Users = t.Mapping[str, t.Mapping[str, t.Any]]
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], Users]:
+    """Play the role with an inventory, and return what each host's module makes of its user."""
+
+    def play(inventory: Inventory) -> Users:
+        folder = tmp_path_factory.mktemp("play")
+        for name, content in {"hosts.json": {"all": inventory}, "play.json": PLAY}.items():
+            (folder / name).write_text(json.dumps(content))
+        common = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            # Nothing of this machine's own is to be looked at.
+            "environment_vscode_settings": [str(folder / "settings.json")],
+        }
+        argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--check", "-v", "-i", folder / "hosts.json"]
+        argv += ["-e", json.dumps(common), folder / "play.json"]
+        done = subprocess.run(argv, env=_environment(folder), check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        told = {host: json.loads(result) for host, result in RESULT.findall(done.stdout)}
+        return {host: one["users"][0] for host, one in told.items()}
+
+    return play
+
+
+def _environment(folder: pathlib.Path) -> dict[str, str]:
+    (folder / "ansible.cfg").touch()
+    own = {
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
+        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_NOCOLOR": "1",
+    }
+    return dict(os.environ, LC_ALL="C.UTF-8", **own)
+
+
+def hosts(**variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    return {"hosts": dict(variables)}
+
+
+def flags(*words: str) -> dict[str, t.Any]:
+    return {"environment_variables": {"GOFLAGS": list(words)}}
+
+
+def listed(**variables: str) -> dict[str, t.Any]:
+    return {"environment_users": [{"name": USER, "variables": variables}]}
+
+
+def test_the_nearer_declaration_wins(played: t.Callable[[Inventory], Users]) -> None:
+    """For all, for a group, for a host and for a user: each says more than the one before it."""
+    seen = played(
+        {
+            "vars": {**listed(), **flags("-all"), "environment_path": ["/all/bin"]},
+            "hosts": {"plain": {}},
+            "children": {
+                "dev": {
+                    "vars": {**flags("-dev"), "environment_path": ["{goroot}/bin", "/dev/bin"]},
+                    **hosts(
+                        grouped={},
+                        own={**flags("-own"), "environment_path": ["/own/bin"]},
+                        users={**flags("-own"), **listed(GOFLAGS="-user")},
+                        back={"environment_users": [{"name": USER, "variables": {"GOFLAGS": None}}]},
+                    ),
+                }
+            },
+        }
+    )
+    assert {host: one["variables"].get("GOFLAGS") for host, one in seen.items()} == {
+        "plain": "-all",
+        "grouped": "-dev",
+        "own": "-own",
+        "users": "-user",
+        "back": None,
+    }
+    assert {host: one["path"] for host, one in seen.items()} == {
+        "plain": ["/all/bin"],
+        "own": ["/own/bin"],
+        **{host: ["/usr/local/go/bin", "/dev/bin"] for host in ("grouped", "users", "back")},
+    }
+
+
+def test_of_several_groups_the_inner_one_then_the_priority_then_the_last_name_wins(
+    played: t.Callable[[Inventory], Users],
+) -> None:
+    strong = {**flags("-strong"), "ansible_group_priority": 2}
+    outer = {**flags("-outer"), "environment_path": ["/outer/bin"]}
+    seen = played(
+        {
+            "vars": listed(),
+            "children": {
+                "a_strong": {"vars": strong, **hosts(inner={}, prior={})},
+                "b_first": {"vars": {**flags("-first"), "environment_path": ["/first/bin"]}, **hosts(last={})},
+                "c_other": {"vars": flags("-other"), **hosts(prior={}, last={})},
+                "z_outer": {"vars": outer, "children": {"a_inner": {"vars": flags("-inner"), **hosts(inner={})}}},
+            },
+        }
+    )
+    assert {host: one["variables"]["GOFLAGS"] for host, one in seen.items()} == {
+        "inner": "-inner",
+        "prior": "-strong",
+        "last": "-other",
+    }
+    # What the stronger group says nothing of, the other one does.
+    assert {host: one["path"] for host, one in seen.items() if host != "prior"} == {
+        "inner": ["/outer/bin"],
+        "last": ["/first/bin"],
+    }
+
+
+def test_a_groups_variables_stand_in_the_place_of_those_for_all(played: t.Callable[[Inventory], Users]) -> None:
+    """They are no addition to them, but the standard ones stay; an own GOBIN goes into the standard PATH."""
+    prod = {"environment_variables": {"GOPROXY": PROXY, "GOBIN": "{home}/{user}-bin"}}
+    seen = played(
+        {
+            "vars": {**listed(), "environment_variables": {"GOFLAGS": "-x", "GOPRIVATE": "git.example.com"}},
+            "children": {"prod": {"vars": prod, **hosts(strict={})}, "dev": hosts(loose={})},
+        }
+    )
+    home = os.path.expanduser("~")
+    strict, loose = seen["strict"], seen["loose"]
+    assert {"GOFLAGS", "GOPRIVATE"} & {*strict["variables"]} == set()
+    assert (strict["variables"]["GOPROXY"], strict["variables"]["GOTOOLCHAIN"]) == (PROXY, "local")
+    assert strict["path"] == [*STANDARD_PATH, f"{home}/{USER}-bin"]
+    assert (loose["variables"]["GOFLAGS"], loose["variables"]["GOPRIVATE"]) == ("-x", "git.example.com")
+    assert loose["path"] == [*STANDARD_PATH, f"{home}/go/bin"]
