@@ -38,6 +38,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_in
 
 ME = getpass.getuser()
 MACHINE = "/h/settings.json"
+WORKSPACE = "/w/.vscode/settings.json"
+CONTAINER = "/w/.devcontainer/devcontainer.json"
 SOCKET, UNIT, PREWARM = f"gopls-proxy@{ME}.socket", f"gopls@{ME}.service", f"gopls-prewarm@{ME}.service"
 REMOTE = f"-remote=unix;/run/gopls/{ME}/gopls.sock"
 BINARY = "/lib/gopls/v0.16.2/gopls"
@@ -70,20 +72,24 @@ def judge(world: t.Any) -> t.Callable[..., list[Finding]]:
     )
 
     def run(
-        settings: dict[str, t.Any] | None = None, gopls: Gopls = PINNED, path: str = MACHINE, **changes: t.Any
+        settings: dict[str, t.Any] | None = None,
+        gopls: Gopls = PINNED,
+        path: str = MACHINE,
+        kind: str = "settings",
+        **changes: t.Any,
     ) -> list[Finding]:
         servers = LanguageServers([sound._replace(**changes)], gopls)
-        made = [_setting(*item) for item in enumerate((settings or {}).items(), 1)]
-        files = [JudgedFile(user, "settings", made, path=path)] if settings is not None else []
+        made = [_setting(path, *item) for item in enumerate((settings or {}).items(), 1)]
+        files = [JudgedFile(user, kind, made, path=path)] if settings is not None else []
         scene = Scene(world.declaration, [], [], editor_files=files, language_servers=servers)
         return list(language_server.findings(scene))
 
     return run
 
 
-def _setting(line: int, item: tuple[str, t.Any]) -> Setting:
-    inner = {name: Source("file", MACHINE, line * 10 + n) for n, name in enumerate(item[1])}
-    return Setting(*item, Source("file", MACHINE, line), inner if isinstance(item[1], dict) else {})
+def _setting(path: str, line: int, item: tuple[str, t.Any]) -> Setting:
+    inner = {name: Source("file", path, line * 10 + n) for n, name in enumerate(item[1] or ())}
+    return Setting(*item, Source("file", path, line), inner if isinstance(item[1], dict) else {})
 
 
 def test_a_server_as_it_was_provisioned_has_no_finding(judge: t.Any) -> None:
@@ -100,6 +106,7 @@ FLAGS: dict[str, tuple[dict[str, t.Any], int | None]] = {
     "an empty list": ({"a": "", "go.languageServerFlags": []}, 2),
     "another socket": ({"go.languageServerFlags": ["-remote=unix;/tmp/x"]}, 1),
     "no list": ({"go.languageServerFlags": REMOTE}, 1),
+    "null": ({"go.languageServerFlags": None}, None),
 }
 
 
@@ -112,7 +119,23 @@ def test_editors_that_do_not_use_it(judge: t.Any, case: str) -> None:
 
 
 def test_no_file_a_container_s_and_editors_with_a_gopls_of_their_own_are_none(judge: t.Any) -> None:
-    assert judge({}, path="") == judge({}, path="/w/.devcontainer.json") == judge({}, mode="per-editor") == []
+    assert judge({}, path="") == judge({}, mode="per-editor") == []
+    assert judge({"go.languageServerFlags": [], "gopls": {"x": 1}}, path=CONTAINER, kind="devcontainer") == []
+
+
+@pytest.mark.parametrize("flags", [[], ["-remote=auto"], REMOTE])
+def test_a_workspace_s_own_flags_take_the_place_of_the_machine_s(judge: t.Any, flags: t.Any) -> None:
+    (finding,) = judge({"go.languageServerFlags": flags}, path=WORKSPACE)
+    assert (finding.rule.id, finding.source, finding.subject) == ("GD1001", Source("file", WORKSPACE, 1), WORKSPACE)
+    assert "--tags" not in finding.remedy.text
+    assert f"put {REMOTE} into it" in finding.remedy.text
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"go.languageServerFlags": None}, {"go.languageServerFlags": ["-rpc.trace", REMOTE]}]
+)
+def test_a_workspace_that_says_nothing_or_the_same_is_none(judge: t.Any, settings: dict[str, t.Any]) -> None:
+    assert judge(settings, path=WORKSPACE) == []
 
 
 UNITS: dict[str, tuple[dict[str, State], bool, list[str]]] = {
@@ -210,14 +233,17 @@ def test_work_arounds(judge: t.Any, case: str) -> None:
     assert [(found.rule.id, found.subject) for found in judge(gopls=gopls, daemon=None)] == expected
 
 
-def test_settings_that_gopls_refuses_are_told_with_their_lines(judge: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", [MACHINE, WORKSPACE])
+def test_settings_that_gopls_refuses_are_told_with_their_lines(
+    judge: t.Any, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
     known = Option("staticcheck", "ui.diagnostic", "bool")
     monkeypatch.setattr(language_server, "_schema", lambda _gopls: {"staticcheck": known, known.full_name: known})
     given = {"staticchek": True, "ui.diagnostic.staticcheck": True, "staticcheck": "yes"}
-    found = judge({"go.languageServerFlags": [REMOTE], "gopls": given})
-    assert [(one.rule.id, one.variable, one.source.line) for one in found] == [
-        ("GD1009", "gopls.staticchek", 20),
-        ("GD1009", "gopls.staticcheck", 22),
+    found = judge({"go.languageServerFlags": [REMOTE], "gopls": given}, path=path)
+    assert [(one.rule.id, one.variable, one.source) for one in found] == [
+        ("GD1009", "gopls.staticchek", Source("file", path, 20)),
+        ("GD1009", "gopls.staticcheck", Source("file", path, 22)),
     ]
     assert "did you mean ui.diagnostic.staticcheck?" in found[0].cause
 

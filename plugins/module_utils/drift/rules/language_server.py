@@ -39,8 +39,11 @@ NOT_SHARED = Rule(
     why="""\
 `go.languageServerFlags` in the machine settings of a user's VS Code server must have `-remote=unix;` and the socket of
 the user's own daemon. Somebody has replaced the list, the file was made after the host was provisioned, or another
-socket is named. Files that are not there are no finding.""",
-    mend="Provision the host again with `--tags language_server`: flags of the user's own stay behind ours.",
+socket is named. A list in a workspace's own `.vscode/settings.json` takes the place of that one there, and must have it
+too. Files that are not there are no finding.""",
+    mend="""\
+Provision the host again with `--tags language_server`: flags of the user's own stay behind ours. A workspace's own list
+is left alone by that: delete it, or put the flag into it.""",
     example="/home/alice/.vscode-server/data/Machine/settings.json has no -remote=unix;/run/gopls/alice/gopls.sock",
 )
 NO_SOCKET = Rule(
@@ -130,8 +133,8 @@ REFUSED_SETTING = Rule(
     "A setting that the pinned gopls refuses",
     "The editor shows an error at each start, and gopls works without the setting.",
     why="""\
-The pinned binary is asked which settings it has (`gopls api-json`), and those in `gopls` of the machine settings are
-compared with that: names by their full or short form, and the types of values.""",
+The pinned binary is asked which settings it has (`gopls api-json`), and those in `gopls` of the machine settings and of
+workspaces' own are compared with that: names by their full or short form, and the types of values.""",
     mend="Correct or delete it; `language_server_settings` are judged before they are written.",
     example="/home/alice/.vscode-server/data/Machine/settings.json:9: staticchek: gopls has no such setting",
 )
@@ -167,21 +170,24 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
 
 
 def _of(server: LanguageServer, files: t.Sequence[JudgedFile]) -> list[JudgedFile]:
-    """Return the machine settings of a user; what is set for a dev container is for the gopls in it."""
-    paths = server.user.vscode_settings
-    return [file for file in files if file.user == server.user and file.kind == "settings" and file.path in paths]
+    """Return a user's settings, of the machine and of workspaces; what a dev container has is for the gopls in it."""
+    return [file for file in files if file.user == server.user and file.kind == "settings" and file.path]
 
 
 def _editors(server: LanguageServer, files: t.Sequence[JudgedFile]) -> t.Iterator[Finding]:
     wanted = f"-remote=unix;{server.socket}"
     for file in _of(server, files) if server.mode == "daemon" else ():
-        setting = next((one for one in file.settings if one.name == _FLAGS), None)
+        # A null stands for a setting that is not there.
+        setting = next((one for one in file.settings if one.name == _FLAGS and one.value is not None), None)
         flags = setting.value if setting and isinstance(setting.value, list) else []
-        if wanted not in flags:
+        machine = file.path in server.user.vscode_settings
+        # A workspace that says nothing has what the machine's say.
+        if wanted not in flags and (machine or setting):
             source = setting.source if setting else Source("file", file.path)
             cause = f"{source} has no {wanted}"
+            remedy = Remedy(_AGAIN if machine else f"delete it, or put {wanted} into it")
             yield _finding(
-                NOT_SHARED, server, cause, Remedy(_AGAIN), source, _FLAGS, context="vscode_server", subject=file.path
+                NOT_SHARED, server, cause, remedy, source, _FLAGS, context="vscode_server", subject=file.path
             )
 
 
