@@ -14,6 +14,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
+from ansible_collections.gopherops.devserver.plugins.module_utils.sandbox import SANDBOX
 
 USER = "gopherops-debug-tls"
 STUNNEL = "/usr/bin/stunnel"
@@ -23,31 +24,14 @@ FILES = ("ca.crt", "server.crt", "server.key", "crl.pem", "stunnel.conf")
 SERVER = "debug-tls.service"
 RELAYS = "debug-tls-*"
 
-_HARDENING = """\
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-LockPersonality=yes
-MemoryDenyWriteExecute=yes
-PrivateDevices=yes
+_HARDENING = f"""\
+{SANDBOX}MemoryDenyWriteExecute=yes
 PrivateTmp=yes
 ProcSubset=pid
-ProtectClock=yes
-ProtectControlGroups=yes
 ProtectHome=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
 ProtectSystem=strict
 RemoveIPC=yes
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallErrorNumber=EPERM
-SystemCallFilter=@system-service
 SystemCallFilter=~@privileged
 UMask=0077
 """

@@ -15,6 +15,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import unit_environment_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import Service
+from ansible_collections.gopherops.devserver.plugins.module_utils.sandbox import SANDBOX
 
 HEAD = "# Managed by gopherops.devserver (dlv_service); changes made here are lost.\n"
 STATE = "/var/lib/dlv"
@@ -31,26 +32,9 @@ _PLAIN = re.compile(r"[\w.,:/=@+\[\]-]+", re.ASCII)
 
 # What nobody needs who debugs or is debugged. ptrace within one user needs no capability; but a namespace of users
 # (PrivateUsers) hides the processes outside it from ptrace.
-_SANDBOX = """\
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-KeyringMode=private
-LockPersonality=yes
-PrivateDevices=yes
-PrivateTmp=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
-ProtectProc=invisible
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
-SystemCallFilter=@system-service @debug
-SystemCallErrorNumber=EPERM
+_SANDBOX = f"""\
+{SANDBOX}PrivateTmp=yes
+SystemCallFilter=@debug
 UMask=0077
 """
 # A program under debugging writes where its user may, asks which interfaces there are and talks to whom it likes.

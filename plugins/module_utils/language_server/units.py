@@ -16,6 +16,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs, quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import Limits
+from ansible_collections.gopherops.devserver.plugins.module_utils.sandbox import SANDBOX
 from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB
 
 HEAD = "# Managed by gopherops.devserver (gopls_service); changes made here are lost.\n"
@@ -39,27 +40,8 @@ _STEPS_SINCE = 254
 
 # Homes and workspaces, which may lie anywhere, /tmp included, must be what they are in the editor; go downloads
 # modules; compilers and the programs of go:generate run. All else is taken away.
-_HARDENING = """\
-NoNewPrivileges=yes
-CapabilityBoundingSet=
-AmbientCapabilities=
-ProtectSystem=full
-PrivateDevices=yes
-ProtectKernelTunables=yes
-ProtectKernelModules=yes
-ProtectKernelLogs=yes
-ProtectControlGroups=yes
-ProtectClock=yes
-ProtectHostname=yes
-ProtectProc=invisible
-RestrictNamespaces=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-LockPersonality=yes
-KeyringMode=private
-SystemCallArchitectures=native
-SystemCallFilter=@system-service
-SystemCallErrorNumber=EPERM
+_HARDENING = f"""\
+{SANDBOX}ProtectSystem=full
 RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 UMask=0022
 """

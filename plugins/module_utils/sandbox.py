@@ -1,0 +1,28 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Data: what no unit of the collection's needs, as lines of systemd.exec(5). Each unit adds what it can do without."""
+
+from __future__ import annotations
+
+# Who adds another SystemCallFilter adds to these calls.
+SANDBOX = """\
+NoNewPrivileges=yes
+CapabilityBoundingSet=
+KeyringMode=private
+LockPersonality=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectProc=invisible
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native
+SystemCallErrorNumber=EPERM
+SystemCallFilter=@system-service
+"""
