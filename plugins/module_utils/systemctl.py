@@ -26,6 +26,12 @@ def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, d
     return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
 
 
+def main_processes(units: t.Sequence[str]) -> list[int]:
+    """Return the number of the main process of each unit; 0 where it runs none."""
+    found = properties_of(units, ("MainPID",))
+    return [int(found[unit].get("MainPID") or 0) for unit in units]
+
+
 def is_unread(properties: t.Mapping[str, str]) -> bool:
     """Return whether the manager has yet to read a unit's files, by a unit's ``properties`` with NEEDS_RELOAD.
 
@@ -39,9 +45,9 @@ def unread(units: t.Sequence[str]) -> list[str]:
     return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if is_unread(found)]
 
 
-def tell(verb: str, *arguments: str) -> None:
-    """Run ``systemctl`` with ``verb``; raise DevserverError where it refuses."""
-    _systemctl(verb, *arguments)
+def tell(verb: str, *arguments: str) -> str:
+    """Run ``systemctl`` with ``verb`` and return what it prints; raise DevserverError where it refuses."""
+    return _systemctl(verb, *arguments).stdout
 
 
 def last_words(invocation: str, lines: int) -> str:
@@ -55,7 +61,7 @@ def _systemctl(*arguments: str) -> Completed:
     if not done.ok:
         raise DevserverError(
             f"systemctl {' '.join(arguments)} failed: {done.complaint}",
-            remedy="look at `systemctl status` of that unit",
+            remedy="look at `systemctl status` and `journalctl -xe` for the unit that it names",
         )
     return done
 

@@ -36,6 +36,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.go_command imp
 from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import secret_values
 from ansible_collections.gopherops.devserver.plugins.module_utils.running import running
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils.systemctl import main_processes
 
 # What the collection renders for its own units.
 _ENVIRONMENTS = ("/etc/gopherops/units/*.env", "/etc/gopherops/debug/*.env", "/etc/gopherops/language_server/*.env")
@@ -304,8 +305,7 @@ def _pid(name: str) -> int:
     """Return the process of that number, or the main process of the unit; 0 where there is none."""
     if name.isdigit():
         return int(name) if os.path.exists(f"/proc/{name}") else 0
-    done = run(["systemctl", "show", "--property=MainPID", "--value", "--", name], env={"PATH": SYSTEM_PATH})
-    return int(done.stdout.strip()) if done.stdout.strip().isdigit() else 0
+    return main_processes([name])[0]
 
 
 def _found(pattern: str) -> list[str]:

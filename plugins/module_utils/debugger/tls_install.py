@@ -11,8 +11,9 @@ import pwd
 import stat
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger import pending
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
@@ -33,14 +34,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, remove, write_text
 
 _SECONDS = 60
+# Of a unit that is started, now and at each boot.
+_RUNS = {"ActiveState": "active", "UnitFileState": "enabled"}
 # A change of these is read again by a running server; any other, also of who is revoked, ends its connections.
 _READ_AGAIN = ("ca.crt", "server.crt", "server.key")
 
-Systemctl = t.Callable[..., Completed]
-
 
 class Places(t.NamedTuple):
-    """Where things lie on the host, and the command that tells its manager; None where systemd does not run it.
+    """Where things lie on the host, and whether systemd runs it, so that units can be told to start.
 
     ``user`` is who the server runs as, ``stunnel`` its program.
     """
@@ -49,12 +50,12 @@ class Places(t.NamedTuple):
     units: str = UNITS
     user: str = USER
     stunnel: str = STUNNEL
-    systemctl: Systemctl | None = None
+    managed: bool = False
     pending: str = f"{pending.FOLDER}/gopherops-debug-tls.pending"
 
 
 def places_of_host() -> Places:
-    return Places(systemctl=_systemctl if manager_runs() else None)
+    return Places(managed=manager_runs())
 
 
 def install(doors: t.Sequence[Door], material: Material, minimum: str, places: Places, *, check: bool) -> Changes:
@@ -77,18 +78,20 @@ def install(doors: t.Sequence[Door], material: Material, minimum: str, places: P
     touched = [path for path, file in wanted.items() if _differs(path, file, places, changes)]
     for path in stale:
         changes.add(path, "present\n", "")
-    owed = sorted(pending.owed(places.pending)) if places.systemctl else []
+    owed = sorted(pending.owed(places.pending)) if places.managed else []
     if owed:
         changes.add("what an earlier run has written", f"still to be read: {', '.join(owed)}\n", "read\n")
     if not check:
-        if places.systemctl:
+        if places.managed:
             pending.note(places.pending, map(os.path.basename, [*touched, *stale, *owed] if touched + stale else []))
         _write(wanted, touched, places)
-        _end([os.path.basename(path) for path in stale if path.startswith(places.units)], places)
+        ended = [os.path.basename(path) for path in stale if path.startswith(places.units)]
+        if ended and places.managed:
+            systemctl.tell("disable", "--quiet", "--now", *ended)
         for path in stale:
             remove(path)
-    if places.systemctl:
-        _bring_up(list(map(os.path.basename, units)), touched + stale + owed, places.systemctl, changes, check)
+    if places.managed:
+        _bring_up(list(map(os.path.basename, units)), touched + stale + owed, changes, check)
         if not check:
             pending.settle(places.pending)
     return changes
@@ -188,28 +191,22 @@ def _make_user(name: str) -> None:
         )
 
 
-def _end(stale: t.Sequence[str], places: Places) -> None:
-    if stale and places.systemctl:
-        places.systemctl("disable", "--quiet", "--now", *stale)
-
-
-def _bring_up(
-    units: t.Sequence[str], touched: t.Sequence[str], systemctl: Systemctl, changes: Changes, check: bool
-) -> None:
+def _bring_up(units: t.Sequence[str], touched: t.Sequence[str], changes: Changes, check: bool) -> None:
     """Enable and start what is to run, restart what has changed; note in ``changes`` what did not run as it should."""
     names = {os.path.basename(path) for path in touched}
-    idle = [unit for unit in units if not _activated(unit) and not _runs(unit, systemctl)]
+    states = systemctl.properties_of([unit for unit in units if not _activated(unit)], tuple(_RUNS))
+    idle = [unit for unit, state in states.items() if state != _RUNS]
     for unit in idle:
         changes.add(f"state of {unit}", "not enabled or not running\n", "enabled and running\n")
     if check:
         return
     if any(name.startswith("debug-tls") for name in names):
-        _must(systemctl, "daemon-reload")
+        systemctl.tell("daemon-reload")
     if idle:
-        _must(systemctl, "enable", "--quiet", "--now", *idle)
+        systemctl.tell("enable", "--quiet", "--now", *idle)
     for verb, chosen in _again(units, names, idle).items():
         if chosen:
-            _must(systemctl, verb, *chosen)
+            systemctl.tell(verb, *chosen)
 
 
 def _again(units: t.Sequence[str], names: t.Collection[str], idle: t.Collection[str]) -> dict[str, list[str]]:
@@ -228,20 +225,3 @@ def _again(units: t.Sequence[str], names: t.Collection[str], idle: t.Collection[
 def _activated(unit: str) -> bool:
     """Return whether the unit runs only while somebody is connected."""
     return unit.endswith(".service") and unit != SERVER
-
-
-def _runs(unit: str, systemctl: Systemctl) -> bool:
-    return systemctl("is-active", "--quiet", unit).ok and systemctl("is-enabled", "--quiet", unit).ok
-
-
-def _must(systemctl: Systemctl, *words: str) -> None:
-    done = systemctl(*words)
-    if not done.ok:
-        raise DevserverError(
-            "systemctl {} failed: {}".format(" ".join(words), done.complaint),
-            remedy=f"see what 'journalctl -u {SERVER}' says",
-        )
-
-
-def _systemctl(*words: str) -> Completed:
-    return run(["systemctl", *words], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)

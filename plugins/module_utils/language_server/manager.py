@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, Completed, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.running import Running
 from ansible_collections.gopherops.devserver.plugins.module_utils.running import running as process
@@ -31,8 +32,8 @@ class Plan(t.NamedTuple):
 
 
 def version() -> int:
-    """Return the number of systemd's version, 0 where it does not say."""
-    match = re.match(r"systemd (\d+)", _systemctl("--version").stdout)
+    """Return the number of the version of systemd, 0 where it does not say."""
+    match = re.match(r"systemd (\d+)", systemctl.tell("--version"))
     return int(match.group(1)) if match else 0
 
 
@@ -55,59 +56,46 @@ def _lives(state: t.Mapping[str, str]) -> bool:
 
 def running(units: t.Sequence[str]) -> list[Running | None]:
     """Return what each of ``units`` runs, None where it does not run."""
-    states = systemctl.properties_of(units, ("MainPID",))
-    return [process(int(states[unit].get("MainPID") or 0)) for unit in units]
+    return [process(number) for number in systemctl.main_processes(units)]
 
 
 def stop(units: t.Sequence[str]) -> None:
     """Stop and disable ``units``; those that are not there are no error, but one that does not end is."""
     if units:
-        done = _systemctl("stop", *units)
+        refused = "it runs again"
+        try:
+            systemctl.tell("stop", *units)
+        except DevserverError as error:
+            refused = error.what
         states = systemctl.properties_of(units, ("ActiveState",))
         left = [unit for unit, state in states.items() if state.get("ActiveState") in systemctl.RUNNING]
         if left:
             raise DevserverError(
-                f"{', '.join(left)} did not end: {done.complaint if not done.ok else 'it runs again'}",
+                f"{', '.join(left)} did not end: {refused}",
                 expected="units that are over before their files go",
                 remedy="look at `systemctl status`, and end them by hand",
             )
-        _systemctl("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
-
-
-def reload() -> None:
-    """Let systemd read its units anew, which also brings new memory limits to what runs."""
-    _must(_systemctl("daemon-reload"), "systemd does not read its units anew")
+        # None of a unit that is not there.
+        with contextlib.suppress(DevserverError):
+            systemctl.tell("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
 
 
 def make_temporary_files(path: str) -> None:
     """Make what the tmpfiles.d(5) file ``path`` asks for."""
     done = run(["systemd-tmpfiles", "--create", path], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
-    _must(done, f"not all that {path} asks for could be made")
+    if not done.ok:
+        raise done.error(f"not all that {path} asks for could be made", remedy="mend what it names")
 
 
 def carry_out(plan: Plan) -> None:
     """Start and restart what is planned; raise DevserverError for a unit that does not start."""
     if plan.start:
-        _must(_systemctl("enable", "--now", "--quiet", *plan.start), "a unit of the language server does not start")
+        systemctl.tell("enable", "--now", "--quiet", *plan.start)
     if plan.restart:
-        units = [f"gopls@{user}.service" for user in plan.restart]
-        _must(_systemctl("try-restart", *units), "a language server does not start again")
+        systemctl.tell("try-restart", *(f"gopls@{user}.service" for user in plan.restart))
 
 
 def begin(units: t.Sequence[str]) -> None:
     """Start ``units`` without waiting for them."""
     if units:
-        _must(_systemctl("start", "--no-block", *units), "a unit of the language server cannot be started")
-
-
-def _systemctl(*words: str) -> Completed:
-    return run(["systemctl", *words], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
-
-
-def _must(done: Completed, what: str) -> None:
-    if not done.ok:
-        raise DevserverError(
-            f"{what}: {done.complaint}",
-            remedy="look at `systemctl status` and `journalctl -xe` for the unit that it names",
-            cmd=list(done.argv),
-        )
+        systemctl.tell("start", "--no-block", *units)

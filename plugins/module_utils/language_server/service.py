@@ -14,6 +14,7 @@ import shutil
 import sys
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
@@ -287,7 +288,8 @@ def _carry_out(wanted: Wanted, edits: t.Sequence[FileEdit], stale: t.Sequence[st
         return
     written = {edit.file.path for edit in edits}
     if plan.unread or any(path.startswith(units.UNITS) for path in written):
-        manager.reload()
+        # Which also brings new memory limits to what runs.
+        systemctl.tell("daemon-reload")
     if wanted.users and (units.TMPFILES in written or not all(map(_has_folder, wanted.users))):
         manager.make_temporary_files(units.TMPFILES)
     manager.carry_out(plan)

@@ -10,7 +10,7 @@ import pwd
 import stat
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import doors_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_install import Places, install
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import Material
@@ -27,24 +27,26 @@ class Manager:
         self.running = set()
         self.told = []
 
-    def __call__(self, verb, *words):
+    def properties(self, units, names):
+        assert set(names) == {"ActiveState", "UnitFileState"}
+        lives = {"ActiveState": "active", "UnitFileState": "enabled"}
+        return {unit: lives if unit in self.running else dict.fromkeys(names, "") for unit in units}
+
+    def tell(self, verb, *words):
         units = [word for word in words if not word.startswith("--")]
-        if verb.startswith("is-"):
-            return self._answer(0 if units[0] in self.running else 3)
         if verb == "enable":
             self.running.update(units)
         if verb == "disable":
             self.running.difference_update(units)
         self.told.append((verb, *units))
-        return self._answer(0)
-
-    def _answer(self, code):
-        return Completed(["systemctl"], code, "", "")
 
 
 @pytest.fixture
-def manager():
-    return Manager()
+def manager(monkeypatch):
+    made = Manager()
+    monkeypatch.setattr(systemctl, "properties_of", made.properties)
+    monkeypatch.setattr(systemctl, "tell", made.tell)
+    return made
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def places(tmp_path, manager):
         str(tmp_path / "units"),
         ME,
         "/bin/true",
-        manager,
+        True,
         str(tmp_path.parent / f"{tmp_path.name}.pending"),
     )
 
@@ -193,17 +195,18 @@ def test_a_host_without_stunnel_is_told_in_check_mode_and_refused_else(places, t
         ({"certificate": "new"}, ("reload", "debug-tls.service")),
     ],
 )
-def test_what_a_killed_run_has_written_is_read_after_the_next(places, manager, renewed, told):
+def test_what_a_killed_run_has_written_is_read_after_the_next(places, manager, monkeypatch, renewed, told):
     def killed(verb, *words):
         if verb == told[0]:
             raise KeyboardInterrupt
-        return manager(verb, *words)
+        manager.tell(verb, *words)
 
     put(places, "api")
     material = MATERIAL._replace(**renewed)
     for _run in range(2):
-        with pytest.raises(KeyboardInterrupt):
-            put(places._replace(systemctl=killed), "api", material=material)
+        with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patched:
+            patched.setattr(systemctl, "tell", killed)
+            put(places, "api", material=material)
     manager.told.clear()
     assert put(places, "api", material=material, check=True) and manager.told == []
     assert put(places, "api", material=material)

@@ -18,7 +18,6 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
@@ -88,7 +87,7 @@ class Systemd:
         template = unit.partition("@")[0] + "@." + unit.rpartition(".")[2]
         return [text for name, text in sorted(files.items()) if name.startswith((template, f"{unit}.d/"))]
 
-    def tell(self, *words: str) -> Completed:
+    def tell(self, *words: str) -> str:
         verb, listed = words[0], [word for word in words[1:] if not word.startswith("-")]
         self.told.append((verb, *listed))
         if verb == "daemon-reload":
@@ -99,14 +98,14 @@ class Systemd:
             # What is to end must end by the files that it was started with.
             assert self.read == self.files()
             self.live -= set(listed)
-        return Completed(["systemctl", *words], 0, "", "")
+        return ""
 
 
 @pytest.fixture
 def manages(monkeypatch: pytest.MonkeyPatch) -> Systemd:
     made = Systemd()
     monkeypatch.setattr(systemctl, "properties_of", made.properties)
-    monkeypatch.setattr(manager, "_systemctl", made.tell)
+    monkeypatch.setattr(systemctl, "tell", made.tell)
     monkeypatch.setattr(
         manager, "make_temporary_files", lambda _path: os.makedirs(f"{units.SOCKETS}/{ME}", exist_ok=True)
     )
@@ -150,7 +149,7 @@ def test_who_leaves_the_list_loses_all_of_it(host):
 def test_a_run_that_was_killed_before_systemd_read_its_files_is_finished_by_the_next(host, manages, monkeypatch):
     host.apply(host.user, systemd=252)
     with monkeypatch.context() as killed:
-        killed.setattr(manager, "reload", lambda: None)
+        killed.setattr(systemctl, "tell", lambda *_words: "")
         killed.setattr(manager, "carry_out", lambda _plan: None)
         host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
     assert manages.read != manages.files()
@@ -315,8 +314,11 @@ def test_of_a_crash_the_words_are_kept_where_they_are_written_now(tmp_path, monk
 def test_a_unit_that_does_not_end_is_told(host, manages, monkeypatch):
     manager.stop(["gopls@gone.service"])
     manages.live.add("gopls@bob.service")
-    refused = Completed(["systemctl"], 1, "", "Access denied")
-    monkeypatch.setattr(manager, "_systemctl", lambda *_words: refused)
+
+    def refuse(*_words: str) -> str:
+        raise DevserverError("Access denied")
+
+    monkeypatch.setattr(systemctl, "tell", refuse)
     with pytest.raises(DevserverError, match=r"gopls@bob\.service did not end: Access denied"):
         manager.stop(["gopls@bob.service", "gopls@gone.service"])
 

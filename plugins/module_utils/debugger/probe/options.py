@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import unit_environment_file
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import (
@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe
     wanted_from,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.systemctl import main_processes
 
 
 def plan_from(params: t.Mapping[str, t.Any]) -> Plan:
@@ -78,13 +79,12 @@ def user_environment(account: Account, goroot: str, more: t.Mapping[str, t.Any])
 
 
 def _main_process(unit: str) -> int:
-    done = run(["systemctl", "show", "--property=MainPID", "--value", "--", unit], env={"PATH": SYSTEM_PATH})
-    number = done.stdout.strip()
-    if not done.ok or not number.isdigit() or number == "0":
+    (number,) = main_processes([unit])
+    if not number:
         raise DevserverError(
-            f"unit {unit} has no process: {done.complaint if not done.ok else 'it does not run'}",
+            f"unit {unit} has no process",
             expected="a unit that is active",
             remedy=f"look at 'systemctl status {unit}', and start it",
             unit=unit,
         )
-    return int(number)
+    return number

@@ -15,14 +15,15 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, begin, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.memory import Memory, memory_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.listening import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_session, nothing_left
+from ansible_collections.gopherops.devserver.plugins.module_utils.systemctl import properties_of
 
-# Seconds; a unix socket accepts at once, and so does systemctl answer.
+# Seconds; a unix socket accepts at once.
 _PATIENCE = 10
 _SETTLING = 0.3
 # What systemd calls it where a limit on memory has ended a unit; the first version of control groups tells no better.
@@ -167,9 +168,7 @@ class Own(Peer):
 def _state_of(unit: str) -> dict[str, str]:
     if not manager_runs():
         return {}
-    argv = ["systemctl", "show", f"--property={','.join(_STATES.values())}", "--", unit]
-    done = run(argv, env={"PATH": SYSTEM_PATH}, timeout=_PATIENCE)
-    said = dict(line.partition("=")[::2] for line in done.stdout.splitlines())
+    said = properties_of([unit], list(_STATES.values()))[unit]
     return {"name": unit, **{name: said.get(key, "") for name, key in _STATES.items()}}
 
 
