@@ -23,6 +23,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import
 # What fish tells its functions before it prompts, less its own, which writes settings into the home. What is printed is
 # for people to read.
 FISH_PROMPT = "functions -e __fish_on_interactive; begin; emit fish_prompt; end 2>&1"
+# The same by hand, for fish's own trace: it leaves out what an event calls.
+FISH_HOOKS = """\
+functions -e __fish_on_interactive
+for __go_hook in (functions --handlers-type generic | string replace -rf '^fish_prompt ' '')
+    $__go_hook
+end"""
 
 # In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
 # followed, and those that go knows wherever they are set.
@@ -91,9 +97,16 @@ def spare_folders(account: Account) -> t.Iterator[dict[str, str]]:
     if not missing or os.path.basename(account.shell) != "fish":
         yield {}
         return
+    with own_folder(account) as folder:
+        yield dict.fromkeys(missing, folder)
+
+
+@contextlib.contextmanager
+def own_folder(account: Account) -> t.Iterator[str]:
+    """Yield a temporary folder of ``account``'s own, outside of the home."""
     with scratch_folder(tempfile.gettempdir(), "gopherops-fish-") as scratch:
         os.chmod(scratch.path, 0o711)
         folder = os.path.join(scratch.path, account.name)
         os.mkdir(folder, 0o700)
         os.chown(folder, account.uid, account.gid)
-        yield dict.fromkeys(missing, folder)
+        yield folder

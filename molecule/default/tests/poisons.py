@@ -330,6 +330,9 @@ START_UPS = {
     "a start-up that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
     "a start-up that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
     "a slow start-up": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, ""), alone=True),
+    "a slow start-up of fish": line_in(
+        FINNS_CONFIG, "sleep 3.3", own("GD702", "finn", FISH, ""), before=FISH_OF_FINN, alone=True
+    ),
     "a start-up that leaves": line_in("/home/zoe/.bashrc", "exit 3", {("GD901", "zoe", "bash", "")}),
     "a start-up that does not end": line_in(
         f"{BOB}/.profile",
@@ -338,6 +341,14 @@ START_UPS = {
         own("GD901", "bob", LOGIN, ""),
         asked={"timeout": 5},
         undo="! pgrep -xf 'sleep 6021'",
+        alone=True,
+    ),
+    "a start-up of fish that does not end": line_in(
+        FINNS_CONFIG,
+        "sleep 60",
+        own("GD901", "finn", FISH, ""),
+        before=FISH_OF_FINN,
+        asked={"timeout": 5},
         alone=True,
     ),
     "a start-up that becomes another program": line_in(f"{BOB}/.zshrc", "exec true", {("GD901", "bob", "zsh", "")}),

@@ -10,7 +10,6 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
     SYSTEM_PATH,
     Completed,
@@ -20,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.command import
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import PROMPTS
+from ansible_collections.gopherops.devserver.plugins.module_utils.drift import fish_culprits
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import quoted
 
@@ -94,7 +94,7 @@ def line_that_prints(start_up: StartUp, noise: str, timeout: float) -> Source | 
         return named
     done = _followed(start_up, timeout)
     if done is None:
-        return _only_line_with(noise, start_up.account, timeout)
+        return fish_culprits.only_line_with(noise, start_up.account, timeout)
     steps = _steps(done)
     for step in steps:
         if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
@@ -106,6 +106,8 @@ def line_that_prints(start_up: StartUp, noise: str, timeout: float) -> Source | 
 
 def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
     """Return the line of a start-up that takes the most time, all its turns together."""
+    if start_up.shell == "fish":
+        return fish_culprits.slowest_line(start_up, timeout)
     done = _followed(start_up, timeout)
     steps = _steps(done)
     if not done or not steps:
@@ -128,6 +130,9 @@ def last_line(start_up: StartUp, timeout: float) -> Source | None:
 
     None where the shell comes to the end of it, or is only slow: then no line is at fault.
     """
+    if start_up.shell == "fish":
+        at = fish_culprits.last_line(start_up, timeout)
+        return None if at and _OWN.match(at.file or "") else at
     done = _followed(start_up, timeout)
     steps = _steps(done)
     said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
@@ -174,17 +179,6 @@ def _file_being_opened(done: Completed) -> Source | None:
         return None  # Its name goes on in the next line, or was cut off.
 
 
-def _only_line_with(noise: str, account: Account, timeout: float) -> Source | None:
-    """Return the line of fish's own start-up files that has the text of ``noise``, where no other has it."""
-    folder = os.path.join(account.home, ".config/fish")
-    command = 'cd "$1" && exec grep -nHF -e "$2" config.fish conf.d/*.fish'
-    done = run(
-        ["/bin/sh", "-c", command, "sh", folder, noise], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout
-    )
-    places = re.findall(r"^([^:\n]+\.fish):(\d+):", done.stdout, re.MULTILINE)
-    return Source("file", os.path.join(folder, places[0][0]), int(places[0][1])) if len(places) == 1 else None
-
-
 def _steps(done: Completed | None) -> list[_Step]:
     found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
     return [
@@ -201,7 +195,7 @@ def _ends_in_a_file(done: Completed | None) -> bool:
 
 
 def _followed(start_up: StartUp, timeout: float) -> Completed | None:
-    """Return the trace of a start-up; None where no shell can tell it."""
+    """Return the trace of a start-up; None where no shell can tell it, as a fish cannot."""
     env, account = start_up.env, start_up.account
     # Who waits for input must have something to wait for.
     start = run_in_terminal if start_up.prompts else run_at_home

@@ -79,19 +79,6 @@ def test_the_line_that_takes_the_time(start_up: t.Any, text: str, line: int) -> 
     assert culprits.slowest_line(shell, 10) == Source("file", file, line)
 
 
-@pytest.mark.skipif(not shutil.which("fish"), reason="this machine has no fish")
-def test_what_fish_prints_is_looked_for_in_its_files(tmp_path: pathlib.Path) -> None:
-    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    (tmp_path / ".config/fish/conf.d").mkdir(parents=True)
-    (tmp_path / ".config/fish/config.fish").write_text("set -g A 1\necho hello\n")
-    shell = LoginContext().start_up(account, 5)
-    found = culprits.line_that_prints(shell, "hello", 5)
-    assert found == Source("file", str(tmp_path / ".config/fish/config.fish"), 2)
-    (tmp_path / ".config/fish/conf.d/more.fish").write_text("echo hello too\n")
-    assert culprits.line_that_prints(shell, "hello", 5) is None
-    assert culprits.line_that_prints(shell, "[h]ello", 5) is None
-
-
 STOPPING = {
     "it leaves": ("A=1\nexit 3\nB=2\n", 2),
     "it becomes another program": ("A=1\n\nexec true\nB=2\n", 3),

@@ -46,10 +46,11 @@ SLOW = Rule(
     "Each terminal and task waits for it, and an editor's server gives up after 10 seconds and goes on without it.",
     why="""\
 The wall time of a real start-up was more than 3 seconds, also when nothing else was asked beside it. Version
-managers, completions and anything that asks the network are the usual reasons. A start-up of bash, zsh and their like
-is followed once more, and the source is the line that takes the most time.""",
+managers, completions and anything that asks the network are the usual reasons. The start-up is followed once more, and
+the source is the line that takes the most time; of a fish's, where one line alone has the text of the command.""",
     mend="""\
-See what takes so long: `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`, and make it start when it is used.""",
+See what takes so long: `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`, for fish `fish --profile-startup=FILE`.
+Make it start when it is used.""",
     example="the start-up of login took 4.2 s, most of them at /home/alice/.profile:11",
 )
 NOT_SEEN = Rule(
