@@ -26,8 +26,10 @@ HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n
 
 # What terminals take as commands, such as a colour, and other characters that show nothing.
 _CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
-# What bash says of itself where it is interactive without a terminal of its own.
-_NO_TERMINAL = re.compile("cannot set terminal process group|no job control in this shell")
+# What bash and dash say of themselves where they are interactive without a terminal of their own.
+_NO_TERMINAL = re.compile(
+    "cannot set terminal process group|no job control in this shell|can't access tty; job control turned off"
+)
 
 
 class ManagedFile(t.NamedTuple):

@@ -63,6 +63,22 @@ def test_what_a_start_up_does_is_told(tmp_path, text, noise, go_is, terminal):
         assert got.go_is == go_is
 
 
+@pytest.mark.skipif(not shutil.which("dash"), reason="this machine has no dash")
+@pytest.mark.parametrize(
+    ("text", "noise", "why"),
+    [
+        ("A=1\n", "", ""),
+        ("exit 3\n", "", "a start-up file may leave the shell, or put another program in its place"),
+        ("echo going >&2; exit 3\n", "going", "going"),
+        ("if then\n", 'dash: 1: Syntax error: "then" unexpected', ""),
+    ],
+)
+def test_a_dash_without_a_terminal_says_what_is_amiss_and_not_that_it_has_none(tmp_path, text, noise, why):
+    (tmp_path / ".profile").write_text(text)
+    got = probe_of(run(["dash", "-i", "-l", "-c", PRINT_ENVIRONMENT], env={"HOME": str(tmp_path), "PATH": "/usr/bin"}))
+    assert (got.noise, got.problem.partition("before the command ran: ")[2]) == (noise, why)
+
+
 def test_a_broken_line_is_noise_in_a_terminal_too(tmp_path):
     assert "nonesuch" in probe(tmp_path, "nonesuch-command\n", terminal=True).noise
 
