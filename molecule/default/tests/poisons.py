@@ -62,7 +62,8 @@ class Poison:
     ``found`` has the place of every finding; None, and the reason beside it, where none is told. ``asked`` changes what
     the declaration says for all, ``declared`` adds to what it says of single users. What is ``managed`` is repaired by
     provisioning, what ``blocks`` that has to be put right before; ``alone`` says that it hides others, or is hidden.
-    ``told`` are the rules whose remedy is to provision again; by default all of them where it is ``managed``.
+    ``told`` are the rules whose remedy is to provision again; by default all of them where it is ``managed``. ``needs``
+    is a file that not every container has; such a poison stands alone.
     """
 
     do: str
@@ -75,6 +76,7 @@ class Poison:
     blocks: bool = False
     alone: bool = False
     told: t.Collection[str] | None = None
+    needs: str = ""
 
     @property
     def remedied(self) -> set[str]:
@@ -542,7 +544,22 @@ FINN_AND_ZOE = {
     ),
 }
 
+# Mounts a file system of sshfs whose server has gone, so that nothing answers in it.
+SSHFS = """
+import ctypes, os, sys
+options = f"fd={os.open('/dev/fuse', os.O_RDWR)},rootmode=40755,user_id=0,group_id=0"
+if ctypes.CDLL(None).mount(b"server:/", os.fsencode(sys.argv[1]), b"fuse.sshfs", 0, options.encode()):
+    sys.exit("it was not mounted")
+"""
+
 DIRECTORIES = {
+    "a cache on a network file system": Poison(
+        f"python3 -c {quote(SSHFS)} {ALICE}/.cache/go-build",
+        at(f"{ALICE}/.cache/go-build", None, {("GD305", "alice", "", "GOCACHE")}),
+        undo=f"umount {ALICE}/.cache/go-build",
+        needs="/dev/fuse",
+        alone=True,
+    ),
     "a cache left by root": Poison(
         f"chown root: {ALICE}/go/pkg/mod",
         at(f"{ALICE}/go/pkg/mod", None, {("GD301", "alice", "", "GOMODCACHE")}),

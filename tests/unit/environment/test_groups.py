@@ -15,8 +15,9 @@ import sys
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils import errors
 
-COLLECTIONS = pathlib.Path(__file__).parents[3] / ".cache/collections"
+COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 USER = getpass.getuser()
 PLAY = [{"hosts": "all", "gather_facts": False, "roles": ["gopherops.devserver.environment"]}]
 PROXY = "https://goproxy.example.com"
