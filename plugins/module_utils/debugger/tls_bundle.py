@@ -11,9 +11,12 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.keys import add_to
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import FileEdit, edits_of, write_all
 
 _SECRET = "client.key"
 _CERTIFICATES = ("ca.crt", "client.crt", _SECRET)
@@ -36,26 +39,48 @@ def deliver(
 
     ``source`` is the authority's folder: ``ca.crt``, and of each client ``clients/NAME.crt`` and ``clients/NAME.key``.
     """
+    files = [file for client in {*clients} - {*revoked} for file in _bundle(server, client, source, folder, check)]
+    emptied = [os.path.join(folder, client) for client in {*revoked}]
+    edits = edits_of([*files, *(_file(path, None) for bundle in emptied for path in _left_in(bundle))])
     changes = Changes()
-    for client in sorted({*clients} - {*revoked}):
-        _fill(os.path.join(folder, client), _bundle(server, client, source, check), server, changes, check)
-    for client in sorted({*revoked}):
-        _empty(os.path.join(folder, client), changes, check)
+    for edit in sorted(edits, key=lambda edit: edit.file.path):
+        add_to(changes, edit)
+    if not check:
+        _carry_out(edits, emptied)
     return changes
 
 
-def _bundle(server: Server, client: str, source: str, check: bool) -> dict[str, str]:
-    """Return the text of each file by its name."""
+def _bundle(server: Server, client: str, source: str, folder: str, check: bool) -> list[ManagedFile]:
     doors = [door for door in server.doors if client in door.clients]
-    files = {
+    texts = {
         "ca.crt": _text(os.path.join(source, "ca.crt"), check),
         "client.crt": _text(os.path.join(source, "clients", client + ".crt"), check),
         _SECRET: _text(os.path.join(source, "clients", client + ".key"), check),
+        f"stunnel-{server.name}.conf": tunnel(server, doors) if doors else None,
+        f"launch-{server.name}.json": launch(server, doors) if doors else None,
     }
-    if doors:
-        files[f"stunnel-{server.name}.conf"] = tunnel(server, doors)
-        files[f"launch-{server.name}.json"] = launch(server, doors)
-    return files
+    return [_file(os.path.join(folder, client, name), text) for name, text in texts.items()]
+
+
+def _file(path: str, text: str | None) -> ManagedFile:
+    return ManagedFile(path, lambda _now: text, mode=0o600 if path.endswith(_SECRET) else 0o644)
+
+
+def _left_in(folder: str) -> list[str]:
+    """Return what earlier runs have put into a bundle, for whatever host."""
+    patterns = (os.path.join(glob.escape(folder), name) for name in (*_CERTIFICATES, *_OF_HOSTS))
+    return [path for pattern in patterns for path in glob.glob(pattern)]
+
+
+def _carry_out(edits: t.Sequence[FileEdit], emptied: t.Sequence[str]) -> None:
+    """Write what is to be written; a folder goes where nothing of somebody else's lies there."""
+    for edit in edits:
+        if edit.after is not None:
+            os.makedirs(os.path.dirname(edit.file.path), mode=0o700, exist_ok=True)
+    write_all(edits)
+    for folder in emptied:
+        if any(os.path.dirname(edit.file.path) == folder for edit in edits) and not os.listdir(folder):
+            os.rmdir(folder)
 
 
 def tunnel(server: Server, doors: t.Sequence[Door]) -> str:
@@ -115,40 +140,3 @@ def _text(path: str, check: bool) -> str:
             path=path,
         )
     return text or "still to be made\n"
-
-
-def _fill(folder: str, files: t.Mapping[str, str], server: Server, changes: Changes, check: bool) -> None:
-    stale = [name for name in (f"stunnel-{server.name}.conf", f"launch-{server.name}.json") if name not in files]
-    for name in stale:
-        _unlink(os.path.join(folder, name), changes, check)
-    for name, text in files.items():
-        path = os.path.join(folder, name)
-        if read_text(path) != text:
-            _note(changes, path, read_text(path), text)
-            if not check:
-                os.makedirs(folder, mode=0o700, exist_ok=True)
-                mode = 0o600 if name == _SECRET else 0o644
-                write_text(path, text, mode=mode, uid=os.geteuid(), gid=os.getegid(), keep=False)
-
-
-def _empty(folder: str, changes: Changes, check: bool) -> None:
-    """Remove a bundle, and its folder where nothing of somebody else's lies there."""
-    patterns = [os.path.join(glob.escape(folder), name) for name in (*_CERTIFICATES, *_OF_HOSTS)]
-    found = sorted(path for pattern in patterns for path in glob.glob(pattern))
-    for path in found:
-        _unlink(path, changes, check)
-    if found and not check and not os.listdir(folder):
-        os.rmdir(folder)
-
-
-def _unlink(path: str, changes: Changes, check: bool) -> None:
-    if os.path.lexists(path):
-        _note(changes, path, "present\n", "")
-        if not check:
-            os.unlink(path)
-
-
-def _note(changes: Changes, path: str, before: str | None, after: str) -> None:
-    secret = path.endswith(_SECRET)
-    earlier, now = ("an earlier private key\n", "a private key\n") if secret else (before or "", after)
-    changes.add(path, earlier if before else "", now if after else "")

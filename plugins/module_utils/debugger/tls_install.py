@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import glob
 import os
-import pwd
-import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import exists, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger import pending
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import Door
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import UNITS
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.keys import add_to
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import (
     FILES,
     FOLDER,
@@ -31,7 +31,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_s
     units_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text, remove, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes
+from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import FileEdit, edits_of, write_all
 
 _SECONDS = 60
 # Of a unit that is started, now and at each boot.
@@ -75,30 +76,27 @@ def install(doors: t.Sequence[Door], material: Material, minimum: str, places: P
     stale = [path for path in _present(places) if path not in wanted]
     if doors:
         _judge_host(places, changes, check)
-    touched = [path for path, file in wanted.items() if _differs(path, file, places, changes)]
-    for path in stale:
-        changes.add(path, "present\n", "")
+    edits = edits_of(_files(wanted, stale, places))
+    for edit in edits:
+        add_to(changes, edit)
+    touched = [os.path.basename(edit.file.path) for edit in edits]
     owed = sorted(pending.owed(places.pending)) if places.managed else []
     if owed:
         changes.add("what an earlier run has written", f"still to be read: {', '.join(owed)}\n", "read\n")
     if not check:
         if places.managed:
-            pending.note(places.pending, map(os.path.basename, [*touched, *stale, *owed] if touched + stale else []))
-        _write(wanted, touched, places)
-        ended = [os.path.basename(path) for path in stale if path.startswith(places.units)]
-        if ended and places.managed:
-            systemctl.tell("disable", "--quiet", "--now", *ended)
-        for path in stale:
-            remove(path)
+            pending.note(places.pending, [*touched, *owed] if touched else [])
+            _end([os.path.basename(path) for path in stale if path.startswith(places.units)])
+        _write(edits, wanted, stale, places)
     if places.managed:
-        _bring_up(list(map(os.path.basename, units)), touched + stale + owed, changes, check)
+        _bring_up(list(map(os.path.basename, units)), [*touched, *owed], changes, check)
         if not check:
             pending.settle(places.pending)
     return changes
 
 
 def _judge_host(places: Places, changes: Changes, check: bool) -> None:
-    if _account(places) is None:
+    if not exists(places.user):
         changes.add(f"user {places.user}", "", "present\n")
     if not os.access(places.stunnel, os.X_OK):
         _without_stunnel(places, changes, check)
@@ -132,53 +130,26 @@ def _present(places: Places) -> list[str]:
     return sorted(path for path in (*units, server, *files) if os.path.isfile(path))
 
 
-def _differs(path: str, wanted: Wanted, places: Places, changes: Changes) -> bool:
-    before, after = read_text(path), _ended(wanted.text)
-    if before == after:
-        return _rights_differ(path, wanted, places, changes)
-    if wanted.secret:
-        changes.add(path, "an earlier private key\n" if before else "", "a private key\n")
-    else:
-        changes.add(path, before or "", after)
-    return True
+def _files(wanted: t.Mapping[str, Wanted], stale: t.Iterable[str], places: Places) -> list[ManagedFile]:
+    gone = [ManagedFile(path, lambda _now: None) for path in stale]
+    return [*(_file(path, file, places) for path, file in wanted.items()), *gone]
 
 
-def _ended(text: str) -> str:
-    return text.rstrip("\n") + "\n" if text else "still to be made on the controller\n"
-
-
-def _rights_differ(path: str, wanted: Wanted, places: Places, changes: Changes) -> bool:
-    status = os.stat(path)
-    mode, uid, _gid = _rights(wanted, places)
-    before, after = (f"{m:04o} of uid {u}\n" for m, u in ((stat.S_IMODE(status.st_mode), status.st_uid), (mode, uid)))
-    changes.add(f"rights of {path}", before, after)
-    return before != after
-
-
-def _rights(wanted: Wanted, places: Places) -> tuple[int, int | None, int | None]:
-    """Return mode, uid and gid; the ids are None for a user that is still to be made."""
+def _file(path: str, wanted: Wanted, places: Places) -> ManagedFile:
+    text = wanted.text.rstrip("\n") + "\n" if wanted.text else "still to be made on the controller\n"
     if not wanted.secret:
-        return 0o644, os.geteuid(), os.getegid()
-    account = _account(places)
-    return 0o600, account and account.pw_uid, account and account.pw_gid
+        return ManagedFile(path, lambda _now: text)
+    owner = find_account(places.user) if exists(places.user) else None
+    return ManagedFile(path, lambda _now: text, mode=0o600, owner=owner)
 
 
-def _account(places: Places) -> pwd.struct_passwd | None:
-    try:
-        return pwd.getpwnam(places.user)
-    except KeyError:
-        return None
-
-
-def _write(wanted: t.Mapping[str, Wanted], touched: t.Sequence[str], places: Places) -> None:
-    if wanted and _account(places) is None:
-        _make_user(places.user)
+def _write(edits: t.Sequence[FileEdit], wanted: t.Mapping[str, Wanted], stale: t.Iterable[str], places: Places) -> None:
     os.umask(0o022)
-    for path in touched:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        mode, uid, gid = _rights(wanted[path], places)
-        if uid is not None and gid is not None:
-            write_text(path, _ended(wanted[path].text), mode=mode, uid=uid, gid=gid, keep=False)
+    if wanted and not exists(places.user):
+        _make_user(places.user)
+        # Now there is somebody to give the key to.
+        edits = edits_of(_files(wanted, stale, places))
+    write_all(edits)
 
 
 def _make_user(name: str) -> None:
@@ -191,9 +162,14 @@ def _make_user(name: str) -> None:
         )
 
 
-def _bring_up(units: t.Sequence[str], touched: t.Sequence[str], changes: Changes, check: bool) -> None:
+def _end(units: t.Sequence[str]) -> None:
+    if units:
+        systemctl.tell("disable", "--quiet", "--now", *units)
+
+
+def _bring_up(units: t.Sequence[str], touched: t.Iterable[str], changes: Changes, check: bool) -> None:
     """Enable and start what is to run, restart what has changed; note in ``changes`` what did not run as it should."""
-    names = {os.path.basename(path) for path in touched}
+    names = {*touched}
     states = systemctl.properties_of([unit for unit in units if not _activated(unit)], tuple(_RUNS))
     idle = [unit for unit, state in states.items() if state != _RUNS]
     for unit in idle:

@@ -63,6 +63,29 @@ def test_a_second_run_changes_nothing_and_check_mode_tells_the_first(source, tmp
 
 def test_no_key_is_in_a_difference(source):
     assert "key of" not in str(give(source).result())
+    (source / "clients/ci.key").write_text("other key of ci\n")
+    renewed = str(give(source).result())
+    assert "an earlier private key" in renewed and "key of" not in renewed
+    gone = str(give(source, revoked=CLIENTS).result())
+    assert "certificate of" in gone and "key of" not in gone
+
+
+def test_a_key_that_others_may_read_is_closed_again(source, tmp_path):
+    give(source)
+    key = tmp_path / "bundles/ci/client.key"
+    key.chmod(0o644)
+    (entry,) = give(source).result()["diff"]
+    assert entry["before_header"] == str(key) and "mode 0644" in entry["before"]
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert not give(source)
+
+
+def test_what_cannot_be_written_is_told_before_anything_is(source, tmp_path):
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles/ci").write_text("somebody else's\n")
+    with pytest.raises(DevserverError, match="bundles/ci is not a directory"):
+        give(source)
+    assert names_in(tmp_path / "bundles") == ["ci"]
 
 
 def test_the_server_is_verified_by_the_name_it_is_reached_by(source, tmp_path):

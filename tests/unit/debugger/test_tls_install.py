@@ -111,7 +111,9 @@ def test_the_key_is_for_the_server_alone_and_in_no_difference(places, tmp_path):
 def test_a_key_that_others_may_read_is_closed_again(places, tmp_path):
     put(places, "api")
     (tmp_path / "tls/server.key").chmod(0o644)
-    assert put(places, "api")
+    (entry,) = put(places, "api").result()["diff"]
+    assert ("mode 0644" in entry["before"], "mode 0600" in entry["after"]) == (True, True)
+    assert entry["before"].splitlines()[1:] == entry["after"].splitlines()[1:] == ["a private key"]
     assert stat.S_IMODE((tmp_path / "tls/server.key").stat().st_mode) == 0o600
 
 
@@ -150,7 +152,8 @@ def test_a_door_that_is_declared_no_more_is_taken_away(places, tmp_path, manager
 
 def test_without_doors_nothing_is_left(places, tmp_path, manager):
     put(places, "api")
-    assert put(places)
+    gone = put(places).result()["diff"]
+    assert "the key" not in str(gone) and "the certificate" in str(gone)
     assert (left(tmp_path), manager.running) == ([], set())
     assert not put(places)
 
