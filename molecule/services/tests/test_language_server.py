@@ -155,7 +155,7 @@ def test_what_cannot_be_is_refused_and_nothing_changes(play, host):
     for variables, said in (
         ({"language_server_settings": {"ui.staticchek": True}}, "did you mean ui.diagnostic.staticcheck"),
         ({"language_server_memory": "900G"}, "and this host has"),
-        ({"language_server_memory": "lots"}, "is not an amount of memory"),
+        ({"language_server_memory": "lots"}, "is not a size"),
     ):
         done = play("site", "--tags", "language_server", **variables)
         assert done.returncode != 0
