@@ -30,6 +30,8 @@ Message = t.Dict[str, t.Any]
 _BATCH = 16
 # Seconds that one batch may take; the unit bounds the whole.
 _PATIENCE = 600
+# Seconds in which gopls has to end by itself, once it was asked to.
+_FAREWELL = 30
 _SKIPPED = ("vendor", "testdata", "node_modules")
 _ONE_OF_EACH = "{{if .GoFiles}}{{.Dir}}/{{index .GoFiles 0}}{{else if .CgoFiles}}{{.Dir}}/{{index .CgoFiles 0}}{{end}}"
 
@@ -89,7 +91,7 @@ class Server:
             self._request("shutdown", None)
             self._send({"method": "exit"})
         try:
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=_FAREWELL)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -26,15 +26,23 @@ def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """A cache for tests that do not look at what is added to one: the analysis of Go's own packages takes long."""
+    return tmp_path_factory.mktemp("gopls-cache")
+
+
 @pytest.fixture
 def run(tmp_path: pathlib.Path, gopls: str, go_environment: dict[str, str]) -> t.Callable[..., t.Any]:
-    """Run the program as the unit does; gopls's cache is the folder ``cache``."""
+    """Run the program as the unit does; gopls's cache is the folder ``cache`` if nothing else is said."""
 
-    def start(*folders: object, settings: t.Any = None) -> subprocess.CompletedProcess[str]:
+    def start(
+        *folders: object, settings: t.Any = None, cache: pathlib.Path = tmp_path / "cache"
+    ) -> subprocess.CompletedProcess[str]:
         file = tmp_path / "settings.json"
         file.write_text(json.dumps(settings or {}))
         argv = [sys.executable, "-I", prewarm.__file__, gopls, str(file), *map(str, folders)]
-        env = dict(go_environment, GOPLSCACHE=str(tmp_path / "cache"))
+        env = dict(go_environment, GOPLSCACHE=str(cache))
         return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=120)
 
     return start
@@ -55,21 +63,21 @@ def test_every_package_is_analysed_and_a_second_time_adds_nothing(run, workspace
     assert len(entries(tmp_path / "cache") - first) < len(first) / 20
 
 
-def test_other_settings_are_another_analysis(run, workspace, tmp_path):
-    run(workspace)
-    first = entries(tmp_path / "cache")
-    assert run(workspace, settings={"staticcheck": True}).returncode == 0
-    assert len(entries(tmp_path / "cache") - first) > 20
+def test_other_settings_are_another_analysis(run, workspace, shared):
+    run(workspace, cache=shared)
+    first = entries(shared)
+    assert run(workspace, settings={"staticcheck": True}, cache=shared).returncode == 0
+    assert len(entries(shared) - first) > 20
 
 
-def test_a_broken_package_holds_up_nobody(run, workspace):
+def test_a_broken_package_holds_up_nobody(run, workspace, shared):
     (workspace / "stock/broken.go").write_text("package stock\n\nfunc broken( {\n")
-    done = run(workspace)
+    done = run(workspace, cache=shared)
     assert (done.returncode, "3 of 3 packages" in done.stdout) == (0, True), done
 
 
-def test_a_workspace_that_is_not_there_yet_is_left_out(run, workspace, tmp_path):
-    done = run(tmp_path / "nothing", workspace)
+def test_a_workspace_that_is_not_there_yet_is_left_out(run, workspace, tmp_path, shared):
+    done = run(tmp_path / "nothing", workspace, cache=shared)
     assert done.returncode == 0
     assert "nothing: not there, left out" in done.stdout
     assert "3 of 3 packages" in done.stdout
@@ -82,7 +90,8 @@ def test_a_folder_without_modules_has_nothing_to_analyse(run, tmp_path):
 
 @pytest.mark.parametrize("script", ["exit 3", "cat >/dev/null", "echo garbage"])
 def test_a_gopls_that_does_not_serve_fails_the_unit(tmp_path, workspace, go_environment, script, monkeypatch):
-    monkeypatch.setattr(prewarm, "_PATIENCE", 2)
+    for name in ("_PATIENCE", "_FAREWELL"):
+        monkeypatch.setattr(prewarm, name, 1)
     for name in ("PATH", "GOTOOLCHAIN", "GOFLAGS", "GOWORK"):
         monkeypatch.setenv(name, go_environment[name])
     program = tmp_path / "gopls"
