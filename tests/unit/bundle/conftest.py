@@ -156,17 +156,6 @@ class Site:
             return {one.name: t.cast("t.IO[bytes]", archive.extractfile(one)).read() for one in archive}
 
 
-@pytest.fixture(scope="session")
-def goroot() -> str:
-    """The tree of this machine's own Go, which any user can read."""
-    go = shutil.which("go")
-    if not go:
-        pytest.skip("no go command on PATH")
-    env = dict(os.environ, GOTOOLCHAIN="local")
-    done = subprocess.run([go, "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
-
-
 @contextlib.contextmanager
 def public_folder() -> t.Iterator[pathlib.Path]:
     """Yield a temporary folder that the build user can enter, which pytest's own are not."""
@@ -179,15 +168,23 @@ def public_folder() -> t.Iterator[pathlib.Path]:
 
 
 @pytest.fixture
-def site(goroot: str) -> t.Iterator[Site]:
+def site(quick_goroot: str) -> t.Iterator[Site]:
+    """A site without a bundle, and with a Go that does not compile all anew."""
     with public_folder() as folder:
-        yield Site(folder, goroot)
+        yield Site(folder, quick_goroot)
+
+
+@pytest.fixture
+def sites_with_plain_go(goroot: str) -> t.Iterator[tuple[Site, Site]]:
+    """Two sites in folders of their own, and with a Go that nothing stands before."""
+    with public_folder() as one, public_folder() as other:
+        yield Site(one, goroot), Site(other, goroot)
 
 
 @pytest.fixture(scope="session")
-def _made(goroot: str) -> t.Iterator[bytes]:
+def _made(quick_goroot: str) -> t.Iterator[bytes]:
     with public_folder() as folder:
-        site = Site(folder, goroot)
+        site = Site(folder, quick_goroot)
         result = site.make()
         assert result.get("changed"), result
         yield site.file.read_bytes()

@@ -52,17 +52,19 @@ def test_check_mode_says_the_same_and_makes_nothing(site: t.Any) -> None:
     assert list(site.work.iterdir()) == []
 
 
-def test_the_same_inputs_make_the_same_bytes_and_are_made_once(supplied: t.Any) -> None:
-    """The site of the fixture lay elsewhere: no path of it may be in the bundle."""
-    before = supplied.file.read_bytes()
-    shutil.rmtree(supplied.proxy)
-    shutil.rmtree(supplied.folder / "archives")
-    again = supplied.make()
+def test_the_same_inputs_make_the_same_bytes_and_are_made_once(sites_with_plain_go: t.Any) -> None:
+    """No path of either site may be in the bundle."""
+    site, other = sites_with_plain_go
+    assert site.make()["changed"]
+    before = site.file.read_bytes()
+    shutil.rmtree(site.proxy)
+    shutil.rmtree(site.folder / "archives")
+    again = site.make()
     assert (again.get("changed"), again.get("diff")) == (False, []), again
     assert again["contents"]["tool"]["files"] == 1
-    publish_again = type(supplied)(supplied.folder / "other", os.path.realpath(shutil.which("go") + "/../.."))
-    assert publish_again.make()["changed"]
-    assert publish_again.file.read_bytes() == before
+    assert other.make()["changed"]
+    assert other.file.read_bytes() == before
+    assert list(other.work.iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "no tar"])
@@ -176,22 +178,24 @@ def test_a_tool_that_does_not_build_leaves_the_former_bundle(supplied: t.Any) ->
     assert (supplied.file.read_bytes(), list(supplied.work.iterdir())) == (before, [])
 
 
-def test_a_killed_run_leaves_the_former_bundle_and_no_go_behind(supplied: t.Any) -> None:
+def test_a_killed_run_leaves_the_former_bundle_and_no_go_behind(supplied: t.Any, sites_with_plain_go: t.Any) -> None:
     before = supplied.file.read_bytes()
-    process = supplied.start(tools=[dict(TOOL, version="v1.1.0")])
-    while not list(supplied.work.glob("*/*/cache")):  # go is under way.
+    site, _other = sites_with_plain_go
+    site.file.write_bytes(before)
+    process = site.start(tools=[dict(TOOL, version="v1.1.0")])
+    while not list(site.work.glob("*/*/cache/*/*")):  # go compiles.
         assert process.poll() is None
         time.sleep(0.01)
     process.kill()
     process.communicate()
-    assert supplied.file.read_bytes() == before
-    (left,) = supplied.work.iterdir()
+    assert site.file.read_bytes() == before
+    (left,) = site.work.iterdir()
     deadline = time.monotonic() + 30
     while str(left) in subprocess.run(["ps", "-eo", "args"], check=True, capture_output=True, text=True).stdout:
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert supplied.make(tools=[], workspaces=[])["changed"]
-    assert list(supplied.work.iterdir()) == []
+    assert site.make(tools=[], workspaces=[])["changed"]
+    assert list(site.work.iterdir()) == []
 
 
 def test_what_a_killed_run_left_is_removed_and_what_another_uses_is_not(site: t.Any) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
 
 GO = "go1.22.12"
 
@@ -24,10 +24,6 @@ def go_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def gopls(go_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The gopls that goes with that Go; a second build takes what the first one left in Go's own cache."""
-    folder = tmp_path_factory.mktemp("gopls")
-    package = f"{PACKAGES['gopls']}@{SETS[GO[2:].rpartition('.')[0]]['gopls']}"
-    env = dict(go_environment, GOBIN=str(folder))
-    subprocess.run(["go", "install", package], cwd="/", env=env, check=True, capture_output=True)
-    return str(folder / "gopls")
+def gopls(go_environment: dict[str, str], tool_of: t.Callable[..., str]) -> str:
+    """The gopls that goes with that Go; a later run takes what the first one left in Go's own cache."""
+    return tool_of("gopls", GO[2:].rpartition(".")[0], go_environment)

@@ -44,18 +44,6 @@ MODULES = {
 
 
 @pytest.fixture(scope="session")
-def goroot() -> str:
-    """The tree of this machine's own Go, which any user can read."""
-    go = shutil.which("go")
-    if not go:
-        pytest.skip("no go command on PATH")
-    env = dict(os.environ, GOTOOLCHAIN="local")
-    return subprocess.run(
-        [go, "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True
-    ).stdout.strip()
-
-
-@pytest.fixture(scope="session")
 def older_goroot() -> str:
     """The tree of another Go, from the module cache; root's alone where that is root's."""
     env = dict(os.environ, GOTOOLCHAIN="go1.22.12")
@@ -139,16 +127,23 @@ class Host:
 
 
 @pytest.fixture
-def host(goroot: str, proxy: str) -> t.Iterator[Host]:
-    """A host without any tool."""
+def host(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
+    """A host without any tool, and with a Go that does not compile all anew."""
     with public_folder() as folder:
-        yield Host(folder, goroot, proxy)
+        yield Host(folder, quick_goroot, proxy)
+
+
+@pytest.fixture
+def host_with_plain_go(host: Host, goroot: str) -> Host:
+    """A host without any tool, and with a Go that nothing stands before."""
+    host.options["goroot"] = goroot
+    return host
 
 
 @pytest.fixture(scope="session")
-def _built(goroot: str, proxy: str) -> t.Iterator[Host]:
+def _built(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
     with public_folder() as folder:
-        host = Host(folder, goroot, proxy)
+        host = Host(folder, quick_goroot, proxy)
         result = host.run({"package": "example.com/hello", "version": "v1.0.0"})
         assert result.get("changed"), result
         yield host

@@ -105,9 +105,9 @@ class Fleet:
 
 
 @pytest.fixture
-def fleet(goroot: str, proxy: str, host: t.Any) -> Fleet:
+def fleet(quick_goroot: str, proxy: str, host: t.Any) -> Fleet:
     """A fleet of hosts without any tool; the last argument is for its public folder alone."""
-    return Fleet(host.root.parent, goroot, proxy)
+    return Fleet(host.root.parent, quick_goroot, proxy)
 
 
 def sources(results: t.Mapping[str, t.Any]) -> list[str]:

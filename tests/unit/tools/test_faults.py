@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import pathlib
 import signal
@@ -12,8 +13,23 @@ import subprocess
 import time
 import typing as t
 
+import pytest
+
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
-POINTS = 12
+NEWER = (dict(HELLO, version="v1.1.0"), {"package": "example.com/tool/v2", "version": "v2.3.4"})
+POINTS = 6
+STARTED = ""
+# What a run does with NEWER, and what shows below the tools' folder that it has come so far.
+PHASES = {
+    "starts": STARTED,
+    "makes a workshop": ".build-*",
+    "fetches": ".build-*/work/mod/*",
+    "compiles": ".build-*/work/cache/??/*",
+    "has built one": ".build-*/done/hello-*",
+    "has built all": ".build-*/done/tool-*",
+    "has placed one": "hello/v1.1.0-*/hello",
+    "has placed all": "tool/*/tool",
+}
 Host = t.Any  # conftest's; tests do not import from it
 
 
@@ -59,31 +75,63 @@ def linked_version(host: Host, name: str, package: str) -> str:
     return version
 
 
-def test_kills_leave_the_old_tool_or_the_new_one_and_no_process(provisioned: Host) -> None:
-    tools = [dict(HELLO, version="v1.1.0"), {"package": "example.com/tool/v2", "version": "v2.3.4"}]
-    start = time.monotonic()
-    undisturbed = provisioned.run(*tools)
-    whole = time.monotonic() - start
+def assert_old_or_new(host: Host) -> None:
+    """Check what a killed run has left: nothing that runs, and each tool whole or not there."""
+    wait_until_gone(host)
+    assert linked_version(host, "hello", "example.com/hello") in ("v1.0.0", "v1.1.0")
+    if os.path.lexists(host.bin / "tool"):
+        assert linked_version(host, "tool", "example.com/tool/v2") == "v2.3.4"
+
+
+def kill_at(host: Host, process: subprocess.Popen[str], sign: str, group: bool) -> bool:
+    """Kill the module once a path like ``sign`` is below the tools' folder; say whether it had not ended by then."""
+    while not glob.glob(f"{host.root}/{sign}"):
+        if process.poll() is not None:
+            return False
+        time.sleep(0.002)
+    if process.poll() is None and group:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
+def test_a_kill_in_any_phase_leaves_the_old_tools_or_the_new_ones(provisioned: Host, goroot: str, group: bool) -> None:
+    undisturbed = provisioned.run(*NEWER)
     expected = provisioned.files()
-    for point in range(POINTS):
+    killed = set()
+    for phase, sign in PHASES.items():
         set_back(provisioned)
-        process = provisioned.start(*tools, new_session=True)
-        time.sleep(whole * (point + 0.5) / POINTS)
-        if point % 2:
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.communicate()
-        wait_until_gone(provisioned)
-        assert linked_version(provisioned, "hello", "example.com/hello") in ("v1.0.0", "v1.1.0")
-        if os.path.lexists(provisioned.bin / "tool"):
-            assert linked_version(provisioned, "tool", "example.com/tool/v2") == "v2.3.4"
-    repaired = provisioned.run(*tools)
+        # One that keeps what it compiles has nothing to do in that phase.
+        options = {"goroot": goroot} if phase == "compiles" else {}
+        if kill_at(provisioned, provisioned.start(*NEWER, new_session=True, **options), sign, group):
+            killed.add(phase)
+        assert_old_or_new(provisioned)
+    # What comes behind these may take less time than it takes to notice that it has begun.
+    assert killed >= {"starts", "makes a workshop", "fetches", "compiles"}
+    repaired = provisioned.run(*NEWER)
     assert [tool["path"] for tool in repaired["tools"]] == [tool["path"] for tool in undisturbed["tools"]]
     assert provisioned.files() == expected
     assert provisioned.leftovers() == []
     assert linked_version(provisioned, "hello", "example.com/hello") == "v1.1.0"
-    assert not provisioned.run(*tools)["changed"]
+    assert not provisioned.run(*NEWER)["changed"]
+
+
+def test_kills_at_any_time_leave_the_old_tools_or_the_new_ones(provisioned: Host) -> None:
+    start = time.monotonic()
+    provisioned.run(*NEWER)
+    whole = time.monotonic() - start
+    expected = provisioned.files()
+    for point in range(POINTS):
+        set_back(provisioned)
+        process = provisioned.start(*NEWER, new_session=True)
+        time.sleep(whole * (point + 0.5) / POINTS)
+        kill_at(provisioned, process, STARTED, group=bool(point % 2))
+        assert_old_or_new(provisioned)
+    provisioned.run(*NEWER)
+    assert provisioned.files() == expected
+    assert provisioned.leftovers() == []
 
 
 def test_what_go_has_started_ends_with_the_module(host: Host, goroot: str) -> None:

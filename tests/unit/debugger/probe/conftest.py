@@ -15,7 +15,6 @@ import tempfile
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import errors
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 FIXTURES = pathlib.Path(__file__).parents[3] / "fixtures"
@@ -26,7 +25,9 @@ import sys
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = sys.argv[1].encode()
 basic._ANSIBLE_PROFILE = "legacy"
+from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe import adapter
 from ansible_collections.gopherops.devserver.plugins.modules.dlv_probe import main
+adapter._PATIENCE = float(sys.argv[2])
 main()
 """
 
@@ -46,11 +47,8 @@ def goroot() -> str:
 
 
 @pytest.fixture(scope="session")
-def dlv(tmp_path_factory) -> str:
-    folder = tmp_path_factory.mktemp("dlv")
-    package = f"{PACKAGES['dlv']}@{SETS['1.22']['dlv']}"
-    subprocess.run(["go", "install", package], cwd="/", env=dict(go_environment(), GOBIN=str(folder)), check=True)
-    return str(folder / "dlv")
+def dlv(tool_of) -> str:
+    return tool_of("dlv", "1.22", go_environment())
 
 
 @pytest.fixture
@@ -87,8 +85,11 @@ class Workspace:
         path.write_text(text)
         return path
 
-    def probe(self, **options):
-        """Run the module and return its result; the program is the service that ends by itself if nothing is said."""
+    def probe(self, *, patience: float = 10, **options):
+        """Run the module and return its result; the program is the service that ends by itself if nothing is said.
+
+        ``patience`` is how many seconds dlv may take to end after its client has gone.
+        """
         given = {
             "dlv": self.dlv,
             "goroot": self.goroot,
@@ -101,7 +102,7 @@ class Workspace:
             "timeout": 60,
             **options,
         }
-        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": given})]
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": given}), str(patience)]
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS))
         done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
         assert done.stdout, done.stderr

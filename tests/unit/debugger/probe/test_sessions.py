@@ -331,7 +331,7 @@ def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, beh
     fake.write_text(f"#!{sys.executable}\nimport socket, sys, time\n{listen}{MISBEHAVING[behaviour]}\n")
     fake.chmod(0o755)
     begin = time.monotonic()
-    result = workspace.probe(dlv=str(fake), timeout=2)
+    result = workspace.probe(dlv=str(fake), timeout=2, patience=1)
     assert result["failed"]
     assert "Traceback" not in result["msg"]
     assert time.monotonic() - begin < 55

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""This machine's own Go, and one that does the same without compiling the standard library for each test anew."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pathlib
+import pwd
+import shutil
+import subprocess
+import tempfile
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
+
+# Where the processes of a run find the build caches that they share.
+CACHES = "DEVSERVER_TEST_CACHES"
+# The product builds with an empty cache, whatever the environment says: only the go that it runs can name another. A
+# cache is one account's own. What is built is the same, as go takes from a cache what has come of the same inputs.
+QUICK = """#!/bin/sh
+cache={caches}/$(id -u)
+[ ! -w "$cache" ] || export GOCACHE="$cache"
+exec {go} "$@"
+"""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of the caches, in the process that starts all others and ends last."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="go-caches-"))
+    folder.chmod(0o755)
+    for account in accounts():
+        cache = folder / str(account.pw_uid)
+        cache.mkdir(mode=0o700)
+        os.chown(cache, account.pw_uid, account.pw_gid)
+    os.environ[CACHES] = str(folder)
+    # What go has started to count itself may still write there.
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def accounts() -> list[pwd.struct_passwd]:
+    """Return the accounts that build tools here: this process's own, and the one that root builds as."""
+    uids = [os.geteuid(), *([pwd.getpwnam("nobody").pw_uid] if os.geteuid() == 0 else [])]
+    return [pwd.getpwuid(uid) for uid in uids]
+
+
+@pytest.fixture(scope="session")
+def goroot() -> str:
+    """The tree of this machine's own Go, which any user can read."""
+    go = shutil.which("go")
+    if not go:
+        pytest.skip("no go command on PATH")
+    env = dict(os.environ, GOTOOLCHAIN="local")
+    done = subprocess.run([go, "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def once(name: str, make: t.Callable[[pathlib.Path], object]) -> pathlib.Path:
+    """Return the folder ``name``, which all processes of a run share, and which the first that asks has filled."""
+    folder = pathlib.Path(os.environ[CACHES]) / name
+    with open(f"{folder}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            # So that what was not made whole is not there for the next one.
+            unfinished = pathlib.Path(f"{folder}.unfinished")
+            unfinished.mkdir(exist_ok=True)
+            make(unfinished)
+            unfinished.rename(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder() -> t.Callable[[str], pathlib.Path]:
+    """Return the folder of that name that all processes of a run share, empty at first."""
+    return lambda name: once(name, lambda _folder: None)
+
+
+@pytest.fixture(scope="session")
+def quick_go() -> t.Callable[[str], str]:
+    """Return, for the tree of a Go, one whose go is that one with a build cache that all tests of a run share."""
+
+    def make(goroot: str) -> str:
+        return str(once("go" + goroot.replace("/", "-"), lambda tree: write_quick_go(tree, goroot)))
+
+    return make
+
+
+def write_quick_go(tree: pathlib.Path, goroot: str) -> None:
+    go = tree / "bin/go"
+    go.parent.mkdir()
+    go.write_text(QUICK.format(caches=tree.parent, go=f"{goroot}/bin/go"))
+    go.chmod(0o755)
+
+
+@pytest.fixture(scope="session")
+def quick_goroot(goroot: str, quick_go: t.Callable[[str], str]) -> str:
+    """The tree of a Go that has compiled what most builds here need: the runtime, for the account that builds."""
+    tree = pathlib.Path(quick_go(goroot))
+    once("warm", lambda _folder: warm_up(tree))
+    return str(tree)
+
+
+@pytest.fixture(scope="session")
+def tool_of() -> t.Callable[..., str]:
+    """Return the path of a tool known by name, built once in a run in the given environment of a Go."""
+
+    def build(name: str, line: str, env: t.Mapping[str, str]) -> str:
+        package = f"{PACKAGES[name]}@{SETS[line][name]}"
+
+        def install(folder: pathlib.Path) -> None:
+            argv = ["go", "install", package]
+            subprocess.run(argv, cwd="/", env=dict(env, GOBIN=str(folder)), check=True, capture_output=True)
+
+        return str(once(f"{name}-{line}", install) / name)
+
+    return build
+
+
+def warm_up(tree: pathlib.Path) -> None:
+    account = accounts()[-1]
+    env = {"PATH": os.environ["PATH"], "HOME": str(tree.parent / str(account.pw_uid)), "GOTOOLCHAIN": "local"}
+    subprocess.run(
+        [tree / "bin/go", "build", "-trimpath", "runtime"],
+        cwd="/",
+        env=dict(env, GOENV="off", CGO_ENABLED="0"),
+        user=account.pw_uid if os.geteuid() == 0 else None,
+        group=account.pw_gid if os.geteuid() == 0 else None,
+        check=True,
+    )
