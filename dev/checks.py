@@ -133,7 +133,9 @@ def _units(log: Path) -> None:
     apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
     if not node_env.ensure(log):
         print("    no npm: tests against node packages are skipped", flush=True)
-    said = _tool(["pytest", "--numprocesses", str(os.cpu_count() or 2)], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+    # Each process has tests that lie side by side, and so fewer fixtures to make; who is done takes some of another's.
+    processes = ["--numprocesses", str(os.cpu_count() or 2), "--dist", "worksteal"]
+    said = _tool(["pytest", *processes], log, PYTHONPATH=str(galaxy.COLLECTIONS))
     print(f"    {said.strip().splitlines()[-1].strip('= ')}", flush=True)
 
 
