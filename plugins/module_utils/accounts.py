@@ -59,8 +59,8 @@ def owner_of(uid: int) -> Account | None:
 
 
 def can_log_in(account: Account) -> bool:
-    """Return whether the account's shell is one that starts commands."""
-    return os.path.basename(account.shell) not in ("nologin", "false") and os.access(account.shell, os.X_OK)
+    """Return whether the account is meant to log in; a shell that is missing keeps it out, but not on purpose."""
+    return os.path.basename(account.shell) not in ("nologin", "false")
 
 
 def groups_of(account: Account) -> list[int]:

@@ -16,11 +16,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.declaration im
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_block import with_block
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
-_MARK = "gopherops.devserver-environment"
+# In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
+_MARK_PARTS = ("gopherops.devserver-", "environment")
+_MARK = "".join(_MARK_PARTS)
+_PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
 # Commands that every shell understands; the marks set them apart from what start-up files print. One that fails ends
 # no shell, whatever its start-up has told it.
-_ASKED = ("/bin/sh -c 'cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
-PRINT_ENVIRONMENT = "; ".join(f"printf %s {_MARK}; {command} || :" for command in _ASKED) + f"; printf %s {_MARK}"
+_ASKED = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
+PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _ASKED), _PRINT_MARK])
 
 HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 
@@ -207,7 +210,7 @@ class _Printed(t.NamedTuple):
 
 
 def _printed(output: str) -> _Printed:
-    # The last ones count: a start-up that echoes its commands prints the marks as well.
+    # The last ones count: a start-up may run the commands of others too.
     before, *parts = output.split(_MARK)
     if len(parts) <= len(_ASKED):
         return _Printed(before)

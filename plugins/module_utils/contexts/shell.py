@@ -9,6 +9,7 @@ import abc
 import glob
 import os
 import shlex
+import shutil
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
@@ -138,6 +139,8 @@ def followed(start_up: StartUp, timeout: float) -> list[Assignment]:
 
 def uncovered(account: Account) -> str:
     """Return why the start-up of the user's own shell cannot be asked; empty where it can."""
+    if not shutil.which(account.shell):
+        return f"{account.name} cannot log in: there is no shell {account.shell} that can be run"
     known = os.path.basename(account.shell) in _SHELLS
     return "" if known else f"no context covers the start-up files of {account.shell} yet"
 

@@ -112,7 +112,7 @@ def test_a_unit_that_gives_no_answer_is_told_with_why(returncode, failure):
 
 
 def test_the_probes_own_marks_are_not_what_a_start_up_said():
-    mark = PRINT_ENVIRONMENT.split()[2].rstrip(";")
+    mark = "".join(PRINT_ENVIRONMENT.split()[2:4]).rstrip(";")
     got = probe_of(Completed(["sh"], None, f"hello\n{mark}", ""))
     assert got.problem == "sh did not come to an end in time; it said last: hello"
 
@@ -191,9 +191,10 @@ def test_slow_ones_are_asked_again_within_one_bound(observe):
 
 
 @pytest.mark.parametrize("context", [LoginContext(), VscodeServerContext()])
-def test_a_shell_whose_files_nobody_follows_is_refused(context):
-    got = context.probe(ACCOUNT._replace(shell="/bin/tcsh"), Declaration([], "/g", []), 5)
-    assert (got.environment, "start-up files of /bin/tcsh" in got.problem) == (None, True)
+def test_a_shell_whose_files_nobody_follows_is_refused(context, tmp_path):
+    (tmp_path / "tcsh").symlink_to("/bin/sh")
+    got = context.probe(ACCOUNT._replace(shell=f"{tmp_path}/tcsh"), Declaration([], "/g", []), 5)
+    assert (got.environment, f"start-up files of {tmp_path}/tcsh" in got.problem) == (None, True)
 
 
 def test_a_value_whose_origin_cannot_be_followed_stays_a_value(observe):
@@ -299,3 +300,30 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\n"
 def test_cause_of_a_failed_login_is_what_the_server_says(log, cause):
     done = Completed(["ssh"], 255, "", ssh._telling(log))
     assert f"before the command ran: {cause}" in probe_of(done).problem
+
+
+@pytest.mark.parametrize(
+    "wrapper", ['sh -c "$SSH_ORIGINAL_COMMAND"', 'set -xv; eval "$SSH_ORIGINAL_COMMAND" 2>/dev/null']
+)
+def test_the_command_in_a_variable_is_not_its_answer(wrapper):
+    env = {"SSH_ORIGINAL_COMMAND": PRINT_ENVIRONMENT, "GOFLAGS": "-x", "PATH": "/usr/bin:/bin"}
+    got = probe_of(run(["bash", "-c", wrapper], env=env))
+    assert (got.environment or {}).items() >= env.items(), got
+
+
+def test_a_command_in_the_place_of_ours_that_prints_variables_is_no_answer():
+    env = {"SSH_ORIGINAL_COMMAND": PRINT_ENVIRONMENT}
+    assert probe_of(run(["/usr/bin/env"], env=env)).failure == "ended early"
+
+
+def test_a_start_up_without_path_makes_no_noise_of_ours(tmp_path):
+    got = probe(tmp_path, "export PATH=\n")
+    assert (got.environment["PATH"], got.noise) == ("", "")
+
+
+def test_a_shell_that_is_missing_is_told_and_not_taken_for_one_that_keeps_out():
+    account = ACCOUNT._replace(name="gopher", shell="/bin/no-such-shell")
+    assert LoginContext().applies_to(account)
+    got = LoginContext().probe(account, None, 5)
+    assert got.environment is None and "no shell /bin/no-such-shell" in got.problem
+    assert not LoginContext().applies_to(account._replace(shell="/usr/sbin/nologin"))
