@@ -46,12 +46,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ssh i
     environment_over_ssh,
     given_over_ssh,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Put, edited
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import stand_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 
 # Seconds; the server goes on without an answer then.
@@ -260,3 +260,14 @@ def _tools(declaration: Declaration) -> t.Mapping[str, str]:
     tools = declaration.vscode_tools
     within_limits = stand_in(tools["gopls"]) if "gopls" in tools else ""
     return {**tools, "gopls": within_limits} if within_limits else tools
+
+
+def shared_path(gopls: str) -> str:
+    """Return the path of the script for those who start a gopls themselves: beside ``gopls``."""
+    return os.path.join(os.path.dirname(gopls), "gopls-shared")
+
+
+def stand_in(gopls: str) -> str:
+    """Return what users start where no systemd runs their daemons; empty where one does, or none is there."""
+    path = shared_path(gopls)
+    return path if not manager_runs() and os.path.exists(path) else ""

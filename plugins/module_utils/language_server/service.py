@@ -18,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils import systemc
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import shared_path
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import Changes, read_text
@@ -131,7 +132,7 @@ def _files(wanted: Wanted, applied: t.Mapping[str, t.Any]) -> list[ManagedFile]:
     files = [
         _whole(units.SETTINGS, settings),
         _whole(APPLIED, json.dumps(note, indent=2, sort_keys=True) + "\n"),
-        _whole(units.shared_path(wanted.daemon.gopls), units.shared_script(wanted.daemon.gopls), mode=0o755),
+        _whole(shared_path(wanted.daemon.gopls), units.shared_script(wanted.daemon.gopls), mode=0o755),
     ]
     for number, user in enumerate(wanted.users):
         files += _files_of(wanted, user, number, applied)
@@ -147,7 +148,7 @@ def _files_of(wanted: Wanted, user: UserEnvironment, number: int, applied: t.Map
         [*remote, *(["-rpc.trace"] if wanted.trace else [])],
         wanted.settings,
         applied.get("settings") or {},
-        "" if wanted.shared else units.shared_path(wanted.daemon.gopls),
+        "" if wanted.shared else shared_path(wanted.daemon.gopls),
     )
     editor = [
         settings_file(user.account, path, told, create=wanted.vscode_create and place == 0)
@@ -216,7 +217,7 @@ def _stale_files(wanted: Wanted, stale: t.Sequence[str], applied: t.Mapping[str,
             units.CRASH,
             units.LOGROTATE,
             units.PREWARM,
-            units.shared_path(wanted.daemon.gopls),
+            shared_path(wanted.daemon.gopls),
         )
         files += [_whole(path, None) for path in (*shared, *units.template_units(wanted.daemon))]
     # By these a user is known: they go last, so that a run that is killed is finished by the next one.

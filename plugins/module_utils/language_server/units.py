@@ -10,11 +10,10 @@ connection waits at the socket until the daemon has been started again.
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import manager_runs, quoted
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd import quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils.sandbox import SANDBOX
 from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import MIB
@@ -281,17 +280,6 @@ file=$folder/$(date -u +%Y%m%dT%H%M%SZ).log
 chown "$1" "$file"
 ls -1 "$folder" | sort -r | tail -n +11 | while read -r old; do rm -f "$folder/$old"; done
 """
-
-
-def shared_path(gopls: str) -> str:
-    """Return the path of the script for those who start a gopls themselves: beside ``gopls``."""
-    return os.path.join(os.path.dirname(gopls), "gopls-shared")
-
-
-def stand_in(gopls: str) -> str:
-    """Return what users start where no systemd runs their daemons; empty where one does, or none is there."""
-    path = shared_path(gopls)
-    return path if not manager_runs() and os.path.exists(path) else ""
 
 
 def shared_script(gopls: str) -> str:

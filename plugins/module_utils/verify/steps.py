@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import stand_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import Plan as ProbePlan
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.plan import (
     address_from,
@@ -25,7 +26,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.language_serve
 from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.probe import (
     probe as probe_gopls,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import stand_in
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan import MODES, Plan
 from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service import (
     arguments,
