@@ -17,8 +17,14 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 
 _NAME = r"""(?:"([^"\\]*)"|'([^']*)'|([A-Za-z_][\w.-]*))"""
-_KEY = re.compile(rf" *{_NAME} *(:)(?: +(.*)|)\Z")
+_KEY = re.compile(rf" *{_NAME} *(:)(?: +(.*)|(\t.*)|)\Z")
 _BLANK = re.compile(r"[ \t]*(#.*)?\Z")
+# The same in and behind an env, where not all readers of YAML take a tab for a blank.
+_SPACES = re.compile(r" *(#.*)?\Z")
+# What may stand behind the lines of an env: a key, or the end of the document.
+_NEXT = re.compile(r" *(?:[^\s-].*:(?: .*)?|---.*|\.\.\..*)\Z")
+# What YAML has no place for, and what some of its readers take for the end of a line.
+_NO_TEXT = re.compile("[^\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]")
 _DOUBLE = re.compile(r'("(?:[^"\\]|\\.)*")(.*)\Z')
 _SINGLE = re.compile(r"('(?:[^']|'')*')(.*)\Z")
 _PLAIN = re.compile(r"(.*?)((?: +#.*)?)\Z")
@@ -75,9 +81,10 @@ def envs(text: str, *, path: str) -> list[Env]:
     for number, above, rest in _keys(lines):
         if above == ["env"] or (len(above) == 3 and (above[0], above[2]) == ("jobs", "env")):
             job = above[1] if len(above) == 3 else ""
+            _check(lines[number - 1], number, path)
             if rest.startswith("{"):
                 found.append(_in_braces(lines[number - 1], number, job, path))
-            elif _BLANK.match(rest):
+            elif _SPACES.match(rest):
                 found.append(_env(lines, number, job, path))
             else:
                 raise _unknown(path, number, "env is no block of lines")
@@ -95,7 +102,12 @@ def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
         above = [item for item in above if item[0] < indent]
         above.append((indent, _name(match) if match else "-"))
         if match:
-            yield number, [key for _indent, key in above], match.group(5) or ""
+            yield number, [key for _indent, key in above], match.group(5) or match.group(6) or ""
+
+
+def _check(line: str, number: int, path: str) -> None:
+    if _NO_TEXT.search(line):
+        raise _unknown(path, number, "this line of env has a character that is no text")
 
 
 def _name(match: re.Match[str]) -> str:
@@ -107,13 +119,14 @@ def _env(lines: t.Sequence[str], number: int, job: str, path: str) -> Env:
     indent, variables = 0, []
     for at, line in enumerate(lines[number:], start=number + 1):
         own = len(line) - len(line.lstrip(" "))
-        if _BLANK.match(line):
+        _check(line, at, path)
+        if _SPACES.match(line):
             continue
-        if own <= outer:
+        if own <= outer and _NEXT.match(line):
             break
         indent = indent or own
         match = _KEY.match(line)
-        if match is None or own != indent:
+        if match is None or match.group(6) or own != indent or own <= outer:
             raise _unknown(path, at, "this line of env is no name with a value")
         variables.append(_variable(match, path, at))
     return Env(job, number, indent or outer + 2, variables)
@@ -122,19 +135,19 @@ def _env(lines: t.Sequence[str], number: int, job: str, path: str) -> Env:
 def _variable(member: re.Match[str], path: str, line: int) -> Variable:
     """Return the variable of a line of a block; where it has no value, its place is behind the colon."""
     text = member.group(5) or ""
-    if _BLANK.match(text):
+    if _SPACES.match(text):
         return Variable(_name(member), "", line, member.end(4), member.end(4))
     match = _DOUBLE.match(text) or _SINGLE.match(text) or _PLAIN.match(text)
     value, behind = match.group(1, 2) if match else ("", text)
-    decoded = _decoded(value.rstrip())
-    if decoded is None or not _BLANK.match(behind):
+    decoded = _decoded(value.rstrip(" "))
+    if decoded is None or not _SPACES.match(behind):
         raise _unknown(path, line, "the value is no text of one line")
     return _placed(_name(member), decoded, line, member.start(5), value)
 
 
 def _placed(name: str, decoded: str, line: int, start: int, written: str) -> Variable:
     value = None if _EXPRESSION in decoded else decoded
-    return Variable(name, value, line, start, start + len(written.rstrip()))
+    return Variable(name, value, line, start, start + len(written.rstrip(" ")))
 
 
 def _in_braces(line: str, number: int, job: str, path: str) -> Env:
@@ -143,7 +156,7 @@ def _in_braces(line: str, number: int, job: str, path: str) -> Env:
     at, variables = opened, []
     while not _CLOSED.match(line, at):
         match = _MEMBER.match(line, at)
-        decoded = _decoded(match.group(4).rstrip()) if match else None
+        decoded = _decoded(match.group(4).rstrip(" ")) if match else None
         if match is None or decoded is None:
             raise _unknown(path, number, "what is in braces are no names with values of this line")
         variables.append(_placed(_name(match), decoded, number, match.start(4), match.group(4)))
@@ -160,7 +173,7 @@ def _decoded(value: str) -> str | None:
             return str(json.loads(value))
         except ValueError:
             return None
-    return None if value.startswith(_INDICATORS) or re.search(r":(\s|\Z)|\A-(\s|\Z)|\s#", value) else value
+    return None if value.startswith(_INDICATORS) or re.search(r":(\s|\Z)|\A-(\s|\Z)|\s#|\t", value) else value
 
 
 def with_variables(text: str, values: t.Mapping[str, str], *, path: str) -> str:

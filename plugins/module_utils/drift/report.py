@@ -103,14 +103,20 @@ def _row(finding: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     where = str(Source(**source)) if source else "-"
     context = finding["context"] or "-"
     place = (finding["user"] or "-", context, finding["variable"] or "-")
-    return (finding["severity"], finding["rule_id"], *place, finding["since"] or "-", where)
+    cells = (finding["severity"], finding["rule_id"], *place, finding["since"] or "-", where)
+    return tuple(map(_line, cells))
 
 
 def _told(finding: t.Mapping[str, t.Any]) -> list[str]:
     remedy = finding["remedy"]
-    lines = [finding["cause"], f"To mend it: {remedy['text']}"]
+    lines = [_line(finding["cause"]), f"To mend it: {_line(remedy['text'])}"]
     lines += [f"Safe to run: {command}" for command in remedy["safe_commands"]]
     return ["    " + line for line in lines]
+
+
+def _line(text: str) -> str:
+    """Return text that may hold a value of several lines as one line of a table."""
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _installed(goroot: str) -> str:

@@ -284,6 +284,15 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     assert "***@a.example" in json.dumps(document)
 
 
+def test_a_value_of_several_lines_is_one_line_of_the_table():
+    remedy = Remedy("set it to x\ny", ["echo x"])
+    finding = Finding(DIFFERS, "GOFLAGS is a\r\nb", remedy, "u", "login", "GOFLAGS", Source("file", "/a\nb", 1))
+    lines = report.summary({"cells": [], "language_servers": [], "findings": [finding.result("h")]})
+    assert lines[1].endswith("  /a\\nb:1")
+    told = ["GOFLAGS is a\\r\\nb", "To mend it: set it to x\\ny", "Safe to run: echo x"]
+    assert lines[2:] == [f"    {line}" for line in told]
+
+
 def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(world, monkeypatch):
     user = world.declaration.users[0]
     server = LanguageServer(user, "per-editor", {"GOMEMLIMIT": "870MiB"}, crashes=[Crash("/c.log", "", time.time())])

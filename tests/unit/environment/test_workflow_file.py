@@ -105,6 +105,28 @@ def test_an_env_in_braces() -> None:
         ("env:\n  <<: *other\n", 2),
         ("env:\n  - A\n", 2),
         ("jobs:\n  x:\n    env: ${{ y }}\n", 3),
+        # A tab is no indentation, and no reader of YAML has to take it for a blank.
+        ("env:\n\tA: b\njobs:\n", 2),
+        ("jobs:\n  x:\n    env:\n\t\tA: b\n", 4),
+        ("env:\n  A: b\n\tB: c\n", 3),
+        ("env:\n  A: b\n  \tB: c\n", 3),
+        ("env:\n\t# c\n  A: b\n", 2),
+        ("env:\t\n  A: b\n", 1),
+        ("env: \t\n  A: b\n", 1),
+        ("env:\t{A: b}\n", 1),
+        ("env: {A: b\t}\n", 1),
+        ("env:\n  A:\tb\n", 2),
+        ("env:\n  A: \tb\n", 2),
+        ("env:\n  A: b\t\n", 2),
+        ("env:\n  A: b\tc\n", 2),
+        ("env:\n  A: 'b'\t# c\n", 2),
+        ("env:\n- A\njobs:\n", 2),
+        ("env:\nA\njobs:\n", 2),
+        ("env:\n  A: b\x07\n", 2),
+        ("env:\n  A: b\x85c\n", 2),
+        ("env:\n  A: 'b\rc'\n", 2),
+        ("env:\n  A: b # \udce9\n", 2),
+        ("env: {A: 'b\x07'}\n", 1),
     ],
 )
 def test_other_forms_are_refused_with_their_line(text: str, line: int) -> None:
@@ -179,6 +201,21 @@ def test_a_real_reader_sees_the_same(block: str, values: dict[str, str]) -> None
     wanted = {**real, **values, **unknown}
     assert yaml.load(after, yaml.BaseLoader) == {**read, "env": wanted or read["env"]}
     assert with_variables(after, values, path="f") == after
+
+
+_ANY = st.text("AB:#'\"-,\\{}[]&*?!|%@ \t\r\n\x07\x85\xa0\u2028\ufeff\udce9", max_size=12)
+_ENTRIES = st.tuples(st.sampled_from(["  A: ", "  B:", "\tA: ", "  \t", "  ", ""]), _ANY).map("".join)
+
+
+@given(st.lists(_ENTRIES, max_size=3).map("\n".join), st.sampled_from(["\n", " ", "\t", " {", ""]))
+def test_what_a_real_reader_refuses_is_refused(block: str, before: str) -> None:
+    text = f"env:{before}{block}\njobs:\n  a: 1\n"
+    try:
+        (env,) = envs(text, path="f")
+    except (DevserverError, ValueError):
+        return
+    read: dict[str, t.Any] = yaml.load(text, yaml.BaseLoader)
+    assert {one.name: one.value for one in env.variables} == (read["env"] or {})
 
 
 @given(_BRACES, st.dictionaries(NAMES, _WORDS))
