@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import typing as t
 
@@ -62,10 +63,31 @@ def _edit(file: ManagedFile) -> FileEdit:
         before = read_text(file.path)
         after = file.content(before)
         rights = wrong_rights(file) if None not in (before, after) else None
-        refusal = refusal_of(_folder(file.path)) if before != after or rights else ""
+        changes = bool(before != after or rights)
+        refusal = refusal_of(_folder(file.path)) if changes else ""
+        foreign = foreignness(file) if changes and after is not None else ""
     if refusal:
         raise _unwritable(file, refusal)
+    if foreign:
+        raise _not_its_users(file, foreign)
     return FileEdit(file, before, after, rights)
+
+
+def foreignness(file: ManagedFile) -> str:
+    """Return why this process cannot put another file with the same owner and group in its place; empty where it can.
+
+    What is wholly the collection's need not keep its owner. To be called with the rights that the file is reached with.
+    """
+    path = os.path.realpath(file.path)
+    if file.whole or os.geteuid() == 0 or not os.path.exists(path):
+        return ""
+    status, folder = os.stat(path), os.stat(os.path.dirname(path))
+    # What is made in a folder with this bit has the folder's group already.
+    given = [folder.st_gid] if folder.st_mode & stat.S_ISGID else []
+    if status.st_uid != os.geteuid():
+        return f"belongs to uid {status.st_uid}"
+    groups = (os.getegid(), *os.getgroups(), *given)
+    return "" if status.st_gid in groups else f"has the group {status.st_gid}, which is not its user's"
 
 
 def wrong_rights(file: ManagedFile) -> tuple[Rights, Rights] | None:
@@ -118,6 +140,22 @@ def _unwritable(file: ManagedFile, refusal: str) -> DevserverError:
         remedy=f"remove the link, or make {folder} writable" if linked else f"make {folder} writable",
         path=file.path,
     )
+
+
+def _not_its_users(file: ManagedFile, foreign: str) -> DevserverError:
+    user = file.owner.name if file.owner else str(os.geteuid())
+    return DevserverError(
+        f"{file.path} of user {user} cannot be written: it {foreign}",
+        expected=f"a file that belongs to {user}, with whose rights it is written",
+        remedy=giving(file.path, user),
+        user=user,
+        path=file.path,
+    )
+
+
+def giving(path: str, user: str) -> str:
+    """Return in words how a file becomes the user's own, its group too."""
+    return f"see whose it shall be, and give it to {user}: chown {user}: {shlex.quote(path)}"
 
 
 def write_all(edits: t.Iterable[FileEdit]) -> None:

@@ -844,6 +844,43 @@ def test_another_mode_of_a_file_of_the_collections_own_is_found(tmp_path, monkey
     assert os.geteuid() != 0 or list(rights.findings(bare)) == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path, monkeypatch):
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == 0 and parent != parent.parent and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    nobody = find_account("nobody")._replace(home=str(tmp_path / "home"))
+    inside, kept, changed = (tmp_path / name for name in ("home/env", "shared", "changed"))
+    (tmp_path / "home").mkdir()
+
+    class Files(rights.CONTEXTS[0].__class__):
+        def managed_files(self, declaration):
+            paths = {inside: "x", kept: "x", changed: "y", tmp_path / "none": "x"}
+            return [
+                ManagedFile(str(path), lambda _now, text=text: text, whole=False, owner=nobody, as_owner=True)
+                for path, text in paths.items()
+            ]
+
+    for path in (inside, kept, changed):
+        path.write_text("x")
+    monkeypatch.setattr(rights, "CONTEXTS", [Files()])
+    monkeypatch.setattr(rights, "OWN_FOLDERS", [])
+    scene_of = Scene(Declaration([UserEnvironment(nobody, {}, [])], "/g", []), [], [])
+    found = list(rights.findings(scene_of))
+    assert [(one.rule.id, one.user, one.subject) for one in found] == [
+        ("GD109", "nobody", str(inside)),
+        ("GD109", "nobody", str(changed)),
+    ]
+    assert found[0].cause == f"{inside} belongs to uid 0, so it cannot be written for user nobody"
+    assert f"chown nobody: {inside}" in found[0].remedy.text
+    # Of a user who is no longer listed it matters only where something is to be taken out.
+    gone = Scene(Declaration([], "/g", []), [], [])
+    assert [one.subject for one in rights.findings(gone)] == [str(changed)]
+    for path in (inside, changed):
+        os.chown(path, nobody.uid, nobody.gid)
+    assert list(rights.findings(scene_of)) == []
+
+
 LACKING = {
     "the distribution's own line": (Source("file", "/etc/profile", 7), "login", True),
     "whatever starts the process": (Source("process"), "login", True),

@@ -155,6 +155,56 @@ def test_another_users_rights_count_and_not_roots(declare, tmp_path):
     assert {path.stat().st_uid for path in declare.home.rglob("*")} == {nobody.uid}
 
 
+@pytest.fixture
+def nobodys(declare, tmp_path):
+    """The GOENV file of nobody, whose home can be reached."""
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == 0 and parent != parent.parent and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    nobody = find_account("nobody")._replace(home=str(declare.home))
+    os.chown(declare.home, nobody.uid, nobody.gid)
+    environment.apply(declare(account=nobody), check=False)
+    return nobody, declare.home / ".config/go/env"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("case", ["owner", "group"])
+def test_a_file_that_is_not_its_users_is_refused_before_the_first_write(declare, nobodys, case, check):
+    nobody, file = nobodys
+    file.chmod(0o644)
+    os.chown(file, *((0, 0) if case == "owner" else (nobody.uid, 0)))
+    before = file.read_text()
+    # Read, but not to be changed.
+    assert not environment.apply(declare(account=nobody), check=check)
+    declaration = declare()
+    first = declaration.users[0].account._replace(home=str(declare.home.parent / "first"))
+    os.mkdir(first.home)
+    declaration.users[:] = [
+        UserEnvironment(first, {"GOFLAGS": "-x"}, []),
+        UserEnvironment(nobody, {"GOFLAGS": "-x"}, []),
+    ]
+    with pytest.raises(DevserverError) as raised:
+        environment.apply(declaration, check=check)
+    told = "it belongs to uid 0." if case == "owner" else "it has the group 0, which is not its user's."
+    assert f"{file} of user nobody cannot be written: {told}" in str(raised.value)
+    assert f"give it to nobody: chown nobody: '{file}'." in str(raised.value)
+    assert (os.listdir(first.home), file.read_text()) == ([], before)
+    os.chown(file, nobody.uid, nobody.gid)
+    environment.apply(declaration, check=check)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+def test_a_folder_may_give_a_file_a_group_that_is_not_its_users(declare, nobodys):
+    nobody, file = nobodys
+    os.chown(file.parent, nobody.uid, 0)
+    file.parent.chmod(0o2755)
+    os.chown(file, nobody.uid, 0)
+    environment.apply(declare(account=nobody, GOFLAGS="-x"), check=False)
+    status = file.stat()
+    assert ("GOFLAGS=-x" in file.read_text(), status.st_uid, status.st_gid) == (True, nobody.uid, 0)
+
+
 def test_what_says_what_was_given_is_written_last(declare, monkeypatch, tmp_path):
     """A run that is killed before must find it the next time."""
     written = []

@@ -13,8 +13,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import CONVERGE, Scene, files_of
+from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import (
     Rights,
+    foreignness,
+    giving,
     wrong_folder,
     wrong_rights,
 )
@@ -33,7 +37,20 @@ has a block or some names, keep the owner and mode that they have.""",
     mend="Provision again: it sets both right. Then look who changed them, and what was changed meanwhile.",
     example="/etc/gopherops/go-environment.sh has owner 0:0, mode 0666 instead of owner 0:0, mode 0644",
 )
-RULES = (OTHER_RIGHTS,)
+NOT_THE_USERS = Rule(
+    "GD109",
+    "error",
+    "A file of a user's own is not the user's",
+    "Provisioning stops before it has written anything, and `go env -w` of the user fails.",
+    why="""\
+Files such as `~/.config/go/env` and settings of editors are written with the rights of their user, and keep the owner
+and group that they have. That takes a file that is the user's, with a group of the user's. `sudo go env -w` leaves one
+that is root's. Outside of the home, as in a checkout that several share, only a file that is to be changed is
+judged.""",
+    mend="`chown NAME: PATH` as the cause names them, where the file shall be that user's. Then provision again.",
+    example="/home/alice/.config/go/env belongs to uid 0, so it cannot be written for user alice",
+)
+RULES = (OTHER_RIGHTS, NOT_THE_USERS)
 
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
@@ -46,6 +63,37 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
         except OSError:
             continue  # It has gone meanwhile, or its user may not look there, which the contexts tell.
         yield from _finding(file.path, rights, file.owner.name if file.owner else "")
+    yield from _not_the_users(scene.declaration)
+
+
+def _not_the_users(declaration: Declaration) -> t.Iterator[Finding]:
+    files = (file for context in CONTEXTS for file in files_of(context, declaration) if file.actor and not file.whole)
+    # Of one path the last counts, as where it is written.
+    for file in {file.path: file for file in files}.values():
+        foreign, user = _foreignness(file, declaration), file.owner.name if file.owner else ""
+        if foreign:
+            cause = f"{file.path} {foreign}, so it cannot be written for user {user}"
+            mend = Remedy(giving(file.path, user))
+            yield Finding(NOT_THE_USERS, cause, mend, user, source=Source("file", file.path), subject=file.path)
+
+
+def _foreignness(file: ManagedFile, declaration: Declaration) -> str:
+    try:
+        with acting_as(file.actor):
+            foreign = foreignness(file)
+            return foreign if foreign and (_in_home(file, declaration) or _to_be_changed(file)) else ""
+    except (OSError, DevserverError):
+        return ""  # It has gone meanwhile, or cannot be read, which the contexts tell.
+
+
+def _in_home(file: ManagedFile, declaration: Declaration) -> bool:
+    owners = (user.account for user in declaration.users if user.account == file.owner)
+    return any(file.path.startswith(owner.home.rstrip("/") + "/") for owner in owners)
+
+
+def _to_be_changed(file: ManagedFile) -> bool:
+    now = read_text(file.path)
+    return file.content(now) != now
 
 
 def _own_files(declaration: Declaration) -> dict[str, ManagedFile]:
