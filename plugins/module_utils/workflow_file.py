@@ -84,6 +84,7 @@ def envs(text: str, *, path: str) -> list[Env]:
             _check(lines[number - 1], number, path)
             if rest.startswith("{"):
                 found.append(_in_braces(lines[number - 1], number, job, path))
+                _check_behind(lines, number, path)
             elif _SPACES.match(rest):
                 found.append(_env(lines, number, job, path))
             else:
@@ -108,6 +109,17 @@ def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
 def _check(line: str, number: int, path: str) -> None:
     if _NO_TEXT.search(line):
         raise _unknown(path, number, "this line of env has a character that is no text")
+
+
+def _check_behind(lines: t.Sequence[str], number: int, path: str) -> None:
+    """Refuse what does not end an ``env`` in braces: a line behind it that is indented deeper, or is no key."""
+    outer = len(lines[number - 1]) - len(lines[number - 1].lstrip(" "))
+    for at, line in enumerate(lines[number:], start=number + 1):
+        _check(line, at, path)
+        if not _SPACES.match(line):
+            if len(line) - len(line.lstrip(" ")) > outer or not _NEXT.match(line):
+                raise _unknown(path, at, "this line behind env is no key")
+            return
 
 
 def _name(match: re.Match[str]) -> str:

@@ -127,6 +127,8 @@ def test_an_env_in_braces() -> None:
         ("env:\n  A: 'b\rc'\n", 2),
         ("env:\n  A: b # \udce9\n", 2),
         ("env: {A: 'b\x07'}\n", 1),
+        ("env: {A: b}\n  B: c\n", 2),
+        ("env: {A: b}\n\tB: c\n", 2),
     ],
 )
 def test_other_forms_are_refused_with_their_line(text: str, line: int) -> None:
