@@ -25,6 +25,8 @@ if typeset -f "$__go_hook" >/dev/null; then "$__go_hook" 2>&1 || :; fi; \
 done; unset __go_hook"""
 
 # The first file, /etc/zshenv, zsh reads whatever it is told: what that sets is taken back. They come in zsh's order.
+# There is one trap for all commands: a start-up gets none of its own. zsh leaves out the command before which the trap
+# asks for errexit, and takes that back.
 _SCRIPT = r"""
 unset -m GIVEN_NAMES 'GO*'
 GIVEN
@@ -59,9 +61,10 @@ __go_look() {
     __go_values=
     __go_note '' "$ZSH_DEBUG_CMD" "$__go_file" $__go_line $__go_depth $__go_depth
   fi
+  [[ $ZSH_DEBUG_CMD != (|function\ |functions\[|autoload\ *)TRAPDEBUG* ]]
 }
 __go_changed 0
-trap __go_look DEBUG
+trap '__go_look || builtin setopt errexit' DEBUG
 trap() { [[ ${@[-1]} == DEBUG ]] || builtin trap "$@" }
 __go_etc=/etc
 [[ ! -d /etc/zsh ]] || __go_etc=/etc/zsh
