@@ -78,20 +78,23 @@ def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
 
 
 def last_line(start_up: StartUp, timeout: float) -> Source | None:
-    """Return the line at which a start-up hangs; None where it comes to an end, or is only slow."""
+    """Return the line at which a start-up leaves the shell, or hangs; None where it gets to its end, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", _TRACED, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
     done = _started(start_up, argv, {**start_up.env, "fish_trace": "all"}, timeout)
     found = _STEP.findall(done.stderr)
     steps = [_Step(len(dashes), command) for dashes, command, mark in found if not mark]
-    if done.returncode is not None or not steps or "fish_trace" in steps[-1].command:
+    ended = done.returncode is not None
+    came_to_end = ended and _Step(0, command.splitlines()[0]) in steps
+    if came_to_end or not steps or "fish_trace" in steps[-1].command:
         return None
     lines = _lines(start_up.account, timeout)
+    leaves = ended and steps[-1].command.split(" ")[0] == "exit"
     # What takes the place of the shell is in no trace.
-    if {mark for *_step, mark in found} - {"", "fish"}:
+    if (ended and not leaves) or {mark for *_step, mark in found} - {"", "fish"}:
         return _only(_lines_with("exec", lines))
     hangs = found[-1][2] == "fish" or len(steps) > _ROUND
-    return list(_places(steps, lines))[-1] if hangs else None
+    return list(_places(steps, lines))[-1] if leaves or hangs else None
 
 
 def _started(start_up: StartUp, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:

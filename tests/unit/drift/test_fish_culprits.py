@@ -89,6 +89,7 @@ HANGING: dict[str, tuple[str, int | None]] = {
     "one in a function that is another by then": ("function f\n    sleep $argv\nend\nset -g A 1\nf 60\n", 5),
     "a loop": ("set -g A 1\nwhile true\nend\n", 2),
     "another program": ("set -g A 1\nexec sleep 60\n", 2),
+    "another program that ends": ("exec true\n", 1),
     "one of two others": ("set -g A 1\nif false\n    exec true\nend\nexec sleep 60\n", None),
     "it comes to its end": ("set -g A 1\n", None),
     "it is only slow": ("".join(f"sleep 0.{number:03}\n" for number in range(180, 220)), None),
