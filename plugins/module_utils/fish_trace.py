@@ -41,6 +41,9 @@ for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $_
         printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
     end
 end
+for __line in (grep -Hn '^SETUVAR --export ' $__fish_config_dir/fish_variables 2>/dev/null)
+    printf '\1%s\1%s\1%s\1' '' '' $__line >&2
+end
 for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
     test -r $__file; and source $__file
 end
@@ -55,6 +58,9 @@ _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
 _CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file ([~/].*?)$", re.DOTALL | re.MULTILINE)
 # The file, "not-autoloaded" and the like, the line.
 _DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
+# The same of a variable that fish keeps for all of the user's shells, where the words of a list stand apart by \x1e.
+_UNIVERSAL = re.compile(r"(/.*?):(\d+):SETUVAR --export (--path )?(\w+):(.*)")
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 # What grep finds: of a function that "alias" makes fish keeps no place.
 _FOUND = re.compile(r"(/.*?):(\d+):")
 
@@ -71,13 +77,21 @@ def trace_fish(
     start = run_in_terminal if prompt else run_at_home
     with spare_folders(account) as folders:
         done = start(argv, env=dict(env, **folders), account=account, timeout=timeout)
-    return fish_assignments(done.stderr, account.home)
+    return fish_assignments(done.stderr, account.home, env)
 
 
-def fish_assignments(noted: str, home: str) -> list[Assignment]:
-    """Return the assignments in what the handlers noted, with fish's ``~`` taken back."""
+def fish_assignments(noted: str, home: str, given: t.Container[str] = ()) -> list[Assignment]:
+    """Return the assignments in what the handlers noted, with fish's ``~`` taken back.
+
+    A universal variable does not count where fish was ``given`` one of its name.
+    """
     found = []
     for name, value, place in _NOTED.findall(noted):
+        kept = _UNIVERSAL.match(place)
+        if kept and kept.group(4) not in given:
+            found.append(_universal(kept))
+        if kept:
+            continue
         defined, called = _DEFINED.match(place) or _FOUND.match(place), _CALLER.search(place)
         if defined:
             found.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))
@@ -85,6 +99,13 @@ def fish_assignments(noted: str, home: str) -> list[Assignment]:
             file = re.sub(r"\A~(?=/)", lambda _tilde: home, called.group(2))
             found.append(Assignment(name, value, Source("file", file, int(called.group(1)))))
     return found
+
+
+def _universal(kept: re.Match[str]) -> Assignment:
+    """Return what a line of fish's own file keeps."""
+    file, line, is_path, name, escaped = kept.groups()
+    value = _ESCAPED.sub(lambda code: chr(int("".join(filter(None, code.groups())), 16)), escaped)
+    return Assignment(name, value.replace("\x1e", ":" if is_path else " "), Source("file", file, int(line)))
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace imp
     spare_folders,
     trace_fish,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,32 @@ def test_the_winner_is_named(home, text, last):
     path = next((value for name, value, _line in found if name == "PATH"), "").partition(":")[2]
     expected = tuple(part.format(home=home, path=path) if isinstance(part, str) else part for part in last)
     assert found[-1] == expected
+
+
+UNIVERSAL = {
+    "a text": ("GOPROXY 'https://x é,\\$d|😀\n#'", "GOPROXY"),
+    "a list": ("GOFLAGS -v -x", "GOFLAGS"),
+    "a path": ("--path GOPATH /a /b", "GOPATH"),
+}
+
+
+@pytest.mark.parametrize("case", UNIVERSAL)
+def test_what_fish_keeps_for_all_shells_is_named(home, case):
+    text, name = UNIVERSAL[case]
+    env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
+    subprocess.run(["fish", "-c", f"set -U {name} own; set -e {name}; set -Ux {text}"], env=env, check=True)
+    done = subprocess.run(["fish", "-c", f"printenv {name}"], env=env, capture_output=True, text=True, check=True)
+    kept = home / ".config/fish/fish_variables"
+    line = next(n for n, entry in enumerate(kept.read_text().splitlines(), 1) if f" {name}:" in entry)
+    (home / ".config/fish/config.fish").write_text("set -gx GOBIN /b\n")
+
+    def first(env):
+        account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
+        return trace_fish(options=["-i"], env=env, account=account, timeout=20)[0]
+
+    assert first(env) == Assignment(name, done.stdout[:-1], Source("file", str(kept), line))
+    # What the shell is given wins over it.
+    assert first({**env, name: "given"}).name != name
 
 
 def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
