@@ -58,10 +58,11 @@ _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
 _CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file ([~/].*?)$", re.DOTALL | re.MULTILINE)
 # The file, "not-autoloaded" and the like, the line.
 _DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
-# The same of a variable that fish keeps for all of the user's shells, where the words of a list stand apart by \x1e.
+# What grep finds: of a variable that fish keeps for all of the user's shells. The words of a list have \x1e between
+# them; what is no character is left as it is.
 _UNIVERSAL = re.compile(r"(/.*?):(\d+):SETUVAR --export (--path )?(\w+):(.*)")
-_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
-# What grep finds: of a function that "alias" makes fish keeps no place.
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u((?!d[89a-f])[0-9a-f]{4})|U(00(?:0[1-9a-f]|10)[0-9a-f]{4}))")
+# And of a function that "alias" makes fish keeps no place.
 _FOUND = re.compile(r"(/.*?):(\d+):")
 
 

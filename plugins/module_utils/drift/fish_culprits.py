@@ -78,7 +78,7 @@ def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
 
 
 def last_line(start_up: StartUp, timeout: float) -> Source | None:
-    """Return the line at which a start-up leaves the shell, or hangs; None where it gets to its end, or is only slow."""
+    """Return the line at which a start-up leaves the shell, or hangs; None where it ends, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", _TRACED, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
     done = _started(start_up, argv, {**start_up.env, "fish_trace": "all"}, timeout)

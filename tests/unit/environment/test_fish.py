@@ -169,6 +169,14 @@ def test_what_fish_keeps_for_all_shells_is_named(home, case):
     assert first({**env, name: "given"}).name != name
 
 
+@pytest.mark.parametrize(
+    ("kept", "value"), [("\\U0001f600", "😀"), ("\\Uffffffff", "\\Uffffffff"), ("\\ud800", "\\ud800")]
+)
+def test_what_fish_keeps_that_is_no_character_stays_as_it_is(kept, value):
+    noted = f"\1\1\1/f:3:SETUVAR --export A:{kept}\1"
+    assert fish_assignments(noted, "/h") == [Assignment("A", value, Source("file", "/f", 3))]
+
+
 def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
     text = "status is-login; and set -gx GOPATH /l\nstatus is-interactive; and set -gx GOBIN /i\n"
     assert traced(home, text) == []
@@ -185,7 +193,10 @@ def test_a_home_without_fishs_folders_stays_without(tmp_path):
         assert folders == {}
 
 
-@given(st.lists(st.sampled_from(["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x"])))
+NOISE = ["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x", "/f:1:SETUVAR --export A:"]
+
+
+@given(st.lists(st.sampled_from([*NOISE, "\\Uffffffff", "\\ud800", "\\x4"])))
 def test_whatever_a_start_up_prints_is_no_error(noise):
     assert isinstance(fish_assignments("".join(noise), "/h"), list)
 
