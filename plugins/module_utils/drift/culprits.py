@@ -41,6 +41,10 @@ for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; bre
 _ENDED = "gopherops-start-up-came-to-its-end"
 _END = "printf '%s%s\\n' gopherops- start-up-came-to-its-end"
 _TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
+# The end as bash traces it, wherever it is printed to.
+_REACHED_END = re.compile(rf"{_MARK}printf '%s%s\\n' gopherops- start-up-came-to-its-end\r?$", re.MULTILINE)
+# Redirections, which are all that this one has, are in no trace.
+_REDIRECTING = "exec"
 # As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
 _PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
@@ -139,6 +143,9 @@ def last_line(start_up: StartUp, timeout: float) -> Source | None:
     broken = next(filter(None, (place_in(line, start_up.account.home) for line in said)), None)
     if broken or not done or _ENDED in done.stdout:
         return broken
+    # It goes on to its end, but what is asked of it is printed elsewhere.
+    if _REACHED_END.search(done.stdout):
+        return next((step.source for step in reversed(steps) if step.command == _REDIRECTING), None)
     # A file that is a pipe is never open.
     unread = _file_being_opened(done)
     if unread:

@@ -98,6 +98,25 @@ def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathl
     assert found == (line and Source("file", file, line))
 
 
+REDIRECTED = {
+    "its output": ("A=1\nexec >/dev/null\nB=2\n", 2),
+    "the first line": ("exec 1>/dev/null\n", 1),
+    "it has none any more": ("A=1\nexec >&-\nB=2\n", 2),
+    "all that it prints": ("A=1\nexec &>/dev/null\nB=2\n", 2),
+    "behind another redirection": ("exec 3>&1\nexec >/dev/null\nB=2\n", 2),
+    "another output": ("A=1\nexec 3>/dev/null\nB=2\n", None),
+    "another output, and it leaves": ("exec 3>/dev/null\nB=2\nexit\n", 3),
+}
+
+
+@pytest.mark.parametrize("case", REDIRECTED)
+@pytest.mark.parametrize("start_up", ["bash", "sh", "dash"], indirect=True)
+def test_the_line_that_sends_elsewhere_what_a_start_up_prints(start_up: t.Any, case: str) -> None:
+    text, line = REDIRECTED[case]
+    shell, file = start_up(text)
+    assert culprits.last_line(shell, 10) == (line and Source("file", file, line))
+
+
 def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
     shell, file = start_up("A=1\nread -r B\nB=2\n")
     found = culprits.last_line(shell, 1.5)

@@ -239,6 +239,18 @@ def test_what_to_do_about_a_context_that_does_not_answer(world: t.Any, failure: 
     assert (none.source, none.remedy.text.startswith(WAYS[failure][1])) == (None, True)
 
 
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [("exec >/dev/null", "send elsewhere"), ("exec &>log", "send elsewhere"), ("exec zsh", "leave the")],
+)
+def test_what_to_do_about_an_exec_is_told_by_what_it_does(world: t.Any, text: str, way: str) -> None:
+    file = world.tmp / "profile"
+    file.write_text(f"A=1\n{text}\n")
+    at = Source("file", str(file), 2)
+    (finding,) = world.judge(dataclasses.replace(world(), environment=None, failure="ended early", culprit=at))[1]
+    assert finding.remedy.text.startswith(f"correct {at}: a start-up file must not {way}")
+
+
 def test_a_start_up_that_line_ends_of_windows_break_is_told_with_the_first_of_them(world: t.Any) -> None:
     file = world.tmp / "profile"
     file.write_text("A=1\nif true; then\r\nB=2\r\nfi\r\n", newline="")

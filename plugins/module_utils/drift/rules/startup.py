@@ -106,6 +106,9 @@ _BY_SSHD = ("not let in", "forced command", "broken sshd")
 _SEE = "see what takes so long by 'bash -lixc exit', and let it start when it is used"
 # What is there to print.
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
+_REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
+_LOST = "a start-up file must not send elsewhere what the shell prints from there on ('exec >')"
+_LEFT = "a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
 RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN, NO_HOME)
 
 
@@ -165,8 +168,7 @@ def _way_on(seen: Observation) -> tuple[Source | None, str]:
     if seen.failure == "timed out":
         return at, f"take out of {at} what waits, for input or for another machine, or bound it by 'timeout'"
     if seen.failure == "ended early" and "yntax error" not in seen.problem:
-        way = "a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
-        return at, f"correct {at}: {way}"
+        return at, f"correct {at}: {_LOST if _REDIRECTS.search(_line(at, seen.user.account)) else _LEFT}"
     return at, f"correct {at}"
 
 
@@ -200,6 +202,10 @@ def _lines(at: Source, account: Account) -> list[str]:
         return (text_of(at.file or "", account) or "").split("\n")
     except DevserverError:
         return []
+
+
+def _line(at: Source, account: Account) -> str:
+    return "".join(_lines(at, account)[(at.line or 1) - 1 :][:1])
 
 
 def _foreign_line(at: Source, lines: t.Sequence[str]) -> Source | None:
