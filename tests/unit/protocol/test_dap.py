@@ -25,7 +25,7 @@ def adapter():
         def serve():
             connection = Connection(far, "the client")
             # The test may be over, and its client gone, at any of its messages.
-            with contextlib.suppress(DevserverError):
+            with contextlib.suppress(DevserverError, OSError):
                 while True:
                     request = connection.receive(10)
                     for message in answers(request) if request else ():
