@@ -168,6 +168,9 @@ GO_SETTINGS = {
         alone=True,
         told=["GD101", "GD904"],
     ),
+    "settings that are root's for all to read, as by sudo go env -w": Poison(
+        f"chown root: {GOENV} && chmod 0644 {GOENV}", at(GOENV, None, {("GD109", "alice", "", "")}), GOENV, alone=True
+    ),
     "settings that only root can read": Poison(
         f"chown root: {quote(FINNS_GOENV)}",
         {

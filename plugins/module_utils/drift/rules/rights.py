@@ -80,10 +80,10 @@ def _not_the_users(declaration: Declaration) -> t.Iterator[Finding]:
 def _foreignness(file: ManagedFile, declaration: Declaration) -> str:
     try:
         with acting_as(file.actor):
-            foreign = foreignness(file)
-            return foreign if foreign and (_in_home(file, declaration) or _to_be_changed(file)) else ""
+            told = _to_be_changed(file) or _in_home(file, declaration)
+            return foreignness(file) if told else ""
     except (OSError, DevserverError):
-        return ""  # It has gone meanwhile, or cannot be read, which the contexts tell.
+        return ""  # It has gone meanwhile, or its user cannot read it, which the contexts tell.
 
 
 def _in_home(file: ManagedFile, declaration: Declaration) -> bool:
