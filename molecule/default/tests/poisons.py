@@ -338,6 +338,15 @@ START_UPS = {
     "a slow start-up of fish": line_in(
         FINNS_CONFIG, "sleep 3.3", own("GD702", "finn", FISH, ""), before=FISH_OF_FINN, alone=True
     ),
+    "a start-up that keeps the session open": Poison(
+        "echo '( sleep 6022 & )' >> /home/zoe/.zshenv",
+        # Any of the files could have started it.
+        nowhere({("GD705", "zoe", "ssh", "")}),
+        "/home/zoe/.zshenv",
+        undo="! pgrep -xf 'sleep 6022'",
+        asked={"timeout": 5},
+        alone=True,
+    ),
     "a start-up that leaves": line_in("/home/zoe/.bashrc", "exit 3", {("GD901", "zoe", "bash", "")}),
     "a start-up that does not end": line_in(
         f"{BOB}/.profile",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import os
 import re
+import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
@@ -33,6 +34,8 @@ _CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -
 _NO_TERMINAL = re.compile(
     "cannot set terminal process group|no job control in this shell|can't access tty; job control turned off"
 )
+# Seconds in which a session ends whose command has come to its end, whatever PAM does then.
+_UNTIL_CLOSED = 1.0
 
 
 class ManagedFile(t.NamedTuple):
@@ -77,7 +80,8 @@ class Probe(t.NamedTuple):
     ``problem`` has the reason in words for people, ``failure`` for programs.
     ``seconds`` is how long the start-up took, ``noise`` the first line that it printed, ``go_is`` what the shell itself
     says that ``go`` is: a file, an alias, a function (empty where the context has no shell). ``stale`` names the
-    variables whose present value the process did not get, because what started it runs for longer.
+    variables whose present value the process did not get, because what started it runs for longer. ``held`` says that
+    the command came to its end, and what waited for it did not: a process that the start-up left has the output open.
     """
 
     environment: dict[str, str] | None
@@ -87,6 +91,7 @@ class Probe(t.NamedTuple):
     go_is: str = ""
     stale: frozenset[str] = frozenset()
     failure: Failure = ""
+    held: bool = False
 
 
 class StartUp(t.NamedTuple):
@@ -172,18 +177,19 @@ class Context(abc.ABC):
         """
 
 
-def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False) -> Probe:
+def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False) -> Probe:
     """Return what PRINT_ENVIRONMENT printed, or why it did not get to print.
 
     Variables that were ``added`` for the sake of the probe are left out. What is printed to a ``terminal`` is for
-    people to read, and no noise.
+    people to read, and no noise. What ran ``waits`` where it ends only when nobody has the output open any more.
     """
     printed = _printed(done.stdout)
     noise = _noise("" if terminal else printed.before, done.stderr)
     if printed.environment is not None:
         seconds = _start_up_seconds(printed.age, done.seconds)
         environment = {name: value for name, value in printed.environment.items() if name not in added}
-        return Probe(environment, "", seconds, noise, printed.go_is)
+        held = waits and done.returncode is None and _seconds_since(printed.age) > _UNTIL_CLOSED
+        return Probe(environment, "", seconds, noise, printed.go_is, held=held)
     if done.returncode is None:
         said = _last_words(done.stdout.replace(_MARK, "\n") + done.stderr)
         said = f"; it said last: {said}" if said else ""
@@ -230,6 +236,14 @@ def _start_up_seconds(said: str, longest: float) -> float:
     except (ValueError, IndexError):
         return longest
     return age if 0 <= age < longest else longest
+
+
+def _seconds_since(said: str) -> float:
+    """Return how long ago the shell got to the command; ``said`` is what ``_start_up_seconds`` reads."""
+    try:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - float(said.split()[-2])
+    except (ValueError, IndexError):
+        return 0.0
 
 
 def _noise(*outputs: str) -> str:

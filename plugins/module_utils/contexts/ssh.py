@@ -123,7 +123,7 @@ def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
                 problem = f"sshd does not let {account.name} in: {why.group().strip()}"
                 return Probe(None, problem, done.seconds, failure="not let in")
             done = done._replace(stderr=done.stderr + _telling(log))
-        return probe_of(done, added=added)
+        return probe_of(done, added=added, waits=True)
 
 
 def _telling(log: str) -> str:

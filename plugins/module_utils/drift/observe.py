@@ -64,8 +64,8 @@ class Observation:
 
     ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
     name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
-    where they could not be looked for, and the answer of ``go`` says why. ``seconds``,
-    ``noise``, ``go_is`` and ``stale`` are those of the probe, and so is ``failure``, unless sshd knows better.
+    where they could not be looked for, and the answer of ``go`` says why. ``seconds``, ``noise``, ``go_is``, ``stale``
+    and ``held`` are those of the probe, and so is ``failure``, unless sshd knows better.
     ``culprit`` is the line at which there is no going on, ``printing`` that which prints ``noise``, and ``slowest``
     that which takes too long; None where there is no such trouble, or no telling.
     """
@@ -85,6 +85,7 @@ class Observation:
     printing: Source | None = None
     slowest: Source | None = None
     failure: Failure = ""
+    held: bool = False
 
     @property
     def walked(self) -> bool:
@@ -289,6 +290,7 @@ def _observation(pair: _Pair, probe: Probe, more: _More | None) -> Observation:
         go_is=probe.go_is,
         stale=probe.stale,
         failure=probe.failure,
+        held=probe.held,
     )
 
 

@@ -178,6 +178,7 @@ STARTS = {
     "it prints": ({"noise": "Welcome"}, ["GD701"]),
     "it is slow": ({"seconds": 3.5}, ["GD702"]),
     "it is not slow": ({"seconds": 2.5}, []),
+    "it keeps a session open": ({"held": True}, ["GD705"]),
     "a manager that has seen nothing": ({"stale": frozenset({"GOPATH"})}, ["GD703"]),
     "an alias of bash": ({"go_is": "go is aliased to `go1.19'"}, ["GD206"]),
     "an alias of zsh": ({"go_is": "go is an alias for go1.19"}, ["GD206"]),

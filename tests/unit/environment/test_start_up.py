@@ -117,6 +117,28 @@ def test_the_probes_own_marks_are_not_what_a_start_up_said():
     assert got.problem == "sh did not come to an end in time; it said last: hello"
 
 
+@pytest.mark.parametrize(
+    ("text", "waits", "held"),
+    [
+        ("( sleep 60 & )", True, True),
+        ("( sleep 60 & )", False, False),
+        ("( sleep 60 >/dev/null 2>&1 </dev/null & )", True, False),
+    ],
+)
+def test_what_keeps_a_session_open_is_told(tmp_path, text, waits, held):
+    (tmp_path / "profile").write_text(f"{text}\n{PRINT_ENVIRONMENT}")
+    # Ends when nobody has the shell's output open, as a client of ssh does.
+    done = run(["/bin/sh", "-c", f"/bin/sh {tmp_path}/profile | cat"], env={"PATH": "/usr/bin:/bin"}, timeout=3)
+    got = probe_of(done, waits=waits)
+    assert (got.environment is not None, got.held) == (True, held)
+
+
+def test_a_command_that_was_late_is_no_sign_of_a_session_that_is_kept_open():
+    done = run(["/bin/sh", "-c", PRINT_ENVIRONMENT], env={"PATH": "/usr/bin:/bin"})
+    got = probe_of(done._replace(returncode=None), waits=True)
+    assert (got.environment is not None, got.held) == (True, False)
+
+
 class Stub(Context):
     """A context that gives what it is told to."""
 

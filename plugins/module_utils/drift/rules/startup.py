@@ -77,6 +77,19 @@ adds later is not in it.""",
     mend="In VS Code: 'Remote-SSH: Kill VS Code Server on Host…', then connect again; or 'Developer: Reload Window'.",
     example="the extension host with the process id 4711 has other values of GOBIN, PATH",
 )
+HELD = Rule(
+    "GD705",
+    "warning",
+    "A start-up leaves a process that keeps the session open",
+    "`ssh host command` does its work and does not come back, nor do scp, rsync and scripts, until that process ends.",
+    why="""\
+sshd ends a session when nobody has its output open any more. What a start-up file starts in the background, such as
+an agent or `( sleep 300 & )`, inherits that output. A real command over ssh had come to its end, and the client was
+still waiting at the limit. No source is named: whichever line starts the process, it is a start-up file that commands
+over ssh read, such as .bashrc, .zshenv or config.fish.""",
+    mend="Send the process's output elsewhere: `… >/dev/null 2>&1 </dev/null &`. Or start it as a user service.",
+    example="the start-up of ssh leaves a process that keeps the session open",
+)
 UNKNOWN = Rule(
     "GD901",
     "warning",
@@ -109,7 +122,7 @@ _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|ban
 _REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
 _LOST = "a start-up file must not send elsewhere what the shell prints from there on ('exec >')"
 _LEFT = "a start-up file must not leave the shell ('return', not 'exit') nor replace it ('exec')"
-RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, UNKNOWN, NO_HOME)
+RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, HELD, UNKNOWN, NO_HOME)
 
 
 def findings(scene: Scene) -> t.Iterator[Finding]:
@@ -151,6 +164,9 @@ def _start_up(row: Row) -> t.Iterator[Finding]:
         remedy = Remedy(f"let what {source} starts begin when it is used, or in the background" if source else _SEE)
         cause = f"the start-up of {name} took {row.seen.seconds:.1f} s{most}"
         yield row.finding(SLOW, cause, remedy, "", source)
+    if row.seen.held:
+        remedy = Remedy("send the output of what it starts in the background elsewhere: '>/dev/null 2>&1 </dev/null'")
+        yield row.finding(HELD, f"the start-up of {name} leaves a process that keeps the session open", remedy)
 
 
 def _way_on(seen: Observation) -> tuple[Source | None, str]:
