@@ -58,6 +58,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.provenance imp
 _PATIENCE = 10
 # The server sets it for start-up files that want to know who asks.
 _ASKING = "VSCODE_RESOLVING_ENVIRONMENT"
+# A process of its own, or what the shell that sshd starts has taken would count as this one's time too.
+_AS_CHILD = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 _OPTIONS = ("-i", "-l")
 _TERMINALS = "terminal.integrated.env.linux"
 
@@ -189,22 +191,30 @@ class Shell:
             self._answer = None
 
 
-def _ask(account: Account, timeout: float) -> Probe:
+def _ask(account: Account, limit: float) -> Probe:
+    """Return what the shell says within ``limit`` seconds of its own; to get to it may take as long again."""
     problem = uncovered(account)
     if problem:
         return Probe(None, problem)
     argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, *_OPTIONS, "-c", PRINT_ENVIRONMENT]
-    if SshContext().applies_to(account):
-        got = ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
-    else:
-        with spare_folders(account) as added:
-            env = dict(session_environment(account), **added)
-            got = probe_of(run_at_home(argv, env=env, account=account, timeout=timeout), added=added)
+    got = _asked([*_AS_CHILD, *argv], account, 2 * limit)
+    if got.environment is not None and got.seconds > limit:
+        late = f"{os.path.basename(account.shell)} did not come to an end in time"
+        got = Probe(None, late, got.seconds, got.noise, failure="timed out")
     if got.environment is None:
         return got._replace(problem=f"{got.problem}; the server goes on with what ssh gives alone")
     environment = {name: value for name, value in got.environment.items() if name != _ASKING}
-    # The server finds the answer between marks of its own, whatever else is printed.
-    return got._replace(environment=environment, noise="")
+    # The server finds the answer between marks of its own, whatever else is printed, and waits for the shell alone.
+    return got._replace(environment=environment, noise="", held=False)
+
+
+def _asked(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
+    if SshContext().applies_to(account):
+        return ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
+    with spare_folders(account) as added:
+        env = dict(session_environment(account), **added)
+        done = run_at_home(argv, env=env, account=account, timeout=timeout)
+        return probe_of(done._replace(argv=argv[len(_AS_CHILD) :]), added=added)
 
 
 def _start_up(account: Account, given: t.Sequence[Assignment]) -> StartUp:

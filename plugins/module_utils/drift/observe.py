@@ -122,7 +122,9 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
                 asked = answers.about(pair.user, environment) if pair.context.asks_go else None
                 more[probe] = _More(pool.submit(_assignments, *pair, timeout), asked)
         results = {probe: probe.result() for probe in probes}
-        for probe in [probe for probe, pair in probes.items() if _given_up(pair, results[probe])]:
+        hanging = {pair.user.account for probe, pair in probes.items() if _hangs_over_ssh(pair, results[probe])}
+        slow = [probe for probe, pair in probes.items() if _given_up(pair, results[probe])]
+        for probe in [probe for probe in slow if probes[probe].user.account not in hanging]:
             results[probe] = again = _without_others(probes[probe], declaration, timeout)
             if again.environment is not None:
                 asked = answers.about(probes[probe].user, again.environment)
@@ -137,6 +139,11 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
 def _given_up(pair: _Pair, probe: Probe) -> bool:
     """Return whether a start-up was too slow for the limit of VS Code's server, which nobody can choose."""
     return pair.context.name in _OF_SERVER and probe.failure == "timed out"
+
+
+def _hangs_over_ssh(pair: _Pair, probe: Probe) -> bool:
+    """Return whether the way to VS Code's server comes to no end within the limit for all, which is the longer one."""
+    return pair.context.name == _OVER_SSH[0] and probe.failure == "timed out"
 
 
 def _without_others(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:

@@ -14,8 +14,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils import environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import vscode_server
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Probe, probe_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ci import CiContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
@@ -392,6 +394,28 @@ def test_a_start_up_that_gives_no_answer(host: Host, line: str, words: str, monk
     assert (finding["rule_id"], finding["context"]) == ("GD901", "vscode_server")
     assert words in finding["cause"]
     assert "what ssh gives alone" in finding["cause"]
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "problem"),
+    [
+        ("sleep 2.5", ":", ""),
+        (":", "sleep 2.5", "bash did not come to an end in time; the server goes on with what ssh gives alone"),
+    ],
+)
+def test_only_the_shells_own_time_counts_over_ssh_too(
+    host: Host, outer: str, inner: str, problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over_ssh(account: Account, command: str, timeout: float) -> Probe:
+        argv = [account.shell, "-c", f"{outer}; {command}"]
+        return probe_of(run(argv, env=session_environment(account), timeout=timeout), waits=True)
+
+    monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
+    monkeypatch.setattr(vscode_server, "ask_over_ssh", over_ssh)
+    monkeypatch.setattr(vscode_server, "_PATIENCE", 2)
+    host.put(".profile", inner + "\n")
+    got = VscodeServerContext().probe(host.user.account, host.declaration, 20)
+    assert (got.problem, got.failure) == (problem, "timed out" if problem else "")
 
 
 def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: Host) -> None:

@@ -194,8 +194,8 @@ def test_what_a_probe_waited_for_in_vain_is_known_as_such(observe):
 class Slow(Stub):
     """A context that takes its time whenever it is asked, and notes how long it was given."""
 
-    def __init__(self, name):
-        super().__init__(name, Probe({"PATH": "/nonexistent"}, "", 9.0))
+    def __init__(self, name, probe=None):
+        super().__init__(name, probe or Probe({"PATH": "/nonexistent"}, "", 9.0))
         self.given = []
 
     def probe(self, account, declaration, timeout):
@@ -210,6 +210,13 @@ def test_slow_ones_are_asked_again_within_one_bound(observe):
     again = [context.given[1] for context in slow]
     assert again == sorted(again, reverse=True)
     assert 5 - again[2] >= 0.4
+
+
+@pytest.mark.parametrize(("over_ssh", "asked"), [("timed out", 1), ("ended early", 2), ("", 2)])
+def test_a_server_that_hangs_where_ssh_hangs_is_not_asked_again(observe, over_ssh, asked):
+    server = Slow("vscode_server", Probe(None, "it hangs", failure="timed out"))
+    observe(Stub("ssh", Probe(None, "oh", failure=over_ssh)), server)
+    assert len(server.given) == asked
 
 
 @pytest.mark.parametrize("context", [LoginContext(), VscodeServerContext()])
