@@ -735,7 +735,7 @@ EDITORS = {
     "a debug session with another proxy": Poison(
         f"""install -d -o alice $(dirname {LAUNCH})
         printf '%s\\n' '{{"configurations": [{{"type": "go", "name": "x", "request": "launch", "env": {{' \\
-        '"GOPROXY": "off"' '}}, "dlvToolPath": "/x"}}]}}' > {LAUNCH}""",
+        '"GOPROXY": "off"' '}}, "dlvToolPath": "/x"}}]}}' > {LAUNCH}; chown alice: {LAUNCH}""",
         {
             **at(LAUNCH, '"GOPROXY": "off"', {("GD104", "alice", "vscode_debug", "GOPROXY")}),
             **at(LAUNCH, '}, "dlvToolPath": "/x"}]}', {("GD806", "alice", "vscode_debug", "dlvToolPath")}),

@@ -51,6 +51,7 @@ FILES = {
 # Nobody but its user may, and the first connection starts a daemon.
 CHECK = "runuser -u {0} -- gopls '-remote=unix;/run/gopls/{0}/gopls.sock' check /home/{0}/service/stock/stock.go"
 SPOIL = f"""
+    chown alice: {WORKSPACE}
     {CHECK.format("bob")}
     systemctl kill --signal=ABRT --kill-who=main gopls@bob
     timeout 20 sh -c 'until ls /var/log/gopls/crashes/bob/*.log; do sleep 0.1; done'
