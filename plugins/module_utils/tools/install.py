@@ -20,9 +20,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.errors import 
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import (
     Changes,
     open_at_once,
+    replacing,
     sha256_of_file,
     sync_directory,
-    write_text,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import (
@@ -224,8 +224,9 @@ def _place(plan: Plan, done: str) -> None:
     if plan.build and os.path.exists(_finished(plan, done)):
         folder = os.path.dirname(plan.path)
         os.makedirs(folder, exist_ok=True)
-        uid, gid = os.geteuid(), os.getegid()
-        write_text(digest_file(plan.path), plan.digest + "\n", mode=0o644, uid=uid, gid=gid)
+        # Out of the workshop, which the next run removes, where this one is killed.
+        with replacing(digest_file(plan.path), mode=0o644, folder=done) as file:
+            file.write(f"{plan.digest}\n".encode())
         os.replace(_finished(plan, done), plan.path)
         sync_directory(folder)
     for link in plan.links if plan.reason else []:
