@@ -23,8 +23,8 @@ STARTED = ""
 PHASES = {
     "starts": STARTED,
     "makes a workshop": ".build-*",
-    "fetches": ".build-*/work/mod/*",
-    "compiles": ".build-*/work/cache/??/*",
+    "fetches": ".build-*/*/mod/*",
+    "compiles": ".build-*/*/cache/??/*",
     "has built one": ".build-*/done/hello-*",
     "has built all": ".build-*/done/tool-*",
     "has placed one": "hello/v1.1.0-*/hello",
