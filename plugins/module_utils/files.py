@@ -48,6 +48,14 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
         ) from error
 
 
+def readable_text(path: str) -> str:
+    """Return what ``read_text`` does; empty where that is none, or cannot be read, as of a process that has ended."""
+    try:
+        return read_text(path) or ""
+    except DevserverError:
+        return ""
+
+
 def numbered_lines(text: str) -> t.Iterator[tuple[int, str]]:
     """Yield the lines of a text with their numbers from 1 on, as editors count them.
 

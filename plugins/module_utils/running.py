@@ -10,8 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, owner_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import readable_text
 
 
 class Running(t.NamedTuple):
@@ -39,20 +38,12 @@ def running(pid: int) -> Running | None:
 
 def tracer_of(pid: int) -> str:
     """Return the number of the process that debugs process ``pid``; empty where none does."""
-    tracer = status_field(_status(pid), "TracerPid")
+    tracer = status_field(readable_text(f"/proc/{pid}/status"), "TracerPid")
     # The kernel names the thread that traces, which in a Go program is any of them.
-    return "" if tracer in ("", "0") else status_field(_status(tracer), "Tgid") or tracer
+    return "" if tracer in ("", "0") else status_field(readable_text(f"/proc/{tracer}/status"), "Tgid") or tracer
 
 
 def status_field(status: str, name: str) -> str:
     """Return the first word of the line ``name`` in the text of a /proc/PID/status; empty where there is none."""
     match = re.search(rf"^{name}:\s*(\S+)", status, re.MULTILINE)
     return match.group(1) if match else ""
-
-
-def _status(pid: int | str) -> str:
-    try:
-        return read_text(f"/proc/{pid}/status") or ""
-    except DevserverError:
-        # It ended while it was read.
-        return ""

@@ -13,8 +13,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import readable_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 
 SSHD = "/usr/sbin/sshd"
@@ -43,7 +42,7 @@ class Line(t.NamedTuple):
 def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
     """Yield each line with a keyword of sshd's configuration, those of included files in their place."""
     path = path or CONFIGURATION
-    for number, text in enumerate(_text(path).split("\n"), 1):
+    for number, text in enumerate(readable_text(path).split("\n"), 1):
         found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
         if not found:
             continue
@@ -58,13 +57,6 @@ def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
 def _included(patterns: str) -> t.Iterator[str]:
     for pattern in patterns.split():
         yield from sorted(glob.glob(os.path.join(os.path.dirname(CONFIGURATION), pattern.strip('"'))))
-
-
-def _text(path: str) -> str:
-    try:
-        return read_text(path) or ""
-    except DevserverError:
-        return ""
 
 
 def effective(account: Account, timeout: float) -> list[tuple[str, str]]:

@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import threading
 import typing as t
-from types import MappingProxyType
 
 from ansible_collections.gopherops.devserver.plugins.module_utils import sshd_config
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, can_log_in
@@ -35,8 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base 
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import bashrc_files, followed
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, readable_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import scratch_folder
@@ -138,16 +136,9 @@ def _end_session(folder: str) -> None:
     # Where the login did not come so far, every session that has lost its leader would be taken for it.
     for path in glob.glob(f"{_SESSIONS}/*[0-9]") if leader else []:
         # Asked one by one, the manager would have to be asked for every session of the host.
-        if f"LEADER={leader}" in _lines(path):
+        if f"LEADER={leader}" in readable_text(path).splitlines():
             argv = ["loginctl", "kill-session", "--signal=KILL", os.path.basename(path)]
             run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
-
-
-def _lines(path: str) -> list[str]:
-    try:
-        return (read_text(path) or "").splitlines()
-    except DevserverError:
-        return []
 
 
 def given_over_ssh(account: Account, timeout: float) -> list[Assignment]:
@@ -166,7 +157,7 @@ def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
         keys = _throw_away_keys(timeout)
     for name, text in keys.items():
         _write(f"{folder}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
-    _write(f"{folder}/known_hosts", "probe " + (read_text(f"{folder}/host.pub") or ""))
+    _write(f"{folder}/known_hosts", "probe " + keys["host.pub"])
     _write(f"{folder}/server", _SERVER.format(folder=shlex.quote(folder), sshd=sshd_config.SSHD))
     # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
     own = _CONFIGURATION.format(folder=folder) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
@@ -201,9 +192,7 @@ def _server(folder: str, timeout: float) -> str:
     return f"{command} 2>>{folder}/log"
 
 
-def _client(
-    folder: str, account: Account, command: str, timeout: float, added: t.Mapping[str, str] = MappingProxyType({})
-) -> list[str]:
+def _client(folder: str, account: Account, command: str, timeout: float, added: t.Mapping[str, str]) -> list[str]:
     given = " ".join(f"{name}={value}" for name, value in added.items())
     options = {
         "ProxyCommand": _server(folder, timeout),

@@ -257,14 +257,14 @@ def test_a_login_has_no_language_but_the_hosts(tmp_path, monkeypatch):
 
 
 def test_a_client_of_ssh_sends_its_language(tmp_path):
-    argv = ssh._client(str(tmp_path), ACCOUNT, "true", 5)
+    argv = ssh._client(str(tmp_path), ACCOUNT, "true", 5, {})
     assert "SendEnv=LANG" in argv and ssh._CLIENT["LANG"] == "C.UTF-8"
 
 
 def test_the_folders_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path, monkeypatch):
     (tmp_path / "sshd_config").write_text("SetEnv GOA=1\n")
     monkeypatch.setattr(ssh.sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
-    monkeypatch.setattr(ssh, "_throw_away_keys", lambda _timeout: {})
+    monkeypatch.setattr(ssh, "_throw_away_keys", lambda _timeout: {"host.pub": "key"})
     folder = tmp_path / "probe"
     folder.mkdir()
     added = {"XDG_DATA_HOME": "/x", "XDG_CONFIG_HOME": "/y"}
@@ -273,7 +273,7 @@ def test_the_folders_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path, mon
     # Of several such lines sshd takes the first alone; those of AcceptEnv add up.
     assert [line for line in lines if "Env" in line] == ["AcceptEnv XDG_DATA_HOME XDG_CONFIG_HOME", "SetEnv GOA=1"]
     assert "SetEnv=XDG_DATA_HOME=/x XDG_CONFIG_HOME=/y" in ssh._client(str(folder), ACCOUNT, "true", 5, added)
-    assert not any("SetEnv" in word for word in ssh._client(str(folder), ACCOUNT, "true", 5))
+    assert not any("SetEnv" in word for word in ssh._client(str(folder), ACCOUNT, "true", 5, {}))
 
 
 # What a start-up sets for itself must not be the end of what is asked.

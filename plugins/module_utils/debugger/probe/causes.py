@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.evidence import Binary, Evidence
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.paths import Rule, mapping
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import readable_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.running import status_field, tracer_of
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
@@ -87,7 +87,7 @@ def _ptrace_refused(evidence: Evidence) -> Cause | None:
     """Tell who it was that refused: the filter that dlv runs under, Yama, or the plain rule of the same user."""
     if not _not_permitted(evidence):
         return None
-    plan, scope = evidence.plan, _read(_YAMA).strip()
+    plan, scope = evidence.plan, readable_text(_YAMA).strip()
     who = f"the kernel does not let {plan.account.name} trace"
     owner = _owner(plan.pid) if plan.pid else None
     if owner is not None and owner != plan.account.uid:
@@ -286,10 +286,3 @@ def _owner(pid: int) -> int | None:
         return os.stat(f"/proc/{pid}").st_uid
     except OSError:
         return None
-
-
-def _read(path: str) -> str:
-    try:
-        return read_text(path) or ""
-    except DevserverError:
-        return ""

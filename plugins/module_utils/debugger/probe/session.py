@@ -26,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.trigger import asking
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text, readable_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.framing import HungUp, Message
 
 # Frames of a stack that are asked for, and seconds that an end in good order may take.
@@ -353,7 +353,4 @@ def _line_told(breakpoint: Message, file: str) -> int | None:
 
 def _status(pid: int | None) -> str:
     """Return what the kernel says of dlv; nothing of one on another host."""
-    try:
-        return (read_text(f"/proc/{pid}/status") if pid else "") or ""
-    except DevserverError:
-        return ""
+    return readable_text(f"/proc/{pid}/status") if pid else ""
