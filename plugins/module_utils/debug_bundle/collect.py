@@ -43,6 +43,12 @@ _ENVIRONMENTS = ("/etc/gopherops/units/*.env", "/etc/gopherops/debug/*.env", "/e
 _PREFIX = "gopherops-bundle-"
 # Of the dumps that systemd-coredump keeps, the latest.
 _MOST_CORES = 3
+# Bytes of a core dump that is taken out, and of a block of the shell's ulimit.
+_LARGEST_CORE = 4 << 30
+_BLOCK = 512
+# Any user can write journal entries with a COREDUMP_FILENAME of any file. Only systemd-coredump's own processes run in
+# this slice, which the journal records by itself.
+_FROM_SYSTEMD = ("_SYSTEMD_SLICE=system-systemd\\x2dcoredump.slice",)
 # Bytes: the time alone has as many. An entry begins where a line is not indented.
 _SHORTEST_ENTRY = 32
 _ENTRY = re.compile(r"\n(?=\S)")
@@ -124,10 +130,11 @@ def _said(wanted: Wanted, *argv: str) -> str:
     return done.stdout
 
 
-def _run(wanted: Wanted, *argv: str) -> Completed:
+def _run(wanted: Wanted, *argv: str, pass_fds: t.Sequence[int] = ()) -> Completed:
     # The root's own settings of Go are nobody's concern here.
     env = {"PATH": f"{wanted.goroot}/bin:{SYSTEM_PATH}", "LC_ALL": "C.UTF-8", "GOENV": "off", "GOTOOLCHAIN": "local"}
-    return run(argv, env=dict(env, HOME="/nonexistent", XDG_CONFIG_HOME="/dev/null"), timeout=wanted.timeout)
+    env.update(HOME="/nonexistent", XDG_CONFIG_HOME="/dev/null")
+    return run(argv, env=env, timeout=wanted.timeout, pass_fds=pass_fds)
 
 
 def _versions(wanted: Wanted) -> list[Item]:
@@ -259,7 +266,7 @@ def _kept_cores(wanted: Wanted) -> list[Core]:
         return []
     programs = {path for pattern in wanted.binaries for path in _found(pattern)}
     try:
-        listed = json.loads(_run(wanted, "coredumpctl", "list", "--json=short", "--no-pager").stdout)
+        listed = json.loads(_run(wanted, "coredumpctl", "list", "--json=short", "--no-pager", *_FROM_SYSTEMD).stdout)
         found = [Core("", one["exe"], int(one["pid"]), int(one["uid"])) for one in listed if one["exe"] in programs]
     except (ValueError, KeyError, TypeError):
         return []
@@ -267,10 +274,23 @@ def _kept_cores(wanted: Wanted) -> list[Core]:
 
 
 def _taken_out(wanted: Wanted, core: Core, account: Account, folder: str) -> str:
-    """Return the file into which a kept core dump has been written for its owner."""
+    """Return the file into which a kept core dump has been written for its owner.
+
+    The directory is the owner's: root writes through a descriptor that was opened with the owner's rights, never by
+    a path.
+    """
     path = os.path.join(folder, "core")
-    _said(wanted, "coredumpctl", "dump", str(core.pid), f"--output={path}")
-    os.chown(path, account.uid, account.gid, follow_symlinks=False)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    with acting_as(account):
+        descriptor = os.open(path, flags, 0o600)
+    with os.fdopen(descriptor, "wb"):
+        script = f'ulimit -f {_LARGEST_CORE // _BLOCK}; exec "$@" >/proc/self/fd/{descriptor}'
+        argv = ["/bin/sh", "-c", script, "sh", "coredumpctl", "dump", *_FROM_SYSTEMD]
+        # One process number may have several core dumps, of several users.
+        argv += [f"COREDUMP_PID={core.pid}", f"COREDUMP_UID={core.uid}", f"COREDUMP_EXE={core.program}"]
+        done = _run(wanted, *argv, pass_fds=[descriptor])
+    if not done.ok:
+        raise DevserverError(f"coredumpctl dump {core.pid} failed: {done.complaint}")
     return path
 
 

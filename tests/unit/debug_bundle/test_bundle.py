@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import getpass
 import io
 import json
 import os
+import pwd
+import signal
+import subprocess
 import sys
 import tarfile
 
@@ -159,6 +163,94 @@ def test_a_dlv_that_complains_at_length_is_heard_to_its_end(tools, tmp_path):
     asked = Asked(f"{tmp_path}/bin/dlv", find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}, str(tmp_path), 10)
     with pytest.raises(DevserverError, match="dlv did not attach: cannot attach"):
         goroutines(os.getpid(), asked)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone acts for other users")
+# As coredumpctl does: it writes to --output, else to its standard output. It waits until the attack is under way.
+COREDUMPCTL = """
+echo "$*" >> {folder}/calls
+case $1 in
+list) echo '{listed}';;
+dump)
+  for _ in $(seq 500); do [ -e {folder}/planted ] && break; sleep 0.01; done
+  for arg; do case $arg in --output=*) exec >"${{arg#*=}}";; esac; done
+  echo 'text of the core';;
+esac"""
+PLANT = """
+while :; do for folder in {scratch}/gopherops-bundle-*; do
+  [ -d $folder ] || continue
+  ln -sfn {victim} $folder/core && [ -L $folder/core ] && : > {scratch}/planted
+done; done"""
+
+
+@contextlib.contextmanager
+def running_as(account, script):
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", script], user=account.pw_uid, group=account.pw_gid, extra_groups=[], start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def cores(tools, tmp_path, monkeypatch):
+    """A host with a core dump of user nobody; the commands are found in ``bin``."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o777 == 0o700:
+            folder.chmod(0o711)
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch").chmod(0o1777)
+    monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    tools("dlv", 'if [ "$1" = core ]; then cat "$3"; fi')
+
+    def make(exe, binaries):
+        listed = json.dumps([{"pid": 77, "uid": pwd.getpwnam("nobody").pw_uid, "exe": str(exe)}])
+        script = COREDUMPCTL.format(folder=tmp_path / "scratch", listed=listed)
+        wanted = tools("coredumpctl", script)._replace(scratch=str(tmp_path / "scratch"))
+        return wanted._replace(dlv=f"{tmp_path}/bin/dlv", units=[], binaries=[str(path) for path in binaries])
+
+    return make
+
+
+def items_of_cores(wanted):
+    return [item for item in collect(wanted) if item.name.startswith("cores/")]
+
+
+@needs_root
+def test_a_link_planted_by_the_owner_of_a_core_dump_is_never_written_through(cores, tmp_path):
+    victim = tmp_path / "authorized_keys"
+    victim.write_text("root's own\n")
+    victim.chmod(0o600)
+    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    script = PLANT.format(scratch=tmp_path / "scratch", victim=victim)
+    with running_as(pwd.getpwnam("nobody"), script):
+        (item,) = items_of_cores(wanted)
+    assert victim.read_text() == "root's own\n"
+    assert victim.stat().st_uid == 0
+    assert item.problem
+
+
+@needs_root
+def test_a_kept_core_dump_is_read_by_its_owner(cores, tmp_path):
+    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    (tmp_path / "scratch/planted").touch()
+    (item,) = items_of_cores(wanted)
+    assert (item.text, item.problem) == ("text of the core\n", "")
+
+
+@needs_root
+def test_only_journal_entries_of_systemd_itself_name_core_dumps(cores, tmp_path):
+    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    (tmp_path / "scratch/planted").touch()
+    items_of_cores(wanted)
+    calls = (tmp_path / "scratch/calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["list", "dump"]
+    assert all("_SYSTEMD_SLICE=system-systemd\\x2dcoredump.slice" in call.split() for call in calls)
+    uid = pwd.getpwnam("nobody").pw_uid
+    assert {"COREDUMP_PID=77", f"COREDUMP_UID={uid}", "COREDUMP_EXE=/usr/bin/true"} <= set(calls[1].split())
 
 
 @pytest.mark.parametrize(
