@@ -29,7 +29,8 @@ done; unset __go_hook"""
 # asks for errexit, and takes that back.
 _SCRIPT = r"""
 unset -m GIVEN_NAMES 'GO*'
-GIVEN
+eval "$__go_given"
+unset __go_given
 setopt rcs
 zmodload zsh/parameter
 exec {__go_out}>&2
@@ -90,13 +91,14 @@ def trace_zsh(
     marks = {
         "VALUES": "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"]),
         "GIVEN_NAMES": quoted(names),
-        "GIVEN": "\n".join(given),
         "NAMES": quoted(names),
         "THEN": ZSH_PROMPT if prompt else "",
     }
     script = fill(_SCRIPT, marks)
     start = run_in_terminal if prompt else run_at_home
-    done = start(["zsh", "-f", *options, "-c", script], env=env, account=account, timeout=timeout)
+    # In the environment, which only the user can read: everybody can read a command line, and values may be secrets.
+    env_with_given = dict(env, __go_given="\n".join(given))
+    done = start(["zsh", "-f", *options, "-c", script], env=env_with_given, account=account, timeout=timeout)
     found = assignments(done.stderr, env)
     source = (done.stdout.splitlines() or [""])[-1]
     return found + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])
