@@ -308,6 +308,9 @@ START_UPS = {
         each("GD506", "GOPROXY") | each("GD102", "GOPROXY", users=[""]),
         alone=True,
     ),
+    "a PATH of the host that PAM does not expand": line_in(
+        SETTINGS, 'PATH="$PATH:/usr/local/go/bin"', {("GD110", "", "", "PATH")}
+    ),
     "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG", users=[""])),
     "flags that nobody declared": Poison(
         ":",

@@ -124,7 +124,7 @@ def _without(path: str, text: str | None) -> str | None:
 
 
 def _path_line(user: UserEnvironment) -> str:
-    rest = [entry for entry in pam.system_path() if entry and entry not in user.path]
+    rest = [entry for entry in pam.system_path() if entry not in user.path]
     line = 'PATH="{}"'.format(":".join([*user.path, *rest]))
     if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
         raise DevserverError(

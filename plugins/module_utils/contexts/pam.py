@@ -34,6 +34,10 @@ _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
 _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
 # Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
 _LONGEST_LINE = 1024
+# PAM and cron use an entry as it is written: they expand neither $, ` nor ~, and a double quote would end the value.
+_USABLE = re.compile(r'/[^$`"\x00-\x1f\x7f]*')
+# Without these a user has no commands at all.
+_REQUIRED = frozenset(("/usr/bin", "/bin"))
 
 
 def managed_files(declaration: Declaration) -> list[ManagedFile]:
@@ -60,14 +64,36 @@ def _configuration(name: str) -> str:
     return os.path.join(FOLDER, name + ".conf")
 
 
+def host_path() -> Assignment | None:
+    """Return the last line of /etc/environment that sets PATH, which is the one in force; None without one."""
+    found = [item for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
+    return found[-1] if found else None
+
+
+def is_usable(entry: str) -> bool:
+    """Return whether an entry of PATH names a directory as it is written."""
+    return _USABLE.fullmatch(entry) is not None
+
+
 def system_path() -> list[str]:
-    """Return the directories of the host's own PATH."""
-    given = [item.value for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
-    return (given[-1] if given else SYSTEM_PATH).split(":")
+    """Return the usable directories of the host's own PATH, and after them the standard ones that it must not lack."""
+    return [*_host_directories(), *missing_directories()]
+
+
+def missing_directories() -> list[str]:
+    """Return the standard directories that the host's own PATH lacks; none where it has /usr/bin and /bin."""
+    present = _host_directories()
+    return [] if set(present) >= _REQUIRED else [entry for entry in SYSTEM_PATH.split(":") if entry not in present]
+
+
+def _host_directories() -> list[str]:
+    declared = host_path()
+    entries = (declared.value if declared else SYSTEM_PATH).split(":")
+    return list(dict.fromkeys(filter(is_usable, entries)))
 
 
 def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) -> str:
-    everything = dict(variables, PATH=":".join(path + [entry for entry in rest if entry and entry not in path]))
+    everything = dict(variables, PATH=":".join(path + [entry for entry in rest if entry not in path]))
     return "".join(_line(name, value) for name, value in everything.items())
 
 

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import SYSTEM_PATH, run, session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam, systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
     Context,
     ManagedFile,
@@ -104,7 +104,9 @@ def _path_of(account: Account) -> str:
 def _path(directories: t.Sequence[str]) -> str:
     """Return the line that puts ``directories`` before what the manager has itself, or was given by other files."""
     start = systemd.quoted(":".join(directories), "$$")[1:-1]
-    return f'PATH="{start}:${{PATH:-{SYSTEM_PATH}}}"\n' if directories else ""
+    # Distributions let the manager read /etc/environment too, whose PATH may lack /usr/bin.
+    end = "".join(f":{entry}" for entry in pam.missing_directories())
+    return f'PATH="{start}:${{PATH:-{SYSTEM_PATH}}}{end}"\n' if directories else ""
 
 
 def _generator() -> str | None:

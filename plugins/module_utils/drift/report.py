@@ -9,6 +9,7 @@ import os
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import NO_DEBUGGERS, Debuggers
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import moment
@@ -57,7 +58,10 @@ def report(
     observations = observe(declaration, [tool.name for tool in tools], timeout=timeout)
     matrix = cells(declaration, observations, exact(go_version, this_platform().archive))
     servers = LanguageServers(look(declaration.users), gopls, crash_days)
-    scene = Scene(declaration, observations, matrix, tools, files_of(observations), go_minimum, servers, debuggers)
+    files = files_of(observations)
+    scene = Scene(
+        declaration, observations, matrix, tools, files, go_minimum, servers, debuggers, host_path=pam.host_path()
+    )
     found = findings(scene)
     document = {
         "schema_version": SCHEMA_VERSION,

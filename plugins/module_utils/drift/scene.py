@@ -29,7 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe 
 from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils.managed_files import wrong_rights
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source, is_default
+from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source, is_default
 
 CONVERGE = "provision the host again with --tags environment"
 
@@ -129,6 +129,7 @@ class Scene:
     """A host as it was declared and as it was found.
 
     ``tools`` are the pinned ones, ``go_minimum`` is the oldest Go (such as ``1.22``) that will do, empty for any.
+    ``host_path`` is the PATH of /etc/environment, None where that sets none.
     """
 
     declaration: Declaration
@@ -139,6 +140,7 @@ class Scene:
     go_minimum: str = ""
     language_servers: LanguageServers = NO_SERVERS
     debuggers: Debuggers = NO_DEBUGGERS
+    host_path: Assignment | None = None
 
     @functools.cached_property
     def rows(self) -> list[Row]:

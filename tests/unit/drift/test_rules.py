@@ -1069,3 +1069,23 @@ def test_rights_that_are_too_wide_hide_nothing(tmp_path: pathlib.Path, mode: int
     (tmp_path / "f").write_text("x\n")
     (tmp_path / "f").chmod(mode)
     assert scene._hides(file) is hidden
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [
+        ("$PATH:/x", "PAM does not expand $PATH in the PATH of /etc/environment; it lacks /usr/bin"),
+        ("${PATH}:/usr/bin", "PAM does not expand ${PATH} in the PATH of /etc/environment"),
+        ("~/bin:/usr/bin", "PAM does not expand ~/bin in the PATH of /etc/environment"),
+        ("/usr/local/go/bin", "PATH lacks /usr/bin"),
+        ("", "PATH lacks /usr/bin"),
+        ("/usr/bin:/bin", ""),
+        ("/usr/bin::/snap/bin", ""),
+        ("/usr/bin:/bin\r", ""),
+    ],
+)
+def test_a_path_of_the_host_that_pam_cannot_use_is_found_once_for_all(world: t.Any, value: str, cause: str) -> None:
+    line = Assignment("PATH", value, Source("file", "/etc/environment", 3))
+    found = findings(Scene(world.declaration, [], [], host_path=line))
+    expected = [("GD110", "", "PATH", cause, line.source)] if cause else []
+    assert [(one.rule.id, one.user, one.variable, one.cause, one.source) for one in found] == expected

@@ -66,6 +66,13 @@ def test_a_users_jobs_stay_and_get_path(host):
     assert host()[ACCOUNT.name] == "# mine\nMAILTO=me\n0 1 * * * go test ./... # 50\\%\n"
 
 
+@pytest.mark.parametrize("value", ['"$PATH:/opt/x/bin"', "/opt/x/bin", "", "${PATH}:/opt/x/bin", "~/bin:/opt/x/bin"])
+def test_a_job_finds_the_hosts_commands_whatever_etc_environment_has(host, value):
+    (host.folder / "environment").write_text(f"PATH={value}\n")
+    path = host(user())[ACCOUNT.name].splitlines()[2]
+    assert path == 'PATH="/g/bin:{}{}"'.format("/opt/x/bin:" if value else "", SYSTEM)
+
+
 def test_the_crontab_command_leaves_the_block_whole(host):
     """It writes three comments above what it installs, and takes up to three off the top of what it shows."""
     crontab = host.folder / "crontabs" / ACCOUNT.name

@@ -59,8 +59,35 @@ def test_another_users_lines_are_skipped(pam):
 
 
 def test_the_hosts_own_path_follows_the_declared_one(pam):
-    (pam.folder / "environment").write_text('PATH="/usr/bin:/g/bin:/snap/bin"\n')
-    assert pam(declaration())["PATH"].value == "/g/bin:/usr/bin:/snap/bin"
+    (pam.folder / "environment").write_text('PATH="/usr/bin:/g/bin:/bin:/snap/bin"\n')
+    assert pam(declaration())["PATH"].value == "/g/bin:/usr/bin:/bin:/snap/bin"
+
+
+STANDARD = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Lines of /etc/environment, and what is rendered after the declared directories.
+HOST_PATHS = {
+    'PATH="$PATH:/opt/x/bin"': f"/opt/x/bin:{STANDARD}",
+    "PATH=${PATH}:/opt/x/bin": f"/opt/x/bin:{STANDARD}",
+    "PATH=~/bin:/opt/x/bin": f"/opt/x/bin:{STANDARD}",
+    "PATH=/opt/x/bin": f"/opt/x/bin:{STANDARD}",
+    "PATH=": STANDARD,
+    'PATH=""': STANDARD,
+    "PATH=:": STANDARD,
+    "PATH=bin:.:./x": STANDARD,
+    "PATH=/opt/$USER/bin:/opt/`id`/bin:/bin:/usr/bin": "/bin:/usr/bin",
+    "PATH=/usr/bin:/bin::/usr/bin": "/usr/bin:/bin",
+    "PATH=/usr/bin:/opt/x/bin": "/usr/bin:/opt/x/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin",
+    'PATH="/usr/bin:/bin"\r': f"/usr/bin:{STANDARD.replace('/usr/bin:', '')}",
+    'PATH=/opt/a"b:/usr/bin:/bin': "/usr/bin:/bin",
+    "PATH=/srv/a b/c'd:/usr/bin:/bin": "/srv/a b/c'd:/usr/bin:/bin",
+    "GOFLAGS=-x": STANDARD,
+}
+
+
+@pytest.mark.parametrize("line", HOST_PATHS)
+def test_only_usable_entries_of_the_hosts_path_are_rendered(pam, line):
+    (pam.folder / "environment").write_text(f"{line}\n", newline="")
+    assert pam(declaration())["PATH"].value == f"/g/bin:{HOST_PATHS[line]}"
 
 
 def test_a_user_who_is_no_longer_listed_leaves_no_file(pam):

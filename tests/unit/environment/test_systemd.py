@@ -11,7 +11,7 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd, systemd_user
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam, systemd, systemd_user
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
 from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
@@ -39,6 +39,7 @@ def generated(home, files, **env):
 @pytest.fixture
 def user(tmp_path, monkeypatch):
     monkeypatch.setattr(systemd_user, "_GENERATORS", (GENERATOR,))
+    monkeypatch.setattr(pam, "ENVIRONMENT", str(tmp_path / "environment"))
 
     def make(path=("/g/bin",), **variables):
         account = ACCOUNT._replace(home=str(tmp_path))
@@ -73,6 +74,12 @@ def test_and_what_is_read_back_with_its_line(user, value):
 def test_path_goes_before_what_the_manager_has(user, before, after):
     declared = user(path=["/g/bin", "/h $x/bin"])
     assert generated(user.home, [own(declared)], **before)["PATH"] == f"/g/bin:/h $x/bin:{after}"
+
+
+def test_standard_directories_that_the_host_lacks_are_added(user):
+    (user.home / "environment").write_text("PATH=/opt/x/bin\n")
+    path = generated(user.home, [own(user())], PATH="/opt/x/bin")["PATH"]
+    assert path == f"/g/bin:/opt/x/bin:{systemd_user.SYSTEM_PATH}"
 
 
 def test_what_is_empty_is_left_out(user):

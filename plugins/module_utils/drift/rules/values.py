@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils.drift.go_files import (
     first_carriage_return,
@@ -110,7 +111,22 @@ current directory"). The source is the first line after which such an entry is i
     mend="Write the whole path of the folder into that line, or take the needless colon out.",
     example="PATH has '.' in place 1, from /home/alice/.bashrc:9 (in bash)",
 )
-RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN, RELATIVE_PATH)
+HOST_PATH = Rule(
+    "GD110",
+    "warning",
+    "The host's own PATH in /etc/environment is not usable",
+    "Before provisioning, commands over ssh and cron jobs find no `ls`, `id` or `sudo`.",
+    why="""\
+PAM reads /etc/environment without a shell: `$PATH`, `${PATH}`, backquotes and `~` stay as they are written. A line such
+as `PATH="$PATH:/usr/local/go/bin"` then replaces PATH by two entries, of which one does not exist. A PATH without
+/usr/bin has the same effect. Provisioning renders only the absolute entries, and adds the standard directories that are
+missing; other programs that read the file get the line as it is.""",
+    mend="""\
+Write absolute directories into that line, /usr/bin and /bin among them, or delete the line. Declare additional
+directories with `environment_path`.""",
+    example="PAM does not expand $PATH in the PATH of /etc/environment; it lacks /usr/bin",
+)
+RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN, RELATIVE_PATH, HOST_PATH)
 
 # Rules of their own judge these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
@@ -145,6 +161,20 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
     yield from _carriage_returns(scene, {path for _account, path in scene.settings_files})
     yield from _settings_files(scene)
     yield from _misspelt(scene)
+    yield from _host_path(scene)
+
+
+def _host_path(scene: Scene) -> t.Iterator[Finding]:
+    if scene.host_path is None:
+        return
+    entries = scene.host_path.value.rstrip("\r").split(":")
+    unusable = [entry for entry in entries if entry and not pam.is_usable(entry)]
+    expanded = f"PAM does not expand {', '.join(unusable)} in the PATH of /etc/environment" if unusable else ""
+    lacking = "" if "/usr/bin" in entries else "it lacks /usr/bin" if unusable else "PATH lacks /usr/bin"
+    if expanded or lacking:
+        cause = "; ".join(filter(None, (expanded, lacking)))
+        remedy = Remedy(f"write absolute directories, /usr/bin and /bin among them, at {scene.host_path.source}")
+        yield Finding(HOST_PATH, cause, remedy, "", "", "PATH", scene.host_path.source)
 
 
 def _plainly_differs(cell: Cell) -> bool:

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users, and Ansible itself, find the host's commands whatever PATH /etc/environment declares."""
+
+from __future__ import annotations
+
+from shlex import quote
+
+import pytest
+
+FILE = "/etc/environment"
+SAVED = "/run/saved-environment"
+LINES = (
+    'PATH="$PATH:/usr/local/go/bin"',
+    "PATH=/usr/local/go/bin",
+    "PATH=",
+    "PATH=${PATH}:/usr/local/go/bin",
+    "PATH=~/bin:/usr/local/go/bin",
+)
+COMMANDS = ["sudo", "ls", "id", "date", "go"]
+PROBE = "; ".join(f"command -v {name}" for name in COMMANDS)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_commands_are_found_after_provisioning(host, play, ask, line):
+    host.check_output(f"cp -a {FILE} {SAVED} && printf '%s\\n' {quote(line)} > {FILE}")
+    try:
+        provisioned = play("site", "--tags", "environment")
+        assert provisioned.returncode == 0, provisioned.output
+        for user in ("alice", "zoe", "finn"):
+            found = ask(user, "ssh", PROBE).split()
+            assert [path.rpartition("/")[2] for path in found] == COMMANDS
+        assert found_by_job(host, "alice") == COMMANDS
+        assert play("drift").findings >= {("GD110", "", "", "PATH")}
+    finally:
+        host.check_output(f"mv {SAVED} {FILE}")
+        restored = play("site", "--tags", "environment")
+        assert restored.returncode == 0, restored.output
+
+
+def found_by_job(host, user):
+    """Return the commands that a job with the PATH of the user's crontab finds."""
+    path = host.check_output(f"crontab -u {user} -l | sed -n 's/^PATH=//p'").strip('"')
+    found = host.check_output(f"PATH={quote(path)} /bin/sh -c {quote(PROBE)}").split()
+    return [command.rpartition("/")[2] for command in found]
