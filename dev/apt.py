@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import typing as t
 from pathlib import Path
 
 from dev.checkout import Failure
 from dev.command import run
+from dev.console import show
 
+# apt-get waits for another one only where both install, not while it reads the lists.
+_one_apt = threading.Lock()
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -35,11 +39,12 @@ def install(packages: t.Sequence[str], log: Path) -> None:
             f"this needs the packages {' '.join(packages)}, and only root on a Debian-like system can install them "
             f"from here. To mend it: sudo apt-get install --no-install-recommends {' '.join(packages)}"
         )
-    print(f"    installing {' '.join(packages)}", flush=True)
+    show(f"    installing {' '.join(packages)}")
     apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=120"]
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    run([*apt, "update"], log=log, env=env)
-    run([*apt, "install", "--no-install-recommends", *packages], log=log, env=env)
+    with _one_apt:
+        run([*apt, "update"], log=log, env=env)
+        run([*apt, "install", "--no-install-recommends", *packages], log=log, env=env)
 
 
 def mirror(suite: str, etc: Path = Path("/etc/apt")) -> str:

@@ -10,12 +10,15 @@ import functools
 import os
 import shutil
 import sys
+import threading
 import typing as t
 from pathlib import Path
 
 from dev import apt, code_server, devserver, end_to_end, galaxy, host, node_env, python_env
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, query, run
+from dev.console import labelled, show
+from dev.lanes import Lanes
 from dev.phases import Phases
 
 # The Pythons that a managed host may have (meta/runtime.yml's ansible-core decides) and the one of the controller.
@@ -26,12 +29,16 @@ SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """``group`` is the make target that runs it alone with its like."""
+    """``group`` is the make target that runs it with similar ones.
+
+    Checks with the same ``resource`` never run at the same time. Those that need ``docker`` have a lane of their own.
+    """
 
     name: str
     group: str
     function: t.Callable[[Path], None]
     docker: bool = False
+    resource: str = ""
 
 
 def _tool(argv: Argv, log: Path, **environment: str) -> str:
@@ -77,7 +84,7 @@ def _sanity_targets(log: Path) -> None:
     """Compile and import every module with each Python that a managed host may have."""
     _copy_for_sanity(log)
     pythons = _installed_pythons()
-    print(f"    Python {', '.join(pythons)} of {', '.join(TARGET_PYTHONS)}", flush=True)
+    show(f"    Python {', '.join(pythons)} of {', '.join(TARGET_PYTHONS)}")
     path = ":".join(dict.fromkeys(map(str, pythons.values())))
     targets = [word for version in pythons for word in ("--target-python", version)]
     _ansible_test(["--test", "compile", "--test", "import", *targets], log, path)
@@ -132,11 +139,11 @@ def _units(log: Path) -> None:
     # What users' start-up files are, their shells say best.
     apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
     if not node_env.ensure(log):
-        print("    no npm: tests against node packages are skipped", flush=True)
+        show("    no npm: tests against node packages are skipped")
     # Each process has tests that lie side by side, and so fewer fixtures to make; who is done takes some of another's.
     processes = ["--numprocesses", str(os.cpu_count() or 2), "--dist", "worksteal"]
     said = _tool(["pytest", *processes], log, PYTHONPATH=str(galaxy.COLLECTIONS))
-    print(f"    {said.strip().splitlines()[-1].strip('= ')}", flush=True)
+    show(f"    {said.strip().splitlines()[-1].strip('= ')}")
 
 
 def _oldest_core(log: Path) -> None:
@@ -148,6 +155,7 @@ def _oldest_core(log: Path) -> None:
     _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
 
 
+LONG_SCENARIOS = ("default", "services")
 # What a scenario needs besides Docker.
 NEEDS = {"vscode": code_server.ensure}
 
@@ -173,56 +181,87 @@ def molecule_environment() -> dict[str, str]:
     }
 
 
+def _scenarios() -> list[str]:
+    """Return every scenario there is, the longest first, so that none of them is the last one to run alone."""
+    names = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    return [*LONG_SCENARIOS, *(name for name in names if name not in LONG_SCENARIOS)]
+
+
 CHECKS = (
     Check("ruff check", "lint", _ruff),
     Check("ruff format", "lint", _ruff_format),
     Check("mypy", "lint", _mypy),
     Check("yamllint", "lint", _yamllint),
     Check("ansible-lint", "lint", _ansible_lint),
-    Check("sanity", "sanity", _sanity),
-    Check("sanity on managed Pythons", "sanity", _sanity_targets),
-    Check("unit tests", "units", _units),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
-    # Whatever scenario there is, so that none lies there without being run.
+    Check("unit tests", "units", _units),
+    # Both work in one copy of the collection.
+    Check("sanity", "sanity", _sanity, resource="sanity"),
+    Check("sanity on managed Pythons", "sanity", _sanity_targets, resource="sanity"),
     *(
-        Check(f"molecule {path.parent.name}", "molecule", functools.partial(_molecule, path.parent.name), docker=True)
-        for path in sorted((ROOT / "molecule").glob("*/molecule.yml"))
+        Check(f"molecule {scenario}", "molecule", functools.partial(_molecule, scenario), docker=True)
+        for scenario in _scenarios()
     ),
     Check("end to end", "end-to-end", end_to_end.check, docker=True),
 )
 
 
 def run_checks(group: str = "") -> bool:
-    """Run the checks of a group, or all, to the last one whatever fails; say at the end what did."""
+    """Run the checks of a group, or all, to the last one whatever fails; report at the end which did."""
     checks = [check for check in CHECKS if group in ("", check.group)]
-    phases = Phases()
-    failures: dict[str, Failure] = {}
-    obstacle, docker_obstacle = _prepare(phases, any(check.docker for check in checks))
-    for check in checks:
-        try:
-            if obstacle or (check.docker and docker_obstacle):
-                raise obstacle or docker_obstacle or AssertionError
-            with phases.phase(check.name) as log:
-                check.function(log)
-        except Failure as failure:
-            print(f"    failed: {failure}", flush=True)
-            failures[check.name] = failure
-    print(f"\n{phases.table()}\n")
-    for name in failures:
+    run = _Run()
+    run.prepare()
+    # Checks that compute on this machine run beside those that mostly wait for containers.
+    Lanes([[check for check in checks if check.docker is docker] for docker in (False, True)]).run(run.check)
+    print(f"\n{run.phases.table()}\n")
+    failed = [check.name for check in checks if check.name in run.failures]
+    for name in failed:
         print(f"failed: {name}")
-    print(f"{len(checks) - len(failures)} passed, {len(failures)} failed", flush=True)
-    return not failures
+    print(f"{len(checks) - len(failed)} passed, {len(failed)} failed", flush=True)
+    return not failed
 
 
-def _prepare(phases: Phases, docker: bool) -> tuple[Failure | None, Failure | None]:
-    """Make ready what the checks need; return what stands in the way of all, and of those that need Docker."""
-    try:
-        devserver.prepare(phases)
-    except Failure as failure:
-        return failure, None
-    try:
-        if docker:
-            devserver.prepare_docker(phases)
-    except Failure as failure:
-        return None, failure
-    return None, None
+class _Run:
+    """One run of checks: their times, what failed, and whether Docker is ready for those that need it."""
+
+    def __init__(self) -> None:
+        self.phases = Phases()
+        self.failures: dict[str, Failure] = {}
+        self._obstacle: Failure | None = None
+        self._docker = threading.Lock()
+        self._docker_prepared = False
+        self._docker_obstacle: Failure | None = None
+
+    def prepare(self) -> None:
+        """Make ready what all checks need."""
+        try:
+            devserver.prepare(self.phases)
+        except Failure as failure:
+            self._obstacle = failure
+
+    def check(self, check: Check) -> None:
+        """Run one check; a failure is shown and remembered."""
+        with labelled(check.name):
+            try:
+                if self._obstacle:
+                    raise self._obstacle
+                if check.docker:
+                    self._prepare_docker()
+                with self.phases.phase(check.name) as log:
+                    check.function(log)
+                show(f"    passed after {self.phases.seconds[check.name]:.0f} s")
+            except Failure as failure:
+                show(f"    failed: {failure}")
+                self.failures[check.name] = failure
+
+    def _prepare_docker(self) -> None:
+        """Make Docker and the image ready for the first check that needs them, while the other lane works already."""
+        with self._docker:
+            if not self._docker_prepared:
+                self._docker_prepared = True
+                try:
+                    devserver.prepare_docker(self.phases)
+                except Failure as failure:
+                    self._docker_obstacle = failure
+        if self._docker_obstacle:
+            raise self._docker_obstacle

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import threading
 import time
 import typing as t
 from pathlib import Path
 
 from dev.checkout import ROOT, Failure
+from dev.console import show
 
 PROGRESS_SECONDS = 10
+STOP_SECONDS = 0.5
 TAIL_LINES = 30
 LINE_WIDTH = 110
 
 Argv = t.Sequence[str | Path]
+
+
+# Set by stop_all() for the commands that run at that time; those that clean up after them have another.
+_stop = threading.Event()
 
 
 class Completed(t.NamedTuple):
@@ -48,13 +55,14 @@ def run(
         sink.write(f"$ {_shown(argv)}\n".encode())
         sink.flush()
         start = sink.tell()
+        stop = _stop
         try:
             process = subprocess.Popen(
                 argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
             )
         except OSError as error:
             raise Failure(f"cannot run {argv[0]}: {error}") from error
-    returncode = _wait(process, log, start, timeout)
+    returncode = _wait(process, log, start, timeout, stop)
     output = _written(log, start)
     if returncode and check:
         raise Failure(f"{_shown(argv)}\nended with code {returncode}\n{tail(log)}")
@@ -70,23 +78,38 @@ def query(argv: Argv, *, env: t.Mapping[str, str] | None = None, stdin: str = ""
     return Completed(done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr)
 
 
+def stop_all() -> None:
+    """Terminate the long commands that other threads are running, which raises a Failure in each."""
+    global _stop
+    running, _stop = _stop, threading.Event()
+    running.set()
+
+
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
     """Return the end of a log, indented, under the log's name."""
     last = log.read_text(errors="replace").splitlines()[-lines:]
     return "\n".join([f"the end of {log}:", *(f"    {line}" for line in last)])
 
 
-def _wait(process: subprocess.Popen[bytes], log: Path, start: int, timeout: float | None) -> int:
+def _wait(process: subprocess.Popen[bytes], log: Path, start: int, timeout: float | None, stop: threading.Event) -> int:
     began = time.monotonic()
+    progress = PROGRESS_SECONDS
     try:
         while True:
             elapsed = time.monotonic() - began
+            if stop.is_set():
+                raise Failure(f"{_shown(t.cast(Argv, process.args))}\nwas stopped after {elapsed:.0f} s")
             if timeout is not None and elapsed >= timeout:
                 raise Failure(f"{_shown(t.cast(Argv, process.args))}\ndid not end within {timeout:.0f} s")
+            if elapsed >= progress:
+                show(f"    {elapsed:4.0f} s  {_last_line(_written(log, start))}")
+                progress += PROGRESS_SECONDS
             try:
-                return process.wait(min(PROGRESS_SECONDS, (timeout or elapsed + PROGRESS_SECONDS) - elapsed))
+                return process.wait(
+                    min(STOP_SECONDS, (timeout or elapsed + STOP_SECONDS) - elapsed, progress - elapsed)
+                )
             except subprocess.TimeoutExpired:
-                print(f"    {time.monotonic() - began:4.0f} s  {_last_line(_written(log, start))}", flush=True)
+                continue
     finally:
         if process.poll() is None:
             process.terminate()

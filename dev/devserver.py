@@ -13,6 +13,7 @@ from pathlib import Path
 from dev import apt, docker_engine, galaxy, host, images, python_env
 from dev.checkout import ROOT, Failure
 from dev.command import run, tail
+from dev.console import show
 from dev.phases import Phases
 
 SUITE = "bookworm"
@@ -33,7 +34,7 @@ def up(destination: str) -> None:
         _provision(target, log)
     with phases.phase("Drift check") as log:
         report = _check(target, log)
-    print(f"\n{summary(report)}\n\n{target.connect}\n\n{phases.table()}", flush=True)
+    show(f"\n{summary(report)}\n\n{target.connect}\n\n{phases.table()}")
     if report["findings"]:
         raise Failure(f"{target.name} drifts: the findings are above")
 
@@ -63,7 +64,7 @@ def playbook(target: host.Target, path: Path) -> list[str | Path]:
 def _provision(target: host.Target, log: Path) -> None:
     done = run(playbook(target, ROOT / "playbooks" / "site.yml"), log=log, env=python_env.tool_environment())
     for recap in RECAP.findall(done.output):
-        print(f"    {target.name}: {' '.join(recap.split())}", flush=True)
+        show(f"    {target.name}: {' '.join(recap.split())}")
 
 
 def _check(target: host.Target, log: Path) -> dict[str, t.Any]:

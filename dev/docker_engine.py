@@ -14,6 +14,7 @@ from pathlib import Path
 from dev import apt, state
 from dev.checkout import Failure
 from dev.command import Completed, query, run, tail
+from dev.console import show
 
 START_SECONDS = 60
 STOP_SECONDS = 30
@@ -76,7 +77,7 @@ def answer() -> Completed:
 
 
 def _start(log: Path) -> None:
-    print("    starting the Docker daemon", flush=True)
+    show("    starting the Docker daemon")
     if _systemd_is_init():
         run(["systemctl", "start", "docker"], log=log)
         return

@@ -15,6 +15,7 @@ from pathlib import Path
 from dev import python_env
 from dev.checkout import ROOT, Failure
 from dev.command import run
+from dev.console import show
 from dev.docker_engine import docker
 
 
@@ -40,12 +41,12 @@ def _use(clone: Path, log: Path) -> None:
     if not command:
         raise Failure("make devserver does not say how to connect")
     answer = run([*shlex.split(command[1]), "go version"], log=log, cwd=clone).output
-    print(f"    over ssh: {answer.strip()}", flush=True)
+    show(f"    over ssh: {answer.strip()}")
     _provision_with_oldest_core(clone, log)
 
 
 def _provision_with_oldest_core(clone: Path, log: Path) -> None:
-    print("    ansible-core 2.16", flush=True)
+    show("    ansible-core 2.16")
     python_env.ensure_core(log)
     env = python_env.tool_environment() | {
         "ANSIBLE_CONFIG": str(clone / "ansible.cfg"),
@@ -64,7 +65,7 @@ def _expect_no_change(who: str, output: str) -> None:
 
 
 def _make(clone: Path, target: str, log: Path) -> str:
-    print(f"    make {target}", flush=True)
+    show(f"    make {target}")
     # Downloads are shared with this checkout; nothing else is.
     caches = {name: python_env.tool_environment()[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR")}
     # A make above this one speaks to those below by variables; a stranger's has none above.

@@ -17,6 +17,7 @@ from pathlib import Path
 from dev import state
 from dev.checkout import DEVSERVER, IDENTITY, LABEL, ROOT, Failure
 from dev.command import query, run
+from dev.console import show
 from dev.docker_engine import docker
 
 NAME = f"gopherops-devserver-{IDENTITY}"
@@ -132,7 +133,7 @@ def _make_key(log: Path) -> None:
 
 
 def _create(image: str) -> None:
-    print(f"    creating the container {NAME}", flush=True)
+    show(f"    creating the container {NAME}")
     # Docker picks another port at each start where it is left to choose; a fixed one keeps what was printed true.
     port = _free_port(state.load().port)
     published = f"--publish=127.0.0.1:{port}:22"
@@ -141,7 +142,7 @@ def _create(image: str) -> None:
 
 
 def _start() -> None:
-    print(f"    starting the container {NAME}", flush=True)
+    show(f"    starting the container {NAME}")
     try:
         docker("start", NAME)
     except Failure as error:

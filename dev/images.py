@@ -12,6 +12,7 @@ from pathlib import Path
 from dev import apt, state
 from dev.checkout import CACHE, Failure
 from dev.command import query, run
+from dev.console import show
 
 RECIPE = Path(__file__).parent / "image"
 KEY = "gopherops.devserver.key"
@@ -27,7 +28,7 @@ def ensure(suite: str, log: Path) -> str:
     recipe = (RECIPE / "Dockerfile").read_bytes()
     key = hashlib.sha256(recipe + _inspect(base, "{{.Id}}").encode()).hexdigest()
     if _inspect(tag, f'{{{{index .Config.Labels "{KEY}"}}}}') != key:
-        print(f"    building {tag}", flush=True)
+        show(f"    building {tag}")
         arguments = ["--build-arg", f"BASE={base}", "--label", f"{KEY}={key}", "--tag", tag]
         run(["docker", "build", *arguments, RECIPE], log=log)
         state.remember_image(_inspect(tag, "{{.Id}}"))
@@ -48,7 +49,7 @@ def _make_base(base: str, suite: str, log: Path) -> None:
     try:
         run(["docker", "pull", base], log=log, timeout=PULL_SECONDS)
     except Failure:
-        print(f"    no registry gives {base}; building it from the machine's Debian mirror", flush=True)
+        show(f"    no registry gives {base}; building it from the machine's Debian mirror")
         _import_base(base, suite, log)
     state.remember_image(_inspect(base, "{{.Id}}"))
 

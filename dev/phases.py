@@ -12,30 +12,33 @@ import typing as t
 from pathlib import Path
 
 from dev.checkout import LOGS
+from dev.console import show
 
 
 class Phases:
-    """The steps of one command, in order, with the seconds that each took."""
+    """The steps of one command, in the order in which they began, with the seconds that each took."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self._start = time.monotonic()
 
     @contextlib.contextmanager
     def phase(self, title: str) -> t.Iterator[Path]:
         """Announce a step and give it an empty log of its own."""
-        print(f"==> {title}", flush=True)
+        show(f"==> {title}")
         log = log_of(title)
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_bytes(b"")
         start = time.monotonic()
+        self.seconds[title] = 0.0
         try:
             yield log
         finally:
             self.seconds[title] = time.monotonic() - start
 
     def table(self) -> str:
-        """Return the steps and their times, with the sum in the last line."""
-        rows = [*self.seconds.items(), ("total", sum(self.seconds.values()))]
+        """Return the steps and their times; the last line has the time since the beginning, as steps may overlap."""
+        rows = [*self.seconds.items(), ("total", time.monotonic() - self._start)]
         width = max(len(title) for title, _seconds in rows)
         return "\n".join(f"  {title:<{width}}  {seconds:7.1f} s" for title, seconds in rows)
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from pathlib import Path
 
 from dev import apt
@@ -21,6 +22,8 @@ VENV = CACHE / "venv"
 BIN = VENV / "bin"
 CORE_VENV = CACHE / "venv-core-2.16"
 WHEELS = CACHE / "wheels"
+# Checks that run side by side need the same environment.
+_one_builder = threading.Lock()
 
 
 def ensure(log: Path) -> None:
@@ -41,12 +44,13 @@ def ensure(log: Path) -> None:
 def ensure_core(log: Path) -> None:
     """Build the small environment with the oldest ansible-core that is supported."""
     inputs = [REQUIREMENTS / "core-2.16.txt"]
-    if _is_built(CORE_VENV, inputs):
-        return
-    shutil.rmtree(CORE_VENV, ignore_errors=True)
-    run([BIN / "uv", "venv", "--python", sys.executable, CORE_VENV], log=log, env=_environment())
-    _uv_install(CORE_VENV, inputs[0], log)
-    _mark_built(CORE_VENV, inputs)
+    with _one_builder:
+        if _is_built(CORE_VENV, inputs):
+            return
+        shutil.rmtree(CORE_VENV, ignore_errors=True)
+        run([BIN / "uv", "venv", "--python", sys.executable, CORE_VENV], log=log, env=_environment())
+        _uv_install(CORE_VENV, inputs[0], log)
+        _mark_built(CORE_VENV, inputs)
 
 
 def wheel(project: str, log: Path) -> Path:

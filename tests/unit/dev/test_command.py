@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,17 @@ def test_time_limit_ends_the_command(tmp_path: Path) -> None:
     pid = int((tmp_path / "log").read_text().split()[-1])
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_commands_of_other_threads_can_be_stopped_and_later_ones_run(tmp_path: Path) -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        running = pool.submit(run, ["sh", "-c", "echo $$; exec sleep 60"], log=tmp_path / "log")
+        while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text().split()[-1].isdecimal():
+            time.sleep(0.01)
+        command.stop_all()
+        with pytest.raises(Failure, match="was stopped"):
+            running.result()
+    assert run(["echo", "cleaned up"], log=tmp_path / "log").ok
 
 
 def test_sign_of_life_is_the_last_line(
