@@ -23,7 +23,7 @@ from pathlib import Path
 from dev.checkout import ROOT, Failure
 from dev.command import query
 
-MANIFEST = ROOT / "plugins" / "module_utils" / "toolchain" / "manifest.py"
+MANIFEST = ROOT / "plugins" / "module_utils" / "_toolchain" / "manifest.py"
 # {file} stands for an archive's name; what is asked there answers for this file alone.
 SOURCES = ("https://go.dev/dl/?mode=json&include=all", "https://dl.google.com/go/{file}.sha256")
 TIMEOUT = 60

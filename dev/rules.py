@@ -17,7 +17,7 @@ DOCS = ROOT / "docs"
 HEADER = "| rule | severity | what it finds | what that does |\n|---|---|---|---|\n"
 
 if t.TYPE_CHECKING:
-    from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Rule
+    from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Rule
 
 
 def write(docs: Path = DOCS) -> None:
@@ -44,7 +44,7 @@ def _catalogue() -> t.Sequence[Rule]:
     # The rules need nothing but the standard library, so neither does this; the path is that of `make`'s own link.
     if str(galaxy.COLLECTIONS) not in sys.path:
         sys.path.insert(0, str(galaxy.COLLECTIONS))
-    from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import RULES
+    from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import RULES
 
     return RULES
 

@@ -10,7 +10,7 @@ import os
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import replacing
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import replacing
 
 _Result = t.Dict[str, t.Any]
 

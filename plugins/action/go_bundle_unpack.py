@@ -17,11 +17,11 @@ import typing as t
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import Bundle, open_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import Entry
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import signer
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import ToolCache, default_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import Bundle, open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import Entry
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import signer
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_folder
 
 _Result = t.Dict[str, t.Any]
 # Seconds to wait for another run that puts the same tool into the cache.

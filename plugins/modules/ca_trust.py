@@ -41,9 +41,9 @@ anchors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.ca_trust import store_of_host, trust
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import store_of_host, trust
 
 
 def main() -> None:

@@ -162,18 +162,18 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.archive import Sizes, encoded, pack
-from ansible_collections.gopherops.devserver.plugins.module_utils.debug_bundle.collect import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import refuse_short
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import COLLECTION_VERSION
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Sizes, encoded, pack
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
     Core,
     Wanted,
     collect,
     folder_name,
     known_secrets,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import COLLECTION_VERSION
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import refuse_short
-from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import size
 
 _CORE: dict[str, t.Any] = {"core": {"type": "path", "required": True}, "program": {"type": "path", "required": True}}
 ARGUMENT_SPEC: dict[str, t.Any] = {

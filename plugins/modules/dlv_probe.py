@@ -299,11 +299,11 @@ import getpass
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.options import plan_from
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.probe.probe import probe
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.hidden import params_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import printable
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.no_log import params_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.options import plan_from
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe
 
 _BREAKPOINT: dict[str, t.Any] = {
     "name": {"type": "str"},

@@ -140,27 +140,27 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.install import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.no_log import params_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import (
     UNITS,
     State,
     carry_out,
     plan,
     wait_for,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.ptrace import Ptrace, try_ptrace
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.ptrace import Ptrace, try_ptrace
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
     SERVICE_SPEC,
     STATES,
     Limits,
     Service,
     services_from,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import SERVER
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.units import Programs
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.hidden import params_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import SERVER
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.units import Programs
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},

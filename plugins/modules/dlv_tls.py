@@ -72,12 +72,12 @@ ports:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import doors_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import DOOR_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_install import install, places_of_host
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_server import Material
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.install import install, places_of_host
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import Material
 
 ARGUMENT_SPEC = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},

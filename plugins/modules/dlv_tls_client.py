@@ -70,11 +70,11 @@ bundles:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.doors import doors_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.services import DOOR_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.tls_bundle import Server, deliver
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import Server, deliver
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
 
 ARGUMENT_SPEC = {
     "folder": {"type": "path", "required": True},

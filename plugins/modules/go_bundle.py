@@ -215,14 +215,14 @@ contents:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.contents import Means
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.goal import Declared, resolved
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.make import Place, make_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import KINDS
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import Means
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.goal import Declared, resolved
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.make import Place, make_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, declared_tools
 
 # A bundle is made from what lies outside of one.
 _KINDS = [kind for kind in KINDS if kind != "bundle"]

@@ -69,15 +69,15 @@ homeless:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials, redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, homeless
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     ARGUMENT_SPEC,
     Declaration,
     declaration_from,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply, homeless
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, redacted
 
 
 def main() -> None:

@@ -172,19 +172,22 @@ import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.debuggers import look
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import pinned
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.report import report, summary
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.workarounds import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import look
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import pinned
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import report, summary
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    ARGUMENT_SPEC,
+    declaration_from,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
     ARGUMENT_SPEC as WORKAROUND_SPEC,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils.scratch import remove_own
-from ansible_collections.gopherops.devserver.plugins.module_utils.sessions import end_all
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_all
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import remove_own
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
 
 
 def main() -> None:

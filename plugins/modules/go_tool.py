@@ -249,15 +249,15 @@ tools:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import exact
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.install import Delivery, install_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.pins import TOOL_OPTIONS, declared_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import reservation
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import exact
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.install import Delivery, install_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
 
 ARGUMENT_SPEC = {
     "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL_OPTIONS},

@@ -221,12 +221,12 @@ moved_aside:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import FOLDERS, KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import FOLDERS, KINDS
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "versions": {"type": "list", "elements": "str", "required": True},

@@ -186,11 +186,11 @@ mismatches:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import inventory
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.stray import people, strays
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered, mismatches
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import inventory
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import people, strays
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/usr/local/lib/go"},

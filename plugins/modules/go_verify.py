@@ -222,16 +222,16 @@ table:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, printable
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials, printable
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import (
     MODES,
     Debugging,
     Plan,
     Programs,
     Service,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.verify import failed_steps, table, verify
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import failed_steps, table, verify
 
 _SEVERITIES = ("note", "warning", "error")
 _USER: dict[str, t.Any] = {"name": {"type": "str", "required": True}, "workspace": {"type": "str", "default": ""}}

@@ -213,12 +213,12 @@ users:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.examine import STEPS
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.limits import Limits, exceeded
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.probe.probe import Wanted, Way, probe
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import STEPS
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.limits import Limits, exceeded
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import Wanted, Way, probe
 
 _TIMED = (*STEPS, "total")
 USER_SPEC: dict[str, t.Any] = {

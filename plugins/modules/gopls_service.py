@@ -179,16 +179,16 @@ import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     ARGUMENT_SPEC as DECLARATION,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import workarounds
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.service import apply
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.units import socket_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.wanted import Judged, judged
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import workarounds
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import Judged, judged
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import socket_of
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,

@@ -94,12 +94,12 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import acting_as, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.answer import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import Edit, Merge, Remove
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.file import edit_file
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Remove
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.file import edit_file
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

@@ -13,7 +13,7 @@ import ipaddress
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.debugger.validity import span
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import span
 
 try:
     from cryptography import x509

@@ -64,9 +64,12 @@ def outside(image: str) -> None:
 
 
 def inside() -> None:
-    from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import ARGUMENT_SPEC, declaration_from
-    from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import observe
-    from ansible_collections.gopherops.devserver.plugins.module_utils.environment import apply
+    from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import observe
+    from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply
+    from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+        ARGUMENT_SPEC,
+        declaration_from,
+    )
 
     for number, user in enumerate(USERS):
         shell = SHELLS[number % len(SHELLS)]

@@ -23,8 +23,8 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import prewarm
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import prewarm
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
 GO = "go1.22.12"
 MODULE = "github.com/go-delve/delve@v1.23.1"

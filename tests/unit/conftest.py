@@ -15,7 +15,7 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
 # Where the processes of a run find the build caches that they share.
 CACHES = "DEVSERVER_TEST_CACHES"

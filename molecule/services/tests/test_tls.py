@@ -17,7 +17,7 @@ import ssl
 import tarfile
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.framing import Connection
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

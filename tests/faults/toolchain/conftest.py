@@ -14,8 +14,8 @@ import tempfile
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import Files, scan
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import Files, scan
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
 
 from tests.unit.toolchain.conftest import HERE, Toolchain, archives, authority, impatient, make_toolchain, server, wish
 

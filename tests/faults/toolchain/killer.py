@@ -15,8 +15,8 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import install
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import install
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
 # What Python tells before it asks the system for it: these change something, or may wait.
 WATCHED = ("open", "os.", "shutil.", "subprocess.", "socket.", "ctypes.dlsym", "fcntl.")

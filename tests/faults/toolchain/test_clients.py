@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
 
 from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
 

@@ -11,9 +11,9 @@ import subprocess
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import scan
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import scan
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
 
 from tests.faults.toolchain.conftest import NEW, OLD, Host
 from tests.unit.toolchain.conftest import HERE

@@ -16,7 +16,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
 
 from tests.faults.toolchain import killer
 from tests.faults.toolchain.conftest import NEW, OLD, Host

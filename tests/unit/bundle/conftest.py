@@ -21,11 +21,11 @@ import typing as t
 import zipfile
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import errors
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import write_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.manifest import Entry, Manifest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.dirhash import h1, h1_of_zip
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import write_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import Entry, Manifest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1, h1_of_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 HERE = this_platform()

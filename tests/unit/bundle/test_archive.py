@@ -11,9 +11,9 @@ import tarfile
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle, write_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.files import LARGEST, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle, write_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import LARGEST, read_text
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

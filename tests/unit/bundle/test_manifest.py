@@ -10,8 +10,8 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle import manifest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle import manifest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from hypothesis import given
 from hypothesis import strategies as st
 

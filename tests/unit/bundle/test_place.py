@@ -11,10 +11,10 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.place import Outcome, Wish, place_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import Platform, this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import Outcome, Wish, place_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform, this_platform
 
 HERE = this_platform()
 OLD = {

@@ -10,13 +10,13 @@ import subprocess
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import (
     NAMESPACE,
     sign,
     signed_by_key,
     signer,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 
 TEXT = '{"files": []}\n'
 

@@ -18,11 +18,11 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import errors
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.archive import open_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils.bundle.signature import sign
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import ToolCache
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import sign
+from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 CALLBACK = """

@@ -10,13 +10,19 @@ import getpass
 import os
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import CONTEXTS
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import scene
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import cells
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer, Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import findings, startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift import snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import (
+    GoAnswer,
+    Observation,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings, startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 ROOMY = os.statvfs_result((1 << 20, 1 << 20, 10000, 9000, 9000, 1000, 900, 900, 0, 255))
 CONTEXT = {context.name: context for context in CONTEXTS}
@@ -27,7 +33,7 @@ def world(tmp_path, monkeypatch):
     """A declaration for the present user, and a way to observe what holds it but for what a test changes."""
     # What runs on this machine, what is rendered there and how full its disk is does not belong to a made-up host.
     monkeypatch.setattr(startup, "extension_hosts", list)
-    monkeypatch.setattr(scene, "_lacks", lambda _file: False)
+    monkeypatch.setattr(snapshot, "_lacks", lambda _file: False)
     monkeypatch.setattr(os, "statvfs", lambda _path: ROOMY)
     goroot = tmp_path / "go"
     (goroot / "bin").mkdir(parents=True)
@@ -57,7 +63,7 @@ def world(tmp_path, monkeypatch):
 
     def judge(*observations, tools=()):
         matrix = cells(declaration, observations, "1.22.12")
-        found = findings(scene.Scene(declaration, observations, matrix, tools))
+        found = findings(snapshot.Scene(declaration, observations, matrix, tools))
         return {(c.context, c.variable): c for c in matrix}, found
 
     seen.ids = lambda *observations, **more: [found.rule.id for found in judge(*observations, **more)[1]]

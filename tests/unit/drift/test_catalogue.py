@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import RULES
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import RULES
 
 from dev import rules
 

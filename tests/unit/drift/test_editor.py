@@ -10,11 +10,11 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import editor
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import SETTINGS as SETTINGS_KNOWN
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.vscode_go import TYPES
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import editor
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import SETTINGS as SETTINGS_KNOWN
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import TYPES
 
 PATH = "/h/settings.json"
 

@@ -16,25 +16,25 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import language_servers
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.language_servers import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import language_servers
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
     Crash,
     Daemon,
     Gopls,
     LanguageServer,
     LanguageServers,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import language_server
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import JudgedFile, Scene, Setting
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import State
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server import service, units
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.settings import Option
-from ansible_collections.gopherops.devserver.plugins.module_utils.language_server.workarounds import WorkAround
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import language_server
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import service, units
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Option
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
 
 ME = getpass.getuser()
 MACHINE = "/h/settings.json"

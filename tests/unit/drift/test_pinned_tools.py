@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.tools import pinned_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.plan import Places
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
 
 GOFUMPT = {"package": "mvdan.cc/gofumpt", "version": "v0.7.0"}
 

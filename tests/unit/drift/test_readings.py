@@ -16,14 +16,18 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import processes
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount, mount_of, mounts, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.processes import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
+    credentials,
+    printable,
+    redacted,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import processes
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import (
     extension_hosts,
     manager_started,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.redaction import credentials, printable, redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mount_of, mounts, parse
 from hypothesis import given
 from hypothesis import strategies as st
 

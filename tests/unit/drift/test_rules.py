@@ -13,23 +13,14 @@ import pwd
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login, pam
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
-    ManagedFile,
-    Probe,
-    StartUp,
-    whole_file,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, scene
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.finding import Finding, Remedy
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.matrix import Cell, cells
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.mounts import Mount
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.observe import GoAnswer
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift import snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, cells
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import GoAnswer
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     building,
     directories,
     findings,
@@ -37,14 +28,27 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.drift.rules im
     startup,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.scene import PinnedTool, Scene
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    ManagedFile,
+    Probe,
+    StartUp,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered
 
 PROFILE = "/h/.profile"
 # As it is where no host is made up.
-LACKS = scene._lacks
+LACKS = snapshot._lacks
 
 
 def declare(world: t.Any, **variables: str) -> None:
@@ -161,9 +165,9 @@ def test_a_path_that_could_not_be_walked_is_told_as_such(world: t.Any, monkeypat
     def hangs(*_args: t.Any, **_more: t.Any) -> t.NoReturn:
         raise DevserverError("the directories of PATH could not be walked: timed out")
 
-    monkeypatch.setattr(observe, "executables", hangs)
-    monkeypatch.setattr(observe, "CONTEXTS", [Bare()])
-    (seen,) = observe.observe(world.declaration, [], timeout=5)
+    monkeypatch.setattr(observations, "executables", hangs)
+    monkeypatch.setattr(observations, "CONTEXTS", [Bare()])
+    (seen,) = observations.observe(world.declaration, [], timeout=5)
     found = world.judge(seen)[1]
     assert [(finding.rule.id, "could not be walked" in finding.cause) for finding in found] == [("GD901", True)]
 
@@ -298,9 +302,9 @@ def test_a_context_that_does_not_answer_is_followed_to_its_line(world: t.Any, mo
     user = world.declaration.users[0]
     account = user.account._replace(home=str(home), shell="/bin/sh")
     world.declaration.users[0] = dataclasses.replace(user, account=account)
-    monkeypatch.setattr(observe, "CONTEXTS", [Login(), Ssh()])
-    monkeypatch.setattr(observe.culprits, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
-    login, ssh = observe.observe(world.declaration, [], timeout=5)
+    monkeypatch.setattr(observations, "CONTEXTS", [Login(), Ssh()])
+    monkeypatch.setattr(observations.culprits, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
+    login, ssh = observations.observe(world.declaration, [], timeout=5)
     assert login.culprit == Source("file", str(home / ".profile"), 2)
     assert (ssh.culprit, ssh.problem) == (
         Source("file", "/etc/x", 7),
@@ -352,8 +356,8 @@ class Bare(Slow):
 def test_what_is_slow_is_asked_again_alone(
     world: t.Any, monkeypatch: pytest.MonkeyPatch, times: list[float], slow: float
 ) -> None:
-    monkeypatch.setattr(observe, "CONTEXTS", [Slow(*times)])
-    (seen,) = observe.observe(world.declaration, [], timeout=5)
+    monkeypatch.setattr(observations, "CONTEXTS", [Slow(*times)])
+    (seen,) = observations.observe(world.declaration, [], timeout=5)
     assert seen.seconds == slow
 
 
@@ -489,12 +493,12 @@ def test_a_version_manager_is_named(world: t.Any, go: str) -> None:
 
 
 def test_a_user_whose_home_is_missing_has_one_finding(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(observe, "CONTEXTS", [Bare()])
+    monkeypatch.setattr(observations, "CONTEXTS", [Bare()])
     user = world.declaration.users[0]
     gone = user.account._replace(home=str(world.tmp / "gone"))
     variables = {"GOPATH": f"{gone.home}/go", "GOCACHE": f"{gone.home}/cache"}
     world.declaration.users.append(dataclasses.replace(user, account=gone, variables=variables))
-    seen = observe.observe(world.declaration, [], timeout=5)
+    seen = observations.observe(world.declaration, [], timeout=5)
     assert [one.context.name for one in seen] == ["bare", "goenv"]
     matrix = cells(world.declaration, seen[1:], "")
     assert {cell.status for cell in matrix} == {"unknown"}
@@ -909,7 +913,7 @@ def test_a_managed_file_that_lacks_its_lines_is_at_fault(
     source, context, blamed = LACKING[case]
     home = world.declaration.users[0].account.home
     source = Source("file", f"{home}/.profile", 9) if source == "own" else source
-    monkeypatch.setattr(scene, "_lacks", lambda file: file.path == login.HOOK)
+    monkeypatch.setattr(snapshot, "_lacks", lambda file: file.path == login.HOOK)
     (finding,) = world.judge(
         world(context, environment={"PATH": "/bin"}, set_by=[Assignment("PATH", "/bin", t.cast("Source", source))])
     )[1]
@@ -945,13 +949,13 @@ def test_a_file_is_looked_into_with_its_users_rights_alone(world: t.Any) -> None
     file.write_text('{"go.gopath": "${workspaceFolder}"}\n')
     file.chmod(0o600)
     account = world.declaration.users[0].account
-    assert scene._refers(Source("file", str(file), 1), account)
-    assert not scene._refers(Source("file", str(file), 1), find_account("nobody"))
+    assert snapshot._refers(Source("file", str(file), 1), account)
+    assert not snapshot._refers(Source("file", str(file), 1), find_account("nobody"))
 
 
 def test_what_another_user_lacks_is_nobody_elses_fault(world: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One is provisioned, the other is declared since: the services for both lack the second one's lines."""
-    monkeypatch.setattr(scene, "_lacks", LACKS)
+    monkeypatch.setattr(snapshot, "_lacks", LACKS)
     for name in ("FOLDER", "SERVICE", "USERS_SERVICE", "ENVIRONMENT"):
         monkeypatch.setattr(pam, name, str(world.tmp / name))
     (first,) = world.declaration.users
@@ -1029,7 +1033,7 @@ def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(world: t.A
     user = world.declaration.users[0].account.name
     cell = Cell(user, "devcontainer", "GOPATH", "/x", "/y", "drift", Source("file", str(file), 2))
     assert made.mend(cell) == f"write the declared value in the place of the reference at {file}:2"
-    assert made.mend(dataclasses.replace(cell, source=Source("file", str(file), 3))) == scene.CONVERGE
+    assert made.mend(dataclasses.replace(cell, source=Source("file", str(file), 3))) == snapshot.CONVERGE
 
 
 def test_a_function_of_fishs_is_told_in_one_line(world: t.Any) -> None:
@@ -1060,7 +1064,7 @@ def test_what_every_user_has_from_one_line_is_told_once(users: list[str], told: 
     ],
 )
 def test_a_users_crontab_is_as_much_the_users_own_as_what_lies_in_the_home(path: str, own: bool) -> None:
-    assert scene._is_own(path, Account("alice", 1000, 1000, "/home/alice", "/bin/sh")) is own
+    assert snapshot._is_own(path, Account("alice", 1000, 1000, "/home/alice", "/bin/sh")) is own
 
 
 @pytest.mark.parametrize(("mode", "hidden"), [(0o600, False), (0o666, False), (0o200, True)])
@@ -1068,7 +1072,7 @@ def test_rights_that_are_too_wide_hide_nothing(tmp_path: pathlib.Path, mode: int
     file = whole_file(str(tmp_path / "f"), "x\n", mode=0o600, owner=find_account(getpass.getuser()))
     (tmp_path / "f").write_text("x\n")
     (tmp_path / "f").chmod(mode)
-    assert scene._hides(file) is hidden
+    assert snapshot._hides(file) is hidden
 
 
 @pytest.mark.parametrize(

@@ -10,18 +10,21 @@ import getpass
 import os
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.goenv import GoEnvContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 
 @pytest.fixture
 def declare(tmp_path, monkeypatch):
     """Declare for a user whose home is a temporary folder; only the context that lies in the home is written."""
-    monkeypatch.setattr(environment, "CONTEXTS", [GoEnvContext()])
+    monkeypatch.setattr(apply, "CONTEXTS", [GoEnvContext()])
     home = tmp_path / "home é"
     home.mkdir()
     account = find_account(getpass.getuser())._replace(home=str(home))
@@ -39,20 +42,20 @@ def tree(folder):
 
 
 def test_check_mode_tells_all_and_writes_nothing(declare):
-    told = environment.apply(declare(), check=True).result()
+    told = apply.apply(declare(), check=True).result()
     assert tree(declare.home) == []
-    done = environment.apply(declare(), check=False).result()
+    done = apply.apply(declare(), check=False).result()
     assert told == done
     assert tree(declare.home) == [".config", ".config/go", ".config/go/env", "go", "go/bin"]
-    assert not environment.apply(declare(), check=False)
+    assert not apply.apply(declare(), check=False)
 
 
 def test_what_the_user_wrote_in_the_file_stays_and_so_does_its_mode(declare):
-    environment.apply(declare(), check=False)
+    apply.apply(declare(), check=False)
     file = declare.home / ".config/go/env"
     file.write_text("GOPRIVATE=mine\n" + file.read_text())
     file.chmod(0o640)
-    environment.apply(declare(GOFLAGS="-x"), check=False)
+    apply.apply(declare(GOFLAGS="-x"), check=False)
     assert "\nGOPRIVATE=mine\nGOPATH=" in file.read_text()
     assert "GOFLAGS=-x\n" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o640
@@ -62,7 +65,7 @@ def test_of_what_is_not_the_collections_no_secret_is_shown(declare):
     file = declare.home / ".config/go/env"
     file.parent.mkdir(parents=True)
     file.write_text("GITHUB_TOKEN=abc\nGOFLAGS=-v\n")
-    changes = environment.apply(declare(), check=True).result()
+    changes = apply.apply(declare(), check=True).result()
     (shown,) = [diff for diff in changes["diff"] if diff["before_header"] == str(file)]
     assert "abc" not in str(shown)
     assert shown["before"] == "GITHUB_TOKEN=***\nGOFLAGS=-v\n"
@@ -71,7 +74,7 @@ def test_of_what_is_not_the_collections_no_secret_is_shown(declare):
 def test_a_file_in_the_place_of_a_directory_stops_it_before_the_first_write(declare):
     (declare.home / "go").write_text("a file")
     with pytest.raises(DevserverError, match=r"GOPATH=.*go is not a directory"):
-        environment.apply(declare(), check=False)
+        apply.apply(declare(), check=False)
     assert tree(declare.home) == ["go"]
 
 
@@ -79,7 +82,7 @@ def test_a_pipe_in_the_place_of_the_file_does_not_hold_it_up(declare):
     (declare.home / ".config/go").mkdir(parents=True)
     os.mkfifo(declare.home / ".config/go/env")
     with pytest.raises(DevserverError, match="not a regular file"):
-        environment.apply(declare(), check=False)
+        apply.apply(declare(), check=False)
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -87,8 +90,8 @@ def test_a_missing_home_keeps_nobody_else_from_anything(declare, check):
     both = declare()
     gone = both.users[0].account._replace(home=f"{declare.home}/gone")
     both.users.append(UserEnvironment(gone, {"GOPATH": f"{gone.home}/go", "GOBIN": f"{declare.home}/other"}, []))
-    told = environment.apply(both, check=check).result()
-    assert [user.account for user in environment.homeless(both)] == [gone]
+    told = apply.apply(both, check=check).result()
+    assert [user.account for user in apply.homeless(both)] == [gone]
     written = [f"{declare.home}/{name}" for name in (".config/go/env", "go", "go/bin")]
     assert sorted(one["after_header"] for one in told["diff"]) == written
     assert tree(declare.home) == ([] if check else [".config", ".config/go", ".config/go/env", "go", "go/bin"])
@@ -97,10 +100,10 @@ def test_a_missing_home_keeps_nobody_else_from_anything(declare, check):
 def test_a_link_to_what_is_not_there_yet_is_written_through(declare):
     (declare.home / ".config/go").mkdir(parents=True)
     (declare.home / ".config/go/env").symlink_to("../../dotfiles/go/env")
-    environment.apply(declare(), check=False)
+    apply.apply(declare(), check=False)
     assert (declare.home / ".config/go/env").is_symlink()
     assert "GOPATH=" in (declare.home / "dotfiles/go/env").read_text()
-    assert not environment.apply(declare(), check=False)
+    assert not apply.apply(declare(), check=False)
 
 
 @pytest.mark.parametrize("check", [True, False])
@@ -110,7 +113,7 @@ def test_a_link_to_where_nothing_can_be_made_is_refused_before_the_first_write(d
     (declare.home / ".config/go/env").symlink_to("../../file/go/env")
     account = declare().users[0].account
     with pytest.raises(DevserverError) as raised:
-        environment.apply(declare(), check=check)
+        apply.apply(declare(), check=check)
     for word in (f"{declare.home}/.config/go/env", f"user {account.name}", "is a link to", "remove the link"):
         assert word in str(raised.value)
     assert tree(declare.home) == [".config", ".config/go", ".config/go/env", "file"]
@@ -125,11 +128,11 @@ def test_telemetry_is_a_file_of_its_own(declare, present):
     declared = declare()
     user = dataclasses.replace(declared.users[0], telemetry="off")
     declared.users[:] = [user]
-    environment.apply(declared, check=False)
+    apply.apply(declared, check=False)
     assert mode.read_text().split()[0] == "off"
     assert (mode.read_text() == present) == (present == "off 2025-01-01\n")
     assert "GOTELEMETRY" not in (declare.home / ".config/go/env").read_text()
-    assert not environment.apply(declared, check=False)
+    assert not apply.apply(declared, check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
@@ -137,7 +140,7 @@ def test_a_folder_of_somebody_else_is_refused_even_where_it_can_be_written(decla
     (declare.home / "go").mkdir()
     os.chown(declare.home / "go", 12345, -1)
     with pytest.raises(DevserverError, match="belongs to uid 12345"):
-        environment.apply(declare(), check=False)
+        apply.apply(declare(), check=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -148,10 +151,10 @@ def test_another_users_rights_count_and_not_roots(declare, tmp_path):
             parent.chmod(parent.stat().st_mode | 0o011)
     nobody = find_account("nobody")._replace(home=str(declare.home))
     with pytest.raises(DevserverError, match=r"cannot be used by user nobody: .* is not writable"):
-        environment.apply(declare(account=nobody), check=False)
+        apply.apply(declare(account=nobody), check=False)
     assert tree(declare.home) == []
     os.chown(declare.home, nobody.uid, nobody.gid)
-    environment.apply(declare(account=nobody), check=False)
+    apply.apply(declare(account=nobody), check=False)
     assert {path.stat().st_uid for path in declare.home.rglob("*")} == {nobody.uid}
 
 
@@ -163,7 +166,7 @@ def nobodys(declare, tmp_path):
             parent.chmod(parent.stat().st_mode | 0o011)
     nobody = find_account("nobody")._replace(home=str(declare.home))
     os.chown(declare.home, nobody.uid, nobody.gid)
-    environment.apply(declare(account=nobody), check=False)
+    apply.apply(declare(account=nobody), check=False)
     return nobody, declare.home / ".config/go/env"
 
 
@@ -176,7 +179,7 @@ def test_a_file_that_is_not_its_users_is_refused_before_the_first_write(declare,
     os.chown(file, *((0, 0) if case == "owner" else (nobody.uid, 0)))
     before = file.read_text()
     # Read, but not to be changed.
-    assert not environment.apply(declare(account=nobody), check=check)
+    assert not apply.apply(declare(account=nobody), check=check)
     declaration = declare()
     first = declaration.users[0].account._replace(home=str(declare.home.parent / "first"))
     os.mkdir(first.home)
@@ -185,13 +188,13 @@ def test_a_file_that_is_not_its_users_is_refused_before_the_first_write(declare,
         UserEnvironment(nobody, {"GOFLAGS": "-x"}, []),
     ]
     with pytest.raises(DevserverError) as raised:
-        environment.apply(declaration, check=check)
+        apply.apply(declaration, check=check)
     told = "it belongs to uid 0." if case == "owner" else "it has the group 0, which is not its user's."
     assert f"{file} of user nobody cannot be written: {told}" in str(raised.value)
     assert f"give it to nobody: chown nobody: '{file}'." in str(raised.value)
     assert (os.listdir(first.home), file.read_text()) == ([], before)
     os.chown(file, nobody.uid, nobody.gid)
-    environment.apply(declaration, check=check)
+    apply.apply(declaration, check=check)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -200,7 +203,7 @@ def test_a_folder_may_give_a_file_a_group_that_is_not_its_users(declare, nobodys
     os.chown(file.parent, nobody.uid, 0)
     file.parent.chmod(0o2755)
     os.chown(file, nobody.uid, 0)
-    environment.apply(declare(account=nobody, GOFLAGS="-x"), check=False)
+    apply.apply(declare(account=nobody, GOFLAGS="-x"), check=False)
     status = file.stat()
     assert ("GOFLAGS=-x" in file.read_text(), status.st_uid, status.st_gid) == (True, nobody.uid, 0)
 
@@ -208,13 +211,13 @@ def test_a_folder_may_give_a_file_a_group_that_is_not_its_users(declare, nobodys
 def test_what_says_what_was_given_is_written_last(declare, monkeypatch, tmp_path):
     """A run that is killed before must find it the next time."""
     written = []
-    monkeypatch.setattr(environment, "USERS", f"{tmp_path}/users")
-    monkeypatch.setattr(environment, "write_all", lambda edits: written.extend(edit.file.path for edit in edits))
+    monkeypatch.setattr(apply, "USERS", f"{tmp_path}/users")
+    monkeypatch.setattr(apply, "write_all", lambda edits: written.extend(edit.file.path for edit in edits))
 
     class Early(GoEnvContext):
         def managed_files(self, _declaration):
             return [whole_file(f"{tmp_path}/{name}", "x") for name in ("users/a.sh", "other", "users/b.sh", "more")]
 
-    monkeypatch.setattr(environment, "CONTEXTS", [Early()])
-    environment.apply(declare(), check=False)
+    monkeypatch.setattr(apply, "CONTEXTS", [Early()])
+    apply.apply(declare(), check=False)
     assert [path[len(str(tmp_path)) + 1 :] for path in written] == ["other", "more", "users/a.sh", "users/b.sh"]

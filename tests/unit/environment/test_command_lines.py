@@ -15,19 +15,25 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import vscode_server
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Context, StartUp
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.bash import BashContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import FishContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import asked, followed
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.zsh import ZshContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import culprits, observe
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import asked, followed
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
 
 SECRET = "horse-battery-staple"
 PROXY = f"https://alice:{SECRET}@proxy.example"
@@ -115,9 +121,9 @@ def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: StartUp)
 
 def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: StartUp) -> None:
     with reading_command_lines() as lines:
-        culprits.line_that_prints(start_up, "noise", 20)
-        culprits.slowest_line(start_up, 20)
-        culprits.last_line(start_up, 2)
+        blame.line_that_prints(start_up, "noise", 20)
+        blame.slowest_line(start_up, 20)
+        blame.last_line(start_up, 2)
     assert lines.read
     assert lines.leaking == []
 
@@ -126,7 +132,7 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
     start_up: StartUp, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contexts: list[Context] = [LoginContext(), BashContext(), ZshContext(), FishContext(), VscodeServerContext()]
-    monkeypatch.setattr(observe, "CONTEXTS", contexts)
+    monkeypatch.setattr(observations, "CONTEXTS", contexts)
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     # As PAM gives it to all that comes over ssh.
     given = [Assignment("GOPROXY", PROXY, Source("file", "/etc/environment", 1))]
@@ -140,7 +146,7 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
             file.write(f'export PATH="{go.parent}:$PATH"\n')
     user = UserEnvironment(start_up.account, {"GOPROXY": PROXY}, [str(go.parent)], [], [])
     with reading_command_lines() as lines:
-        seen = observe.observe(Declaration([user], str(tmp_path / "go"), []), ["gopls"], timeout=20)
+        seen = observations.observe(Declaration([user], str(tmp_path / "go"), []), ["gopls"], timeout=20)
     assert PROXY in [(one.environment or {}).get("GOPROXY") for one in seen]
     assert any("env\0-json" in line for line in lines.read)
     assert lines.leaking == []

@@ -9,12 +9,15 @@ import getpass
 import os
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import cron as cron_context
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.cron import CronContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import cron as cron_context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CronContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 ACCOUNT = find_account(getpass.getuser())
 SYSTEM = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

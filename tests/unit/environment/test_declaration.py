@@ -9,8 +9,8 @@ import getpass
 import pwd
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import declaration_from
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import declaration_from
 
 ME = getpass.getuser()
 HOME = pwd.getpwnam(ME).pw_dir

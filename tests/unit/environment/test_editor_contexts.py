@@ -13,22 +13,32 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import run, session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import vscode_server
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import Probe, probe_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.ci import CiContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.devcontainer import DevcontainerContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.editor_files import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift import report
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, probe_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
+    DevcontainerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     portable,
     read_editor_file,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_debug import VscodeDebugContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe, report
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
+    VscodeDebugContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run, session_environment
 
 # Answers like the real one, from the environment alone.
 GO = """\
@@ -88,15 +98,15 @@ class Host:
         return report.report(self.declaration, host="h", go_version="1.22.12", tools=[], timeout=20)
 
     def apply(self, *, check: bool = False) -> list[str]:
-        changes = environment.apply(self.declaration, check=check).result()
+        changes = apply.apply(self.declaration, check=check).result()
         return [entry["after_header"].replace(f"{self.home}/", "") for entry in changes["diff"]]
 
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     contexts = [VscodeServerContext(), VscodeDebugContext(), DevcontainerContext(), CiContext()]
-    monkeypatch.setattr(environment, "CONTEXTS", contexts)
-    monkeypatch.setattr(observe, "CONTEXTS", contexts)
+    monkeypatch.setattr(apply, "CONTEXTS", contexts)
+    monkeypatch.setattr(observations, "CONTEXTS", contexts)
     # The home of this test is not the one that an sshd would find.
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     home = tmp_path / "home é x"
@@ -421,7 +431,7 @@ def test_only_the_shells_own_time_counts_over_ssh_too(
 def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: Host) -> None:
     host.put(".profile", (host.home / ".profile").read_text() + "echo >> ~/asked\n")
     host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
-    contexts = observe._contexts(host.user)
+    contexts = observations._contexts(host.user)
     for context in contexts:
         context.probe(host.user.account, host.declaration, 20)
     assert (len(contexts), (host.home / "asked").read_text()) == (4, "\n")

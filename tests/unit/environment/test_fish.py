@@ -10,16 +10,19 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import fish as fish_context
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.fish import quoted
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.fish_trace import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import fish as fish_context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import quoted
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
     fish_assignments,
     spare_folders,
     trace_fish,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -11,10 +11,14 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import go_command
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.go_command import executables, go_env, without_traces
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import go_command
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import (
+    executables,
+    go_env,
+    without_traces,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 GO = shutil.which("go")
 needs_go = pytest.mark.skipif(not GO, reason="this machine has no go command")

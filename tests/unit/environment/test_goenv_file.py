@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.goenv_file import settings, updated
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import settings, updated
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -15,7 +15,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 USER = getpass.getuser()

@@ -8,12 +8,15 @@ from __future__ import annotations
 import getpass
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam as pam_context
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import systemd
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift.units import lines_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam as pam_context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import lines_of
 
 ACCOUNT = find_account(getpass.getuser())
 

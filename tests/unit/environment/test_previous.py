@@ -11,17 +11,20 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
     devcontainer,
     goenv,
     previous,
     systemd_user,
     vscode_server,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.shell import _render
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import _render
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 ACCOUNT = find_account(getpass.getuser())
 GIVEN = {"GOPATH": "/srv/it's mine/go", "GOFLAGS": "-mod=mod -x", "GOVCS": "", "GOSUMDB": "off"}

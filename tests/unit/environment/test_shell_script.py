@@ -10,9 +10,12 @@ import shutil
 import subprocess
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import shell as shell_context
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 ACCOUNT = find_account(getpass.getuser())
 ODD = "/home/ü n'd $HOME `x`"

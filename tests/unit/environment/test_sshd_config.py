@@ -9,9 +9,9 @@ import pathlib
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import sshd_config
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 BOB = find_account("nobody")._replace(name="bob")
 CONFIGURATION = """\

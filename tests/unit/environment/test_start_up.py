@@ -10,27 +10,28 @@ import shutil
 import time
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import (
-    Completed,
-    run,
-    run_in_terminal,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import login, ssh
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.base import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations as observe_module
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, ssh
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
     Probe,
     no_probe,
     probe_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.login import LoginContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.vscode_server import VscodeServerContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils.drift import observe as observe_module
-from ansible_collections.gopherops.devserver.plugins.module_utils.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils.shell_trace import BASH_PROMPT
-from ansible_collections.gopherops.devserver.plugins.module_utils.zsh_trace import ZSH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import BASH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import ZSH_PROMPT
 
 ACCOUNT = find_account(getpass.getuser())
 

@@ -9,12 +9,23 @@ import getpass
 import subprocess
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts import pam, systemd, systemd_user
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_system import SystemdSystemContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.contexts.systemd_user import SystemdUserContext
-from ansible_collections.gopherops.devserver.plugins.module_utils.declaration import Declaration, UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
+    pam,
+    systemd,
+    systemd_user,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
+    SystemdSystemContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_user import (
+    SystemdUserContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

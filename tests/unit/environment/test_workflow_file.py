@@ -10,8 +10,12 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.workflow_file import Variable, envs, with_variables
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workflow_file import (
+    Variable,
+    envs,
+    with_variables,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

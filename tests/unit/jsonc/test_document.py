@@ -9,9 +9,9 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import DEEPEST, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import same
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import DEEPEST, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import same
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

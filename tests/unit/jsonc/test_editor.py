@@ -9,9 +9,9 @@ import collections
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.document import Node, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils.jsonc.editor import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Node, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import (
     Edit,
     Merge,
     Put,

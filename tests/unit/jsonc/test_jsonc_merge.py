@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.modules import jsonc_merge
 
 TEXT = '\ufeff{\r\n\t// mine\r\n\t"a.b": 1,\r\n\t"c": {"d": 2},\r\n}\r\n'

@@ -21,11 +21,11 @@ import typing as t
 import zipfile
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import fetch
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.dirhash import h1
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.sources import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import fetch
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
 
 HERE = this_platform()
 Answer = t.Callable[[http.server.BaseHTTPRequestHandler], None]

@@ -9,7 +9,7 @@ import pathlib
 import zipfile
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.dirhash import h1_of_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1_of_zip
 
 # `go mod download -json example.com/m@v1.0.0` of a module with exactly these files answers SUM.
 FILES = {

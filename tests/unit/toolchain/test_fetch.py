@@ -15,8 +15,8 @@ import threading
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.fetch import Unreachable, fetch
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import Unreachable, fetch
 
 BODY = os.urandom(3_000_000)
 Handler = http.server.BaseHTTPRequestHandler

@@ -9,8 +9,8 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.archive import unpack_tar, unpack_zip
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.filelist import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.archive import unpack_tar, unpack_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
     Files,
     compare,
     dump,

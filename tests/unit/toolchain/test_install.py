@@ -21,10 +21,10 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import running, store
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.install import Wish, converge
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import in_use, store
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
 HERE = this_platform()
 Make = t.Callable[..., Wish]
@@ -365,7 +365,7 @@ def surplus(wish: Make, archives: pathlib.Path) -> t.Callable[[str], subprocess.
 def test_exclusive_keeps_what_is_in_use_until_it_is_not(
     wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "PATIENCE", 0.3)
+    monkeypatch.setattr(in_use, "PATIENCE", 0.3)
     wanted = wish("1.99.12", exclusive=True)
     tree, link = f"{wanted.root}/1.99.1", f"{wanted.bin_dir}/go1.99.1"
     user = surplus("600")
@@ -401,7 +401,7 @@ def test_exclusive_waits_for_what_ends_soon(wish: Make, surplus: t.Callable[[str
 def test_a_version_in_use_that_is_declared_again_gets_its_link_back(
     wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "PATIENCE", 0.0)
+    monkeypatch.setattr(in_use, "PATIENCE", 0.0)
     wanted = wish("1.99.12", "1.99.1")
     with surplus("600") as user:
         run(wish("1.99.12", exclusive=True))
@@ -649,7 +649,7 @@ def test_a_read_only_filesystem_is_named(wish: Make, archives: pathlib.Path) -> 
 
 RUN = """
 import json, sys
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain import archive, install, store, swap
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import archive, install, store, exchange
 wish = install.Wish(**json.load(sys.stdin))
 {}
 print(json.dumps(install.converge(wish, install.Platform({!r}), check=False)))
@@ -719,7 +719,7 @@ KILLED_AT = {
     "checking": "install.fault = die",
     "the old receipt": "store.os.unlink = die_after_unlink",
     "the new tree": "store.swap = die",
-    "the new tree, half-way": "swap._exchanged, swap.os.rename = lambda *_names: False, die_at_rename(2)",
+    "the new tree, half-way": "swap._exchanged, exchange.os.rename = lambda *_names: False, die_at_rename(2)",
     "the list": "store.sync_directory = die",
     "the receipt": "store.os.replace = die_at_json",
     "the links": "install.links.Link.make = die",

@@ -9,8 +9,8 @@ import platform
 import subprocess
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.platform import platform_of, this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import platform_of, this_platform
 
 
 @pytest.mark.parametrize(

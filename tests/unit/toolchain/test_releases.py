@@ -9,9 +9,9 @@ import re
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.manifest import PINS
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.releases import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.manifest import PINS
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import (
     Pin,
     parse_version,
     releases,

@@ -9,7 +9,7 @@ import itertools
 import re
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.requirements import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import (
     Requirement,
     in_mod_file,
     in_version_file,

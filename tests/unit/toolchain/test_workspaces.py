@@ -9,8 +9,8 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.toolchain.workspaces import Offered, mismatches
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
 
 HOST = Offered(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
 

@@ -17,8 +17,8 @@ import typing as t
 import zipfile
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils import errors
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS
+from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
 RUN = """

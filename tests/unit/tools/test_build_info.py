@@ -12,8 +12,8 @@ import subprocess
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build_info import BuildInfo, read_build_info
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo, read_build_info
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

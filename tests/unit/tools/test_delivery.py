@@ -15,8 +15,8 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.cache import ToolCache, default_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_folder
 
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 SECOND = {"package": "example.com/tool/v2", "version": "v2.3.4"}

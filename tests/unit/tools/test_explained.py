@@ -8,9 +8,9 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.build import Builder
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.workshop import open_workshop
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import Builder
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workshop import open_workshop
 
 
 @pytest.mark.parametrize(

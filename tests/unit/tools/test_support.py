@@ -8,9 +8,9 @@ from __future__ import annotations
 import pathlib
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.known_good import PACKAGES, SETS, SUPPORT
-from ansible_collections.gopherops.devserver.plugins.module_utils.tools.support import known_good, reservation
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS, SUPPORT
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import known_good, reservation
 
 DLV = PACKAGES["dlv"]
 

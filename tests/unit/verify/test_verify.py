@@ -13,11 +13,11 @@ import tempfile
 import pytest
 from ansible.errors import AnsibleError
 from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
-from ansible_collections.gopherops.devserver.plugins.module_utils.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import (
     MODES,
     Debugging,
     Plan,
@@ -25,14 +25,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils.verify.plan im
     Service,
     judged,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.service import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.service import (
     arguments,
     free_address,
     last_words,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.site import Site
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.steps import failures, probe_plan, steps_of
-from ansible_collections.gopherops.devserver.plugins.module_utils.verify.verify import Outcome, failed_steps, table
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import failures, probe_plan, steps_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import Site
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import Outcome, failed_steps, table
 
 SERVICE = Service("./cmd/api", ["-listen", "{address}"], ["/healthz"])
 DEBUGGING = Debugging(MODES, ["filled"], "./stock", ["take"], "/readyz", ["readyz"])

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps the values of variables that a play hands over out of what ansible tells and logs."""
+
+from __future__ import annotations
+
+import copy
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
+    SHORTEST,
+    credentials,
+    secret_values,
+)
+
+_HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+
+
+def params_of(module: AnsibleModule, environments: t.Callable[[t.Any], t.Iterable[dict[str, t.Any]]]) -> t.Any:
+    """Return the options of ``module`` for its own use; what it tells of them itself has no value of a variable.
+
+    ``environments`` returns those dictionaries of the options whose values are meant, which have ``no_log``: ansible
+    logs a call before the module can say a word. But it also masks each such value wherever it stands in a result, so
+    that a variable of "1" leaves no port readable: from here on those alone that are secret by name or form.
+    """
+    params = copy.deepcopy(module.params)
+    module.no_log_values.clear()
+    module.no_log_values.update(credentials(params))
+    for environment in environments(module.params):
+        named = secret_values({str(name): str(value) for name, value in environment.items()})
+        module.no_log_values.update(value for value in named if len(value) >= SHORTEST)
+        environment.update(dict.fromkeys(environment, _HIDDEN))
+    return params

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The debug services of this host, who else listens for debuggers, and how long their certificates are good."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import ipaddress
+import os
+import re
+import sys
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import UNITS
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import FILES, FOLDER
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import end_of, span
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State, states_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
+
+_MODULE = "github.com/go-delve/delve"
+_LISTENING = "0A"
+_SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
+_UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
+_OPTION = re.compile(r"\s--?(?:listen|l)[= ](\S+)")
+
+
+class WideDebugger(t.NamedTuple):
+    """A dlv that listens at ``address`` where others than this host reach it; ``unit`` is empty where it has none."""
+
+    pid: int
+    user: str
+    address: str
+    unit: str = ""
+    started: float | None = None
+
+
+class Validity(t.NamedTuple):
+    """A file of the debug ports' certificates, and until when it is good (seconds of the epoch)."""
+
+    path: str
+    end: float
+
+
+class Debuggers(t.NamedTuple):
+    """``units`` are those of debug services and of the TLS in front, by name.
+
+    Provisioning renews certificates ``renew_before`` seconds before their end.
+    """
+
+    units: t.Mapping[str, State] = {}
+    wide: t.Sequence[WideDebugger] = ()
+    certificates: t.Sequence[Validity] = ()
+    renew_before: float = 30 * 86400
+
+
+NO_DEBUGGERS = Debuggers()
+
+
+def look(renew_before: str) -> Debuggers:
+    """Return what there is on this host; ``renew_before`` is as the role debugger has it. Not for threads.
+
+    Raises DevserverError where that is no length of time.
+    """
+    names = {os.path.basename(path) for pattern in ("dlv-*", "debug-tls*") for path in glob.glob(f"{UNITS}/{pattern}")}
+    units = sorted(name for name in names if name.endswith((".service", ".socket")))
+    states = states_of(units, ["ExecStart"]) if manager_runs() else {}
+    return Debuggers(states, wide_debuggers(), _certificates(FOLDER), _seconds(renew_before))
+
+
+def _seconds(renew_before: str) -> float:
+    try:
+        return span(renew_before).total_seconds()
+    except ValueError as error:
+        raise DevserverError(
+            str(error), expected="a length of time such as +30d", remedy="correct debugger_tls_renew_before"
+        ) from error
+
+
+def address_of(command: str) -> str:
+    """Return where a dlv is told to listen by a command line, of which what is behind ``--`` is the program's own."""
+    match = _OPTION.search(command.partition(" -- ")[0])
+    return match.group(1) if match else ""
+
+
+def is_wide(address: str) -> bool:
+    """Return whether others than this host surely reach a TCP address; what a name leads to is not known."""
+    host, colon, _port = address.rpartition(":")
+    if not colon or address.startswith("unix:"):
+        return False
+    return not host or _wide_host(host.strip("[]"))
+
+
+def _wide_host(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return not (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+def wide_debuggers(proc: str = "/proc") -> list[WideDebugger]:
+    """Return each dlv that listens on an address that is not the loopback's."""
+    wide = {inode: address for inode, address in _listening(proc).items() if is_wide(address)}
+    folders = sorted(glob.glob(os.path.join(proc, "[0-9]*"))) if wide else []
+    found = (_debugger(folder, wide) for folder in folders)
+    return [debugger for debugger in found if debugger]
+
+
+def _listening(proc: str) -> dict[str, str]:
+    """Return the addresses at which somebody listens, by the number of the socket."""
+    found = {}
+    for table in ("net/tcp", "net/tcp6"):
+        with contextlib.suppress(OSError), open(os.path.join(proc, table), encoding="ascii") as file:
+            rows = [line.split() for line in file][1:]
+            found.update({row[9]: _address(row[1]) for row in rows if len(row) > 9 and row[3] == _LISTENING})
+    return found
+
+
+def _address(entry: str) -> str:
+    """Return an address for people; the kernel writes each 32 bits as a number of this machine."""
+    digits, _colon, port = entry.partition(":")
+    words = (int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8))
+    address = ipaddress.ip_address(b"".join(words))
+    return f"[{address}]:{int(port, 16)}" if address.version == 6 else f"{address}:{int(port, 16)}"
+
+
+def _debugger(folder: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
+    try:
+        if not (read_text(os.path.join(folder, "comm")) or "").startswith("dlv"):
+            return None
+        uid = os.stat(folder).st_uid
+        with acting_as(owner_of(uid)):
+            if not _is_dlv(os.path.join(folder, "exe")):
+                return None
+            links = [os.readlink(path) for path in glob.glob(os.path.join(folder, "fd/*"))]
+            with open(os.path.join(folder, "cgroup"), encoding="utf-8", errors="replace") as file:
+                unit = _UNIT.search(file.read())
+        inodes = [match.group(1) for match in map(_SOCKET.match, links) if match]
+    except (OSError, DevserverError):
+        return None  # It has ended, or is not ours to look into.
+    address = next((wide[inode] for inode in inodes if inode in wide), "")
+    if not address:
+        return None
+    name = unit.group(1) if unit else ""
+    return WideDebugger(int(os.path.basename(folder)), _name(uid), address, name, started(folder))
+
+
+def _name(uid: int) -> str:
+    owner = owner_of(uid)
+    return owner.name if owner else str(uid)
+
+
+def _is_dlv(program: str) -> bool:
+    """Return whether a program is dlv, by what it was built from."""
+    try:
+        return read_build_info(program).module == _MODULE
+    except DevserverError:
+        return False
+
+
+def _certificates(folder: str) -> list[Validity]:
+    files = [os.path.join(folder, name) for name in FILES if name.endswith((".crt", ".pem"))]
+    ends = {path: end_of(path) for path in files}
+    return [Validity(path, end) for path, end in ends.items() if end is not None]

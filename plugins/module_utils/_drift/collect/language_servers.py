@@ -1,0 +1,203 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What became of the users' language servers. Nobody connects to a socket here: that would start the daemon."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import json
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import (
+    assignments_in,
+    manager_runs,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import service, units
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State, lines_of, states_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo, read_build_info
+
+_MODULE = "golang.org/x/tools/gopls"
+# What the daemon's own unit, and the slice of a user's sessions, are limited by.
+LIMITS = ("MemoryMax", "MemoryHigh", "MemorySwapMax", "CPUWeight", "TasksMax", "OOMScoreAdjust")
+_ASKED = ("MainPID", *LIMITS)
+# Characters of a crash log's first line.
+_SHORT = 200
+
+
+class Daemon(t.NamedTuple):
+    """A process that runs: its binary, the environment in which it was started, and when (seconds of the epoch)."""
+
+    binary: str
+    environment: t.Mapping[str, str]
+    started: float | None = None
+
+
+class Crash(t.NamedTuple):
+    """A log that was kept, its first line, and when it was written (seconds of the epoch)."""
+
+    path: str
+    result: str
+    at: float
+
+
+class LanguageServer(t.NamedTuple):
+    """What one user has: ``mode`` is daemon, per-editor or none; ``variables`` are those rendered for gopls.
+
+    ``units`` has the state of each unit that the user has, ``listens`` says whether the socket is there, and ``daemon``
+    is None where none runs. ``rendered`` has the limits that the units' files have, by unit: file, and value by name.
+    """
+
+    user: UserEnvironment
+    mode: str = "none"
+    variables: t.Mapping[str, str] = {}
+    units: t.Mapping[str, State] = {}
+    listens: bool = True
+    daemon: Daemon | None = None
+    rendered: t.Mapping[str, tuple[str, t.Mapping[str, str]]] = {}
+    crashes: t.Sequence[Crash] = ()
+
+    @property
+    def unit(self) -> str:
+        return f"gopls@{self.user.account.name}.service"
+
+    @property
+    def socket(self) -> str:
+        return units.socket_of(self.user.account.name)
+
+    def result(self, gopls: str) -> dict[str, t.Any]:
+        """Return the user's entry in the report; amounts of memory are bytes."""
+        limits = self.rendered.get(self.unit, ("", {}))[1]
+        return {
+            "user": self.user.account.name,
+            "mode": self.mode,
+            "socket": self.socket if self.mode == "daemon" else None,
+            "gopls": gopls if self.mode != "none" else None,
+            "running": self.daemon is not None,
+            "limits": {
+                "memory_max": _number(limits.get("MemoryMax")),
+                "memory_high": _number(limits.get("MemoryHigh")),
+                "heap": self.variables.get("GOMEMLIMIT"),
+            },
+        }
+
+
+class Gopls(t.NamedTuple):
+    """The pinned gopls, where it is one: ``path`` is that of the file itself, no link to it.
+
+    ``applied`` names the work-arounds that provisioning has put in force, ``added`` are the play's own.
+    """
+
+    path: str
+    info: BuildInfo | None = None
+    applied: t.Sequence[str] = ()
+    added: t.Sequence[WorkAround] = ()
+
+
+NO_GOPLS = Gopls("")
+
+
+class LanguageServers(t.NamedTuple):
+    """All of a host, and the binary that they are to run; a failure is told for ``crash_days`` (0: never)."""
+
+    servers: t.Sequence[LanguageServer] = ()
+    gopls: Gopls = NO_GOPLS
+    crash_days: float = 7
+
+    @property
+    def there(self) -> list[LanguageServer]:
+        return [server for server in self.servers if server.mode != "none"]
+
+    def results(self) -> list[dict[str, t.Any]]:
+        return [server.result(self.gopls.path) for server in self.servers]
+
+
+NO_SERVERS = LanguageServers()
+
+
+def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
+    """Return what is known of the gopls at ``path``; ``added`` are work-arounds as gopls_service takes them."""
+    info = None
+    with contextlib.suppress(DevserverError):
+        found = read_build_info(path)
+        info = found if found.module == _MODULE else None
+    applied: t.Any = None
+    with contextlib.suppress(ValueError, DevserverError):
+        applied = json.loads(read_text(service.APPLIED) or "{}")
+    names = applied.get("work_arounds") if isinstance(applied, dict) else None
+    own = [WorkAround(**entry) for entry in added]
+    return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], own)
+
+
+def look(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
+    """Return what each of the users has, read from files, from /proc and from systemd. Not for threads."""
+    mode = "daemon" if manager_runs() else "per-editor"
+    given = {user.account.name: _variables(user.account.name) for user in users}
+    names = [unit for user in users if given[user.account.name] for unit in _units_of(user)]
+    states = states_of(names, _ASKED) if mode == "daemon" else {}
+    return [
+        _looked_at(user, mode, variables, states) if variables else LanguageServer(user)
+        for user in users
+        for variables in [given[user.account.name]]
+    ]
+
+
+def _variables(user: str) -> dict[str, str]:
+    """Return the variables that provisioning has given a user's gopls; none where the user has got none."""
+    with contextlib.suppress(DevserverError):
+        return {one.name: one.value for one in assignments_in(units.environment_file(user))}
+    return {}
+
+
+def _units_of(user: UserEnvironment) -> list[str]:
+    name = user.account.name
+    own = [f"gopls-proxy@{name}.socket", f"gopls-proxy@{name}.service", f"gopls@{name}.service"]
+    if os.path.exists(service.prewarm_file(name)):
+        own += [f"gopls-prewarm@{name}.service", f"gopls-prewarm@{name}.timer"]
+    return [*own, f"user-{user.account.uid}.slice"]
+
+
+def _looked_at(
+    user: UserEnvironment, mode: str, variables: t.Mapping[str, str], states: t.Mapping[str, State]
+) -> LanguageServer:
+    own = {unit: states[unit] for unit in _units_of(user) if unit in states}
+    server = LanguageServer(user, mode, variables, own, crashes=_crashes(user.account.name))
+    if not own:
+        return server
+    slice_name = f"user-{user.account.uid}.slice"
+    files = {server.unit: f"{units.UNITS}/gopls@.service", slice_name: service.session_file(user.account.uid)}
+    rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
+    daemon = _daemon(own[server.unit].values.get("MainPID", "0"))
+    return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
+
+
+def _limits(path: str) -> dict[str, str]:
+    lines = (line.partition("=") for line in lines_of(path))
+    return {name: value.strip() for name, _equals, value in lines if name in LIMITS}
+
+
+def _daemon(pid: str) -> Daemon | None:
+    found = running(int(pid))
+    return Daemon(found.binary, found.environment, started(f"/proc/{pid}")) if found else None
+
+
+def _crashes(user: str) -> list[Crash]:
+    """Return the logs that are kept of a user's daemon, newest first."""
+    found = []
+    for path in glob.glob(os.path.join(glob.escape(f"{units.LOGS}/crashes/{user}"), "*.log")):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            found.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
+    return sorted(found, key=lambda crash: crash.at, reverse=True)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and re.fullmatch(r"\d+", text) else None

@@ -1,0 +1,262 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a context is."""
+
+from __future__ import annotations
+
+import abc
+import os
+import re
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
+
+# In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
+_MARK_PARTS = ("gopherops.devserver-", "environment")
+_MARK = "".join(_MARK_PARTS)
+_PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
+# Commands that every shell understands; the marks set them apart from what start-up files print. One that fails ends
+# no shell, whatever its start-up has told it.
+_ASKED = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
+PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _ASKED), _PRINT_MARK])
+
+HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
+
+# What terminals take as commands, such as a colour, and other characters that show nothing.
+_CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
+# What bash and dash say of themselves where they are interactive without a terminal of their own.
+_NO_TERMINAL = re.compile(
+    "cannot set terminal process group|no job control in this shell|can't access tty; job control turned off"
+)
+# Seconds in which a session ends whose command has come to its end, whatever PAM does then.
+_UNTIL_CLOSED = 1.0
+
+
+class ManagedFile(t.NamedTuple):
+    """A file that a context is fed from, and what go_env makes of it.
+
+    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``whole`` says that all of
+    the file is the collection's, which then sets its ``mode`` and ``owner`` too (None: root); of any other file only a
+    part is, and they are those of a new one. With ``as_owner`` the file is reached with its owner's rights alone.
+    """
+
+    path: str
+    content: t.Callable[[str | None], str | None]
+    whole: bool = True
+    mode: int = 0o644
+    owner: Account | None = None
+    as_owner: bool = False
+
+    @property
+    def actor(self) -> Account | None:
+        """Whose rights the file is reached with; None for those of this process."""
+        return self.owner if self.as_owner else None
+
+
+def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
+    """Return a file that is the collection's own; without ``text`` there shall be none."""
+    return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
+
+
+def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
+    """Return a file of somebody else's that shall hold ``body`` as its managed block, first or last."""
+    return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
+
+
+# Why there is no environment, where somebody decides by it; empty for any other reason. What "ended early" ended before
+# the command that was asked for.
+Failure = t.Literal["", "timed out", "ended early", "not let in", "forced command", "broken sshd", "no home"]
+
+
+class Probe(t.NamedTuple):
+    """What a real process got: its environment, or None and the reason why that could not be found out.
+
+    ``problem`` has the reason in words for people, ``failure`` for programs.
+    ``seconds`` is how long the start-up took, ``noise`` the first line that it printed, ``go_is`` what the shell itself
+    says that ``go`` is: a file, an alias, a function (empty where the context has no shell). ``stale`` names the
+    variables whose present value the process did not get, because what started it runs for longer. ``held`` says that
+    the command came to its end, and what waited for it did not: a process that the start-up left has the output open.
+    """
+
+    environment: dict[str, str] | None
+    problem: str = ""
+    seconds: float = 0.0
+    noise: str = ""
+    go_is: str = ""
+    stale: frozenset[str] = frozenset()
+    failure: Failure = ""
+    held: bool = False
+
+
+class StartUp(t.NamedTuple):
+    """How a context starts a shell of ``account``: with ``options`` (``-i``, ``-l``), in ``env``.
+
+    A shell of POSIX's kind reads all ``files``, the first of ``first_of`` that is there, and runs ``then``. One that
+    ``prompts`` has a terminal, and gets as far as its first prompt.
+    """
+
+    account: Account
+    options: t.Sequence[str]
+    env: t.Mapping[str, str]
+    files: t.Sequence[str] = ()
+    first_of: t.Sequence[str] = ()
+    then: str = ""
+    prompts: bool = False
+
+    @property
+    def shell(self) -> str:
+        """The shell's name, without its folder."""
+        return os.path.basename(self.account.shell)
+
+    @property
+    def unread(self) -> list[str]:
+        """The options with which a bash reads none of its files by itself."""
+        return ["--noprofile" if "-l" in self.options else "--norc", *self.options]
+
+
+class Context(abc.ABC):
+    """One way in which a process gets its environment; those of the registry hold no state."""
+
+    name: str
+    # Tells apart what one user has several of: a workspace's folder, or that and what in it. Empty for the only one.
+    workspace = ""
+    # False where the processes do not run on this host, so that only what they are given is known, not what go says.
+    asks_go = True
+    # Variables of which only somebody else can say what they are, so that nothing is judged of them.
+    unknown: t.Collection[str] = ()
+    # False where nothing but the go command itself sees this context, so that PATH and the like mean nothing in it.
+    gives_environment = True
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        """Return what to probe for ``user``: this context, or one of its kind for each workspace.
+
+        ``outer`` are the user's contexts of the kinds before this one. It is called before any thread starts, so here
+        the user's files are read, with the user's rights; nothing is raised for what they hold.
+        """
+        return [self]
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        """Return the variables that the declaration means for this context."""
+        return user.variables
+
+    @abc.abstractmethod
+    def applies_to(self, account: Account) -> bool:
+        """Return whether this host lets ``account`` start a process in this way."""
+
+    @abc.abstractmethod
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        """Return the files that carry the declaration into this context."""
+
+    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+        """Tell what runs already that those of ``paths`` that feed this context have been written."""
+        return  # Most contexts are new processes, which read their files themselves.
+
+    @abc.abstractmethod
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        """Start a real process of ``account`` in this context and return what it got."""
+
+    def start_up(self, account: Account, timeout: float) -> StartUp | None:
+        """Return how a shell starts up in this context, found out within ``timeout`` seconds; None where none does."""
+        return None
+
+    def forget(self) -> None:
+        """Let the next probe start a process anew, where an answer is kept for several contexts."""
+        return  # Most keep none.
+
+    @abc.abstractmethod
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        """Return who sets which variable in this context, in order.
+
+        Aliases and functions that stand for go are called ``alias go`` and ``function go``.
+        """
+
+
+def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False) -> Probe:
+    """Return what PRINT_ENVIRONMENT printed, or why it did not get to print.
+
+    Variables that were ``added`` for the sake of the probe are left out. What is printed to a ``terminal`` is for
+    people to read, and no noise. What ran ``waits`` where it ends only when nobody has the output open any more.
+    """
+    printed = _printed(done.stdout)
+    noise = _noise("" if terminal else printed.before, done.stderr)
+    if printed.environment is not None:
+        seconds = _start_up_seconds(printed.age, done.seconds)
+        environment = {name: value for name, value in printed.environment.items() if name not in added}
+        held = waits and done.returncode is None and _seconds_since(printed.age) > _UNTIL_CLOSED
+        return Probe(environment, "", seconds, noise, printed.go_is, held=held)
+    if done.returncode is None:
+        said = _last_words(done.stdout.replace(_MARK, "\n") + done.stderr)
+        said = f"; it said last: {said}" if said else ""
+        problem = f"{done.argv[0]} did not come to an end in time{said}"
+        return Probe(None, problem, done.seconds, noise, failure="timed out")
+    why = _last_words(done.stderr) or "a start-up file may leave the shell, or put another program in its place"
+    problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}"
+    return Probe(None, problem, done.seconds, noise, failure="ended early")
+
+
+def no_probe(what: str, done: Completed) -> Probe:
+    """Return that nobody could be asked: in words ``what`` went wrong, and what ``done`` says of it."""
+    failure: Failure = "timed out" if done.returncode is None else ""
+    return Probe(None, f"{what}: {done.complaint}", done.seconds, failure=failure)
+
+
+class _Printed(t.NamedTuple):
+    """What was printed: ``before`` the first mark, and by each command; no environment where not all got to print."""
+
+    before: str
+    age: str = ""
+    environment: dict[str, str] | None = None
+    go_is: str = ""
+
+
+def _printed(output: str) -> _Printed:
+    # The last ones count: a start-up may run the commands of others too.
+    before, *parts = output.split(_MARK)
+    if len(parts) <= len(_ASKED):
+        return _Printed(before)
+    age, environment, go_is, _behind = parts[-len(_ASKED) - 1 :]
+    pairs = (entry.partition("=") for entry in environment.split("\0") if "=" in entry)
+    return _Printed(before, age, {name: value for name, _sep, value in pairs}, go_is.partition("\n")[0].strip())
+
+
+def _start_up_seconds(said: str, longest: float) -> float:
+    """Return how old the shell was when it got to the command: what came before it, such as a login, is not its time.
+
+    ``said`` is the shell's /proc/PID/stat, and /proc/uptime; where they do not count alike, it is ``longest``.
+    """
+    try:
+        started, now = said.rpartition(")")[2].split()[19], said.split()[-2]
+        age = float(now) - int(started) / os.sysconf("SC_CLK_TCK")
+    except (ValueError, IndexError):
+        return longest
+    return age if 0 <= age < longest else longest
+
+
+def _seconds_since(said: str) -> float:
+    """Return how long ago the shell got to the command; ``said`` is what ``_start_up_seconds`` reads."""
+    try:
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - float(said.split()[-2])
+    except (ValueError, IndexError):
+        return 0.0
+
+
+def _noise(*outputs: str) -> str:
+    return next((line for output in outputs for line in _lines(output)), "")
+
+
+def _last_words(output: str) -> str:
+    return next(reversed(_lines(output)), "")
+
+
+def _lines(output: str) -> list[str]:
+    lines = (_CONTROL.sub("", line) for line in output.splitlines())
+    return [line for line in lines if line.strip() and not _NO_TERMINAL.search(line)]

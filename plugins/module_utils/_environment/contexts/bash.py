@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Interactive bash that is no login shell: a terminal inside an editor, ``bash`` typed by hand, tmux."""
+
+from __future__ import annotations
+
+import shutil
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    ManagedFile,
+    StartUp,
+    block_in,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
+    SOURCE_SCRIPT,
+    ShellContext,
+    bashrc_files,
+    script_files,
+    system_bashrc,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+
+
+class BashContext(ShellContext):
+    """``bash -i`` with the system's and the user's bashrc."""
+
+    name = "bash"
+
+    def applies_to(self, account: Account) -> bool:
+        return shutil.which("bash") is not None and can_log_in(account)
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        if shutil.which("bash") is None:
+            return []
+        # First, because the system's bashrc returns early where the shell is not interactive (a command over ssh).
+        return [*script_files(declaration), block_in(system_bashrc(), SOURCE_SCRIPT, first=True)]
+
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        bash, env = account._replace(shell="bash"), session_environment(account)
+        return StartUp(bash, ["-i"], env, bashrc_files(account), prompts=True)

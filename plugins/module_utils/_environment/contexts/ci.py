@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Jobs of continuous integration: the environment that workflow files give them.
+
+They run elsewhere: only what the file gives is known, and only those of the declared variables are meant that hold no
+path of this host.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ManagedFile,
+    Probe,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+    encodable,
+    portable,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workflow_file import (
+    Variable,
+    envs,
+    with_variables,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+
+_FOLDER = ".github/workflows"
+
+
+class CiContext(Context):
+    """A workflow, or one of its jobs that has an environment of its own."""
+
+    name = "ci"
+    gives_environment = False
+    asks_go = False
+
+    def __init__(
+        self,
+        given: t.Sequence[Assignment] | None = None,
+        problem: str = "",
+        workspace: str = "",
+        unknown: t.Collection[str] = (),
+    ) -> None:
+        self.workspace = workspace
+        self.unknown = unknown
+        self._given = given
+        self._problem = problem
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        return [
+            context
+            for folder in user.workspaces
+            for path in _files(folder, user.account)
+            for context in _jobs(folder, path, user)
+        ]
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        return portable(user.variables)
+
+    def applies_to(self, account: Account) -> bool:
+        return bool(self.workspace)
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        files = []
+        for user in declaration.users:
+            for folder in user.workspaces:
+                for path in _files(folder, user.account):
+                    content = functools.partial(_updated, portable(user.variables), path)
+                    files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
+        return files
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self._given is None:
+            return Probe(None, self._problem)
+        return Probe({item.name: item.value for item in self._given})
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        return list(self._given or [])
+
+
+def _files(folder: str, account: Account) -> list[str]:
+    pattern = os.path.join(glob.escape(folder), _FOLDER, "*.y*ml")
+    with acting_as(account):
+        return sorted(path for path in glob.glob(pattern) if path.endswith((".yml", ".yaml")))
+
+
+def _jobs(folder: str, path: str, user: UserEnvironment) -> list[Context]:
+    title = os.path.relpath(path, folder)
+    try:
+        with acting_as(user.account):
+            found = envs(read_text(path) or "", path=path)
+    except DevserverError as error:
+        return [CiContext(None, error.what, f"{folder} ({title})")]
+    own = [variable for env in found if not env.job for variable in env.variables]
+    jobs = {env.job: [*own, *env.variables] for env in found if env.job}
+    whole = _context(own, path, f"{folder} ({title})")
+    return [whole, *(_context(given, path, f"{folder} ({title}, {job})") for job, given in jobs.items())]
+
+
+def _context(variables: t.Sequence[Variable], path: str, workspace: str) -> Context:
+    """Return the context of what an ``env`` gives; of one name the last variable counts."""
+    last = {variable.name: variable.value for variable in variables}
+    unknown = {name for name, value in last.items() if value is None}
+    given = [
+        Assignment(encodable(variable.name), encodable(variable.value), Source("file", path, variable.line))
+        for variable in variables
+        if variable.value is not None and variable.name not in unknown
+    ]
+    return CiContext(given, "", workspace, unknown)
+
+
+def _updated(values: t.Mapping[str, str], path: str, now: str | None) -> str | None:
+    try:
+        return None if now is None else with_variables(now, values, path=path)
+    except DevserverError:
+        return now  # It may be right YAML of another form: the drift report says that nothing is known of it.

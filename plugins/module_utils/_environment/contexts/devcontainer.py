@@ -1,0 +1,133 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Dev containers: what devcontainer.json gives to the processes in them.
+
+The container is another machine, which is not started for a question: only what the file gives is known, and only those
+of the declared variables are meant that hold no path of this host.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ManagedFile,
+    Probe,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+    EditorContext,
+    EditorFile,
+    EditorPlace,
+    corrections,
+    filled,
+    places_of,
+    portable,
+    read_editor_file,
+    removals,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import dropped
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, edited
+
+_OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
+_OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")
+# The first that is there counts.
+_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
+
+
+class DevcontainerContext(EditorContext):
+    """containerEnv, which every process of the container gets, and remoteEnv, which the editor's get too."""
+
+    name = "devcontainer"
+    gives_environment = False
+    asks_go = False
+
+    def __init__(self, file: EditorFile | None = None, workspace: str = "") -> None:
+        self.file = file
+        self.workspace = workspace
+        last = {item.name: item for item in self._given()}
+        # What the image has, and what the editor's own machine has, only these know.
+        self.unknown = {name for name, item in last.items() if _OF_OTHERS.search(item.value)}
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        found = []
+        for folder in user.workspaces:
+            files = [read_editor_file(os.path.join(folder, name), user.account) for name in _NAMES]
+            found += [DevcontainerContext(file, folder) for file in files if file.there][:1]
+        return found
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        return portable(user.variables)
+
+    def editor_places(self) -> list[EditorPlace]:
+        # The settings that a container brings for the editor stand in the same file.
+        places: list[tuple[Key, ...]] = [(), ("customizations", "vscode", "settings")]
+        return [EditorPlace("devcontainer", self.file, place) for place in places] if self.file else []
+
+    def applies_to(self, account: Account) -> bool:
+        return self.file is not None
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        files = []
+        for user in declaration.users:
+            before = portable(dropped(user))
+            for folder in user.workspaces:
+                for number, name in enumerate(_NAMES):
+                    stronger = [os.path.join(folder, other) for other in _NAMES[:number]]
+                    path = os.path.join(folder, name)
+                    content = functools.partial(_updated, portable(user.variables), before, path, stronger)
+                    files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
+        return files
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self.file is None or self.file.problem:
+            return Probe(None, self.file.problem if self.file else "")
+        return Probe({item.name: item.value for item in self.assignments(account, timeout)})
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        if self.file is None:
+            return []
+        places = places_of(self.workspace, account)
+        known = [item for item in self._given() if item.name not in self.unknown]
+        return [item._replace(value=filled(item.value, {}, places)) for item in known]
+
+    def _given(self) -> list[Assignment]:
+        """Return containerEnv, then remoteEnv, in which references to the first are filled in."""
+        if self.file is None:
+            return []
+        container = {item.name: item for item in self.file.variables(["containerEnv"])}
+        return [*container.values(), *(_referring(item, container) for item in self.file.variables(["remoteEnv"]))]
+
+
+def _referring(item: Assignment, container: t.Mapping[str, Assignment]) -> Assignment:
+    whole = _OF_CONTAINER.fullmatch(item.value)
+    if whole and whole.group(1) in container:
+        # What stands there decides, so that is where it comes from.
+        return container[whole.group(1)]._replace(name=item.name)
+    value = _OF_CONTAINER.sub(lambda one: container[one[1]].value if one[1] in container else one[0], item.value)
+    return item._replace(value=value)
+
+
+def _updated(
+    values: t.Mapping[str, str],
+    before: t.Mapping[str, str],
+    path: str,
+    stronger: t.Sequence[str],
+    now: str | None,
+) -> str | None:
+    if now is None or any(map(os.path.exists, stronger)):
+        return now
+    file = EditorFile(path, parse(now, path=path))
+    edits: list[Edit] = [*corrections(file, ["remoteEnv"], values), *removals(file, ["containerEnv"], before)]
+    return edited(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)

@@ -1,0 +1,174 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files of JSON with comments that feed a context: what they give, in which line, and what of it is corrected."""
+
+from __future__ import annotations
+
+import abc
+import json
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    DIRECTORY_VARIABLES,
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import (
+    Document,
+    Key,
+    Node,
+    Path,
+    parse,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Put, Remove
+
+_REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
+_OF_ENVIRONMENT = ("env", "localEnv")
+# What a reference to a place has in it.
+_BEGINNING = "${"
+
+
+class EditorFile(t.NamedTuple):
+    """A file as its user can read it: ``document`` is None where there is none, or ``problem`` says why not."""
+
+    path: str
+    document: Document | None = None
+    problem: str = ""
+
+    @property
+    def there(self) -> bool:
+        return self.document is not None or bool(self.problem)
+
+    def value(self, *path: str | int) -> t.Any:
+        """Return what stands at ``path``; None where there is nothing."""
+        node = self.document.node(path) if self.document else None
+        return encodable(node.value) if node else None
+
+    def source(self, node: Node) -> Source:
+        line = self.document.position(node.start)[0] if self.document else None
+        return Source("file", self.path, line)
+
+    def variables(self, path: Path) -> list[Assignment]:
+        """Return the members of the object at ``path`` as variables, in order; a null takes one back, as empty text."""
+        node = self.document.node(path) if self.document else None
+        if node is None or node.kind != "object":
+            return []
+        names = [str(encodable(child.key)) for child in node.children]
+        values = [child.node for child in node.children]
+        found = [Assignment(name, _text(one.value), self.source(one)) for name, one in zip(names, values)]
+        return list(filter(can_be_given, found))
+
+
+class EditorPlace(t.NamedTuple):
+    """A part of a file that is judged as the editor reads it: ``kind`` is settings, launch or devcontainer."""
+
+    kind: str
+    file: EditorFile
+    path: tuple[Key, ...] = ()
+
+
+class EditorContext(Context):
+    """A context that files of an editor feed."""
+
+    @abc.abstractmethod
+    def editor_places(self) -> list[EditorPlace]:
+        """Return what was read on the way, and what in it is an editor's: settings, or one launch configuration."""
+
+
+def can_be_given(item: Assignment) -> bool:
+    """Return whether a process can have such a variable at all."""
+    return bool(item.name) and "=" not in item.name and "\0" not in item.name + item.value
+
+
+def encodable(value: t.Any) -> t.Any:
+    """Return ``value`` with a replacement for what is no character, such as half of a pair: so node hands it on."""
+    if isinstance(value, dict):
+        return {encodable(key): encodable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [encodable(item) for item in value]
+    return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace") if isinstance(value, str) else value
+
+
+def _text(value: t.Any) -> str:
+    if value is None:
+        return ""
+    return str(encodable(value)) if isinstance(value, str) else json.dumps(value)
+
+
+def read_editor_file(path: str, account: Account) -> EditorFile:
+    """Read a file with the rights of ``account``. Not for threads."""
+    try:
+        with acting_as(account):
+            text = read_text(path)
+        document = None if text is None else parse(text, path=path)
+        if document and document.root and document.root.kind != "object":
+            return EditorFile(path, problem=f"{place_of(document.root, document, path)}: the file holds no object")
+        return EditorFile(path, document)
+    except DevserverError as error:
+        expected = f"; expected: {error.expected}" if error.expected else ""
+        return EditorFile(path, problem=error.what + expected)
+
+
+def place_of(node: Node, document: Document, path: str) -> str:
+    """Return file, line and column of a node, as complaints of a file begin."""
+    line, column = document.position(node.start)
+    return f"{path}:{line}:{column}"
+
+
+def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> str:
+    """Return ``text`` with references such as ``${env:HOME}`` and those to ``places`` filled; others stay."""
+
+    def value(match: re.Match[str]) -> str:
+        kind, name, otherwise = match.groups()
+        if kind in _OF_ENVIRONMENT and name:
+            return environment.get(name) or otherwise or ""
+        return match.group() if name else places.get(kind, match.group())
+
+    return _REFERENCE.sub(value, text)
+
+
+def places_of(folder: str, account: Account) -> dict[str, str]:
+    """Return what the names of places stand for in the files of a workspace."""
+    return {
+        "workspaceFolder": folder,
+        "workspaceRoot": folder,
+        "workspaceFolderBasename": os.path.basename(folder),
+        "localWorkspaceFolder": folder,
+        "localWorkspaceFolderBasename": os.path.basename(folder),
+        "userHome": account.home,
+        "pathSeparator": "/",
+    }
+
+
+def corrections(file: EditorFile, path: Path, declared: t.Mapping[str, str]) -> list[Put]:
+    """Return the edits by which variables in the object at ``path`` get the declared values; none is added."""
+    # A reference is left to whoever wrote it: what it comes to is told by the drift report.
+    given = [item.name for item in file.variables(path) if item.name in declared and _BEGINNING not in item.value]
+    return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
+
+
+def removals(file: EditorFile, path: Path, dropped: t.Mapping[str, str]) -> list[Remove]:
+    """Return the edits that take ``dropped`` variables out of the object at ``path``, where nobody has changed them."""
+    return [Remove([*path, name]) for name, value in dropped.items() if file.value(*path, name) == value]
+
+
+def declared_values(user: UserEnvironment, declaration: Declaration) -> dict[str, str]:
+    """Return what declared variables must be wherever they are set, GOROOT too."""
+    return {"GOROOT": declaration.goroot, **user.variables}
+
+
+def portable(variables: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that mean the same on another machine: those that hold no path of this one."""
+    return {
+        name: value
+        for name, value in variables.items()
+        if name not in (*DIRECTORY_VARIABLES, "GOROOT") and not re.search(r"(^|[,=:]|file:/*)/(?!/)", value)
+    }

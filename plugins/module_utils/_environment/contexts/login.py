@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Login shells: ``sh -l``, ``bash -l``, ``zsh -l``, ``fish -l``, consoles and terminals over ssh."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    ManagedFile,
+    StartUp,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
+    SOURCE_SCRIPT,
+    ShellContext,
+    script_files,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+
+# Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
+HOOK = "/etc/profile.d/zz-gopherops-go.sh"
+
+# The service of login(1); that of su reads the same files.
+_SERVICE = "/etc/pam.d/login"
+_LANGUAGE = re.compile(r"(LANG|LANGUAGE|LC_\w+)\Z")
+
+
+class LoginContext(ShellContext):
+    """The user's own shell, started as login(1) does."""
+
+    name = "login"
+
+    def applies_to(self, account: Account) -> bool:
+        return can_log_in(account)
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        return [*script_files(declaration), whole_file(HOOK, SOURCE_SCRIPT)]
+
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return StartUp(account, ["-l"], login_environment(account), ["/etc/profile"], own_files(account))
+
+
+def login_environment(account: Account) -> dict[str, str]:
+    """Return what login(1) and su(1) give a login shell: a language only where the host has one.
+
+    Without one, a fish does not find its files in a home whose name is not ASCII.
+    """
+    env = {name: value for name, value in session_environment(account).items() if not _LANGUAGE.match(name)}
+    given = pam.assignments(_SERVICE, account)
+    return {**env, **{item.name: item.value for item in given if _LANGUAGE.match(item.name)}}
+
+
+def own_files(account: Account) -> list[str]:
+    """Return the user's start-up files of which a login shell of POSIX's kind reads the first that is there."""
+    # Only bash knows the two of its own.
+    names = [".bash_profile", ".bash_login"] if os.path.basename(account.shell) == "bash" else []
+    return [os.path.join(account.home, name) for name in (*names, ".profile")]

@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment that PAM's pam_env module gives a session: written per user, and read back for its sources.
+
+Formats: pam_env.conf(5) for ``conffile``, lines of ``NAME=value`` for ``envfile`` (/etc/environment).
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    ManagedFile,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
+
+SERVICE = "/etc/pam.d/gopherops-go"
+# For the declared users alone: what other users start by su or sudo keeps the PATH it was started with.
+USERS_SERVICE = "/etc/pam.d/gopherops-go-users"
+FOLDER = "/etc/security/gopherops-go"
+ENVIRONMENT = "/etc/environment"
+HOOK = f"session include {os.path.basename(SERVICE)}\n"
+USERS_HOOK = f"session include {os.path.basename(USERS_SERVICE)}\n"
+
+_PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
+_ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
+# Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
+_LONGEST_LINE = 1024
+# PAM and cron use an entry as it is written: they expand neither $, ` nor ~, and a double quote would end the value.
+_USABLE = re.compile(r'/[^$`"\x00-\x1f\x7f]*')
+# Without these a user has no commands at all.
+_REQUIRED = frozenset(("/usr/bin", "/bin"))
+
+
+def managed_files(declaration: Declaration) -> list[ManagedFile]:
+    """Return the PAM services that others include, and the configuration they give each user."""
+    rest = system_path()
+    wanted = {_configuration("everyone"): _render({}, declaration.path, rest)}
+    service = ""
+    for user in declaration.users:
+        path = _configuration(f"user-{user.account.name}")
+        wanted[path] = _render(user.variables, user.path, rest)
+        service += _ONLY_FOR % user.account.name + _PAM_ENV % path
+    stale = sorted(set(glob.glob(_configuration("*"))) - set(wanted))
+    return [
+        # PAM reads them as root; a user's variables may hold a proxy's password.
+        *(whole_file(path, text, mode=0o600) for path, text in wanted.items()),
+        # The services come before the removal of what they no longer name, so that they never name a missing file.
+        whole_file(USERS_SERVICE, service),
+        whole_file(SERVICE, _PAM_ENV % _configuration("everyone") + USERS_HOOK),
+        *(whole_file(path, None) for path in stale),
+    ]
+
+
+def _configuration(name: str) -> str:
+    return os.path.join(FOLDER, name + ".conf")
+
+
+def host_path() -> Assignment | None:
+    """Return the last line of /etc/environment that sets PATH, which is the one in force; None without one."""
+    found = [item for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
+    return found[-1] if found else None
+
+
+def is_usable(entry: str) -> bool:
+    """Return whether an entry of PATH names a directory as it is written."""
+    return _USABLE.fullmatch(entry) is not None
+
+
+def system_path() -> list[str]:
+    """Return the usable directories of the host's own PATH, and after them the standard ones that it must not lack."""
+    return [*_host_directories(), *missing_directories()]
+
+
+def missing_directories() -> list[str]:
+    """Return the standard directories that the host's own PATH lacks; none where it has /usr/bin and /bin."""
+    present = _host_directories()
+    return [] if set(present) >= _REQUIRED else [entry for entry in SYSTEM_PATH.split(":") if entry not in present]
+
+
+def _host_directories() -> list[str]:
+    declared = host_path()
+    entries = (declared.value if declared else SYSTEM_PATH).split(":")
+    return list(dict.fromkeys(filter(is_usable, entries)))
+
+
+def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) -> str:
+    everything = dict(variables, PATH=":".join(path + [entry for entry in rest if entry not in path]))
+    return "".join(_line(name, value) for name, value in everything.items())
+
+
+def _line(name: str, value: str) -> str:
+    if '"' in value:
+        raise DevserverError(
+            f"{name} has the value {redacted(value)!r}",
+            expected="a value without double quotes",
+            remedy="write it without them: PAM, which gives it to commands over ssh, cannot carry them",
+        )
+    line = '{} DEFAULT="{}"\n'.format(name, re.sub(r"([\\$@])", r"\\\1", value))
+    if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
+        raise DevserverError(
+            f"{name} is too long for PAM, which gives it to commands over ssh",
+            expected=f"less than {_LONGEST_LINE} bytes",
+            remedy="shorten it, or declare it for fewer users",
+        )
+    return line
+
+
+def assignments(service: str, account: Account) -> list[Assignment]:
+    """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
+    found: list[Assignment] = []
+    for options in _pam_env_lines(service, account):
+        found += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
+        if options.get("readenv", "1") != "0":
+            found += _environment_file(options.get("envfile", ENVIRONMENT))
+    return found
+
+
+def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator[dict[str, str]]:
+    """Yield the options of each session line of pam_env that is reached for ``account``."""
+    skip = 0
+    for words in _session_lines(read_text(service) or ""):
+        if skip:
+            skip -= 1
+        elif words[0] in ("@include", "include", "substack") and depth < 8:
+            included = os.path.join(os.path.dirname(service), words[1])
+            yield from _pam_env_lines(included, account, depth + 1)
+        elif words[1] == "pam_succeed_if.so" and words[-3:-1] == ["user", "="]:
+            jump = re.search(r"default=(\d+)", words[0])
+            skip = int(jump.group(1)) if jump and words[-1] != account.name else 0
+        elif words[1] == "pam_env.so":
+            yield dict(word.split("=", 1) for word in words[2:] if "=" in word)
+
+
+def _session_lines(text: str) -> t.Iterator[list[str]]:
+    """Yield ``[control, module, options…]`` of session lines and ``["@include", name]`` of Debian's includes."""
+    for line in text.replace("\\\n", " ").split("\n"):
+        match = re.match(r"-?session\s+(\[[^]]*\]|\S+)\s+(\S.*)", line)
+        if match:
+            yield [match.group(1), *match.group(2).split()]
+        elif re.match(r"@include\s+\S", line):
+            yield line.split()[:2]
+
+
+def _configuration_file(path: str) -> list[Assignment]:
+    found = []
+    for number, line in numbered_lines(read_text(path) or ""):
+        match = re.match(r'([A-Za-z_]\w*)\s+DEFAULT=("[^"]*"|\S*)', line)
+        if match:
+            value = re.sub(r"\\([\\$@])", r"\1", match.group(2).strip('"'))
+            found.append(Assignment(match.group(1), value, Source("file", path, number)))
+    return found
+
+
+def _environment_file(path: str) -> list[Assignment]:
+    found = []
+    for number, line in numbered_lines(read_text(path) or ""):
+        match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
+        if match:
+            found.append(Assignment(match.group(1), _unquoted(match.group(2)), Source("file", path, number)))
+    return found
+
+
+def _unquoted(value: str) -> str:
+    """Return what pam_env takes a value for: no shell reads it, so that words and quotes inside stay as they are."""
+    value = value.partition("#")[0].rstrip(" \t")
+    if not value.startswith(("'", '"')):
+        return value
+    return value[1:-1] if value[1:].endswith(("'", '"')) else value[1:]

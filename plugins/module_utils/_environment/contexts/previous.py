@@ -1,0 +1,49 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an earlier run gave to users: the scripts that it rendered say so until this run replaces them."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import (
+    Account,
+    exists,
+    find_account,
+    has_home,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
+
+_EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
+
+
+def departed(declaration: Declaration, folder: str = USERS) -> list[Account]:
+    """Return the users whom an earlier run gave an environment and who are no longer listed, where they have a home."""
+    listed = {user.account.name for user in declaration.users}
+    names = {os.path.basename(path)[: -len(".sh")] for path in glob.glob(os.path.join(glob.escape(folder), "*.sh"))}
+    accounts = [find_account(name) for name in sorted(names - listed) if exists(name)]
+    return [account for account in accounts if has_home(account)]
+
+
+def dropped(user: UserEnvironment, folder: str = USERS) -> dict[str, str]:
+    """Return the variables that an earlier run gave the user and that are no longer declared, with their values."""
+    text = read_text(os.path.join(folder, user.account.name + ".sh")) or ""
+    return {name: _plain(value) for name, value in _EXPORT.findall(text) if name not in user.variables}
+
+
+def _plain(quoted: str) -> str:
+    try:
+        words: t.Sequence[str] = shlex.split(quoted)
+    except ValueError:
+        return ""  # Somebody has changed the script.
+    return words[0] if len(words) == 1 else ""

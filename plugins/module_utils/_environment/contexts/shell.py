@@ -1,0 +1,160 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the contexts of shells share: one script for all POSIX ones, and how a start-up is asked and followed."""
+
+from __future__ import annotations
+
+import abc
+import glob
+import os
+import shlex
+import shutil
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    PRINT_ENVIRONMENT,
+    Context,
+    ManagedFile,
+    Probe,
+    StartUp,
+    probe_of,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import BASH_PROMPT, USERS, trace
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
+    FISH_PROMPT,
+    spare_folders,
+    trace_fish,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import ZSH_PROMPT, trace_zsh
+
+SCRIPT = "/etc/gopherops/go-environment.sh"
+SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
+
+# What each shell runs before it prompts.
+PROMPTS = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT, "fish": FISH_PROMPT}
+_SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
+_SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
+
+_SCRIPT = """\
+# __go_path puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
+# After "su" root's PATH may be another user's: nothing is looked for in it.
+__go_path() {
+  __go_first=
+  __go_rest=":$PATH:"
+  for __go_dir in "$@"; do
+    __go_first="$__go_first:$__go_dir"
+    while :; do
+      case "$__go_rest" in
+        *":$__go_dir:"*) __go_rest="${__go_rest%%":$__go_dir:"*}:${__go_rest#*":$__go_dir:"}" ;;
+        *) break ;;
+      esac
+    done
+  done
+  __go_rest="${__go_rest#:}"
+  __go_rest="${__go_rest%:}"
+  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"
+  unset __go_first __go_rest __go_dir
+}
+__go_user="USERS/$(/usr/bin/id -un).sh"
+if [ -r "$__go_user" ]; then
+  . "$__go_user"
+else
+  EVERYONE
+fi
+unset -f __go_path
+unset __go_user
+"""
+
+
+def script_files(declaration: Declaration) -> list[ManagedFile]:
+    """Return the script that all shells source, and what it sources for each declared user."""
+    everyone = _path(declaration.path) or ":"
+    script = _SCRIPT.replace("USERS", USERS).replace("EVERYONE", everyone)
+    users = {_user_file(user.account.name): user for user in declaration.users}
+    stale = sorted(set(glob.glob(_user_file("*"))) - set(users))
+    return [
+        # A user's variables may hold a proxy's password.
+        *(whole_file(path, _render(user), mode=0o400, owner=user.account) for path, user in users.items()),
+        whole_file(SCRIPT, script),
+        *(whole_file(path, None) for path in stale),
+    ]
+
+
+def _user_file(name: str) -> str:
+    return os.path.join(USERS, name + ".sh")
+
+
+def _render(user: UserEnvironment) -> str:
+    exports = [f"export {name}={shlex.quote(value)}" for name, value in user.variables.items()]
+    return "".join(line + "\n" for line in (_path(user.path), *exports) if line)
+
+
+def _path(directories: t.Sequence[str]) -> str:
+    return " ".join(["__go_path", *map(shlex.quote, directories)]) if directories else ""
+
+
+class ShellContext(Context):
+    """A context that is the start-up of a shell, and nothing besides."""
+
+    @abc.abstractmethod
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        """Return how the shell starts up."""
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        start_up = self.start_up(account, timeout)
+        problem = uncovered(start_up.account)
+        return Probe(None, problem) if problem else asked(start_up, timeout, terminal=start_up.prompts)
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        return followed(self.start_up(account, timeout), timeout)
+
+
+def asked(start_up: StartUp, timeout: float, *, terminal: bool) -> Probe:
+    """Start the shell, in a ``terminal`` or as a script does, and return what it got."""
+    prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
+    account, start = start_up.account, run_in_terminal if terminal else run_at_home
+    argv = [account.shell, *start_up.options, "-c", prompt + PRINT_ENVIRONMENT]
+    with spare_folders(account) as folders:
+        done = start(argv, env={**start_up.env, **folders}, account=account, timeout=timeout)
+    return probe_of(done, added=folders, terminal=terminal)
+
+
+def followed(start_up: StartUp, timeout: float) -> list[Assignment]:
+    """Start the shell once more, watched, and return who sets which variable, in order."""
+    account, env, prompt = start_up.account, start_up.env, start_up.prompts
+    tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(start_up.shell)
+    if tracer:
+        return tracer(options=start_up.options, env=env, account=account, timeout=timeout, prompt=prompt)
+    files, first_of, options, then = start_up.files, start_up.first_of, start_up.unread, start_up.then
+    if not files and not first_of:
+        return []
+    return trace(files, first_of, options=options, env=env, account=account, timeout=timeout, then=then, prompt=prompt)
+
+
+def uncovered(account: Account) -> str:
+    """Return why the start-up of the user's own shell cannot be asked; empty where it can."""
+    if not shutil.which(account.shell):
+        return f"{account.name} cannot log in: there is no shell {account.shell} that can be run"
+    known = os.path.basename(account.shell) in _SHELLS
+    return "" if known else f"no context covers the start-up files of {account.shell} yet"
+
+
+def system_bashrc() -> str:
+    """Return the system's bashrc: Debian's bash reads the first of the two, others' skeletons source the second."""
+    return next((path for path in _SYSTEM_BASHRC if os.path.exists(path)), _SYSTEM_BASHRC[0])
+
+
+def bashrc_files(account: Account) -> list[str]:
+    """Return what an interactive bash reads by itself, in its order."""
+    own = os.path.join(account.home, ".bashrc")
+    # Only Debian's family compiles a system-wide file into bash.
+    return [_SYSTEM_BASHRC[0], own] if os.path.exists(_SYSTEM_BASHRC[0]) else [own]

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Units of the system's manager that run as a user: the collection's own services name this file as EnvironmentFile."""
+
+from __future__ import annotations
+
+import glob
+import os
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ManagedFile,
+    Probe,
+    no_probe,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
+
+FOLDER = "/etc/gopherops/units"
+
+
+def unit_environment_file(user: str) -> str:
+    """Return the file that a unit which runs as ``user`` takes its environment from."""
+    return os.path.join(FOLDER, user + ".env")
+
+
+class SystemdSystemContext(Context):
+    """A unit with ``User=`` and that ``EnvironmentFile=``."""
+
+    name = "systemd_system"
+
+    def applies_to(self, account: Account) -> bool:
+        return systemd.manager_runs()
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        wanted = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
+        stale = sorted(set(glob.glob(unit_environment_file("*"))) - set(wanted))
+        return [
+            # The manager reads them as root; a user's variables may hold a proxy's password.
+            *(whole_file(path, text, mode=0o600) for path, text in wanted.items()),
+            *(whole_file(path, None) for path in stale),
+        ]
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        file = unit_environment_file(account.name)
+        # The dash: what a missing file leaves out is told variable by variable.
+        done = systemd.environment_of_unit([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
+        if not done.ok:
+            return no_probe(f"no unit could be started as {account.name}", done)
+        return Probe(systemd.environment_printed(done), "", done.seconds)
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        return systemd.assignments_in(unit_environment_file(account.name))
+
+
+def _render(user: UserEnvironment) -> str:
+    path = ":".join([*user.path, *(entry for entry in SYSTEM_PATH.split(":") if entry not in user.path)])
+    return systemd.render(user, f"PATH={systemd.quoted(path, '$')}\n", dollar="$")

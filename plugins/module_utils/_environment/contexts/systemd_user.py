@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""User services: what a user's own systemd manager gives its units, from environment.d(5)."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ManagedFile,
+    Probe,
+    no_probe,
+    whole_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
+    SYSTEM_PATH,
+    run,
+    session_environment,
+)
+
+# After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
+_NAME = "environment.d/zz-gopherops-go.conf"
+_EVERYONE = os.path.join("/etc", _NAME)
+# Only systemd's own, which writes nothing: others are free to.
+_GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
+_GENERATORS = tuple(os.path.join(folder, _GENERATOR) for folder in ("/usr/lib/systemd", "/lib/systemd"))
+# The weakest first; of files with one name only that of the strongest folder counts.
+_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
+_LINE = re.compile(r"([^\0]*)\0(\d+):\s*([A-Za-z_]\w*)=(.*)")
+
+
+class SystemdUserContext(Context):
+    """A unit of the user's manager where that runs, else what the manager's generators would give it."""
+
+    name = "systemd_user"
+
+    def applies_to(self, account: Account) -> bool:
+        return systemd.manager_runs() and os.path.isdir(account.home) and _generator() is not None
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        if _generator() is None:
+            return []
+        return [
+            whole_file(_EVERYONE, _path(declaration.path) if declaration.path else None),
+            *(_file(user) for user in declaration.users),
+            *(
+                whole_file(_path_of(account), None, owner=account)._replace(as_owner=True)
+                for account in departed(declaration)
+            ),
+        ]
+
+    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+        # The managers that run read their files again; their units are left alone. What that leaves is told as drift.
+        for user in declaration.users:
+            account = user.account
+            if _runs(account, timeout) and (_EVERYONE in paths or _file(user).path in paths):
+                reload = ["systemctl", "--user", "daemon-reload"]
+                run(reload, env=_environment(account), account=account, timeout=timeout)
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if not _runs(account, timeout):
+            return _coming(account, timeout)
+        done = systemd.environment_of_unit([], timeout, account=account, env=_environment(account))
+        if not done.ok and not _runs(account, timeout):
+            return _coming(account, timeout)  # It has ended with the user's last session.
+        if not done.ok:
+            return no_probe(f"the manager of {account.name} started no unit", done)
+        given = systemd.environment_printed(done)
+        # What its generator does not tell is no value that the manager has not seen.
+        coming = _coming(account, timeout).environment or {}
+        late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
+        own = session_environment(account)
+        stale = frozenset(name for name in late if name not in own or name == "PATH")
+        return Probe(given, "", done.seconds, stale=stale)
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        # As the user, who says what lies in some of these folders.
+        argv = ["grep", "-HnZ", "-D", "skip", "", *_configuration(account)]
+        done = run(argv, env=session_environment(account), account=account, timeout=timeout)
+        lines = (_LINE.match(line) for line in done.stdout.splitlines())
+        return [
+            Assignment(name, systemd.unquoted(value), Source("file", file, int(number)))
+            for file, number, name, value in (line.groups() for line in lines if line)
+        ]
+
+
+def _file(user: UserEnvironment) -> ManagedFile:
+    # It may hold a proxy's password; and what lies in a home is reached with that user's rights.
+    path = _path_of(user.account)
+    text = systemd.render(user, _path(user.path), dollar="$$")
+    return whole_file(path, text, mode=0o600, owner=user.account)._replace(as_owner=True)
+
+
+def _path_of(account: Account) -> str:
+    return os.path.join(account.home, ".config", _NAME)
+
+
+def _path(directories: t.Sequence[str]) -> str:
+    """Return the line that puts ``directories`` before what the manager has itself, or was given by other files."""
+    start = systemd.quoted(":".join(directories), "$$")[1:-1]
+    # Distributions let the manager read /etc/environment too, whose PATH may lack /usr/bin.
+    end = "".join(f":{entry}" for entry in pam.missing_directories())
+    return f'PATH="{start}:${{PATH:-{SYSTEM_PATH}}}{end}"\n' if directories else ""
+
+
+def _generator() -> str | None:
+    return next((path for path in _GENERATORS if os.path.exists(path)), None)
+
+
+def _configuration(account: Account) -> list[str]:
+    folders = (
+        os.path.join(glob.escape(folder.replace("~", account.home)), "environment.d/*.conf") for folder in _FOLDERS
+    )
+    files = {os.path.basename(path): path for folder in folders for path in sorted(glob.glob(folder))}
+    # A link such as 99-environment.conf is followed: people know the file that it leads to.
+    return [os.devnull, *(os.path.realpath(files[name]) for name in sorted(files))]
+
+
+def _coming(account: Account, timeout: float) -> Probe:
+    """Return what a manager of ``account`` that starts now would give its units: its generator is asked."""
+    given = session_environment(account)
+    done = run([_generator() or ""], env=given, account=account, timeout=timeout)
+    if not done.ok:
+        return no_probe(f"the generator of {account.name}'s manager gave nothing", done)
+    pairs = (line.partition("=") for line in done.stdout.split("\n") if "=" in line)
+    return Probe({**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}})
+
+
+def _runs(account: Account, timeout: float) -> bool:
+    # A manager that is still starting, or ending, answers nobody.
+    if not os.path.isdir(f"/run/user/{account.uid}/systemd"):
+        return False
+    argv = ["systemctl", "--quiet", "is-active", f"user@{account.uid}.service"]
+    return run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).ok
+
+
+def _environment(account: Account) -> dict[str, str]:
+    return dict(session_environment(account), XDG_RUNTIME_DIR=f"/run/user/{account.uid}")

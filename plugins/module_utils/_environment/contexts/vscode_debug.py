@@ -1,0 +1,225 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debug sessions: what a launch configuration of the Go extension lays over the environment of VS Code's server."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ManagedFile,
+    Probe,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+    EditorContext,
+    EditorFile,
+    EditorPlace,
+    can_be_given,
+    corrections,
+    declared_values,
+    filled,
+    place_of,
+    places_of,
+    read_editor_file,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+    workspace_settings,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, edited
+
+# As the Go extension reads it.
+_LINE = re.compile(r"\s*([\w.\-]+)\s*=\s*(.*?)\s*\Z")
+_WANTED = ("go", "launch")
+
+
+class VscodeDebugContext(EditorContext):
+    """One launch configuration of type go: the server's environment, then envFile, then env."""
+
+    name = "vscode_debug"
+
+    def __init__(
+        self,
+        server: VscodeServerContext | None = None,
+        launch: EditorFile | None = None,
+        given: t.Sequence[Assignment] = (),
+        problem: str = "",
+        *,
+        folder: str = "",
+        title: str = "",
+        configuration: t.Sequence[Key] = (),
+    ) -> None:
+        self.launch = launch
+        self.configuration = configuration
+        self.workspace = f"{folder} ({title})" if title else folder
+        self.server = server
+        self._folder = folder
+        self._given = given
+        self._problem = problem
+
+    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
+        return [one for folder in user.workspaces if server for one in _sessions(server, folder, user.account)]
+
+    def editor_places(self) -> list[EditorPlace]:
+        if self.server is None or self.launch is None:
+            return []
+        own = EditorPlace("launch", self.launch, tuple(self.configuration))
+        return [*self.server.editor_places(), *([own] if self.configuration else [])]
+
+    def applies_to(self, account: Account) -> bool:
+        return self.server is not None
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        files = []
+        for user in declaration.users:
+            for folder in user.workspaces:
+                path = _launch_file(folder)
+                content = functools.partial(_updated, declared_values(user, declaration), path)
+                files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
+        return files
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self.server is None or self._problem:
+            return Probe(None, self._problem)
+        got = self.server.probe(account, declaration, timeout)
+        if got.environment is None:
+            return got
+        laid_over = {item.name: item.value for item in self._filled(account, got.environment)}
+        # How its start-up went is told of the server.
+        return Probe({**got.environment, **laid_over})
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        if self.server is None:
+            return []
+        environment = self.server.environment(account, timeout)
+        return self.server.assignments(account, timeout) + self._filled(account, environment)
+
+    def _filled(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
+        places = places_of(self._folder, account)
+        # In an envFile ${NAME} is the variable of that name.
+        own = {"": {**environment, **places}, **({self.launch.path: places} if self.launch else {})}
+        return [
+            item._replace(value=filled(item.value, environment, own.get(item.source.file or "", own[""])))
+            for item in self._given
+        ]
+
+
+def _launch_file(folder: str) -> str:
+    return os.path.join(folder, ".vscode/launch.json")
+
+
+def _sessions(server: VscodeServerContext, folder: str, account: Account) -> list[Context]:
+    launch = read_editor_file(_launch_file(folder), account)
+    problem = launch.problem or _no_list(launch)
+    if problem:
+        return [VscodeDebugContext(server, launch, problem=problem, folder=folder)]
+    settings = read_editor_file(workspace_settings(folder), account)
+    found: dict[str, Context] = {
+        str(number): VscodeDebugContext(server, launch, problem=problem, folder=folder, title=str(number))
+        for number, problem in _no_objects(launch)
+    }
+    for number, configuration in _configurations(launch):
+        name = str(configuration.get("name") or number)
+        title = f"{name} {number}" if name in found else name
+        try:
+            given, problem = _given(launch, number, folder, account), ""
+        except DevserverError as error:
+            given, problem = [], error.what
+        found[title] = VscodeDebugContext(
+            server.in_folder(folder, settings),
+            launch,
+            given,
+            problem,
+            folder=folder,
+            title=title,
+            configuration=["configurations", number],
+        )
+    return list(found.values())
+
+
+def _no_list(launch: EditorFile) -> str:
+    """Return that the configurations are something else than a list, of which the editor says nothing; or nothing."""
+    node = launch.document.node(["configurations"]) if launch.document else None
+    if launch.document is None or node is None or node.kind == "array":
+        return ""
+    return f"{place_of(node, launch.document, launch.path)}: configurations is no list"
+
+
+def _no_objects(launch: EditorFile) -> list[tuple[int, str]]:
+    """Return the numbers of configurations that are something else than an object, and what is to be said of them."""
+    node = launch.document.node(["configurations"]) if launch.document else None
+    if launch.document is None or node is None:
+        return []
+    places = [place_of(child.node, launch.document, launch.path) for child in node.children]
+    wrong = [number for number, child in enumerate(node.children) if child.node.kind != "object"]
+    return [(number, f"{places[number]}: the configuration {number} is no object") for number in wrong]
+
+
+def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:
+    """Return the configurations that start a program of Go's, with their places in the file."""
+    every = launch.value("configurations")
+    named = enumerate(every if isinstance(every, list) else [])
+    return [(n, one) for n, one in named if isinstance(one, dict) and (one.get("type"), one.get("request")) == _WANTED]
+
+
+def _given(launch: EditorFile, number: int, folder: str, account: Account) -> list[Assignment]:
+    """Return what a configuration gives: its envFile or files, then its env; those for Linux instead of the others."""
+    found: list[Assignment] = []
+    for path, source in _env_files(launch, number):
+        file = filled(path, session_environment(account), places_of(folder, account))
+        found += _read_env_file(file, source, account)
+    return found + launch.variables([*_place(launch, number, "env"), "env"])
+
+
+def _place(launch: EditorFile, number: int, name: str) -> list[Key]:
+    own: list[Key] = ["configurations", number]
+    return [*own, "linux"] if launch.value(*own, "linux", name) is not None else own
+
+
+def _env_files(launch: EditorFile, number: int) -> list[tuple[str, Source]]:
+    node = launch.document.node([*_place(launch, number, "envFile"), "envFile"]) if launch.document else None
+    if node is None:
+        return []
+    nodes = [child.node for child in node.children] if node.kind == "array" else [node]
+    return [(one.value, launch.source(one)) for one in nodes if isinstance(one.value, str) and one.value]
+
+
+def _read_env_file(path: str, source: Source, account: Account) -> list[Assignment]:
+    with acting_as(account):
+        text = read_text(path)
+    if text is None:
+        raise DevserverError(f"{source}: envFile {path} is missing, so that no session starts")
+    found: list[Assignment] = []
+    for number, line in enumerate(text.lstrip("\ufeff").split("\n"), start=1):
+        match = _LINE.match(line)
+        if match:
+            value = re.sub(r"""\A['"]|['"]\Z""", "", match.group(2))
+            found.append(Assignment(match.group(1), value, Source("file", path, number)))
+    return list(filter(can_be_given, found))
+
+
+def _updated(declared: t.Mapping[str, str], path: str, now: str | None) -> str | None:
+    if now is None:
+        return None
+    launch = EditorFile(path, parse(now, path=path))
+    edits: list[Edit] = []
+    for number, _configuration in _configurations(launch):
+        for place in (["env"], ["linux", "env"]):
+            edits += corrections(launch, ["configurations", number, *place], declared)
+    return edited(now, edits, path=path)

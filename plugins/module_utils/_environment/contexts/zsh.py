@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every zsh: terminals and scripts; asked is the one in a terminal, which reads what a script's zsh reads too."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    ManagedFile,
+    Probe,
+    StartUp,
+    block_in,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
+    SOURCE_SCRIPT,
+    ShellContext,
+    asked,
+    script_files,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+
+# Debian's folder, and what others compile into zsh.
+_FOLDER = "/etc/zsh"
+_PLAIN = "/etc/zshenv"
+_USER_FILES = (".zshenv", ".zprofile", ".zshrc", ".zlogin")
+# A script's zsh inside a session keeps what it was given there: GOFLAGS=-x before a command must reach it.
+_BLOCK = f"""\
+if [[ -o interactive || -o login || ${{SHLVL:-1}} -le 1 ]]; then
+  {SOURCE_SCRIPT.strip()}
+fi
+"""
+
+
+class ZshContext(ShellContext):
+    """``zsh -i`` in a terminal, with the system's and the user's files."""
+
+    name = "zsh"
+
+    def applies_to(self, account: Account) -> bool:
+        return shutil.which("zsh") is not None and can_log_in(account)
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        if not os.path.isdir(_FOLDER) and shutil.which("zsh") is None:
+            return []
+        # Last, because Debian's own lines in it may set PATH.
+        return [*script_files(declaration), block_in(_zshenv(), _BLOCK, first=False)]
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        # A user who has none of these files would be asked, in a terminal, what to write into one.
+        greets = not any(os.path.exists(os.path.join(account.home, name)) for name in _USER_FILES)
+        return asked(self.start_up(account, timeout), timeout, terminal=not greets)
+
+    def start_up(self, account: Account, timeout: float) -> StartUp:
+        return StartUp(account._replace(shell="zsh"), ["-i"], session_environment(account), prompts=True)
+
+
+def _zshenv() -> str:
+    return os.path.join(_FOLDER, "zshenv") if os.path.isdir(_FOLDER) else _PLAIN

@@ -1,0 +1,257 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The declaration: what each user's Go environment shall be, written once and read by every context.
+
+Values may hold placeholders: ``{home}``, ``{user}``, ``{goroot}`` and ``{NAME}`` for another declared variable.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import TELEMETRY_MODES
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, exists, find_account
+
+STANDARD_VARIABLES = {
+    "GOPATH": "{home}/go",
+    "GOMODCACHE": "{GOPATH}/pkg/mod",
+    "GOBIN": "{GOPATH}/bin",
+    "GOCACHE": "{home}/.cache/go-build",
+    "GOTOOLCHAIN": "local",
+}
+STANDARD_PATH = ["{goroot}/bin", "/usr/local/bin", "{GOBIN}"]
+# Of Microsoft's server and of code-server.
+STANDARD_VSCODE_SETTINGS = [
+    "{home}/.vscode-server/data/Machine/settings.json",
+    "{home}/.local/share/code-server/Machine/settings.json",
+]
+DIRECTORY_VARIABLES = ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE")
+
+# The options of the ``declaration`` documentation fragment.
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "variables": {"type": "dict", "default": {}},
+            "workspaces": {"type": "list", "elements": "str", "default": []},
+        },
+    },
+    "variables": {"type": "dict", "default": {}},
+    "goroot": {"type": "path", "default": "/usr/local/go"},
+    "export_goroot": {"type": "bool", "default": False},
+    "path": {"type": "list", "elements": "str", "default": []},
+    "vscode_settings": {"type": "list", "elements": "str", "default": []},
+    "vscode_create": {"type": "bool", "default": False},
+    "vscode_tools": {"type": "dict", "default": {}},
+}
+
+# What is declared, or not at all, in another way than as a variable.
+_ELSEWHERE = {
+    "GOROOT": "declare the Go by environment_goroot; where a program needs GOROOT, set environment_export_goroot",
+    "GOENV": "leave it out: the declaration is written into each user's own settings file, ~/.config/go/env",
+}
+
+_PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
+_VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+
+
+@dataclasses.dataclass(frozen=True)
+class UserEnvironment:
+    """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest.
+
+    ``workspaces`` are folders, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
+    ``telemetry`` is GOTELEMETRY, which is no variable to go but a file; empty where it is not declared.
+    """
+
+    account: Account
+    variables: dict[str, str]
+    path: list[str]
+    workspaces: t.Sequence[str] = ()
+    vscode_settings: t.Sequence[str] = ()
+    telemetry: str = ""
+
+    @property
+    def directories(self) -> dict[str, str]:
+        """The directories that Go writes to, by variable; of a GOPATH list the first, where Go installs."""
+        return {name: self.variables[name].split(":")[0] for name in DIRECTORY_VARIABLES if name in self.variables}
+
+
+@dataclasses.dataclass(frozen=True)
+class Declaration:
+    """The whole of it for one host; ``path`` is what also those users get who are not listed.
+
+    ``vscode_tools`` are the paths of tools that VS Code's Go extension is told, by name; with ``vscode_create`` the
+    main settings of each user are made where there are none.
+    """
+
+    users: list[UserEnvironment]
+    goroot: str
+    path: list[str]
+    vscode_tools: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    vscode_create: bool = False
+
+
+def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
+    """Return the declaration that a module's parameters (documented in the ``declaration`` fragment) make."""
+    goroot = params["goroot"]
+    path = params["path"] or STANDARD_PATH
+    _refuse_strangers([user["name"] for user in params["users"]])
+    users = [_user_environment(user, params, path) for user in params["users"]]
+    _refuse_doubles([user.account.name for user in users])
+    shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
+    tools = {tool: _absolute(tool, str(file), "vscode_tools") for tool, file in params["vscode_tools"].items()}
+    everyone = [_absolute("PATH", entry, "every user") for entry in shared]
+    return Declaration(users, goroot, everyone, tools, params["vscode_create"])
+
+
+def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], path: list[str]) -> UserEnvironment:
+    account = find_account(user["name"])
+    raw = dict(STANDARD_VARIABLES, **(params["variables"] or {}))
+    raw.update(user.get("variables") or {})
+    _refuse_what_is_elsewhere(raw)
+    if params["export_goroot"]:
+        raw["GOROOT"] = "{goroot}"
+    templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
+    fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"]}
+    variables = {name: _expand(name, templates, fixed, account.name) for name in templates}
+    telemetry = _telemetry(variables.pop("GOTELEMETRY", ""), account.name)
+    for name in filter(variables.__contains__, DIRECTORY_VARIABLES):
+        for entry in variables[name].split(":"):
+            _absolute(name, entry, account.name)
+    if variables.get("GOTMPDIR"):
+        _absolute("GOTMPDIR", variables["GOTMPDIR"], account.name)
+    known = dict(fixed, **variables)
+
+    def paths(option: str, entries: t.Sequence[str]) -> list[str]:
+        return [_absolute(option, _fill(entry, known, account.name, option), account.name) for entry in entries]
+
+    return UserEnvironment(
+        account,
+        variables,
+        paths("PATH", path),
+        paths("workspaces", user.get("workspaces") or []),
+        paths("vscode_settings", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
+        telemetry,
+    )
+
+
+def _telemetry(mode: str, user: str) -> str:
+    if mode and mode not in TELEMETRY_MODES:
+        raise DevserverError(
+            f"GOTELEMETRY of user {user} is {mode!r}", expected=" or ".join(TELEMETRY_MODES), remedy="write one of them"
+        )
+    return mode
+
+
+def _joined(name: str, value: t.Any) -> str:
+    """Return ``value`` as Go reads it: a list becomes words for GOFLAGS and a comma-separated list for the rest."""
+    if not _VARIABLE_NAME.match(name) or name == "PATH":
+        raise DevserverError(
+            f"{name!r} is not a variable that can be declared",
+            expected="a name of capital letters, digits and underscores",
+            remedy="declare PATH by its own option; correct other names",
+        )
+    if isinstance(value, bool) or not isinstance(value, (str, int, list)):
+        raise DevserverError(
+            f"{name} has a value that is neither text nor a list: {redacted(repr(value))}",
+            expected="a string or a list of strings",
+            remedy="put it in quotes, or make it a list",
+        )
+    if name == "GOPROXY":
+        _refuse_spaces(value)
+    separator = " " if name == "GOFLAGS" else ","
+    text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
+    if re.search(r"[\x00-\x1f\x7f]", text):
+        raise DevserverError(
+            f"{name} has a control character in its value {redacted(text)!r}",
+            expected="one line of text",
+            remedy="take it out",
+        )
+    return text
+
+
+def _refuse_what_is_elsewhere(raw: t.Mapping[str, t.Any]) -> None:
+    for name, remedy in _ELSEWHERE.items():
+        if raw.get(name) is not None:
+            raise DevserverError(
+                f"{name} is declared as a variable, with {redacted(repr(raw[name]))}",
+                expected=f"no {name} among the variables",
+                remedy=remedy,
+            )
+
+
+def _refuse_spaces(value: t.Any) -> None:
+    """Raise DevserverError for a proxy with a space in its address: go cannot ask it. Those around it go ignores."""
+    for entry in re.split(r"[,|]", ",".join(map(str, value)) if isinstance(value, list) else str(value)):
+        if " " in entry.strip():
+            raise DevserverError(
+                f"GOPROXY has {redacted(entry.strip())!r} in it",
+                expected="addresses of proxies without spaces, direct or off",
+                remedy="write each proxy as an entry of the list; write %20 for a space in an address",
+            )
+
+
+def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str], user: str) -> str:
+    """Return the value of variable ``name`` with every placeholder in it filled, however deep they lead."""
+
+    def value(current: str, above: tuple[str, ...]) -> str:
+        if current in fixed:
+            return fixed[current]
+        if current in above or current not in templates:
+            raise _bad_placeholder(above[-1], current, user, "a circle" if current in above else "not declared")
+        return _PLACEHOLDER.sub(lambda match: value(match.group(1), (*above, current)), templates[current])
+
+    return value(name, ())
+
+
+def _fill(template: str, known: t.Mapping[str, str], user: str, option: str) -> str:
+    for other in _PLACEHOLDER.findall(template):
+        if other not in known:
+            raise _bad_placeholder(option, other, user, "not declared")
+    return _PLACEHOLDER.sub(lambda match: known[match.group(1)], template)
+
+
+def _bad_placeholder(name: str, other: str, user: str, why: str) -> DevserverError:
+    return DevserverError(
+        f"{name} of user {user} refers to {{{other}}}, which is {why}",
+        expected="{home}, {user}, {goroot} or the name of another declared variable",
+        remedy=f"correct the value of {name}",
+    )
+
+
+def _absolute(name: str, path: str, user: str) -> str:
+    if not path.startswith("/") or ":" in path:
+        raise DevserverError(
+            f"{name} of {user} is {path!r}",
+            expected="an absolute path without a colon",
+            remedy="write the path from / on, or use {home}",
+        )
+    return path.rstrip("/") or "/"
+
+
+def _refuse_strangers(names: t.Sequence[str]) -> None:
+    """Raise DevserverError that names every user whom the host does not know."""
+    unknown = [name for name in names if not exists(name)]
+    if len(unknown) > 1:
+        raise DevserverError(
+            "users {} do not exist on this host".format(", ".join(map(repr, unknown))),
+            expected="names of existing accounts",
+            remedy="create the accounts first, or correct their names in the play's list of users",
+            users=unknown,
+        )
+
+
+def _refuse_doubles(names: list[str]) -> None:
+    doubles = sorted({name for name in names if names.count(name) > 1})
+    if doubles:
+        raise DevserverError(
+            "user {} is listed more than once".format(", ".join(doubles)), remedy="merge the entries of that user"
+        )

@@ -1,0 +1,106 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The configuration of the host's sshd: the lines of its files, and what sshd itself makes of them for a user."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import readable_text
+
+SSHD = "/usr/sbin/sshd"
+CONFIGURATION = "/etc/ssh/sshd_config"
+
+# Includes within includes; sshd itself ends at 16.
+_DEPTH = 16
+# A connection that a Match may ask about; without one of these sshd refuses to say anything where one does.
+_CONNECTION = "user={},host=UNKNOWN,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
+# What sshd takes out of a line, and puts between what it says of one.
+_QUOTING = re.compile(r"""["'\\\s]""")
+
+
+class Line(t.NamedTuple):
+    """One line: ``keyword`` in small letters, ``value`` as it is written, ``match`` what the block asks for it is in.
+
+    Outside of such blocks that is empty.
+    """
+
+    source: Source
+    keyword: str
+    value: str
+    match: str = ""
+
+
+def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
+    """Yield each line with a keyword of sshd's configuration, those of included files in their place."""
+    path = path or CONFIGURATION
+    for number, text in enumerate(readable_text(path).split("\n"), 1):
+        found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
+        if not found:
+            continue
+        keyword, value = found.group(1).lower(), found.group(2)
+        if keyword == "include" and depth < _DEPTH:
+            for included in _included(value):
+                yield from lines(included, match, depth + 1)
+        match = value if keyword == "match" else match
+        yield Line(Source("file", path, number), keyword, value, match)
+
+
+def _included(patterns: str) -> t.Iterator[str]:
+    for pattern in patterns.split():
+        yield from sorted(glob.glob(os.path.join(os.path.dirname(CONFIGURATION), pattern.strip('"'))))
+
+
+def effective(account: Account, timeout: float) -> list[tuple[str, str]]:
+    """Return keywords, in small letters, and values in force for whoever logs in as ``account``.
+
+    There are none where there is no sshd, or it refuses its configuration.
+    """
+    if not os.path.exists(SSHD):
+        return []
+    argv = [SSHD, "-T", "-f", CONFIGURATION, "-C", _CONNECTION.format(account.name)]
+    told = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).stdout
+    pairs = (line.partition(" ") for line in told.split("\n"))
+    return [(keyword.lower(), value) for keyword, _blank, value in pairs]
+
+
+def variables(account: Account, timeout: float) -> list[Assignment]:
+    """Return the variables that sshd itself gives what it starts for ``account`` (``SetEnv``), with file and line.
+
+    Those of which no line is found are left out.
+    """
+    # Most hosts have none, and sshd need not be asked.
+    candidates = [line for line in lines() if line.keyword == "setenv"]
+    values = [value for keyword, value in effective(account, timeout) if keyword == "setenv"] if candidates else []
+    source = _line_of(values, account, candidates)
+    named = (value.partition("=") for value in values if source)
+    return [Assignment(name, value, source) for name, _sign, value in named if source]
+
+
+def _line_of(values: t.Sequence[str], account: Account, candidates: t.Sequence[Line]) -> Source | None:
+    """Return the line that has all the values: of several lines sshd takes one, that of a Match before any other."""
+    said = _QUOTING.sub("", "".join(values))
+    bare = ((line, _QUOTING.sub("", line.value)) for line in candidates)
+    same = [line for line, text in bare if said and text.startswith(said) and text[len(said) :][:1] in ("", "#")]
+    theirs = [line for line in same if line.match and _may_be_of(account.name, line.match)]
+    others = [line for line in same if not line.match]
+    return next((line.source for line in [*theirs, *others]), None)
+
+
+def _may_be_of(user: str, match: str) -> bool:
+    """Return whether a block may be in force for ``user``; what else than the name it asks for is taken to hold."""
+    words = match.replace("=", " ").split()
+    asked = [names.split(",") for kind, names in zip(words[::2], words[1::2]) if kind.lower() == "user"]
+    return all(
+        any(fnmatch.fnmatchcase(user, name) for name in names)
+        and not any(fnmatch.fnmatchcase(user, name[1:]) for name in names if name.startswith("!"))
+        for names in asked
+    )

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finds in a workspace a place that asks most of a language server: a call across modules, else across packages.
+
+It reads the sources by their looks, as far as that is needed to find one good example; nothing is run.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import Place
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import local_folders
+
+# An example is found among the first ones, or the workspace has none.
+_MOST_FILES = 5000
+_MOST_FOLDERS = 20000
+_LARGEST = 1024 * 1024
+_SKIPPED = ("vendor", "testdata", "node_modules")
+# What only some platforms or tags build is not looked at by a server for this one.
+_CONSTRAINT = re.compile(r"^//(go:build| \+build) ", re.MULTILINE)
+_PLATFORM = re.compile(r"_(aix|android|darwin|dragonfly|freebsd|illumos|ios|js|netbsd|openbsd|plan9|solaris|windows)")
+_NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
+_IMPORTS = re.compile(r"^import\s*(?:\(([^)]*)\)|([^\n(]+))", re.MULTILINE)
+_IMPORT = re.compile(r"(?:^|[\s;(])(?:([\w.]+)\s+)?[\"`]([^\"`\n]+)[\"`]")
+_FUNCTION = re.compile(r"^func\s+([A-Za-z_]\w*)\s*[\[(]", re.MULTILINE)
+_MODULE = re.compile(r'^module\s+"?([^\s"]+)', re.MULTILINE)
+
+
+class Use(t.NamedTuple):
+    """A call at ``place`` of the function ``symbol``, which is declared in ``folder`` (empty where nobody knows).
+
+    ``across`` says what lies between the two: modules, packages, or package where both are in one.
+    """
+
+    place: Place
+    symbol: str
+    across: str = ""
+    folder: str = ""
+
+
+class _Module(t.NamedTuple):
+    path: str
+    folder: str
+    # The folders of other modules that it takes as they are.
+    linked: frozenset[str]
+
+
+class _Source(t.NamedTuple):
+    """One Go file; ``code`` has spaces in the place of comments and texts, so that places stay what they are."""
+
+    file: str
+    text: str
+    code: str
+
+    @property
+    def functions(self) -> set[str]:
+        return set(_FUNCTION.findall(self.code))
+
+
+class _Package(t.NamedTuple):
+    path: str
+    name: str
+    module: _Module
+    sources: t.Sequence[_Source]
+
+    @property
+    def exported(self) -> set[str]:
+        return {name for source in self.sources for name in source.functions if name[0].isupper()}
+
+
+def find_use(workspace: str, files: t.Collection[str] = ()) -> Use:
+    """Return the best example in a workspace, or in ``files`` (absolute) of it alone.
+
+    Raises DevserverError where there is none.
+    """
+    packages = _packages(workspace)
+    best: Use | None = None
+    for package in packages.values():
+        for source in package.sources:
+            if files and source.file not in files:
+                continue
+            best = min(filter(None, [best, *_uses(source, package, packages)]), key=_rank, default=None)
+    if best is None:
+        raise DevserverError(
+            f"there is no call in {workspace} to try a language server on",
+            expected="a folder with a go.work or go.mod and a function that is called",
+            remedy="correct workspace, or name files and a symbol",
+            workspace=workspace,
+        )
+    return best
+
+
+def given_use(file: str, symbol: str, line: int | None = None) -> Use:
+    """Return the first place in a file, or in one line of it, where ``symbol`` stands, such as ``stock.NewShelf``."""
+    text = _text_of(file)
+    pattern = re.compile(rf"(?<![\w.]){re.escape(symbol)}(?!\w)")
+    for match in pattern.finditer(_code(text)):
+        place = _place(file, text, match.end() - len(symbol.rpartition(".")[2]))
+        if line in (None, place.line):
+            return Use(place, symbol)
+    where = f"line {line} of {file}" if line else file
+    raise DevserverError(
+        f"{symbol} does not stand in {where}",
+        expected="a name as the code spells it, such as fmt.Println, outside comments and texts",
+        remedy="correct symbol, line or files",
+        file=file,
+    )
+
+
+def _rank(use: Use) -> tuple[int, bool, Place]:
+    return ("modules", "packages", "package").index(use.across), use.place.file.endswith("_test.go"), use.place
+
+
+def _uses(source: _Source, package: _Package, packages: t.Mapping[str, _Package]) -> t.Iterator[Use]:
+    for name, path in _imports(source.text):
+        other = packages.get(path)
+        if other is None or other is package:
+            continue
+        across = "packages" if other.module == package.module else "modules"
+        if across == "modules" and other.module.folder not in package.module.linked:
+            continue
+        use = _call(source, f"{name or other.name}.", other.exported, across, os.path.dirname(other.sources[0].file))
+        if use:
+            yield use
+    own = {name for one in package.sources for name in one.functions}
+    use = _call(source, "", own, "package", os.path.dirname(source.file))
+    if use:
+        yield use
+
+
+def _call(source: _Source, prefix: str, names: t.Collection[str], across: str, folder: str) -> Use | None:
+    for match in re.finditer(rf"(?<![\w.]){re.escape(prefix)}(\w+)\s*[\[(]", source.code):
+        declared = re.search(r"\bfunc\s*\Z", source.code[max(0, match.start() - 40) : match.start()])
+        if match.group(1) in names and not declared:
+            return Use(_place(source.file, source.text, match.start(1)), prefix + match.group(1), across, folder)
+    return None
+
+
+def _place(file: str, text: str, offset: int) -> Place:
+    before = text[:offset]
+    start = before.rfind("\n") + 1
+    return Place(file, before.count("\n") + 1, len(before[start:].encode("utf-16-le", "surrogatepass")) // 2)
+
+
+def _imports(text: str) -> t.Iterator[tuple[str, str]]:
+    """Yield the name that a file gives to each package that it imports, empty where it is the package's own."""
+    code = _NO_CODE.sub(lambda match: match.group() if match.group()[0] in '"`' else " ", text)
+    for block, single in _IMPORTS.findall(code):
+        for name, path in _IMPORT.findall(block or single):
+            if name not in ("_", "."):
+                yield name, path
+
+
+def _code(text: str) -> str:
+    return _NO_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
+
+
+def _text_of(file: str) -> str:
+    text = read_text(file, largest=_LARGEST)
+    if text is None:
+        raise DevserverError(f"there is no file {file}", expected="a Go file of the workspace", remedy="correct files")
+    return text
+
+
+def _packages(workspace: str) -> dict[str, _Package]:
+    """Return the packages of a workspace by import path."""
+    modules = _modules(workspace)
+    found: dict[str, _Package] = {}
+    count = 0
+    for module in modules:
+        for folder, names in _folders(module.folder):
+            sources = list(filter(None, (_source(os.path.join(folder, name)) for name in names)))
+            count += len(sources)
+            name = _package_name(sources)
+            if name:
+                path = os.path.normpath(os.path.join(module.path, os.path.relpath(folder, module.folder)))
+                found[path] = _Package(path, name, module, sources)
+            if count >= _MOST_FILES:
+                return found
+    return found
+
+
+def _package_name(sources: t.Sequence[_Source]) -> str:
+    for source in sources:
+        clause = re.search(r"^package\s+(\w+)", source.code, re.MULTILINE)
+        if clause and not clause.group(1).endswith("_test"):
+            return clause.group(1)
+    return ""
+
+
+def _source(file: str) -> _Source | None:
+    """Return a Go file that is built everywhere; None for any other."""
+    if not file.endswith(".go") or _PLATFORM.search(os.path.basename(file)):
+        return None
+    try:
+        text = _text_of(file)
+    except DevserverError:
+        return None
+    return None if _CONSTRAINT.search(text) else _Source(file, text, _code(text))
+
+
+def _modules(workspace: str) -> list[_Module]:
+    """Return the modules that a server sees as one in a workspace: those of go.work, else all below it."""
+    used = _linked(os.path.join(workspace, "go.work"))
+    folders = sorted(used) or [folder for folder, names in _folders(workspace, into_modules=True) if "go.mod" in names]
+    found = []
+    for folder in folders:
+        file = os.path.join(folder, "go.mod")
+        name = _MODULE.search(read_text(file) or "")
+        if name:
+            found.append(_Module(name.group(1), folder, frozenset(used | _linked(file))))
+    return found
+
+
+def _linked(file: str) -> set[str]:
+    text = read_text(file) or ""
+    return {os.path.normpath(os.path.join(os.path.dirname(file), folder)) for folder in local_folders(text)}
+
+
+def _folders(top: str, *, into_modules: bool = False) -> t.Iterator[tuple[str, list[str]]]:
+    """Yield each folder that Go looks into, with the names of its files; other modules have packages of their own."""
+    for folder, below, names in itertools.islice(os.walk(top), _MOST_FOLDERS):
+        if "go.mod" in names and folder != top and not into_modules:
+            below.clear()
+            continue
+        below[:] = sorted(name for name in below if name[0] not in "._" and name not in _SKIPPED)
+        yield folder, sorted(names)

@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""User accounts of the managed host, as the name service knows them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+
+
+class Account(t.NamedTuple):
+    """One account: the fields of its passwd entry that matter here."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+    shell: str
+
+
+def exists(name: str) -> bool:
+    """Return whether the host knows a user called ``name``."""
+    try:
+        return bool(pwd.getpwnam(name))
+    except KeyError:
+        return False
+
+
+def has_home(account: Account) -> bool:
+    """Return whether the account's home is there; one on a network may hide it from root."""
+    with acting_as(account):
+        return os.path.isdir(account.home)
+
+
+def find_account(name: str) -> Account:
+    """Return the account called ``name``; raise DevserverError where the host does not know it."""
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        raise DevserverError(
+            f"user {name!r} does not exist on this host",
+            expected="the name of an existing account",
+            remedy="create the account first, or correct its name in the play's list of users",
+            user=name,
+        ) from None
+    return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh")
+
+
+def owner_of(uid: int) -> Account | None:
+    """Return the user whose process it is, who may look into it where root may not, as in a container."""
+    with contextlib.suppress(KeyError, DevserverError):
+        return find_account(pwd.getpwuid(uid).pw_name)
+    return None
+
+
+def can_log_in(account: Account) -> bool:
+    """Return whether the account is meant to log in; a shell that is missing keeps it out, but not on purpose."""
+    return os.path.basename(account.shell) not in ("nologin", "false")
+
+
+def groups_of(account: Account) -> list[int]:
+    """Return the ids of all groups that a session of ``account`` belongs to."""
+    return os.getgrouplist(account.name, account.gid)
+
+
+@contextlib.contextmanager
+def acting_as(account: Account | None) -> t.Iterator[None]:
+    """Touch files with the rights of ``account``, so that links in a user's tree cannot lead root astray.
+
+    Not for threads: it changes the whole process. Does nothing for None, or where this process is not root.
+    """
+    if account is None or os.geteuid() != 0:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(groups_of(account))
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)

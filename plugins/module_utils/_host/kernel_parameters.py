@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parameters of the kernel: kept in a file that systemd applies at each boot, and set at once where that is allowed."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import edits_of, write_all
+
+_HEAD = "# Managed by gopherops.devserver (kernel_parameters); changes made here are lost.\n"
+_ROOT = "/proc/sys"
+# The kernel makes room for as many bytes as it is asked for.
+_LARGEST = 4096
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-zA-Z0-9_-]+)+", re.ASCII)
+_VALUE = re.compile(r"[!-~]+( [!-~]+)*")
+# Why a debugger may want it; they stand in the file.
+REASONS = {
+    "kernel.yama.ptrace_scope": (
+        "With 1 a process may be debugged by its ancestors alone, so that dlv attaches to nothing which runs already;"
+        " 0 lets each user debug all own processes."
+    ),
+    "net.ipv4.tcp_syn_retries": (
+        "A connection to a host that does not answer, such as a debug port behind a filter, is given up after about 127"
+        " seconds with 6, the kernel's own, and after 15 with 3. Holds for all connections that this host opens."
+    ),
+    "kernel.core_pattern": "Where the cores of programs go that dlv opens after a crash.",
+}
+
+
+class Refused(t.NamedTuple):
+    """A parameter that could not be set at once, and why."""
+
+    name: str
+    why: str
+
+
+def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return parameters by name; raise DevserverError for what is no name, or no value on one line."""
+    parameters = {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in given.items()}
+    for name, value in parameters.items():
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise DevserverError(
+                f"kernel parameter {name!r} is {value!r}",
+                expected="a name such as net.ipv4.tcp_syn_retries, and a number or words",
+                remedy="correct it as `sysctl --all` writes it",
+            )
+    return parameters
+
+
+def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[Changes, list[Refused]]:
+    """Write the file, without parameters none, set what differs, and return what changed and what was refused.
+
+    In the file each has a dash, so that nothing complains at boot of one that this kernel does not have.
+    """
+    edits = edits_of([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
+    changes, refused = Changes(), []
+    for edit in edits:
+        changes.add(path, *edit.shown)
+    if not check:
+        write_all(edits)
+    for name, value in parameters.items():
+        before = _present(name)
+        if before == _words(value):
+            continue
+        why = _refusal(name) or ("" if check else _set(name, value))
+        if why:
+            refused.append(Refused(name, why))
+        else:
+            changes.add(name, f"{before}\n", f"{value}\n")
+    return changes, refused
+
+
+def _content(parameters: t.Mapping[str, str], now: str | None) -> str | None:
+    if not parameters:
+        # Only what was written here is taken away.
+        return now if now is not None and not now.startswith(_HEAD) else None
+    lines = (
+        f"\n# {REASONS.get(name, 'Declared by the play.')}\n-{name} = {value}\n" for name, value in parameters.items()
+    )
+    return _HEAD + "".join(lines)
+
+
+def _file(name: str) -> str:
+    return os.path.join(_ROOT, *name.split("."))
+
+
+def _present(name: str) -> str | None:
+    text = read_text(_file(name), largest=_LARGEST)
+    return None if text is None else _words(text)
+
+
+def _words(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _refusal(name: str) -> str:
+    """Return why a parameter cannot be set on this host; empty where nothing is known against it."""
+    path = _file(name)
+    if not os.path.exists(path):
+        return "this kernel does not have it"
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        return "/proc/sys is read-only here, as in a container: set it on the container's host"
+    return ""
+
+
+def _set(name: str, value: str) -> str:
+    """Set a parameter and return why that was refused, if it was."""
+    try:
+        with open(_file(name), "w", encoding="ascii") as file:
+            file.write(value)
+    except OSError as error:
+        return f"the kernel says: {error.strerror}"
+    return ""

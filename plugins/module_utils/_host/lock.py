@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lock between runs, held by an open file, so that it ends with the process however that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+
+
+@contextlib.contextmanager
+def locked(path: str, *, timeout: float) -> t.Iterator[int]:
+    """Hold the lock file ``path`` and yield its descriptor; raise DevserverError where another has it for too long.
+
+    Its folder is made where it is missing. A child process that is given the descriptor keeps the lock until it ends,
+    even if this process is killed before.
+    """
+    descriptor = _acquired(path, timeout)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked_folder(folder: str, *, timeout: float) -> t.Iterator[int]:
+    """Make ``folder`` where it is missing and hold its lock; a failure takes away again what was made here."""
+    new = not os.path.isdir(folder)
+    path = os.path.join(folder, ".lock")
+    with locked(path, timeout=timeout) as descriptor:
+        try:
+            yield descriptor
+        except BaseException:
+            if new and os.listdir(folder) == [".lock"]:
+                os.unlink(path)
+                os.rmdir(folder)
+            raise
+
+
+def _acquired(path: str, timeout: float) -> int:
+    deadline = time.monotonic() + timeout
+    while True:
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # Whose folder a run that failed has just removed.
+            # Opened for reading alone, so that a child which gets the descriptor cannot write through it.
+            descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                _wait(descriptor, path, deadline, timeout)
+                if os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            # The run that held it has removed it: others lock a new file.
+            os.close(descriptor)
+
+
+def _wait(descriptor: int, path: str, deadline: float, timeout: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise DevserverError(
+                    f"another run has held the lock {path} for more than {timeout:g} seconds",
+                    expected="one run at a time",
+                    remedy=f"wait for it to end, or find the process by `fuser {path}`",
+                    path=path,
+                ) from None
+        time.sleep(0.1)

@@ -1,0 +1,61 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A block of lines between two marks in a file that belongs to somebody else."""
+
+from __future__ import annotations
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+
+BEGIN = "# BEGIN gopherops.devserver: managed block, changes inside are lost"
+END = "# END gopherops.devserver"
+
+
+def with_block(text: str, body: str, *, path: str, first: bool) -> str:
+    """Return ``text`` with ``body`` as its managed block: where the block stands already, else first or last.
+
+    Raises DevserverError where the marks in ``text`` are not one pair in order; ``path`` names the file in it.
+    """
+    newline, lines, place = _parts(text, path)
+    block = [BEGIN, *body.splitlines(), END]
+    if place:
+        return newline.join(lines[: place[0]] + block + lines[place[1] + 1 :])
+    return newline.join(block + lines) if first else newline.join(_ended(lines) + block) + newline
+
+
+def has_block(text: str) -> bool:
+    """Return whether there is anything of a managed block in ``text``."""
+    return any(line.strip() in (BEGIN, END) for line in text.splitlines())
+
+
+def without_block(text: str, *, path: str) -> str:
+    """Return ``text`` without its managed block, where it has one; errors are those of ``with_block``."""
+    newline, lines, place = _parts(text, path)
+    return newline.join(lines[: place[0]] + lines[place[1] + 1 :]) if place else text
+
+
+def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None]:
+    """Return the line ending of ``text``, its lines, and the numbers of the block's first and last line."""
+    newline = _newline(text)
+    lines = text.split(newline)
+    begins = [number for number, line in enumerate(lines) if line.strip() == BEGIN]
+    ends = [number for number, line in enumerate(lines) if line.strip() == END]
+    if not begins and not ends:
+        return newline, lines, None
+    if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
+        raise DevserverError(
+            f"{path} line {min(begins + ends) + 1}: the marks of the managed block are broken",
+            expected=f"one {BEGIN!r}, followed by one {END!r}",
+            remedy="delete what is left of the block and run again",
+            path=path,
+        )
+    return newline, lines, (begins[0], ends[0])
+
+
+def _newline(text: str) -> str:
+    # One stray CRLF is somebody's slip: shells and PAM would take the CR for a part of the block's own words.
+    return "\r\n" if "\r\n" in text and text.count("\r\n") == text.count("\n") else "\n"
+
+
+def _ended(lines: list[str]) -> list[str]:
+    return lines[:-1] if lines and lines[-1] == "" else lines

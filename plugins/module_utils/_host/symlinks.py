@@ -1,0 +1,131 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The symbolic links by which programs are found; what stands in a link's place is moved aside, never deleted."""
+
+from __future__ import annotations
+
+import glob
+import os
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, sync_directory
+
+# Between the name of a link that is being made and the number of the process that makes it.
+_UNFINISHED = ".unfinished-"
+
+
+class Link(t.NamedTuple):
+    """A link that shall lead from ``path`` to ``target``, and what is there now, seen with the rights of ``account``.
+
+    ``before`` describes what stands in its place, empty for nothing; ``aside`` is where a real file or folder goes,
+    empty where there is none; ``leftovers`` are the unfinished links that killed runs left beside it.
+    """
+
+    path: str
+    target: str
+    account: Account | None
+    before: str
+    aside: str
+    leftovers: t.Sequence[str]
+
+    @property
+    def pending(self) -> bool:
+        """Whether there is something to do."""
+        return self.before != _leading_to(self.target) or bool(self.leftovers)
+
+    def note(self, changes: Changes) -> None:
+        """Note what ``make`` changes."""
+        for leftover in self.leftovers:
+            changes.add(leftover, "left by an interrupted run\n", "")
+        if self.aside:
+            changes.add(self.aside, "", self.before)
+        changes.add(self.path, self.before, _leading_to(self.target))
+
+    def make(self) -> None:
+        """Make the link by one rename; a file in its place is there until then, a folder is not."""
+        try:
+            with acting_as(self.account):
+                self._turn()
+        except OSError as error:
+            raise DevserverError(
+                f"cannot point {self.path} to {self.target}: {error.strerror}",
+                remedy="make its folder writable",
+                path=self.path,
+            ) from error
+
+    def _turn(self) -> None:
+        for leftover in self.leftovers:
+            os.unlink(leftover)
+        if self.before != _leading_to(self.target):
+            os.makedirs(os.path.dirname(self.path), mode=0o755, exist_ok=True)
+            _move_aside(self.path, self.aside)
+            _point(self.path, self.target)
+
+
+def look(path: str, target: str, account: Account | None = None) -> Link:
+    """Return the link from ``path`` to ``target`` with what is there now."""
+    with acting_as(account):
+        before, real = _described(path)
+        aside = path + time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
+        return Link(path, target, account, before, aside, leftovers(path))
+
+
+def leads(path: str, target: str) -> bool:
+    """Say whether ``path`` is a link to ``target``."""
+    return os.path.islink(path) and os.readlink(path) == target
+
+
+def leftovers(path: str) -> list[str]:
+    """Return the unfinished links beside ``path`` of runs that were killed, or of one that is under way."""
+    return sorted(filter(os.path.islink, glob.glob(glob.escape(_unfinished(path)) + "[0-9]*")))
+
+
+def _unfinished(path: str) -> str:
+    folder, name = os.path.split(path)
+    return os.path.join(folder, f".{name}{_UNFINISHED}")
+
+
+def _leading_to(target: str) -> str:
+    return f"link to {target}\n"
+
+
+def _described(path: str) -> tuple[str, bool]:
+    """Return what stands at ``path``, and whether that has to move away for a link."""
+    try:
+        if os.path.islink(path):
+            return _leading_to(os.readlink(path)), False
+        size = os.lstat(path).st_size
+    except FileNotFoundError:
+        return "", False
+    except OSError as error:
+        raise DevserverError(
+            f"cannot look at {path}: {error.strerror}", remedy="move away what stands in its way", path=path
+        ) from error
+    return "a folder\n" if os.path.isdir(path) else f"a file of {size} bytes\n", True
+
+
+def _move_aside(path: str, aside: str) -> None:
+    if not aside:
+        return
+    try:
+        # A second name, so that there is a program at every moment.
+        os.link(path, aside)
+    except PermissionError:  # A folder, or somebody else's file.
+        os.rename(path, aside)
+    sync_directory(os.path.dirname(path))
+
+
+def _point(path: str, target: str) -> None:
+    temporary = f"{_unfinished(path)}{os.getpid()}"
+    try:
+        os.symlink(target, temporary)
+        os.replace(temporary, path)
+    except OSError:
+        if os.path.lexists(temporary):
+            os.unlink(temporary)
+        raise
+    sync_directory(os.path.dirname(path))

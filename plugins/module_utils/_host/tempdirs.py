@@ -1,0 +1,123 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Temporary folders that a later run removes where a run was killed; a lock in each says whether its run is alive."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import glob
+import os
+import shutil
+import stat
+import tempfile
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove
+
+_LOCK = "lock"
+# The folders of this process that are there.
+_PRESENT: set[str] = set()
+
+
+class Scratch(t.NamedTuple):
+    """A folder of this run; ``lock`` is a descriptor for child processes that must not outlive it unseen."""
+
+    path: str
+    lock: int
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
+    """Make a folder in ``parent``, whose name begins with ``prefix``, and remove it at the end.
+
+    What killed runs left there under this prefix is removed before.
+    """
+    remove_abandoned(parent, prefix)
+    path = tempfile.mkdtemp(prefix=prefix, dir=parent)
+    _PRESENT.add(path)
+    lock = _locked(path)
+    try:
+        yield Scratch(path, lock)
+    finally:
+        # Held to the last: who finds the folder unlocked takes it for a killed run's.
+        with os.fdopen(lock, "rb"):
+            _remove(path)
+        _PRESENT.discard(path)
+
+
+def remove_own() -> None:
+    """Remove all folders of this process, as far as that goes: for one that is told to end and does so at once."""
+    for path in list(_PRESENT):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _locked(path: str) -> int:
+    """Make the lock of a folder, which nobody sees before it is held."""
+    unseen = os.path.join(path, f".{_LOCK}")
+    descriptor = os.open(unseen, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    os.rename(unseen, os.path.join(path, _LOCK))
+    return descriptor
+
+
+def abandoned(parent: str, prefix: str) -> list[str]:
+    """Return the folders in ``parent`` that killed runs of this user left."""
+    found = []
+    for path in _folders(parent, prefix):
+        with _claim(path) as claimed:
+            if claimed:
+                found.append(path)
+    return found
+
+
+def remove_abandoned(parent: str, prefix: str) -> None:
+    """Remove what ``abandoned`` returns."""
+    for path in _folders(parent, prefix):
+        with _claim(path) as claimed:
+            if claimed:
+                _remove(path)
+
+
+def _folders(parent: str, prefix: str) -> list[str]:
+    return sorted(glob.glob(glob.escape(os.path.join(parent, prefix)) + "*"))
+
+
+@contextlib.contextmanager
+def _claim(path: str) -> t.Iterator[bool]:
+    """Hold the lock of a folder that nobody else holds; yield whether there is such a folder."""
+    lock = os.path.join(path, _LOCK)
+    descriptor = _opened(path, lock)
+    if descriptor is None:
+        yield False
+        return
+    with os.fdopen(descriptor, "rb"):
+        yield _taken(descriptor, lock)
+
+
+def _opened(path: str, lock: str) -> int | None:
+    # One without a lock was killed in its first moment or its last: what is as good as empty can stay.
+    with contextlib.suppress(FileNotFoundError):
+        status = os.lstat(path)
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
+            return os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    return None
+
+
+def _taken(descriptor: int, lock: str) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Another run may have removed it since it was opened.
+        return os.path.samestat(os.fstat(descriptor), os.lstat(lock))
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _remove(path: str) -> None:
+    """Remove a folder, its lock last: what a kill leaves of it can still be told from what is in use."""
+    for entry in os.scandir(path):
+        if entry.name != _LOCK:
+            remove(entry.path)
+    os.unlink(os.path.join(path, _LOCK))
+    os.rmdir(path)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Adds certificate authorities to the host's trust store, judged by what the store holds."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import ssl
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, write_text
+
+
+class Store(t.NamedTuple):
+    """A distribution's trust store: where anchors are put, what merges them, and the file that programs read."""
+
+    anchors: str
+    merge: t.Sequence[str]
+    merged: str
+
+
+STORES = (
+    Store("/usr/local/share/ca-certificates", ("update-ca-certificates",), "/etc/ssl/certs/ca-certificates.crt"),
+    Store("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract"), "/etc/pki/tls/certs/ca-bundle.crt"),
+)
+_ANCHOR = "gopherops-devserver.crt"
+_CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def trust(pem: str, *, store: Store, check: bool) -> Changes:
+    """Make the store hold every certificate of ``pem``; what it holds already is left alone."""
+    changes = Changes()
+    wanted = _certificates(pem, "the given bundle")
+    if not wanted:
+        raise DevserverError(
+            "the given bundle holds no certificate", expected="blocks of PEM text", remedy="name another file"
+        )
+    held = _certificates(read_text(store.merged) or "", store.merged)
+    path = os.path.join(store.anchors, _ANCHOR)
+    own = _certificates(read_text(path) or "", path)
+    missing = {key: text for key, text in wanted.items() if key not in held}
+    if missing:
+        changes.add(store.merged, "", _listed(missing))
+        if not check:
+            write_text(path, "".join(dict(own, **missing).values()), mode=0o644, uid=0, gid=0)
+            _merge(store, missing)
+    return changes
+
+
+def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
+    done = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=120)
+    held = _certificates(read_text(store.merged) or "", store.merged)
+    if not done.ok or not set(missing) <= set(held):
+        raise DevserverError(
+            f"{store.merge[0]} did not bring the new certificates into {store.merged}: {done.complaint}",
+            remedy="run it by hand, mend what it names, and provision again",
+        )
+
+
+def store_of_host() -> Store:
+    """Return the store of this distribution; raise DevserverError where it is none of the known ones."""
+    for store in STORES:
+        if os.path.isdir(store.anchors):
+            return store
+    raise DevserverError(
+        "this host has no trust store that is known here",
+        expected="one of the directories {}".format(", ".join(store.anchors for store in STORES)),
+        remedy="install the package ca-certificates",
+    )
+
+
+def _certificates(text: str, where: str) -> dict[str, str]:
+    """Return the PEM blocks by the SHA-256 of what they encode."""
+    found = {}
+    for block in _CERTIFICATE.findall(text):
+        content = _decoded(block)
+        if not content:
+            raise DevserverError(f"{where} holds a certificate that is not valid PEM", remedy="write it anew")
+        found[hashlib.sha256(content).hexdigest()] = block + "\n"
+    return found
+
+
+def _decoded(block: str) -> bytes:
+    try:
+        return ssl.PEM_cert_to_DER_cert(block)
+    except ValueError:
+        return b""
+
+
+def _listed(certificates: t.Iterable[str]) -> str:
+    return "".join(f"certificate with SHA-256 {key}\n" for key in certificates)

@@ -1,0 +1,135 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client of the Debug Adapter Protocol, as far as a debug session without a person needs it.
+
+Source: the protocol's specification; a session is initialize, launch or attach, the event ``initialized`` (which may
+come before the answer to launch), breakpoints, configurationDone, stops, disconnect.
+"""
+
+from __future__ import annotations
+
+import collections
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
+
+# Characters of what the debuggee and the adapter print; who prints without end must not fill the memory.
+_LONGEST_OUTPUT = 65536
+# Seconds that sending may take where the deadline has passed.
+_LEAST = 0.1
+
+
+class Refused(DevserverError):
+    """The adapter answered a request by an error, whose words are ``reason``."""
+
+    def __init__(self, peer: str, command: str, reason: str) -> None:
+        super().__init__(f"{peer} refused {command}: {reason}", remedy="mend what it names")
+        self.reason = reason
+
+
+class TimedOut(DevserverError):
+    """What was waited for did not come before the deadline."""
+
+
+class Client:
+    """One session over ``connection``; every deadline is one of the monotonic clock.
+
+    ``capabilities`` is what the adapter says it can do, ``output`` what came as output events.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.capabilities: dict[str, t.Any] = {}
+        self.output = ""
+        self._connection = connection
+        self._sent = 0
+        self._answers: dict[int, Message] = {}
+        self._events: collections.deque[Message] = collections.deque()
+
+    def request(self, command: str, arguments: t.Mapping[str, t.Any] | None = None, *, deadline: float) -> Message:
+        """Send a request and return the body of its answer; raise Refused where it is an error."""
+        return self.answer(self.send(command, arguments, deadline), command, deadline)
+
+    def send(self, command: str, arguments: t.Mapping[str, t.Any] | None, deadline: float) -> int:
+        """Send a request and return its number, without waiting for the answer."""
+        self._sent += 1
+        message = {"seq": self._sent, "type": "request", "command": command, "arguments": dict(arguments or {})}
+        self._connection.send(message, max(_LEAST, deadline - time.monotonic()))
+        return self._sent
+
+    def answer(self, number: int, command: str, deadline: float) -> Message:
+        """Return the body of the answer to request ``number``, as ``request`` does."""
+        while number not in self._answers:
+            self._take(f"the answer to {command}", deadline)
+        return self._body(self._answers.pop(number), command)
+
+    def begin(self, command: str, arguments: t.Mapping[str, t.Any], *, deadline: float) -> int:
+        """Launch or attach and wait until breakpoints can be set; return the request's number.
+
+        An adapter may answer the request only after configurationDone, so its answer is waited for with ``answer``
+        then. Raises Refused where it is an error already.
+        """
+        number = self.send(command, arguments, deadline)
+        while not self._taken_event("initialized"):
+            if not self._answers.get(number, {}).get("success", True):
+                self._body(self._answers.pop(number), command)
+            self._take(f"the event initialized after {command}", deadline)
+        return number
+
+    def event(self, *names: str, deadline: float) -> Message:
+        """Return the next event of these ``names``, with its name and body; drop those before it."""
+        while True:
+            while self._events:
+                event = self._events.popleft()
+                if event.get("event") in names:
+                    return event
+            self._take("the event {}".format(" or ".join(names)), deadline)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _taken_event(self, name: str) -> bool:
+        for event in self._events:
+            if event.get("event") == name:
+                self._events.remove(event)
+                return True
+        return False
+
+    def _take(self, wanted: str, deadline: float) -> None:
+        left = deadline - time.monotonic()
+        # Without any time left, what has come already would be taken on and on from who never stops to send.
+        message = self._connection.receive(left) if left > 0 else None
+        if message is None:
+            raise TimedOut(
+                f"{self._connection.peer} did not send {wanted} in time", remedy="allow more time, or look at its log"
+            )
+        kind = message.get("type")
+        if kind == "response":
+            number = message.get("request_seq")
+            self._answers[number if isinstance(number, int) else 0] = message
+        elif kind == "event":
+            self._note(message)
+
+    def _note(self, event: Message) -> None:
+        body = event["body"] = _dict(event.get("body"))
+        if event.get("event") == "output":
+            self.output = (self.output + str(body.get("output", "")))[-_LONGEST_OUTPUT:]
+        elif event.get("event") == "capabilities":
+            self.capabilities.update(_dict(body.get("capabilities")))
+        else:
+            self._events.append(event)
+
+    def _body(self, answer: Message, command: str) -> Message:
+        body = _dict(answer.get("body"))
+        if answer.get("success"):
+            return body
+        # The text for people stands in the error, what programs may know it by in the message.
+        error = _dict(body.get("error"))
+        raise Refused(self._connection.peer, command, str(error.get("format") or answer.get("message") or "no reason"))
+
+
+# An adapter may send any JSON where the specification says what it must be.
+def _dict(value: t.Any) -> dict[str, t.Any]:
+    return value if isinstance(value, dict) else {}

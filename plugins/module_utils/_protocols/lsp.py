@@ -1,0 +1,294 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A client of the Language Server Protocol that looks at files and changes none.
+
+Sources: the specification 3.17; the notes on gopls in ``Client.leave``.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import typing as t
+import urllib.parse
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
+
+SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "hint"}
+# Of window/showMessage; what is less than a warning, such as progress told in words, no editor need pop up.
+_KINDS = {1: "error", 2: "warning"}
+_UNKNOWN_METHOD = -32601
+# Seconds that a server gets to say goodbye; what was measured does not depend on it.
+_FAREWELL = 5
+_CAPABILITIES = {
+    "workspace": {"configuration": True, "workspaceFolders": True},
+    "window": {"workDoneProgress": True},
+    "textDocument": {
+        "publishDiagnostics": {"versionSupport": True},
+        "hover": {"contentFormat": ["markdown", "plaintext"]},
+        "definition": {"linkSupport": False},
+    },
+}
+
+
+class Popup(t.NamedTuple):
+    """What the server wants shown to people: ``kind`` is error or warning."""
+
+    kind: str
+    message: str
+
+
+class Diagnostic(t.NamedTuple):
+    """What is wrong in a file (absolute path) at a line, counted from 1."""
+
+    file: str
+    line: int
+    severity: str
+    message: str
+
+
+class Place(t.NamedTuple):
+    """A place in a file (absolute path): ``line`` counts from 1, ``column`` from 0 in UTF-16 units, as LSP does."""
+
+    file: str
+    line: int
+    column: int
+
+
+class Server(t.NamedTuple):
+    """What the server says that it is."""
+
+    name: str
+    version: str
+
+
+class Client:
+    """One session with a server; every wait ends at ``deadline``, of the monotonic clock.
+
+    ``settings`` are what the server gets as its section of the configuration. All methods raise DevserverError where
+    the server does not answer in time, answers with an error, hangs up, or sends what is no message.
+    """
+
+    def __init__(
+        self, connection: Connection, *, section: str, settings: t.Mapping[str, t.Any], deadline: float
+    ) -> None:
+        self.popups: list[Popup] = []
+        # What the server wrote last into its log as an error.
+        self.complaint = ""
+        self._connection = connection
+        self._section = section
+        self._settings = dict(settings)
+        self._deadline = deadline
+        self._start = time.monotonic()
+        self._folder = ""
+        self._last = 0
+        self._versions: dict[str, int] = {}
+        # What was published last, by file, and for which version of it (None: the server does not say).
+        self._published: dict[str, tuple[int | None, list[Diagnostic]]] = {}
+
+    def initialize(self, folder: str) -> Server:
+        """Begin the session, with ``folder`` as the only workspace folder."""
+        self._folder = folder
+        params = {
+            "processId": None,
+            "clientInfo": {"name": "gopherops.devserver"},
+            "rootUri": uri_of(folder),
+            "workspaceFolders": self._folders(),
+            "capabilities": _CAPABILITIES,
+            "initializationOptions": self._settings,
+        }
+        info = _dict(_dict(self._request("initialize", params)).get("serverInfo"))
+        self._notify("initialized", {})
+        return Server(str(info.get("name", "")), str(info.get("version", "")))
+
+    def open(self, file: str, text: str) -> None:
+        """Tell the server that an editor shows ``file`` with ``text`` in it."""
+        self._versions[file] = 1
+        document = {"uri": uri_of(file), "languageId": "go", "version": 1, "text": text}
+        self._notify("textDocument/didOpen", {"textDocument": document})
+
+    def change(self, file: str, text: str) -> None:
+        """Tell the server that the editor shows another ``text`` now, which is not saved."""
+        self._versions[file] += 1
+        document = {"uri": uri_of(file), "version": self._versions[file]}
+        self._notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
+
+    def diagnostics(
+        self, file: str, until: t.Callable[[t.Sequence[Diagnostic]], bool] = lambda _found: True
+    ) -> list[Diagnostic]:
+        """Wait for what the server publishes about an open file as it is now, and is so that ``until`` says yes."""
+        while True:
+            version, found = self._published.get(os.path.realpath(file), (0, []))
+            if (version is None or version >= self._versions[file]) and until(found):
+                return found
+            self._take(f"publish diagnostics of {file}")
+
+    def hover(self, place: Place) -> str:
+        """Return what an editor shows at ``place``; empty where there is nothing."""
+        return _contents(_dict(self._request("textDocument/hover", _position(place))).get("contents"))
+
+    def definition(self, place: Place) -> list[Place]:
+        """Return where what stands at ``place`` is defined."""
+        return _places(self._request("textDocument/definition", _position(place)))
+
+    def references(self, place: Place) -> list[Place]:
+        """Return where what stands at ``place`` is used, and where it is defined."""
+        context = {"context": {"includeDeclaration": True}}
+        return _places(self._request("textDocument/references", {**_position(place), **context}))
+
+    def leave(self) -> None:
+        """End the session politely.
+
+        A gopls that is told ``exit`` without an answered ``shutdown`` ends its whole process, and with that the
+        sessions of all other editors: so that is said only behind an answer. Whoever gets none just hangs up.
+        """
+        self._deadline = min(self._deadline, time.monotonic() + _FAREWELL)
+        self._request("shutdown", None)
+        self._notify("exit", None)
+
+    def _folders(self) -> list[dict[str, str]]:
+        return [{"uri": uri_of(self._folder), "name": os.path.basename(self._folder)}]
+
+    def _request(self, method: str, params: t.Any) -> t.Any:
+        self._last += 1
+        number = self._last
+        self._send({"id": number, "method": method, "params": params})
+        while True:
+            message = self._take(f"answer {method}")
+            if message.get("id") == number and "method" not in message:
+                break
+        if message.get("error") is not None:
+            raise self._refused(method, _dict(message["error"]))
+        return message.get("result")
+
+    def _notify(self, method: str, params: t.Any) -> None:
+        self._send({"method": method, "params": params})
+
+    def _send(self, message: Message) -> None:
+        # Where there is nothing to say, the specification wants nothing there.
+        given = {name: value for name, value in message.items() if name != "params" or value is not None}
+        self._connection.send({"jsonrpc": "2.0", **given}, max(0.1, self._left()))
+
+    def _take(self, what: str) -> Message:
+        """Wait for one message, serve it where it is the server's own, and return it."""
+        left = self._left()
+        message = self._connection.receive(left) if left > 0 else None
+        if message is None:
+            raise DevserverError(
+                f"{self._connection.peer} did not {what} within {self._deadline - self._start:.0f} seconds",
+                expected="an answer in that time",
+                remedy="look at its log and load; it may load a large workspace or hang; raise timeout for the former",
+            )
+        if isinstance(message.get("method"), str):
+            self._serve(message, message["method"], _dict(message.get("params")))
+        return message
+
+    def _left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def _serve(self, message: Message, method: str, params: dict[str, t.Any]) -> None:
+        if method == "textDocument/publishDiagnostics":
+            self._publish(params)
+        elif method in ("window/showMessage", "window/showMessageRequest"):
+            self._pop_up(params)
+        elif method == "window/logMessage" and _KINDS.get(_number(params.get("type"))) == "error":
+            self.complaint = _text(params)
+        if "id" in message:
+            self._send({"id": message["id"], **self._answer(method, params)})
+
+    def _answer(self, method: str, params: dict[str, t.Any]) -> Message:
+        """Return result or error for a request of the server's."""
+        if method == "workspace/configuration":
+            return {"result": [self._configuration(_dict(item)) for item in _list(params.get("items"))]}
+        if method == "workspace/workspaceFolders":
+            return {"result": self._folders()}
+        if method == "workspace/applyEdit":
+            return {"result": {"applied": False, "failureReason": "this client changes nothing"}}
+        if method == "window/showDocument":
+            return {"result": {"success": False}}
+        known = ("client/", "window/", "workspace/")
+        if method.startswith(known):
+            return {"result": None}
+        return {"error": {"code": _UNKNOWN_METHOD, "message": f"{method} is unknown here"}}
+
+    def _configuration(self, item: dict[str, t.Any]) -> t.Any:
+        return self._settings if item.get("section") == self._section else None
+
+    def _publish(self, params: dict[str, t.Any]) -> None:
+        file, version = file_of(params.get("uri")), params.get("version")
+        found = [
+            Diagnostic(file, _line(item), SEVERITIES.get(_number(item.get("severity")), "error"), _text(item))
+            for item in map(_dict, _list(params.get("diagnostics")))
+        ]
+        self._published[os.path.realpath(file)] = (version if isinstance(version, int) else None, found)
+
+    def _pop_up(self, params: dict[str, t.Any]) -> None:
+        kind = _KINDS.get(_number(params.get("type")))
+        if kind:
+            self.popups.append(Popup(kind, _text(params)))
+
+    def _refused(self, method: str, error: dict[str, t.Any]) -> DevserverError:
+        return DevserverError(
+            f"{self._connection.peer} answers {method} with an error: {_text(error)}",
+            expected="a result",
+            remedy="correct what it names; its log has more",
+        )
+
+
+def uri_of(path: str) -> str:
+    """Return the URI of an absolute path."""
+    return "file://" + urllib.parse.quote(os.fsencode(path))
+
+
+def file_of(uri: t.Any) -> str:
+    """Return the path that a URI of a file stands for; empty where it is none."""
+    if not isinstance(uri, str) or not uri.startswith("file://"):
+        return ""
+    path = os.fsdecode(urllib.parse.unquote_to_bytes(uri[len("file://") :]))
+    return path if path.startswith("/") and "\0" not in path else ""
+
+
+def _position(place: Place) -> dict[str, t.Any]:
+    position = {"line": place.line - 1, "character": place.column}
+    return {"textDocument": {"uri": uri_of(place.file)}, "position": position}
+
+
+def _places(result: t.Any) -> list[Place]:
+    """Return the places of a Location, a list of them, or nothing."""
+    found = []
+    for location in map(_dict, result if isinstance(result, list) else [result]):
+        file = file_of(location.get("uri"))
+        if file:
+            start = _dict(_dict(location.get("range")).get("start"))
+            found.append(Place(file, _line(location), _number(start.get("character"))))
+    return found
+
+
+def _line(located: dict[str, t.Any]) -> int:
+    return _number(_dict(_dict(located.get("range")).get("start")).get("line")) + 1
+
+
+def _contents(contents: t.Any) -> str:
+    """Return the text of a hover: marked up, or a list of texts as older servers send."""
+    if isinstance(contents, list):
+        return "\n".join(map(_contents, contents))
+    return contents if isinstance(contents, str) else str(_dict(contents).get("value", ""))
+
+
+def _text(item: dict[str, t.Any]) -> str:
+    return str(item.get("message", ""))
+
+
+# A server may send any JSON where the specification says what it must be.
+def _dict(value: t.Any) -> dict[str, t.Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: t.Any) -> list[t.Any]:
+    return value if isinstance(value, list) else []
+
+
+def _number(value: t.Any) -> int:
+    return value if isinstance(value, int) else 0

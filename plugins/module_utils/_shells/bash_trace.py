@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows the start-up files of bash and its like and notes which file and line set which variable.
+
+Values are watched, not lines read: before each command the shell compares the variables with what they were before the
+last one. So it does not matter how a command sets one, nor what a file does to the shell's own trace.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+
+USERS = "/etc/gopherops/users"
+# What is declared for the user is watched too; a further one that begins with GO is seen when an assignment is.
+_WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
+_WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
+
+# What an interactive bash runs before it prompts; one before 5.1 takes an array's first entry alone. What is printed
+# is for people to read.
+BASH_PROMPT = """\
+[ -z "${PROMPT_COMMAND+x}" ] || \
+for __go_hook in "${PROMPT_COMMAND[@]:0:BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 ? 1 : 99}"; do \
+eval "$__go_hook" 2>&1 || :; \
+done; unset __go_hook"""
+
+# What is noted goes to a descriptor of its own: a start-up may send its complaints elsewhere. A file is named by the
+# folder that was the present one when it was first seen; what is read from a pipe by where that is read. Lines of what
+# eval runs are counted on from its own: where the command does not stand in that line, it is eval's.
+_SCRIPT = r"""
+set -T
+exec {__go_out}>&2
+declare -A __go_old __go_whole
+__go_names=(NAMES)
+__go_file= __go_line=0 __go_depth=0 __go_eval_line=0 __go_eval= __go_values=
+__go_note() { printf '\1%s\0%s\0%s\0%s\0%s\0%s\0' "$@" >&$__go_out; }
+__go_value() {
+  case $1 in
+    PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
+    'alias go') __go_now=${BASH_ALIASES[go]-} ;;
+    *) __go_now=${!1-} ;;
+  esac
+}
+__go_settle() {
+  local -a __go_text
+  local __go_ends=${__go_command//[!$'\n']/} __go_else=$__go_line __go_behind=$((__go_line - __go_eval_line))
+  if [[ $__go_eval == "$__go_depth:$__go_file" ]] && ((0 < __go_behind && __go_behind < 99)); then
+    __go_else=$__go_eval_line
+  elif [[ -z $__go_ends ]]; then
+    return 0
+  fi
+  ((__go_line -= ${#__go_ends})) || :
+  mapfile -t -s $((__go_line - 1)) -n 1 __go_text <"$__go_file" || :
+  [[ ${__go_text[0]-} == *"${__go_command%%$'\n'*}"* ]] || __go_line=$__go_else
+} 2>/dev/null
+__go_changed() {
+  local __go_name __go_now
+  __go_settle
+  for __go_name in "${__go_names[@]}" "${!GO@}"; do
+    __go_value "$__go_name"
+    [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
+    __go_old[$__go_name]=$__go_now
+    __go_note "$__go_name" "$__go_now" "$__go_file" "$__go_line" "$__go_depth" "$1"
+  done
+  __go_values="VALUES"
+} 2>/dev/null
+__go_place() {
+  local -i __go_frame=2
+  while [[ ${BASH_SOURCE[__go_frame]-} == @(/dev/fd/*|/proc/*|environment|main) ]]; do __go_frame+=1; done
+  __go_file=${BASH_SOURCE[__go_frame]-} __go_line=${BASH_LINENO[__go_frame - 1]-0}
+  [[ $__go_file == /* || -z $__go_file ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+}
+__go_look() {
+  [[ $BASH_SUBSHELL == 0 ]] || return 0
+  [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
+  __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1))
+  __go_command=$BASH_COMMAND
+  [[ $__go_file == /* && $__go_file != /dev/* && $__go_file != /proc/* ]] || __go_place
+  case $BASH_COMMAND in
+    [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
+      __go_values=
+      __go_settle
+      __go_note '' "$BASH_COMMAND" "$__go_file" "$__go_line" "$__go_depth" "$__go_depth" ;;
+    eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
+  esac
+}
+for __go_name in "${__go_names[@]}" "${!GO@}"; do __go_value "$__go_name"; __go_old[$__go_name]=$__go_now; done
+__go_values="VALUES"
+unset __go_name __go_now
+builtin trap '__go_last=$_; __go_look; : "$__go_last"' DEBUG
+trap() { [[ ${*: -1} == DEBUG ]] || builtin trap "$@"; }
+START_UP
+__go_values=
+builtin trap - DEBUG
+shopt -s extdebug
+declare -F go
+"""
+# Outside of all files an interactive bash counts a function's lines from its own first.
+_START_UP = """\
+for __startup in FILES; do [ ! -r "$__startup" ] || . "$__startup"; done
+for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+. /dev/fd/9 9<<'END'
+THEN
+END
+"""
+_NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d+)\0(\\d+)\0(\\d+)\0")
+_COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
+# What "declare -F" prints in debugging mode.
+_FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
+_EXPORTED = re.compile(r"^export (\w+)=", re.MULTILINE)
+
+
+def trace(
+    files: t.Sequence[str],
+    first_of: t.Sequence[str] = (),
+    *,
+    options: t.Sequence[str],
+    env: t.Mapping[str, str],
+    account: Account,
+    timeout: float,
+    then: str = "",
+    prompt: bool = False,
+) -> list[Assignment]:
+    """Source ``files``, of ``first_of`` the first that is there, run ``then``, and return who set what, in order.
+
+    With ``prompt`` it is a shell in a terminal that gets as far as its first prompt. An alias and a function that
+    stand for go are called ``alias go`` and ``function go``. bash reads start-up files by itself too; ``options`` must
+    keep it from that.
+    """
+    then = BASH_PROMPT if prompt else then
+    start_up = fill(_START_UP, {"FILES": quoted(files), "FIRST_OF": quoted(first_of), "THEN": then})
+    names = sorted(watched(account))
+    looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
+    script = fill(_SCRIPT, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
+    start = run_in_terminal if prompt else run_at_home
+    done = start(["bash", *options, "-c", script], env=env, account=account, timeout=timeout)
+    function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
+    place = [Source("file", function.group(2), int(function.group(1)))] if function else []
+    return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
+
+
+def fill(script: str, marks: t.Mapping[str, str]) -> str:
+    """Return ``script`` with a text in the place of each mark, a word of its own; marks in those texts stay."""
+    return re.sub(rf"\b(?:{'|'.join(marks)})\b", lambda match: marks[match.group()], script)
+
+
+def quoted(words: t.Iterable[str]) -> str:
+    return " ".join(map(shlex.quote, words))
+
+
+def watched(account: Account) -> set[str]:
+    """Return the names of the variables to watch, what is declared for the user among them."""
+    return {*_WATCHED, *_EXPORTED.findall(read_text(os.path.join(USERS, account.name + ".sh")) or "")}
+
+
+def _values(names: t.Sequence[str]) -> str:
+    """Return what comes to all values in one text, which bash compares faster than it goes through a list."""
+    return "\1".join([*(f"${{{name}-}}" for name in names), "${PROMPT_COMMAND[*]-}", "${BASH_ALIASES[go]-}"])
+
+
+class _Entry(t.NamedTuple):
+    item: Assignment
+    depth: int
+
+
+class _History:
+    """The assignments so far; those of a function's own variables go when it returns."""
+
+    def __init__(self, given: t.Mapping[str, str]) -> None:
+        self.entries: list[_Entry] = []
+        self._values = dict(given)
+        self._given = given
+
+    def said(self, command: str, source: Source, depth: int) -> None:
+        """Note a command that assigns by its text: it may give a variable the value that it has already."""
+        match = _COMMAND.match(command)
+        # With a word behind it that is a command's own variable.
+        if match and (match.group(1) or len(command.split()) == 1) and self._values.get(match.group(2)):
+            name = match.group(2)
+            self.entries.append(_Entry(Assignment(name, self._values[name], source), depth))
+
+    def changed(self, new: Assignment, depth: int, now: int) -> None:
+        """Note a change by a command at ``depth`` in calls, seen at the depth ``now``."""
+        self._values[new.name] = new.value
+        if now < depth and self._restored(new, now):
+            return
+        last = self.entries[-1].item if self.entries else None
+        if last and (last.name, last.source) == (new.name, new.source):
+            self.entries.pop()  # What its text said.
+        # What a call sees already that no command has set is the call's own.
+        self.entries.append(_Entry(new, max(depth, now)))
+
+    def _restored(self, new: Assignment, now: int) -> bool:
+        """Take back what calls did to variables of their own, where ``new`` is the value from before them."""
+        own = [number for number, entry in enumerate(self.entries) if entry.item.name == new.name]
+        inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), reversed(own)))
+        rest = own[: len(own) - len(inner)]
+        before = self.entries[rest[-1]].item.value if rest else self._given.get(new.name, "")
+        if not inner or before != new.value:
+            return False
+        self.entries = [entry for number, entry in enumerate(self.entries) if number not in inner]
+        return True
+
+    def _is_inner(self, number: int, value: str, now: int) -> bool:
+        return self.entries[number].depth > now and self.entries[number].item.value != value
+
+
+def assignments(noted: str, given: t.Mapping[str, str]) -> list[Assignment]:
+    """Return the assignments in what a watched shell noted; ``given`` is what was set before."""
+    history = _History(given)
+    for name, value, file, line, depth, now in _NOTED.findall(noted):
+        source = Source("file", os.path.normpath(file), int(line)) if file.startswith("/") else None
+        if name:
+            source = source or _prompt_command(history)
+            history.changed(Assignment(name, value, source or Source("process")), int(depth), int(now))
+        elif source:
+            history.said(value, source, int(depth))
+    return [entry.item for entry in history.entries if entry.item.source.file]
+
+
+def _prompt_command(history: _History) -> Source | None:
+    """Return who set PROMPT_COMMAND: what it holds itself stands in no file."""
+    found = (entry.item for entry in reversed(history.entries))
+    return next((item.source for item in found if item.name == "PROMPT_COMMAND"), None)

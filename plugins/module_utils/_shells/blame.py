@@ -1,0 +1,222 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line at which a start-up goes wrong: what it complained of says so, or it is followed once more, with times."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import PROMPTS
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
+    SYSTEM_PATH,
+    Completed,
+    run,
+    run_at_home,
+    run_in_terminal,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import fish_blame
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import quoted
+
+_MARK = "\x01"
+_BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
+_ZSH = f"{_MARK}%D{{%s.%6.}}{_MARK}%x{_MARK}%I{_MARK}"
+_STEP = re.compile(f"{_MARK}+([0-9.,]*){_MARK}([^{_MARK}\n]*){_MARK}(\\d+){_MARK}([^\n]*)\n?([^{_MARK}]*)")
+# Everything goes into one channel, so that what is printed stands behind the command that prints it.
+_SCRIPT = """\
+exec 2>&1
+PS4={ps4}
+set -x
+for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
+for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+{then}
+{end}
+"""
+# In two parts, so that the trace of it is none.
+_ENDED = "gopherops-start-up-came-to-its-end"
+_END = "printf '%s%s\\n' gopherops- start-up-came-to-its-end"
+_TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
+# The end as bash traces it, wherever it is printed to.
+_REACHED_END = re.compile(rf"{_MARK}printf '%s%s\\n' gopherops- start-up-came-to-its-end\r?$", re.MULTILINE)
+# Redirections, which are all that this one has, are in no trace.
+_REDIRECTING = "exec"
+# As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
+_PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
+_FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
+_BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
+# What the shell does for this collection, which is no trouble by itself.
+_OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
+# As dash says it of what it is started with; of a file that it is given it has the name too.
+_UNNAMED = re.compile(r": \S*sh: \d+: Syntax error")
+_SSHD = "/usr/sbin/sshd"
+# After what stops its trace nothing is known of a shell.
+_BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
+
+# More steps than any start-up has that comes to an end.
+_ROUND = 20000
+
+
+class _Step(t.NamedTuple):
+    """One traced command: when it began (seconds), where it stands, and what was printed until the next one."""
+
+    began: float
+    source: Source
+    command: str
+    printed: str
+
+
+def place_in(said: str, home: str) -> Source | None:
+    """Return the file, and the line where there is one, that a complaint names; ``~`` is ``home``."""
+    denied = _FILE.search(said)
+    # Where a start-up file may not be read, the line that reads it does nothing wrong.
+    hidden = denied and os.path.basename(denied.group(1)).startswith(".")
+    match = denied if hidden else _PLACE.search(said) or denied
+    if not match:
+        return None
+    file = re.sub(r"\A~", lambda _match: home, match.group(1))
+    return Source("file", file, int(match.group(2)) if match.re is _PLACE else None)
+
+
+def sshd_complaint(timeout: float) -> str:
+    """Return what sshd says of its own configuration where that is broken: it names file and line."""
+    if not os.path.exists(_SSHD):
+        return ""
+    done = run([_SSHD, "-t"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
+    return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
+
+
+def line_that_prints(start_up: StartUp, noise: str, timeout: float) -> Source | None:
+    """Return the line of a start-up that prints ``noise``; None where that cannot be told."""
+    home = start_up.account.home
+    named = place_in(noise, home)
+    if named:
+        return named
+    done = _followed(start_up, timeout)
+    if done is None:
+        return fish_blame.only_line_with(noise, start_up.account, timeout)
+    steps = _steps(done)
+    for step in steps:
+        if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
+            return step.source
+    # Another shell than the user's own may have followed it, which complains in words of its own.
+    places = (place_in(line, home) for step in steps for line in step.printed.splitlines())
+    return next(filter(None, places), None)
+
+
+def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
+    """Return the line of a start-up that takes the most time, all its turns together."""
+    if start_up.shell == "fish":
+        return fish_blame.slowest_line(start_up, timeout)
+    done = _followed(start_up, timeout)
+    steps = _steps(done)
+    if not done or not steps:
+        return None
+    spent = _spent(steps, done)
+    return max(spent, key=lambda source: spent[source])
+
+
+def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
+    """Return the seconds of each line, all its turns together."""
+    ends = [*(step.began for step in steps[1:]), steps[0].began + done.seconds]
+    spent: dict[Source, float] = {}
+    for step, end in zip(steps, ends):
+        spent[step.source] = spent.get(step.source, 0.0) + end - step.began
+    return spent
+
+
+def last_line(start_up: StartUp, timeout: float) -> Source | None:
+    """Return the line at which a start-up that does not get to its end leaves the shell, or hangs.
+
+    None where the shell comes to the end of it, or is only slow: then no line is at fault.
+    """
+    if start_up.shell == "fish":
+        at = fish_blame.last_line(start_up, timeout)
+        return None if at and _OWN.match(at.file or "") else at
+    done = _followed(start_up, timeout)
+    steps = _steps(done)
+    said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
+    broken = next(filter(None, (place_in(line, start_up.account.home) for line in said)), None)
+    if broken or not done or _ENDED in done.stdout:
+        return broken
+    # It goes on to its end, but what is asked of it is printed elsewhere.
+    if _REACHED_END.search(done.stdout):
+        return next((step.source for step in reversed(steps) if step.command == _REDIRECTING), None)
+    # A file that is a pipe is never open.
+    unread = _file_being_opened(done)
+    if unread:
+        return unread
+    if not steps or _BLIND.match(steps[-1].command) or (start_up.prompts and not _ends_in_a_file(done)):
+        return None
+    return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
+
+
+def unparseable(start_up: StartUp, problem: str, timeout: float) -> Source | None:
+    """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
+    if not _UNNAMED.search(problem):
+        return None
+    account = start_up.account
+    for file in [*start_up.files, *start_up.first_of]:
+        done = run([account.shell, "-n", file], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+        place = place_in(done.stderr.replace(": ", ":"), account.home) if done.returncode else None
+        if place:
+            return place
+    return None
+
+
+def _hangs(steps: t.Sequence[_Step], done: Completed) -> bool:
+    """Return whether a start-up was at one line for most of the time, or went round: on a busy host all take long."""
+    last = steps[-1].source
+    if _OWN.match(last.file or ""):
+        return False
+    return len(steps) > _ROUND or 2 * _spent(steps, done)[last] > done.seconds
+
+
+def _file_being_opened(done: Completed) -> Source | None:
+    """Return the start-up file at which the shell is, where it has not come to any line of it."""
+    found = _STEP.findall(done.stdout.replace("\r\n", "\n"))
+    words = found[-1][3].split(" ", 1) if found and not found[-1][1] else []
+    try:
+        return Source("file", "".join(shlex.split(words[1]))) if len(words) > 1 and words[0] == "." else None
+    except ValueError:
+        return None  # Its name goes on in the next line, or was cut off.
+
+
+def _steps(done: Completed | None) -> list[_Step]:
+    found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
+    return [
+        _Step(float(began.replace(",", ".") or 0), Source("file", file, int(line)), command, printed)
+        for began, file, line, command, printed in found
+        if file.startswith("/") and not file.endswith("logout")
+    ]
+
+
+def _ends_in_a_file(done: Completed | None) -> bool:
+    """Return whether the last command stands in one; what a prompt holds itself, or what was asked, does not."""
+    found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
+    return bool(found) and found[-1][1].startswith("/")
+
+
+def _followed(start_up: StartUp, timeout: float) -> Completed | None:
+    """Return the trace of a start-up; None where no shell can tell it, as a fish cannot."""
+    env, account = start_up.env, start_up.account
+    # Who waits for input must have something to wait for.
+    start = run_in_terminal if start_up.prompts else run_at_home
+    prompt = PROMPTS[start_up.shell] if start_up.prompts else ""
+    if start_up.shell == "zsh":
+        argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{_END}"]
+        return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
+    if start_up.shell == "fish" or not [*start_up.files, *start_up.first_of]:
+        return None
+    script = _SCRIPT.format(
+        ps4=shlex.quote(_BASH),
+        files=quoted(start_up.files),
+        first_of=quoted(start_up.first_of),
+        then=prompt or start_up.then,
+        end=_END,
+    )
+    return start(["bash", *start_up.unread, "-c", script], env=env, account=account, timeout=timeout)

@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line at which the start-up of a fish goes wrong: fish tells its commands, or their times, but not where they are.
+
+The text of a command is looked for in the start-up files; where exactly one line has it, that is the place. Of what no
+such line has, it is the place of the call, the loop or the like that it is a part of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
+    SYSTEM_PATH,
+    Completed,
+    run,
+    run_at_home,
+    run_in_terminal,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
+    FISH_HOOKS,
+    FISH_PROMPT,
+    own_folder,
+    spare_folders,
+)
+
+# Those of the user, by names without the home's, and those of the host.
+_PRINT_FILES = """\
+cd -- "$1" 2>/dev/null && grep -nHs '' config.fish conf.d/*.fish
+grep -nHs '' /etc/fish/config.fish /etc/fish/conf.d/*.fish
+"""
+_LINE = re.compile(r"^([^:\n]+\.fish):(\d+):(.*)$", re.MULTILINE)
+# Microseconds by itself and with its parts, depth, and the first line of the command.
+_TIMED = re.compile(r"^\s*(\d+)\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
+_PROFILED = '"$@"; cat -- "$0" >&2'
+# Half of the time later a mark comes into the trace, with the name of what the shell is by then.
+_HALF = "\x01"
+_TRACED = f'(sleep "$0"; printf "\\n{_HALF}%s\\n" "$(cat /proc/$$/comm)" >&2) & exec "$@"'
+_STEP = re.compile(rf"^(?:(-*)> (.*)|{_HALF}(.*))\n", re.MULTILINE)
+# What other steps are a part of, beside the functions that a start-up has made.
+_BLOCKS = {"begin", "if", "for", "while", "switch", "source", "eval"}
+# More steps than any start-up has that comes to an end.
+_ROUND = 20000
+
+
+class _Step(t.NamedTuple):
+    """A command, how deep it is in others, and how long it took by itself (microseconds)."""
+
+    depth: int
+    command: str
+    time: int = 0
+
+
+def only_line_with(noise: str, account: Account, timeout: float) -> Source | None:
+    """Return the line of the start-up files that has the text of ``noise``, where no other has it."""
+    return _only([source for source, text in _lines(account, timeout) if noise in text])
+
+
+def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
+    """Return the line that takes the most time, all its turns together; None where most goes to what is in no line."""
+    with own_folder(start_up.account) as folder:
+        profile = os.path.join(folder, "profile")
+        options = [f"--profile-startup={profile}", f"--profile={profile}"]
+        command = FISH_PROMPT if start_up.prompts else "true"
+        argv = ["/bin/sh", "-c", _PROFILED, profile, start_up.account.shell, *start_up.options, *options, "-c", command]
+        done = _started(start_up, argv, start_up.env, timeout)
+    steps = [_Step(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(done.stderr)]
+    spent: dict[Source | None, int] = {}
+    for step, source in zip(steps, _places(steps, _lines(start_up.account, timeout))):
+        spent[source] = spent.get(source, 0) + step.time
+    return max(spent, key=lambda source: spent[source]) if spent else None
+
+
+def last_line(start_up: StartUp, timeout: float) -> Source | None:
+    """Return the line at which a start-up leaves the shell, or hangs; None where it ends, or is only slow."""
+    command = FISH_HOOKS if start_up.prompts else "true"
+    argv = ["/bin/sh", "-c", _TRACED, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
+    done = _started(start_up, argv, {**start_up.env, "fish_trace": "all"}, timeout)
+    found = _STEP.findall(done.stderr)
+    steps = [_Step(len(dashes), command) for dashes, command, mark in found if not mark]
+    ended = done.returncode is not None
+    came_to_end = ended and _Step(0, command.splitlines()[0]) in steps
+    if came_to_end or not steps or "fish_trace" in steps[-1].command:
+        return None
+    lines = _lines(start_up.account, timeout)
+    leaves = ended and steps[-1].command.split(" ")[0] == "exit"
+    # What takes the place of the shell is in no trace.
+    if (ended and not leaves) or {mark for *_step, mark in found} - {"", "fish"}:
+        return _only(_lines_with("exec", lines))
+    hangs = found[-1][2] == "fish" or len(steps) > _ROUND
+    return list(_places(steps, lines))[-1] if leaves or hangs else None
+
+
+def _started(start_up: StartUp, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
+    """Start the shell by ``argv`` as its context does, so that the home stays as it is."""
+    start = run_in_terminal if start_up.prompts else run_at_home
+    with spare_folders(start_up.account) as folders:
+        return start(argv, env={**env, **folders}, account=start_up.account, timeout=timeout)
+
+
+def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
+    """Return every line of the start-up files that the user can read."""
+    folder = os.path.join(account.home, ".config/fish")
+    argv = ["/bin/sh", "-c", _PRINT_FILES, "sh", folder]
+    done = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+    found = _LINE.findall(done.stdout)
+    return [(Source("file", os.path.join(folder, name), int(number)), text) for name, number, text in found]
+
+
+def _places(steps: t.Sequence[_Step], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:
+    """Yield the place of each step, or of what it is a part of; None where that is in no line, or in several."""
+    known: dict[str, Source | None] = {}
+    around: list[tuple[int, Source | None]] = []
+    made = (step.command.split()[1:2] for step in steps if step.command.startswith("function "))
+    parts = _BLOCKS.union(*made)
+    for depth, command, _time in steps:
+        if command not in known:
+            known[command] = _only(_lines_with(command, lines))
+        while around and around[-1][0] >= depth:
+            around.pop()
+        place = known[command] or (around[-1][1] if around else None)
+        if command.split(" ")[0] in parts:
+            around.append((depth, place))
+        yield place
+
+
+def _lines_with(command: str, lines: t.Sequence[tuple[Source, str]]) -> list[Source]:
+    """Return the lines that have a command, however it is quoted; what defines a function does not call it."""
+    whole = re.compile(rf"(?<![\w-])(?<!function ){re.escape(_unquoted(command))}(?![\w-])")
+    return [source for source, text in lines if not text.lstrip().startswith("#") and whole.search(_unquoted(text))]
+
+
+def _unquoted(text: str) -> str:
+    return re.sub(r"['\"\\]", "", text)
+
+
+def _only(found: t.Sequence[Source]) -> Source | None:
+    return found[0] if len(found) == 1 else None

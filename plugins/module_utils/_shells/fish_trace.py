@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Follows fish's start-up files and notes which file and line assigned which variable.
+
+fish's own trace names neither file nor line. Its events do: a handler of each variable says by whom it was called.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+
+# What fish tells its functions before it prompts, less its own, which writes settings into the home. What is printed is
+# for people to read.
+FISH_PROMPT = "functions -e __fish_on_interactive; begin; emit fish_prompt; end 2>&1"
+# The same by hand, for fish's own trace: it leaves out what an event calls.
+FISH_HOOKS = """\
+functions -e __fish_on_interactive
+for __go_hook in (functions --handlers-type generic | string replace -rf '^fish_prompt ' '')
+    $__go_hook
+end"""
+
+# In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
+# followed, and those that go knows wherever they are set.
+_NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
+_SCRIPT = r"""
+set __files $__fish_sysconf_dir/{conf.d/*,config}.fish $__fish_config_dir/{conf.d/*,config}.fish
+for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $__names
+    functions --query __trace_$__name; and continue
+    function __trace_$__name --on-variable $__name --inherit-variable __name
+        printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
+    end
+end
+for __line in (grep -Hn '^SETUVAR --export ' $__fish_config_dir/fish_variables 2>/dev/null)
+    printf '\1%s\1%s\1%s\1' '' '' $__line >&2
+end
+for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
+    test -r $__file; and source $__file
+end
+THEN
+functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
+printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[= ]' $__files 2>/dev/null)[-1] >&2
+"""
+# What fish makes where it is missing, by the variable that says where its parent is.
+_OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
+_NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
+# The innermost file: what "source" reads from a pipe has none.
+_CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file ([~/].*?)$", re.DOTALL | re.MULTILINE)
+# The file, "not-autoloaded" and the like, the line.
+_DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
+# What grep finds: of a variable that fish keeps for all of the user's shells. The words of a list have \x1e between
+# them; what is no character is left as it is.
+_UNIVERSAL = re.compile(r"(/.*?):(\d+):SETUVAR --export (--path )?(\w+):(.*)")
+_ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u((?!d[89a-f])[0-9a-f]{4})|U(00(?:0[1-9a-f]|10)[0-9a-f]{4}))")
+# And of a function that "alias" makes fish keeps no place.
+_FOUND = re.compile(r"(/.*?):(\d+):")
+
+
+def trace_fish(
+    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float, prompt: bool = False
+) -> list[Assignment]:
+    """Read the start-up files of a fish with ``options`` and return who set what, in order.
+
+    With ``prompt`` it is one in a terminal that gets as far as its first prompt.
+    """
+    script = _SCRIPT.replace("THEN", FISH_PROMPT if prompt else "")
+    argv = ["fish", *options, "--no-config", "-c", f"set __names {_NAMES}\n{script}"]
+    start = run_in_terminal if prompt else run_at_home
+    with spare_folders(account) as folders:
+        done = start(argv, env=dict(env, **folders), account=account, timeout=timeout)
+    return fish_assignments(done.stderr, account.home, env)
+
+
+def fish_assignments(noted: str, home: str, given: t.Container[str] = ()) -> list[Assignment]:
+    """Return the assignments in what the handlers noted, with fish's ``~`` taken back.
+
+    A universal variable does not count where fish was ``given`` one of its name.
+    """
+    found = []
+    for name, value, place in _NOTED.findall(noted):
+        kept = _UNIVERSAL.match(place)
+        if kept and kept.group(4) not in given:
+            found.append(_universal(kept))
+        if kept:
+            continue
+        defined, called = _DEFINED.match(place) or _FOUND.match(place), _CALLER.search(place)
+        if defined:
+            found.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))
+        elif called:
+            file = re.sub(r"\A~(?=/)", lambda _tilde: home, called.group(2))
+            found.append(Assignment(name, value, Source("file", file, int(called.group(1)))))
+    return found
+
+
+def _universal(kept: re.Match[str]) -> Assignment:
+    """Return what a line of fish's own file keeps."""
+    file, line, is_path, name, escaped = kept.groups()
+    value = _ESCAPED.sub(lambda code: chr(int("".join(filter(None, code.groups())), 16)), escaped)
+    return Assignment(name, value.replace("\x1e", ":" if is_path else " "), Source("file", file, int(line)))
+
+
+@contextlib.contextmanager
+def spare_folders(account: Account) -> t.Iterator[dict[str, str]]:
+    """Yield the variables that keep a fish of ``account`` from making folders in its home; none for other shells.
+
+    They name a temporary folder, and only instead of one that is missing: there is nothing in it to be read.
+    """
+    missing = [name for name, path in _OWN_FOLDERS.items() if not os.path.isdir(os.path.join(account.home, path))]
+    if not missing or os.path.basename(account.shell) != "fish":
+        yield {}
+        return
+    with own_folder(account) as folder:
+        yield dict.fromkeys(missing, folder)
+
+
+@contextlib.contextmanager
+def own_folder(account: Account) -> t.Iterator[str]:
+    """Yield a temporary folder of ``account``'s own, outside of the home."""
+    with scratch_folder(tempfile.gettempdir(), "gopherops-fish-") as scratch:
+        os.chmod(scratch.path, 0o711)
+        folder = os.path.join(scratch.path, account.name)
+        os.mkdir(folder, 0o700)
+        os.chown(folder, account.uid, account.gid)
+        yield folder

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asks and tells the system's manager about units."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
+
+# Seconds: a unit that does not end is killed by the manager before that.
+_PATIENCE = 120
+RUNNING = ("active", "activating", "reloading")
+# The property that says whether a unit's files are others than those that the manager has read.
+NEEDS_RELOAD = "NeedDaemonReload"
+
+
+def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return the properties ``names`` of each unit; a unit that is nowhere declared is inactive."""
+    if not units:
+        return {}
+    done = _systemctl("show", f"--property={','.join(names)}", "--", *units)
+    blocks = done.stdout.rstrip("\n").split("\n\n")
+    return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
+
+
+def main_processes(units: t.Sequence[str]) -> list[int]:
+    """Return the number of the main process of each unit; 0 where it runs none."""
+    found = properties_of(units, ("MainPID",))
+    return [int(found[unit].get("MainPID") or 0) for unit in units]
+
+
+def is_unread(properties: t.Mapping[str, str]) -> bool:
+    """Return whether the manager has yet to read a unit's files, by a unit's ``properties`` with NEEDS_RELOAD.
+
+    They may be of a run that was killed before it could have them read: no file is to be written any more then.
+    """
+    return properties.get(NEEDS_RELOAD) == "yes"
+
+
+def unread(units: t.Sequence[str]) -> list[str]:
+    """Return those of ``units`` whose files the manager has yet to read."""
+    return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if is_unread(found)]
+
+
+def tell(verb: str, *arguments: str) -> str:
+    """Run ``systemctl`` with ``verb`` and return what it prints; raise DevserverError where it refuses."""
+    return _systemctl(verb, *arguments).stdout
+
+
+def last_words(invocation: str, lines: int) -> str:
+    """Return the last lines that the processes of one run of a unit have logged; nothing where no journal is kept."""
+    argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}"]
+    return _run([*argv, f"_SYSTEMD_INVOCATION_ID={invocation}"]).stdout.strip() if invocation else ""
+
+
+def _systemctl(*arguments: str) -> Completed:
+    done = _run(["systemctl", "--no-ask-password", *arguments])
+    if not done.ok:
+        raise DevserverError(
+            f"systemctl {' '.join(arguments)} failed: {done.complaint}",
+            remedy="look at `systemctl status` and `journalctl -xe` for the unit that it names",
+        )
+    return done
+
+
+def _run(argv: t.Sequence[str]) -> Completed:
+    return run(argv, env={"PATH": SYSTEM_PATH, "LC_ALL": "C.UTF-8"}, timeout=_PATIENCE)

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The units of this host as systemd has them, and the lines of their files."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import properties_of
+
+_ALWAYS = ("ActiveState", "SubState", "Result", "FragmentPath", "DropInPaths")
+
+
+class State(t.NamedTuple):
+    """The properties of one unit, by name; texts as ``systemctl show`` writes them."""
+
+    values: t.Mapping[str, str]
+
+    @property
+    def active(self) -> bool:
+        return self.values.get("ActiveState") == "active"
+
+    @property
+    def failed(self) -> bool:
+        """Whether it has failed and stays so, or waits to be started again after that."""
+        waits = self.values.get("SubState") == "auto-restart" and self.result != "success"
+        return waits or self.values.get("ActiveState") == "failed"
+
+    @property
+    def result(self) -> str:
+        return self.values.get("Result", "")
+
+    @property
+    def files(self) -> list[str]:
+        """The unit's files, those that win first."""
+        return [*reversed(self.values.get("DropInPaths", "").split()), *self.values.get("FragmentPath", "").split()]
+
+    @property
+    def source(self) -> Source | None:
+        """The unit's own file, whatever stands in it; None for a unit that has none."""
+        own = self.values.get("FragmentPath")
+        return Source("file", own) if own else None
+
+    def line(self, beginning: str) -> Source | None:
+        """Return the last line of the unit's files that matches ``beginning`` at its start, else its own file."""
+        for path in self.files:
+            lines = lines_of(path)
+            numbers = [number for number, line in enumerate(lines, 1) if re.match(beginning, line)]
+            if numbers:
+                return Source("file", path, numbers[-1])
+        return self.source
+
+
+def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[str, State]:
+    """Return the state of each unit; nothing where systemd does not answer, for then nothing is known."""
+    with contextlib.suppress(DevserverError):
+        found = properties_of(units, [*_ALWAYS, *properties])
+        return {unit: State(values) for unit, values in found.items()}
+    return {}
+
+
+def lines_of(path: str) -> list[str]:
+    """Return the lines of a file; none of one that cannot be read, or is not there."""
+    with contextlib.suppress(DevserverError):
+        return [line for _number, line in numbered_lines(read_text(path) or "")]
+    return []

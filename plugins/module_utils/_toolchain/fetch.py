@@ -1,0 +1,196 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fetches one file from a URL or a local folder, and tells a source that is out of reach from one that is wrong."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import os
+import ssl
+import stat
+import time
+import typing as t
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+
+# Seconds to wait before each further attempt.
+PAUSES = (1.0, 3.0)
+
+_CHUNK = 1 << 20
+# OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
+_CLOCK = (9, 10)
+_TRANSIENT = (408, 425, 429)
+# Bytes a second; what is slower than this for longer than the time limit will not come to an end.
+_SLOWEST = 4096
+
+
+class Unreachable(Exception):
+    """A source did not serve the file; the next one may be asked. ``final`` where another attempt cannot help."""
+
+    def __init__(self, reason: str, *, final: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+
+
+class _Refused(Exception):
+    """A redirection that leads to an unsafe place."""
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(
+        self, req: urllib.request.Request, fp: t.Any, code: int, msg: str, headers: t.Any, newurl: str
+    ) -> urllib.request.Request | None:
+        before, after = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
+        if after.scheme not in ("https", before.scheme):
+            raise _Refused(f"it redirects from {before.scheme} to {after.scheme} ({redacted(newurl)})")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Readable(t.Protocol):
+    def read1(self, size: int) -> bytes: ...
+
+
+class Copied(t.NamedTuple):
+    """A file that was written: its size in bytes and its SHA-256 in hex."""
+
+    size: int
+    sha256: str
+
+
+def fetch(location: str, destination: str, *, timeout: float) -> Copied:
+    """Write what is at ``location`` (an http or https URL, or an absolute path) to the file ``destination``.
+
+    ``timeout`` is how many seconds a server may stay silent. Raises Unreachable, after further attempts where these
+    may help; DevserverError where a server answers but must not be trusted, or refuses.
+    """
+    if location.startswith("/"):
+        return _copy_file(location, destination)
+    for pause in PAUSES:
+        try:
+            return _download(location, destination, timeout)
+        except Unreachable as error:
+            if error.final:
+                raise
+        time.sleep(pause)
+    return _download(location, destination, timeout)
+
+
+def _copy_file(path: str, destination: str) -> Copied:
+    try:
+        with open(path, "rb", opener=open_at_once) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise DevserverError(f"{path} is not a regular file", remedy="put the archive itself there", path=path)
+            return _copy(file, destination)
+    except (FileNotFoundError, NotADirectoryError):
+        raise Unreachable("there is no such file") from None
+    except (PermissionError, IsADirectoryError) as error:
+        raise DevserverError(
+            f"cannot read {path}: {error.strerror}",
+            expected="the archive itself",
+            remedy="put it there, readable for who installs",
+            path=path,
+        ) from error
+
+
+def _download(url: str, destination: str, timeout: float) -> Copied:
+    context = ssl.create_default_context()
+    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Redirects)
+    try:
+        response = opener.open(_request(url), timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise _failed(url, error) from error
+    except (OSError, http.client.HTTPException, _Refused) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, (ssl.SSLCertVerificationError, _Refused)):
+            raise _distrusted(url, reason) from error
+        raise Unreachable(str(reason) or type(reason).__name__) from error
+    except ValueError as error:  # A name that no host can have.
+        raise DevserverError(
+            f"{redacted(url)} cannot be asked: {error}", expected="a URL", remedy="correct the location"
+        ) from error
+    with response:
+        copied = _copy(_Steady(response, timeout), destination)
+    length = response.headers.get("Content-Length")
+    if length is not None and length != str(copied.size):
+        raise Unreachable(f"the transfer broke off after {copied.size} of {length} bytes")
+    return copied
+
+
+class _Steady:
+    """A response whose failures while it is read mean Unreachable, and so does a trickle."""
+
+    def __init__(self, response: http.client.HTTPResponse, timeout: float) -> None:
+        self._response = response
+        self._timeout = timeout
+        self._start = time.monotonic()
+        self._size = 0
+
+    def read1(self, size: int) -> bytes:
+        try:
+            chunk = self._response.read1(size)
+        except (OSError, http.client.HTTPException) as error:
+            raise Unreachable(f"the transfer broke off: {error or type(error).__name__}") from error
+        self._size += len(chunk)
+        seconds = time.monotonic() - self._start
+        if chunk and seconds > self._timeout and self._size < seconds * _SLOWEST:
+            raise Unreachable(f"only {self._size} bytes came in {seconds:.0f} seconds")
+        return chunk
+
+
+def _request(url: str) -> urllib.request.Request:
+    parts = urllib.parse.urlsplit(url)
+    user, _at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl())
+    request.add_header("User-Agent", "gopherops.devserver")
+    if user:
+        token = base64.b64encode(urllib.parse.unquote_to_bytes(user)).decode()
+        # Unredirected, so that another server does not get the password.
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
+
+
+def _copy(source: _Readable, destination: str) -> Copied:
+    digest = hashlib.sha256()
+    size = 0
+    with open(destination, "wb") as file:
+        for chunk in iter(lambda: source.read1(_CHUNK), b""):
+            file.write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    return Copied(size, digest.hexdigest())
+
+
+def _failed(url: str, error: urllib.error.HTTPError) -> Exception:
+    if error.code in (404, 410):
+        return Unreachable(f"HTTP {error.code} {error.reason}", final=True)
+    if error.code >= 500 or error.code in _TRANSIENT:
+        return Unreachable(f"HTTP {error.code} {error.reason}")
+    return DevserverError(
+        f"{redacted(url)} answers HTTP {error.code} {redacted(str(error.reason))}",
+        expected="the file, or that there is none (HTTP 404)",
+        remedy="correct the location or its credentials, or take the source out of toolchain_sources (sources)",
+    )
+
+
+def _distrusted(url: str, error: Exception) -> DevserverError:
+    if getattr(error, "verify_code", None) in _CLOCK:
+        return DevserverError(
+            f"{redacted(url)} cannot be trusted: {error}",
+            expected=f"a certificate that is valid on {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, which is"
+            " this host's clock",
+            remedy="set the host's clock right, or have the server's certificate renewed",
+        )
+    return DevserverError(
+        f"{redacted(url)} cannot be trusted: {error}",
+        expected="a certificate that the host trusts, and no redirection away from https",
+        remedy="correct the location, or add the certificate authority to the host's trust store",
+    )

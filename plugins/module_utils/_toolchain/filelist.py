@@ -1,0 +1,115 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The list of a tree's files, recorded when it is installed, and what has become of the tree since.
+
+One line for each file, sorted by path: ``<type and mode in octal> <SHA-256 in hex> <path>``. A link's digest is that
+of its target.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import sha256_of_file
+
+# How many names of each kind a result shows.
+SHOWN = 20
+
+# By path relative to the tree: type and mode in octal, a blank, the SHA-256 in hex.
+Files = t.Dict[str, str]
+
+
+class Differences(t.NamedTuple):
+    """The paths, relative to the tree, in which it differs from its list."""
+
+    changed: list[str]
+    added: list[str]
+    missing: list[str]
+
+    @property
+    def total(self) -> int:
+        return sum(map(len, self))
+
+    def result(self) -> dict[str, t.Any]:
+        """Return the form for a module's result, with no more than SHOWN names of each kind."""
+        return {"count": self.total, **{kind: names[:SHOWN] for kind, names in self._asdict().items()}}
+
+    def text(self) -> str:
+        """Return one line for each name that the result shows, and how many there are if it does not show all."""
+        lines = [f"{kind} {name}\n" for kind, names in self._asdict().items() for name in names[:SHOWN]]
+        return "".join(lines) + (f"{self.total} in all\n" if len(lines) < self.total else "")
+
+
+def file_entry(mode: int, digest: str) -> str:
+    return f"{stat.S_IFREG | mode:o} {digest}"
+
+
+def link_entry(target: str) -> str:
+    return f"{stat.S_IFLNK:o} {hashlib.sha256(os.fsencode(target)).hexdigest()}"
+
+
+def dump(files: Files) -> str:
+    return "".join(f"{files[path]} {path}\n" for path in sorted(files))
+
+
+def parse(text: str) -> Files:
+    """Return the files of a list; raise ValueError where it is none."""
+    files = {}
+    for line in text.split("\n")[:-1]:
+        mode, digest, path = line.split(" ", 2)
+        files[path] = f"{mode} {digest}"
+    return files
+
+
+def digest_of(text: str) -> str:
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def scan(root: str) -> Files:
+    """Return what lies below ``root``; everything but folders counts as a file."""
+    files = {}
+    for folder, folders, names in os.walk(root, onerror=_refuse):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        for name in names + links:
+            path = os.path.join(folder, name)
+            files[os.path.relpath(path, root)] = _entry(path)
+    return files
+
+
+def _refuse(error: OSError) -> t.NoReturn:
+    raise error
+
+
+def _entry(path: str) -> str:
+    status = os.lstat(path)
+    if stat.S_ISLNK(status.st_mode):
+        return link_entry(os.readlink(path))
+    if not stat.S_ISREG(status.st_mode):
+        return f"{status.st_mode:o} -"
+    return file_entry(stat.S_IMODE(status.st_mode), sha256_of_file(path))
+
+
+def exposed(root: str, owner: int) -> set[str]:
+    """Return what others than ``owner`` (a uid) and root may change: ``root`` itself, as ``.``, and all below it."""
+    found = set()
+    for folder, folders, names in os.walk(root, onerror=_refuse):
+        for path in (folder, *(os.path.join(folder, name) for name in names + folders)):
+            status = os.lstat(path)
+            open_to_all = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode)
+            if open_to_all or status.st_uid not in (0, owner):
+                found.add(os.path.relpath(path, root))
+    return found
+
+
+def compare(recorded: Files, found: Files, exposed_paths: t.AbstractSet[str] = frozenset()) -> Differences:
+    """Return how ``found`` differs from what was recorded; what is exposed counts as changed unless it was added."""
+    edited = {path for path in recorded.keys() & found.keys() if recorded[path] != found[path]}
+    return Differences(
+        changed=sorted(edited | (exposed_paths - (found.keys() - recorded.keys()))),
+        added=sorted(found.keys() - recorded.keys()),
+        missing=sorted(recorded.keys() - found.keys()),
+    )

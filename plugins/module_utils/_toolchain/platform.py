@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which of Go's platforms a host is."""
+
+from __future__ import annotations
+
+import platform
+import re
+import struct
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+
+_ARCHITECTURES = {
+    "x86_64": "amd64",
+    "amd64": "amd64",
+    "aarch64": "arm64",
+    "arm64": "arm64",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "armv8l": "arm",
+    "ppc64le": "ppc64le",
+    "s390x": "s390x",
+    "riscv64": "riscv64",
+    "loongarch64": "loong64",
+}
+# What a 32-bit userland on a 64-bit kernel can run.
+_NARROW = {"amd64": "386", "arm64": "arm"}
+
+
+class Platform(t.NamedTuple):
+    """A platform of Go, named by its GOARCH; the system is always Linux."""
+
+    goarch: str
+
+    @property
+    def module(self) -> str:
+        """The name in the toolchain module's version."""
+        return f"linux-{self.goarch}"
+
+    @property
+    def archive(self) -> str:
+        """The name in the official archive's file name, and in the manifest."""
+        return "linux-armv6l" if self.goarch == "arm" else self.module
+
+    @property
+    def reported(self) -> str:
+        """The name in the answer of ``go version``."""
+        return f"linux/{self.goarch}"
+
+
+def platform_of(machine: str, bits: int) -> Platform:
+    """Return the platform of a kernel's ``machine`` name and the userland's pointer size in ``bits``.
+
+    Raises DevserverError where Go has no archive for it.
+    """
+    goarch = "386" if re.fullmatch("i[3-6]86", machine) else _ARCHITECTURES.get(machine)
+    if goarch and bits == 32:
+        goarch = _NARROW.get(goarch, goarch)
+    if not goarch:
+        raise DevserverError(
+            f"there is no Go archive for a {bits}-bit userland on {machine!r}",
+            expected=", ".join([*sorted(_ARCHITECTURES), "i386", "i686"]),
+        )
+    return Platform(goarch)
+
+
+def platform_named(name: str) -> Platform:
+    """Return the platform that an archive's file name calls ``name``; raise DevserverError where there is none."""
+    known = {platform.archive: platform for platform in map(Platform, {*_ARCHITECTURES.values(), *_NARROW.values()})}
+    if name not in known:
+        raise DevserverError(f"{name!r} is no platform of Go's archives", expected=", ".join(sorted(known)))
+    return known[name]
+
+
+def this_platform() -> Platform:
+    """Return the platform that this Python runs on: its own pointers show how wide the userland is."""
+    return platform_of(platform.machine(), struct.calcsize("P") * 8)

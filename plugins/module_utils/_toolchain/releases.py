@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go's version numbers and the digest that each release must have: the manifest and what the user adds to it."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.manifest import PINS
+
+OLDEST = (1, 21)
+
+_VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)(?:\.(0|[1-9]\d*))?")
+_SHA256 = re.compile(r"(?:sha256:)?([0-9a-fA-F]{64})")
+_H1 = re.compile(r"h1:[A-Za-z0-9+/]{43}=")
+
+
+class Pin(t.NamedTuple):
+    """What one release on one platform must be: ``sha256`` of its archive in hex, ``h1`` of its module; or None."""
+
+    sha256: str | None = None
+    h1: str | None = None
+
+
+def parse_version(text: str) -> tuple[int, ...]:
+    """Return ``1.22`` as (1, 22) and ``1.22.12`` as (1, 22, 12); raise DevserverError for all that is neither."""
+    match = _VERSION.fullmatch(text)
+    if not match:
+        raise DevserverError(f"{text!r} is not a Go version", expected="1.22.12 or 1.22", remedy=_spelling(text))
+    version = tuple(int(part) for part in match.groups() if part is not None)
+    if version[:2] < OLDEST:
+        raise DevserverError(
+            f"Go {text} is too old",
+            expected="1.21.0 or later: before that Go has neither GOTOOLCHAIN nor a toolchain module to verify",
+            remedy="choose a later version; put a version in quotes, since YAML reads an unquoted 1.30 as 1.3",
+        )
+    return version
+
+
+def _spelling(text: str) -> str:
+    if text.startswith("go"):
+        return f"drop the prefix: {text[2:]}"
+    if re.search(r"rc|beta", text):
+        return "choose a release; release candidates and betas are not installed"
+    return "write the number of a release as https://go.dev/dl lists it"
+
+
+def releases(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]:
+    """Return the pins of every known version for ``platform`` (Go's name of it, such as ``linux-amd64``).
+
+    ``checksums`` is ``{version: {platform: digest}}`` and wins over the manifest. Raises DevserverError where it has
+    another shape, for whatever platform, so that a slip shows on every host.
+    """
+    known = {}
+    for line in PINS.get(platform, "").split("\n")[1:-1]:
+        version, sha256, h1 = line.split()
+        known[version] = Pin(sha256 if sha256 != "-" else None, h1 if h1 != "-" else None)
+    for version, digests in checksums.items():
+        for name, digest in _given(version, digests).items():
+            if name == platform:
+                known[version] = known.get(version, Pin())._replace(**digest)
+    return known
+
+
+def _given(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]]:
+    if len(parse_version(str(version))) != 3 or not isinstance(digests, dict):
+        raise DevserverError(
+            f"the checksums of {version!r} have the wrong shape",
+            expected='{"1.22.12": {"linux-amd64": "<digest>"}}, with an exact version',
+        )
+    return {str(name): _digest(f"Go {version} on {name}", digest) for name, digest in digests.items()}
+
+
+def _digest(whose: str, digest: t.Any) -> dict[str, str]:
+    text = str(digest).strip()
+    sha256 = _SHA256.fullmatch(text)
+    if sha256:
+        return {"sha256": sha256.group(1).lower()}
+    if _H1.fullmatch(text):
+        return {"h1": text}
+    raise DevserverError(
+        f"the checksum of {whose} is {text!r}",
+        expected="the 64 hex digits of the archive's SHA-256, or the module's h1 as h1: and 44 characters of base64",
+    )
+
+
+def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
+    """Return the exact version that ``requested`` means: itself, or the newest known patch of a minor version.
+
+    A patch whose archive is not pinned is taken only where that is true of all: few sources could deliver it. Raises
+    DevserverError for a version without any pin.
+    """
+    wanted = parse_version(requested)
+    matching = [version for version in known if parse_version(version)[: len(wanted)] == wanted]
+    if not matching:
+        raise DevserverError(
+            f"no checksum is known for Go {requested} on {platform}",
+            expected=f"a version of the manifest (the newest is {_newest(known) or 'none'}) or a checksum of your own",
+            remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to toolchain_checksums (checksums)',
+        )
+    return _newest([version for version in matching if known[version].sha256] or matching)
+
+
+def exact(requested: str, platform: str) -> str:
+    """Return what the manifest makes of a minor version; another, and nothing, is returned as it is."""
+    return resolve(requested, releases(platform, {}), platform) if requested.count(".") == 1 else requested
+
+
+def _newest(versions: t.Iterable[str]) -> str:
+    return max(versions, key=parse_version, default="")

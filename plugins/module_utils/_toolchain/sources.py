@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The places that a Go release can be had from, in order, and what each must deliver."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.archive import unpack_tar, unpack_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1_of_zip
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import Unreachable, fetch
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import Files
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import Pin
+
+KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
+# Those that are folders of the managed host.
+FOLDERS = ("bundle", "archive")
+
+# A query or fragment would swallow the file's name, which is put behind the base.
+_URL = re.compile(r"https?://([^/@\s]+@)?(\[[0-9a-fA-F:.]+\]|[^][/:@?#\s]+)(:\d+)?(/[^?#\s]*)?\Z")
+
+
+class Release(t.NamedTuple):
+    """One Go version for one platform, and what it must be."""
+
+    version: str
+    platform: Platform
+    pin: Pin
+
+    @property
+    def archive_name(self) -> str:
+        return f"go{self.version}.{self.platform.archive}.tar.gz"
+
+    @property
+    def module_name(self) -> str:
+        return f"v0.0.1-go{self.version}.{self.platform.module}.zip"
+
+
+class Offer(t.NamedTuple):
+    """One file that a source may have: ``digest`` is what it must be, as ``sha256:<hex>`` or ``h1:<base64>``."""
+
+    source: str
+    location: str
+    digest: str
+
+    @property
+    def is_module(self) -> bool:
+        """Whether it is a toolchain module, and not an archive."""
+        return self.digest.startswith("h1:")
+
+
+class Obtained(t.NamedTuple):
+    """The file that was fetched and has the right digest; ``size`` in bytes."""
+
+    offer: Offer
+    size: int
+
+
+def checked_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
+    """Return the base locations by source without final slashes; raise DevserverError for one that cannot serve.
+
+    http is good enough for a file whose digest is pinned, but not for a password.
+    """
+    for source, base in bases.items():
+        if base and not (base.startswith("/") if source in FOLDERS else _URL.match(base)):
+            raise DevserverError(
+                f"the location of {source} is {redacted(base)!r}",
+                expected="an absolute path" if source in FOLDERS else "an https or http URL without a query",
+            )
+        if re.match("http://[^/]*@", base):
+            raise DevserverError(
+                f"the location of {source}, {redacted(base)}, would send a password in the clear",
+                expected="an https URL",
+            )
+    return {source: base.rstrip("/") for source, base in bases.items()}
+
+
+def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
+    """Return the files to try, in order; a source without a location, or without a digest to hold it to, has none.
+
+    Raises DevserverError where nothing is left.
+    """
+    found = [offer for source in order if bases[source] for offer in _offers_of(source, bases[source], release)]
+    if not found:
+        raise DevserverError(
+            f"no source can deliver Go {release.version} for {release.platform.archive}: "
+            + "; ".join(_obstacle(source, bases[source]) for source in order),
+            expected="a source with a location and a checksum of its kind",
+            remedy="give bundle_file, toolchain_archive_dir, toolchain_mirror, toolchain_goproxy or a checksum",
+        )
+    return found
+
+
+def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
+    if source != "goproxy" and release.pin.sha256:
+        yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")
+    if source in FOLDERS and release.pin.h1:
+        yield Offer(source, f"{base}/{release.module_name}", release.pin.h1)
+    if source == "goproxy" and release.pin.h1:
+        yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1)
+
+
+def _obstacle(source: str, base: str) -> str:
+    if not base:
+        return f"{source} has no location"
+    return f"{source} has no {'h1' if source == 'goproxy' else 'SHA-256'} to be checked against"
+
+
+def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *, timeout: float) -> Obtained:
+    """Fetch the first file that a source serves to ``destination`` and check it.
+
+    Only a source that is out of reach makes room for the next. Raises DevserverError for a wrong digest, and with
+    every source's reason where none serves.
+    """
+    reasons = []
+    for offer in candidates:
+        try:
+            copied = fetch(offer.location, destination, timeout=timeout)
+        except Unreachable as error:
+            reasons.append(f"{offer.source} ({redacted(offer.location)}): {error}")
+            continue
+        _check(offer, destination, f"sha256:{copied.sha256}")
+        return Obtained(offer, copied.size)
+    raise DevserverError(
+        f"no source serves Go {release.version} for {release.platform.archive}: " + "; ".join(reasons),
+        expected=f"{release.archive_name}, or {release.module_name} from a module proxy",
+        remedy="make one of the sources reachable, or put the file into toolchain_archive_dir (archive_dir)",
+        sources=reasons,
+    )
+
+
+def _check(offer: Offer, path: str, actual: str) -> None:
+    if offer.is_module:
+        try:
+            actual = h1_of_zip(path)
+        except ValueError as error:
+            actual = str(error)
+    if actual != offer.digest:
+        location = redacted(offer.location)
+        raise DevserverError(
+            f"{os.path.basename(location)} from {offer.source} ({location}) has the wrong digest: {actual}",
+            expected=offer.digest,
+            remedy="find out who changed the file; nothing was installed and no other source was asked",
+            source=offer.source,
+            location=location,
+            expected_digest=offer.digest,
+            actual_digest=actual,
+        )
+
+
+def unpack(release: Release, offer: Offer, path: str, tree: str) -> Files:
+    """Unpack what was obtained by ``offer`` to ``path`` into the folder ``tree``; return the list of its files."""
+    if offer.is_module:
+        return unpack_zip(path, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
+    return unpack_tar(path, tree)

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads the build info of a Go binary (an ELF file) from the file itself, without running it.
+
+The linker puts it into the section ``.go.buildinfo``: 14 bytes of magic, the size of a pointer, a byte of flags,
+padding to 32 bytes, then the Go version and the module information, each after its length as a varint. The module
+information stands between two sentinels of 16 bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+
+_MAGIC = b"\xff Go buildinf:"
+_HEADER = 32
+_SENTINEL = 16
+_INLINE = 0x2
+# gopls's section has 10 KB; a file that claims more than this is none that the linker wrote.
+_MOST = 4 * 1024 * 1024
+
+
+class BuildInfo(t.NamedTuple):
+    """What ``go version -m`` says: Go's version, the main package, its module and version, the build settings."""
+
+    go: str
+    package: str
+    module: str
+    version: str
+    settings: dict[str, str]
+
+
+class _Section(t.NamedTuple):
+    name: int
+    offset: int
+    size: int
+
+
+def read_build_info(path: str) -> BuildInfo:
+    """Return the build info of the binary at ``path``; raise DevserverError where it has none that can be read."""
+    return _read_section(path, b".go.buildinfo", _parse)
+
+
+def read_build_id(path: str) -> str:
+    """Return Go's build ID of the binary at ``path``, which names what it was built from; raise DevserverError."""
+    return _read_section(path, b".note.go.buildid", _build_id)
+
+
+_T = t.TypeVar("_T")
+
+
+def _read_section(path: str, name: bytes, parse: t.Callable[[bytes], _T]) -> _T:
+    try:
+        with open(path, "rb", opener=open_at_once) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise _Unreadable("it is not a regular file")
+            return parse(_section(file, status.st_size, name))
+    except (OSError, _Unreadable) as error:
+        raise DevserverError(
+            f"cannot read the build info of {path}: {getattr(error, 'strerror', None) or error}",
+            expected="an ELF executable that Go 1.18 or later built",
+            path=path,
+        ) from error
+
+
+class _Unreadable(Exception):
+    pass
+
+
+def _section(file: t.BinaryIO, size: int, name: bytes) -> bytes:
+    """Return the content of the section ``name``; refuse a file that ends before what its section table promises."""
+    sections, names = _sections(file)
+    if any(section.offset + section.size > size for section in sections):
+        raise _Unreadable("the file is truncated")
+    table = _read(file, names.offset, names.size)
+    for section in sections:
+        if table[section.name :].startswith(name + b"\0"):
+            return _read(file, section.offset, section.size)
+    raise _Unreadable(f"it has no section {name.decode()}")
+
+
+def _sections(file: t.BinaryIO) -> tuple[list[_Section], _Section]:
+    """Return the sections of an ELF file that occupy bytes of it, and the one that holds their names."""
+    identity = _read(file, 0, 16)
+    if identity[:4] != b"\x7fELF" or identity[4] not in (1, 2) or identity[5] not in (1, 2):
+        raise _Unreadable("it is not an ELF file")
+    order = "<" if identity[5] == 1 else ">"
+    header, entry = (order + "HHIIIIIHHHHHH", "6I") if identity[4] == 1 else (order + "HHIQQQIHHHHHH", "2I4Q")
+    fields = struct.unpack(header, _read(file, 16, struct.calcsize(header)))
+    start, entry_size, count, names = fields[5], fields[10], fields[11], fields[12]
+    layout = struct.Struct(order + entry)
+    if entry_size < layout.size or names >= count:
+        raise _Unreadable("its section table is broken")
+    table = _read(file, start, entry_size * count)
+    entries = [layout.unpack_from(table, number * entry_size) for number in range(count)]
+    # Sections of these types (none, no bits) have no bytes in the file.
+    present = [_Section(e[0], e[4], e[5]) for e in entries if e[1] not in (0, 8)]
+    return present, _Section(*(entries[names][index] for index in (0, 4, 5)))
+
+
+def _read(file: t.BinaryIO, offset: int, size: int) -> bytes:
+    if size > _MOST or offset >= 1 << 62:
+        raise _Unreadable("its section table is broken")
+    file.seek(offset)
+    content = file.read(size)
+    if len(content) != size:
+        raise _Unreadable("the file is truncated")
+    return content
+
+
+def _build_id(section: bytes) -> str:
+    """Return the text of an ELF note: sizes of name and text and a type in 4 bytes each, the name ``Go`` in 4."""
+    return _text(section[16:].rstrip(b"\0"))
+
+
+def _parse(section: bytes) -> BuildInfo:
+    start = section.find(_MAGIC)
+    if start < 0 or len(section) < start + _HEADER:
+        raise _Unreadable("its build info has no header")
+    if not section[start + len(_MAGIC) + 1] & _INLINE:
+        raise _Unreadable("it was built by Go 1.17 or earlier")
+    go, position = _string(section, start + _HEADER)
+    framed, _position = _string(section, position)
+    return _build_info(_text(go), _text(framed[_SENTINEL:-_SENTINEL]))
+
+
+def _string(section: bytes, position: int) -> tuple[bytes, int]:
+    """Return the string at ``position`` and the position behind it."""
+    length = shift = 0
+    for number in range(position, min(position + 10, len(section))):
+        length |= (section[number] & 0x7F) << shift
+        shift += 7
+        if section[number] < 0x80:
+            end = number + 1 + length
+            if end <= len(section):
+                return section[number + 1 : end], end
+            break
+    raise _Unreadable("its build info is cut off")
+
+
+def _text(content: bytes) -> str:
+    return content.decode("utf-8", "surrogateescape")
+
+
+def _build_info(go: str, lines: str) -> BuildInfo:
+    """Return what the lines of the module information say; a main module that was replaced counts as no version."""
+    package = module = version = ""
+    settings = {}
+    before = ""
+    for line in lines.split("\n"):
+        words = line.split("\t")
+        if words[0] == "path" and len(words) == 2:
+            package = words[1]
+        elif words[0] == "mod" and len(words) >= 3:
+            module, version = words[1], words[2]
+        elif words[0] == "=>" and before == "mod":
+            version = ""
+        elif words[0] == "build" and len(words) == 2:
+            name, _separator, value = words[1].partition("=")
+            settings[name] = value
+        before = words[0]
+    if not go or not package:
+        raise _Unreadable("it was built without modules")
+    return BuildInfo(go, package, module, version, settings)

@@ -1,0 +1,96 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the modules in front of debuggers are asked for, in words where it cannot be, and by the role."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC, TLS_SPEC
+
+ROLE = pathlib.Path(__file__).parents[4] / "roles/debugger"
+ADHOC = (sys.executable, "-m", "ansible", "adhoc", "localhost")
+API = {"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "tls": {"listen": "[::]:12345"}}
+
+
+def refused(module: str, *services: t.Any) -> str:
+    """Run a module in check mode; return the words by which it refuses."""
+    given = {"services": services, "clients": ["ci"], "_ansible_check_mode": True}
+    if module == "dlv_tls_client":
+        given.update(folder="/nowhere/bundles", source="/nowhere", host="dev1", address="dev1")
+    done = subprocess.run(
+        [sys.executable, "-m", f"ansible_collections.gopherops.devserver.plugins.modules.{module}"],
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return str(json.loads(done.stdout)["msg"])
+
+
+@pytest.mark.parametrize("module", ["dlv_tls", "dlv_tls_client"])
+@pytest.mark.parametrize(
+    ("service", "words"),
+    [
+        ({"name": "api"}, "missing required arguments: listen, user"),
+        ({**API, "tls": {"listen": "[::]:12345", "client_port": "many"}}, "client_port"),
+        ({**API, "tls": ["yes"]}, "dict"),
+        ({**API, "tls": {"client_port": 1}}, "missing required arguments: listen"),
+        ({**API, "environment": {"DB_PASSWORD": "x"}}, "environment"),
+    ],
+)
+def test_what_is_no_service_is_refused_in_words(module: str, service: dict[str, t.Any], words: str) -> None:
+    assert words in refused(module, service)
+
+
+def told(folder: pathlib.Path, name: str, **variables: t.Any) -> t.Any:
+    """Return what the role's variable ``name`` is with ``variables``."""
+    role = yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    (folder / "variables.yml").write_text(yaml.safe_dump({**role, "debugger_tls_clients": [], **variables}))
+    done = subprocess.run(
+        [*ADHOC, "-m", "debug", "-a", f"var={name}", "-e", f"@{folder}/variables.yml"],
+        env={
+            **os.environ,
+            "ANSIBLE_HOME": str(folder / "home"),
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout.partition("=>")[2])[name]
+
+
+def test_the_role_hands_on_what_is_needed_and_no_variables(tmp_path: pathlib.Path) -> None:
+    service = {**API, "workspace": "/src/acme", "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
+    (handed,) = told(tmp_path, "debugger_tls_services", debugger_services=[service])
+    assert handed == {**API, "workspace": "/src/acme"}
+    assert set(handed) == set(DOOR_SPEC) and TLS_SPEC["listen"]["required"]
+
+
+def test_nothing_but_what_a_revoked_client_has_is_removed(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "clients").mkdir()
+    kept = [tmp_path / "ca.key", tmp_path / "clients/ci.key", tmp_path / "clients/other.key"]
+    for path in kept:
+        path.write_text("key")
+    names = ["*", "?i", "[c]i", "../ca", "c/../ci", "ci.key", "", "ci\n", "ci"]
+    variables = {"debugger_tls_dir": str(tmp_path), "debugger_tls_revoked": names}
+    found = told(tmp_path, "debugger_tls_revoked_files", **variables)
+    assert found == [str(tmp_path / "clients/ci.key")]
+    assert told(tmp_path, "debugger_tls_misnamed", debugger_tls_revoked=names) == names[:-1]
+
+
+def test_names_are_judged_before_anything_is_done() -> None:
+    first = yaml.safe_load((ROLE / "tasks/tls.yml").read_text())[0]
+    assert first["ansible.builtin.assert"]["that"] == "debugger_tls_misnamed | length == 0"

@@ -1,0 +1,354 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The matrix and the rules, on observations made up for the purpose."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import time
+
+import jsonschema
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift import report
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import same_value
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
+    Debuggers,
+    WideDebugger,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
+    Crash,
+    Gopls,
+    LanguageServer,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import (
+    GoAnswer,
+    Observation,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.values import DIFFERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
+
+DOCS = pathlib.Path(__file__).parents[3] / "docs"
+CONTEXT = {context.name: context for context in CONTEXTS}
+
+
+def ids(found):
+    return [finding.rule.id for finding in found]
+
+
+def test_all_is_well(world):
+    matrix, found = world.judge(world(), world("goenv"))
+    assert found == []
+    assert {cell.status for cell in matrix.values()} == {"ok", "unmanaged"}
+    assert ("goenv", "PATH") not in matrix
+
+
+def test_the_last_assignment_won_and_the_others_are_shadowed(world):
+    first, last = Source("file", "/etc/profile", 3), Source("file", "/h/.profile", 9)
+    (world.tmp / "env").write_text("\nGOPATH=/x\n")
+    one = world(
+        environment={"GOPATH": "/y"}, set_by=[Assignment("GOPATH", "/z", first), Assignment("GOPATH", "/y", last)]
+    )
+    matrix, found = world.judge(one)
+    cell = matrix["login", "GOPATH"]
+    assert (cell.status, cell.source) == ("drift", last)
+    assert list(cell.shadowed) == [first, Source("file", str(world.tmp / "env"), 2)]
+    assert ids(found) == ["GD101"]
+    assert "/h/.profile:9" in found[0].cause
+    assert "/h/.profile:9" in found[0].remedy.text
+
+
+@pytest.mark.parametrize(
+    ("written", "source"),
+    [
+        ("-x", "process"),
+        ("-mod=mod", "/etc/profile:3"),
+        ("${MODE}mod", "/etc/profile:3"),
+        ("-mod=@{MODE}", "/etc/profile:3"),
+        ("-mod=$MODE", "/etc/profile:3"),
+        ("-x $MODE", "process"),
+        ("${MODE} -x", "process"),
+    ],
+)
+def test_a_value_that_no_file_gives_is_from_the_process(world, written, source):
+    line = Source("file", "/etc/profile", 3)
+    flags = {"GOFLAGS": "-mod=mod"}
+    one = world(environment=flags, answer=flags, set_by=[Assignment("GOFLAGS", written, line)])
+    cell = world.judge(one)[0]["login", "GOFLAGS"]
+    assert str(cell.source) == source
+    assert list(cell.shadowed) == ([line] if source == "process" else [])
+
+
+def test_an_empty_value_in_the_environment_does_not_count_for_go(world):
+    (world.tmp / "env").write_text("GOFLAGS=-x\n")
+    emptied = [Assignment("GOFLAGS", "", Source("file", "/etc/profile", 1))]
+    one = world(environment={"GOFLAGS": ""}, answer={"GOFLAGS": "-x"}, set_by=emptied)
+    assert world.judge(one)[0]["login", "GOFLAGS"].source == Source("file", str(world.tmp / "env"), 1)
+
+
+def test_what_go_is_not_asked_for_is_taken_from_its_files_in_gos_order(world):
+    (world.tmp / "env").write_text("CC=first\nCC=second\n")
+    (world.goroot / "go.env").write_text("CC=weaker\n")
+    world.declaration.users[0].variables["CC"] = "second"
+    cell = world.judge(world())[0]["login", "CC"]
+    assert (cell.actual, cell.status, cell.source) == ("second", "ok", Source("file", str(world.tmp / "env"), 2))
+
+
+def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(world):
+    matrix, _found = world.judge(world())
+    assert matrix["login", "GOPROXY"].source == Source("file", str(world.goroot / "go.env"), 2)
+    assert matrix["login", "GOROOT"].source.kind == "built-in"
+
+
+@pytest.mark.parametrize("variable", ["GOAUTH", "GODEBUG"])
+def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(world, variable):
+    world.declaration.users[0].variables[variable] = "x=1"
+    (world.tmp / "env").write_text(f"{variable}=x=1\n")
+    by_file, by_shell = world("goenv"), world(environment={variable: "x=2"})
+    matrix, found = world.judge(by_file, by_shell)
+    assert matrix["goenv", variable].status == "ok"
+    assert (matrix["login", variable].actual, matrix["login", variable].source) == ("x=2", PROCESS)
+    assert ids(found) == ["GD101"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [(None, "local"), ("off 2026-01-31\n", "off"), ("on", "on"), ("", "local"), ("\n", "local")]
+)
+def test_the_mode_of_telemetry_is_what_its_file_says(world, text, told):
+    if text is not None:
+        (world.tmp / ".config/go/telemetry").mkdir(parents=True)
+        (world.tmp / ".config/go/telemetry/mode").write_text(text)
+    seen = world(environment={"HOME": str(world.tmp), "GOTELEMETRY": "nonsense"})
+    cell = world.judge(seen)[0]["login", "GOTELEMETRY"]
+    assert (cell.actual, cell.status) == (told, "unmanaged")
+    assert cell.source.kind == ("file" if text and text.strip() else "built-in")
+    user = dataclasses.replace(seen.user, telemetry="off")
+    found = [one for one in world.judge(dataclasses.replace(seen, user=user))[1] if one.variable == "GOTELEMETRY"]
+    assert ids(found) == ([] if told == "off" else ["GD101"])
+
+
+@pytest.mark.parametrize("variable", ["GONOPROXY", "GOVCS", "GODEBUG", "GOTMPDIR", "GOCACHE", "GOINSECURE"])
+def test_contexts_may_disagree_on_any_variable_of_gos(world, variable):
+    other = world("bash", environment={variable: "/x"}, answer={variable: "/x"})
+    assert ("GD102", variable) in [(one.rule.id, one.variable) for one in world.judge(world(), other)[1]]
+
+
+def test_what_only_follows_another_variable_is_one_finding_with_that_ones_line(world):
+    line = Source("file", "/h/.bashrc", 4)
+    answer = dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB"), "a.example")
+    private = [Assignment("GOPRIVATE", "a.example", line)]
+    one = world("bash", environment={"GOPRIVATE": "a.example"}, answer=answer, set_by=private)
+    matrix, found = world.judge(world(), one)
+    assert [(f.rule.id, f.variable, f.source) for f in found] == [("GD102", "GOPRIVATE", line)]
+    assert matrix["bash", "GONOPROXY"].source == line
+    own = world("bash", environment={"GONOPROXY": "b.example"}, answer=dict(answer, GONOPROXY="b.example"))
+    assert {f.variable for f in world.judge(world(), own)[1]} == {"GOPRIVATE", "GONOPROXY"}
+
+
+def test_the_defaults_of_another_go_are_no_conflict(world):
+    other = world("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOAUTH": "netrc"})
+    assert ids(world.judge(world(), other)[1]) == ["GD202"]
+    own = dataclasses.replace(other, environment=dict(other.environment, GOAUTH="netrc"))
+    assert ids(world.judge(world(), own)[1]) == ["GD102", "GD202"]
+
+
+SLASHES = [("/b/bin", "/b/bin/", True), ("/b/bin", "//b/./bin", True), ("/b:/c", "/b/:/c", True), ("/", "//", True)]
+OTHERS = [("/b/bin", "/b/bin/..", False), ("/b/bin", "b/bin", False), ("/b", None, False), ("", None, False)]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), [*SLASHES, *OTHERS])
+def test_a_slash_more_makes_no_other_directory(one, other, same):
+    assert same_value("GOBIN", one, other) is same_value("GOBIN", other, one) is same
+    assert not same_value("GOFLAGS", one, other)
+
+
+def test_a_path_with_slashes_more_is_in_order(world):
+    path = f"{world.goroot}//bin:/usr/local/bin/:{world.tmp}/bin/"
+    assert world.ids(world(environment={"PATH": path})) == []
+
+
+def test_another_go_is_one_finding_however_much_it_changes(world):
+    other = world(programs={"go": ["/opt/go/bin/go"]}, answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
+    _matrix, found = world.judge(other)
+    assert ids(found) == ["GD202"]
+
+
+@pytest.mark.parametrize("version", ["go1.22.1", "go1.22", "go1.22.120", "go1.22.12-custom"])
+def test_a_version_is_exact(world, version):
+    assert ids(world.judge(world(answer={"GOVERSION": version}))[1]) == ["GD203"]
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ("{go}:/usr/local/bin:/usr/bin:{own}", []),
+        ("/home/own:{go}:/usr/local/bin:{own}", []),
+        ("/usr/local/bin:{go}:{own}", ["GD103"]),
+        ("{go}:/usr/bin:{own}", ["GD103"]),
+        ("/usr/local/bin:{go}:/usr/local/bin:{own}", ["GD103"]),
+        ("{go}:/usr/local/bin", ["GD103"]),
+    ],
+)
+def test_the_order_of_path(world, entries, expected):
+    path = entries.format(go=world.goroot / "bin", own=world.tmp / "bin")
+    assert world.ids(world(environment={"PATH": path})) == expected
+
+
+def test_contexts_that_disagree_on_what_is_not_declared(world):
+    matrix, found = world.judge(world(), world("bash", answer={"GOPROXY": "off"}))
+    assert matrix["bash", "GOPROXY"].status == "conflict"
+    assert [(f.rule.id, f.variable, f.context) for f in found] == [("GD102", "GOPROXY", "")]
+
+
+def test_what_cannot_be_asked_is_unknown_and_never_ok(world):
+    matrix, found = world.judge(Observation(world.declaration.users[0], CONTEXT["login"], None, "it hangs"))
+    assert {cell.status for cell in matrix.values()} == {"unknown"}
+    assert ids(found) == ["GD901"]
+
+
+def test_no_go_and_a_go_that_fails(world):
+    missing = world(programs={"go": []}, go=GoAnswer({}, "none"))
+    assert ids(world.judge(missing)[1]) == ["GD201"]
+    failing = world(go=GoAnswer({}, "go: bad GOFLAGS"))
+    assert ids(world.judge(failing)[1]) == ["GD205"]
+
+
+def test_a_stale_goroot_is_the_finding_and_not_that_go_fails(world):
+    stale = Source("file", "/h/.profile", 7)
+    set_by = [Assignment("GOROOT", "/old", stale)]
+    failing = world(go=GoAnswer({}, "go: cannot find GOROOT"), environment={"GOROOT": "/old"}, set_by=set_by)
+    _matrix, found = world.judge(failing)
+    assert [(finding.rule.id, finding.source) for finding in found] == [("GD204", stale)]
+
+
+def test_a_tool_that_is_amiss(world):
+    tool = PinnedTool("gopls", "p", "v1.0.0", "", "/x/gopls", "absent")
+    assert ids(world.judge(world(), tools=[tool])[1]) == ["GD401"]
+
+
+def test_what_lies_behind_a_link_is_not_given_away(world):
+    user = world.declaration.users[0]
+    (world.tmp / "link").symlink_to("/usr" if os.geteuid() else "/var/mail")
+    variables = {"GOPATH": str(world.tmp / "link")}
+    account = user.account._replace(uid=os.stat(world.tmp / "link").st_uid + 1)
+    world.declaration.users[0] = dataclasses.replace(user, variables=variables, account=account)
+    (finding,) = findings(Scene(world.declaration, [], []))
+    assert finding.rule.id == "GD301"
+    assert finding.remedy.commands == ()
+
+
+def test_a_missing_directory(world):
+    user = world.declaration.users[0]
+    world.declaration.users[0] = dataclasses.replace(user, variables={"GOPATH": str(world.tmp / "gone")})
+    gone = str(world.tmp / "gone")
+    path = f"{world.goroot}/bin:/usr/local/bin:{world.tmp}/bin:{gone}/bin"
+    observed = world(environment={"GOPATH": gone, "PATH": path}, user=world.declaration.users[0])
+    assert ids(world.judge(observed)[1]) == ["GD301"]
+
+
+def test_fingerprints_hold_no_value_and_no_line():
+    def fingerprint(host="h", cause="c", variable="GOPATH", line=1, **more):
+        finding = Finding(DIFFERS, cause, Remedy("r"), "u", "login", variable, Source("file", "/f", line), **more)
+        return finding.result(host)["fingerprint"]
+
+    assert fingerprint() == fingerprint(cause="d", line=2)
+    others = [{"host": "i"}, {"variable": "GOBIN"}, {"subject": "/f"}, {"subject": "/g"}, {"workspace": "/f"}]
+    assert fingerprint() == fingerprint(since=60.0)
+    assert len({fingerprint(), *(fingerprint(**other) for other in others)}) == 6
+
+
+def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
+    user = world.declaration.users[0]
+    user.variables["GOPRIVATE"] = "declared"
+    drifting = {"GOPATH": "/other/caf\udce9", "GOPRIVATE": "https://u:secret@b.example"}
+    observations = [world(), world("bash", environment=drifting, answer=drifting), world("goenv")]
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: observations)
+    tool = PinnedTool(*"xxxxxx", users=["x"])
+    document = report.report(world.declaration, host="h", go_version="1.22.12", tools=[tool], timeout=1)
+    jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
+    assert document["toolchain"] == {"path": os.path.realpath(world.goroot), "version": "1.22.12"}
+    head, first, cause, remedy, *_more = report.summary(document)
+    assert head.split() == ["severity", "rule", "user", "context", "variable", "since", "where"]
+    assert first.split()[:2] == ["error", "GD101"]
+    assert first.index("GD101") == head.index("rule")
+    assert cause == "    GOPRIVATE is not set instead of declared"
+    assert remedy.startswith("    To mend it: ")
+    severities = [line.split()[0] for line in report.summary(document)[1:-1] if not line.startswith(" ")]
+    assert severities == sorted(severities)
+    modes = f"language servers: none for {user.account.name}"
+    assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values", modes]
+    assert "secret" not in json.dumps(document)
+    # Bytes that are no UTF-8 would keep Ansible from taking the result.
+    assert "/other/caf\\xe9" in json.dumps(document, ensure_ascii=False).encode("utf-8").decode().replace("\\\\", "\\")
+    assert "***@a.example" in json.dumps(document)
+
+
+def test_a_value_of_several_lines_is_one_line_of_the_table():
+    remedy = Remedy("set it to x\ny", ["echo x"])
+    finding = Finding(DIFFERS, "GOFLAGS is a\r\nb", remedy, "u", "login", "GOFLAGS", Source("file", "/a\nb", 1))
+    lines = report.summary({"cells": [], "language_servers": [], "findings": [finding.result("h")]})
+    assert lines[1].endswith("  /a\\nb:1")
+    told = ["GOFLAGS is a\\r\\nb", "To mend it: set it to x\\ny", "Safe to run: echo x"]
+    assert lines[2:] == [f"    {line}" for line in told]
+
+
+def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(world, monkeypatch):
+    user = world.declaration.users[0]
+    server = LanguageServer(user, "per-editor", {"GOMEMLIMIT": "870MiB"}, crashes=[Crash("/c.log", "", time.time())])
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [world()])
+    monkeypatch.setattr(report, "look", lambda _users: [server])
+    debuggers = Debuggers(wide=[WideDebugger(1, "bob", "0.0.0.0:2345")])
+    document = report.report(
+        world.declaration, host="h", go_version="", tools=[], timeout=1, gopls=Gopls("/g"), debuggers=debuggers
+    )
+    jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
+    (told,) = document["language_servers"]
+    assert (told["mode"], told["gopls"], told["limits"]["heap"]) == ("per-editor", "/g", "870MiB")
+    assert report.summary(document)[-1] == f"language servers: per-editor for {user.account.name}"
+    assert [found["rule_id"] for found in document["findings"]] == ["GD1006", "GD1101"]
+    quiet = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, crash_days=0)
+    assert quiet["findings"] == []
+
+
+def test_the_report_tells_of_a_go_below_the_minimum(world, monkeypatch):
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [])
+    document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, go_minimum="1.99")
+    jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
+    assert [(found["rule_id"], found["user"]) for found in document["findings"]] == [("GD605", "")]
+
+
+def test_the_report_says_when_and_by_what_it_was_made(world, monkeypatch):
+    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [world()])
+    monkeypatch.setattr(report.time, "time", lambda: 1769860800.9)
+    document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1)
+    assert document["generated_at"] == "2026-01-31T12:00:00Z"
+    galaxy = (DOCS.parent / "galaxy.yml").read_text()
+    assert f"\nversion: {document['collection_version']}\n" in galaxy
+
+
+def test_since_when_is_what_the_source_knows(tmp_path):
+    file = tmp_path / ".profile"
+    file.write_text("export GOBIN=/x\n")
+    os.utime(file, (0, 86400))
+
+    def since(source=None, **more):
+        return Finding(DIFFERS, "c", Remedy("r"), "u", source=source, **more).result("h")["since"]
+
+    assert since(Source("file", str(file), 1)) == "1970-01-02T00:00:00Z"
+    assert since(Source("process"), since=60.5) == "1970-01-01T00:01:00Z"
+    assert since(Source("file", str(tmp_path / "gone"), 1)) is None
+    assert since(Source("built-in")) is since() is None
+    folder = since(Source("file", str(tmp_path)))
+    assert folder == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.stat(tmp_path).st_ctime))
+
+
+def test_the_schema_knows_every_context():
+    schema = json.loads((DOCS / "drift-report.schema.json").read_text())
+    assert {context.name for context in CONTEXTS} <= set(schema["$defs"]["cell"]["properties"]["context"]["enum"])

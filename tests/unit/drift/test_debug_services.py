@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debuggers in the drift report: real sockets of real processes, and each rule broken and held."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
+    Debuggers,
+    Validity,
+    WideDebugger,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import debugger
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
+
+DAY = 86400
+START = "{{ path=/usr/bin/dlv ; argv[]=/usr/bin/dlv exec --headless {} /x -- --listen=0.0.0.0:1 ; pid=0 }}"
+# A program that listens, and says where; its first argument is the address.
+LISTEN = (
+    "import socket, sys; s = socket.create_server((sys.argv[1], 0)); print(s.getsockname()[1], flush=True); input()"
+)
+
+
+def judge(world: t.Any, **found: t.Any) -> list[tuple[str, str, t.Any]]:
+    scene = Scene(world.declaration, [], [], debuggers=Debuggers(**found))
+    return [(one.rule.id, one.cause, one.source) for one in debugger.findings(scene)]
+
+
+def unit(option: str, **values: str) -> State:
+    return State({"ActiveState": "active", "Result": "success", "ExecStart": START.format(option), **values})
+
+
+@pytest.mark.parametrize(
+    ("option", "wide"),
+    [
+        ("--listen=127.0.0.1:2345", False),
+        ("--listen=127.9.9.9:2345", False),
+        ("--listen=[::1]:2345", False),
+        ("--listen=localhost:2345", False),
+        ("--listen=unix:/run/dlv/api/dlv.sock", False),
+        ("--check-go-version=true", False),
+        ("--listen=0.0.0.0:2345", True),
+        ("--listen=:2345", True),
+        ("--listen=[::]:2345", True),
+        ("--listen=192.0.2.1:2345", True),
+        ("-l 0.0.0.0:2345", True),
+        ("--listen 0.0.0.0:2345", True),
+    ],
+)
+def test_where_units_listen(world: t.Any, option: str, wide: bool) -> None:
+    found = judge(world, units={"dlv-api.service": unit(option)})
+    assert [rule for rule, _cause, _source in found] == (["GD1101"] if wide else [])
+
+
+def test_the_line_of_a_unit_is_named_and_its_process_told_once(world: t.Any, tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "dlv-api.service"
+    file.write_text("[Service]\nExecStart=/usr/bin/dlv exec --headless --listen=0.0.0.0:2345 /x\n")
+    units = {"dlv-api.service": unit("--listen=0.0.0.0:2345", FragmentPath=str(file))}
+    wide = [WideDebugger(1, "alice", "0.0.0.0:2345", "dlv-api.service")]
+    cause = "dlv-api.service is to listen at 0.0.0.0:2345"
+    assert judge(world, units=units, wide=wide) == [("GD1101", cause, Source("file", str(file), 2))]
+
+
+def test_a_process_of_anybody_is_told(world: t.Any) -> None:
+    wide = [WideDebugger(4711, "alice", "0.0.0.0:2345")]
+    cause = "dlv of alice (process id 4711) listens at 0.0.0.0:2345"
+    assert judge(world, wide=wide) == [("GD1101", cause, PROCESS)]
+
+
+@pytest.mark.parametrize(
+    ("state", "failed"),
+    [
+        ({"ActiveState": "active", "SubState": "running", "Result": "success"}, False),
+        ({"ActiveState": "inactive", "SubState": "dead", "Result": "success"}, False),
+        ({"ActiveState": "activating", "SubState": "start-pre", "Result": "success"}, False),
+        ({"ActiveState": "activating", "SubState": "auto-restart", "Result": "success"}, False),
+        ({"ActiveState": "activating", "SubState": "auto-restart", "Result": "exit-code"}, True),
+        ({"ActiveState": "failed", "SubState": "failed", "Result": "exit-code"}, True),
+        ({}, False),
+    ],
+)
+@pytest.mark.parametrize("name", ["dlv-api.service", "debug-tls.service"])
+def test_units_that_failed(world: t.Any, name: str, state: dict[str, str], failed: bool) -> None:
+    found = judge(world, units={name: State({**state, "FragmentPath": "/u"})})
+    assert found == ([("GD1102", f"{name} is failed (exit-code)", Source("file", "/u"))] if failed else [])
+
+
+@pytest.mark.parametrize(("days", "rules"), [(40, []), (29, ["GD1103"]), (-1, ["GD1104"])])
+def test_certificates(world: t.Any, days: int, rules: list[str]) -> None:
+    files = [Validity("/c/server.crt", time.time() + days * DAY)]
+    found = judge(world, certificates=files)
+    assert [rule for rule, _cause, _source in found] == rules
+    assert all(source == Source("file", "/c/server.crt") for _rule, _cause, source in found)
+
+
+def test_a_shorter_time_of_renewal_is_heeded(world: t.Any) -> None:
+    files = [Validity("/c/server.crt", time.time() + 29 * DAY)]
+    assert judge(world, certificates=files, renew_before=7 * DAY) == []
+
+
+def test_findings_of_one_host_are_told_apart(world: t.Any) -> None:
+    soon = time.time() + DAY
+    found = Debuggers(
+        {name: unit("--listen=:1", ActiveState="failed") for name in ("dlv-a.service", "dlv-b.service")},
+        [WideDebugger(1, "alice", "0.0.0.0:1"), WideDebugger(2, "alice", "0.0.0.0:2")],
+        [Validity("/a", soon), Validity("/b", soon)],
+    )
+    scene = Scene(world.declaration, [], [], debuggers=found)
+    prints = [one.result("h")["fingerprint"] for one in debugger.findings(scene)]
+    assert len(set(prints)) == len(prints) == 8
+
+
+@pytest.fixture
+def listener(tmp_path: pathlib.Path) -> t.Iterator[t.Callable[..., tuple[int, int]]]:
+    """Start a process that listens at an address, by a program of the given name; return its number and the port."""
+    started = []
+
+    def run(address: str, name: str) -> tuple[int, int]:
+        program = tmp_path / name
+        shutil.copy(os.path.realpath(sys.executable), program)
+        env = {"PYTHONHOME": sys.base_prefix, "LD_LIBRARY_PATH": f"{sys.base_prefix}/lib"}
+        process = subprocess.Popen(
+            [program, "-c", LISTEN, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+        )
+        started.append(process)
+        assert process.stdout is not None
+        return process.pid, int(process.stdout.readline())
+
+    yield run
+    for process in started:
+        process.communicate(b"\n")
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "shown"),
+    [
+        ("0.0.0.0", "dlv", "0.0.0.0:{}"),
+        ("0.0.0.0", "dlv-dap", "0.0.0.0:{}"),
+        ("127.0.0.1", "dlv", ""),
+        ("0.0.0.0", "other", ""),
+    ],
+)
+def test_processes_that_listen(
+    listener: t.Any, monkeypatch: pytest.MonkeyPatch, address: str, name: str, shown: str
+) -> None:
+    monkeypatch.setattr(debug_services, "read_build_info", lambda _path: Built())
+    pid, port = listener(address, name)
+    found = [one for one in debug_services.wide_debuggers() if one.pid == pid]
+    assert [(one.user, one.address) for one in found] == ([(getpass.getuser(), shown.format(port))] if shown else [])
+    assert all(one.started is not None and one.started <= time.time() + 1 for one in found)
+
+
+class Built:
+    """What dlv was built from."""
+
+    module = "github.com/go-delve/delve"
+
+
+def test_a_program_that_only_has_the_name_is_none(listener: t.Any) -> None:
+    pid, _port = listener("0.0.0.0", "dlv")
+    assert pid not in [one.pid for one in debug_services.wide_debuggers()]
+
+
+@pytest.mark.parametrize(
+    ("entry", "shown", "wide"),
+    [
+        ("0100007F:0929", "127.0.0.1:2345", False),
+        ("00000000:0929", "0.0.0.0:2345", True),
+        ("00000000000000000000000001000000:0929", "[::1]:2345", False),
+        ("00000000000000000000000000000000:0929", "[::]:2345", True),
+        ("0000000000000000FFFF00000100007F:0929", "[::ffff:127.0.0.1]:2345", False),
+    ],
+)
+@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel writes numbers of its machine")
+def test_addresses_of_the_kernel(entry: str, shown: str, wide: bool) -> None:
+    address = debug_services._address(entry)
+    assert address in (shown, shown.replace("::ffff:127.0.0.1", "::ffff:7f00:1"))
+    assert debug_services.is_wide(address) is wide
+
+
+def test_a_connection_to_elsewhere_is_none(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "net").mkdir()
+    row = " {}: 00000000:0929 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1"
+    rows = ["head", row.format(0, "0A", 11), row.format(1, "01", 12)]
+    (tmp_path / "net/tcp").write_text("\n".join(rows))
+    assert debug_services._listening(str(tmp_path)) == {"11": "0.0.0.0:2345"}
+
+
+def test_a_time_of_renewal_that_is_none_is_refused() -> None:
+    with pytest.raises(DevserverError, match="not a length of time"):
+        debug_services.look("soon")

@@ -1,0 +1,124 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How much memory each language server may have: what a host gets by default, what is too much."""
+
+from __future__ import annotations
+
+import pathlib
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import (
+    Limits,
+    host_memory,
+    limits_for,
+)
+
+GIB = 1024 * MIB
+
+
+def limits(users: int, host: int, memory: str = "", session: str = "", percent: int = 85, **flags: bool) -> Limits:
+    flags = {"force": False, "prewarm": False, **flags}
+    return limits_for(users, host, memory=memory, session=session, heap_percent=percent, **flags)
+
+
+@pytest.mark.parametrize(
+    ("users", "host", "cap"),
+    [
+        (1, 16 * GIB, 4 * GIB),
+        (4, 16 * GIB, 2 * GIB),
+        (8, 8 * GIB, 512 * MIB),
+        (20, 8 * GIB, 409 * MIB),
+        (1, 64 * GIB, 4 * GIB),
+        (0, GIB, 512 * MIB),
+    ],
+)
+def test_half_of_the_host_is_divided_among_the_users(users: int, host: int, cap: int) -> None:
+    assert limits(users, host).cap == cap
+
+
+@pytest.mark.parametrize("prewarm", [False, True])
+@pytest.mark.parametrize("session", ["", "256M"])
+def test_the_default_is_accepted_wherever_there_is_enough_for_the_smallest(session: str, prewarm: bool) -> None:
+    least, reserved = 128 * MIB, 256 * MIB if session else 0
+    for users in (1, 2, 3, 5, 10, 17, 50, 200):
+        for host in (GIB // 2, 97 * GIB // 100, GIB, 19 * GIB // 10, 38 * GIB // 10, 8 * GIB, 24 * GIB, 100 * GIB):
+            needed = users * (least + reserved) + (least if prewarm else 0)
+            if needed <= host:
+                cap = limits(users, host, session=session, prewarm=prewarm).cap
+                assert cap >= least
+                assert users * (cap + reserved) + (cap if prewarm else 0) <= host
+                continue
+            with pytest.raises(DevserverError, match=rf"too little for the language servers of {users} users"):
+                limits(users, host, session=session, prewarm=prewarm)
+            assert limits(users, host, session=session, prewarm=prewarm, force=True).cap == least
+
+
+def test_the_heap_stays_below_what_slows_down_and_that_below_what_ends() -> None:
+    found = limits(2, 16 * GIB, "2G")
+    assert found.heap < found.high < found.cap == 2 * GIB
+    assert found.heap == 1740 * MIB
+
+
+@pytest.mark.parametrize(
+    ("users", "memory", "session", "prewarm", "fits"),
+    [
+        (4, "2G", "", False, True),
+        (4, "2G", "", True, False),
+        (5, "2G", "", False, False),
+        (2, "1G", "3G", False, True),
+        (2, "1G", "4G", False, False),
+    ],
+)
+def test_more_than_the_host_has_is_refused_unless_forced(
+    users: int, memory: str, session: str, prewarm: bool, fits: bool
+) -> None:
+    if fits:
+        assert limits(users, 8 * GIB, memory, session, prewarm=prewarm)
+        return
+    with pytest.raises(DevserverError, match="this host has 8G") as refused:
+        limits(users, 8 * GIB, memory, session, prewarm=prewarm)
+    assert refused.value.details["needed"] > refused.value.details["available"] == 8 * GIB
+    assert limits(users, 8 * GIB, memory, session, prewarm=prewarm, force=True)
+
+
+def test_the_remedy_proposes_what_fits() -> None:
+    with pytest.raises(DevserverError, match=r"set language_server_memory to 1\.6G or less"):
+        limits(5, 8 * GIB, "2G")
+    assert limits(5, 8 * GIB, "1.6G")
+
+
+@pytest.mark.parametrize(
+    ("memory", "session", "percent"), [("64M", "", 85), ("2G", "1M", 85), ("0", "", 85), ("2G", "", 5)]
+)
+def test_too_little_to_work_with_is_refused(memory: str, session: str, percent: int) -> None:
+    with pytest.raises(DevserverError):
+        limits(1, 8 * GIB, memory, session, percent)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "amount"),
+    [
+        ("0::/init.scope\n", {}, 8 * GIB),
+        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "2147483648\n"}, 2 * GIB),
+        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "max\n"}, 8 * GIB),
+        ("9:memory:/docker/x\n3:cpu:/y\n", {"memory/docker/x/memory.limit_in_bytes": "1073741824\n"}, GIB),
+        ("0::/\n", {"memory.max": "1073741824\n"}, GIB),
+        ("9:memory:/docker/x\n", {"memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n"}, 8 * GIB),
+    ],
+)
+def test_a_container_has_what_its_cgroups_let_it(
+    tmp_path: pathlib.Path, cgroup: str, files: dict[str, str], amount: int
+) -> None:
+    texts = {"proc/meminfo": "MemTotal:        8388608 kB\nMemFree: 1 kB\n", "proc/1/cgroup": cgroup}
+    texts.update({f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert host_memory(f"{tmp_path}/") == amount
+
+
+def test_this_host_has_some() -> None:
+    assert host_memory() > 64 * MIB

@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Parameters of the kernel, in a folder that stands in for its own."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import kernel_parameters
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.kernel_parameters import apply, parameters_from
+
+SCOPE, RETRIES = "kernel.yama.ptrace_scope", "net.ipv4.tcp_syn_retries"
+
+
+class Kernel(t.NamedTuple):
+    """``root`` stands for /proc/sys, with the number of retries alone; ``file`` for the one at boot."""
+
+    root: pathlib.Path
+    file: pathlib.Path
+
+    @property
+    def retries(self) -> pathlib.Path:
+        return self.root / "net/ipv4/tcp_syn_retries"
+
+    def run(self, check: bool = False, **parameters: t.Any) -> tuple[list[str], list[str]]:
+        """Return what changes, and what is refused; an underscore in a name's place stands for its dots."""
+        given = {{"scope": SCOPE, "retries": RETRIES}[name]: value for name, value in parameters.items()}
+        changes, refused = apply(parameters_from(given), str(self.file), check=check)
+        return [one["after_header"] for one in changes.result()["diff"]], [f"{one.name}: {one.why}" for one in refused]
+
+
+@pytest.fixture
+def kernel(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    made = Kernel(tmp_path / "sys", tmp_path / "sysctl.d/60-debugger.conf")
+    made.retries.parent.mkdir(parents=True)
+    made.retries.write_text("6\n")
+    monkeypatch.setattr(kernel_parameters, "_ROOT", str(made.root))
+    return made
+
+
+def test_a_parameter_is_set_now_and_at_each_boot(kernel: Kernel) -> None:
+    foreseen = kernel.run(check=True, retries=3)
+    assert (kernel.retries.read_text(), kernel.file.exists()) == ("6\n", False)
+    assert kernel.run(retries=3) == foreseen == ([str(kernel.file), RETRIES], [])
+    assert kernel.retries.read_text() == "3"
+    assert kernel.run(retries=3) == ([], [])
+    reason, setting = kernel.file.read_text().splitlines()[-2:]
+    assert "given up" in reason and setting == f"-{RETRIES} = 3"
+
+
+def test_what_was_changed_meanwhile_is_set_again(kernel: Kernel) -> None:
+    kernel.run(retries=3)
+    kernel.retries.write_text("5\n")
+    assert kernel.run(retries=3) == ([RETRIES], [])
+
+
+def test_what_the_kernel_does_not_have_is_told_and_no_failure(kernel: Kernel) -> None:
+    told = [f"{SCOPE}: this kernel does not have it"]
+    assert kernel.run(scope=0, retries=3) == ([str(kernel.file), RETRIES], told)
+    assert kernel.run(scope=0, retries=3) == ([], told)
+
+
+def test_and_so_is_what_a_container_must_not_set(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    class ReadOnly(t.NamedTuple):
+        f_flag: int = os.ST_RDONLY
+
+    monkeypatch.setattr(os, "statvfs", lambda _path: ReadOnly())
+    files, (told,) = kernel.run(retries=3)
+    assert files == [str(kernel.file)] and "read-only here, as in a container" in told
+    # What is right already is not to be set.
+    assert kernel.run(retries=6) == ([str(kernel.file)], [])
+
+
+def test_a_value_that_the_kernel_refuses_is_told(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    (kernel.root / "kernel/yama/ptrace_scope").mkdir(parents=True)
+    monkeypatch.setattr(kernel_parameters, "_present", lambda _name: "1")
+    assert kernel.run(scope=0)[1] == [f"{SCOPE}: the kernel says: Is a directory"]
+
+
+def test_without_parameters_the_own_file_goes_and_no_other(kernel: Kernel) -> None:
+    kernel.run(retries=3)
+    assert kernel.run() == ([str(kernel.file)], [])
+    assert not kernel.file.exists() and kernel.retries.read_text() == "3"
+    kernel.file.write_text("# somebody else's\n")
+    assert kernel.run() == ([], [])
+    assert kernel.file.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("../../etc/passwd", 1), ("retries", 1), ("a.b\nc", 1), ("a.b", "1\n2"), ("a.b", ""), ("a..b", 1)],
+)
+def test_what_is_no_parameter_is_refused(name: str, value: t.Any) -> None:
+    with pytest.raises(DevserverError, match="kernel parameter"):
+        parameters_from({name: value})
+
+
+def test_the_real_kernel_is_read_by_the_same_names() -> None:
+    assert kernel_parameters._present("kernel.ostype") == "Linux"
+    assert kernel_parameters._present(RETRIES) is not None

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock between runs, and the folder that a failure does not leave behind."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
+
+
+def test_a_failure_takes_away_what_was_made_for_it(tmp_path):
+    with pytest.raises(ValueError, match="x"), locked_folder(str(tmp_path / "new"), timeout=1):
+        raise ValueError("x")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("before", [[], ["kept"]])
+def test_a_failure_leaves_what_was_there(tmp_path, before):
+    for name in before:
+        (tmp_path / name).write_text("")
+    with pytest.raises(ValueError, match="x"), locked_folder(str(tmp_path), timeout=1):
+        raise ValueError("x")
+    assert {path.name for path in tmp_path.iterdir()} == {*before, ".lock"}
+
+
+def test_another_run_waits_and_then_says_so(tmp_path):
+    second = locked_folder(str(tmp_path), timeout=0)
+    with locked_folder(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock"), second:
+        pass
+
+
+def test_who_waits_for_a_run_that_fails_gets_a_lock_that_counts(tmp_path):
+    folder = str(tmp_path / "new")
+    failing, waiting = locked_folder(folder, timeout=1), locked_folder(folder, timeout=5)
+    failing.__enter__()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        entered = pool.submit(waiting.__enter__)
+        time.sleep(0.2)
+        assert not failing.__exit__(ValueError, ValueError("x"), None)
+        entered.result()
+    with pytest.raises(DevserverError, match="another run"), locked_folder(folder, timeout=0):
+        pass
+    waiting.__exit__(None, None, None)

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The managed block: the rest of the file is a guest's."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import (
+    BEGIN,
+    END,
+    with_block,
+    without_block,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+TEXT = st.text(st.sampled_from("ab #\n"), max_size=30)
+
+
+def block(text, body="x\n", first=False):
+    return with_block(text, body, path="/etc/f", first=first)
+
+
+def test_stands_first_or_last():
+    assert block("a\n", first=True) == f"{BEGIN}\nx\n{END}\na\n"
+    assert block("a\n") == f"a\n{BEGIN}\nx\n{END}\n"
+    assert block("a") == f"a\n{BEGIN}\nx\n{END}\n"
+    assert block("") == f"{BEGIN}\nx\n{END}\n"
+
+
+def test_is_replaced_where_it_stands():
+    assert block(f"a\n{BEGIN}\nold\nolder\n{END}\nb\n") == f"a\n{BEGIN}\nx\n{END}\nb\n"
+
+
+@given(TEXT, st.booleans())
+def test_a_second_time_changes_nothing_and_the_rest_stays(text, first):
+    once = block(text, first=first)
+    assert block(once, first=first) == once
+    rest = once.replace(f"{BEGIN}\nx\n{END}\n", "")
+    assert rest in (text, text + "\n")
+
+
+@given(TEXT, st.booleans())
+def test_it_leaves_as_it_came(text, first):
+    assert without_block(block(text, first=first), path="/etc/f") in (text, text + "\n")
+    assert without_block(text, path="/etc/f") == text
+
+
+def test_line_endings_stay():
+    assert block("a\r\nb\r\n") == f"a\r\nb\r\n{BEGIN}\r\nx\r\n{END}\r\n"
+
+
+@pytest.mark.parametrize("text", ["a\r\nb\n", "a\nb\r\n", f"a\r\n{BEGIN}\nold\n{END}\nb\n"])
+def test_one_line_of_another_ending_leaves_the_block_alone(text):
+    assert f"{BEGIN}\nx\n{END}\n" in block(text)
+
+
+@pytest.mark.parametrize("text", [BEGIN, END, f"{END}\n{BEGIN}", f"{BEGIN}\n{END}\n{BEGIN}\n{END}"])
+def test_broken_marks_are_refused_with_their_line(text):
+    with pytest.raises(DevserverError, match="/etc/f line 2"):
+        block("\n" + text)

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Temporary folders of several runs at once: each keeps its own, and what a kill leaves goes with the next."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
+    abandoned,
+    remove_abandoned,
+    scratch_folder,
+)
+
+PREFIX = "work-[x]-"
+
+
+def use(parent: pathlib.Path) -> None:
+    with scratch_folder(str(parent), PREFIX) as scratch:
+        for number in range(5):
+            folder = pathlib.Path(scratch.path, str(number), "x")
+            folder.mkdir(parents=True)
+            (folder / "file").write_text("x")
+
+
+def test_many_at_once_keep_their_own_and_leave_nothing(tmp_path: pathlib.Path) -> None:
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for done in [pool.submit(use, tmp_path) for _number in range(400)]:
+            done.result()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_in_use_until_it_is_gone(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    rmdir, unlink = os.rmdir, os.unlink
+
+    def looking(function: t.Callable[..., None]) -> t.Callable[..., None]:
+        def remove(*arguments: t.Any, **options: t.Any) -> None:
+            seen.append(abandoned(str(tmp_path), PREFIX))
+            function(*arguments, **options)
+
+        return remove
+
+    monkeypatch.setattr(os, "rmdir", looking(rmdir))
+    monkeypatch.setattr(os, "unlink", looking(unlink))
+    use(tmp_path)
+    assert len(seen) > 10
+    assert not any(seen)
+
+
+def killed(parent: pathlib.Path, call: int) -> bool:
+    """Use a folder in a process that dies at its ``call``-th change of a name; say whether it came to that."""
+    process = os.fork()
+    if not process:
+        left = [call]
+
+        def dying(function: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
+            def run(*arguments: t.Any, **options: t.Any) -> t.Any:
+                left[0] -= 1
+                if left[0] < 0:
+                    os._exit(9)
+                return function(*arguments, **options)
+
+            return run
+
+        for name in ("mkdir", "rename", "unlink", "rmdir"):
+            setattr(os, name, dying(getattr(os, name)))
+        use(parent)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
+
+
+def test_what_a_kill_leaves_at_any_moment_is_removed_or_as_good_as_empty(tmp_path: pathlib.Path) -> None:
+    moments = 0
+    while True:
+        parent = tmp_path / str(moments)
+        parent.mkdir()
+        if not killed(parent, moments):
+            break
+        moments += 1
+        found = abandoned(str(parent), PREFIX)
+        remove_abandoned(str(parent), PREFIX)
+        rest = list(parent.rglob("*"))
+        assert found or len(rest) <= 2, moments
+        assert not any(path.stat().st_size for path in rest if path.is_file()), moments
+        assert not found or rest == [], moments
+    assert moments > 20
+    assert list(parent.iterdir()) == []
+
+
+def test_what_a_child_still_uses_stays(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / f"{PREFIX}1"
+    folder.mkdir()
+    (folder / "lock").touch()
+    with subprocess.Popen(["flock", folder / "lock", "sh", "-c", "echo; read x"], stdin=-1, stdout=-1) as other:
+        assert other.stdout and other.stdout.readline()
+        use(tmp_path)
+        assert abandoned(str(tmp_path), PREFIX) == []
+        assert folder.exists()
+        other.communicate(b"\n")
+    assert abandoned(str(tmp_path), PREFIX) == [str(folder)]
+    use(tmp_path)
+    assert not folder.exists()
+
+
+def test_what_only_has_the_name_stays(tmp_path: pathlib.Path) -> None:
+    other, parent = tmp_path / "other", tmp_path / "parent"
+    for folder in (other, parent / "work-x-1", parent / f"{PREFIX}empty"):
+        folder.mkdir(parents=True)
+    (other / "lock").touch()
+    (parent / "work-x-1/lock").touch()
+    (parent / f"{PREFIX}link").symlink_to(other)
+    (parent / f"{PREFIX}file").touch()
+    before = sorted(tmp_path.rglob("*"))
+    use(parent)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+# What a module does that is told to end while threads of its wait for programs.
+TOLD_TO_END = """
+import os, signal, sys, threading, time
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.modules import go_env_drift
+
+def ask():
+    with scratch_folder(sys.argv[1], "work-") as scratch:
+        open(scratch.path + "/key", "w").close()
+        told = f"echo $$ > {scratch.path}/pid; cp {scratch.path}/pid {sys.argv[1]}/pid; exec sleep 600"
+        run(["sh", "-c", told], env={"PATH": os.environ["PATH"]})
+
+signal.signal(signal.SIGTERM, go_env_drift._end)
+threading.Thread(target=ask).start()
+while not os.path.exists(sys.argv[1] + "/pid") or not os.path.getsize(sys.argv[1] + "/pid"):
+    time.sleep(0.01)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+def test_who_is_told_to_end_leaves_neither_folders_nor_programs(tmp_path: pathlib.Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", TOLD_TO_END, str(tmp_path)], stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline() == b"ready\n"
+        pid = (tmp_path / "pid").read_text().strip()
+        assert pathlib.Path("/proc", pid).exists()
+        process.terminate()
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
+    state = pathlib.Path("/proc", pid, "stat")
+    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"

@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The trust store, with real certificates and a stand-in for the distribution's merge command."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import Store, trust
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ca")
+    made = []
+    for name in ("one", "two", "three"):
+        request = [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-days",
+            "1",
+        ]
+        files = ["-subj", f"/CN={name}", "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"]
+        subprocess.run(request + files, check=True, capture_output=True)
+        made.append((folder / f"{name}.pem").read_text())
+    return made
+
+
+@pytest.fixture
+def store(tmp_path, certificates):
+    """A store that trusts the first certificate, with a merge like that of ca-certificates."""
+    (tmp_path / "public.pem").write_text(certificates[0])
+    (tmp_path / "anchors").mkdir()
+    merged = tmp_path / "merged.pem"
+    merged.write_text(certificates[0])
+    merge = ("sh", "-c", f"cat {tmp_path}/public.pem {tmp_path}/anchors/*.crt > {merged}")
+    return Store(str(tmp_path / "anchors"), merge, str(merged))
+
+
+def held(store):
+    with open(store.merged, encoding="ascii") as file:
+        return file.read()
+
+
+def test_only_what_is_missing_is_added_and_once(store, certificates):
+    one, two, _three = certificates
+    assert trust("a comment\n" + one + two, store=store, check=False)
+    assert held(store).count("BEGIN") == 2
+    assert two.strip() in held(store)
+    assert not trust(one + two, store=store, check=False)
+
+
+def test_earlier_additions_stay(store, certificates):
+    trust(certificates[1], store=store, check=False)
+    trust(certificates[2], store=store, check=False)
+    assert all(certificate.strip() in held(store) for certificate in certificates)
+
+
+def test_check_mode_says_so_and_writes_nothing(store, certificates, tmp_path):
+    changes = trust(certificates[1], store=store, check=True)
+    assert "SHA-256" in changes.result()["diff"][0]["after"]
+    assert list((tmp_path / "anchors").iterdir()) == []
+
+
+def test_a_merge_that_was_interrupted_is_repaired(store, certificates):
+    failing = store._replace(merge=("false",))
+    with pytest.raises(DevserverError, match="false did not bring"):
+        trust(certificates[1], store=failing, check=False)
+    assert trust(certificates[1], store=store, check=False)
+    assert certificates[1].strip() in held(store)
+
+
+@pytest.mark.parametrize("text", ["", "nothing", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----"])
+def test_what_is_no_certificate_is_refused(store, text):
+    with pytest.raises(DevserverError, match="certificate"):
+        trust(text, store=store, check=False)

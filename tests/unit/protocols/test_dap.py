@@ -1,0 +1,181 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The client of the debug adapter protocol, against adapters that answer in any order, refuse, or fall silent."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused, TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
+
+
+@pytest.fixture
+def adapter():
+    """Return a client of an adapter that answers each request by what a function makes of it."""
+    near, far = socket.socketpair()
+
+    def client(answers) -> Client:
+        def serve():
+            connection = Connection(far, "the client")
+            # The test may be over, and its client gone, at any of its messages.
+            with contextlib.suppress(DevserverError, OSError):
+                while True:
+                    request = connection.receive(10)
+                    for message in answers(request) if request else ():
+                        connection.send(message)
+
+        threading.Thread(target=serve, daemon=True).start()
+        return Client(Connection(near, "the adapter"))
+
+    yield client
+    near.close()
+    far.close()
+
+
+def soon() -> float:
+    return time.monotonic() + 5
+
+
+def event(name, **body):
+    return {"type": "event", "event": name, "body": body}
+
+
+def answer(request, success=True, **rest):
+    return {
+        "type": "response",
+        "request_seq": request["seq"],
+        "success": success,
+        "command": request["command"],
+        **rest,
+    }
+
+
+def test_a_request_has_its_own_answer(adapter):
+    def answers(request):
+        yield event("output", output="building\n")
+        yield {"type": "response", "request_seq": 99, "success": True, "body": {"other": True}}
+        yield answer(request, body={"echo": request["arguments"]})
+
+    client = adapter(answers)
+    assert client.request("initialize", {"adapterID": "go"}, deadline=soon()) == {"echo": {"adapterID": "go"}}
+    assert client.output == "building\n"
+
+
+@pytest.mark.parametrize("initialized_first", [True, False])
+def test_begins_whichever_comes_first(adapter, initialized_first):
+    def answers(request):
+        both = [event("initialized"), answer(request)]
+        return both if initialized_first else both[::-1]
+
+    client = adapter(answers)
+    number = client.begin("launch", {}, deadline=soon())
+    assert client.answer(number, "launch", soon()) == {}
+
+
+def test_begins_where_launch_is_answered_last(adapter):
+    """As the specification has it: only configurationDone brings the answer to launch."""
+    launch = []
+
+    def answers(request):
+        if request["command"] == "launch":
+            launch.append(request)
+            return [event("initialized")]
+        return [answer(request), answer(launch[0])]
+
+    client = adapter(answers)
+    number = client.begin("launch", {}, deadline=soon())
+    client.request("configurationDone", deadline=soon())
+    assert client.answer(number, "launch", soon()) == {}
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        (
+            {"message": "Failed", "body": {"error": {"format": "Failed to launch: because"}}},
+            "Failed to launch: because",
+        ),
+        ({"message": "cancelled"}, "cancelled"),
+        ({"body": None}, "no reason"),
+    ],
+)
+def test_a_refusal_is_told_in_the_adapters_words(adapter, rest, reason):
+    client = adapter(lambda request: [answer(request, success=False, **rest)])
+    with pytest.raises(Refused) as caught:
+        client.begin("launch", {}, deadline=soon())
+    assert caught.value.reason == reason
+    assert "the adapter refused launch" in str(caught.value)
+
+
+def test_events_wait_until_they_are_asked_for(adapter):
+    def answers(request):
+        return [event("thread"), event("stopped", threadId=7), answer(request), event("terminated")]
+
+    client = adapter(answers)
+    client.request("configurationDone", deadline=soon())
+    assert client.event("stopped", "terminated", deadline=soon())["body"] == {"threadId": 7}
+    assert client.event("stopped", "terminated", deadline=soon())["event"] == "terminated"
+
+
+def test_silence_is_bounded(adapter):
+    client = adapter(lambda request: [])
+    begin = time.monotonic()
+    with pytest.raises(TimedOut, match="the adapter did not send the answer to initialize in time"):
+        client.request("initialize", deadline=begin + 0.2)
+    with pytest.raises(TimedOut, match="the event stopped"):
+        client.event("stopped", deadline=begin + 0.2)
+
+
+def test_output_without_end_is_not_kept_whole(adapter):
+    def answers(request):
+        yield from (event("output", output="x" * 10_000) for _time in range(20))
+        yield event("output", output="the last")
+        yield answer(request)
+
+    client = adapter(answers)
+    client.request("configurationDone", deadline=soon())
+    assert len(client.output) <= 65536
+    assert client.output.endswith("xthe last")
+
+
+def test_who_floods_is_not_listened_to_for_longer(adapter):
+    def answers(request):
+        for number in range(500):
+            yield event("output", output=f"{number}\n")
+
+    client = adapter(answers)
+    number = client.send("configurationDone", {}, soon())
+    time.sleep(0.3)
+    with pytest.raises(TimedOut):
+        client.answer(number, "configurationDone", time.monotonic())
+    assert client.output == ""
+
+
+def test_who_takes_nothing_is_not_waited_for_beyond_the_deadline():
+    near, far = socket.socketpair()
+    with near, far, pytest.raises(DevserverError, match="does not listen any more"):
+        Client(Connection(near, "the adapter")).request("evaluate", {"a": "b" * 10_000_000}, deadline=0)
+
+
+@pytest.mark.parametrize("odd", [None, [], "text", 7])
+def test_bodies_that_are_no_objects_are_empty_ones(adapter, odd):
+    def answers(request):
+        yield {"type": "event", "event": "output", "body": odd}
+        yield {"type": "event", "event": "stopped", "body": odd}
+        yield event("capabilities", capabilities=odd)
+        yield answer(request, body=odd)
+        yield answer(request | {"seq": []})
+        yield answer(request | {"seq": 2}, success=False, message="odd", body={"error": odd})
+
+    client = adapter(answers)
+    assert client.request("threads", deadline=soon()) == {}
+    assert client.event("stopped", deadline=soon())["body"] == {}
+    with pytest.raises(Refused, match="odd"):
+        client.answer(2, "evaluate", soon())

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Following start-up files: who set what, in which file and line."""
+
+from __future__ import annotations
+
+import getpass
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import bash_trace
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, trace
+from hypothesis import given
+from hypothesis import strategies as st
+
+ACCOUNT = find_account(getpass.getuser())
+
+
+def traced(tmp_path, text, options=("--norc",), prompt=False, **env):
+    file = tmp_path / "rc"
+    file.write_text(text)
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **env}
+    found = trace([str(file)], options=options, env=env, account=ACCOUNT, timeout=10, prompt=prompt)
+    return [(item.name, item.value, item.source.line) for item in found if item.source.file == str(file)]
+
+
+@pytest.mark.parametrize(
+    ("text", "last"),
+    [
+        ("export GOPATH=/a\n", ("GOPATH", "/a", 1)),
+        ("\nGOPATH=/a; export GOPATH\n", ("GOPATH", "/a", 2)),
+        ("GOPATH=/a\nGOPATH=/b\n", ("GOPATH", "/b", 2)),
+        ("export GOPATH='/a b'\n", ("GOPATH", "/a b", 1)),
+        ("declare -x GOPATH=/a\n", ("GOPATH", "/a", 1)),
+        ("if true; then\n  eval 'GOPATH=/e'\nfi\n", ("GOPATH", "/e", 2)),
+        ("X=$(GOPATH=/sub; echo x)\nGOBIN=/b\n", ("GOBIN", "/b", 2)),
+        ("GOBIN=/b; (GOBIN=/sub); true | GOBIN=/sub\n", ("GOBIN", "/b", 1)),
+        ("f() {\n  GOPATH=/f\n}\nf\n", ("GOPATH", "/f", 2)),
+        ("PATH+=:/opt/x\n", ("PATH", "/usr/bin:/bin:/opt/x", 1)),
+        ("export PATH+=:/opt/x\n", ("PATH", "/usr/bin:/bin:/opt/x", 1)),
+        ("GOX=a; GOX+=b\nGOX+=b\n", ("GOX", "abb", 2)),
+        ("GOA=/a\nf() {\n  local GOA=/f; GOA=/g; GOA+=h\n}\nf\n", ("GOA", "/a", 1)),
+        ("GOBIN=/a\nf() {\n  declare -x GOBIN; GOBIN=/g\n}\nf\n", ("GOBIN", "/a", 1)),
+        ("f() {\n  declare -gx GOA=/g\n}\nf\n", ("GOA", "/g", 2)),
+        ("f() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\ng\n", ("GOA", "/g", 4)),
+        ("f() {\n  local GOBIN=/f; export GOBIN\n}\nGOBIN=/b\nf\n", ("GOBIN", "/b", 4)),
+        ("IFS=:; set -eu\nf() {\n  local GOA=/f; g\n}\ng() { GOA=/g; }\nf\nGOB=/b\n", ("GOB", "/b", 7)),
+        ("GOBIN=/b\nGOBIN=/for-a-call : ; f() { :; }\nGOBIN=/call f\n", ("GOBIN", "/b", 1)),
+        ("GOBIN=/b\nGOBIN=/b env >/dev/null\n", ("GOBIN", "/b", 1)),
+        ("GOBIN=/b\nexport GOBIN=/b\n", ("GOBIN", "/b", 2)),
+        ("export GOPATH=/a\r\n", ("GOPATH", "/a\r", 1)),
+        ("GOA=$'it\\'s \\\\ \\002'\n", ("GOA", "it's \\ \x02", 1)),
+        ("alias go=/opt/go\n", ("alias go", "/opt/go", 1)),
+        # What no assignment says.
+        ("\nread -r GOBIN <<< /r\n", ("GOBIN", "/r", 2)),
+        ("printf '%s' /r > r; cd .\nread -r GOBIN < r\n", ("GOBIN", "/r", 2)),
+        ("\nread -r GOBIN <<END\n/h\nEND\n", ("GOBIN", "/h", 2)),
+        ("\nprintf -v GOBIN %s /p\n", ("GOBIN", "/p", 2)),
+        ("\nGOFLAGS='a\nb'\n", ("GOFLAGS", "a\nb", 2)),
+        ("\nexport GOFLAGS='a\nb'\n: \"\n\"\n", ("GOFLAGS", "a\nb", 2)),
+        ("\nx=GOBIN; export $x=/x\n", ("GOBIN", "/x", 2)),
+        ("\nsource <(echo; echo GOBIN=/s)\n", ("GOBIN", "/s", 2)),
+        ("\neval \"$(printf 'X=1\\nY=2\\nexport GOBIN=/e\\n')\"\n: 4\n: 5\n", ("GOBIN", "/e", 2)),
+        ("for GOBIN in /1 /2; do :; done\n", ("GOBIN", "/2", 1)),
+        # What files do to those who look on.
+        ("set +x; PS4=mine\nGOBIN=/x\n", ("GOBIN", "/x", 2)),
+        ("trap 'X=1' DEBUG; set +x\nGOBIN=/x\n", ("GOBIN", "/x", 2)),
+        ("exec 2>/dev/null\nGOBIN=/x\n", ("GOBIN", "/x", 2)),
+        ("false; [ $? = 1 ] && GOBIN=/kept\n", ("GOBIN", "/kept", 1)),
+        ("echo a b >/dev/null; GOBIN=$_\n", ("GOBIN", "b", 1)),
+    ],
+)
+def test_the_winner_is_named(tmp_path, text, last):
+    found = traced(tmp_path, text)
+    assert [item for item in found if item[0] == last[0]][-1] == last
+
+
+def test_who_loses_is_named_too(tmp_path):
+    assert traced(tmp_path, "GOBIN=/a\nGOBIN=/a\nread GOBIN <<< b\n") == [
+        ("GOBIN", "/a", 1),
+        ("GOBIN", "/a", 2),
+        ("GOBIN", "b", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("PROMPT_COMMAND='export GOBIN=/p'\n", ("GOBIN", "/p", 1)),
+        ("\nf() {\n  GOBIN=/p\n}\nPROMPT_COMMAND=f\n", ("GOBIN", "/p", 3)),
+        ("PROMPT_COMMAND=:\nPROMPT_COMMAND+=('GOBIN=/p')\n", ("GOBIN", "/p", 2)),
+    ],
+)
+def test_what_is_set_at_each_prompt_is_named(tmp_path, text, found):
+    seen = traced(tmp_path, text, ("--norc", "-i"), prompt=True)
+    assert (seen[0][0], seen[-1]) == ("PROMPT_COMMAND", found)
+
+
+def test_a_file_that_is_named_without_its_folder(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / ".more").write_text("GOBIN=/m; cd sub; . ../.last; f\n")
+    (tmp_path / ".last").write_text("GOFLAGS=-v\nf() { cd /; GOOS=x; }\n")
+    (tmp_path / "rc").write_text(". ./.more\n. .more 2>/dev/null\n")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    found = trace([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
+    places = {item.name: str(item.source) for item in found}
+    assert places == {
+        "GOBIN": f"{tmp_path}/.more:1",
+        "GOFLAGS": f"{tmp_path}/.last:1",
+        "GOOS": f"{tmp_path}/.last:2",
+    }
+
+
+def test_a_start_up_that_exits_still_tells_what_it_set(tmp_path):
+    assert traced(tmp_path, "GOPATH=/a\nexit 3\nGOPATH=/b\n") == [("GOPATH", "/a", 1)]
+
+
+def test_interactive_parts_are_followed(tmp_path):
+    text = '[ -z "$PS1" ] && return\nGOPATH=/a\n'
+    assert traced(tmp_path, text) == []
+    assert traced(tmp_path, text, ("--norc", "-i")) == [("GOPATH", "/a", 2)]
+
+
+def test_sourced_files_are_named(tmp_path):
+    (tmp_path / "inner").write_text("\nexport GOBIN=/x\n")
+    (tmp_path / "rc").write_text(f". {tmp_path}/inner\n")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    found = trace([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
+    assert Assignment("GOBIN", "/x", Source("file", str(tmp_path / "inner"), 2)) in found
+
+
+@given(st.text(st.sampled_from("\x01\0aG/=1 '\n"), max_size=60))
+def test_whatever_a_start_up_prints_is_no_error(noise):
+    assert isinstance(assignments(noise, {}), list)
+
+
+@pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])
+def test_a_declared_variable_may_have_any_name(tmp_path, monkeypatch, name):
+    (tmp_path / f"{ACCOUNT.name}.sh").write_text(f"export {name}=/declared\n")
+    monkeypatch.setattr(bash_trace, "USERS", str(tmp_path))
+    assert traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n")[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]

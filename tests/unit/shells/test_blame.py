@@ -1,0 +1,220 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The line that a start-up goes wrong at, with real shells."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pathlib
+import shutil
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import place_in
+
+SHELLS = {"bash": ".bashrc", "sh": ".profile", "dash": ".profile", "zsh": ".zshrc"}
+CONTEXT = {"bash": BashContext(), "sh": LoginContext(), "dash": LoginContext(), "zsh": ZshContext()}
+
+
+@pytest.fixture(params=SHELLS)
+def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
+    """Write a start-up file for a shell, and return how a context that reads it starts the shell, and the file."""
+    shell = shutil.which(request.param)
+    if not shell:
+        pytest.skip(f"this machine has no {request.param}")
+    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell=shell)
+    file = tmp_path / SHELLS[request.param]
+
+    def write(text: str) -> tuple[StartUp, str]:
+        file.write_text(text)
+        return t.cast("StartUp", CONTEXT[request.param].start_up(account, 5)), str(file)
+
+    return write
+
+
+PRINTING = {
+    "a plain echo": ("A=1\n\necho hello\necho more\n", 3),
+    "an error output": ("A=1\necho hello >&2\n", 2),
+    "a command in a function": ("say() {\n  echo hello\n}\nsay\n", 2),
+    "behind a value of two lines": ("A='1\n2'\necho hello\n", 3),
+    "a here-document": ("cat <<END\nhello\nEND\n", 1),
+}
+
+
+@pytest.mark.parametrize("case", PRINTING)
+def test_the_line_that_prints(start_up: t.Any, case: str) -> None:
+    text, line = PRINTING[case]
+    shell, file = start_up(text)
+    assert blame.line_that_prints(shell, "hello", 10) == Source("file", file, line)
+
+
+def test_what_no_line_prints_has_none(start_up: t.Any) -> None:
+    shell, _file = start_up("echo hello\n")
+    assert blame.line_that_prints(shell, "something else", 10) is None
+
+
+def test_a_command_that_is_not_there_is_found_whatever_the_shell_calls_it(start_up: t.Any) -> None:
+    shell, file = start_up("A=1\nno-such-command-at-all\n")
+    said = "bash: no-such-command-at-all: command not found"
+    said = said if shell.shell == "bash" else "dash: 2: no-such-command-at-all: not found"
+    assert blame.line_that_prints(shell, said, 10) == Source("file", file, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [("A=1\nsleep 0.3\nB=2\n", 2), ("for A in 1 2 3; do\n  sleep 0.1\ndone\n", 2)]
+)
+def test_the_line_that_takes_the_time(start_up: t.Any, text: str, line: int) -> None:
+    shell, file = start_up(text)
+    assert blame.slowest_line(shell, 10) == Source("file", file, line)
+
+
+STOPPING = {
+    "it leaves": ("A=1\nexit 3\nB=2\n", 2),
+    "it becomes another program": ("A=1\n\nexec true\nB=2\n", 3),
+    "it cannot be parsed": ("A=1\nif true; then\n", 3),
+    "it hangs": ("A=1\nsleep 60\nB=2\n", 2),
+    "it hides what it does": ("A=1\nset +x\nexit 3\n", None),
+}
+
+
+@pytest.mark.parametrize("case", STOPPING)
+def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathlib.Path, case: str) -> None:
+    text, line = STOPPING[case]
+    shell, file = start_up(text)
+    # What a login shell does as it leaves is none of its start-up.
+    (tmp_path / ".bash_logout").write_text("true\n")
+    found = blame.last_line(shell, 1.5)
+    assert found == (line and Source("file", file, line))
+
+
+REDIRECTED = {
+    "its output": ("A=1\nexec >/dev/null\nB=2\n", 2),
+    "the first line": ("exec 1>/dev/null\n", 1),
+    "it has none any more": ("A=1\nexec >&-\nB=2\n", 2),
+    "all that it prints": ("A=1\nexec &>/dev/null\nB=2\n", 2),
+    "behind another redirection": ("exec 3>&1\nexec >/dev/null\nB=2\n", 2),
+    "another output": ("A=1\nexec 3>/dev/null\nB=2\n", None),
+    "another output, and it leaves": ("exec 3>/dev/null\nB=2\nexit\n", 3),
+}
+
+
+@pytest.mark.parametrize("case", REDIRECTED)
+@pytest.mark.parametrize("start_up", ["bash", "sh", "dash"], indirect=True)
+def test_the_line_that_sends_elsewhere_what_a_start_up_prints(start_up: t.Any, case: str) -> None:
+    text, line = REDIRECTED[case]
+    shell, file = start_up(text)
+    assert blame.last_line(shell, 10) == (line and Source("file", file, line))
+
+
+def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
+    shell, file = start_up("A=1\nread -r B\nB=2\n")
+    found = blame.last_line(shell, 1.5)
+    # A login shell of a script's has nobody to wait for, and comes to its end.
+    assert found == (Source("file", file, 2) if shell.prompts else None)
+
+
+def test_a_trace_that_is_cut_off_within_a_name_names_no_file() -> None:
+    done = Completed(["bash"], None, "\x01\x010\x01\x011\x01. '/h/a", "")
+    assert blame._file_being_opened(done) is None
+    whole = done._replace(stdout=done.stdout + " b'\n")
+    assert blame._file_being_opened(whole) == Source("file", "/h/a b")
+
+
+def test_a_start_up_that_comes_to_its_end_has_no_line_at_fault(start_up: t.Any) -> None:
+    shell, _file = start_up("A=1\nB=2\n")
+    assert blame.last_line(shell, 10) is None
+
+
+def test_a_start_up_that_is_only_slow_has_no_line_at_fault(start_up: t.Any) -> None:
+    shell, _file = start_up("".join(f"A={n}\nsleep 0.2\n" for n in range(30)))
+    assert blame.last_line(shell, 2) is None
+
+
+@pytest.mark.parametrize("start_up", ["bash", "dash"], indirect=True)
+def test_a_file_that_is_a_pipe_is_at_fault_itself(start_up: t.Any) -> None:
+    shell, file = start_up("")
+    os.unlink(file)
+    os.mkfifo(file)
+    assert blame.last_line(shell, 1.5) == Source("file", file)
+
+
+@pytest.mark.parametrize("start_up", ["dash"], indirect=True)
+def test_what_dash_cannot_parse_is_found_though_bash_can(start_up: t.Any) -> None:
+    shell, file = start_up("A=1\nB=(2)\n")
+    said = "dash ended with 2 before the command ran: "
+    complaint = f'{said}{shell.account.shell}: 2: Syntax error: "(" unexpected'
+    assert blame.unparseable(shell, complaint, 5) == Source("file", file, 2)
+    assert blame.unparseable(shell, f"{said}oh", 5) is None
+
+
+@pytest.mark.skipif(not shutil.which("dash"), reason="this machine has no dash")
+def test_what_an_interactive_dash_reads_besides_is_followed_as_an_editors_server_starts_it(
+    tmp_path: pathlib.Path,
+) -> None:
+    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/bin/dash")
+    (tmp_path / ".profile").write_text("ENV=~/.shrc\n")
+    (tmp_path / ".shrc").write_text('[ -z "$VSCODE_RESOLVING_ENVIRONMENT" ] || sleep 60\n')
+    found = blame.last_line(VscodeServerContext().start_up(account, 5), 1.5)
+    assert found == Source("file", str(tmp_path / ".shrc"), 1)
+
+
+@pytest.mark.parametrize("start_up", ["bash", "zsh"], indirect=True)
+def test_what_hangs_at_the_prompt_is_found(start_up: t.Any) -> None:
+    shell, file = start_up("f() {\n  sleep 60\n}\nPROMPT_COMMAND=f\nprecmd_functions=(f)\n")
+    assert blame.last_line(shell, 1.5) == Source("file", file, 2)
+
+
+@pytest.mark.parametrize("start_up", ["bash"], indirect=True)
+def test_what_hangs_in_the_prompts_own_text_is_no_files(start_up: t.Any) -> None:
+    shell, _file = start_up("A=1\nPROMPT_COMMAND='sleep 60'\n")
+    assert blame.last_line(shell, 1.5) is None
+
+
+SAID = {
+    "bash: /h/.bashrc: line 5: syntax error: unexpected end of file": ("/h/.bashrc", 5),
+    "/h/.profile: line 3: $'\\r': command not found": ("/h/.profile", 3),
+    "/h/.zshrc:3: parse error near `\\n'": ("/h/.zshrc", 3),
+    "~/.config/fish/config.fish (line 4): Missing end": ("/h/.config/fish/config.fish", 4),
+    "-bash: /h/.bash_profile: Permission denied": ("/h/.bash_profile", None),
+    "/etc/ssh/sshd_config: line 12: Bad configuration option: X": ("/etc/ssh/sshd_config", 12),
+    "/etc/ssh/sshd_config line 9: Bad yes/no argument: maybe": ("/etc/ssh/sshd_config", 9),
+    "/h/my place/settings.json:3:7: a value is missing": ("/h/my place/settings.json", 3),
+    "/h/.profile: line 15: /h/.bashrc: Permission denied": ("/h/.bashrc", None),
+    "/h/.profile: line 15: /opt/tool: Permission denied": ("/h/.profile", 15),
+    "dash: 2: foo: not found": None,
+    "Welcome, it is 12:30": None,
+    "see https://example.com:8080/x": None,
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_the_place_that_a_complaint_names(said: str) -> None:
+    expected = SAID[said]
+    assert place_in(said, "/h") == (expected and Source("file", *expected))
+
+
+def test_what_sshd_complains_of(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sshd = tmp_path / "sshd"
+    sshd.write_text(
+        "#!/bin/sh\necho '/etc/x: line 7: Bad configuration option: Y' >&2\necho '/etc/x: ending' >&2\nexit 1\n"
+    )
+    sshd.chmod(0o755)
+    monkeypatch.setattr(blame, "_SSHD", str(sshd))
+    assert blame.sshd_complaint(5) == "/etc/x: line 7: Bad configuration option: Y"
+    sshd.write_text("#!/bin/sh\n")
+    assert blame.sshd_complaint(5) == ""
+    monkeypatch.setattr(blame, "_SSHD", str(tmp_path / "gone"))
+    assert blame.sshd_complaint(5) == ""

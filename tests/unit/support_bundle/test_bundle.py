@@ -1,0 +1,265 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bundle is bounded, says what is not in it, and holds no secret; a program that is asked for its stacks runs on."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import getpass
+import io
+import json
+import os
+import pwd
+import signal
+import subprocess
+import sys
+import tarfile
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import (
+    Item,
+    Sizes,
+    encoded,
+    pack,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
+    Wanted,
+    collect,
+    folder_name,
+    known_secrets,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import Asked, goroutines
+
+WANTED = Wanted("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
+ROOMY = Sizes(1000, 10000)
+
+
+def opened(packed):
+    with tarfile.open(fileobj=io.BytesIO(packed.content)) as archive:
+        assert {member.mode for member in archive} == {0o600}
+        return {member.name: archive.extractfile(member).read().decode() for member in archive}
+
+
+def packed(*items, sizes=ROOMY, secrets=()):
+    return pack(items, folder="b", about={"host": "dev1"}, secrets=secrets, sizes=sizes)
+
+
+def test_the_manifest_says_what_is_there_and_what_not():
+    made = packed(Item("a.txt", "text"), Item("b.txt", problem="nobody knows"))
+    files = opened(made)
+    assert files["b/a.txt"] == "text"
+    assert set(files) == {"b/a.txt", "b/manifest.json"}
+    assert json.loads(files["b/manifest.json"]) == made.manifest
+    assert made.manifest["host"] == "dev1"
+    first, second = made.manifest["files"]
+    assert (first["bytes"], first["truncated"], first["problem"]) == (4, False, "")
+    assert (second["bytes"], second["problem"]) == (0, "nobody knows")
+
+
+@pytest.mark.parametrize(("tail", "kept"), [(True, "6789"), (False, "0123")])
+def test_what_is_too_long_is_cut_at_the_right_end(tail, kept):
+    made = packed(Item("a", "0123456789", tail=tail), sizes=Sizes(4, 100))
+    assert opened(made)["b/a"] == kept
+    assert made.manifest["files"][0]["truncated"]
+
+
+def test_what_comes_last_is_left_out_of_a_full_bundle():
+    made = packed(Item("a", "0123456789"), Item("b", "0123456789"), Item("c", "x"), sizes=Sizes(100, 15))
+    assert opened(made)["b/b"] == "01234"
+    assert made.manifest["files"][2]["problem"].startswith("left out")
+
+
+def test_no_secret_stands_anywhere():
+    secret = "hidden-value"
+    made = packed(
+        Item(f"{secret}.txt", f"a {secret}"),
+        Item("b", problem=f"cannot say {secret}"),
+        Item("c", f"X_TOKEN=other-{secret[:3]}"),
+        secrets=[secret],
+    )
+    everything = json.dumps(opened(made))
+    assert secret not in everything and "other-hid" not in everything
+
+
+def test_secrets_of_the_drift_report_are_known_without_a_name_beside_them():
+    cells = [{"variable": "SHOP_TOKEN", "expected": "declared-one", "actual": "another-one"}]
+    cells += [{"variable": "GOPROXY", "expected": "https://ci:pass-word@p.example.com", "actual": "off"}]
+    found = known_secrets(WANTED._replace(drift={"cells": cells, "findings": []}))
+    assert {"declared-one", "another-one", "pass-word"} <= found
+    assert "off" not in found
+
+
+def test_what_is_missing_is_told_item_by_item():
+    log = "/nowhere/gopls.log"
+    wanted = WANTED._replace(binaries=["/nowhere/x"], logs=[log], running=["no-such.service"], drift_problem="it broke")
+    items = {item.name: item for item in collect(wanted)}
+    for name in ("versions/go.txt", "build-info/nowhere_x.txt", "logs/nowhere_gopls.log", "drift.json"):
+        assert items[name].problem and not items[name].text
+    assert items["drift.json"].problem == "it broke"
+    # Where systemd runs it has no process, elsewhere nobody can be asked.
+    assert "no-such.service" in items["goroutines/no-such.service.txt"].problem
+    assert items["versions/kernel.txt"].text.startswith("Linux")
+
+
+def test_a_log_begins_with_a_whole_line(tmp_path):
+    log = tmp_path / "x.log"
+    log.write_text("SHOP_TOKEN=abcdefgh\nlast line\n")
+    (item,) = [one for one in collect(WANTED._replace(logs=[str(log)], largest=15)) if one.name.startswith("logs/")]
+    assert item.text == "last line\n"
+
+
+@pytest.fixture
+def tools(tmp_path):
+    """A folder of commands that are found before the system's; ``bin/NAME`` is written by ``write``."""
+    (tmp_path / "bin").mkdir()
+
+    def write(name, script):
+        (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+        return WANTED._replace(goroot=str(tmp_path), units=["gopls@*"])
+
+    return write
+
+
+def test_a_host_without_systemctl_has_all_the_rest(tools, monkeypatch):
+    monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", "/nowhere")
+    wanted = tools("uname", "echo Linux")._replace(running=["shop.service"])
+    assert known_secrets(wanted) == set()
+    items = {item.name: item for item in collect(wanted)}
+    assert "systemctl" in items["units/list.txt"].problem
+    assert "systemctl" in items["goroutines/shop.service.txt"].problem
+    assert items["versions/kernel.txt"].text == "Linux\n"
+
+
+def test_of_a_large_journal_the_latest_entries_are_read_in_their_order(tools):
+    tools("systemctl", "[ $1 = list-units ] && echo gopls@alice.service")
+    # More than is kept of what a command prints.
+    tools(
+        "journalctl",
+        """
+case "$*" in *--reverse*) order='30 -1 1';; *) order='1 30';; esac
+for number in $(seq $order); do
+  echo "2026-01-01 dev1 gopls[1]: entry $number"
+  printf '    %1000000s\\n' more-$number
+done""",
+    )
+    wanted = tools("uname", "")
+    (item,) = [one for one in collect(wanted) if one.name == "journal/gopls@alice.service.txt"]
+    lines = [line.split()[-1] for line in item.text.splitlines()]
+    assert lines[-4:] == ["29", "more-29", "30", "more-30"]
+    assert len(lines) % 2 == 0 and lines[0] == lines[1].replace("more-", "") != "1"
+
+
+def test_what_ansible_masks_leaves_the_archive_whole():
+    content = bytes(range(256)) * 40
+    plain = base64.b64encode(content).decode()
+    secrets = [plain[100:106], f"{plain[40:44]} {plain[44:48]}", 'x!"#$y-long']
+    text = encoded(content, secrets)
+    assert not [one for one in secrets if one in text]
+    assert base64.b64decode(text) == content
+
+
+def test_a_dlv_that_complains_at_length_is_heard_to_its_end(tools, tmp_path):
+    tools("dlv", "echo cannot attach >&2; yes complaint | head -c 200000 >&2; exit 1")
+    asked = Asked(f"{tmp_path}/bin/dlv", find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}, str(tmp_path), 10)
+    with pytest.raises(DevserverError, match="dlv did not attach: cannot attach"):
+        goroutines(os.getpid(), asked)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone acts for other users")
+# As coredumpctl does: it writes to --output, else to its standard output. It waits until the attack is under way.
+COREDUMPCTL = """
+echo "$*" >> {folder}/calls
+case $1 in
+list) echo '{listed}';;
+dump)
+  for _ in $(seq 500); do [ -e {folder}/planted ] && break; sleep 0.01; done
+  for arg; do case $arg in --output=*) exec >"${{arg#*=}}";; esac; done
+  echo 'text of the core';;
+esac"""
+PLANT = """
+while :; do for folder in {scratch}/gopherops-bundle-*; do
+  [ -d $folder ] || continue
+  ln -sfn {victim} $folder/core && [ -L $folder/core ] && : > {scratch}/planted
+done; done"""
+
+
+@contextlib.contextmanager
+def running_as(account, script):
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", script], user=account.pw_uid, group=account.pw_gid, extra_groups=[], start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture
+def cores(tools, tmp_path, monkeypatch):
+    """A host with a core dump of user nobody; the commands are found in ``bin``."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_mode & 0o777 == 0o700:
+            folder.chmod(0o711)
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "scratch").chmod(0o1777)
+    monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", f"{tmp_path}/bin:/usr/bin:/bin")
+    tools("dlv", 'if [ "$1" = core ]; then cat "$3"; fi')
+
+    def make(exe, binaries):
+        listed = json.dumps([{"pid": 77, "uid": pwd.getpwnam("nobody").pw_uid, "exe": str(exe)}])
+        script = COREDUMPCTL.format(folder=tmp_path / "scratch", listed=listed)
+        wanted = tools("coredumpctl", script)._replace(scratch=str(tmp_path / "scratch"))
+        return wanted._replace(dlv=f"{tmp_path}/bin/dlv", units=[], binaries=[str(path) for path in binaries])
+
+    return make
+
+
+def items_of_cores(wanted):
+    return [item for item in collect(wanted) if item.name.startswith("cores/")]
+
+
+@needs_root
+def test_a_link_planted_by_the_owner_of_a_core_dump_is_never_written_through(cores, tmp_path):
+    victim = tmp_path / "authorized_keys"
+    victim.write_text("root's own\n")
+    victim.chmod(0o600)
+    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    script = PLANT.format(scratch=tmp_path / "scratch", victim=victim)
+    with running_as(pwd.getpwnam("nobody"), script):
+        (item,) = items_of_cores(wanted)
+    assert victim.read_text() == "root's own\n"
+    assert victim.stat().st_uid == 0
+    assert item.problem
+
+
+@needs_root
+def test_a_kept_core_dump_is_read_by_its_owner(cores, tmp_path):
+    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    (tmp_path / "scratch/planted").touch()
+    (item,) = items_of_cores(wanted)
+    assert (item.text, item.problem) == ("text of the core\n", "")
+
+
+@needs_root
+def test_only_journal_entries_of_systemd_itself_name_core_dumps(cores, tmp_path):
+    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    (tmp_path / "scratch/planted").touch()
+    items_of_cores(wanted)
+    calls = (tmp_path / "scratch/calls").read_text().splitlines()
+    assert [call.split()[0] for call in calls] == ["list", "dump"]
+    assert all("_SYSTEMD_SLICE=system-systemd\\x2dcoredump.slice" in call.split() for call in calls)
+    uid = pwd.getpwnam("nobody").pw_uid
+    assert {"COREDUMP_PID=77", f"COREDUMP_UID={uid}", "COREDUMP_EXE=/usr/bin/true"} <= set(calls[1].split())
+
+
+@pytest.mark.parametrize(
+    ("host", "plain"), [("dev1.example.com", "dev1.example.com"), ("../x y", ".._x_y"), ("", "host")]
+)
+def test_the_folder_is_named_plainly(host, plain):
+    assert folder_name(host, 0) == f"debug-bundle-{plain}-19700101T000000Z"

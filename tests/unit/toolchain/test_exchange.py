@@ -1,0 +1,58 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One folder in the place of another: with an exchange of names, and where there is none."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import exchange as module
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import swap
+
+
+@pytest.fixture(params=["exchange", "two renames"])
+def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    if request.param == "two renames":
+        monkeypatch.setattr(module, "_exchanged", lambda _one, _other: False)
+        return False
+    return True
+
+
+@pytest.fixture
+def new(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "stage" / "new"
+    folder.mkdir(parents=True)
+    (folder / "name").write_text("new")
+    return folder
+
+
+@pytest.mark.usefixtures("exchange")
+def test_an_empty_place_is_taken(new: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    swap(str(new), str(tmp_path / "place"))
+    assert (tmp_path / "place/name").read_text() == "new"
+    assert list(new.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+def test_what_was_there_is_kept(new: pathlib.Path, tmp_path: pathlib.Path, exchange: bool, kind: str) -> None:
+    place = tmp_path / "place"
+    if kind == "folder":
+        (place / "old").mkdir(parents=True)
+    elif kind == "file":
+        place.write_text("old")
+    else:
+        place.symlink_to("nowhere")
+    swap(str(new), str(place))
+    assert (place / "name").read_text() == "new"
+    old = new if exchange else new.with_name("new.old")
+    assert (old.is_dir(), old.is_symlink()) == (kind == "folder", kind == "link")
+
+
+def test_a_failure_leaves_the_old_in_its_place(tmp_path: pathlib.Path, exchange: bool) -> None:
+    (tmp_path / "place").mkdir()
+    with pytest.raises(OSError, match="No such file"):
+        swap(str(tmp_path / "new"), str(tmp_path / "place"))
+    assert os.listdir(tmp_path) == ["place"]

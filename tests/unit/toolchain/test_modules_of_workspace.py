@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which folders a go.work or go.mod names: as go itself reads it, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import (
+    local_folders,
+    read_workspace,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+WORK = {
+    "one": ("use ./a\n", ["./a"]),
+    "block": ("use (\n\t./a\n\t../b // here\n)\n", ["./a", "../b"]),
+    "quoted": ('use "./a b"\nuse (\n"./c"\n"../d"\n)\n', ["./a b", "./c", "../d"]),
+    "itself": ("use .\n", ["."]),
+    "comments": ("// use ./no\nuse ./a // use ./no\n", ["./a"]),
+    "replaced": ("use ./a\n\nreplace example.com/x v1.0.0 => ../x\n", ["./a", "../x"]),
+    "replaced by a module": ("replace example.com/x => example.com/y v1.0.0\n", []),
+    "block of replacements": (
+        "replace (\n\texample.com/x => ./x\n\texample.com/y v1.2.3 => /y\n)\nuse ./a\n",
+        ["./x", "/y", "./a"],
+    ),
+    "other blocks": ("toolchain go1.21.1\n\nuse (\n)\n", []),
+}
+
+
+@pytest.mark.parametrize("case", WORK)
+def test_the_folders_are_those_that_go_reads(case: str, goroot: str, tmp_path: pathlib.Path) -> None:
+    text, folders = WORK[case]
+    assert local_folders(text) == folders
+    path = tmp_path / "go.work"
+    path.write_text("go 1.21\n" + text)
+    env = dict(os.environ, GOTOOLCHAIN="local", GOWORK=str(path))
+    argv = [f"{goroot}/bin/go", "work", "edit", "-json"]
+    told = json.loads(subprocess.run(argv, cwd="/", env=env, check=True, capture_output=True, text=True).stdout)
+    read = [use["DiskPath"] for use in told.get("Use") or []]
+    read += [one["New"]["Path"] for one in told.get("Replace") or [] if "Version" not in one["New"]]
+    assert sorted(read) == sorted(folders)
+
+
+def test_a_requirement_named_like_a_folder_is_none() -> None:
+    assert local_folders("module example.com/use\n\nrequire (\n\texample.com/replace v1.0.0\n)\n") == []
+
+
+@given(st.text(alphabet='userplac .()"`/\\=>\n\t,', max_size=60) | st.text(max_size=60))
+def test_any_text_is_read(text: str) -> None:
+    assert all(isinstance(folder, str) for folder in local_folders(text))
+
+
+def test_a_workspace_does_not_say_where_it_lies(tmp_path: pathlib.Path) -> None:
+    inputs = []
+    for place in ("a", "b/c"):
+        folder = tmp_path / place / "shop"
+        (folder / "lib").mkdir(parents=True)
+        (folder / "go.mod").write_text("module example.com/shop\n\nreplace example.com/lib => ./lib\n")
+        (folder / "lib/go.mod").write_text("module example.com/lib\n")
+        inputs.append(read_workspace(str(folder)).inputs())
+    assert inputs[0] == inputs[1]
+    assert sorted(inputs[0]["files"]) == ["go.mod", "lib/go.mod"]
+
+
+def test_folders_that_name_each_other_end(tmp_path: pathlib.Path) -> None:
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "go.mod").write_text(f"module x.y/{name}\n\nreplace x.y/{other} => ../{other}\n")
+    assert len(read_workspace(str(tmp_path / "a")).files) == 2
+
+
+def test_a_folder_without_a_module_is_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DevserverError, match=str(tmp_path)):
+        read_workspace(str(tmp_path))

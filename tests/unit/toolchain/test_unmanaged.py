@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Go installations that are not ours."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import unmanaged
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import Stray, packages_in, strays
+
+
+@dataclasses.dataclass
+class Host:
+    """A host's files below a folder, and the home of one user there."""
+
+    root: pathlib.Path
+
+    def tree(self, path: str, version: str = "") -> pathlib.Path:
+        folder = self.root / path
+        folder.mkdir(parents=True)
+        if version:
+            (folder / "VERSION").write_text(f"go{version}\ntime x\n")
+        return folder
+
+    def found(self) -> set[tuple[str, str, str | None, str | None]]:
+        me = Account("me", os.getuid(), os.getgid(), str(self.root / "home/me"), "/bin/sh")
+        found = strays([me], ours=str(self.root / "usr/local/lib/go"), host=str(self.root))
+        return {(item.kind, os.path.relpath(item.path, self.root), item.version, item.user) for item in found}
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    monkeypatch.setattr(unmanaged, "_LISTS", ())
+    return Host(tmp_path)
+
+
+def test_a_bare_host_has_none(host: Host) -> None:
+    assert host.found() == set()
+
+
+def test_ours_is_none(host: Host) -> None:
+    host.tree("usr/local/lib/go/1.22.12", "1.22.12")
+    (host.root / "usr/local/go").symlink_to("lib/go/1.22.12")
+    assert host.found() == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "path"),
+    [
+        ("distribution", "usr/lib/go-1.19"),
+        ("distribution", "usr/lib/golang"),
+        ("unpacked", "usr/local/go"),
+        ("sdk", "home/me/sdk/go1.20.1"),
+        ("sdk", "home/me/sdk/gotip"),
+    ],
+)
+def test_a_tree_is_found_with_its_version(host: Host, kind: str, path: str) -> None:
+    host.tree(path, "1.20.1")
+    assert host.found() == {(kind, path, "1.20.1", "me" if kind == "sdk" else None)}
+
+
+def test_a_tree_without_a_version(host: Host) -> None:
+    host.tree("usr/lib/go-1.19")
+    assert host.found() == {("distribution", "usr/lib/go-1.19", None, None)}
+
+
+def test_a_link_to_another_tree_is_not_counted_twice(host: Host) -> None:
+    host.tree("usr/lib/go-1.19")
+    (host.root / "usr/lib/go").symlink_to("go-1.19")
+    assert host.found() == {("distribution", "usr/lib/go-1.19", None, None)}
+
+
+def test_snaps_current_revision(host: Host) -> None:
+    host.tree("snap/go/10500", "1.22.1")
+    (host.root / "snap/go/current").symlink_to("10500")
+    assert host.found() == {("snap", "snap/go/current", "1.22.1", None)}
+
+
+def test_commands_in_a_home_but_no_tools(host: Host) -> None:
+    folder = host.tree("home/me/go/bin")
+    for name in ("go", "go1.21.0", "go1.22rc1", "gotip", "gopls", "golangci-lint", "dlv", "go-outline"):
+        (folder / name).write_text("")
+    expected = ("go", "go1.21.0", "go1.22rc1", "gotip")
+    assert host.found() == {("command", f"home/me/go/bin/{name}", None, "me") for name in expected}
+
+
+def test_packages() -> None:
+    listing = """installed golang-1.19-go 1.19.8-2
+installed golang-1.19-go 1.19.8-2
+installed golang-go 2:1.19~1
+config-files golang-1.15-go 1.15.1
+installed golang-github-spf13-cobra-dev 1.6
+installed gopls 1:0.1
+installed gccgo-12 12.2.0
+"""
+    assert list(packages_in(listing)) == [
+        Stray("package", "gccgo-12", "12.2.0", None),
+        Stray("package", "golang-1.19-go", "1.19.8-2", None),
+        Stray("package", "golang-go", "2:1.19~1", None),
+    ]
+
+
+def test_the_package_managers_of_this_host_are_asked() -> None:
+    assert all(item.version for item in strays([], ours="/usr/local/lib/go") if item.kind == "package")
