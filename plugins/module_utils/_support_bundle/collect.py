@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run,
     session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once, shared_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Item
@@ -260,13 +260,23 @@ def _kept_cores(wanted: Wanted) -> list[Core]:
     """Return the latest core dumps of the wanted binaries that systemd-coredump keeps."""
     if not wanted.coredumps or not shutil.which("coredumpctl", path=SYSTEM_PATH):
         return []
-    programs = {path for pattern in wanted.binaries for path in _found(pattern)}
+    programs = {_resolved(path) for pattern in wanted.binaries for path in _found(pattern)}
     try:
         listed = json.loads(_run(wanted, "coredumpctl", "list", "--json=short", "--no-pager", *_FROM_SYSTEMD).stdout)
-        found = [Core("", one["exe"], int(one["pid"]), int(one["uid"])) for one in listed if one["exe"] in programs]
+        kept = [Core("", one["exe"], int(one["pid"]), int(one["uid"])) for one in listed]
+        found = [core for core in kept if _resolved(core.program) in programs]
     except (ValueError, KeyError, TypeError):
         return []
     return found[-_MOST_CORES:]
+
+
+def _resolved(program: str) -> str:
+    """Return where a path leads. The kernel names the executable of a core dump by that, and ours are links.
+
+    Not by links that a user can make: one from /var/lib/dlv to sshd would count the core dumps of sshd as ours, with
+    all that it has read as root.
+    """
+    return program if shared_directory(os.path.dirname(program)) else os.path.realpath(program)
 
 
 def _taken_out(wanted: Wanted, core: Core, account: Account, folder: str) -> str:

@@ -247,6 +247,25 @@ def test_a_kept_core_dump_is_read_by_its_owner(cores, tmp_path):
 
 
 @needs_root
+def test_a_core_dump_of_what_our_link_leads_to_is_found(cores, tmp_path):
+    (tmp_path / "bin/gopls").symlink_to("/usr/bin/true")
+    wanted = cores(os.path.realpath("/usr/bin/true"), [tmp_path / "bin/gopls"])
+    (tmp_path / "scratch/planted").touch()
+    (item,) = items_of_cores(wanted)
+    assert item.text == "text of the core\n"
+
+
+@needs_root
+def test_a_link_of_a_user_brings_no_core_dump_of_another_program(cores, tmp_path):
+    nobody = pwd.getpwnam("nobody")
+    (tmp_path / "dlv").mkdir()
+    (tmp_path / "dlv/debuggee").symlink_to("/usr/bin/true")
+    os.chown(tmp_path / "dlv", nobody.pw_uid, nobody.pw_gid)
+    wanted = cores(os.path.realpath("/usr/bin/true"), [tmp_path / "dlv/debuggee"])
+    assert items_of_cores(wanted) == []
+
+
+@needs_root
 def test_only_journal_entries_of_systemd_itself_name_core_dumps(cores, tmp_path):
     wanted = cores("/usr/bin/true", ["/usr/bin/true"])
     (tmp_path / "scratch/planted").touch()
