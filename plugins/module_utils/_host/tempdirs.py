@@ -14,7 +14,8 @@ import stat
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove, shared_directory
 
 _LOCK = "lock"
 # The folders of this process that are there.
@@ -32,8 +33,17 @@ class Scratch(t.NamedTuple):
 def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
     """Make a folder in ``parent``, whose name begins with ``prefix``, and remove it at the end.
 
-    What killed runs left there under this prefix is removed before.
+    What killed runs left there under this prefix is removed before. Root makes none where another user could put a link
+    in its place: raises DevserverError there.
     """
+    shared = shared_directory(parent) if os.geteuid() == 0 else ""
+    if shared:
+        raise DevserverError(
+            f"root makes no temporary directory in {parent}: other users than root can change {shared}",
+            expected="a directory that root alone can change, or one with the sticky bit such as /tmp",
+            remedy="name another directory",
+            path=parent,
+        )
     remove_abandoned(parent, prefix)
     path = tempfile.mkdtemp(prefix=prefix, dir=parent)
     _PRESENT.add(path)
