@@ -16,10 +16,11 @@ from dev.phases import Phases
 HELP = """make devserver     a running, provisioned and checked dev server; how to connect to it
                    HOST=user@host does the same to a machine of your own
 make test          every check there is
-make lint          ruff, mypy, yamllint, ansible-lint
+make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog
 make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
 make units         the unit tests
 make molecule      the molecule scenario, on containers
+make docs          checks the documentation and builds its site in .cache/site
 make bench         what a run costs on the embedded dev server
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
@@ -79,6 +80,7 @@ COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "sanity": lambda _arguments: checks.run_checks("sanity"),
     "units": lambda _arguments: checks.run_checks("units"),
     "molecule": lambda _arguments: checks.run_checks("molecule"),
+    "docs": lambda _arguments: checks.run_checks("docs"),
     "bench": lambda _arguments: bench.bench(),
     "clean": lambda _arguments: clean.clean(),
     "requirements": lambda _arguments: _requirements(),

@@ -14,7 +14,7 @@ import threading
 import typing as t
 from pathlib import Path
 
-from dev import apt, code_server, devserver, end_to_end, galaxy, host, node_env, python_env
+from dev import actionlint, apt, code_server, devserver, documentation, end_to_end, galaxy, host, node_env, python_env
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, query, run
 from dev.console import labelled, show
@@ -193,6 +193,9 @@ CHECKS = (
     Check("mypy", "lint", _mypy),
     Check("yamllint", "lint", _yamllint),
     Check("ansible-lint", "lint", _ansible_lint),
+    Check("workflows", "lint", actionlint.check),
+    Check("change log", "lint", documentation.change_log),
+    Check("plugin documentation", "docs", documentation.plugins),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
     Check("unit tests", "units", _units),
     # Both work in one copy of the collection.

@@ -21,6 +21,7 @@ from dev.command import query, run
 VENV = CACHE / "venv"
 BIN = VENV / "bin"
 CORE_VENV = CACHE / "venv-core-2.16"
+DOCS_VENV = CACHE / "venv-docs"
 WHEELS = CACHE / "wheels"
 # Checks that run side by side need the same environment.
 _one_builder = threading.Lock()
@@ -43,14 +44,23 @@ def ensure(log: Path) -> None:
 
 def ensure_core(log: Path) -> None:
     """Build the small environment with the oldest ansible-core that is supported."""
-    inputs = [REQUIREMENTS / "core-2.16.txt"]
+    _ensure_further(CORE_VENV, REQUIREMENTS / "core-2.16.txt", log)
+
+
+def ensure_docs(log: Path) -> None:
+    """Build the environment of the documentation's tools; some of them need older libraries than the others do."""
+    _ensure_further(DOCS_VENV, REQUIREMENTS / "docs.txt", log)
+
+
+def _ensure_further(venv: Path, requirements: Path, log: Path) -> None:
+    """Build an environment beside the first one, by the uv of that one."""
     with _one_builder:
-        if _is_built(CORE_VENV, inputs):
+        if _is_built(venv, [requirements]):
             return
-        shutil.rmtree(CORE_VENV, ignore_errors=True)
-        run([BIN / "uv", "venv", "--python", sys.executable, CORE_VENV], log=log, env=_environment())
-        _uv_install(CORE_VENV, inputs[0], log)
-        _mark_built(CORE_VENV, inputs)
+        shutil.rmtree(venv, ignore_errors=True)
+        run([BIN / "uv", "venv", "--python", sys.executable, venv], log=log, env=_environment())
+        _uv_install(venv, requirements, log)
+        _mark_built(venv, [requirements])
 
 
 def wheel(project: str, log: Path) -> Path:

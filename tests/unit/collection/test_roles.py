@@ -21,7 +21,10 @@ def load(path):
 def test_defaults_equal_argument_specs(role):
     options = load(role / "meta/argument_specs.yml")["argument_specs"]["main"]["options"]
     promised = {name: option["default"] for name, option in options.items() if "default" in option}
-    assert load(role / "defaults/main.yml") == promised
+    defaults = load(role / "defaults/main.yml")
+    # antsibull-docs rejects a template where a list of dictionaries is expected: its description explains it instead.
+    templates = {name for name, value in defaults.items() if options[name].get("elements") == "dict" and "{{" in value}
+    assert {name: value for name, value in defaults.items() if name not in templates} == promised
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

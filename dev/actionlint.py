@@ -1,0 +1,40 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""actionlint, which checks the workflows: built by Go, whose checksum database verifies its source."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from dev.checkout import CACHE, ROOT
+from dev.command import query, run
+from dev.console import show
+
+PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
+VERSION = "v1.7.12"
+GOPATH = CACHE / "go"
+BINARY = GOPATH / "bin" / "actionlint"
+
+
+def check(log: Path) -> None:
+    """Check every workflow; a machine without Go skips it."""
+    if not shutil.which("go"):
+        show("    no go: the workflows are not checked")
+        return
+    _ensure(log)
+    # Others' linters for scripts inside workflows are on some machines only, and would make the result differ.
+    run([BINARY, "-shellcheck=", "-pyflakes=", *sorted((ROOT / ".github" / "workflows").glob("*.yml"))], log=log)
+
+
+def _ensure(log: Path) -> None:
+    """Build the pinned version where another one or none is there."""
+    version = query([BINARY, "-version"])
+    if version.ok and version.output.split("\n")[0] == VERSION:
+        return
+    # -modcacherw: `make clean` can remove the modules without changing modes first.
+    env = os.environ | {"GOPATH": str(GOPATH), "GOBIN": str(BINARY.parent), "GOFLAGS": "-modcacherw"}
+    env.pop("GOMODCACHE", None)
+    run(["go", "install", f"{PACKAGE}@{VERSION}"], log=log, env=env)
