@@ -11,6 +11,7 @@ import typing as t
 
 from dev import bench, checks, clean, devserver, python_env, release, rules
 from dev.checkout import Failure, only_one
+from dev.command import run
 from dev.phases import Phases
 
 HELP = """make devserver     a running, provisioned and checked dev server; how to connect to it
@@ -24,7 +25,7 @@ make docs          checks the documentation and builds its site in .cache/site
 make bench         what a run costs on the embedded dev server
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
-make rules         writes the pages of the drift rules from their code
+make rules         writes the pages of the drift rules and of the roles from their code
 make release-pins  VERSION=1.22.12 adds a Go release to the manifest; SOURCES='URL URL' where not go.dev's own
 """
 
@@ -68,8 +69,11 @@ def _requirements() -> None:
 
 
 def _rules() -> None:
-    devserver.prepare(Phases())
+    phases = Phases()
+    devserver.prepare(phases)
     rules.write()
+    with phases.phase("Role pages") as log:
+        run([python_env.BIN / "python", "-m", "dev.role_pages"], log=log)
 
 
 # False counts as failed; so does a Failure.

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The READMEs of the roles and what they are generated from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dev import role_pages
+
+SPECS = r"""
+argument_specs:
+  main:
+    short_description: A role of the test
+    description:
+      - Writes O(sample_list), for M(community.crypto.x509_crl) and P(gopherops.devserver.tools#role).
+    options:
+      sample_list:
+        description:
+          - In the form of O(gopherops.devserver.tools#role:main:tools_list), see L(the guide,https://example.com/a).
+          - V(a|b\) in /run/<name>/).
+        type: list
+        elements: dict
+        default: []
+        options:
+          mode:
+            description: How.
+            choices: [exec, test]
+            required: true
+      sample_dir:
+        description: Where.
+        type: path
+        default: /srv
+  again:
+    short_description: The same once more
+    options: {}
+"""
+
+
+def page(tmp_path: Path) -> str:
+    (tmp_path / "sample/meta").mkdir(parents=True)
+    (tmp_path / "sample/meta/argument_specs.yml").write_text(SPECS)
+    role_pages.write(tmp_path)
+    return (tmp_path / "sample/README.md").read_text()
+
+
+def test_the_pages_are_generated_from_the_specs() -> None:
+    expected = role_pages.pages()
+    assert {path.parent for path in expected} == set(role_pages.ROLES.iterdir())
+    for path, text in expected.items():
+        assert path.is_file() and path.read_text(encoding="utf-8") == text, f"{path}: run make rules, or python3 -m dev.role_pages"
+
+
+def test_options_become_rows_with_their_own_options_below(tmp_path: Path) -> None:
+    lines = page(tmp_path).splitlines()
+    rows = [line for line in lines if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["sample_list", "sample_list[].mode", "sample_dir"]
+    assert rows[1] == "| `sample_list[].mode` | str | required | How.<br>One of `exec`, `test`. |"
+    assert rows[2] == "| `sample_dir` | path | `/srv` | Where. |"
+
+
+def test_markup_becomes_markdown(tmp_path: Path) -> None:
+    text = page(tmp_path)
+    assert "Writes `sample_list`, for `community.crypto.x509_crl` and `gopherops.devserver.tools`." in text
+    assert "In the form of `tools_list`, see [the guide](https://example.com/a).<br>`a\\|b) in /run/<name>/`." in text
+
+
+def test_a_role_without_tasks_shows_no_play(tmp_path: Path) -> None:
+    assert "- hosts:" not in page(tmp_path)
+    (tmp_path / "sample/tasks").mkdir()
+    (tmp_path / "sample/tasks/main.yml").touch()
+    role_pages.write(tmp_path)
+    assert "    - gopherops.devserver.sample\n" in (tmp_path / "sample/README.md").read_text()
+
+
+def test_an_entry_point_with_other_variables_has_a_section(tmp_path: Path) -> None:
+    assert page(tmp_path).endswith("\n## Entry point `again`: The same once more\n")
