@@ -9,7 +9,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-COMMANDS := help devserver test lint sanity units molecule docs bench clean requirements rules release-pins
+COMMANDS := help devserver check test lint sanity units molecule docs bench clean requirements rules release-pins
 .PHONY: $(COMMANDS)
 
 $(COMMANDS):

@@ -16,6 +16,7 @@ from dev.phases import Phases
 
 HELP = """make devserver     a running, provisioned and checked dev server; how to connect to it
                    HOST=user@host does the same to a machine of your own
+make check         lint, syntax under the oldest ansible-core, and the unit tests that build nothing: minutes
 make test          every check there is
 make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog
 make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
@@ -79,6 +80,7 @@ def _rules() -> None:
 # False counts as failed; so does a Failure.
 COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "devserver": lambda arguments: devserver.up(arguments.host),
+    "check": lambda _arguments: checks.run_checks("lint", "compatibility", checks.QUICK),
     "test": lambda _arguments: checks.run_checks(),
     "lint": lambda _arguments: checks.run_checks("lint"),
     "sanity": lambda _arguments: checks.run_checks("sanity"),

@@ -14,12 +14,25 @@ import threading
 import typing as t
 from pathlib import Path
 
-from dev import actionlint, apt, code_server, devserver, documentation, end_to_end, galaxy, host, node_env, python_env
+from dev import (
+    actionlint,
+    apt,
+    code_server,
+    devserver,
+    documentation,
+    end_to_end,
+    galaxy,
+    host,
+    node_env,
+    python_env,
+    skips,
+)
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, query, run
 from dev.console import labelled, show
 from dev.lanes import Lanes
 from dev.phases import Phases
+from dev.skips import Skip
 
 # The Pythons that a managed host may have (meta/runtime.yml's ansible-core decides) and the one of the controller.
 TARGET_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
@@ -84,7 +97,8 @@ def _sanity_targets(log: Path) -> None:
     """Compile and import every module with each Python that a managed host may have."""
     _copy_for_sanity(log)
     pythons = _installed_pythons()
-    show(f"    Python {', '.join(pythons)} of {', '.join(TARGET_PYTHONS)}")
+    missing = [version for version in TARGET_PYTHONS if version not in pythons]
+    skips.write(skips.report_of(log), [Skip(f"Python {each}", f"Python {each} is not installed") for each in missing])
     path = ":".join(dict.fromkeys(map(str, pythons.values())))
     targets = [word for version in pythons for word in ("--target-python", version)]
     _ansible_test(["--test", "compile", "--test", "import", *targets], log, path)
@@ -135,15 +149,20 @@ def _installed_pythons() -> dict[str, Path]:
     return found
 
 
-def _units(log: Path) -> None:
+def _units(log: Path, *arguments: str) -> None:
     # What users' start-up files are, their shells say best.
     apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
     if not node_env.ensure(log):
         show("    no npm: tests against node packages are skipped")
     # Each process has tests that lie side by side, and so fewer fixtures to make; who is done takes some of another's.
     processes = ["--numprocesses", str(os.cpu_count() or 2), "--dist", "worksteal"]
-    said = _tool(["pytest", *processes], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+    report = f"--junitxml={skips.report_of(log)}"
+    said = _tool(["pytest", *processes, report, *arguments], log, PYTHONPATH=str(galaxy.COLLECTIONS))
     show(f"    {said.strip().splitlines()[-1].strip('= ')}")
+
+
+def _quick_units(log: Path) -> None:
+    _units(log, "-m", "not builds", "tests/unit")
 
 
 def _oldest_core(log: Path) -> None:
@@ -164,6 +183,7 @@ def _molecule(scenario: str, log: Path) -> None:
     if scenario in NEEDS:
         NEEDS[scenario](log)
     env = python_env.tool_environment() | molecule_environment()
+    env["PYTEST_ADDOPTS"] = f"--junitxml={skips.report_of(log)}"
     done = run(["molecule", "test", "--scenario-name", scenario], log=log, env=env, check=False)
     if not done.ok:
         # After what failed it goes on to destroy the containers, at length.
@@ -179,6 +199,10 @@ def molecule_environment() -> dict[str, str]:
         "DEVSERVER_CA_BUNDLE": surroundings.get("trust_ca_bundle", ""),
         "DEVSERVER_GOPROXY": surroundings.get("toolchain_goproxy", ""),
     }
+
+
+# A part of what the other checks do, for `make check` alone.
+QUICK = "quick"
 
 
 def _scenarios() -> list[str]:
@@ -198,6 +222,7 @@ CHECKS = (
     Check("plugin documentation", "docs", documentation.plugins),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
     Check("unit tests", "units", _units),
+    Check("unit tests that build nothing", QUICK, _quick_units),
     # Both work in one copy of the collection.
     Check("sanity", "sanity", _sanity, resource="sanity"),
     Check("sanity on managed Pythons", "sanity", _sanity_targets, resource="sanity"),
@@ -209,14 +234,14 @@ CHECKS = (
 )
 
 
-def run_checks(group: str = "") -> bool:
-    """Run the checks of a group, or all, to the last one whatever fails; report at the end which did."""
-    checks = [check for check in CHECKS if group in ("", check.group)]
+def run_checks(*groups: str) -> bool:
+    """Run the checks of some groups, or all, to the last one whatever fails; report at the end which did."""
+    checks = [check for check in CHECKS if (check.group in groups if groups else check.group != QUICK)]
     run = _Run()
     run.prepare()
     # Checks that compute on this machine run beside those that mostly wait for containers.
     Lanes([[check for check in checks if check.docker is docker] for docker in (False, True)]).run(run.check)
-    print(f"\n{run.phases.table()}\n")
+    print(f"\n{run.phases.table()}\n\n{skips.summary(run.skipped, skips.allowed())}\n")
     failed = [check.name for check in checks if check.name in run.failures]
     for name in failed:
         print(f"failed: {name}")
@@ -230,6 +255,7 @@ class _Run:
     def __init__(self) -> None:
         self.phases = Phases()
         self.failures: dict[str, Failure] = {}
+        self.skipped: list[Skip] = []
         self._obstacle: Failure | None = None
         self._docker = threading.Lock()
         self._docker_prepared = False
@@ -251,11 +277,27 @@ class _Run:
                 if check.docker:
                     self._prepare_docker()
                 with self.phases.phase(check.name) as log:
-                    check.function(log)
+                    self._call(check, log)
                 show(f"    passed after {self.phases.seconds[check.name]:.0f} s")
             except Failure as failure:
                 show(f"    failed: {failure}")
                 self.failures[check.name] = failure
+
+    def _call(self, check: Check, log: Path) -> None:
+        report = skips.report_of(log)
+        report.unlink(missing_ok=True)
+        try:
+            check.function(log)
+        finally:
+            skipped = skips.read(report)
+            self.skipped += skipped
+        unlisted = [skip for skip in skipped if not skips.reason(skip, skips.allowed())]
+        if unlisted:
+            raise Failure(
+                f"{len(unlisted)} skipped tests are not on the list, the first is {unlisted[0].test}: "
+                f"{unlisted[0].message}. To fix this: install what it needs, or add the message with its reason to "
+                f"{skips.LIST}"
+            )
 
     def _prepare_docker(self) -> None:
         """Make Docker and the image ready for the first check that needs them, while the other lane works already."""

@@ -19,6 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_g
 
 # Where the processes of a run find the build caches that they share.
 CACHES = "DEVSERVER_TEST_CACHES"
+# The fixtures that give a real Go to build with; all others of this kind use them.
+BUILDERS = {"goroot", "older_goroot", "tool_of"}
 # The product builds with an empty cache, whatever the environment says: only the go that it runs can name another. A
 # cache is one account's own. What is built is the same, as go takes from a cache what has come of the same inputs.
 QUICK = """#!/bin/sh
@@ -41,6 +43,13 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[CACHES] = str(folder)
     # What go has started to count itself may still write there.
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that compile real Go programs, by the fixtures that they use."""
+    for item in items:
+        if BUILDERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.builds)
 
 
 def accounts() -> list[pwd.struct_passwd]:

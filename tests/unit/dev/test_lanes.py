@@ -89,7 +89,7 @@ def test_checks_that_need_one_resource_say_so() -> None:
 
 @pytest.mark.parametrize("obstacle", [None, Failure("no engine")])
 def test_outcome_is_in_the_last_line(
-    obstacle: Failure | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    obstacle: Failure | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_log: Path) -> None:
         raise Failure("broken")
@@ -100,6 +100,7 @@ def test_outcome_is_in_the_last_line(
             raise obstacle
         return "image"
 
+    monkeypatch.setattr("dev.phases.LOGS", tmp_path)
     prepared: list[str] = []
     containers = [Check(name, "x", lambda _log: None, docker=True) for name in ("default", "fleet")]
     monkeypatch.setattr(checks, "CHECKS", (Check("ok", "x", lambda _log: None), Check("bad", "x", fail), *containers))
