@@ -255,6 +255,97 @@ def test_debug_sessions(host: Host) -> None:
     assert seen["vscode_server", "", "GOPROXY"][:2] == (PROXY, "ok")
 
 
+# Where the tools of a workspace of mallory's are named, by which file.
+_LAUNCH = '{"configurations": [{"type": "go", "request": "launch", "name": "one", %s}]}'
+_WORKSPACE = "hello/.vscode/settings.json"
+_START = "hello/.vscode/launch.json"
+UNTRUSTED = {
+    "go.alternateTools": {_WORKSPACE: '{"go.alternateTools": {"go": "TOOLS/bin/go"}}'},
+    "go.goroot": {_WORKSPACE: '{"go.goroot": "TOOLS"}'},
+    "go.toolsEnvVars": {_WORKSPACE: '{"go.toolsEnvVars": {"PATH": "TOOLS/bin:${env:PATH}"}}'},
+    "machine settings": {
+        ".vscode-server/data/Machine/settings.json": '{"go.alternateTools": {"go": "TOOLS/bin/go"}}',
+        _START: _LAUNCH % '"args": []',
+    },
+    "env": {_START: _LAUNCH % '"env": {"PATH": "TOOLS/bin:${env:PATH}"}'},
+    "linux.env": {_START: _LAUNCH % '"linux": {"env": {"PATH": "TOOLS/bin"}}'},
+    "envFile": {_START: _LAUNCH % '"envFile": "${workspaceFolder}/a.env"', "hello/a.env": "PATH=TOOLS/bin:${PATH}\n"},
+}
+MALLORY = 65534
+
+
+def mallorys_tools(host: Host, *names: str) -> pathlib.Path:
+    """Return a tree of programs that are not root's, each of which leaves a file ``ran`` beside them."""
+    tools = host.folder / "tools"
+    for name in names:
+        program = host.put(f"hello/tools/bin/{name}", f'#!/bin/sh\ntouch "{tools}/ran"\n')
+        program.chmod(0o755)
+        if os.geteuid() == 0:
+            os.chown(program, MALLORY, MALLORY)
+    return tools
+
+
+@pytest.mark.parametrize("case", UNTRUSTED)
+def test_a_program_that_a_file_of_a_workspace_names_is_compared_and_not_run(host: Host, case: str) -> None:
+    tools = mallorys_tools(host, "go")
+    for name, text in UNTRUSTED[case].items():
+        host.put(name, text.replace("TOOLS", str(tools)))
+    document = host.report()
+    assert not (tools / "ran").exists()
+    go = {(cell["actual"], cell["status"]) for cell in document["cells"] if cell["variable"] == "go"}
+    assert (f"{tools}/bin/go", "drift") in go
+    rules = [finding["rule_id"] for finding in document["findings"] if finding["variable"] == "go"]
+    assert set(rules) == {"GD202"}
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        {"GOTOOLCHAIN": "go1.99.9", "PATH": "TOOLS/bin:GOROOT/bin"},
+        {"GOENV": "TOOLS/env", "PATH": "TOOLS/bin:GOROOT/bin"},
+        {"GOTOOLCHAIN": "go1.99.9", "GOPROXY": "http://127.0.0.1:1", "GOAUTH": "TOOLS/bin/go1.99.9"},
+        {"GOCACHEPROG": "TOOLS/bin/go1.99.9", "CC": "TOOLS/bin/go1.99.9", "GOFLAGS": "-toolexec=TOOLS/bin/go1.99.9"},
+    ],
+)
+def test_a_trusted_go_starts_no_program_that_a_workspace_names(host: Host, goroot: str, env: dict[str, str]) -> None:
+    tools = mallorys_tools(host, "go1.99.9")
+    (tools / "env").write_text("GOTOOLCHAIN=go1.99.9\n")
+    given = json.dumps(env).replace("TOOLS", str(tools)).replace("GOROOT", goroot)
+    host.put(_START, _LAUNCH % f'"env": {given}')
+    host.put(".profile", f'export PATH="{goroot}/bin:/usr/bin:/bin"\n')
+    declaration = dataclasses.replace(host.declaration, goroot=goroot)
+    seen = dataclasses.replace(host, declaration=declaration).seen()
+    assert not (tools / "ran").exists()
+    assert seen["vscode_debug", "hello (one)", "GOVERSION"][0]
+    if "CC" not in env:
+        assert seen["vscode_debug", "hello (one)", "GOTOOLCHAIN"][0] == "go1.99.9"
+
+
+def test_a_go_that_is_a_script_gets_the_users_own_path(host: Host) -> None:
+    tools = mallorys_tools(host, "dirname")
+    (host.home.parent / "go/bin/go").write_text(GO + "dirname / >/dev/null\n")
+    host.put(_START, _LAUNCH % f'"env": {{"PATH": "{tools}/bin:${{env:PATH}}"}}')
+    assert host.seen()["vscode_debug", "hello (one)", "go"][1] == "ok"
+    assert not (tools / "ran").exists()
+
+
+def test_a_go_that_a_login_runs_too_is_run(host: Host) -> None:
+    if os.geteuid() == 0:
+        os.chown(host.home.parent / "go/bin/go", MALLORY, MALLORY)
+    host.put(_START, _LAUNCH % '"env": {"GOPROXY": "off"}')
+    assert host.seen()["vscode_debug", "hello (one)", "GOVERSION"][:2] == ("go1.22.12", "ok")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the declared Go is root's")
+def test_a_declared_go_that_others_can_change_is_unknown(host: Host) -> None:
+    profile = (host.home / ".profile").read_text()
+    host.put(".profile", profile.replace(f"{host.declaration.goroot}/bin:", ""))
+    host.settings('{"go.goroot": "%s"}' % host.declaration.goroot)
+    (host.home.parent / "go").chmod(0o777)
+    found = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert [finding["cause"].partition(" was not run")[0] for finding in found] == [f"{host.declaration.goroot}/bin/go"]
+
+
 def test_a_dev_container(host: Host) -> None:
     given = '"containerEnv": {"GOPROXY": "off", "GOSUMDB": "off", "GOROOT": "/r"}'
     text = f'{{\n{given},\n"remoteEnv": {{\n"GOPROXY": "direct", "GOPATH": "/c"}}}}'

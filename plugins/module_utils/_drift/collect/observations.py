@@ -35,6 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.g
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, has_home
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_programs import only_root_can_change
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
 
 # Looked at even where the declaration is silent: these decide what a build does.
@@ -57,10 +58,11 @@ _WORKERS = min(32, 4 * (os.cpu_count() or 1)) if sys.version_info >= (3, 9) else
 
 
 class GoAnswer(t.NamedTuple):
-    """What ``go env`` said; or nothing, and ``problem`` says why."""
+    """What ``go env`` said; or nothing, and ``problem`` says why; ``skipped`` is one that was not run on purpose."""
 
     values: t.Mapping[str, str]
     problem: str = ""
+    skipped: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,9 +124,9 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
         # Where a start-up does not come to its end, the others are followed and asked about in the meantime.
         more: dict[concurrent.futures.Future[Probe], _More] = {}
         for probe in concurrent.futures.as_completed(probes):
-            environment, pair = probe.result().environment, probes[probe]
-            if environment is not None:
-                asked = answers.about(pair.user, environment) if pair.context.asks_go else None
+            got, pair = probe.result(), probes[probe]
+            if got.environment is not None:
+                asked = answers.about(pair.user, got.environment, got.login) if pair.context.asks_go else None
                 more[probe] = _More(pool.submit(_assignments, *pair, timeout), asked)
         results = {probe: probe.result() for probe in probes}
         hanging = {pair.user.account for probe, pair in probes.items() if _hangs_over_ssh(pair, results[probe])}
@@ -132,7 +134,7 @@ def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float)
         for probe in [probe for probe in slow if probes[probe].user.account not in hanging]:
             results[probe] = again = _without_others(probes[probe], declaration, timeout)
             if again.environment is not None:
-                asked = answers.about(probes[probe].user, again.environment)
+                asked = answers.about(probes[probe].user, again.environment, again.login)
                 more[probe] = _More(pool.submit(_assignments, *probes[probe], timeout), asked)
         seen = [_observation(pair, results[probe], more.get(probe)) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
@@ -249,26 +251,39 @@ class _Answers:
         self._timeout = timeout
         self._known: dict[t.Any, concurrent.futures.Future[_Answer]] = {}
 
-    def about(self, user: UserEnvironment, environment: t.Mapping[str, str]) -> concurrent.futures.Future[_Answer]:
-        relevant = {name: value for name, value in environment.items() if _matters(name, user)}
+    def about(
+        self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None = None
+    ) -> concurrent.futures.Future[_Answer]:
+        """Return what ``environment`` leads to; ``login`` is that of the probe, by which programs are trusted."""
+        relevant, own = _relevant(environment, user), _relevant(login or {}, user)
+        if login is not None and relevant == own:
+            environment, login = login, None
         # A directory's second mention leads to nothing new.
         directories = dict.fromkeys(relevant.pop("PATH", "").split(":"))
-        key = (user.account, *directories, *sorted(relevant.items()))
+        key = (user.account, *directories, *sorted(relevant.items()), login is None or own.get("PATH"))
         if key not in self._known:
-            self._known[key] = self._pool.submit(self._ask, user, environment)
+            self._known[key] = self._pool.submit(self._ask, user, environment, login)
         return self._known[key]
 
-    def _ask(self, user: UserEnvironment, environment: t.Mapping[str, str]) -> _Answer:
+    def _ask(
+        self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None
+    ) -> _Answer:
         try:
             programs = executables(self._names, environment.get("PATH", ""), user.account, timeout=self._timeout)
+            if login is not None:
+                return _Answer(programs, _query_trusted_go(programs["go"], environment, login, user, self._timeout))
         except (DevserverError, OSError) as error:
             return _Answer({}, GoAnswer({}, str(error)))
         return _Answer(programs, _ask_go(programs["go"], environment, user, self._timeout))
 
 
-def _matters(variable: str, user: UserEnvironment) -> bool:
-    """Return whether go's answer may depend on ``variable``."""
-    known = variable in PERSISTENT_VARIABLES or variable in user.variables or variable in _GO_READS
+def _relevant(environment: t.Mapping[str, str], user: UserEnvironment) -> dict[str, str]:
+    """Return the variables that go's answer may depend on."""
+    return {name: value for name, value in environment.items() if name in user.variables or _is_read_by_go(name)}
+
+
+def _is_read_by_go(variable: str) -> bool:
+    known = variable in PERSISTENT_VARIABLES or variable in _GO_READS
     return known or variable.startswith(("GO", "CGO_"))
 
 
@@ -304,6 +319,29 @@ def _observation(pair: _Pair, probe: Probe, more: _More | None) -> Observation:
         failure=probe.failure,
         held=probe.held,
     )
+
+
+def _query_trusted_go(
+    go: t.Sequence[str],
+    environment: t.Mapping[str, str],
+    login: t.Mapping[str, str],
+    user: UserEnvironment,
+    timeout: float,
+) -> GoAnswer:
+    """Query the go of an environment that is changed by files of other users, such as the settings of a workspace.
+
+    VS Code ignores such settings until its user trusts the workspace. So this go runs only if nobody but root can
+    change it, or if a login of the user runs it too. Of ``environment`` it gets only what go itself reads, without PATH
+    and GOTOOLCHAIN, by which go would start another program. Everything else comes from ``login``.
+    """
+    first = go[:1]
+    own = executables(["go"], login.get("PATH", ""), user.account, timeout=timeout)["go"][:1]
+    if first and first != own and not only_root_can_change(first[0]):
+        return GoAnswer({}, f"{first[0]} was not run: users other than root can change it, and no login runs it", True)
+    laid_over = {name: value for name, value in environment.items() if _is_read_by_go(name) and name != "PATH"}
+    answer = _ask_go(first, {**login, **laid_over, "GOTOOLCHAIN": "local"}, user, timeout)
+    # The value in the response is this function's own.
+    return answer._replace(values={name: value for name, value in answer.values.items() if name != "GOTOOLCHAIN"})
 
 
 def _ask_go(go: t.Sequence[str], environment: t.Mapping[str, str], user: UserEnvironment, timeout: float) -> GoAnswer:

@@ -235,7 +235,7 @@ def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
     persisted = _persisted_goroot(row.user.account, file)
     explained = persisted or first_carriage_return(settings_in(file, row.user.account))
     goroot = row.cells["GOROOT"]
-    if go and not row.seen.go.values and goroot.status != "drift" and not explained:
+    if go and not row.seen.go.values and not row.seen.go.skipped and goroot.status != "drift" and not explained:
         remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
         yield row.finding(GO_FAILS, row.seen.go.problem, remedy, "go", Source("file", go[0]))
     for variable, rule in () if row.foreign_go else (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):

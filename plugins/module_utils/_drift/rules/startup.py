@@ -100,7 +100,8 @@ UNKNOWN = Rule(
     "Nothing is known about what processes get there.",
     why="""\
 The start-up leaves the shell, puts another program in its place, waits for input, takes longer than the limit, or a
-file that it reads is broken; or a directory of its PATH does not answer. The cells of that context that depend on it
+file that it reads is broken; or a directory of its PATH does not answer. A go that only an editor's settings name is
+not run where users other than root can change it. The cells of that context that depend on it
 are `unknown`, which never counts as ok. The source is the line at which the start-up leaves or hangs, that sshd
 complains of, or at which the file cannot be parsed. Where sshd or PAM lets the user not in, it is what keeps the user
 out (a line of sshd_config, /etc/nologin), and none where that is not known or a host is only slow.""",
@@ -148,6 +149,9 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
 
 
 def _start_up(row: Row) -> t.Iterator[Finding]:
+    if row.seen.go.skipped and not row.foreign_go:
+        remedy = Remedy("make root the only owner of it and its directories, or put it on the PATH of the user's shell")
+        yield row.finding(UNKNOWN, row.seen.go.problem, remedy, "go", row.cells["go"].source)
     name = row.seen.context.name
     if row.seen.stale:
         cause = (

@@ -85,6 +85,7 @@ class Probe(t.NamedTuple):
     says that ``go`` is: a file, an alias, a function (empty where the context has no shell). ``stale`` names the
     variables whose present value the process did not get, because what started it runs for longer. ``held`` says that
     the command came to its end, and what waited for it did not: a process that the start-up left has the output open.
+    ``login`` is what the user's own shell gives, where files that somebody else may have written change that.
     """
 
     environment: dict[str, str] | None
@@ -95,6 +96,7 @@ class Probe(t.NamedTuple):
     stale: frozenset[str] = frozenset()
     failure: Failure = ""
     held: bool = False
+    login: t.Mapping[str, str] | None = None
 
 
 class StartUp(t.NamedTuple):

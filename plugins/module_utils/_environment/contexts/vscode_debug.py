@@ -102,7 +102,7 @@ class VscodeDebugContext(EditorContext):
             return got
         laid_over = {item.name: item.value for item in self._filled(account, got.environment)}
         # How its start-up went is told of the server.
-        return Probe({**got.environment, **laid_over})
+        return Probe({**got.environment, **laid_over}, login=got.login)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         if self.server is None:

@@ -112,7 +112,8 @@ class VscodeServerContext(EditorContext):
             return got._replace(environment=None, problem=got.problem or broken[0])
         environment = self.environment(account, timeout)
         # How its start-up went is told of the server as such.
-        return Probe(environment) if self._folder else got._replace(environment=environment)
+        seen = Probe(environment) if self._folder else got._replace(environment=environment)
+        return seen._replace(login=got.environment)
 
     def start_up(self, account: Account, timeout: float) -> StartUp:
         return _start_up(account, given_over_ssh(account, timeout))

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which programs nobody but root can change."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_programs import only_root_can_change
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root's")
+OTHER = 65534
+
+
+@pytest.fixture
+def program(tmp_path: pathlib.Path) -> pathlib.Path:
+    path = tmp_path / "tree/bin/go"
+    path.parent.mkdir(parents=True)
+    path.touch(0o755)
+    return path
+
+
+def test_a_program_of_roots_in_directories_of_roots(program: pathlib.Path) -> None:
+    assert only_root_can_change(str(program))
+    assert only_root_can_change(f"{program.parent}/../bin//./go")
+
+
+@pytest.mark.parametrize("place", ["", "..", "../.."])
+@pytest.mark.parametrize("is_owner", [True, False])
+def test_one_that_somebody_else_can_replace(program: pathlib.Path, place: str, is_owner: bool) -> None:
+    path = pathlib.Path(os.path.normpath(program / place))
+    if is_owner:
+        os.chown(path, OTHER, 0)
+    else:
+        path.chmod(0o775)
+    assert not only_root_can_change(str(program))
+
+
+def test_a_sticky_directory_keeps_what_is_roots(program: pathlib.Path) -> None:
+    program.parent.chmod(0o1777)
+    assert only_root_can_change(str(program))
+    os.chown(program, OTHER, 0)
+    assert not only_root_can_change(str(program))
+
+
+@pytest.mark.parametrize("target", ["{0}", "../tree/bin/go", "{0}/../go", "other"])
+def test_links_are_followed_by_the_same_measure(program: pathlib.Path, tmp_path: pathlib.Path, target: str) -> None:
+    (tmp_path / "links").mkdir()
+    link, other = tmp_path / "links/go", tmp_path / "links/other"
+    link.symlink_to(target.format(program))
+    other.symlink_to(program)
+    assert only_root_can_change(str(link)) == (not target.endswith("/../go"))
+    os.lchown(link, OTHER, 0)
+    assert not only_root_can_change(str(link))
+    os.lchown(link, 0, 0)
+    os.chown(program.parent, OTHER, 0)
+    assert not only_root_can_change(str(link))
+
+
+def test_what_is_no_program_is_not_trusted(program: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in ("", "go", str(tmp_path), f"{tmp_path}/loop", f"{tmp_path}/gone"):
+        assert not only_root_can_change(path)
