@@ -48,8 +48,8 @@ def _page(specs: Path) -> str:
 
 
 def _usage(role: Path) -> str:
-    play = ["- hosts: dev", "  become: true", "  gather_facts: false", "  roles:", f"    - gopherops.devserver.{role.name}"]
-    return "\n".join(["```yaml", *play, "```"])
+    play = ["- hosts: dev", "  become: true", "  gather_facts: false", "  roles:"]
+    return "\n".join(["```yaml", *play, f"    - gopherops.devserver.{role.name}", "```"])
 
 
 def _entry_point(name: str, spec: dict[str, t.Any], main: dict[str, t.Any]) -> str:
@@ -67,7 +67,8 @@ def _variables(spec: dict[str, t.Any], level: str) -> list[str]:
     rows = list(_rows(spec.get("options", {}), ""))
     if not rows:
         return []
-    return [f"{level} Variables", "\n".join(["| variable | type | default | description |", "|---|---|---|---|", *rows])]
+    table = ["| variable | type | default | description |", "|---|---|---|---|", *rows]
+    return [f"{level} Variables", "\n".join(table)]
 
 
 def _rows(options: Options, prefix: str) -> t.Iterator[str]:

@@ -49,7 +49,8 @@ def test_the_pages_are_generated_from_the_specs() -> None:
     expected = role_pages.pages()
     assert {path.parent for path in expected} == set(role_pages.ROLES.iterdir())
     for path, text in expected.items():
-        assert path.is_file() and path.read_text(encoding="utf-8") == text, f"{path}: run make rules, or python3 -m dev.role_pages"
+        assert path.is_file(), f"{path} is missing: run make rules"
+        assert path.read_text(encoding="utf-8") == text, f"{path} is outdated: run make rules"
 
 
 def test_options_become_rows_with_their_own_options_below(tmp_path: Path) -> None:
