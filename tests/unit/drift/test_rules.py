@@ -303,7 +303,7 @@ def test_a_context_that_does_not_answer_is_followed_to_its_line(world: t.Any, mo
     account = user.account._replace(home=str(home), shell="/bin/sh")
     world.declaration.users[0] = dataclasses.replace(user, account=account)
     monkeypatch.setattr(observations, "CONTEXTS", [Login(), Ssh()])
-    monkeypatch.setattr(observations.culprits, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
+    monkeypatch.setattr(observations.blame, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
     login, ssh = observations.observe(world.declaration, [], timeout=5)
     assert login.culprit == Source("file", str(home / ".profile"), 2)
     assert (ssh.culprit, ssh.problem) == (
