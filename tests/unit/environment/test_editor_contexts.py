@@ -336,7 +336,7 @@ def test_a_go_that_a_login_runs_too_is_run(host: Host) -> None:
     assert host.seen()["vscode_debug", "hello (one)", "GOVERSION"][:2] == ("go1.22.12", "ok")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the declared Go is root's")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root's")
 def test_a_declared_go_that_others_can_change_is_unknown(host: Host) -> None:
     profile = (host.home / ".profile").read_text()
     host.put(".profile", profile.replace(f"{host.declaration.goroot}/bin:", ""))
