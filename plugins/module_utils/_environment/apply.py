@@ -24,6 +24,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     write_all,
     wrong_folder,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import (
+    give_back,
+    giving_back,
+    repairable,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
 
 # What runs already may take so long to take note of a change.
@@ -45,15 +50,18 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
     try:
         without = [user.account for user in homeless(declaration)]
         housed = [user for user in declaration.users if user.account not in without]
+        taken = [(user.account, path) for user in housed for path in _left_by_root(user)]
         missing = [(user.account, path) for user in housed for path in _missing_directories(user)]
         edits = _edits(declaration, without)
         folders = {path: rights for path, rights in zip(OWN_FOLDERS, map(wrong_folder, OWN_FOLDERS)) if rights}
         if not check:
-            _carry_out(missing, folders, edits)
+            _carry_out(taken, missing, folders, edits)
             _tell(declaration, edits)
     except OSError as error:
         raise DevserverError(f"cannot render the environment: {error}", remedy="mend what it names") from error
     changes = Changes()
+    for account, path in taken:
+        changes.add(path, "directory left by root\n", f"directory of {account.name}\n")
     for _account, path in missing:
         changes.add(path, "", "directory\n")
     for path, (now, wanted) in folders.items():
@@ -70,8 +78,15 @@ def _edits(declaration: Declaration, without: t.Container[Account]) -> list[File
     return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
 
 
-def _carry_out(missing: t.Sequence[tuple[Account, str]], folders: t.Iterable[str], edits: t.Sequence[FileEdit]) -> None:
+def _carry_out(
+    taken: t.Sequence[tuple[Account, str]],
+    missing: t.Sequence[tuple[Account, str]],
+    folders: t.Iterable[str],
+    edits: t.Sequence[FileEdit],
+) -> None:
     os.umask(0o022)  # What every user must read would not be readable under a stricter one.
+    for account, path in taken:
+        give_back(path, account)
     for account, path in missing:
         with acting_as(account):
             os.makedirs(path, exist_ok=True)
@@ -87,6 +102,11 @@ def _tell(declaration: Declaration, edits: t.Sequence[FileEdit]) -> None:
         context.written(declaration, paths, _SECONDS)
 
 
+def _left_by_root(user: UserEnvironment) -> list[str]:
+    """Return those of the user's directories in the home that root has left there, as by a ``sudo go``."""
+    return [path for path in user.directories.values() if repairable(path, user.account)]
+
+
 def _missing_directories(user: UserEnvironment) -> list[str]:
     """Return those of the user's directories that are to be made; raise DevserverError for one that cannot be."""
     missing = []
@@ -94,7 +114,7 @@ def _missing_directories(user: UserEnvironment) -> list[str]:
         with acting_as(user.account):
             present = os.path.isdir(path)
             refusal = refusal_of(path) or (_foreign(path, user.account) if present else "")
-        if refusal:
+        if refusal and not repairable(path, user.account):
             raise _unusable(user.account, variable, path, refusal)
         missing += [] if present else [path]
     return missing
@@ -106,11 +126,10 @@ def _foreign(path: str, account: Account) -> str:
 
 
 def _unusable(account: Account, variable: str, path: str, why: str) -> DevserverError:
-    owned = f"'install -d -o {account.name} {path}', or 'chown -R {account.name} {path}' where root left it"
     return DevserverError(
         f"{variable}={path} cannot be used by user {account.name}: {why}",
         expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
-        remedy=f"run {owned}, or declare another {variable}",
+        remedy=f"{giving_back(path, account)}; or declare another {variable}",
         user=account.name,
         variable=variable,
         path=path,

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import getpass
 import os
@@ -141,6 +142,59 @@ def test_a_folder_of_somebody_else_is_refused_even_where_it_can_be_written(decla
     os.chown(declare.home / "go", 12345, -1)
     with pytest.raises(DevserverError, match="belongs to uid 12345"):
         apply.apply(declare(), check=False)
+
+
+@pytest.fixture
+def left_by_root(declare):
+    """A declaration for user nobody, whose home has a GOPATH that root has left there."""
+    for folder in [declare.home, *declare.home.parents][:-1]:
+        if folder.stat().st_uid == 0:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    account = find_account("nobody")._replace(home=str(declare.home))
+    (declare.home / "go/pkg").mkdir(parents=True)
+    (declare.home / "go/pkg/x.go").write_text("")
+    os.chown(declare.home, account.uid, account.gid)
+    return declare(account=account)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory to another user")
+
+
+@needs_root
+def test_what_root_left_in_a_home_is_given_to_its_user(declare, left_by_root):
+    foreseen = apply.apply(left_by_root, check=True).result()
+    assert (declare.home / "go").stat().st_uid == 0
+    assert apply.apply(left_by_root, check=False).result() == foreseen
+    assert {path.stat().st_uid for path in declare.home.rglob("*")} == {left_by_root.users[0].account.uid}
+    assert not apply.apply(left_by_root, check=False)
+
+
+@needs_root
+@pytest.mark.parametrize("place", ["go", "go/pkg"])
+def test_nothing_is_given_away_through_a_planted_link(declare, left_by_root, tmp_path, place):
+    victim = tmp_path / "victim"
+    (victim / "pkg").mkdir(parents=True)
+    (victim / "pkg/x.go").write_text("")
+    (declare.home / place).rename(tmp_path / "moved")
+    (declare.home / place).symlink_to(victim)
+    with contextlib.suppress(DevserverError):
+        apply.apply(left_by_root, check=False)
+    assert {path.stat().st_uid for path in [victim, *victim.rglob("*")]} == {0}
+
+
+@needs_root
+def test_hard_links_and_secrets_of_root_are_not_given_away(declare, left_by_root, tmp_path):
+    (tmp_path / "passwd").write_text("")
+    os.link(tmp_path / "passwd", declare.home / "go/pkg/passwd")
+    (declare.home / "go/secret").write_text("")
+    (declare.home / "go/secret").chmod(0o600)
+    (declare.home / "go/su").write_text("")
+    (declare.home / "go/su").chmod(0o4755)
+    os.mkfifo(declare.home / "go/pipe")
+    apply.apply(left_by_root, check=False)
+    kept = ["pkg/passwd", "secret", "su", "pipe"]
+    assert {(declare.home / "go" / name).stat().st_uid for name in kept} == {0}
+    assert (declare.home / "go/pkg").stat().st_uid == left_by_root.users[0].account.uid
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

@@ -1,0 +1,118 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gives users the directories in their homes that root has left there, through descriptors alone.
+
+A user can put a link or another directory in the place of any of these at any moment: no path is resolved twice, and no
+link is followed. What others may not read, has a second hard link or is on another file system stays root's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def repairable(path: str, account: Account) -> bool:
+    """Return whether ``give_back`` would make ``path`` usable: root has left it, or a directory above it, in the home.
+
+    False where this process is not root, and where nothing is wrong.
+    """
+    found = False
+    try:
+        for descriptor in _on_the_way(path, account) if os.geteuid() == 0 else ():
+            status = os.fstat(descriptor)
+            if status.st_uid != account.uid:
+                if not _left_by_root(status):
+                    return False
+                found = True
+    except OSError:
+        return False
+    return found
+
+
+def give_back(path: str, account: Account) -> None:
+    """Give ``path`` and what root has left in it to the user, and each directory above it in the home."""
+    try:
+        parts = os.path.relpath(path, account.home).split("/")
+        for depth, descriptor in enumerate(_on_the_way(path, account)):
+            _give(descriptor, account)
+            if depth == len(parts):
+                _give_tree(descriptor, account)
+    except (OSError, RecursionError) as error:
+        raise DevserverError(
+            f"{path} cannot be given to user {account.name}: {error}",
+            remedy=giving_back(path, account),
+            user=account.name,
+            path=path,
+        ) from error
+
+
+def giving_back(path: str, account: Account) -> str:
+    """Return in words how an administrator makes a directory usable that ``give_back`` leaves alone."""
+    if path.startswith(f"{account.home}/"):
+        return f"move {path} away with the rights of {account.name} (runuser -u {account.name} -- mv …), and provision"
+    return f"make {path} a directory of {account.name}: install -d -o {account.name} {path}"
+
+
+def _on_the_way(path: str, account: Account) -> t.Iterator[int]:
+    """Yield descriptors of the home and of each directory on the way to ``path``, as far as they are there.
+
+    Yield none for a path outside of the home, or a home that is not the user's. Raises OSError for a link.
+    """
+    if not os.path.normpath(path).startswith(f"{account.home}/"):
+        return
+    with contextlib.ExitStack() as opened:
+        descriptor = os.open(account.home, _DIRECTORY)
+        opened.callback(os.close, descriptor)
+        if os.fstat(descriptor).st_uid != account.uid:
+            return
+        yield descriptor
+        for name in os.path.relpath(path, account.home).split("/"):
+            try:
+                descriptor = os.open(name, _DIRECTORY, dir_fd=descriptor)
+            except FileNotFoundError:
+                return
+            opened.callback(os.close, descriptor)
+            yield descriptor
+
+
+def _give_tree(top: int, account: Account) -> None:
+    device = os.fstat(top).st_dev
+    for _path, folders, files, descriptor in os.fwalk(".", dir_fd=top):
+        _give(descriptor, account)
+        here = {name: os.stat(name, dir_fd=descriptor, follow_symlinks=False) for name in folders}
+        folders[:] = [name for name, status in here.items() if status.st_dev == device]
+        for name in files:
+            _give_file(name, descriptor, account)
+
+
+def _give_file(name: str, folder: int, account: Account) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not _left_by_root(os.stat(name, dir_fd=folder, follow_symlinks=False)):
+            return
+        descriptor = os.open(name, _FILE, dir_fd=folder)
+        try:
+            _give(descriptor, account)
+        finally:
+            os.close(descriptor)
+
+
+def _give(descriptor: int, account: Account) -> None:
+    if _left_by_root(os.fstat(descriptor)):
+        os.fchown(descriptor, account.uid, account.gid)
+
+
+def _left_by_root(status: os.stat_result) -> bool:
+    if status.st_uid != 0 or not status.st_mode & stat.S_IROTH:
+        return False
+    privileged = status.st_mode & (stat.S_ISUID | stat.S_ISGID)
+    return stat.S_ISDIR(status.st_mode) or (stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not privileged)
