@@ -32,9 +32,13 @@ def last_change(path: str) -> float | None:
     return status.st_mtime if stat.S_ISREG(status.st_mode) else status.st_ctime
 
 
-def as_user(account: Account, command: str) -> str:
-    """Return a command for root's shell that runs ``command`` with no other rights than those of ``account``."""
-    return f"runuser -u {shlex.quote(account.name)} -- {command}"
+def as_user(account: Account, *argv: str) -> str:
+    """Return a command for root's shell that runs ``argv`` with the rights of ``account`` alone.
+
+    Each safe command that works below a directory of a user's is made here: by the time that it is run, its user may
+    have put a link in the place of a directory on the way.
+    """
+    return " ".join(map(shlex.quote, ("runuser", "-u", account.name, "--", *argv)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ import getpass
 import os
 import pathlib
 import pwd
+import subprocess
 import typing as t
 
 import pytest
@@ -28,7 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
     startup,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     ManagedFile,
@@ -690,7 +691,65 @@ def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: 
     assert [finding.rule.id for finding in found] == MODES[mode]
     commands = [command for finding in found for command in finding.remedy.commands]
     assert len(commands) == len(found)
-    assert all(command.startswith(("runuser -u nobody -- chmod ", "chown -R nobody: ")) for command in commands)
+    assert all(command.startswith("runuser -u nobody -- chmod ") for command in commands)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root runs the commands of findings about users")
+
+
+def swap(folder: pathlib.Path, target: pathlib.Path) -> None:
+    """Put a link to ``target`` in the folder's place, as its user can at any moment."""
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to(target)
+
+
+@needs_root
+@pytest.mark.parametrize("mode", [0o555, 0o777])
+def test_a_safe_command_changes_nothing_of_roots_through_a_planted_link(
+    world: t.Any, nobody: UserEnvironment, mode: int
+) -> None:
+    (world.tmp / "roots").mkdir()
+    (world.tmp / "roots").chmod(mode)
+    os.chmod(nobody.variables["GOCACHE"], mode)
+    (finding,) = findings(Scene(dataclasses.replace(world.declaration, users=[nobody]), [], []))
+    swap(world.tmp / "cache", world.tmp / "roots")
+    for command in finding.remedy.commands:
+        subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True)
+    assert (world.tmp / "roots").stat().st_mode & 0o777 == mode
+    (world.tmp / "cache").unlink()
+    (world.tmp / "moved").rename(world.tmp / "cache")
+
+
+@needs_root
+def test_removing_a_copy_removes_nothing_of_roots_through_a_planted_link(world: t.Any, nobody: UserEnvironment) -> None:
+    folder = world.tmp / "cache" / "it's"
+    folder.mkdir()
+    (folder / "gopls").write_text("")
+    (folder / "gopls").chmod(0o755)
+    os.chown(folder, nobody.account.uid, nobody.account.gid)
+    user = dataclasses.replace(nobody, variables={"GOBIN": str(folder)})
+    declaration = dataclasses.replace(world.declaration, users=[user])
+    found = findings(Scene(declaration, [], [], tools=[tool(world)]))
+    (command,) = [command for finding in found if finding.rule.id == "GD403" for command in finding.remedy.commands]
+    (world.tmp / "roots").mkdir()
+    (world.tmp / "roots/gopls").write_text("")
+    swap(folder, world.tmp / "roots")
+    subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True)
+    assert (world.tmp / "roots/gopls").exists()
+    folder.unlink()
+    (world.tmp / "cache/moved").rename(folder)
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    assert not (folder / "gopls").exists()
+
+
+@needs_root
+def test_a_directory_that_root_left_is_given_back_by_provisioning_alone(world: t.Any, nobody: UserEnvironment) -> None:
+    home = world.tmp / "cache"
+    (home / "go").mkdir()
+    account = nobody.account._replace(home=str(home))
+    user = dataclasses.replace(nobody, account=account, variables={"GOPATH": str(home / "go")})
+    (finding,) = findings(Scene(dataclasses.replace(world.declaration, users=[user]), [], []))
+    assert (finding.rule.id, finding.remedy.text, list(finding.remedy.commands)) == ("GD301", CONVERGE, [])
 
 
 @pytest.mark.parametrize(("mode", "rule"), [(0o777, "GD307"), (0o555, "GD303")])
@@ -802,7 +861,8 @@ def test_a_copy_where_editors_look_first(world: t.Any) -> None:
     assert world.ids(world(), tools=[pinned]) == []
     copy.chmod(0o755)
     (finding,) = world.judge(world(), tools=[pinned])[1]
-    assert (finding.rule.id, finding.remedy.commands) == ("GD403", [f"rm {copy}"])
+    user = pwd.getpwuid(os.getuid()).pw_name
+    assert (finding.rule.id, finding.remedy.commands) == ("GD403", [f"runuser -u {user} -- rm -f {copy}"])
     assert world.ids(world(), tools=[pinned._replace(users=["somebody-else"])]) == []
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import shlex
 import stat
 import typing as t
 
@@ -26,6 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import NETWORK, Mount, mount_of, mounts
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import giving_back, repairable
 
 DIRECTORY = Rule(
     "GD301",
@@ -36,8 +36,8 @@ DIRECTORY = Rule(
 GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are looked at, but for those on a network file system. One that
 belongs to root is mostly left by a `sudo go …`; one that is missing was deleted, or its volume is not mounted.""",
     mend="""\
-Give the tree back to its user, as the finding's `safe_commands` do; they never follow a link. Provisioning makes a
-missing directory.""",
+Provision again: that makes a missing directory, and gives the user what root has left in the home, without following a
+link. Do not run `chown -R` there as root: the user can put a link in the place of a directory while it runs.""",
     example="GOMODCACHE=/home/alice/go/pkg/mod belongs to root instead of alice",
 )
 GOBIN_UNREACHABLE = Rule(
@@ -206,8 +206,7 @@ def _state(directory: _Directory) -> t.Iterator[Finding]:
 def _chmod(change: str, directory: _Directory) -> Remedy:
     if os.path.realpath(directory.path) != directory.path:
         return _OF_A_LINK
-    # By the time that it is run, its user may have put a link in the place of a folder above.
-    command = as_user(directory.account, f"chmod {change} {shlex.quote(directory.path)}")
+    command = as_user(directory.account, "chmod", change, directory.path)
     return Remedy(f"run {command}", [command])
 
 
@@ -217,8 +216,14 @@ def _somebody_elses(directory: _Directory, owner: int) -> Finding:
     cause = f"{directory}{leads} belongs to {_name(owner)} instead of {directory.account.name}"
     if leads:
         return directory.finding(DIRECTORY, cause, _OF_A_LINK)
-    command = f"chown -R {shlex.quote(directory.account.name)}: {shlex.quote(directory.path)}"
-    return directory.finding(DIRECTORY, cause, Remedy(f"give the tree back to {directory.account.name}", [command]))
+    return directory.finding(DIRECTORY, cause, Remedy(_way_back(directory)))
+
+
+def _way_back(directory: _Directory) -> str:
+    """Return in words how the user gets the directory; no command, as chown -R follows what the user plants there."""
+    if repairable(directory.path, directory.account):
+        return CONVERGE
+    return f"{giving_back(directory.path, directory.account)}; or declare another directory"
 
 
 def _name(uid: int) -> str:

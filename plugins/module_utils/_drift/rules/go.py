@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
@@ -257,7 +256,7 @@ def _persisted(scene: Scene) -> t.Iterator[Finding]:
     for account, path in scene.settings_files:
         source = _persisted_goroot(account, path)
         if source:
-            command = as_user(account, f"sed -i '/^GOROOT=/d' {shlex.quote(path)}")
+            command = as_user(account, "sed", "-i", "/^GOROOT=/d", path)
             remedy = Remedy(f"delete that line: {command}", [command])
             cause = f"{source} persists GOROOT"
             yield Finding(GOROOT_PERSISTED, cause, remedy, account.name, "", "GOROOT", source, subject=path)

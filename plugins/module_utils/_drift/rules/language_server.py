@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 import typing as t
 
@@ -188,7 +189,7 @@ def _units(server: LanguageServer) -> t.Iterator[Finding]:
         if unit.endswith(".socket"):
             yield from _socket(server, unit, state)
         elif unit.endswith(".timer") and not state.active:
-            remedy = Remedy(f"start it, or {_AGAIN}", [f"systemctl enable --now {unit}"])
+            remedy = Remedy(f"start it, or {_AGAIN}", [f"systemctl enable --now {shlex.quote(unit)}"])
             yield _finding(UNIT_FAILED, server, f"{unit} is not active", remedy, state.source, subject=unit)
         elif state.failed:
             cause = f"{unit} is failed ({state.result})"
@@ -202,7 +203,9 @@ def _socket(server: LanguageServer, unit: str, state: State) -> t.Iterator[Findi
     how = state.values.get("ActiveState", "not there")
     how += f" ({state.result})" if state.failed else ""
     cause = f"{unit} is {how}: nobody listens at {server.socket}"
-    remedy = Remedy(f"start it; where it fails, see 'systemctl status {unit}'", [f"systemctl start {unit}"])
+    remedy = Remedy(
+        f"start it; where it fails, see 'systemctl status {unit}'", [f"systemctl start {shlex.quote(unit)}"]
+    )
     if state.active:
         cause = f"{unit} is active, but its file {server.socket} is gone"
         proxy = unit.replace(".socket", ".service")

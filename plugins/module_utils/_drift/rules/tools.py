@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import os
-import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Row, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
@@ -108,7 +107,8 @@ def _where_editors_look(user: UserEnvironment, tool: PinnedTool) -> t.Iterator[F
         if present and os.path.realpath(copy) != os.path.realpath(tool.path):
             # Through a link that folder may be one where the program belongs.
             own = os.path.realpath(folder) == folder
-            remedy = Remedy(f"remove {copy}", [f"rm {shlex.quote(copy)}"] if own else [])
+            command = as_user(user.account, "rm", "-f", copy)
+            remedy = Remedy(f"remove {copy}", [command] if own else [])
             cause = f"{copy} is not {tool.path}"
             yield Finding(
                 TOOL_IN_GOBIN, cause, remedy, user.account.name, "", tool.name, Source("file", copy), subject=copy
