@@ -23,12 +23,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.launch 
     title_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import Service, unit_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, remove
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
+    ManagedFile,
     edits_of,
     write_all,
 )

@@ -10,8 +10,8 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import Service
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Put, Remove, edited
 

@@ -26,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CRONTABS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     EditorContext,
@@ -37,7 +37,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import wrong_rights
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, wrong_rights
 
 CONVERGE = "provision the host again with --tags environment"
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import EditorFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import (
     Edit,

@@ -16,7 +16,6 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import shared_path
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import manager, prewarm, units
@@ -26,6 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
+    ManagedFile,
     edits_of,
     write_all,
 )

@@ -10,9 +10,12 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import edits_of, write_all
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    ManagedFile,
+    edits_of,
+    write_all,
+)
 
 _HEAD = "# Managed by gopherops.devserver (kernel_parameters); changes made here are lost.\n"
 _ROOT = "/proc/sys"

@@ -11,12 +11,44 @@ import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, write_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
 
+HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
 # Those of the folders that hold the collection's own files.
 _FOLDER_MODE = 0o755
+
+
+class ManagedFile(t.NamedTuple):
+    """A file that a context is fed from, and what go_env makes of it.
+
+    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``whole`` says that all of
+    the file is the collection's, which then sets its ``mode`` and ``owner`` too (None: root); of any other file only a
+    part is, and they are those of a new one. With ``as_owner`` the file is reached with its owner's rights alone.
+    """
+
+    path: str
+    content: t.Callable[[str | None], str | None]
+    whole: bool = True
+    mode: int = 0o644
+    owner: Account | None = None
+    as_owner: bool = False
+
+    @property
+    def actor(self) -> Account | None:
+        """Whose rights the file is reached with; None for those of this process."""
+        return self.owner if self.as_owner else None
+
+
+def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
+    """Return a file that is the collection's own; without ``text`` there shall be none."""
+    return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
+
+
+def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
+    """Return a file of somebody else's that shall hold ``body`` as its managed block, first or last."""
+    return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
 
 
 class Rights(t.NamedTuple):

@@ -31,12 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, PinnedTool, Scene
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    ManagedFile,
-    Probe,
-    StartUp,
-    whole_file,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -44,6 +39,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered
 

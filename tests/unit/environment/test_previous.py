@@ -18,13 +18,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     systemd_user,
     vscode_server,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import _render
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
 ACCOUNT = find_account(getpass.getuser())
 GIVEN = {"GOPATH": "/srv/it's mine/go", "GOFLAGS": "-mod=mod -x", "GOVCS": "", "GOSUMDB": "off"}

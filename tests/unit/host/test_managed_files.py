@@ -9,9 +9,13 @@ import os
 import stat
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import block_in, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import managed_files
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import edits_of, write_all
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    block_in,
+    edits_of,
+    whole_file,
+    write_all,
+)
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 

@@ -14,10 +14,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresse
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import Door
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_to
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
+    ManagedFile,
     edits_of,
     write_all,
 )

@@ -25,13 +25,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.ser
     files_of,
     units_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import exists, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
+    ManagedFile,
     edits_of,
     write_all,
 )

@@ -12,11 +12,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Scene, files_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, OWN_FOLDERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    ManagedFile,
     Rights,
     foreignness,
     giving,

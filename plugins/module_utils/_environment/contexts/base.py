@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
 # In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
 _MARK_PARTS = ("gopherops.devserver-", "environment")
@@ -29,8 +29,6 @@ _PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
 _ASKED = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
 PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _ASKED), _PRINT_MARK])
 
-HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
-
 # What terminals take as commands, such as a colour, and other characters that show nothing.
 _CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
 # What bash and dash say of themselves where they are interactive without a terminal of their own.
@@ -39,37 +37,6 @@ _NO_TERMINAL = re.compile(
 )
 # Seconds in which a session ends whose command has come to its end, whatever PAM does then.
 _UNTIL_CLOSED = 1.0
-
-
-class ManagedFile(t.NamedTuple):
-    """A file that a context is fed from, and what go_env makes of it.
-
-    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``whole`` says that all of
-    the file is the collection's, which then sets its ``mode`` and ``owner`` too (None: root); of any other file only a
-    part is, and they are those of a new one. With ``as_owner`` the file is reached with its owner's rights alone.
-    """
-
-    path: str
-    content: t.Callable[[str | None], str | None]
-    whole: bool = True
-    mode: int = 0o644
-    owner: Account | None = None
-    as_owner: bool = False
-
-    @property
-    def actor(self) -> Account | None:
-        """Whose rights the file is reached with; None for those of this process."""
-        return self.owner if self.as_owner else None
-
-
-def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
-    """Return a file that is the collection's own; without ``text`` there shall be none."""
-    return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
-
-
-def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
-    """Return a file of somebody else's that shall hold ``body`` as its managed block, first or last."""
-    return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
 
 
 # Why there is no environment, where somebody decides by it; empty for any other reason. What "ended early" ended before

@@ -16,11 +16,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ManagedFile,
-    Probe,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     encodable,
     portable,
@@ -36,6 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.w
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
 _FOLDER = ".github/workflows"
 

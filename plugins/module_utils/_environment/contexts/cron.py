@@ -18,9 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Context,
-    ManagedFile,
     Probe,
-    block_in,
     no_probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -35,6 +33,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     with_block,
     without_block,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
 
 _PAM = "/etc/pam.d"
 # Each in its own service, not in common-session: that would reach every other service of the host as well. A service

@@ -15,11 +15,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ManagedFile,
-    Probe,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     EditorContext,
     EditorFile,
@@ -37,6 +33,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, edited
 

@@ -10,11 +10,7 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    ManagedFile,
-    StartUp,
-    whole_file,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import ShellContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -22,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
 
 # Late in the order of the folder, so that what another package puts there does not win over the declaration.

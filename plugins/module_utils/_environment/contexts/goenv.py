@@ -11,11 +11,7 @@ import time
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ManagedFile,
-    Probe,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -23,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
 
 class GoEnvContext(Context):

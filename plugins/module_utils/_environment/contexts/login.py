@@ -9,11 +9,7 @@ import os
 import re
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    ManagedFile,
-    StartUp,
-    whole_file,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
@@ -22,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 
 # Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"

@@ -16,14 +16,11 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    ManagedFile,
-    whole_file,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 
 SERVICE = "/etc/pam.d/gopherops-go"
 # For the declared users alone: what other users start by su or sudo keeps the PATH it was started with.

@@ -16,11 +16,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
-    ManagedFile,
     Probe,
     StartUp,
     probe_of,
-    whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -28,6 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import BASH_PROMPT, USERS, trace
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
     FISH_PROMPT,

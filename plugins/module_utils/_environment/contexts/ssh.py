@@ -21,10 +21,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
-    ManagedFile,
     Probe,
     StartUp,
-    block_in,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
@@ -39,6 +37,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     session_environment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, readable_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
 

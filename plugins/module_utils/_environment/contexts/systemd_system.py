@@ -12,10 +12,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Context,
-    ManagedFile,
     Probe,
     no_probe,
-    whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -23,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 
 FOLDER = "/etc/gopherops/units"
 

@@ -14,10 +14,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Context,
-    ManagedFile,
     Probe,
     no_probe,
-    whole_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -30,6 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run,
     session_environment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"

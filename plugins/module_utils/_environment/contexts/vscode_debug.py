@@ -12,11 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ManagedFile,
-    Probe,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     EditorContext,
     EditorFile,
@@ -40,6 +36,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, edited
 

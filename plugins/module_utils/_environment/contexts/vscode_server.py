@@ -19,7 +19,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
-    ManagedFile,
     Probe,
     StartUp,
     probe_of,
@@ -53,6 +52,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import executables
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Put, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders

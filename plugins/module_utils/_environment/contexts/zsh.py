@@ -8,12 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    ManagedFile,
-    Probe,
-    StartUp,
-    block_in,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
@@ -23,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
 
 # Debian's folder, and what others compile into zsh.
 _FOLDER = "/etc/zsh"
