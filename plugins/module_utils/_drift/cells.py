@@ -10,6 +10,7 @@ import os
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import BUILT_IN, PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
@@ -221,7 +222,7 @@ def _may_become(written: str, value: str | None) -> bool:
 
 
 def _is_go_variable(variable: str) -> bool:
-    return variable in ("GOROOT", "GOVERSION", TELEMETRY) or variable in goenv_file.PERSISTENT_VARIABLES
+    return variable in ("GOROOT", "GOVERSION", TELEMETRY) or variable in PERSISTENT_VARIABLES
 
 
 def _same(variable: str, expected: str, actual: str) -> bool:

@@ -14,8 +14,8 @@ import re
 import tempfile
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder

@@ -13,6 +13,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import ssh_denials
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
@@ -33,7 +34,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.g
     go_env,
     without_traces,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_programs import only_root_can_change
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame

@@ -11,11 +11,11 @@ import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Scene
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 
 NO_EFFECT = Rule(

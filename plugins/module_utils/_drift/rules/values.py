@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source, is_default
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, follows, same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
@@ -25,7 +26,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapsho
     once_per_user,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import PERSISTENT_VARIABLES
 
 DIFFERS = Rule(
     "GD101",

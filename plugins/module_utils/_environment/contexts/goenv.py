@@ -9,6 +9,7 @@ import functools
 import os
 import time
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
@@ -37,7 +38,7 @@ class GoEnvContext(Context):
         return [*(self._file(user) for user in declaration.users), *files, *left]
 
     def _file(self, user: UserEnvironment) -> ManagedFile:
-        values = {k: v for k, v in user.variables.items() if k in goenv_file.PERSISTENT_VARIABLES}
+        values = {k: v for k, v in user.variables.items() if k in PERSISTENT_VARIABLES}
         path = _path(user.account)
         update = functools.partial(_updated, values)
         # It may hold a proxy's password, so a new one is the user's alone.
