@@ -50,6 +50,7 @@ options:
       - The account with whose rights the file is reached. Name it for a file in a user's home, so that a link there
         cannot lead root astray.
       - The user must own the file, or be able to create it.
+      - Root without it changes only files in directories that no other user can change.
     type: str
   create:
     description: Whether a missing file is made, with the folders above it. Without it a missing file is an error.
@@ -90,6 +91,7 @@ path:
   sample: /home/alice/.vscode-server/data/Machine/settings.json
 """
 
+import os
 import re
 import typing as t
 
@@ -98,6 +100,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import shared_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Remove
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.file import edit_file
 
@@ -119,11 +122,25 @@ def main() -> None:
         edits: list[Edit] = [Remove(_path(path)) for path in params["remove"]]
         edits.append(Merge(params["values"]))
         mode = _mode(params["mode"]) if params["create"] else None
+        if not params["user"]:
+            _reject_shared(params["path"])
         with acting_as(find_account(params["user"]) if params["user"] else None):
             changes = edit_file(params["path"], edits, mode=mode, check=module.check_mode)
     except DevserverError as error:
         module.fail_json(**error.result())
     answer(module, path=params["path"], **changes.result())
+
+
+def _reject_shared(path: str) -> None:
+    """Raise DevserverError where this process is root, and another user could lead it to any other file."""
+    shared = shared_directory(path) if os.geteuid() == 0 else ""
+    if shared:
+        raise DevserverError(
+            f"{path} is not written with root's rights: other users than root can change {shared}",
+            expected="a file in directories that root alone can change, or the name of its user",
+            remedy="name the user in user",
+            path=path,
+        )
 
 
 def _path(words: list[t.Any]) -> list[str | int]:

@@ -135,6 +135,19 @@ def test_another_users_rights_count_and_not_roots(tmp_path: pathlib.Path) -> Non
     assert [item.name for item in path.parent.iterdir()] == ["settings.json"]
 
 
+@needs_root
+def test_root_writes_nothing_through_a_link_that_a_user_planted(tmp_path: pathlib.Path) -> None:
+    victim = tmp_path / "victim.json"
+    victim.write_text("{}")
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "settings.json").symlink_to(victim)
+    os.chown(home, find_account("nobody").uid, -1)
+    code, result = run(home / "settings.json", values={"a": 1})
+    assert (code, victim.read_text()) == (1, "{}")
+    assert str(home) in result["msg"]
+
+
 def test_the_options_are_those_of_the_documentation() -> None:
     options = yaml.safe_load(jsonc_merge.DOCUMENTATION)["options"]
     documented = {
