@@ -11,22 +11,21 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import cells
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
-    NO_DEBUGGERS,
-    Debuggers,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.editor_settings import files_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
-    NO_GOPLS,
-    Gopls,
-    LanguageServers,
-    look,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import look
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import observe
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import moment
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    NO_DEBUGGERS,
+    NO_GOPLS,
+    Debuggers,
+    Gopls,
+    LanguageServers,
+    PinnedTool,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
@@ -62,10 +61,10 @@ def report(
     matrix = cells(declaration, observations, exact(go_version, this_platform().archive))
     servers = LanguageServers(look(declaration.users), gopls, crash_days)
     files = files_of(observations)
-    scene = Scene(
+    snapshot = Snapshot(
         declaration, observations, matrix, tools, files, go_minimum, servers, debuggers, host_path=pam.host_path()
     )
-    found = findings(scene)
+    found = findings(snapshot)
     document = {
         "schema_version": SCHEMA_VERSION,
         "collection_version": COLLECTION_VERSION,

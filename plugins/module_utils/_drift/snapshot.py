@@ -14,17 +14,17 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source, is_default
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
-    NO_DEBUGGERS,
-    Debuggers,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import settings_file, text_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
-    NO_SERVERS,
-    LanguageServers,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    NO_DEBUGGERS,
+    NO_SERVERS,
+    Debuggers,
+    EditorSettings,
+    LanguageServers,
+    Observation,
+    PinnedTool,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CRONTABS
@@ -42,26 +42,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 CONVERGE = "provision the host again with --tags environment"
 
 
-class PinnedTool(t.NamedTuple):
-    """One pinned tool as it was found; ``reason`` is empty where all is right, ``users`` where it is for everybody.
-
-    ``reservation`` says why it will not do for its Go, where the play does not force it.
-    """
-
-    name: str
-    package: str
-    version: str
-    go: str
-    path: str
-    reason: str
-    users: t.Sequence[str] = ()
-    reservation: str = ""
-
-    def result(self) -> dict[str, t.Any]:
-        """Return the tool's entry in the report."""
-        return dict(self._asdict(), users=list(self.users))
-
-
 class Fault(t.NamedTuple):
     """The place that is at fault for a value, the remedy, and what the cause has to say more."""
 
@@ -70,37 +50,15 @@ class Fault(t.NamedTuple):
     more: str = ""
 
 
-class Setting(t.NamedTuple):
-    """One setting of an editor's file, by its full name; ``inner`` says where the keys of an object stand."""
-
-    name: str
-    value: t.Any
-    source: Source
-    inner: t.Mapping[str, Source] = {}
-
-
-class JudgedFile(t.NamedTuple):
-    """A file of an editor's that a user has: ``kind`` is settings, launch (one configuration) or devcontainer.
-
-    ``title`` tells apart the launch configurations of one file; ``path`` is empty where there is no such file.
-    """
-
-    user: UserEnvironment
-    kind: str
-    settings: t.Sequence[Setting]
-    title: str = ""
-    path: str = ""
-
-
 class Row(t.NamedTuple):
     """One observation and its cells by variable."""
 
-    seen: Observation
+    observation: Observation
     cells: t.Mapping[str, Cell]
 
     @property
     def user(self) -> UserEnvironment:
-        return self.seen.user
+        return self.observation.user
 
     @property
     def foreign_go(self) -> bool:
@@ -109,7 +67,7 @@ class Row(t.NamedTuple):
 
     def late(self, variable: str) -> bool:
         """Whether what runs already has not seen the variable's rendered value, which is a finding of its own."""
-        return variable in self.seen.stale
+        return variable in self.observation.stale
 
     def undeclared(self, variable: str) -> str:
         """Return the value of a variable that the declaration leaves alone; empty where it has none, or is declared."""
@@ -128,12 +86,12 @@ class Row(t.NamedTuple):
         self, rule: Rule, cause: str, remedy: Remedy, variable: str = "", source: Source | None = None
     ) -> Finding:
         source = source or self.source(variable)
-        place = (self.user.account.name, self.seen.context.name, variable)
-        return Finding(rule, cause, remedy, *place, source, self.seen.workspace)
+        place = (self.user.account.name, self.observation.context.name, variable)
+        return Finding(rule, cause, remedy, *place, source, self.observation.workspace)
 
 
 @dataclasses.dataclass(frozen=True)
-class Scene:
+class Snapshot:
     """A host as it was declared and as it was found.
 
     ``tools`` are the pinned ones, ``go_minimum`` is the oldest Go (such as ``1.22``) that will do, empty for any.
@@ -144,7 +102,7 @@ class Scene:
     observations: t.Sequence[Observation]
     cells: t.Sequence[Cell]
     tools: t.Sequence[PinnedTool] = ()
-    editor_files: t.Sequence[JudgedFile] = ()
+    editor_files: t.Sequence[EditorSettings] = ()
     go_minimum: str = ""
     language_servers: LanguageServers = NO_SERVERS
     debuggers: Debuggers = NO_DEBUGGERS
@@ -169,8 +127,8 @@ class Scene:
     @functools.cached_property
     def settings_files(self) -> list[tuple[Account, str]]:
         """Each settings file that a go of this host reads, once for each user that it reads it as."""
-        asked = (row for row in self.rows if row.seen.context.asks_go)
-        return list(dict.fromkeys((row.user.account, settings_file(row.seen)) for row in asked))
+        asked = (row for row in self.rows if row.observation.context.asks_go)
+        return list(dict.fromkeys((row.user.account, settings_file(row.observation)) for row in asked))
 
     @functools.cached_property
     def repaired(self) -> frozenset[str]:

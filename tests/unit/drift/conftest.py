@@ -11,11 +11,8 @@ import os
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift import snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import cells
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import (
-    GoAnswer,
-    Observation,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import GoResult, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings, startup
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -58,12 +55,12 @@ def world(tmp_path, monkeypatch):
         }
         told.update({"GOPROXY": "https://u:secret@a.example,direct"}, **(answer or {}))
         programs = {"go": [str(goroot / "bin/go")]}
-        made = Observation(user, CONTEXT[context], env, "", programs, GoAnswer(told), list(set_by))
+        made = Observation(user, CONTEXT[context], env, "", programs, GoResult(told), list(set_by))
         return dataclasses.replace(made, **changes)
 
     def judge(*observations, tools=()):
         matrix = cells(declaration, observations, "1.22.12")
-        found = findings(snapshot.Scene(declaration, observations, matrix, tools))
+        found = findings(snapshot.Snapshot(declaration, observations, matrix, tools))
         return {(c.context, c.variable): c for c in matrix}, found
 
     seen.ids = lambda *observations, **more: [found.rule.id for found in judge(*observations, **more)[1]]

@@ -16,23 +16,20 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift import report
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    Crash,
     Debuggers,
+    Gopls,
+    GoResult,
+    LanguageServer,
+    Observation,
+    PinnedTool,
     WideDebugger,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
-    Crash,
-    Gopls,
-    LanguageServer,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import (
-    GoAnswer,
-    Observation,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.values import DIFFERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
 
 DOCS = pathlib.Path(__file__).parents[3] / "docs"
@@ -214,16 +211,16 @@ def test_what_cannot_be_asked_is_unknown_and_never_ok(world):
 
 
 def test_no_go_and_a_go_that_fails(world):
-    missing = world(programs={"go": []}, go=GoAnswer({}, "none"))
+    missing = world(programs={"go": []}, go=GoResult({}, "none"))
     assert ids(world.judge(missing)[1]) == ["GD201"]
-    failing = world(go=GoAnswer({}, "go: bad GOFLAGS"))
+    failing = world(go=GoResult({}, "go: bad GOFLAGS"))
     assert ids(world.judge(failing)[1]) == ["GD205"]
 
 
 def test_a_stale_goroot_is_the_finding_and_not_that_go_fails(world):
     stale = Source("file", "/h/.profile", 7)
     set_by = [Assignment("GOROOT", "/old", stale)]
-    failing = world(go=GoAnswer({}, "go: cannot find GOROOT"), environment={"GOROOT": "/old"}, set_by=set_by)
+    failing = world(go=GoResult({}, "go: cannot find GOROOT"), environment={"GOROOT": "/old"}, set_by=set_by)
     _matrix, found = world.judge(failing)
     assert [(finding.rule.id, finding.source) for finding in found] == [("GD204", stale)]
 
@@ -239,7 +236,7 @@ def test_what_lies_behind_a_link_is_not_given_away(world):
     variables = {"GOPATH": str(world.tmp / "link")}
     account = user.account._replace(uid=os.stat(world.tmp / "link").st_uid + 1)
     world.declaration.users[0] = dataclasses.replace(user, variables=variables, account=account)
-    (finding,) = findings(Scene(world.declaration, [], []))
+    (finding,) = findings(Snapshot(world.declaration, [], []))
     assert finding.rule.id == "GD301"
     assert finding.remedy.commands == ()
 

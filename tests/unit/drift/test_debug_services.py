@@ -18,13 +18,13 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     Debuggers,
     Validity,
     WideDebugger,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import debugger
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
 DAY = 86400
@@ -36,7 +36,7 @@ LISTEN = (
 
 
 def judge(world: t.Any, **found: t.Any) -> list[tuple[str, str, t.Any]]:
-    scene = Scene(world.declaration, [], [], debuggers=Debuggers(**found))
+    scene = Snapshot(world.declaration, [], [], debuggers=Debuggers(**found))
     return [(one.rule.id, one.cause, one.source) for one in debugger.findings(scene)]
 
 
@@ -119,7 +119,7 @@ def test_findings_of_one_host_are_told_apart(world: t.Any) -> None:
         [WideDebugger(1, "alice", "0.0.0.0:1"), WideDebugger(2, "alice", "0.0.0.0:2")],
         [Validity("/a", soon), Validity("/b", soon)],
     )
-    scene = Scene(world.declaration, [], [], debuggers=found)
+    scene = Snapshot(world.declaration, [], [], debuggers=found)
     prints = [one.result("h")["fingerprint"] for one in debugger.findings(scene)]
     assert len(set(prints)) == len(prints) == 8
 

@@ -11,8 +11,9 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import editor
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import SETTINGS as SETTINGS_KNOWN
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import TYPES
 
@@ -23,9 +24,9 @@ def judge(world: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str,
     """Return rule, variable and line of each finding; the settings of a file stand in lines 1, 2 and so on."""
     user = world.declaration.users[0]
     made = [
-        JudgedFile(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
+        EditorSettings(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
     ]
-    found = editor.findings(Scene(world.declaration, [], [], [], made))
+    found = editor.findings(Snapshot(world.declaration, [], [], [], made))
     return [(finding.rule.id, finding.variable, finding.source.line) for finding in found if finding.source]
 
 
@@ -138,7 +139,7 @@ def test_a_reference_to_the_home_does_not_hide_another_path(world: t.Any) -> Non
 def test_a_null_takes_a_variable_away(world: t.Any) -> None:
     user = world.declaration.users[0]
     settings = [_setting(1, ("terminal.integrated.env.linux", {"GOPATH": None, "OTHER": None}))]
-    host = Scene(world.declaration, [], [], [], [JudgedFile(user, "settings", settings)])
+    host = Snapshot(world.declaration, [], [], [], [EditorSettings(user, "settings", settings)])
     (finding,) = editor.findings(host)
     assert f"takes GOPATH away, declared is {user.variables['GOPATH']}" in finding.cause
 
@@ -150,10 +151,12 @@ def test_the_file_of_a_tests_variables(world: t.Any, tmp_path: pathlib.Path) -> 
     user = world.declaration.users[0]
     source = Source("file", str(tmp_path / ".vscode/settings.json"), 1)
     settings = [Setting("go.testEnvFile", "${workspaceFolder}/test.env", source)]
-    found = list(editor.findings(Scene(world.declaration, [], [], [], [JudgedFile(user, "settings", settings)])))
+    found = list(editor.findings(Snapshot(world.declaration, [], [], [], [EditorSettings(user, "settings", settings)])))
     assert [(one.rule.id, one.source) for one in found] == [("GD803", Source("file", str(file), 3))]
     settings = [Setting("go.testEnvFile", "/gone", source)]
-    assert not list(editor.findings(Scene(world.declaration, [], [], [], [JudgedFile(user, "settings", settings)])))
+    assert not list(
+        editor.findings(Snapshot(world.declaration, [], [], [], [EditorSettings(user, "settings", settings)]))
+    )
 
 
 def test_each_type_is_of_a_setting_that_there_is() -> None:
@@ -194,7 +197,7 @@ def test_tools_and_container(world: t.Any, remote: t.Any, expected: list[tuple[s
 def test_each_file_and_each_launch_configuration_has_findings_of_its_own(world: t.Any) -> None:
     user = world.declaration.users[0]
     files = [
-        JudgedFile(user, kind, [Setting("gone", 1, Source("file", path, 1)), Setting("go.gone", 1, source)], title)
+        EditorSettings(user, kind, [Setting("gone", 1, Source("file", path, 1)), Setting("go.gone", 1, source)], title)
         for kind, path, title in [
             ("settings", "/a.json", ""),
             ("settings", "/b.json", ""),
@@ -203,5 +206,5 @@ def test_each_file_and_each_launch_configuration_has_findings_of_its_own(world: 
         ]
         for source in [Source("file", path, 2)]
     ]
-    found = list(editor.findings(Scene(world.declaration, [], [], [], files)))
+    found = list(editor.findings(Snapshot(world.declaration, [], [], [], files)))
     assert len({finding.result("h")["fingerprint"] for finding in found}) == len(found) == 6

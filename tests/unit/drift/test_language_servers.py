@@ -18,16 +18,18 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import language_servers
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     Crash,
     Daemon,
+    EditorSettings,
     Gopls,
     LanguageServer,
     LanguageServers,
+    Setting,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import language_server
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import service, units
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Option
@@ -80,8 +82,8 @@ def judge(world: t.Any) -> t.Callable[..., list[Finding]]:
     ) -> list[Finding]:
         servers = LanguageServers([sound._replace(**changes)], gopls)
         made = [_setting(path, *item) for item in enumerate((settings or {}).items(), 1)]
-        files = [JudgedFile(user, kind, made, path=path)] if settings is not None else []
-        scene = Scene(world.declaration, [], [], editor_files=files, language_servers=servers)
+        files = [EditorSettings(user, kind, made, path=path)] if settings is not None else []
+        scene = Snapshot(world.declaration, [], [], editor_files=files, language_servers=servers)
         return list(language_server.findings(scene))
 
     return run

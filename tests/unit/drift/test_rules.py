@@ -17,10 +17,11 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift import snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, cells
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import GoAnswer
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import GoResult, PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     building,
     directories,
@@ -29,7 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
     startup,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, PinnedTool, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
@@ -378,7 +379,7 @@ def test_a_conflict_is_settled_for_its_user(world: t.Any) -> None:
 def test_versions_that_differ_are_no_conflict_that_a_declaration_settles(world: t.Any) -> None:
     other = world("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOVERSION": "go1.19"})
     matrix = cells(world.declaration, [world(), other], "")
-    found = findings(Scene(world.declaration, [world(), other], matrix))
+    found = findings(Snapshot(world.declaration, [world(), other], matrix))
     assert [finding.rule.id for finding in found] == ["GD202"]
 
 
@@ -390,7 +391,7 @@ def test_an_alias_is_told_with_the_line_that_makes_it(world: t.Any) -> None:
 
 def test_what_a_manager_has_not_seen_is_not_told_again(world: t.Any) -> None:
     stale = frozenset({"PATH", "GOPATH"})
-    late = world(stale=stale, environment={"GOPATH": "/x", "PATH": "/y"}, programs={"go": []}, go=GoAnswer({}, "none"))
+    late = world(stale=stale, environment={"GOPATH": "/x", "PATH": "/y"}, programs={"go": []}, go=GoResult({}, "none"))
     (finding,) = world.judge(late)[1]
     assert finding.rule.id == "GD703"
     assert "has other values of GOPATH, PATH than its files" in finding.cause
@@ -414,7 +415,7 @@ def test_a_start_up_with_line_ends_of_windows(world: t.Any) -> None:
 def test_a_settings_file_with_line_ends_of_windows_is_why_go_fails(world: t.Any) -> None:
     (world.tmp / ".config/go").mkdir(parents=True)
     (world.tmp / ".config/go/env").write_text("# c\r\nGOTOOLCHAIN=local\r\n", newline="")
-    failing = world("goenv", environment={"HOME": str(world.tmp)}, go=GoAnswer({}, "go: invalid GOTOOLCHAIN"))
+    failing = world("goenv", environment={"HOME": str(world.tmp)}, go=GoResult({}, "go: invalid GOTOOLCHAIN"))
     found = [(finding.rule.id, finding.source.line) for finding in world.judge(failing)[1]]
     assert ("GD106", 2) in found
     assert "GD205" not in {rule for rule, _line in found}
@@ -499,7 +500,7 @@ def test_a_user_whose_home_is_missing_has_one_finding(world: t.Any, monkeypatch:
     assert [one.context.name for one in seen] == ["bare", "goenv"]
     matrix = cells(world.declaration, seen[1:], "")
     assert {cell.status for cell in matrix} == {"unknown"}
-    found = findings(Scene(world.declaration, seen[1:], matrix))
+    found = findings(Snapshot(world.declaration, seen[1:], matrix))
     assert [(one.rule.id, one.user, one.cause) for one in found] == [
         ("GD905", gone.name, f"the home {gone.home} is missing")
     ]
@@ -523,7 +524,7 @@ def test_a_persisted_goroot_is_the_finding_whatever_go_says(world: t.Any) -> Non
     settings.parent.mkdir(parents=True)
     settings.write_text("GOFLAGS=\nGOROOT=/old\n")
     home = {"HOME": str(world.tmp)}
-    dead = [world(name, environment=home, go=GoAnswer({}, "go: cannot find GOROOT")) for name in ("login", "bash")]
+    dead = [world(name, environment=home, go=GoResult({}, "go: cannot find GOROOT")) for name in ("login", "bash")]
     found = [finding for finding in world.judge(*dead)[1] if finding.rule.id != "GD211"]
     assert [(finding.rule.id, finding.source) for finding in found] == [("GD209", Source("file", str(settings), 2))]
     user = pwd.getpwuid(os.getuid()).pw_name
@@ -587,7 +588,7 @@ MINIMA = {"": 0, "1.22": 0, "1.22.12": 0, "1.22.13": 1, "1.23": 1}
 def test_a_minimum_is_judged_once_for_the_host(world: t.Any, minimum: str, workspaces: int) -> None:
     user = dataclasses.replace(world.declaration.users[0], workspaces=[str(world.tmp)] * workspaces)
     declaration = dataclasses.replace(world.declaration, users=[user, user])
-    host = Scene(declaration, [], [], go_minimum=minimum)
+    host = Snapshot(declaration, [], [], go_minimum=minimum)
     found = [finding for finding in findings(host) if finding.rule.id == "GD605"]
     assert [(finding.user, finding.source) for finding in found] == [("", None)] * MINIMA[minimum]
     assert all(f"Go {minimum} is the minimum; {world.goroot} is 1.22.12" in finding.cause for finding in found)
@@ -598,13 +599,13 @@ def test_a_workspace_that_asks_for_less_than_the_minimum(world: t.Any, monkeypat
     monkeypatch.setattr(building, "_offered", lambda _goroot: Offered(["1.21.5", "1.22.12"], "1.22.12"))
     user = dataclasses.replace(world.declaration.users[0], workspaces=[str(world.tmp)])
     declaration = dataclasses.replace(world.declaration, users=[user])
-    (finding,) = building.findings(Scene(declaration, [], [], go_minimum="1.22"))
+    (finding,) = building.findings(Snapshot(declaration, [], [], go_minimum="1.22"))
     assert (finding.rule.id, finding.user, finding.source.line) == ("GD605", user.account.name, 1)
 
 
 def test_a_minimum_that_is_no_version_is_an_error(world: t.Any) -> None:
     with pytest.raises(DevserverError, match="the minimum is 'new'"):
-        findings(Scene(world.declaration, [], [], go_minimum="new"))
+        findings(Snapshot(world.declaration, [], [], go_minimum="new"))
 
 
 def test_which_settings_file_a_container_reads_is_no_matter_of_this_host(world: t.Any) -> None:
@@ -683,7 +684,7 @@ MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: []}
 def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: int) -> None:
     os.chmod(nobody.variables["GOCACHE"], mode)
     declaration = dataclasses.replace(world.declaration, users=[nobody])
-    found = findings(Scene(declaration, [], []))
+    found = findings(Snapshot(declaration, [], []))
     assert [finding.rule.id for finding in found] == MODES[mode]
     commands = [command for finding in found for command in finding.remedy.commands]
     assert len(commands) == len(found)
@@ -707,7 +708,7 @@ def test_a_safe_command_changes_nothing_of_roots_through_a_planted_link(
     (world.tmp / "roots").mkdir()
     (world.tmp / "roots").chmod(mode)
     os.chmod(nobody.variables["GOCACHE"], mode)
-    (finding,) = findings(Scene(dataclasses.replace(world.declaration, users=[nobody]), [], []))
+    (finding,) = findings(Snapshot(dataclasses.replace(world.declaration, users=[nobody]), [], []))
     swap(world.tmp / "cache", world.tmp / "roots")
     for command in finding.remedy.commands:
         subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True)
@@ -725,7 +726,7 @@ def test_removing_a_copy_removes_nothing_of_roots_through_a_planted_link(world: 
     os.chown(folder, nobody.account.uid, nobody.account.gid)
     user = dataclasses.replace(nobody, variables={"GOBIN": str(folder)})
     declaration = dataclasses.replace(world.declaration, users=[user])
-    found = findings(Scene(declaration, [], [], tools=[tool(world)]))
+    found = findings(Snapshot(declaration, [], [], tools=[tool(world)]))
     (command,) = [command for finding in found if finding.rule.id == "GD403" for command in finding.remedy.commands]
     (world.tmp / "roots").mkdir()
     (world.tmp / "roots/gopls").write_text("")
@@ -744,7 +745,7 @@ def test_a_directory_that_root_left_is_given_back_by_provisioning_alone(world: t
     (home / "go").mkdir()
     account = nobody.account._replace(home=str(home))
     user = dataclasses.replace(nobody, account=account, variables={"GOPATH": str(home / "go")})
-    (finding,) = findings(Scene(dataclasses.replace(world.declaration, users=[user]), [], []))
+    (finding,) = findings(Snapshot(dataclasses.replace(world.declaration, users=[user]), [], []))
     assert (finding.rule.id, finding.remedy.text, list(finding.remedy.commands)) == ("GD301", CONVERGE, [])
 
 
@@ -755,7 +756,7 @@ def test_the_rights_to_what_a_link_leads_to_are_left_alone(
     os.chmod(nobody.variables["GOCACHE"], mode)
     (world.tmp / "link").symlink_to("cache")
     linked = dataclasses.replace(nobody, variables={"GOCACHE": str(world.tmp / "link")})
-    (finding,) = findings(Scene(dataclasses.replace(world.declaration, users=[linked]), [], []))
+    (finding,) = findings(Snapshot(dataclasses.replace(world.declaration, users=[linked]), [], []))
     assert (finding.rule.id, list(finding.remedy.commands)) == (rule, [])
 
 
@@ -782,7 +783,7 @@ def test_on_a_network_file_system_nothing_is_looked_at(
     declare(world, GOPATH=str(world.tmp / "gone"))
     asked = []
     monkeypatch.setattr(os.path, "realpath", lambda path, **_more: asked.append(path) or path)
-    found = [finding.rule.id for finding in directories.findings(Scene(world.declaration, [], []))]
+    found = [finding.rule.id for finding in directories.findings(Snapshot(world.declaration, [], []))]
     assert found == (["GD305"] if kind == "nfs4" else ["GD301"])
     assert (str(world.tmp / "gone") in asked) == (kind == "ext4")
 
@@ -909,7 +910,7 @@ def test_another_mode_of_a_file_of_the_collections_own_is_found(tmp_path, monkey
     (tmp_path / "stale").chmod(0o666)
     monkeypatch.setattr(rights, "CONTEXTS", [OneFile()])
     monkeypatch.setattr(rights, "OWN_FOLDERS", [])
-    bare = Scene(Declaration([], "/g", []), [], [])
+    bare = Snapshot(Declaration([], "/g", []), [], [])
     found = list(rights.findings(bare))
     assert [(one.rule.id, one.source) for one in found] == [("GD108", Source("file", f"{tmp_path}/own"))]
     assert "mode 0666 instead of" in found[0].cause
@@ -938,7 +939,7 @@ def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path, monkeypatch):
         path.write_text("x")
     monkeypatch.setattr(rights, "CONTEXTS", [Files()])
     monkeypatch.setattr(rights, "OWN_FOLDERS", [])
-    scene_of = Scene(Declaration([UserEnvironment(nobody, {}, [])], "/g", []), [], [])
+    scene_of = Snapshot(Declaration([UserEnvironment(nobody, {}, [])], "/g", []), [], [])
     found = list(rights.findings(scene_of))
     assert [(one.rule.id, one.user, one.subject) for one in found] == [
         ("GD109", "nobody", str(inside)),
@@ -947,7 +948,7 @@ def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path, monkeypatch):
     assert found[0].cause == f"{inside} belongs to uid 0, so it cannot be written for user nobody"
     assert f"chown nobody: {inside}" in found[0].remedy.text
     # Of a user who is no longer listed it matters only where something is to be taken out.
-    gone = Scene(Declaration([], "/g", []), [], [])
+    gone = Snapshot(Declaration([], "/g", []), [], [])
     assert [one.subject for one in rights.findings(gone)] == [str(changed)]
     for path in (inside, changed):
         os.chown(path, nobody.uid, nobody.gid)
@@ -980,7 +981,7 @@ def test_a_managed_file_that_lacks_its_lines_is_at_fault(
 
 def test_a_value_that_no_file_can_hold_ends_no_report(world: t.Any) -> None:
     declare(world, GOFLAGS='-ldflags="-s"')
-    host = Scene(world.declaration, [], [])
+    host = Snapshot(world.declaration, [], [])
     with pytest.raises(DevserverError):
         pam.managed_files(world.declaration)
     assert host.repaired
@@ -1022,7 +1023,7 @@ def test_what_another_user_lacks_is_nobody_elses_fault(world: t.Any, monkeypatch
         pathlib.Path(file.path).write_text(file.content(None) or "")
         pathlib.Path(file.path).chmod(file.mode)
     world.declaration.users.append(second)
-    host = Scene(world.declaration, [], [])
+    host = Snapshot(world.declaration, [], [])
 
     def lacking(user: UserEnvironment) -> list[str]:
         return [path for path in host._lacking_for(user)["cron"] if path.startswith(str(world.tmp))]
@@ -1042,7 +1043,7 @@ def test_files_are_compared_for_those_of_whom_something_differs(world: t.Any) ->
     (first,) = world.declaration.users
     world.declaration.users.append(dataclasses.replace(first, account=first.account._replace(name="second")))
     made = Cell(first.account.name, "login", "GOPATH", "/a", "/b", "drift", None)
-    assert list(Scene(world.declaration, [], [made])._lacking) == [first.account.name]
+    assert list(Snapshot(world.declaration, [], [made])._lacking) == [first.account.name]
 
 
 @pytest.mark.parametrize(
@@ -1067,7 +1068,7 @@ def test_a_file_that_nobody_can_read_is_not_as_it_was_rendered(tmp_path: pathlib
 def test_what_a_start_up_takes_away_is_told_with_its_line(world: t.Any) -> None:
     gone = world(environment={"PATH": None, "GOPATH": ""}, set_by=[*set_by("PATH", ""), *set_by("GOPATH", "", 4)])
     del gone.environment["PATH"]
-    found = {f.rule.id: f for f in world.judge(dataclasses.replace(gone, go=GoAnswer({}), programs={"go": []}))[1]}
+    found = {f.rule.id: f for f in world.judge(dataclasses.replace(gone, go=GoResult({}), programs={"go": []}))[1]}
     path = found["GD103"]
     assert path.cause.startswith(f"PATH is not set, since {PROFILE}:3 takes it away; it must hold")
     assert path.source == Source("file", PROFILE, 3)
@@ -1076,7 +1077,7 @@ def test_what_a_start_up_takes_away_is_told_with_its_line(world: t.Any) -> None:
 
 def test_what_the_process_has_counts_where_go_gives_no_answer(world: t.Any) -> None:
     seen = world(environment={"GOROOT": "/gone", "GOPATH": "/x"}, set_by=set_by("GOPATH", "/x"))
-    matrix, found = world.judge(dataclasses.replace(seen, go=GoAnswer({}, "go: cannot find GOROOT")))
+    matrix, found = world.judge(dataclasses.replace(seen, go=GoResult({}, "go: cannot find GOROOT")))
     assert [finding.rule.id for finding in found] == ["GD101", "GD204"]
     assert (matrix["login", "GOPATH"].status, matrix["login", "GOPROXY"].status) == ("drift", "unknown")
 
@@ -1084,7 +1085,7 @@ def test_what_the_process_has_counts_where_go_gives_no_answer(world: t.Any) -> N
 def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(world: t.Any, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "devcontainer.json"
     file.write_text('{"remoteEnv": {\n"GOPATH": "${userHome}/x",\n"GOBIN": "/x"}}')
-    made = Scene(world.declaration, [], [])
+    made = Snapshot(world.declaration, [], [])
     made.__dict__["repaired"] = frozenset([str(file)])
     user = world.declaration.users[0].account.name
     cell = Cell(user, "devcontainer", "GOPATH", "/x", "/y", "drift", Source("file", str(file), 2))
@@ -1146,6 +1147,6 @@ def test_rights_that_are_too_wide_hide_nothing(tmp_path: pathlib.Path, mode: int
 )
 def test_a_path_of_the_host_that_pam_cannot_use_is_found_once_for_all(world: t.Any, value: str, cause: str) -> None:
     line = Assignment("PATH", value, Source("file", "/etc/environment", 3))
-    found = findings(Scene(world.declaration, [], [], host_path=line))
+    found = findings(Snapshot(world.declaration, [], [], host_path=line))
     expected = [("GD110", "", "PATH", cause, line.source)] if cause else []
     assert [(one.rule.id, one.user, one.variable, one.cause, one.source) for one in found] == expected

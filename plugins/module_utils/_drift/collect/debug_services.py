@@ -18,49 +18,22 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import FILES, FOLDER
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import end_of, span
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    Debuggers,
+    Validity,
+    WideDebugger,
+    is_wide,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State, states_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
 _MODULE = "github.com/go-delve/delve"
 _LISTENING = "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
-_OPTION = re.compile(r"\s--?(?:listen|l)[= ](\S+)")
-
-
-class WideDebugger(t.NamedTuple):
-    """A dlv that listens at ``address`` where others than this host reach it; ``unit`` is empty where it has none."""
-
-    pid: int
-    user: str
-    address: str
-    unit: str = ""
-    started: float | None = None
-
-
-class Validity(t.NamedTuple):
-    """A file of the debug ports' certificates, and until when it is good (seconds of the epoch)."""
-
-    path: str
-    end: float
-
-
-class Debuggers(t.NamedTuple):
-    """``units`` are those of debug services and of the TLS in front, by name.
-
-    Provisioning renews certificates ``renew_before`` seconds before their end.
-    """
-
-    units: t.Mapping[str, State] = {}
-    wide: t.Sequence[WideDebugger] = ()
-    certificates: t.Sequence[Validity] = ()
-    renew_before: float = 30 * 86400
-
-
-NO_DEBUGGERS = Debuggers()
 
 
 def look(renew_before: str) -> Debuggers:
@@ -81,28 +54,6 @@ def _seconds(renew_before: str) -> float:
         raise DevserverError(
             str(error), expected="a length of time such as +30d", remedy="correct debugger_tls_renew_before"
         ) from error
-
-
-def address_of(command: str) -> str:
-    """Return where a dlv is told to listen by a command line, of which what is behind ``--`` is the program's own."""
-    match = _OPTION.search(command.partition(" -- ")[0])
-    return match.group(1) if match else ""
-
-
-def is_wide(address: str) -> bool:
-    """Return whether others than this host surely reach a TCP address; what a name leads to is not known."""
-    host, colon, _port = address.rpartition(":")
-    if not colon or address.startswith("unix:"):
-        return False
-    return not host or _wide_host(host.strip("[]"))
-
-
-def _wide_host(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return not (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def wide_debuggers(proc: str = "/proc") -> list[WideDebugger]:

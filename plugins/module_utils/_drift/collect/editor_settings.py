@@ -8,8 +8,11 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import JudgedFile, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    EditorSettings,
+    Observation,
+    Setting,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     EditorContext,
     EditorFile,
@@ -21,15 +24,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.documen
 _DEEPEST = 500
 
 
-def files_of(observations: t.Sequence[Observation]) -> list[JudgedFile]:
+def files_of(observations: t.Sequence[Observation]) -> list[EditorSettings]:
     """Return what contexts have read: settings, launch configurations and dev containers, each once for a user."""
-    found: dict[t.Any, JudgedFile] = {}
+    found: dict[t.Any, EditorSettings] = {}
     for seen in observations:
         places = seen.context.editor_places() if isinstance(seen.context, EditorContext) else []
         for kind, file, place in places:
             key = (seen.user.account.name, file.path, place)
             title = seen.workspace if kind == "launch" else ""
-            found.setdefault(key, JudgedFile(seen.user, kind, _settings(file, place), title, _path(file)))
+            found.setdefault(key, EditorSettings(seen.user, kind, _settings(file, place), title, _path(file)))
     return list(found.values())
 
 

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text

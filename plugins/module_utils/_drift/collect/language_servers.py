@@ -9,11 +9,17 @@ import contextlib
 import glob
 import json
 import os
-import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    LIMITS,
+    Crash,
+    Daemon,
+    Gopls,
+    LanguageServer,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import (
     assignments_in,
     manager_runs,
@@ -24,104 +30,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workaro
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State, lines_of, states_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo, read_build_info
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
 _MODULE = "golang.org/x/tools/gopls"
-# What the daemon's own unit, and the slice of a user's sessions, are limited by.
-LIMITS = ("MemoryMax", "MemoryHigh", "MemorySwapMax", "CPUWeight", "TasksMax", "OOMScoreAdjust")
 _ASKED = ("MainPID", *LIMITS)
 # Characters of a crash log's first line.
 _SHORT = 200
-
-
-class Daemon(t.NamedTuple):
-    """A process that runs: its binary, the environment in which it was started, and when (seconds of the epoch)."""
-
-    binary: str
-    environment: t.Mapping[str, str]
-    started: float | None = None
-
-
-class Crash(t.NamedTuple):
-    """A log that was kept, its first line, and when it was written (seconds of the epoch)."""
-
-    path: str
-    result: str
-    at: float
-
-
-class LanguageServer(t.NamedTuple):
-    """What one user has: ``mode`` is daemon, per-editor or none; ``variables`` are those rendered for gopls.
-
-    ``units`` has the state of each unit that the user has, ``listens`` says whether the socket is there, and ``daemon``
-    is None where none runs. ``rendered`` has the limits that the units' files have, by unit: file, and value by name.
-    """
-
-    user: UserEnvironment
-    mode: str = "none"
-    variables: t.Mapping[str, str] = {}
-    units: t.Mapping[str, State] = {}
-    listens: bool = True
-    daemon: Daemon | None = None
-    rendered: t.Mapping[str, tuple[str, t.Mapping[str, str]]] = {}
-    crashes: t.Sequence[Crash] = ()
-
-    @property
-    def unit(self) -> str:
-        return f"gopls@{self.user.account.name}.service"
-
-    @property
-    def socket(self) -> str:
-        return units.socket_of(self.user.account.name)
-
-    def result(self, gopls: str) -> dict[str, t.Any]:
-        """Return the user's entry in the report; amounts of memory are bytes."""
-        limits = self.rendered.get(self.unit, ("", {}))[1]
-        return {
-            "user": self.user.account.name,
-            "mode": self.mode,
-            "socket": self.socket if self.mode == "daemon" else None,
-            "gopls": gopls if self.mode != "none" else None,
-            "running": self.daemon is not None,
-            "limits": {
-                "memory_max": _number(limits.get("MemoryMax")),
-                "memory_high": _number(limits.get("MemoryHigh")),
-                "heap": self.variables.get("GOMEMLIMIT"),
-            },
-        }
-
-
-class Gopls(t.NamedTuple):
-    """The pinned gopls, where it is one: ``path`` is that of the file itself, no link to it.
-
-    ``applied`` names the work-arounds that provisioning has put in force, ``added`` are the play's own.
-    """
-
-    path: str
-    info: BuildInfo | None = None
-    applied: t.Sequence[str] = ()
-    added: t.Sequence[WorkAround] = ()
-
-
-NO_GOPLS = Gopls("")
-
-
-class LanguageServers(t.NamedTuple):
-    """All of a host, and the binary that they are to run; a failure is told for ``crash_days`` (0: never)."""
-
-    servers: t.Sequence[LanguageServer] = ()
-    gopls: Gopls = NO_GOPLS
-    crash_days: float = 7
-
-    @property
-    def there(self) -> list[LanguageServer]:
-        return [server for server in self.servers if server.mode != "none"]
-
-    def results(self) -> list[dict[str, t.Any]]:
-        return [server.result(self.gopls.path) for server in self.servers]
-
-
-NO_SERVERS = LanguageServers()
 
 
 def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
@@ -197,7 +111,3 @@ def _crashes(user: str) -> list[Crash]:
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             found.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
     return sorted(found, key=lambda crash: crash.at, reverse=True)
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text and re.fullmatch(r"\d+", text) else None

@@ -16,15 +16,19 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import ssh_denials
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    SLOW_SECONDS,
+    WATCHED,
+    GoResult,
+    Observation,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Context,
-    Failure,
     Probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    DIRECTORY_VARIABLES,
     Declaration,
     UserEnvironment,
 )
@@ -38,16 +42,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_programs import only_root_can_change
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
 
-# Looked at even where the declaration is silent: these decide what a build does.
-_MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
-_BUILDS = ("GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH", "GODEBUG")
-WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
 # What else an answer of go's may depend on; a session's own, such as XDG_SESSION_ID, are others in each.
 _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
-# Looked at too, but in a file of its own: go takes it from no variable.
-TELEMETRY = "GOTELEMETRY"
-# A start-up that takes longer counts as slow.
-SLOW_SECONDS = 3.0
 # Contexts that sshd is in the way of.
 _OVER_SSH = ("ssh", "vscode_server")
 _OF_SERVER = ("vscode_server", "vscode_debug")
@@ -55,54 +51,6 @@ _OF_SERVER = ("vscode_server", "vscode_debug")
 _PATIENCE = 5.0
 # Before Python 3.9 a process becomes another user by code that must not run while other threads do.
 _WORKERS = min(32, 4 * (os.cpu_count() or 1)) if sys.version_info >= (3, 9) else 1
-
-
-class GoAnswer(t.NamedTuple):
-    """What ``go env`` said; or nothing, and ``problem`` says why; ``skipped`` is one that was not run on purpose."""
-
-    values: t.Mapping[str, str]
-    problem: str = ""
-    skipped: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class Observation:
-    """What a process of ``user`` got in ``context``.
-
-    ``environment`` is None, and ``problem`` says why, where no process could be asked. ``programs`` lists for each
-    name that was looked for all programs on the PATH that the user can run, first the one that runs; it has no names
-    where they could not be looked for, and the answer of ``go`` says why. ``seconds``, ``noise``, ``go_is``, ``stale``
-    and ``held`` are those of the probe, and so is ``failure``, unless sshd knows better.
-    ``culprit`` is the line at which there is no going on, ``printing`` that which prints ``noise``, and ``slowest``
-    that which takes too long; None where there is no such trouble, or no telling.
-    """
-
-    user: UserEnvironment
-    context: Context
-    environment: t.Mapping[str, str] | None
-    problem: str = ""
-    programs: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)
-    go: GoAnswer = dataclasses.field(default_factory=lambda: GoAnswer({}))
-    assignments: t.Sequence[Assignment] = ()
-    seconds: float = 0.0
-    noise: str = ""
-    go_is: str = ""
-    stale: frozenset[str] = frozenset()
-    culprit: Source | None = None
-    printing: Source | None = None
-    slowest: Source | None = None
-    failure: Failure = ""
-    held: bool = False
-
-    @property
-    def walked(self) -> bool:
-        """Whether the directories of PATH were looked into."""
-        return "go" in self.programs
-
-    @property
-    def workspace(self) -> str:
-        """Which of several of its kind the context is; empty for the only one."""
-        return self.context.workspace
 
 
 class _Homeless(GoEnvContext):
@@ -232,7 +180,7 @@ def _contexts(user: UserEnvironment) -> list[Context]:
 
 class _Answer(t.NamedTuple):
     programs: t.Mapping[str, t.Sequence[str]]
-    go: GoAnswer
+    go: GoResult
 
 
 class _More(t.NamedTuple):
@@ -273,7 +221,7 @@ class _Answers:
             if login is not None:
                 return _Answer(programs, _query_trusted_go(programs["go"], environment, login, user, self._timeout))
         except (DevserverError, OSError) as error:
-            return _Answer({}, GoAnswer({}, str(error)))
+            return _Answer({}, GoResult({}, str(error)))
         return _Answer(programs, _ask_go(programs["go"], environment, user, self._timeout))
 
 
@@ -304,7 +252,7 @@ def _assignments(user: UserEnvironment, context: Context, timeout: float) -> lis
 
 
 def _observation(pair: _Pair, probe: Probe, more: _More | None) -> Observation:
-    answer = more.answer.result() if more and more.answer else _Answer({}, GoAnswer({}))
+    answer = more.answer.result() if more and more.answer else _Answer({}, GoResult({}))
     return Observation(
         *pair,
         probe.environment,
@@ -327,7 +275,7 @@ def _query_trusted_go(
     login: t.Mapping[str, str],
     user: UserEnvironment,
     timeout: float,
-) -> GoAnswer:
+) -> GoResult:
     """Query the go of an environment that is changed by files of other users, such as the settings of a workspace.
 
     VS Code ignores such settings until its user trusts the workspace. So this go runs only if nobody but root can
@@ -337,19 +285,19 @@ def _query_trusted_go(
     first = go[:1]
     own = executables(["go"], login.get("PATH", ""), user.account, timeout=timeout)["go"][:1]
     if first and first != own and not only_root_can_change(first[0]):
-        return GoAnswer({}, f"{first[0]} was not run: users other than root can change it, and no login runs it", True)
+        return GoResult({}, f"{first[0]} was not run: users other than root can change it, and no login runs it", True)
     laid_over = {name: value for name, value in environment.items() if _is_read_by_go(name) and name != "PATH"}
     answer = _ask_go(first, {**login, **laid_over, "GOTOOLCHAIN": "local"}, user, timeout)
     # The value in the response is this function's own.
     return answer._replace(values={name: value for name, value in answer.values.items() if name != "GOTOOLCHAIN"})
 
 
-def _ask_go(go: t.Sequence[str], environment: t.Mapping[str, str], user: UserEnvironment, timeout: float) -> GoAnswer:
+def _ask_go(go: t.Sequence[str], environment: t.Mapping[str, str], user: UserEnvironment, timeout: float) -> GoResult:
     if not go:
-        return GoAnswer({}, "no go on PATH")
+        return GoResult({}, "no go on PATH")
     names = {*WATCHED, *user.variables, "GOROOT", "GOVERSION", "GOENV", "GOHOSTOS", "GOHOSTARCH"} - NEEDS_C_COMPILER
     env = without_traces(environment)
     try:
-        return GoAnswer(go_env(go[0], *sorted(names), env=env, account=user.account, timeout=timeout))
+        return GoResult(go_env(go[0], *sorted(names), env=env, account=user.account, timeout=timeout))
     except DevserverError as error:
-        return GoAnswer({}, str(error))
+        return GoResult({}, str(error))

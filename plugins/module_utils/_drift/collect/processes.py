@@ -9,18 +9,9 @@ import contextlib
 import glob
 import os
 import re
-import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
-
-
-class Process(t.NamedTuple):
-    """A running process: its owner, the environment in which it was started, and when (seconds of the epoch)."""
-
-    pid: int
-    uid: int
-    environment: dict[str, str]
-    started: float | None = None
 
 
 def extension_hosts(proc: str = "/proc") -> list[Process]:

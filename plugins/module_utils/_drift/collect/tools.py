@@ -10,7 +10,7 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, Tool, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places, plan_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation

@@ -20,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
     tools,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 
 _OF_ENVIRONMENTS = (values, rights, go, directories, tools, modules, building, startup, editor, settings_file)
 _FAMILIES = (*_OF_ENVIRONMENTS, language_server, debugger)
@@ -34,10 +34,10 @@ def _number(rule: Rule) -> int:
 RULES: tuple[Rule, ...] = tuple(sorted((rule for family in _FAMILIES for rule in family.RULES), key=_number))
 
 
-def findings(scene: Scene) -> list[Finding]:
+def findings(snapshot: Snapshot) -> list[Finding]:
     """Return what is wrong, by rule and user.
 
-    Raises DevserverError where the scene's ``go_minimum`` is no version.
+    Raises DevserverError where the snapshot's ``go_minimum`` is no version.
     """
-    found = [finding for family in _FAMILIES for finding in family.findings(scene)]
+    found = [finding for family in _FAMILIES for finding in family.findings(snapshot)]
     return sorted(found, key=lambda finding: (_number(finding.rule), finding.user))

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Scene, once_per_user
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import Store, version_named
@@ -77,11 +77,11 @@ Add the version to `toolchain_versions`, or make it `toolchain_default`; or corr
 RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    yield from once_per_user(found for row in scene.rows for found in (*_modes(row), *_target(row)))
-    yield from _default(scene)
-    for user in scene.declaration.users:
-        yield from _workspaces(scene, user)
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    yield from once_per_user(found for row in snapshot.rows for found in (*_modes(row), *_target(row)))
+    yield from _default(snapshot)
+    for user in snapshot.declaration.users:
+        yield from _workspaces(snapshot, user)
 
 
 def _modes(row: Row) -> t.Iterator[Finding]:
@@ -97,7 +97,7 @@ def _modes(row: Row) -> t.Iterator[Finding]:
 
 def _target(row: Row) -> t.Iterator[Finding]:
     for variable, host in (("GOOS", "GOHOSTOS"), ("GOARCH", "GOHOSTARCH")):
-        value, own = row.undeclared(variable), row.seen.go.values.get(host)
+        value, own = row.undeclared(variable), row.observation.go.values.get(host)
         if value and own and value != own:
             cause = f"{_told(row, variable)}, on a host of {own}"
             yield row.finding(TARGET, cause, Remedy("delete the line, and set it for a single command"), variable)
@@ -111,18 +111,18 @@ def _declared(variable: str, value: str) -> dict[str, t.Any]:
     return {"environment_variables": {variable: value}}
 
 
-def _default(scene: Scene) -> t.Iterator[Finding]:
+def _default(snapshot: Snapshot) -> t.Iterator[Finding]:
     """Judge the Go of everybody, once for the host: it must be there and not be older than the declared minimum."""
-    offered = _offered(scene.declaration.goroot) if scene.go_minimum else Offered([], None)
-    for entry in mismatches([], offered, scene.go_minimum or None):
-        cause = f"Go {entry['required']} is the minimum; {scene.declaration.goroot} is {offered.default or 'no Go'}"
+    offered = _offered(snapshot.declaration.goroot) if snapshot.go_minimum else Offered([], None)
+    for entry in mismatches([], offered, snapshot.go_minimum or None):
+        cause = f"Go {entry['required']} is the minimum; {snapshot.declaration.goroot} is {offered.default or 'no Go'}"
         yield Finding(WORKSPACE, cause, Remedy(entry["remedy"]), subject=entry["cause"])
 
 
-def _workspaces(scene: Scene, user: UserEnvironment) -> t.Iterator[Finding]:
-    offered = _offered(scene.declaration.goroot) if user.workspaces else Offered([], None)
+def _workspaces(snapshot: Snapshot, user: UserEnvironment) -> t.Iterator[Finding]:
+    offered = _offered(snapshot.declaration.goroot) if user.workspaces else Offered([], None)
     with acting_as(user.account):
-        found = mismatches(user.workspaces, offered, scene.go_minimum or None) if user.workspaces else []
+        found = mismatches(user.workspaces, offered, snapshot.go_minimum or None) if user.workspaces else []
     # What is of no file is true of the host, which is told by itself.
     for entry in (entry for entry in found if entry["file"]):
         source = Source("file", entry["file"], entry["line"])

@@ -9,14 +9,14 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, moment
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     Validity,
     WideDebugger,
     address_of,
     is_wide,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, moment
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
 WIDE = Rule(
@@ -71,9 +71,9 @@ RULES = (WIDE, SERVICE_FAILED, ENDS_SOON, ENDED)
 _AGAIN = "provision the host again with --tags debugger"
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
     told = set()
-    for unit, state in scene.debuggers.units.items():
+    for unit, state in snapshot.debuggers.units.items():
         address = address_of(state.values.get("ExecStart", ""))
         if unit.startswith("dlv-") and is_wide(address):
             told.add(unit)
@@ -82,11 +82,11 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             remedy = Remedy(f"mend what 'journalctl -u {unit}' names")
             cause = f"{unit} is failed ({state.result})"
             yield Finding(SERVICE_FAILED, cause, remedy, source=state.source, subject=unit)
-    for debugger in scene.debuggers.wide:
+    for debugger in snapshot.debuggers.wide:
         if debugger.unit not in told:
             yield _wide_process(debugger)
-    for file in scene.debuggers.certificates:
-        yield from _validity(file, scene.debuggers.renew_before)
+    for file in snapshot.debuggers.certificates:
+        yield from _validity(file, snapshot.debuggers.renew_before)
 
 
 def _wide_unit(unit: str, address: str, state: State) -> Finding:

@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
     CONVERGE,
     Row,
-    Scene,
+    Snapshot,
     once_per_user,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -158,19 +158,19 @@ def not_absolute(cell: Cell) -> bool:
     return cell.variable in DIRECTORY_VARIABLES and bool(cell.actual) and not (cell.actual or "").startswith("/")
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
     mounted = mounts()
-    for user in scene.housed:
+    for user in snapshot.housed:
         for variable, path in user.directories.items():
             directory = _Directory(user.account, variable, path)
             yield from () if _remote(_mount(path, mounted)) else _state(directory)
         yield from _places(user, mounted)
-    for cell in filter(not_absolute, scene.cells):
+    for cell in filter(not_absolute, snapshot.cells):
         cause = f"{cell.variable} is {cell.actual}, from {cell.source}"
-        remedy = Remedy(scene.mend(cell))
+        remedy = Remedy(snapshot.mend(cell))
         place = (cell.user, cell.context, cell.variable)
         yield Finding(NOT_ABSOLUTE, cause, remedy, *place, cell.source, cell.workspace)
-    yield from once_per_user(found for row in scene.rows for found in _unreachable(row))
+    yield from once_per_user(found for row in snapshot.rows for found in _unreachable(row))
 
 
 def _mount(path: str, mounted: t.Sequence[Mount]) -> Mount | None:

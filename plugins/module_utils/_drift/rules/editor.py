@@ -16,12 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import in_order, plain_path, same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
-    CONVERGE,
-    JudgedFile,
-    Scene,
-    Setting,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import (
     DEPRECATED,
     FICTIONAL,
@@ -149,27 +145,28 @@ _RENDERED = ("go.goroot", "go.gopath", "go.toolsEnvVars", "go.alternateTools", "
 _PATHS = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    for file in scene.editor_files:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for file in snapshot.editor_files:
         if file.kind == "settings":
             yield from (
-                _with_provisioning(scene, one) for one in (*_settings(file, scene.declaration.goroot), *_types(file))
+                _with_provisioning(snapshot, one)
+                for one in (*_settings(file, snapshot.declaration.goroot), *_types(file))
             )
         elif file.kind == "launch":
             yield from (*_launch(file), *_types(file))
         else:
             yield from _types(file)
-    yield from _disagreements(scene.editor_files)
+    yield from _disagreements(snapshot.editor_files)
 
 
-def _with_provisioning(scene: Scene, found: Finding) -> Finding:
+def _with_provisioning(snapshot: Snapshot, found: Finding) -> Finding:
     """Return a finding whose remedy says so where provisioning renders what is wrong."""
-    rendered = found.source and found.source.file in scene.repaired and found.variable.startswith(_RENDERED)
+    rendered = found.source and found.source.file in snapshot.repaired and found.variable.startswith(_RENDERED)
     text = f"{found.remedy.text}; or {CONVERGE}" if rendered else found.remedy.text
     return dataclasses.replace(found, remedy=dataclasses.replace(found.remedy, text=text))
 
 
-def _settings(file: JudgedFile, goroot: str) -> t.Iterator[Finding]:
+def _settings(file: EditorSettings, goroot: str) -> t.Iterator[Finding]:
     for setting in file.settings:
         name = setting.name
         if name.startswith("go.") and name not in SETTINGS:
@@ -182,7 +179,7 @@ def _settings(file: JudgedFile, goroot: str) -> t.Iterator[Finding]:
         yield from _shadowing(file, setting, dict(file.user.variables, GOROOT=goroot))
 
 
-def _launch(file: JudgedFile) -> t.Iterator[Finding]:
+def _launch(file: EditorSettings) -> t.Iterator[Finding]:
     for setting in file.settings:
         if setting.name in DEPRECATED:
             yield _deprecated(file, setting)
@@ -193,7 +190,7 @@ def _launch(file: JudgedFile) -> t.Iterator[Finding]:
             yield _finding(LAUNCH_ATTRIBUTE, file, setting, "is dlv-dap, which is a debugAdapter", remedy)
 
 
-def _types(file: JudgedFile) -> t.Iterator[Finding]:
+def _types(file: EditorSettings) -> t.Iterator[Finding]:
     for setting in file.settings:
         if setting.name in _TABLES:
             yield from _table(file, setting)
@@ -201,7 +198,7 @@ def _types(file: JudgedFile) -> t.Iterator[Finding]:
             yield _wrong_type(file, setting, setting.value, _TYPES[setting.name][0])
 
 
-def _table(file: JudgedFile, setting: Setting) -> t.Iterator[Finding]:
+def _table(file: EditorSettings, setting: Setting) -> t.Iterator[Finding]:
     if not isinstance(setting.value, dict):
         # VS Code takes null for a setting that is not there.
         yield from () if setting.value is None else [_wrong_type(file, setting, setting.value, dict)]
@@ -211,25 +208,25 @@ def _table(file: JudgedFile, setting: Setting) -> t.Iterator[Finding]:
             yield _wrong_type(file, setting, value, str, name)
 
 
-def _wrong_type(file: JudgedFile, setting: Setting, value: t.Any, wanted: type, inner: str = "") -> Finding:
+def _wrong_type(file: EditorSettings, setting: Setting, value: t.Any, wanted: type, inner: str = "") -> Finding:
     state = f"has {inner} as" if inner else "is"
     remedy = Remedy("put it in quotes" if wanted is str else f"write {_IN_WORDS[wanted]}")
     what = f"{state} {_IN_WORDS.get(type(value), 'null')} instead of {_IN_WORDS[wanted]}"
     return _finding(WRONG_TYPE, file, setting, what, remedy, inner)
 
 
-def _unknown(rule: Rule, file: JudgedFile, setting: Setting, known: t.Iterable[str]) -> Finding:
+def _unknown(rule: Rule, file: EditorSettings, setting: Setting, known: t.Iterable[str]) -> Finding:
     near = difflib.get_close_matches(setting.name, list(known), 1, 0.8)
     better = FICTIONAL.get(setting.name) or (near[0] if near else "")
     remedy = Remedy(f"use {better}" if better else "delete it")
     return _finding(rule, file, setting, "does not exist", remedy)
 
 
-def _deprecated(file: JudgedFile, setting: Setting) -> Finding:
+def _deprecated(file: EditorSettings, setting: Setting) -> Finding:
     return _finding(DEPRECATED_SETTING, file, setting, "is deprecated", Remedy(f"use {DEPRECATED[setting.name]}"))
 
 
-def _shadowing(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
+def _shadowing(file: EditorSettings, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
     remedy = Remedy("delete it, or give it the declared value")
     wanted = declared.get(_PATHS.get(setting.name, ""))
     if setting.name in _PATHS and setting.value and _leads_elsewhere(file, str(setting.value), wanted):
@@ -252,7 +249,7 @@ def _shadowing(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]
 
 
 def _leads_elsewhere(
-    file: JudgedFile, value: str, wanted: str | None, plain: t.Callable[[str], str] = plain_path
+    file: EditorSettings, value: str, wanted: str | None, plain: t.Callable[[str], str] = plain_path
 ) -> bool:
     """Return whether a path, or a list of some, is another than the declared; False where it is not known."""
     account = file.user.account
@@ -293,7 +290,7 @@ def _environments(setting: Setting) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
     yield from ((before, environment) for before, environment in inner if isinstance(environment, dict))
 
 
-def _test_file(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
+def _test_file(file: EditorSettings, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
     """Judge the file whose variables every test of the editor's gets."""
     folder = os.path.dirname(os.path.dirname(setting.source.file or ""))
     path = filled(setting.value, {"HOME": file.user.account.home}, places_of(folder, file.user.account))
@@ -310,7 +307,7 @@ def _test_file(file: JudgedFile, setting: Setting, declared: t.Mapping[str, str]
             yield dataclasses.replace(found, source=Source("file", path, number))
 
 
-def _disagreements(files: t.Sequence[JudgedFile]) -> t.Iterator[Finding]:
+def _disagreements(files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
     for one in files:
         for other in files:
             tools, remote = _named(one, "go.toolsEnvVars"), _named(other, "remoteEnv")
@@ -318,7 +315,7 @@ def _disagreements(files: t.Sequence[JudgedFile]) -> t.Iterator[Finding]:
                 yield from _disagreement(one.user, tools, remote)
 
 
-def _named(file: JudgedFile, name: str) -> Setting | None:
+def _named(file: EditorSettings, name: str) -> Setting | None:
     # A dev container's own settings stand in its file too.
     found = (one for one in file.settings if one.name == name and isinstance(one.value, dict))
     return next(found, None) if file.kind != "launch" else None
@@ -335,7 +332,7 @@ def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.I
             yield Finding(CONTAINER_DISAGREES, cause, remedy, *place, subject=f"{source.file} {there.file}")
 
 
-def _finding(rule: Rule, file: JudgedFile, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
+def _finding(rule: Rule, file: EditorSettings, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
     context = _CONTEXTS[file.kind]
     source: Source = setting.inner.get(inner, setting.source)
     cause = f"{source}: {setting.name} {what}"

@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
     settings_in,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Scene, once_per_user
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 
 GO_MISSING = Rule(
@@ -184,31 +184,31 @@ def _without(manager: str, otherwise: str) -> str:
     )
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    for row in scene.rows:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for row in snapshot.rows:
         yield from _alias(row)
-        yield from () if row.late("PATH") else _which_go(scene, row)
-        yield from _answer(scene, row)
-    yield from _persisted(scene)
-    yield from once_per_user(found for row in scene.rows for found in (*_copies(row), *_exported(row), *_goenv(row)))
+        yield from () if row.late("PATH") else _which_go(snapshot, row)
+        yield from _answer(snapshot, row)
+    yield from _persisted(snapshot)
+    yield from once_per_user(found for row in snapshot.rows for found in (*_copies(row), *_exported(row), *_goenv(row)))
 
 
 def _alias(row: Row) -> t.Iterator[Finding]:
-    if _ALIAS.match(row.seen.go_is):
-        sources = [item.source for item in row.seen.assignments if item.name in ("alias go", "function go")]
+    if _ALIAS.match(row.observation.go_is):
+        sources = [item.source for item in row.observation.assignments if item.name in ("alias go", "function go")]
         by = f", by {sources[-1]}" if sources else ""
         # fish goes on with the definition, in lines of its own.
-        what = re.sub(r" with definition$", "", row.seen.go_is)
-        cause = f"in {row.seen.context.name} {what}{by}"
+        what = re.sub(r" with definition$", "", row.observation.go_is)
+        cause = f"in {row.observation.context.name} {what}{by}"
         remedy = Remedy("delete it, or give it another name")
         yield row.finding(GO_ALIAS, cause, remedy, "go", sources[-1] if sources else None)
 
 
-def _which_go(scene: Scene, row: Row) -> t.Iterator[Finding]:
+def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path, go = row.cells.get("PATH"), row.cells.get("go")
     if go and go.status == "missing":
         cause = f"no directory of PATH={path.actual or ''} has a go" if path else "there is no go"
-        yield row.finding(GO_MISSING, cause, Remedy(_way_to_go(scene, path)), "go")
+        yield row.finding(GO_MISSING, cause, Remedy(_way_to_go(snapshot, path)), "go")
     elif go and go.status == "drift" and go.actual:
         packaged = go.actual.startswith(_PACKAGES)
         cause = f"{go.actual}{_of_manager(go.actual)} runs instead of {go.expected}; PATH was last set by {go.source}"
@@ -217,33 +217,39 @@ def _which_go(scene: Scene, row: Row) -> t.Iterator[Finding]:
         yield row.finding(GO_DISTRIBUTION if packaged else GO_SHADOWED, cause, remedy, "go")
 
 
-def _way_to_go(scene: Scene, path: Cell | None) -> str:
+def _way_to_go(snapshot: Snapshot, path: Cell | None) -> str:
     """Return how there comes to be a go: where PATH is right, it is the Go itself that is missing."""
     return (
-        scene.fault(path).remedy
+        snapshot.fault(path).remedy
         if path and path.status == "drift"
         else "provision the host again: the declared Go is not where PATH leads"
     )
 
 
-def _answer(scene: Scene, row: Row) -> t.Iterator[Finding]:
+def _answer(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     """Judge what go says of itself; a GOROOT that is wrong is a finding of its own, and why go fails."""
-    if not row.seen.context.asks_go:
+    if not row.observation.context.asks_go:
         return
-    go, file = row.seen.programs.get("go", []), settings_file(row.seen)
+    go, file = row.observation.programs.get("go", []), settings_file(row.observation)
     persisted = _persisted_goroot(row.user.account, file)
     explained = persisted or first_carriage_return(settings_in(file, row.user.account))
     goroot = row.cells["GOROOT"]
-    if go and not row.seen.go.values and not row.seen.go.skipped and goroot.status != "drift" and not explained:
+    if (
+        go
+        and not row.observation.go.values
+        and not row.observation.go.skipped
+        and goroot.status != "drift"
+        and not explained
+    ):
         remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
-        yield row.finding(GO_FAILS, row.seen.go.problem, remedy, "go", Source("file", go[0]))
+        yield row.finding(GO_FAILS, row.observation.go.problem, remedy, "go", Source("file", go[0]))
     for variable, rule in () if row.foreign_go else (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
         cell = row.cells[variable]
         if cell.status == "drift" and cell.source != persisted:
             cause = (
                 f"{variable} is {cell.actual}{_of_manager(cell.actual)} instead of {cell.expected}, from {cell.source}"
             )
-            remedy = Remedy(_without(_manager(cell.actual), scene.mend(cell)))
+            remedy = Remedy(_without(_manager(cell.actual), snapshot.mend(cell)))
             yield row.finding(rule, cause, remedy, variable)
 
 
@@ -252,8 +258,8 @@ def _persisted_goroot(account: Account, file: str) -> Source | None:
     return Source("file", file, lines[-1]) if lines else None
 
 
-def _persisted(scene: Scene) -> t.Iterator[Finding]:
-    for account, path in scene.settings_files:
+def _persisted(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for account, path in snapshot.settings_files:
         source = _persisted_goroot(account, path)
         if source:
             command = as_user(account, "sed", "-i", "/^GOROOT=/d", path)
@@ -264,7 +270,7 @@ def _persisted(scene: Scene) -> t.Iterator[Finding]:
 
 def _copies(row: Row) -> t.Iterator[Finding]:
     go = row.cells.get("go")
-    copies = list(dict.fromkeys(map(os.path.realpath, row.seen.programs.get("go", []))))[1:]
+    copies = list(dict.fromkeys(map(os.path.realpath, row.observation.programs.get("go", []))))[1:]
     if go and go.status == "ok" and copies:
         cause = f"behind {go.actual} there is {', '.join(copy + _of_manager(copy) for copy in copies)}"
         remedy = Remedy(_without(_manager(copies[0]), "remove what is not needed, or take its directory from PATH"))
@@ -272,21 +278,26 @@ def _copies(row: Row) -> t.Iterator[Finding]:
 
 
 def _exported(row: Row) -> t.Iterator[Finding]:
-    value = (row.seen.environment or {}).get("GOROOT")
-    if value and row.seen.context.asks_go and row.cells["GOROOT"].status == "ok" and "GOROOT" not in row.user.variables:
+    value = (row.observation.environment or {}).get("GOROOT")
+    if (
+        value
+        and row.observation.context.asks_go
+        and row.cells["GOROOT"].status == "ok"
+        and "GOROOT" not in row.user.variables
+    ):
         cause = f"GOROOT={value} is exported by {row.source('GOROOT')}"
         remedy = Remedy("delete the line that exports it", variables={"environment_export_goroot": True})
         yield row.finding(GOROOT_EXPORTED, cause, remedy, "GOROOT")
 
 
 def _goenv(row: Row) -> t.Iterator[Finding]:
-    environment, file = row.seen.environment or {}, settings_file(row.seen)
+    environment, file = row.observation.environment or {}, settings_file(row.observation)
     own = os.path.join(row.user.account.home, ".config/go/env")
-    if not row.seen.context.asks_go or file == own or "GOENV" in row.user.variables:
+    if not row.observation.context.asks_go or file == own or "GOENV" in row.user.variables:
         return
     variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
     if environment.get(variable):
-        sources = [item.source for item in row.seen.assignments if item.name == variable]
+        sources = [item.source for item in row.observation.assignments if item.name == variable]
         cause = f"{variable} is {environment[variable]}, so go does not read {own}"
         remedy = Remedy(f"delete the line that sets {variable}")
         yield row.finding(GOENV_ELSEWHERE, cause, remedy, variable, sources[-1] if sources else None)

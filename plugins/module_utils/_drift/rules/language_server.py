@@ -12,13 +12,15 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, moment
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     LIMITS,
+    EditorSettings,
     Gopls,
     LanguageServer,
+    Setting,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, moment
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import JudgedFile, Scene, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import APPLIED
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, judge, schema_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import KNOWN, WorkAround, matching
@@ -149,25 +151,25 @@ _FLAGS = "go.languageServerFlags"
 _ROUNDED = 65536
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    there = scene.language_servers.there
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    there = snapshot.language_servers.there
     for server in there:
-        yield from _editors(server, scene.editor_files)
+        yield from _editors(server, snapshot.editor_files)
         yield from _units(server)
         yield from _limits(server)
-        yield from _daemon(server, scene.language_servers.gopls)
-        yield from _crashes(server, scene.language_servers.crash_days)
+        yield from _daemon(server, snapshot.language_servers.gopls)
+        yield from _crashes(server, snapshot.language_servers.crash_days)
     if there:
-        yield from _work_arounds(scene.language_servers.gopls)
-        yield from _settings(there, scene)
+        yield from _work_arounds(snapshot.language_servers.gopls)
+        yield from _settings(there, snapshot)
 
 
-def _of(server: LanguageServer, files: t.Sequence[JudgedFile]) -> list[JudgedFile]:
+def _of(server: LanguageServer, files: t.Sequence[EditorSettings]) -> list[EditorSettings]:
     """Return a user's settings, of the machine and of workspaces; what a dev container has is for the gopls in it."""
     return [file for file in files if file.user == server.user and file.kind == "settings" and file.path]
 
 
-def _editors(server: LanguageServer, files: t.Sequence[JudgedFile]) -> t.Iterator[Finding]:
+def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
     wanted = f"-remote=unix;{server.socket}"
     for file in _of(server, files) if server.mode == "daemon" else ():
         # A null stands for a setting that is not there.
@@ -288,9 +290,11 @@ def _unhelped(entry: WorkAround, gopls: Gopls) -> Finding:
     return Finding(UNHELPED, entry.reason, Remedy(way), variable="gopls", source=source, subject=entry.name)
 
 
-def _settings(there: t.Sequence[LanguageServer], scene: Scene) -> t.Iterator[Finding]:
-    found = [(server, file, one) for server in there for file in _of(server, scene.editor_files) for one in _own(file)]
-    schema = _schema(scene.language_servers.gopls) if found else None
+def _settings(there: t.Sequence[LanguageServer], snapshot: Snapshot) -> t.Iterator[Finding]:
+    found = [
+        (server, file, one) for server in there for file in _of(server, snapshot.editor_files) for one in _own(file)
+    ]
+    schema = _schema(snapshot.language_servers.gopls) if found else None
     for server, file, setting in found if schema else ():
         for name, value in setting.value.items():
             for problem in _refused(name, value, schema or {}):
@@ -309,7 +313,7 @@ def _settings(there: t.Sequence[LanguageServer], scene: Scene) -> t.Iterator[Fin
                 )
 
 
-def _own(file: JudgedFile) -> list[Setting]:
+def _own(file: EditorSettings) -> list[Setting]:
     return [one for one in file.settings if one.name == "gopls" and isinstance(one.value, dict) and one.value]
 
 

@@ -13,7 +13,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Scene, once_per_user
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
 
 NO_FALLBACK = Rule(
     "GD501",
@@ -91,8 +91,8 @@ _LOCAL = re.compile(r"http://([^/@]*@)?(localhost|127\.[\d.]+|\[::1\])(:\d+)?(/|
 _EVERYTHING = ("*", "**", "*/*", "*.*")
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    yield from once_per_user(found for row in scene.rows for found in (*_proxy(row), *_checksums(row)))
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    yield from once_per_user(found for row in snapshot.rows for found in (*_proxy(row), *_checksums(row)))
 
 
 def _proxy(row: Row) -> t.Iterator[Finding]:

@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Scene, files_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot, files_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, OWN_FOLDERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
@@ -53,17 +53,17 @@ judged.""",
 RULES = (OTHER_RIGHTS, NOT_THE_USERS)
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
     for path in OWN_FOLDERS:
         yield from _finding(path, wrong_folder(path))
-    for file in _own_files(scene.declaration).values():
+    for file in _own_files(snapshot.declaration).values():
         try:
             with acting_as(file.actor):
                 rights = wrong_rights(file)
         except OSError:
             continue  # It has gone meanwhile, or its user may not look there, which the contexts tell.
         yield from _finding(file.path, rights, file.owner.name if file.owner else "")
-    yield from _not_the_users(scene.declaration)
+    yield from _not_the_users(snapshot.declaration)
 
 
 def _not_the_users(declaration: Declaration) -> t.Iterator[Finding]:

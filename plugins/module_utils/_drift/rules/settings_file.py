@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_varia
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 
 NO_EFFECT = Rule(
@@ -59,8 +59,8 @@ _SHOWN = 20
 _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=")
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    for account, path in scene.settings_files:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for account, path in snapshot.settings_files:
         try:
             text = text_of(path, account)
         except DevserverError as error:

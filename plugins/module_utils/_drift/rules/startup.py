@@ -13,17 +13,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import in_order, same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import text_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import (
-    SLOW_SECONDS,
-    Observation,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import (
-    Process,
     extension_hosts,
     manager_started,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    SLOW_SECONDS,
+    Observation,
+    Process,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import place_in
@@ -129,8 +129,8 @@ _LEFT = "a start-up file must not leave the shell ('return', not 'exit') nor rep
 RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, HELD, UNKNOWN, NO_HOME)
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    for seen in scene.observations:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for seen in snapshot.observations:
         if seen.failure == "no home":
             remedy = Remedy("create the home, mount its volume, or take the user out of environment_users")
             yield Finding(NO_HOME, seen.problem, remedy, seen.user.account.name)
@@ -141,37 +141,40 @@ def findings(scene: Scene) -> t.Iterator[Finding]:
             paths = [item.source for item in seen.assignments if item.name == "PATH"]
             remedy = Remedy("take what does not answer from PATH, or mend it")
             yield Row(seen, {}).finding(UNKNOWN, seen.go.problem, remedy, source=paths[-1] if paths else None)
-    for row in scene.rows:
+    for row in snapshot.rows:
         yield from _start_up(row)
     hosts = extension_hosts()
-    for user in scene.declaration.users:
+    for user in snapshot.declaration.users:
         yield from _old_servers(user, hosts)
 
 
 def _start_up(row: Row) -> t.Iterator[Finding]:
-    if row.seen.go.skipped and not row.foreign_go:
+    if row.observation.go.skipped and not row.foreign_go:
         remedy = Remedy("make root the only owner of it and its directories, or put it on the PATH of the user's shell")
-        yield row.finding(UNKNOWN, row.seen.go.problem, remedy, "go", row.cells["go"].source)
-    name = row.seen.context.name
-    if row.seen.stale:
+        yield row.finding(UNKNOWN, row.observation.go.problem, remedy, "go", row.cells["go"].source)
+    name = row.observation.context.name
+    if row.observation.stale:
         cause = (
-            f"the user's running manager has other values of {', '.join(sorted(row.seen.stale))} than its files give:"
+            f"the user's running manager has other values of {', '.join(sorted(row.observation.stale))}"
+            " than its files give:"
             " it has not read them again ('systemctl --user daemon-reload'), or a session has imported its own"
         )
         remedy = Remedy("run systemctl --user daemon-reload as the user, or log out of all sessions")
         started = manager_started(row.user.account.uid)
         yield dataclasses.replace(row.finding(NOT_SEEN, cause, remedy), since=started)
-    if row.seen.noise:
+    if row.observation.noise:
         source, way = _printing(row)
         by = f", by {source}" if source else ""
-        yield row.finding(NOISY, f"the start-up of {name} prints {row.seen.noise[:200]!r}{by}", Remedy(way), "", source)
-    if row.seen.seconds > SLOW_SECONDS:
-        source = row.seen.slowest
+        yield row.finding(
+            NOISY, f"the start-up of {name} prints {row.observation.noise[:200]!r}{by}", Remedy(way), "", source
+        )
+    if row.observation.seconds > SLOW_SECONDS:
+        source = row.observation.slowest
         most = f", most of them at {source}" if source else ""
         remedy = Remedy(f"let what {source} starts begin when it is used, or in the background" if source else _SEE)
-        cause = f"the start-up of {name} took {row.seen.seconds:.1f} s{most}"
+        cause = f"the start-up of {name} took {row.observation.seconds:.1f} s{most}"
         yield row.finding(SLOW, cause, remedy, "", source)
-    if row.seen.held:
+    if row.observation.held:
         remedy = Remedy("send the output of what it starts in the background elsewhere: '>/dev/null 2>&1 </dev/null'")
         yield row.finding(HELD, f"the start-up of {name} leaves a process that keeps the session open", remedy)
 
@@ -206,7 +209,7 @@ def _way_without_line(seen: Observation) -> str:
 
 def _printing(row: Row) -> tuple[Source | None, str]:
     """Return the line of a start-up that prints, or makes the shell complain, and what to do about it."""
-    noise, at = row.seen.noise, row.seen.printing
+    noise, at = row.observation.noise, row.observation.printing
     if at is None or at.file is None:
         return None, "delete what prints, or put it behind '[ -t 1 ] &&'"
     if "Permission denied" in noise and at.line is None:

@@ -10,7 +10,8 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PinnedTool, Row, Scene
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 
@@ -71,13 +72,13 @@ declared with `force: true` is no finding.""",
 RULES = (TOOL, TOOL_SHADOWED, TOOL_IN_GOBIN, TOOL_BUILT_BY, TOOL_UNSUPPORTED)
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    for tool in scene.tools:
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for tool in snapshot.tools:
         yield from _build(tool)
-        for user in scene.declaration.users if not tool.reason else ():
+        for user in snapshot.declaration.users if not tool.reason else ():
             yield from _where_editors_look(user, tool)
-    for row in scene.rows:
-        for tool in scene.tools if row.seen.context.gives_environment else ():
+    for row in snapshot.rows:
+        for tool in snapshot.tools if row.observation.context.gives_environment else ():
             yield from _shadowed(row, tool)
 
 
@@ -116,7 +117,7 @@ def _where_editors_look(user: UserEnvironment, tool: PinnedTool) -> t.Iterator[F
 
 
 def _shadowed(row: Row, tool: PinnedTool) -> t.Iterator[Finding]:
-    copies = row.seen.programs.get(tool.name, [])
+    copies = row.observation.programs.get(tool.name, [])
     meant = not tool.users or row.user.account.name in tool.users
     if meant and copies and not tool.reason and os.path.realpath(copies[0]) != os.path.realpath(tool.path):
         cause = f"{copies[0]} runs instead of {tool.path}"

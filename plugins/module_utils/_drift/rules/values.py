@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
     CONVERGE,
     Row,
-    Scene,
+    Snapshot,
     once_per_user,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
@@ -143,39 +143,39 @@ GO_VERSION
 _KNOWN = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
 
 
-def findings(scene: Scene) -> t.Iterator[Finding]:
-    debug = list(_debug_differs(scene))
+def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+    debug = list(_debug_differs(snapshot))
     told = {(finding.user, finding.context, finding.workspace, finding.variable) for finding in debug}
     yield from debug
-    for row in scene.rows:
-        yield from _path(scene, row)
+    for row in snapshot.rows:
+        yield from _path(snapshot, row)
         for cell in row.cells.values():
             if (
                 _plainly_differs(cell)
                 and not row.late(cell.variable)
                 and (cell.user, cell.context, cell.workspace, cell.variable) not in told
             ):
-                yield _differs(scene, cell)
-    yield from once_per_user(finding for row in scene.rows for finding in _relative_path(row))
-    conflicts = _conflicts(scene, {(finding.user, finding.variable) for finding in debug})
-    yield from _once_for_all(conflicts, {user.account.name for user in scene.housed})
-    yield from _carriage_returns(scene, {path for _account, path in scene.settings_files})
-    yield from _settings_files(scene)
-    yield from _misspelt(scene)
-    yield from _host_path(scene)
+                yield _differs(snapshot, cell)
+    yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row))
+    conflicts = _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
+    yield from _once_for_all(conflicts, {user.account.name for user in snapshot.housed})
+    yield from _carriage_returns(snapshot, {path for _account, path in snapshot.settings_files})
+    yield from _settings_files(snapshot)
+    yield from _misspelt(snapshot)
+    yield from _host_path(snapshot)
 
 
-def _host_path(scene: Scene) -> t.Iterator[Finding]:
-    if scene.host_path is None:
+def _host_path(snapshot: Snapshot) -> t.Iterator[Finding]:
+    if snapshot.host_path is None:
         return
-    entries = scene.host_path.value.rstrip("\r").split(":")
+    entries = snapshot.host_path.value.rstrip("\r").split(":")
     unusable = [entry for entry in entries if entry and not pam.is_usable(entry)]
     expanded = f"PAM does not expand {', '.join(unusable)} in the PATH of /etc/environment" if unusable else ""
     lacking = "" if "/usr/bin" in entries else "it lacks /usr/bin" if unusable else "PATH lacks /usr/bin"
     if expanded or lacking:
         cause = "; ".join(filter(None, (expanded, lacking)))
-        remedy = Remedy(f"write absolute directories, /usr/bin and /bin among them, at {scene.host_path.source}")
-        yield Finding(HOST_PATH, cause, remedy, "", "", "PATH", scene.host_path.source)
+        remedy = Remedy(f"write absolute directories, /usr/bin and /bin among them, at {snapshot.host_path.source}")
+        yield Finding(HOST_PATH, cause, remedy, "", "", "PATH", snapshot.host_path.source)
 
 
 def _plainly_differs(cell: Cell) -> bool:
@@ -187,9 +187,9 @@ def _plainly_differs(cell: Cell) -> bool:
     )
 
 
-def _differs(scene: Scene, cell: Cell) -> Finding:
+def _differs(snapshot: Snapshot, cell: Cell) -> Finding:
     state = f"is {cell.actual}, from {cell.source}," if cell.actual else _not_set(cell)
-    fault = scene.fault(cell)
+    fault = snapshot.fault(cell)
     user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
     remedy = Remedy(fault.remedy, variables={"environment_users": [user]} if cell.actual else {})
     cause = f"{cell.variable} {state} instead of {cell.expected}{fault.more}"
@@ -202,18 +202,18 @@ def _not_set(cell: Cell) -> str:
     return f"is not set, since {cell.source} takes it away," if cell.source else "is not set"
 
 
-def _path(scene: Scene, row: Row) -> t.Iterator[Finding]:
+def _path(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
     told = row.foreign_go or row.late("PATH")
     if path and path.status == "drift" and not told and not _has_carriage_return(path):
         state = f"is {path.actual}, set by {path.source}" if path.actual else _not_set(path).rstrip(",")
-        fault = scene.fault(path)
+        fault = snapshot.fault(path)
         cause = f"PATH {state}; it must hold, in this order, {path.expected}{fault.more}"
         yield row.finding(PATH_ORDER, cause, Remedy(fault.remedy), "PATH", fault.source)
 
 
-def _conflicts(scene: Scene, told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
-    for (user, variable), group in _disagreeing(scene).items():
+def _conflicts(snapshot: Snapshot, told: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
+    for (user, variable), group in _disagreeing(snapshot).items():
         if variable in _OWN_RULES or (user, variable) in told:
             continue
         places: dict[str, list[str]] = {}
@@ -254,18 +254,18 @@ def _relative_path(row: Row) -> t.Iterator[Finding]:
     wrong = next((entry for entry in entries if not entry.startswith("/")), None)
     if wrong is not None:
         # Of files that refer to other variables the parts are not known, so that nothing is read out of them.
-        written = (one for one in row.seen.assignments if one.name == "PATH" and not set("$@~") & set(one.value))
+        written = (one for one in row.observation.assignments if one.name == "PATH" and not set("$@~") & set(one.value))
         source = next((one.source for one in written if wrong in one.value.split(":")), row.source("PATH"))
         what = "an empty entry" if wrong == "" else repr(wrong)
         cause = f"PATH has {what} in place {entries.index(wrong) + 1}, from {source}"
         yield row.finding(RELATIVE_PATH, cause, Remedy("write the whole path of a folder there"), "PATH", source)
 
 
-def _disagreeing(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
+def _disagreeing(snapshot: Snapshot) -> dict[tuple[str, str], list[Cell]]:
     """Return the cells of each user and variable that do, less what another finding is the reason of."""
     groups: dict[tuple[str, str], list[Cell]] = {}
     following: dict[tuple[str, str], list[bool]] = {}
-    for row in scene.rows:
+    for row in snapshot.rows:
         for cell in row.cells.values():
             # Another go has defaults of its own.
             if cell.status == "conflict" and not (row.foreign_go and is_default(cell.source)):
@@ -278,11 +278,11 @@ def _disagreeing(scene: Scene) -> dict[tuple[str, str], list[Cell]]:
     }
 
 
-def _debug_differs(scene: Scene) -> t.Iterator[Finding]:
-    for row in scene.rows:
-        for variable in ("GOBIN", "GOPROXY") if row.seen.context.name == _DEBUG else ():
+def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
+    for row in snapshot.rows:
+        for variable in ("GOBIN", "GOPROXY") if row.observation.context.name == _DEBUG else ():
             actual = row.cells[variable].actual if variable in row.cells else None
-            terminals = _in_terminals(scene, row.user.account.name, variable)
+            terminals = _in_terminals(snapshot, row.user.account.name, variable)
             if terminals and not any(same_value(variable, actual, other) for other in terminals):
                 others = " or ".join(value or "not set" for value in terminals)
                 cause = (
@@ -293,8 +293,8 @@ def _debug_differs(scene: Scene) -> t.Iterator[Finding]:
                 )
 
 
-def _in_terminals(scene: Scene, user: str, variable: str) -> list[str | None]:
-    cells = (cell for cell in scene.cells if (cell.user, cell.variable) == (user, variable))
+def _in_terminals(snapshot: Snapshot, user: str, variable: str) -> list[str | None]:
+    cells = (cell for cell in snapshot.cells if (cell.user, cell.variable) == (user, variable))
     return list(dict.fromkeys(cell.actual for cell in cells if cell.context in _TERMINALS and cell.status != "unknown"))
 
 
@@ -302,10 +302,10 @@ def _has_carriage_return(cell: Cell) -> bool:
     return (cell.actual or "").endswith("\r")
 
 
-def _carriage_returns(scene: Scene, read_whole: t.Container[str | None]) -> t.Iterator[Finding]:
+def _carriage_returns(snapshot: Snapshot, read_whole: t.Container[str | None]) -> t.Iterator[Finding]:
     """Judge the values by the files they come from, but for those files that are ``read_whole`` themselves."""
     files: dict[tuple[str, Source | None], list[Cell]] = {}
-    for cell in scene.cells:
+    for cell in snapshot.cells:
         if _has_carriage_return(cell) and not (cell.source and cell.source.file in read_whole):
             place = Source("file", cell.source.file) if cell.source and cell.source.file else cell.source
             files.setdefault((cell.user, place), []).append(cell)
@@ -313,34 +313,36 @@ def _carriage_returns(scene: Scene, read_whole: t.Container[str | None]) -> t.It
         names = ", ".join(dict.fromkeys(f"{cell.variable} of {cell.context}" for cell in group))
         cause = f"{place} has line ends of Windows: {names} ends in a carriage return"
         first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
-        yield Finding(CARRIAGE_RETURN, cause, _converted(scene, place), user, "", "", first, subject=str(place))
+        yield Finding(CARRIAGE_RETURN, cause, _converted(snapshot, place), user, "", "", first, subject=str(place))
 
 
-def _settings_files(scene: Scene) -> t.Iterator[Finding]:
+def _settings_files(snapshot: Snapshot) -> t.Iterator[Finding]:
     """Judge Go's settings files whole: go may refuse such a value, and then says none at all."""
-    for account, path in scene.settings_files:
+    for account, path in snapshot.settings_files:
         line = first_carriage_return(settings_in(path, account))
         if line:
             cause = f"{path} has line ends of Windows, which go takes for a part of each value"
             source = Source("file", path, line)
-            yield Finding(CARRIAGE_RETURN, cause, _converted(scene, source), account.name, "", "", source, subject=path)
+            yield Finding(
+                CARRIAGE_RETURN, cause, _converted(snapshot, source), account.name, "", "", source, subject=path
+            )
 
 
-def _converted(scene: Scene, place: Source | None) -> Remedy:
+def _converted(snapshot: Snapshot, place: Source | None) -> Remedy:
     if place is None or place.file is None:
         return Remedy("convert the file that sets it to line ends of Unix")
-    then = f"; then {CONVERGE}" if place.file in scene.repaired else ""
+    then = f"; then {CONVERGE}" if place.file in snapshot.repaired else ""
     return Remedy(f"convert {place.file} to line ends of Unix, by sed -i 's/\\r$//'{then}")
 
 
-def _misspelt(scene: Scene) -> t.Iterator[Finding]:
+def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:
     found = []
-    for row in scene.rows:
-        environment = row.seen.environment or {}
+    for row in snapshot.rows:
+        environment = row.observation.environment or {}
         for name in sorted({*row.user.variables, *environment}):
             meant = _nearest(name)
             if meant:
-                sources = [item.source for item in row.seen.assignments if item.name == name]
+                sources = [item.source for item in row.observation.assignments if item.name == name]
                 cause = f"{name} is set, which Go does not know; {meant} may be meant"
                 remedy = Remedy(f"correct the name to {meant}, or delete the line")
                 found.append(row.finding(MISSPELT, cause, remedy, name, sources[-1] if sources else None))
