@@ -41,19 +41,12 @@ anchors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import store_of_host, trust
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ca_trust import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec={"pem": {"type": "str", "required": True}}, supports_check_mode=True)
-    try:
-        store = store_of_host()
-        changes = trust(module.params["pem"], store=store, check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    answer(module, anchors=store.anchors, **changes.result())
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

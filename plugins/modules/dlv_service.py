@@ -136,93 +136,15 @@ ptrace:
   sample: {alice: {launch: ok, attach: "refused by Yama, whose ptrace_scope is 1"}}
 """
 
-import os
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.no_log import params_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import (
-    UNITS,
-    State,
-    carry_out,
-    plan,
-    wait_for,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.ptrace import Ptrace, try_ptrace
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
-    SERVICE_SPEC,
-    STATES,
-    Limits,
-    Service,
-    services_from,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import SERVER
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.units import Programs
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},
-    "dlv": {"type": "path", "default": "/usr/local/bin/dlv"},
-    "go": {"type": "path", "default": "/usr/local/go/bin/go"},
-    "check_go_version": {"type": "bool", "default": True},
-    "memory": {"type": "str", "default": "2G"},
-    "tasks": {"type": "int", "default": 512},
-    "cpu_weight": {"type": "int", "default": 50},
-    "state": {"type": "str", "choices": STATES, "default": "started"},
-    "wait": {"type": "int", "default": 120},
-}
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = params_of(module, lambda params: [service["environment"] for service in params["services"]])
-    try:
-        answer(module, **_result(module, params))
-    except DevserverError as error:
-        module.fail_json(**error.result())
-
-
-def _result(module: AnsibleModule, params: dict[str, t.Any]) -> dict[str, t.Any]:
-    limits = Limits(size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
-    services = services_from(params["services"], limits=limits, state=params["state"])
-    planned = plan(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
-    changes = planned.changes()
-    if not module.check_mode:
-        carry_out(planned)
-    states = wait_for(services, 0 if module.check_mode else params["wait"])
-    ptrace = {account.name: try_ptrace(account) for account in {one.account for one in services}}
-    for service in services:
-        _warn(module, service, states[service.name], ptrace[service.account.name])
-    return {
-        "services": [_told(service, states[service.name]) for service in services],
-        "checked": module.check_mode,
-        "tls": os.path.exists(os.path.join(UNITS, SERVER)),
-        "ptrace": {name: tried._asdict() for name, tried in sorted(ptrace.items())},
-        **changes.result(),
-    }
-
-
-def _told(service: Service, state: State) -> dict[str, t.Any]:
-    return {
-        "name": service.name,
-        "unit": service.unit,
-        "listen": str(service.listen),
-        "state": state.active,
-        "listens": state.listens,
-        "problem": state.problem,
-    }
-
-
-def _warn(module: AnsibleModule, service: Service, state: State, ptrace: Ptrace) -> None:
-    if state.problem:
-        module.warn(f"debug service {service.name} does not start, and is tried again: {state.problem}")
-    elif state.pending and not module.check_mode:
-        module.warn(f"debug service {service.name} is not ready after {module.params['wait']} s; it goes on by itself")
-    tried = ptrace.attach if service.mode == "attach" else ptrace.launch
-    if tried.startswith("refused"):
-        module.warn(f"debug service {service.name}: ptrace by user {service.account.name} is {tried}")
+    run(module, converge, params_of(module, lambda params: [service["environment"] for service in params["services"]]))
 
 
 if __name__ == "__main__":

@@ -72,35 +72,12 @@ ports:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.install import install, places_of_host
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import Material
-
-ARGUMENT_SPEC = {
-    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
-    "clients": {"type": "list", "elements": "str", "default": []},
-    "revoked": {"type": "list", "elements": "str", "default": []},
-    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
-    "authority": {"type": "str", "default": ""},
-    "certificate": {"type": "str", "default": ""},
-    "key": {"type": "str", "default": "", "no_log": True},
-    "revocations": {"type": "str", "default": ""},
-}
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.dlv_tls import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    try:
-        doors = doors_of(params["services"], params["clients"], params["revoked"])
-        material = Material(params["authority"], params["certificate"], params["key"], params["revocations"])
-        changes = install(doors, material, params["minimum"], places_of_host(), check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    answer(module, ports={door.name: str(door.address) for door in doors}, **changes.result())
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

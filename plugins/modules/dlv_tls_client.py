@@ -67,40 +67,16 @@ bundles:
   sample: {"ci": "/srv/debug-ca/bundles/ci"}
 """
 
-import os
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import Server, deliver
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
-
-ARGUMENT_SPEC = {
-    "folder": {"type": "path", "required": True},
-    "source": {"type": "path", "required": True},
-    "host": {"type": "str", "required": True},
-    "address": {"type": "str", "required": True},
-    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
-    "clients": {"type": "list", "elements": "str", "default": []},
-    "revoked": {"type": "list", "elements": "str", "default": []},
-    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
-}
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.dlv_tls_client import (
+    ARGUMENT_SPEC,
+    converge,
+)
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    clients, revoked, folder = params["clients"], params["revoked"], params["folder"]
-    try:
-        doors = doors_of(params["services"], clients, revoked)
-        server = Server(params["host"], params["address"], doors, params["minimum"])
-        check = module.check_mode
-        changes = deliver(server, clients, revoked, source=params["source"], folder=folder, check=check)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    bundles = {client: os.path.join(folder, client) for client in clients if client not in revoked}
-    answer(module, bundles=bundles, **changes.result())
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

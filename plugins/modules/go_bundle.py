@@ -218,9 +218,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import Means
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.goal import Declared, resolved
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.make import Place, make_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, declared_tools
 
@@ -255,18 +253,14 @@ _SAME = ("versions", "default", "root", "link", "checksums", "platforms", "works
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    means = _means(params)
-    module.no_log_values.update(credentials(" ".join([means.goproxy, *means.bases.values()])))
-    try:
-        tools = declared_tools(params["tools"], params["goroot"])
-        goal = resolved(Declared(tools=tools, **{name: params[name] for name in _SAME}))
-        place = Place(params["file"], params["signing_key"], params["work_dir"], params["build_user"])
-        result = make_bundle(goal, place, means, check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    answer(module, **result)
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _converge)
+
+
+def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    tools = declared_tools(params["tools"], params["goroot"])
+    goal = resolved(Declared(tools=tools, **{name: params[name] for name in _SAME}))
+    place = Place(params["file"], params["signing_key"], params["work_dir"], params["build_user"])
+    return Outcome(make_bundle(goal, place, _means(params), check=check))
 
 
 def _means(params: t.Mapping[str, t.Any]) -> Means:

@@ -108,40 +108,15 @@ cached:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import Wish, place_bundle, receipt_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-
-ARGUMENT_SPEC = {
-    "file": {"type": "str", "required": True},
-    "root": {"type": "path", "default": "/usr/local/lib/go-bundle"},
-    "sha256": {"type": "str", "default": ""},
-    "allowed_signers": {"type": "str", "default": ""},
-    "tools_cache_dir": {"type": "str", "default": ""},
-    "verify": {"type": "bool", "default": False},
-    # The text of the ``manifest``, or its ``sha256``, which will do for a host that has it already; ``ask`` for what is
-    # missing, or the path of a ``tar`` with that.
-    "_delivery": {"type": "dict"},
-}
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bundle_unpack import (
+    ARGUMENT_SPEC,
+    converge,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params, delivery = module.params, module.params["_delivery"] or {}
-    if not delivery:
-        module.fail_json(msg="the module was run without its action plugin, which reads the bundle on the controller")
-    try:
-        manifest = delivery.get("manifest") or receipt_of(params["root"], delivery["sha256"])
-        if manifest is None:
-            answer(module, changed=False, unknown=True)
-            return
-        wish = Wish(params["root"], manifest, this_platform(), params["verify"])
-        outcome = place_bundle(wish, delivery.get("tar", ""), ask=bool(delivery.get("ask")), check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    wanted = {"wanted": outcome.wanted} if delivery.get("ask") else {}
-    answer(module, root=params["root"], placed=len(outcome.wanted), **outcome.changes.result(), **wanted)
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

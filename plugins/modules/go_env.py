@@ -66,47 +66,14 @@ homeless:
   sample: []
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials, redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, homeless
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    ARGUMENT_SPEC,
-    Declaration,
-    declaration_from,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import ARGUMENT_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_env import converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(credentials(module.params))
-    try:
-        declaration = declaration_from(module.params)
-        changes = apply(declaration, check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    incomplete = homeless(declaration)
-    for user in incomplete:
-        module.warn(
-            f"the home {user.account.home} of user {user.account.name} is missing: nothing was written in it."
-            " To mend it: create it, or let the user log in where that does; then run this again."
-        )
-    names = [user.account.name for user in incomplete]
-    answer(module, users=_users(declaration), homeless=names, **changes.result())
-
-
-def _users(declaration: Declaration) -> list[dict[str, t.Any]]:
-    return [
-        {
-            "name": user.account.name,
-            "path": user.path,
-            "variables": {name: redacted(value) for name, value in user.variables.items()},
-        }
-        for user in declaration.users
-    ]
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

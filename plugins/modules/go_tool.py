@@ -249,69 +249,12 @@ tools:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import exact
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.install import Delivery, install_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, declared_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
-
-ARGUMENT_SPEC = {
-    "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL_OPTIONS},
-    "root": {"type": "path", "default": "/usr/local/lib/go-tools"},
-    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
-    "user_bin_dir": {"type": "str", "default": "go/bin"},
-    "goroot": {"type": "path", "default": "/usr/local/go"},
-    "go_version": {"type": "str", "default": ""},
-    "goproxy": {"type": "str", "default": ""},
-    "build_user": {"type": "str", "default": "nobody"},
-    "delivery": {"type": "str", "choices": ["copy", "build"], "default": "copy"},
-    "cache_dir": {"type": "str", "default": ""},
-    "timeout": {"type": "int", "default": 900},
-    "verify": {"type": "bool", "default": False},
-    # As Delivery has it. Without it every host builds.
-    "_delivery": {"type": "dict"},
-}
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.go_tool import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    # The option as a whole is no secret: were it one, every "off" and "direct" in the result would be blotted out.
-    module.no_log_values.update(credentials(params["goproxy"]))
-    try:
-        if params["timeout"] <= 0:
-            raise DevserverError(
-                f"timeout is {params['timeout']}",
-                expected="a number of seconds above 0",
-                remedy="correct tools_timeout (timeout)",
-            )
-        outcome = install_tools(
-            declared_tools(params["tools"], params["goroot"]),
-            Places(params["root"], params["bin_dir"], params["user_bin_dir"]),
-            goproxy=params["goproxy"],
-            build_user=params["build_user"],
-            timeout=params["timeout"],
-            check=module.check_mode,
-            delivery=Delivery(**params["_delivery"] or {}),
-            verify=params["verify"],
-            coming={params["goroot"]: exact(params["go_version"], this_platform().archive)},
-        )
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    if outcome.wanted:
-        answer(module, changed=False, wanted=outcome.wanted)
-    for tool in outcome.tools:
-        for moved in tool["replaced"]:
-            module.warn(f"in the place of the link to {tool['name']} was a file: it goes to {moved}")
-        refusal = reservation(tool["package"], tool["version"], tool["go"])
-        if refusal:
-            module.warn(refusal)
-    shared = {"shared": outcome.built} if params["_delivery"] else {}
-    answer(module, tools=outcome.tools, **outcome.changes.result(), **shared)
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

@@ -218,59 +218,13 @@ moved_aside:
       to: /usr/local/go.replaced-20260102T030405Z
 """
 
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import FOLDERS, KINDS
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "versions": {"type": "list", "elements": "str", "required": True},
-    "default": {"type": "str"},
-    "root": {"type": "path", "default": "/usr/local/lib/go"},
-    "link": {"type": "path", "default": "/usr/local/go"},
-    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
-    "sources": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
-    "bundle_dir": {"type": "path", "default": ""},
-    "archive_dir": {"type": "path", "default": ""},
-    "mirror": {"type": "str", "default": ""},
-    "official": {"type": "str", "default": "https://go.dev/dl"},
-    "goproxy": {"type": "str", "default": ""},
-    "checksums": {"type": "dict", "default": {}},
-    "timeout": {"type": "int", "default": 60},
-    "exclusive": {"type": "bool", "default": False},
-    "verify": {"type": "bool", "default": False},
-}
-# The options that Wish has by the same name.
-_SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.go_toolchain import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    wish = _wish(module.params)
-    # Ansible shows a module's arguments in verbose output; the passwords in them must not be readable there.
-    module.no_log_values.update(credentials(" ".join(wish.bases.values())))
-    try:
-        result = converge(wish, this_platform(), check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    for warning in result.pop("warnings"):
-        module.warn(warning)
-    answer(module, **result)
-
-
-def _wish(params: t.Mapping[str, t.Any]) -> Wish:
-    bases = {source: params[f"{source}_dir" if source in FOLDERS else source] for source in KINDS}
-    return Wish(
-        versions=params["versions"],
-        order=params["sources"],
-        bases=bases,
-        **{name: params[name] for name in _SAME},
-    )
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

@@ -175,82 +175,13 @@ packages:
   sample: [logrotate]
 """
 
-import os
-import typing as t
-
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    ARGUMENT_SPEC as DECLARATION,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import workarounds
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import Judged, judged
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import apply
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import socket_of
-
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    **DECLARATION,
-    "gopls": {"type": "path", "default": "/usr/local/bin/gopls"},
-    "memory": {"type": "str", "default": ""},
-    "session_memory": {"type": "str", "default": ""},
-    "heap_percent": {"type": "int", "default": 85},
-    "force": {"type": "bool", "default": False},
-    "cpu_weight": {"type": "int", "default": 50},
-    "oom_score": {"type": "int", "default": 500},
-    "idle": {"type": "int", "default": 3600},
-    "settings": {"type": "dict", "default": {}},
-    "workarounds": {"type": "list", "elements": "dict", "default": [], "options": workarounds.ARGUMENT_SPEC},
-    "prewarm": {"type": "bool", "default": True},
-    "prewarm_days": {"type": "int", "default": 3},
-    "prewarm_minutes": {"type": "int", "default": 30},
-    "log": {"type": "bool", "default": True},
-    "trace": {"type": "bool", "default": False},
-    "pprof_port": {"type": "int", "default": 0},
-}
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.gopls_service import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(credentials(module.params))
-    try:
-        found = judged(module.params, check=module.check_mode)
-        outcome = apply(found.wanted, check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    over = [*found.over, *(name for name in outcome.over if name not in found.over)]
-    for warning in found.warnings:
-        module.warn(warning)
-    for name in over:
-        module.warn(f"work-around {name}: no longer needed with these versions, and not applied")
-    answer(
-        module,
-        restarted=list(outcome.restarted),
-        workarounds_over=over,
-        packages=[] if module.check_mode else _packages(found),
-        **_told(found),
-        **outcome.changes.result(),
-    )
-
-
-def _told(found: Judged) -> dict[str, t.Any]:
-    wanted = found.wanted
-    limits = wanted.daemon.limits
-    names = [user.account.name for user in wanted.users]
-    return {
-        "mode": "daemon" if wanted.shared else "per-editor",
-        "limits": {"memory": limits.cap, "memory_high": limits.high, "heap": limits.heap, "session": limits.session},
-        "users": [{"name": name, "socket": socket_of(name) if wanted.shared else ""} for name in names],
-        "deprecated": found.deprecated,
-        "workarounds": [{"name": entry.name, "reason": entry.reason, "pin": entry.pin} for entry in found.applied],
-    }
-
-
-def _packages(found: Judged) -> list[str]:
-    wanted = found.wanted
-    rotates = wanted.users and wanted.shared and wanted.daemon.log
-    return ["logrotate"] if rotates and not os.path.exists("/usr/sbin/logrotate") else []
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

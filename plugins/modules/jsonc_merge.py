@@ -97,8 +97,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import shared_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Remove
@@ -115,20 +114,18 @@ ARGUMENT_SPEC = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    module.no_log_values.update(credentials(params))
-    try:
-        edits: list[Edit] = [Remove(_path(path)) for path in params["remove"]]
-        edits.append(Merge(params["values"]))
-        mode = _mode(params["mode"]) if params["create"] else None
-        if not params["user"]:
-            _reject_shared(params["path"])
-        with acting_as(find_account(params["user"]) if params["user"] else None):
-            changes = edit_file(params["path"], edits, mode=mode, check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    answer(module, path=params["path"], **changes.result())
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _converge)
+
+
+def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    edits: list[Edit] = [Remove(_path(path)) for path in params["remove"]]
+    edits.append(Merge(params["values"]))
+    mode = _mode(params["mode"]) if params["create"] else None
+    if not params["user"]:
+        _reject_shared(params["path"])
+    with acting_as(find_account(params["user"]) if params["user"] else None):
+        changes = edit_file(params["path"], edits, mode=mode, check=check)
+    return Outcome({"path": params["path"], **changes.result()})
 
 
 def _reject_shared(path: str) -> None:

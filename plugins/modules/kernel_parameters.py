@@ -60,23 +60,12 @@ refused:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import answer
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.kernel_parameters import apply, parameters_from
-
-ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.kernel_parameters import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        parameters = parameters_from(module.params["parameters"])
-        changes, refused = apply(parameters, module.params["path"], check=module.check_mode)
-    except DevserverError as error:
-        module.fail_json(**error.result())
-    for one in refused:
-        module.warn(f"kernel parameter {one.name} is not set: {one.why}")
-    answer(module, refused=[one._asdict() for one in refused], **changes.result())
+    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
 
 
 if __name__ == "__main__":

@@ -1,20 +1,49 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The end of a module that writes."""
+"""How a module that writes runs and exits."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+
+Params = t.Mapping[str, t.Any]
 
 
-def answer(module: AnsibleModule, **result: t.Any) -> None:
-    """Leave with ``result``, whose ``diff`` is told only to who asks for it.
+class Outcome(t.NamedTuple):
+    """What a writer changed, or would change: the keys of its result, ``changed`` and ``diff`` among them.
 
-    It holds whole files of users, which must not lie about in registered results and logs.
+    ``warnings`` are for people. ``problem`` is what failed after everything else was done; the module then fails.
     """
+
+    result: dict[str, t.Any]
+    warnings: t.Sequence[str] = ()
+    problem: DevserverError | None = None
+
+
+class Converge(t.Protocol):
+    """The whole work of a module: plans, and unless ``check`` carries out. Raises DevserverError for invalid input."""
+
+    def __call__(self, params: Params, *, check: bool) -> Outcome: ...
+
+
+def run(module: AnsibleModule, converge: Converge, params: Params | None = None) -> None:
+    """Do the module's work with its options, or ``params`` in their place, and exit with the result."""
+    module.no_log_values.update(credentials(module.params))
+    try:
+        outcome = converge(module.params if params is None else params, check=module.check_mode)
+    except DevserverError as error:
+        module.fail_json(**error.result())
+    for warning in outcome.warnings:
+        module.warn(warning)
+    result = outcome.result
     if not module._diff:
+        # It holds whole files of users, which must not stay in registered results and logs.
         result.pop("diff", None)
+    if outcome.problem:
+        module.fail_json(**{**result, **outcome.problem.result()})
     module.exit_json(**result)

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     ManagedFile,
@@ -20,6 +21,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 _HEAD = "# Managed by gopherops.devserver (kernel_parameters); changes made here are lost.\n"
 _ROOT = "/proc/sys"
 # The kernel makes room for as many bytes as it is asked for.
+ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}
+
 _LARGEST = 4096
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-zA-Z0-9_-]+)+", re.ASCII)
 _VALUE = re.compile(r"[!-~]+( [!-~]+)*")
@@ -42,6 +45,13 @@ class Refused(t.NamedTuple):
 
     name: str
     why: str
+
+
+def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Set parameters of the kernel now and at each boot, or plan to where ``check``."""
+    changes, refused = apply(parameters_from(params["parameters"]), params["path"], check=check)
+    warnings = [f"kernel parameter {one.name} is not set: {one.why}" for one in refused]
+    return Outcome({"refused": [one._asdict() for one in refused], **changes.result()}, warnings)
 
 
 def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:

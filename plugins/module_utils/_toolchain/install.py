@@ -89,7 +89,7 @@ class _Outcome(t.NamedTuple):
     used: dict[str, list[int]]
 
 
-def converge(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]:
+def install_toolchains(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]:
     """Install what is missing, turn the links, and return the module's result; in check mode only look.
 
     Raises DevserverError with the host as it was, unless the filesystem itself fails while links are turned.

@@ -15,7 +15,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import Files, scan
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
 
 from tests.unit.toolchain.conftest import HERE, Toolchain, archives, authority, impatient, make_toolchain, server, wish
 
@@ -85,9 +85,9 @@ class Host:
 def host(tmp_path: pathlib.Path, wish: t.Callable[..., Wish], archives: pathlib.Path) -> Host:
     """A host on which the old version is installed."""
     other = wish(OLD, NEW, archive=archives, root=str(tmp_path / "other/lib"), link=str(tmp_path / "other/go"))
-    converge(other, HERE, check=False)
+    install_toolchains(other, HERE, check=False)
     whole = {version: scan(f"{other.root}/{version}") for version in (OLD, NEW)}
     shutil.rmtree(tmp_path / "other")
     shutil.rmtree(tmp_path / "host")
-    converge(wish(OLD, archive=archives), HERE, check=False)
+    install_toolchains(wish(OLD, archive=archives), HERE, check=False)
     return Host(tmp_path / "host", whole)

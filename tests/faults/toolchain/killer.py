@@ -36,7 +36,7 @@ def run(job: dict[str, t.Any], report: int) -> None:
                 os.kill(0 if job["group"] else os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    install.converge(install.Wish(**job["wish"]), this_platform(), check=False)
+    install.install_toolchains(install.Wish(**job["wish"]), this_platform(), check=False)
     os.write(report, b"%d" % done)
 
 

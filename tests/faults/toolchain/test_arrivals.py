@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -33,7 +33,7 @@ def assert_old_then_new(host: Host, wish: Wish, server: Server, routes: dict[str
     assert host.version() == OLD
     assert host.names() == host.expected_names(OLD)
     server.routes = routes
-    converge(wish, HERE, check=False)
+    install_toolchains(wish, HERE, check=False)
     assert host.version() == NEW
     assert host.names() == host.expected_names(OLD, NEW)
 
@@ -60,7 +60,7 @@ def test_a_broken_file_has_the_wrong_digest(
     for broken in bodies:
         server.routes = {path: broken}
         with pytest.raises(DevserverError, match=f"from {source} .* has the wrong digest"):
-            converge(wanted, HERE, check=False)
+            install_toolchains(wanted, HERE, check=False)
         assert host.names() == host.expected_names(OLD)
     assert_old_then_new(host, wanted, server, {path: body})
 
@@ -76,7 +76,7 @@ def test_any_flipped_bit_of_a_module_is_refused_or_without_effect(
         host.reset(image)
         server.routes = {new.zip_path: flipped(new.zip, place)}
         try:
-            converge(wanted, HERE, check=False)
+            install_toolchains(wanted, HERE, check=False)
         except DevserverError as error:
             assert "wrong digest" in str(error) or "cannot be unpacked" in str(error)
         assert host.version() in (OLD, NEW)
@@ -87,10 +87,10 @@ def test_a_length_that_is_wrong_is_out_of_reach(host: Host, wish: Make, server: 
     wanted = wish(NEW, mirror=server.url)
     server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) + 1)}
     with pytest.raises(DevserverError, match="the transfer broke off"):
-        converge(wanted, HERE, check=False)
+        install_toolchains(wanted, HERE, check=False)
     server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) - 1)}
     with pytest.raises(DevserverError, match="wrong digest"):
-        converge(wanted, HERE, check=False)
+        install_toolchains(wanted, HERE, check=False)
     assert_old_then_new(host, wanted, server, {path: new.tar})
 
 
@@ -133,7 +133,7 @@ def test_a_clock_that_is_wrong_is_named(
     try:
         tls_server.routes[f"/{new.tar_name}"] = new.tar
         with pytest.raises(DevserverError, match=f"{said}.*this host's clock.*set the host's clock right"):
-            converge(wish(NEW, mirror=f"https://localhost:{tls_server.port}"), HERE, check=False)
+            install_toolchains(wish(NEW, mirror=f"https://localhost:{tls_server.port}"), HERE, check=False)
     finally:
         tls_server.close()
     assert host.version() == OLD

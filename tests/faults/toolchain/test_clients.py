@@ -13,7 +13,7 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
 
 from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
 
@@ -118,10 +118,10 @@ def answer(version: str) -> str:
 
 def test_switches_are_not_noticed(make: Make) -> None:
     wanted = [make(*VERSIONS, default=version) for version in VERSIONS]
-    converge(wanted[0], HERE, check=False)
+    install_toolchains(wanted[0], HERE, check=False)
     client = Client(CLIENT, f"{wanted[0].bin_dir}/go", "version")
     for number in range(1, SWITCHES + 1):
-        assert converge(wanted[number % 2], HERE, check=False)["changed"]
+        assert install_toolchains(wanted[number % 2], HERE, check=False)["changed"]
     answers = client.answers()
     assert set(answers) == {answer(version) for version in VERSIONS}
     assert len(answers) > SWITCHES / 4
@@ -129,10 +129,10 @@ def test_switches_are_not_noticed(make: Make) -> None:
 
 def test_removals_are_not_noticed(make: Make) -> None:
     wanted = [make(version, exclusive=True) for version in VERSIONS]
-    converge(wanted[0], HERE, check=False)
+    install_toolchains(wanted[0], HERE, check=False)
     clients = [Client(CLIENT, f"{wanted[0].bin_dir}/go", command) for command in ("version", "run")]
     for number in range(1, REMOVALS + 1):
-        result = converge(wanted[number % 2], HERE, check=False)
+        result = install_toolchains(wanted[number % 2], HERE, check=False)
         assert (result["removed"], result["in_use"]) == ([VERSIONS[(number + 1) % 2]], [])
     for client in clients:
         answers = client.answers()
@@ -142,10 +142,10 @@ def test_removals_are_not_noticed(make: Make) -> None:
 
 def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:
     wanted = make(VERSIONS[0])
-    converge(wanted, HERE, check=False)
+    install_toolchains(wanted, HERE, check=False)
     client, watcher = Client(CLIENT, f"{wanted.bin_dir}/go", "self"), Client(WATCHER, f"{wanted.root}/{VERSIONS[0]}")
     for _replacement in range(REPLACEMENTS):
         os.unlink(f"{wanted.root}/{VERSIONS[0]}.json")
-        assert converge(wanted, HERE, check=False)["toolchains"][0]["status"] == "installed"
+        assert install_toolchains(wanted, HERE, check=False)["toolchains"][0]["status"] == "installed"
     assert set(client.answers()) == {f"0 {VERSIONS[0]}"}
     assert watcher.answers() == ["there"]

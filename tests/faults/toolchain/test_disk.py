@@ -13,7 +13,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import scan
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
 
 from tests.faults.toolchain.conftest import NEW, OLD, Host
 from tests.unit.toolchain.conftest import HERE
@@ -55,9 +55,9 @@ def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
 def host(disk: Disk, wish: Make, archives: pathlib.Path) -> Host:
     """A host on that disk, with the old version."""
     wanted = wish(OLD, NEW, archive=archives)
-    converge(wanted, HERE, check=False)
+    install_toolchains(wanted, HERE, check=False)
     whole = {version: scan(f"{wanted.root}/{version}") for version in (OLD, NEW)}
-    converge(wish(OLD, exclusive=True), HERE, check=False)
+    install_toolchains(wish(OLD, exclusive=True), HERE, check=False)
     return Host(disk.place, whole)
 
 
@@ -68,7 +68,7 @@ def test_a_full_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.Path)
     while room < 2_000_000:
         disk.remount(f"size={before + room}")
         try:
-            converge(wanted, HERE, check=False)
+            install_toolchains(wanted, HERE, check=False)
             break
         except DevserverError as error:
             assert "No space left on device" in str(error)
@@ -86,9 +86,9 @@ def test_a_read_only_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.
     wanted = wish(NEW, archive=archives)
     disk.remount("ro")
     with pytest.raises(DevserverError, match=r"cannot use .*Read-only file system"):
-        converge(wanted, HERE, check=False)
-    assert not converge(wish(OLD), HERE, check=False)["changed"]
+        install_toolchains(wanted, HERE, check=False)
+    assert not install_toolchains(wish(OLD), HERE, check=False)["changed"]
     assert host.version() == OLD
     disk.remount("rw")
-    converge(wanted, HERE, check=False)
+    install_toolchains(wanted, HERE, check=False)
     assert host.version() == NEW

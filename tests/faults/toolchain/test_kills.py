@@ -16,7 +16,7 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
 
 from tests.faults.toolchain import killer
 from tests.faults.toolchain.conftest import NEW, OLD, Host
@@ -66,10 +66,10 @@ def image(host: Host, tmp_path: pathlib.Path) -> pathlib.Path:
 
 def assert_whole_and_mended(host: Host, wish: Wish) -> None:
     assert host.version() in (OLD, NEW)
-    converge(wish, HERE, check=False)
+    install_toolchains(wish, HERE, check=False)
     assert host.version() == NEW
     assert host.names() == host.expected_names(NEW)
-    assert not converge(wish, HERE, check=False)["changed"]
+    assert not install_toolchains(wish, HERE, check=False)["changed"]
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])

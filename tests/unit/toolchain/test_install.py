@@ -23,7 +23,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import in_use, store
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
 HERE = this_platform()
@@ -32,7 +32,7 @@ Result = dict[str, t.Any]
 
 
 def run(wish: Wish, check: bool = False) -> Result:
-    return converge(wish, HERE, check=check)
+    return install_toolchains(wish, HERE, check=check)
 
 
 def snapshot(folder: pathlib.Path) -> dict[str, t.Any]:
@@ -652,7 +652,7 @@ import json, sys
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import archive, install, store, exchange
 wish = install.Wish(**json.load(sys.stdin))
 {}
-print(json.dumps(install.converge(wish, install.Platform({!r}), check=False)))
+print(json.dumps(install.install_toolchains(wish, install.Platform({!r}), check=False)))
 """
 
 

@@ -1,0 +1,35 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module dlv_tls_client, and of the plan on the controller."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import Server, deliver
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "folder": {"type": "path", "required": True},
+    "source": {"type": "path", "required": True},
+    "host": {"type": "str", "required": True},
+    "address": {"type": "str", "required": True},
+    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
+    "clients": {"type": "list", "elements": "str", "default": []},
+    "revoked": {"type": "list", "elements": "str", "default": []},
+    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+}
+
+
+def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Write the bundles that clients need to connect, or plan to where ``check``."""
+    clients, revoked, folder = params["clients"], params["revoked"], params["folder"]
+    doors = doors_of(params["services"], clients, revoked)
+    server = Server(params["host"], params["address"], doors, params["minimum"])
+    changes = deliver(server, clients, revoked, source=params["source"], folder=folder, check=check)
+    bundles = {client: os.path.join(folder, client) for client in clients if client not in revoked}
+    return Outcome({"bundles": bundles, **changes.result()})

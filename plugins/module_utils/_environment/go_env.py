@@ -1,0 +1,41 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module go_env, and of the plan."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, homeless
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    declaration_from,
+)
+
+
+def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Write the declaration into every context, or plan to where ``check``."""
+    declaration = declaration_from(params)
+    changes = apply(declaration, check=check)
+    incomplete = homeless(declaration)
+    warnings = [
+        f"the home directory {user.account.home} of user {user.account.name} is missing: nothing was written in it."
+        " To fix this: create it, or let the user log in where that creates it; then run this again."
+        for user in incomplete
+    ]
+    names = [user.account.name for user in incomplete]
+    return Outcome({"users": _users(declaration), "homeless": names, **changes.result()}, warnings)
+
+
+def _users(declaration: Declaration) -> list[dict[str, t.Any]]:
+    return [
+        {
+            "name": user.account.name,
+            "path": user.path,
+            "variables": {name: redacted(value) for name, value in user.variables.items()},
+        }
+        for user in declaration.users
+    ]

@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The work of the module go_toolchain, and of the plan."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import FOLDERS, KINDS
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "versions": {"type": "list", "elements": "str", "required": True},
+    "default": {"type": "str"},
+    "root": {"type": "path", "default": "/usr/local/lib/go"},
+    "link": {"type": "path", "default": "/usr/local/go"},
+    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    "sources": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
+    "bundle_dir": {"type": "path", "default": ""},
+    "archive_dir": {"type": "path", "default": ""},
+    "mirror": {"type": "str", "default": ""},
+    "official": {"type": "str", "default": "https://go.dev/dl"},
+    "goproxy": {"type": "str", "default": ""},
+    "checksums": {"type": "dict", "default": {}},
+    "timeout": {"type": "int", "default": 60},
+    "exclusive": {"type": "bool", "default": False},
+    "verify": {"type": "bool", "default": False},
+}
+# The options that Wish has by the same name.
+_SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
+
+
+def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
+    """Install the toolchains and switch to the default, or plan to where ``check``."""
+    result = install_toolchains(_wish(params), this_platform(), check=check)
+    warnings = result.pop("warnings")
+    return Outcome(result, warnings)
+
+
+def _wish(params: t.Mapping[str, t.Any]) -> Wish:
+    bases = {source: params[f"{source}_dir" if source in FOLDERS else source] for source in KINDS}
+    return Wish(
+        versions=params["versions"],
+        order=params["sources"],
+        bases=bases,
+        **{name: params[name] for name in _SAME},
+    )
