@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core import e
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1, h1_of_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 HERE = this_platform()
 VERSION = "1.99.1"
 FOREIGN = "linux-s390x"

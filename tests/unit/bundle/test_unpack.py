@@ -24,7 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core import e
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 CALLBACK = """
 import json
 from ansible.plugins.callback import CallbackBase

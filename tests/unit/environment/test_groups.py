@@ -17,7 +17,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 USER = getpass.getuser()
 PLAY = [{"hosts": "all", "gather_facts": False, "roles": ["gopherops.devserver.environment"]}]
 PROXY = "https://goproxy.example.com"

@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 RUN = """
 import sys
 from ansible.module_utils import basic

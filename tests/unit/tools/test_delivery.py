@@ -20,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache i
 
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 SECOND = {"package": "example.com/tool/v2", "version": "v2.3.4"}
-COLLECTIONS = pathlib.Path(sys.modules[DevserverError.__module__].__file__ or "").parents[5]
+COLLECTIONS = pathlib.Path(sys.modules[DevserverError.__module__].__file__ or "").parents[6]
 CALLBACK = """
 import json
 from ansible.plugins.callback import CallbackBase

@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
 ME = pwd.getpwuid(os.geteuid()).pw_name
 WRONG = 'err := errors.Join(errors.New("no configuration"), ctx.Err())'

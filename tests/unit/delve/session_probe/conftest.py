@@ -16,7 +16,7 @@ import tempfile
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 FIXTURES = pathlib.Path(__file__).parents[3] / "fixtures"
 GO = "go1.22.12"
 DEBUGGABLE = "-gcflags=all=-N -l"

@@ -223,7 +223,7 @@ def test_the_role_refuses_them_before_all_else(tmp_path):
     play = tmp_path / "play.yml"
     play.write_text(ROLE)
     env = dict(
-        os.environ, ANSIBLE_COLLECTIONS_PATH=str(pathlib.Path(errors.__file__).parents[5]), ANSIBLE_HOME=str(tmp_path)
+        os.environ, ANSIBLE_COLLECTIONS_PATH=str(pathlib.Path(errors.__file__).parents[6]), ANSIBLE_HOME=str(tmp_path)
     )
     argv = [sys.executable, "-m", "ansible", "playbook", "--inventory=localhost,", "--connection=local", str(play)]
     done = subprocess.run(argv, cwd=tmp_path, env=env, check=False, capture_output=True, text=True)

@@ -24,7 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import uri_of
 
-COLLECTIONS = pathlib.Path(errors.__file__).parents[5]
+COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 SERVICE = pathlib.Path(__file__).parents[3] / "fixtures/service"
 ME = pwd.getpwuid(os.geteuid()).pw_name
 GO = "go1.22.12"
