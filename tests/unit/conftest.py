@@ -19,6 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_g
 
 # Where the processes of a run find the build caches that they share.
 CACHES = "DEVSERVER_TEST_CACHES"
+# What is kept of them for the next run.
+KEPT = pathlib.Path(__file__).parents[2] / ".cache/test-builds"
 # The fixtures that give a real Go to build with; all others of this kind use them.
 BUILDERS = {"goroot", "older_goroot", "tool_of"}
 # The product builds with an empty cache, whatever the environment says: only the go that it runs can name another. A
@@ -36,13 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     folder = pathlib.Path(tempfile.mkdtemp(prefix="go-caches-"))
     folder.chmod(0o755)
-    for account in accounts():
-        cache = folder / str(account.pw_uid)
-        cache.mkdir(mode=0o700)
-        os.chown(cache, account.pw_uid, account.pw_gid)
     os.environ[CACHES] = str(folder)
     # What go has started to count itself may still write there.
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    # Runs before the removal.
+    config.add_cleanup(lambda: keep(folder / KEPT.name))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -56,6 +56,40 @@ def accounts() -> list[pwd.struct_passwd]:
     """Return the accounts that build tools here: this process's own, and the one that root builds as."""
     uids = [os.geteuid(), *([pwd.getpwnam("nobody").pw_uid] if os.geteuid() == 0 else [])]
     return [pwd.getpwuid(uid) for uid in uids]
+
+
+def builds() -> pathlib.Path:
+    """Return the directory of what is kept for the next run: a build cache for each account, and tools.
+
+    It is a copy: the account that builds cannot enter every checkout.
+    """
+    return once(KEPT.name, restore)
+
+
+def restore(folder: pathlib.Path) -> None:
+    if KEPT.is_dir():
+        subprocess.run(["cp", "-a", f"{KEPT}/.", folder], check=True)
+    for account in accounts():
+        cache = folder / str(account.pw_uid)
+        if not cache.is_dir():
+            cache.mkdir(mode=0o700)
+            os.chown(cache, account.pw_uid, account.pw_gid)
+
+
+def keep(folder: pathlib.Path) -> None:
+    """Replace what was kept, unless nothing was built."""
+    if not folder.is_dir():
+        return
+    KEPT.parent.mkdir(exist_ok=True)
+    new = pathlib.Path(tempfile.mkdtemp(prefix=f"{KEPT.name}-", dir=KEPT.parent))
+    try:
+        subprocess.run(["cp", "-a", f"{folder}/.", new], check=True)
+        if KEPT.is_dir():
+            KEPT.rename(new / "previous")
+        new.rename(KEPT)
+        shutil.rmtree(KEPT / "previous", ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +124,12 @@ def run_folder() -> t.Callable[[str], pathlib.Path]:
 
 
 @pytest.fixture(scope="session")
+def go_cache() -> str:
+    """This account's build cache, which all processes of a run share and the next run finds again."""
+    return str(builds() / str(os.geteuid()))
+
+
+@pytest.fixture(scope="session")
 def quick_go() -> t.Callable[[str], str]:
     """Return, for the tree of a Go, one whose go is that one with a build cache that all tests of a run share."""
 
@@ -102,7 +142,7 @@ def quick_go() -> t.Callable[[str], str]:
 def write_quick_go(tree: pathlib.Path, goroot: str) -> None:
     go = tree / "bin/go"
     go.parent.mkdir()
-    go.write_text(QUICK.format(caches=tree.parent, go=f"{goroot}/bin/go"))
+    go.write_text(QUICK.format(caches=builds(), go=f"{goroot}/bin/go"))
     go.chmod(0o755)
 
 
@@ -116,23 +156,24 @@ def quick_goroot(goroot: str, quick_go: t.Callable[[str], str]) -> str:
 
 @pytest.fixture(scope="session")
 def tool_of() -> t.Callable[..., str]:
-    """Return the path of a tool known by name, built once in a run in the given environment of a Go."""
+    """Return the path of a tool known by name, built once in the given environment of a Go."""
 
     def build(name: str, line: str, env: t.Mapping[str, str]) -> str:
         package = f"{PACKAGES[name]}@{SETS[line][name]}"
+        told = subprocess.run(["go", "env", "GOVERSION"], cwd="/", env=env, check=True, capture_output=True, text=True)
 
         def install(folder: pathlib.Path) -> None:
             argv = ["go", "install", package]
             subprocess.run(argv, cwd="/", env=dict(env, GOBIN=str(folder)), check=True, capture_output=True)
 
-        return str(once(f"{name}-{line}", install) / name)
+        return str(once(f"{builds().name}/{name}-{SETS[line][name]}-{told.stdout.strip()}", install) / name)
 
     return build
 
 
 def warm_up(tree: pathlib.Path) -> None:
     account = accounts()[-1]
-    env = {"PATH": os.environ["PATH"], "HOME": str(tree.parent / str(account.pw_uid)), "GOTOOLCHAIN": "local"}
+    env = {"PATH": os.environ["PATH"], "HOME": str(builds() / str(account.pw_uid)), "GOTOOLCHAIN": "local"}
     subprocess.run(
         [tree / "bin/go", "build", "-trimpath", "runtime"],
         cwd="/",

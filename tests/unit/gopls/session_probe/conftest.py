@@ -45,10 +45,12 @@ def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def caches(go_environment: dict[str, str], run_folder: t.Callable[[str], pathlib.Path]) -> dict[str, str]:
+def caches(
+    go_environment: dict[str, str], run_folder: t.Callable[[str], pathlib.Path], go_cache: str
+) -> dict[str, str]:
     """An environment with a cache and a home for gopls that all tests of a run share."""
     folder = run_folder("gopls-caches")
-    return dict(go_environment, GOPLSCACHE=str(folder / "gopls"), HOME=str(folder), GOCACHE=str(folder / "build"))
+    return dict(go_environment, GOPLSCACHE=str(folder / "gopls"), HOME=str(folder), GOCACHE=go_cache)
 
 
 class Daemon(t.NamedTuple):
