@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
@@ -20,19 +19,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
+    BASH_PROMPT,
+    fill,
+    quoted,
+    source_files,
+)
 
 USERS = "/etc/gopherops/users"
 # What is declared for the user is watched too; a further one that begins with GO is seen when an assignment is.
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
-
-# What an interactive bash runs before it prompts; one before 5.1 takes an array's first entry alone. What is printed
-# is for people to read.
-BASH_PROMPT = """\
-[ -z "${PROMPT_COMMAND+x}" ] || \
-for __go_hook in "${PROMPT_COMMAND[@]:0:BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 ? 1 : 99}"; do \
-eval "$__go_hook" 2>&1 || :; \
-done; unset __go_hook"""
 
 # What is noted goes to a descriptor of its own: a start-up may send its complaints elsewhere. A file is named by the
 # folder that was the present one when it was first seen; what is read from a pipe by where that is read. Lines of what
@@ -107,8 +104,7 @@ declare -F go
 """
 # Outside of all files an interactive bash counts a function's lines from its own first.
 _START_UP = """\
-for __startup in FILES; do [ ! -r "$__startup" ] || . "$__startup"; done
-for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+SOURCE
 . /dev/fd/9 9<<'END'
 THEN
 END
@@ -138,7 +134,7 @@ def trace(
     keep it from that.
     """
     then = BASH_PROMPT if prompt else then
-    start_up = fill(_START_UP, {"FILES": quoted(files), "FIRST_OF": quoted(first_of), "THEN": then})
+    start_up = fill(_START_UP, {"SOURCE": source_files(files, first_of), "THEN": then})
     names = sorted(watched(account))
     looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
     script = fill(_SCRIPT, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
@@ -147,15 +143,6 @@ def trace(
     function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
     place = [Source("file", function.group(2), int(function.group(1)))] if function else []
     return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
-
-
-def fill(script: str, marks: t.Mapping[str, str]) -> str:
-    """Return ``script`` with a text in the place of each mark, a word of its own; marks in those texts stay."""
-    return re.sub(rf"\b(?:{'|'.join(marks)})\b", lambda match: marks[match.group()], script)
-
-
-def quoted(words: t.Iterable[str]) -> str:
-    return " ".join(map(shlex.quote, words))
 
 
 def watched(account: Account) -> set[str]:

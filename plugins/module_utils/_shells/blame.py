@@ -11,8 +11,6 @@ import shlex
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import PROMPTS
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
     SYSTEM_PATH,
     Completed,
@@ -21,7 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run_in_terminal,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import fish_blame
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import quoted
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import PROMPTS, source_files
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 _MARK = "\x01"
 _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
@@ -32,8 +31,7 @@ _SCRIPT = """\
 exec 2>&1
 PS4={ps4}
 set -x
-for __startup in {files}; do [ ! -r "$__startup" ] || . "$__startup"; done
-for __startup in {first_of}; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done
+{source}
 {then}
 {end}
 """
@@ -90,7 +88,7 @@ def sshd_complaint(timeout: float) -> str:
     return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
 
 
-def line_that_prints(start_up: StartUp, noise: str, timeout: float) -> Source | None:
+def line_that_prints(start_up: Startup, noise: str, timeout: float) -> Source | None:
     """Return the line of a start-up that prints ``noise``; None where that cannot be told."""
     home = start_up.account.home
     named = place_in(noise, home)
@@ -108,7 +106,7 @@ def line_that_prints(start_up: StartUp, noise: str, timeout: float) -> Source | 
     return next(filter(None, places), None)
 
 
-def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
+def slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line of a start-up that takes the most time, all its turns together."""
     if start_up.shell == "fish":
         return fish_blame.slowest_line(start_up, timeout)
@@ -129,7 +127,7 @@ def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
     return spent
 
 
-def last_line(start_up: StartUp, timeout: float) -> Source | None:
+def last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a start-up that does not get to its end leaves the shell, or hangs.
 
     None where the shell comes to the end of it, or is only slow: then no line is at fault.
@@ -155,7 +153,7 @@ def last_line(start_up: StartUp, timeout: float) -> Source | None:
     return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
 
 
-def unparseable(start_up: StartUp, problem: str, timeout: float) -> Source | None:
+def unparseable(start_up: Startup, problem: str, timeout: float) -> Source | None:
     """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
     if not _UNNAMED.search(problem):
         return None
@@ -201,7 +199,7 @@ def _ends_in_a_file(done: Completed | None) -> bool:
     return bool(found) and found[-1][1].startswith("/")
 
 
-def _followed(start_up: StartUp, timeout: float) -> Completed | None:
+def _followed(start_up: Startup, timeout: float) -> Completed | None:
     """Return the trace of a start-up; None where no shell can tell it, as a fish cannot."""
     env, account = start_up.env, start_up.account
     # Who waits for input must have something to wait for.
@@ -214,8 +212,7 @@ def _followed(start_up: StartUp, timeout: float) -> Completed | None:
         return None
     script = _SCRIPT.format(
         ps4=shlex.quote(_BASH),
-        files=quoted(start_up.files),
-        first_of=quoted(start_up.first_of),
+        source=source_files(start_up.files, start_up.first_of),
         then=prompt or start_up.then,
         end=_END,
     )

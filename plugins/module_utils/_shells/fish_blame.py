@@ -14,7 +14,6 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
     SYSTEM_PATH,
@@ -23,12 +22,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run_at_home,
     run_in_terminal,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
-    FISH_HOOKS,
-    FISH_PROMPT,
-    own_folder,
-    spare_folders,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import own_folder, spare_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_HOOKS, FISH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # Those of the user, by names without the home's, and those of the host.
 _PRINT_FILES = """\
@@ -62,7 +58,7 @@ def only_line_with(noise: str, account: Account, timeout: float) -> Source | Non
     return _only([source for source, text in _lines(account, timeout) if noise in text])
 
 
-def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
+def slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line that takes the most time, all its turns together; None where most goes to what is in no line."""
     with own_folder(start_up.account) as folder:
         profile = os.path.join(folder, "profile")
@@ -77,7 +73,7 @@ def slowest_line(start_up: StartUp, timeout: float) -> Source | None:
     return max(spent, key=lambda source: spent[source]) if spent else None
 
 
-def last_line(start_up: StartUp, timeout: float) -> Source | None:
+def last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a start-up leaves the shell, or hangs; None where it ends, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", _TRACED, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
@@ -97,7 +93,7 @@ def last_line(start_up: StartUp, timeout: float) -> Source | None:
     return list(_places(steps, lines))[-1] if leaves or hangs else None
 
 
-def _started(start_up: StartUp, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
+def _started(start_up: Startup, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
     """Start the shell by ``argv`` as its context does, so that the home stays as it is."""
     start = run_in_terminal if start_up.prompts else run_at_home
     with spare_folders(start_up.account) as folders:

@@ -19,16 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
-
-# What fish tells its functions before it prompts, less its own, which writes settings into the home. What is printed is
-# for people to read.
-FISH_PROMPT = "functions -e __fish_on_interactive; begin; emit fish_prompt; end 2>&1"
-# The same by hand, for fish's own trace: it leaves out what an event calls.
-FISH_HOOKS = """\
-functions -e __fish_on_interactive
-for __go_hook in (functions --handlers-type generic | string replace -rf '^fish_prompt ' '')
-    $__go_hook
-end"""
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_PROMPT
 
 # In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
 # followed, and those that go knows wherever they are set.

@@ -10,19 +10,8 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import (
-    assignments,
-    fill,
-    quoted,
-    watched,
-)
-
-# What an interactive zsh runs before it prompts. What is printed is for people to read. Whatever options start-up files
-# have set: a name that is not set is no error here, and a hook that fails does not end the shell.
-ZSH_PROMPT = """\
-for __go_hook in precmd ${precmd_functions+"${precmd_functions[@]}"}; do \
-if typeset -f "$__go_hook" >/dev/null; then "$__go_hook" 2>&1 || :; fi; \
-done; unset __go_hook"""
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, watched
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import ZSH_PROMPT, fill, quoted
 
 # The first file, /etc/zshenv, zsh reads whatever it is told: what that sets is taken back. They come in zsh's order.
 # There is one trap for all commands: a start-up gets none of its own. zsh leaves out the command before which the trap

@@ -32,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -42,6 +42,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered
 
 PROFILE = "/h/.profile"
@@ -288,7 +289,7 @@ def test_a_context_that_does_not_answer_is_followed_to_its_line(world: t.Any, mo
         def probe(self, account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
             return Probe(None, "sh ended with 3 before the command ran: x")
 
-        def start_up(self, account: Account, timeout: float) -> StartUp:
+        def start_up(self, account: Account, timeout: float) -> Startup:
             return LoginContext().start_up(account, timeout)
 
     class Ssh(Login):
@@ -330,7 +331,7 @@ class Slow:
     def forget(self) -> None:
         return
 
-    def start_up(self, _account: Account, _timeout: float) -> StartUp | None:
+    def start_up(self, _account: Account, _timeout: float) -> Startup | None:
         return None
 
     def probe(self, _account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:

@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
@@ -34,6 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 SECRET = "horse-battery-staple"
 PROXY = f"https://alice:{SECRET}@proxy.example"
@@ -54,7 +55,7 @@ printf '{"GOPROXY": "%s", "GOROOT": "/go", "GOVERSION": "go1.22.12", "GOENV": "o
 
 
 @pytest.fixture(params=SHELLS)
-def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> StartUp:
+def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Startup:
     """A start-up of each shell, which is given the secret and sets it itself as well."""
     name = request.param
     shell = shutil.which(name)
@@ -67,7 +68,7 @@ def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> StartUp:
     (tmp_path / ".local/share/fish").mkdir(parents=True)
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell=shell)
     env = {**session_environment(account), "GOPROXY": PROXY}
-    return StartUp(account, options, env, [str(tmp_path / file)], prompts=prompts)
+    return Startup(account, options, env, [str(tmp_path / file)], prompts=prompts)
 
 
 class CommandLines(t.NamedTuple):
@@ -108,7 +109,7 @@ def _command_lines() -> t.Iterator[str]:
                 yield pathlib.Path(folder, "cmdline").read_text(errors="replace")
 
 
-def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: StartUp) -> None:
+def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: Startup) -> None:
     with reading_command_lines() as lines:
         environment = asked(start_up, 20, terminal=start_up.prompts).environment or {}
         found = followed(start_up, 20)
@@ -119,7 +120,7 @@ def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: StartUp)
     assert lines.leaking == []
 
 
-def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: StartUp) -> None:
+def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: Startup) -> None:
     with reading_command_lines() as lines:
         blame.line_that_prints(start_up, "noise", 20)
         blame.slowest_line(start_up, 20)
@@ -129,7 +130,7 @@ def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: Start
 
 
 def test_a_drift_run_keeps_values_out_of_command_lines(
-    start_up: StartUp, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    start_up: Startup, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contexts: list[Context] = [LoginContext(), BashContext(), ZshContext(), FishContext(), VscodeServerContext()]
     monkeypatch.setattr(observations, "CONTEXTS", contexts)

@@ -30,8 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import BASH_PROMPT
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import ZSH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import BASH_PROMPT, ZSH_PROMPT
 
 ACCOUNT = find_account(getpass.getuser())
 

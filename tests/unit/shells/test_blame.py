@@ -13,7 +13,6 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
@@ -24,6 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import place_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 SHELLS = {"bash": ".bashrc", "sh": ".profile", "dash": ".profile", "zsh": ".zshrc"}
 CONTEXT = {"bash": BashContext(), "sh": LoginContext(), "dash": LoginContext(), "zsh": ZshContext()}
@@ -38,9 +38,9 @@ def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell=shell)
     file = tmp_path / SHELLS[request.param]
 
-    def write(text: str) -> tuple[StartUp, str]:
+    def write(text: str) -> tuple[Startup, str]:
         file.write_text(text)
-        return t.cast("StartUp", CONTEXT[request.param].start_up(account, 5)), str(file)
+        return t.cast("Startup", CONTEXT[request.param].start_up(account, 5)), str(file)
 
     return write
 

@@ -12,11 +12,11 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 pytestmark = pytest.mark.skipif(not shutil.which("fish"), reason="this machine has no fish")
 
@@ -29,7 +29,7 @@ def fish(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/usr/bin/fish")
     folder = tmp_path / ".config/fish"
 
-    def write(text: str, **more: str) -> tuple[StartUp, str]:
+    def write(text: str, **more: str) -> tuple[Startup, str]:
         for path, content in {"config": text, **more}.items():
             file = folder / f"{path}.fish"
             file.parent.mkdir(parents=True, exist_ok=True)

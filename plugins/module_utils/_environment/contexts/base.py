@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
 _MARK_PARTS = ("gopherops.devserver-", "environment")
@@ -66,32 +67,6 @@ class Probe(t.NamedTuple):
     login: t.Mapping[str, str] | None = None
 
 
-class StartUp(t.NamedTuple):
-    """How a context starts a shell of ``account``: with ``options`` (``-i``, ``-l``), in ``env``.
-
-    A shell of POSIX's kind reads all ``files``, the first of ``first_of`` that is there, and runs ``then``. One that
-    ``prompts`` has a terminal, and gets as far as its first prompt.
-    """
-
-    account: Account
-    options: t.Sequence[str]
-    env: t.Mapping[str, str]
-    files: t.Sequence[str] = ()
-    first_of: t.Sequence[str] = ()
-    then: str = ""
-    prompts: bool = False
-
-    @property
-    def shell(self) -> str:
-        """The shell's name, without its folder."""
-        return os.path.basename(self.account.shell)
-
-    @property
-    def unread(self) -> list[str]:
-        """The options with which a bash reads none of its files by itself."""
-        return ["--noprofile" if "-l" in self.options else "--norc", *self.options]
-
-
 class Context(abc.ABC):
     """One way in which a process gets its environment; those of the registry hold no state."""
 
@@ -133,7 +108,7 @@ class Context(abc.ABC):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         """Start a real process of ``account`` in this context and return what it got."""
 
-    def start_up(self, account: Account, timeout: float) -> StartUp | None:
+    def start_up(self, account: Account, timeout: float) -> Startup | None:
         """Return how a shell starts up in this context, found out within ``timeout`` seconds; None where none does."""
         return None
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
@@ -19,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 
 class BashContext(ShellContext):
@@ -35,6 +35,6 @@ class BashContext(ShellContext):
         # First, because the system's bashrc returns early where the shell is not interactive (a command over ssh).
         return [*script_files(declaration), block_in(system_bashrc(), SOURCE_SCRIPT, first=True)]
 
-    def start_up(self, account: Account, timeout: float) -> StartUp:
+    def start_up(self, account: Account, timeout: float) -> Startup:
         bash, env = account._replace(shell="bash"), session_environment(account)
-        return StartUp(bash, ["-i"], env, bashrc_files(account), prompts=True)
+        return Startup(bash, ["-i"], env, bashrc_files(account), prompts=True)

@@ -10,7 +10,6 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import ShellContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -20,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # Late in the order of the folder, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/fish/conf.d/zz-gopherops-go.fish"
@@ -68,8 +68,8 @@ class FishContext(ShellContext):
             *(whole_file(path, None) for path in stale),
         ]
 
-    def start_up(self, account: Account, timeout: float) -> StartUp:
-        return StartUp(account._replace(shell="fish"), ["-i"], session_environment(account), prompts=True)
+    def start_up(self, account: Account, timeout: float) -> Startup:
+        return Startup(account._replace(shell="fish"), ["-i"], session_environment(account), prompts=True)
 
 
 def _user_file(name: str) -> str:

@@ -9,7 +9,6 @@ import os
 import re
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import StartUp
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
@@ -19,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"
@@ -39,8 +39,8 @@ class LoginContext(ShellContext):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [*script_files(declaration), whole_file(HOOK, SOURCE_SCRIPT)]
 
-    def start_up(self, account: Account, timeout: float) -> StartUp:
-        return StartUp(account, ["-l"], login_environment(account), ["/etc/profile"], own_files(account))
+    def start_up(self, account: Account, timeout: float) -> Startup:
+        return Startup(account, ["-l"], login_environment(account), ["/etc/profile"], own_files(account))
 
 
 def login_environment(account: Account) -> dict[str, str]:

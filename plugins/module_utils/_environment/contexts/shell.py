@@ -17,7 +17,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     PRINT_ENVIRONMENT,
     Context,
     Probe,
-    StartUp,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -27,19 +26,18 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import BASH_PROMPT, USERS, trace
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS, trace
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
-    FISH_PROMPT,
     spare_folders,
     trace_fish,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import ZSH_PROMPT, trace_zsh
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import PROMPTS
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import trace_zsh
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
-# What each shell runs before it prompts.
-PROMPTS = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT, "fish": FISH_PROMPT}
 _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
@@ -105,7 +103,7 @@ class ShellContext(Context):
     """A context that is the start-up of a shell, and nothing besides."""
 
     @abc.abstractmethod
-    def start_up(self, account: Account, timeout: float) -> StartUp:
+    def start_up(self, account: Account, timeout: float) -> Startup:
         """Return how the shell starts up."""
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
@@ -117,7 +115,7 @@ class ShellContext(Context):
         return followed(self.start_up(account, timeout), timeout)
 
 
-def asked(start_up: StartUp, timeout: float, *, terminal: bool) -> Probe:
+def asked(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
     """Start the shell, in a ``terminal`` or as a script does, and return what it got."""
     prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
     account, start = start_up.account, run_in_terminal if terminal else run_at_home
@@ -127,7 +125,7 @@ def asked(start_up: StartUp, timeout: float, *, terminal: bool) -> Probe:
     return probe_of(done, added=folders, terminal=terminal)
 
 
-def followed(start_up: StartUp, timeout: float) -> list[Assignment]:
+def followed(start_up: Startup, timeout: float) -> list[Assignment]:
     """Start the shell once more, watched, and return who sets which variable, in order."""
     account, env, prompt = start_up.account, start_up.env, start_up.prompts
     tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(start_up.shell)

@@ -22,7 +22,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     PRINT_ENVIRONMENT,
     Context,
     Probe,
-    StartUp,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
@@ -40,6 +39,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 _SERVICE = "/etc/pam.d/sshd"
 
@@ -94,7 +94,7 @@ class SshContext(Context):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         return ask_over_ssh(account, PRINT_ENVIRONMENT, timeout)
 
-    def start_up(self, account: Account, timeout: float) -> StartUp:
+    def start_up(self, account: Account, timeout: float) -> Startup:
         return _start_up(account, given_over_ssh(account, timeout))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
@@ -102,10 +102,10 @@ class SshContext(Context):
         return given + followed(_start_up(account, given), timeout)
 
 
-def _start_up(account: Account, given: t.Sequence[Assignment]) -> StartUp:
+def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
     # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
     files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
-    return StartUp(account, [], environment_over_ssh(account, given), files)
+    return Startup(account, [], environment_over_ssh(account, given), files)
 
 
 def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:

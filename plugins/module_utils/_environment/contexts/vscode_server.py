@@ -20,7 +20,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     PRINT_ENVIRONMENT,
     Context,
     Probe,
-    StartUp,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
@@ -56,6 +55,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Put, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # Seconds; the server goes on without an answer then.
 _PATIENCE = 10
@@ -115,7 +115,7 @@ class VscodeServerContext(EditorContext):
         seen = Probe(environment) if self._folder else got._replace(environment=environment)
         return seen._replace(login=got.environment)
 
-    def start_up(self, account: Account, timeout: float) -> StartUp:
+    def start_up(self, account: Account, timeout: float) -> Startup:
         return _start_up(account, given_over_ssh(account, timeout))
 
     def forget(self) -> None:
@@ -221,11 +221,11 @@ def _asked(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
         return probe_of(done._replace(argv=argv[len(_AS_CHILD) :]), added=added)
 
 
-def _start_up(account: Account, given: t.Sequence[Assignment]) -> StartUp:
+def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
     env = {**environment_over_ssh(account, given), _ASKING: "1"}
     # An interactive shell of POSIX's kind reads that as well; bash does not.
     then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
-    return StartUp(account, _OPTIONS, env, ["/etc/profile"], own_files(account), then)
+    return Startup(account, _OPTIONS, env, ["/etc/profile"], own_files(account), then)
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, StartUp
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # Debian's folder, and what others compile into zsh.
 _FOLDER = "/etc/zsh"
@@ -51,8 +52,8 @@ class ZshContext(ShellContext):
         greets = not any(os.path.exists(os.path.join(account.home, name)) for name in _USER_FILES)
         return asked(self.start_up(account, timeout), timeout, terminal=not greets)
 
-    def start_up(self, account: Account, timeout: float) -> StartUp:
-        return StartUp(account._replace(shell="zsh"), ["-i"], session_environment(account), prompts=True)
+    def start_up(self, account: Account, timeout: float) -> Startup:
+        return Startup(account._replace(shell="zsh"), ["-i"], session_environment(account), prompts=True)
 
 
 def _zshenv() -> str:
