@@ -14,6 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, has_home
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
@@ -29,7 +30,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownershi
     giving_back,
     repairable,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
 
 # What runs already may take so long to take note of a change.
 _SECONDS = 20

@@ -18,7 +18,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_varia
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
     BASH_PROMPT,
     fill,
@@ -26,8 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.script
     source_files,
 )
 
-USERS = "/etc/gopherops/users"
-# What is declared for the user is watched too; a further one that begins with GO is seen when an assignment is.
+# A further one that begins with GO is seen when an assignment is.
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
@@ -113,7 +111,6 @@ _NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d+)\0(\\d+)\0(\\d+
 _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
 # What "declare -F" prints in debugging mode.
 _FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
-_EXPORTED = re.compile(r"^export (\w+)=", re.MULTILINE)
 
 
 def trace(
@@ -126,16 +123,18 @@ def trace(
     timeout: float,
     then: str = "",
     prompt: bool = False,
+    declared: t.Collection[str] = (),
 ) -> list[Assignment]:
     """Source ``files``, of ``first_of`` the first that is there, run ``then``, and return who set what, in order.
 
-    With ``prompt`` it is a shell in a terminal that gets as far as its first prompt. An alias and a function that
+    With ``prompt`` it is a shell in a terminal that gets as far as its first prompt. Names in ``declared`` are watched
+    beside those that matter to Go. An alias and a function that
     stand for go are called ``alias go`` and ``function go``. bash reads start-up files by itself too; ``options`` must
     keep it from that.
     """
     then = BASH_PROMPT if prompt else then
     start_up = fill(_START_UP, {"SOURCE": source_files(files, first_of), "THEN": then})
-    names = sorted(watched(account))
+    names = watched_names(declared)
     looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
     script = fill(_SCRIPT, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
     start = run_in_terminal if prompt else run_at_home
@@ -145,9 +144,9 @@ def trace(
     return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
 
 
-def watched(account: Account) -> set[str]:
-    """Return the names of the variables to watch, what is declared for the user among them."""
-    return {*_WATCHED, *_EXPORTED.findall(read_text(os.path.join(USERS, account.name + ".sh")) or "")}
+def watched_names(declared: t.Collection[str]) -> list[str]:
+    """Return the names of the variables to watch: those that matter to Go, and those that are ``declared``."""
+    return sorted({*_WATCHED, *declared})
 
 
 def _values(names: t.Sequence[str]) -> str:

@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, watched
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, watched_names
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import ZSH_PROMPT, fill, quoted
 
 # The first file, /etc/zshenv, zsh reads whatever it is told: what that sets is taken back. They come in zsh's order.
@@ -72,10 +72,19 @@ print -r -- "${functions_source[go]}"
 
 
 def trace_zsh(
-    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float, prompt: bool = False
+    *,
+    options: t.Sequence[str],
+    env: t.Mapping[str, str],
+    account: Account,
+    timeout: float,
+    prompt: bool = False,
+    declared: t.Collection[str] = (),
 ) -> list[Assignment]:
-    """Start zsh with ``options``, with ``prompt`` as far as its first one in a terminal; return who set what."""
-    names = sorted(watched(account))
+    """Start zsh with ``options``, with ``prompt`` as far as its first one in a terminal; return who set what.
+
+    Names in ``declared`` are watched beside those that matter to Go.
+    """
+    names = watched_names(declared)
     given = [f"export {name}={quoted([value])}" for name, value in env.items() if name in names or name[:2] == "GO"]
     marks = {
         "VALUES": "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"]),

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations as observe_module
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, ssh
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -31,6 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import BASH_PROMPT, ZSH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 ACCOUNT = find_account(getpass.getuser())
 
@@ -302,6 +304,20 @@ def test_options_of_a_start_up_do_not_end_what_is_asked(tmp_path, shell, options
     assert got.environment, got.problem
     wanted = {"GOBIN": "/x", **({"GOA": "1", "GOB": "2"} if hooked else {})}
     assert {name: value for name, value in got.environment.items() if name.startswith("GO")} == wanted
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_variable_of_the_rendered_file_is_traced(tmp_path, monkeypatch, shell):
+    (tmp_path / f"{ACCOUNT.name}.sh").write_text("export DECLARED=/a\n")
+    monkeypatch.setattr(shell_context, "USERS", str(tmp_path))
+    rc = tmp_path / f".{shell}rc"
+    rc.write_text("DECLARED=/b\nOTHER=/c\n")
+    env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    startup = Startup(ACCOUNT._replace(shell=shell), ["-i"], env, [str(rc)])
+    found = shell_context.followed(startup, 20)
+    assert [item for item in found if item.source.file == str(rc)] == [
+        Assignment("DECLARED", "/b", Source("file", str(rc), 1))
+    ]
 
 
 @pytest.mark.parametrize(("leader", "ended"), [("", []), ("\n", []), ("7\n", ["3"])])

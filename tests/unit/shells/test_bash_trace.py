@@ -10,7 +10,6 @@ import getpass
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells import bash_trace
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, trace
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +17,12 @@ from hypothesis import strategies as st
 ACCOUNT = find_account(getpass.getuser())
 
 
-def traced(tmp_path, text, options=("--norc",), prompt=False, **env):
+def traced(tmp_path, text, options=("--norc",), prompt=False, declared=(), **env):
     file = tmp_path / "rc"
     file.write_text(text)
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **env}
-    found = trace([str(file)], options=options, env=env, account=ACCOUNT, timeout=10, prompt=prompt)
+    watched = {"prompt": prompt, "declared": declared}
+    found = trace([str(file)], options=options, env=env, account=ACCOUNT, timeout=10, **watched)
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == str(file)]
 
 
@@ -137,7 +137,6 @@ def test_whatever_a_start_up_prints_is_no_error(noise):
 
 
 @pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])
-def test_a_declared_variable_may_have_any_name(tmp_path, monkeypatch, name):
-    (tmp_path / f"{ACCOUNT.name}.sh").write_text(f"export {name}=/declared\n")
-    monkeypatch.setattr(bash_trace, "USERS", str(tmp_path))
-    assert traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n")[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]
+def test_a_declared_variable_may_have_any_name(tmp_path, name):
+    found = traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n", declared=[name])
+    assert found[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]

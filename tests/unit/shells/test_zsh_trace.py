@@ -9,17 +9,16 @@ import getpass
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells import bash_trace
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import trace_zsh
 
 ACCOUNT = find_account(getpass.getuser())
 
 
-def traced(tmp_path, text, prompt=False):
+def traced(tmp_path, text, **watched):
     file = tmp_path / ".zshrc"
     file.write_text(text)
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    found = trace_zsh(options=["-i"], env=env, account=ACCOUNT, timeout=10, prompt=prompt)
+    found = trace_zsh(options=["-i"], env=env, account=ACCOUNT, timeout=10, **watched)
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == str(file)]
 
 
@@ -118,7 +117,6 @@ def test_a_sourced_file_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])
-def test_a_declared_variable_may_have_any_name(tmp_path, monkeypatch, name):
-    (tmp_path / f"{ACCOUNT.name}.sh").write_text(f"export {name}=/declared\n")
-    monkeypatch.setattr(bash_trace, "USERS", str(tmp_path))
-    assert traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n")[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]
+def test_a_declared_variable_may_have_any_name(tmp_path, name):
+    found = traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n", declared=[name])
+    assert found[-2:] == [(name, "/a", 2), ("GOBIN", "/b", 3)]

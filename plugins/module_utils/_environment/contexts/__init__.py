@@ -36,7 +36,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     VscodeServerContext,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 
 CONTEXTS: t.Sequence[Context] = (
     GoEnvContext(),

@@ -15,10 +15,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # Late in the order of the folder, so that what another package puts there does not win over the declaration.

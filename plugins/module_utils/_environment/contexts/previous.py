@@ -15,6 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import (
     Account,
     exists,
@@ -22,7 +23,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
     has_home,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS
 
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 

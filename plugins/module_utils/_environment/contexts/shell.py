@@ -8,6 +8,7 @@ from __future__ import annotations
 import abc
 import glob
 import os
+import re
 import shlex
 import shutil
 import typing as t
@@ -23,10 +24,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import USERS, trace
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import trace
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
     spare_folders,
     trace_fish,
@@ -39,6 +42,7 @@ SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
 _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
+_EXPORTED = re.compile(r"^export (\w+)=", re.MULTILINE)
 _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
 _SCRIPT = """\
@@ -127,14 +131,30 @@ def asked(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
 
 def followed(start_up: Startup, timeout: float) -> list[Assignment]:
     """Start the shell once more, watched, and return who sets which variable, in order."""
-    account, env, prompt = start_up.account, start_up.env, start_up.prompts
-    tracer = {"zsh": trace_zsh, "fish": trace_fish}.get(start_up.shell)
-    if tracer:
-        return tracer(options=start_up.options, env=env, account=account, timeout=timeout, prompt=prompt)
-    files, first_of, options, then = start_up.files, start_up.first_of, start_up.unread, start_up.then
-    if not files and not first_of:
+    account, env, options, prompt = start_up.account, start_up.env, start_up.options, start_up.prompts
+    if start_up.shell == "fish":
+        return trace_fish(options=options, env=env, account=account, timeout=timeout, prompt=prompt)
+    declared = _declared_names(account.name)
+    if start_up.shell == "zsh":
+        return trace_zsh(options=options, env=env, account=account, timeout=timeout, prompt=prompt, declared=declared)
+    if not start_up.files and not start_up.first_of:
         return []
-    return trace(files, first_of, options=options, env=env, account=account, timeout=timeout, then=then, prompt=prompt)
+    return trace(
+        start_up.files,
+        start_up.first_of,
+        options=start_up.unread,
+        env=env,
+        account=account,
+        timeout=timeout,
+        then=start_up.then,
+        prompt=prompt,
+        declared=declared,
+    )
+
+
+def _declared_names(user: str) -> list[str]:
+    """Return the names of the variables in the user's rendered file."""
+    return _EXPORTED.findall(read_text(_user_file(user)) or "")
 
 
 def uncovered(account: Account) -> str:

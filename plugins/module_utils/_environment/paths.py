@@ -1,0 +1,9 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the rendered declaration is."""
+
+from __future__ import annotations
+
+# One file for each user and kind of shell.
+USERS = "/etc/gopherops/users"
