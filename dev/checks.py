@@ -88,6 +88,10 @@ def _ansible_lint(log: Path) -> None:
     _tool(["ansible-lint", "--profile", "production", "--offline", "--strict"], log)
 
 
+def _layers(log: Path) -> None:
+    _tool(["pytest", "-q", "tests/unit/collection/test_layers.py"], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+
+
 def _sanity(log: Path) -> None:
     _copy_for_sanity(log)
     _ansible_test(["--local", "--python", f"{sys.version_info.major}.{sys.version_info.minor}"], log)
@@ -217,6 +221,7 @@ CHECKS = (
     Check("mypy", "lint", _mypy),
     Check("yamllint", "lint", _yamllint),
     Check("ansible-lint", "lint", _ansible_lint),
+    Check("layers", "lint", _layers),
     Check("workflows", "lint", actionlint.check),
     Check("change log", "lint", documentation.change_log),
     Check("plugin documentation", "docs", documentation.plugins),
