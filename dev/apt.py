@@ -37,7 +37,7 @@ def install(packages: t.Sequence[str], log: Path) -> None:
     if os.geteuid() != 0 or not which("apt-get"):
         raise Failure(
             f"this needs the packages {' '.join(packages)}, and only root on a Debian-like system can install them "
-            f"from here. To mend it: sudo apt-get install --no-install-recommends {' '.join(packages)}"
+            f"from here. To fix this: sudo apt-get install --no-install-recommends {' '.join(packages)}"
         )
     show(f"    installing {' '.join(packages)}")
     apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=120"]

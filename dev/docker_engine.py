@@ -40,7 +40,7 @@ def ensure(log: Path) -> None:
     if os.geteuid() != 0:
         raise Failure(
             f"no Docker engine answers ({answer().output.strip()}). Only root can install or start one from here. "
-            "To mend it: sudo apt-get install docker.io iptables && sudo systemctl start docker && "
+            "To fix this: sudo apt-get install docker.io iptables && sudo systemctl start docker && "
             "sudo usermod -aG docker $USER, then log in again"
         )
     apt.require({"dockerd": "docker.io", "iptables": "iptables"}, log)

@@ -150,7 +150,7 @@ def _start() -> None:
             raise
         raise Failure(
             f"port {_published_port()} of 127.0.0.1, which is this dev server's, was taken while it was stopped. "
-            "To mend it: end the program that listens there, or give up this dev server with "
+            "To fix this: end the program that listens there, or give up this dev server with "
             f"'docker rm {NAME}' and run make devserver again, which makes one on another port"
         ) from error
 

@@ -57,7 +57,7 @@ def _make_base(base: str, suite: str, log: Path) -> None:
 def _import_base(base: str, suite: str, log: Path) -> None:
     if platform.freedesktop_os_release().get("ID") != "debian":
         raise Failure(
-            f"no registry gives {base}, and only a Debian machine can build it. To mend it: docker pull {base}"
+            f"no registry gives {base}, and only a Debian machine can build it. To fix this: docker pull {base}"
         )
     rootfs = CACHE / "rootfs" / f"{suite}.tar"
     if not rootfs.exists():

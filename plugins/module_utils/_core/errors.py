@@ -26,7 +26,7 @@ class DevserverError(Exception):
         if self.expected:
             parts.append("Expected: {}".format(self.expected.rstrip(".")))
         if self.remedy:
-            parts.append("To mend it: {}".format(self.remedy.rstrip(".")))
+            parts.append("To fix this: {}".format(self.remedy.rstrip(".")))
         return ". ".join(parts) + "."
 
     def result(self) -> dict[str, t.Any]:

@@ -115,7 +115,7 @@ def _row(finding: t.Mapping[str, t.Any]) -> tuple[str, ...]:
 
 def _told(finding: t.Mapping[str, t.Any]) -> list[str]:
     remedy = finding["remedy"]
-    lines = [_line(finding["cause"]), f"To mend it: {_line(remedy['text'])}"]
+    lines = [_line(finding["cause"]), f"To fix this: {_line(remedy['text'])}"]
     lines += [f"Safe to run: {command}" for command in remedy["safe_commands"]]
     return ["    " + line for line in lines]
 

@@ -175,7 +175,7 @@ def test_what_went_missing_after_the_host_was_asked_is_for_the_next_run(host: Ho
         wish = Wish(str(host.root), bundle.text, HERE, False)
     fewer = dict(list(NEW.items())[:-1])
     for delivered in ("", str(packed(fewer, "fewer.tar"))):
-        with pytest.raises(DevserverError, match="To mend it: run again"):
+        with pytest.raises(DevserverError, match="To fix this: run again"):
             place_bundle(wish, delivered, ask=False, check=False)
         assert host.files() == here(OLD)
     assert not host.place(OLD).changes

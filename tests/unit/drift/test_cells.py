@@ -276,7 +276,7 @@ def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
     assert first.split()[:2] == ["error", "GD101"]
     assert first.index("GD101") == head.index("rule")
     assert cause == "    GOPRIVATE is not set instead of declared"
-    assert remedy.startswith("    To mend it: ")
+    assert remedy.startswith("    To fix this: ")
     severities = [line.split()[0] for line in report.summary(document)[1:-1] if not line.startswith(" ")]
     assert severities == sorted(severities)
     modes = f"language servers: none for {user.account.name}"
@@ -292,7 +292,7 @@ def test_a_value_of_several_lines_is_one_line_of_the_table():
     finding = Finding(DIFFERS, "GOFLAGS is a\r\nb", remedy, "u", "login", "GOFLAGS", Source("file", "/a\nb", 1))
     lines = report.summary({"cells": [], "language_servers": [], "findings": [finding.result("h")]})
     assert lines[1].endswith("  /a\\nb:1")
-    told = ["GOFLAGS is a\\r\\nb", "To mend it: set it to x\\ny", "Safe to run: echo x"]
+    told = ["GOFLAGS is a\\r\\nb", "To fix this: set it to x\\ny", "Safe to run: echo x"]
     assert lines[2:] == [f"    {line}" for line in told]
 
 

@@ -39,7 +39,7 @@ def caused(result, cause: str) -> str:
     """Check that the module failed for ``cause``, and return its words."""
     assert result.get("failed"), result
     assert result["cause"] == cause, result["msg"]
-    assert "To mend it:" in result["msg"]
+    assert "To fix this:" in result["msg"]
     return result["msg"]
 
 
