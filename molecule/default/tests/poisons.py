@@ -309,7 +309,11 @@ START_UPS = {
         alone=True,
     ),
     "a PATH of the host that PAM does not expand": line_in(
-        SETTINGS, 'PATH="$PATH:/usr/local/go/bin"', {("GD110", "", "", "PATH")}
+        SETTINGS,
+        'PATH="$PATH:/usr/local/go/bin"',
+        {("GD110", "", "", "PATH")},
+        # Every user's PATH is made from this one, so that findings of other PATHs change with it.
+        alone=True,
     ),
     "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG", users=[""])),
     "flags that nobody declared": Poison(
@@ -579,7 +583,7 @@ DIRECTORIES = {
         f"chown root: {ALICE}/go/pkg/mod",
         at(f"{ALICE}/go/pkg/mod", None, {("GD301", "alice", "", "GOMODCACHE")}),
         undo=f"chown alice: {ALICE}/go/pkg/mod",
-        blocks=True,
+        managed=True,
     ),
     "a cache that is gone": Poison(
         "mv /home/zoe/.cache/go-build /home/zoe/gone",

@@ -142,7 +142,7 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
     go.parent.mkdir(parents=True)
     go.write_text(GO)
     go.chmod(0o755)
-    for path in {".profile", SHELLS[start_up.shell][2]}:
+    for path in sorted({".profile", SHELLS[start_up.shell][2]}):
         with open(tmp_path / path, "a") as file:
             file.write(f'export PATH="{go.parent}:$PATH"\n')
     user = UserEnvironment(start_up.account, {"GOPROXY": PROXY}, [str(go.parent)], [], [])
