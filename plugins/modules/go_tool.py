@@ -89,8 +89,9 @@ options:
   bin_dir:
     description:
       - The directory of the links to the tools.
-      - A link that leads elsewhere is pointed anew. What else is in the place of a link is moved aside to
-        C(<name>.replaced-<date and time>) with a warning.
+      - A link that leads elsewhere is pointed anew. A program that Go has built is moved aside to
+        C(<name>.replaced-<date and time>) with a warning. Anything else in the place of a link fails the task
+        before anything is written.
     type: path
     default: /usr/local/bin
   user_bin_dir:

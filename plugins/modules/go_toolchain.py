@@ -21,8 +21,9 @@ description:
   - All versions are fetched and checked before anything is switched. Versions that are no longer listed stay,
     unless O(exclusive).
 notes:
-  - A real folder or file in the place of a link, such as a Go unpacked by hand to C(/usr/local/go), is moved aside and
-    reported, never deleted.
+  - A Go tree in the place of O(link), such as one unpacked by hand to C(/usr/local/go), and a program that Go has built
+    in the place of a link in O(bin_dir) are moved aside and reported, never deleted. Anything else there fails the task
+    before anything is written, also in check mode.
   - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)), trusted certificate authorities from the
     host's store. Certificates are always verified.
 extends_documentation_fragment:
@@ -40,7 +41,9 @@ options:
     description: The version that O(link) leads to, one of O(versions). By default the first of them.
     type: str
   root:
-    description: The folder that holds one tree for each version.
+    description:
+      - The directory that holds one tree for each version.
+      - It must be absent, empty, or filled by this module alone, and nobody's home directory.
     type: path
     default: /usr/local/lib/go
   link:

@@ -24,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manife
     parse,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import check_own_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
     LARGEST,
     Changes,
@@ -84,10 +85,9 @@ def place_bundle(wish: Wish, delivered: str, *, ask: bool, check: bool) -> Outco
     Where files are missing and it is to ``ask``, or in ``check`` mode, it only says what it would change. Raises
     DevserverError, with the host as it was, unless the filesystem fails while files are renamed.
     """
-    if not os.path.isabs(wish.root) or os.path.normpath(wish.root) != wish.root:
-        raise DevserverError(f"root is {wish.root!r}", expected="an absolute path without . and .. and a final slash")
     entries = _for_host(wish)
     try:
+        check_own_directory("bundle_root (root)", wish.root)
         plan = _plan(wish, entries)
         if plan.changes and not check and not (ask and plan.missing):
             os.umask(0o022)  # Every user reads what lies here.

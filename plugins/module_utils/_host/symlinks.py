@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The symbolic links by which programs are found; what stands in a link's place is moved aside, never deleted."""
+"""The symbolic links by which programs are found; Go in a link's place is moved aside, and nothing else is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import Replaceable, rejection
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, sync_directory
 
 # Between the name of a link that is being made and the number of the process that makes it.
@@ -21,8 +22,9 @@ _UNFINISHED = ".unfinished-"
 class Link(t.NamedTuple):
     """A link that shall lead from ``path`` to ``target``, and what is there now, seen with the rights of ``account``.
 
-    ``before`` describes what stands in its place, empty for nothing; ``aside`` is where a real file or folder goes,
-    empty where there is none; ``leftovers`` are the unfinished links that killed runs left beside it.
+    ``before`` describes what is in its place, empty for nothing; ``aside`` is where a real file or directory goes,
+    empty where there is none; ``leftovers`` are the unfinished links that killed runs left beside it. What is in its
+    place must stay where ``replaceable`` does not accept it.
     """
 
     path: str
@@ -31,6 +33,13 @@ class Link(t.NamedTuple):
     before: str
     aside: str
     leftovers: t.Sequence[str]
+    replaceable: Replaceable
+
+    def check(self, option: str) -> None:
+        """Raise DevserverError for what must stay in the link's place; ``option`` names who chose that."""
+        with acting_as(self.account):
+            if self.aside and not self.replaceable.accepts(self.path):
+                raise rejection(option, self.path, self.replaceable.expected)
 
     @property
     def pending(self) -> bool:
@@ -66,12 +75,12 @@ class Link(t.NamedTuple):
             _point(self.path, self.target)
 
 
-def look(path: str, target: str, account: Account | None = None) -> Link:
+def look(path: str, target: str, replaceable: Replaceable, account: Account | None = None) -> Link:
     """Return the link from ``path`` to ``target`` with what is there now."""
     with acting_as(account):
         before, real = _described(path)
         aside = path + time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
-        return Link(path, target, account, before, aside, leftovers(path))
+        return Link(path, target, account, before, aside, leftovers(path), replaceable)
 
 
 def leads(path: str, target: str) -> bool:

@@ -6,13 +6,19 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import symlinks
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import (
+    GO_PROGRAM,
+    GO_TREE,
+    check_own_directory,
+    check_path,
+    check_shared_directory,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, remove, sync_filesystem
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
     Differences,
@@ -203,8 +209,7 @@ def _goal(wish: Wish, platform: Platform) -> _Goal:
 def _refuse_overlap(wish: Wish) -> None:
     places = {"root": wish.root, "bin_dir": wish.bin_dir}
     for name, path in {**places, "link": wish.link}.items():
-        if not os.path.isabs(path) or os.path.normpath(path) != path:
-            raise DevserverError(f"{name} is {path!r}", expected="an absolute path without . and .. and a final slash")
+        check_path(f"toolchain_{name} ({name})", path)
     for name, path in places.items():
         if f"{path}/".startswith(f"{wish.link}/"):
             raise DevserverError(
@@ -213,6 +218,12 @@ def _refuse_overlap(wish: Wish) -> None:
             )
     for name in ("bin_dir", "link"):
         _refuse_inside_tree(name, getattr(wish, name), wish.root)
+    try:
+        check_own_directory("toolchain_root (root)", wish.root)
+        check_shared_directory("toolchain_bin_dir (bin_dir)", wish.bin_dir)
+        check_shared_directory("toolchain_link (link)", os.path.dirname(wish.link))
+    except OSError as error:
+        raise _unusable(error, wish) from error
 
 
 def _refuse_inside_tree(name: str, path: str, root: str) -> None:
@@ -239,12 +250,14 @@ def _is_version(name: str) -> bool:
 def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
     present, altered = _judge(wish, goal, store)
     missing = {r: offers(r, wish.order, goal.bases) for r in goal.releases if r.version not in present}
+    for release in missing:
+        store.check_place(release.version)
     others = [receipt for receipt in store.installed() if receipt.version not in goal.requested]
     surplus = others if wish.exclusive else []
     leftovers = store.leftovers()
     for other in others:
         leftovers += symlinks.leftovers(_link(wish, other.version)[0])
-    turned = [link for link in itertools.starmap(symlinks.look, goal.links.items()) if link.pending]
+    turned = [link for link in (_look(wish, *ends) for ends in goal.links.items()) if link.pending]
     changes = Changes()
     for leftover in leftovers:
         changes.add(leftover, "left by an interrupted run\n", "")
@@ -256,6 +269,13 @@ def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
     for receipt in surplus:
         _note_unlinking(receipt.version, wish, changes)
     return _Plan(present, leftovers, altered, missing, turned, surplus, changes)
+
+
+def _look(wish: Wish, path: str, target: str) -> symlinks.Link:
+    of_tree = path == wish.link
+    link = symlinks.look(path, target, GO_TREE if of_tree else GO_PROGRAM)
+    link.check("toolchain_link (link)" if of_tree else "toolchain_bin_dir (bin_dir)")
+    return link
 
 
 def _judge(wish: Wish, goal: _Goal, store: Store) -> tuple[dict[str, Receipt], dict[str, Differences]]:

@@ -18,6 +18,11 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import (
+    GO_TREE,
+    is_go_tree,
+    rejection,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, remove, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import swap
@@ -84,6 +89,14 @@ class Store:
         if receipt is None or receipt.platform != platform.archive or os.path.islink(tree):
             return None
         return receipt if fault(tree, version, platform) is None else None
+
+    def check_place(self, version: str) -> None:
+        """Raise DevserverError where something else than a toolchain would be replaced by this version."""
+        tree = self.path(version)
+        replaceable = os.path.islink(tree) or not os.path.lexists(tree) or is_go_tree(tree)
+        # A kill may have left only one of the two beside a tree that was broken before.
+        if not replaceable and not any(os.path.isfile(tree + suffix) for suffix in (".json", ".files")):
+            raise rejection("toolchain_root (root)", tree, GO_TREE.expected)
 
     def installed(self) -> list[Receipt]:
         """Return the receipts that lie here, whatever became of their trees."""

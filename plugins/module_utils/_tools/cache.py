@@ -82,7 +82,7 @@ class ToolCache:
                 os.fsync(file.fileno())
             os.replace(incoming, place)
             for former in glob.glob(os.path.join(glob.escape(self._path(key)), "*")):
-                if former != place:
+                if former != place and _DIGEST.match(os.path.basename(former)):
                     os.unlink(former)
             sync_directory(self._path(key))
         finally:

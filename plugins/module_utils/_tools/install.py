@@ -17,6 +17,10 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import (
+    check_own_directory,
+    check_shared_directory,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
     Changes,
     open_at_once,
@@ -82,10 +86,11 @@ def install_tools(
     version of Go, by goroot, the run itself would meet. ``verify`` judges every byte of what is there. All tools are
     built before the first is placed: where one fails, DevserverError is raised and nothing has changed.
     """
-    _check_paths(places, tools)
     with _explained(places.root):
+        _check_paths(places, tools)
         plans = plan_tools(tools, places, check=check, verify=verify, coming=coming)
         _refuse_unfit(plans)
+        _check_links(plans)
         wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
         if delivery.ask and not check and wanted:
             return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
@@ -125,11 +130,18 @@ def _built_to_share(plans: t.Sequence[Plan]) -> list[dict[str, str]]:
 
 
 def _check_paths(places: Places, tools: t.Sequence[Tool]) -> None:
-    for path in [places.root, places.bin_dir, *(tool.goroot for tool in tools)]:
-        if not os.path.isabs(path):
-            raise DevserverError(f"{path!r} is not an absolute path", expected="root, bin_dir and goroot from / on")
+    check_own_directory("tools_root (root)", places.root)
+    check_shared_directory("tools_bin_dir (bin_dir)", places.bin_dir)
+    for tool in tools:
+        if not os.path.isabs(tool.goroot):
+            raise DevserverError(f"{tool.goroot!r} is not an absolute path", expected="a goroot from / on")
     if os.path.isabs(places.user_bin_dir) or ".." in places.user_bin_dir.split("/"):
         raise DevserverError(f"user_bin_dir is {places.user_bin_dir!r}", expected="a path below every home, as go/bin")
+
+
+def _check_links(plans: t.Sequence[Plan]) -> None:
+    for link in (link for plan in plans for link in plan.links):
+        link.check("tools_user_bin_dir (user_bin_dir)" if link.account else "tools_bin_dir (bin_dir)")
 
 
 def _refuse_unfit(plans: t.Sequence[Plan]) -> None:
@@ -160,6 +172,7 @@ def _install(
         for folder in leftovers:
             shutil.rmtree(folder)
         plans = plan_tools(tools, places, check=False, verify=verify)
+        _check_links(plans)
         with _temporary(places.root) as top, open_workshop(top, account, lock) as workshop:
             builder = Builder(workshop, goproxy, timeout)
             plans = [_made(plan, builder, files) if plan.build else plan for plan in plans]

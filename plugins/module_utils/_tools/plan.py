@@ -20,6 +20,7 @@ from types import MappingProxyType
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import symlinks
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import GO_PROGRAM
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, sha256_of_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import (
     Go,
@@ -162,9 +163,10 @@ def _folder(tool: Tool, go: Go) -> str:
 
 def _links(tool: Tool, target: str, places: Places) -> list[symlinks.Link]:
     if not tool.users:
-        return [symlinks.look(os.path.join(places.bin_dir, tool.name), target)]
+        return [symlinks.look(os.path.join(places.bin_dir, tool.name), target, GO_PROGRAM)]
     accounts = [find_account(user) for user in tool.users]
-    return [symlinks.look(os.path.join(one.home, places.user_bin_dir, tool.name), target, one) for one in accounts]
+    paths = [os.path.join(one.home, places.user_bin_dir, tool.name) for one in accounts]
+    return [symlinks.look(path, target, GO_PROGRAM, one) for path, one in zip(paths, accounts)]
 
 
 def _look(path: str) -> _Found:

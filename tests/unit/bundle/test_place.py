@@ -278,3 +278,15 @@ def test_a_damaged_receipt_is_no_receipt(host: Host) -> None:
     assert host.place(OLD, check=True).wanted == []
     assert host.place(OLD).changes
     assert not host.place(OLD).changes
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("name", ["", "mine", ".incoming-mine/x", "modules/mine"])
+def test_a_directory_of_others_is_neither_filled_nor_cleaned(host: Host, name: str, check: bool) -> None:
+    path = host.root / name
+    path.parent.mkdir(parents=True)
+    path.write_text("gold")
+    with pytest.raises(DevserverError, match=r"bundle_root \(root\) is ") as error:
+        host.place(OLD, check=check)
+    assert error.value.details["path"] == str(host.root)
+    assert [path.read_text() for path in host.root.parent.rglob("*") if path.is_file()] == ["gold"]

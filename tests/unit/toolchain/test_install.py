@@ -28,6 +28,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.pla
 
 HERE = this_platform()
 Make = t.Callable[..., Wish]
+# As much of a program that Go has built as tells it from others.
+PROGRAM = b"\x7fELF" + b"\0" * 60 + b"\xff Go buildinf:"
 Result = dict[str, t.Any]
 
 
@@ -250,8 +252,8 @@ def test_a_patch_is_never_taken_for_a_longer_one(wish: Make, archives: pathlib.P
         (["go1.99.1"], {}, "drop the prefix"),
         (["1.99.1", "1.99.3"], {}, "no checksum is known for Go 1.99.3"),
         (["1.99.1"], {"default": "1.99.12"}, "default Go 1.99.12 is not among"),
-        (["1.99.1"], {"root": "lib/go"}, "root is 'lib/go'"),
-        (["1.99.1"], {"link": "/tmp/x/../y"}, "link is"),
+        (["1.99.1"], {"root": "lib/go"}, r"toolchain_root \(root\) is 'lib/go'"),
+        (["1.99.1"], {"link": "/tmp/x/../y"}, r"toolchain_link \(link\) is"),
         (["1.99.1"], {"root": "/opt/go", "link": "/opt/go"}, "root /opt/go lies inside"),
         (["1.99.1"], {"root": "/opt/go/versions", "link": "/opt/go"}, "root /opt/go/versions lies inside"),
         (["1.99.1"], {"bin_dir": "/opt/go/bin", "link": "/opt/go"}, "bin_dir /opt/go/bin lies inside"),
@@ -438,22 +440,87 @@ def test_every_user_can_read_the_tree_whatever_the_umask(wish: Make, archives: p
 # What stands there already
 
 
-def test_a_real_folder_in_the_links_place_is_moved_aside(wish: Make, archives: pathlib.Path) -> None:
-    wanted = wish("1.99.1", archive=archives)
-    mine = pathlib.Path(wanted.link)
-    (mine / "bin").mkdir(parents=True)
-    (mine / "bin/go").write_text("mine")
-    (mine.parent / "bin").mkdir()
-    (mine.parent / "bin/go").write_text("mine too")
-    foreseen = run(wanted, check=True)
-    assert [item["path"] for item in foreseen["moved_aside"]] == [wanted.link, f"{wanted.bin_dir}/go"]
-    assert (mine / "bin/go").read_text() == "mine"
-    aside = {item["path"]: pathlib.Path(item["to"]) for item in run(wanted)["moved_aside"]}
-    assert aside[wanted.link].name.startswith("go.replaced-2")
-    assert (aside[wanted.link] / "bin/go").read_text() == "mine"
-    assert aside[f"{wanted.bin_dir}/go"].read_text() == "mine too"
-    assert answer(wanted) == says("1.99.1")
-    assert run(wanted)["moved_aside"] == []
+def test_go_in_the_place_of_a_link_is_moved_aside(wish: Make, archives: pathlib.Path) -> None:
+    expected = wish("1.99.1", archive=archives)
+    tree, program = pathlib.Path(expected.link), pathlib.Path(expected.bin_dir, "go")
+    for name in ("bin/go", "VERSION", "src/fmt/print.go"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text("mine")
+    program.parent.mkdir()
+    program.write_bytes(PROGRAM)
+    foreseen = run(expected, check=True)
+    assert [item["path"] for item in foreseen["moved_aside"]] == [expected.link, f"{expected.bin_dir}/go"]
+    assert (tree / "bin/go").read_text() == "mine"
+    aside = {item["path"]: pathlib.Path(item["to"]) for item in run(expected)["moved_aside"]}
+    assert aside[expected.link].name.startswith("go.replaced-2")
+    assert (aside[expected.link] / "bin/go").read_text() == "mine"
+    assert aside[str(program)].read_bytes() == PROGRAM
+    assert answer(expected) == says("1.99.1")
+    assert run(expected)["moved_aside"] == []
+
+
+# What is no Go, by the names of its files; an empty name is the path itself.
+FOREIGN = {
+    "a home directory": [".profile", "go/bin/gopls"],
+    "a GOPATH": ["bin/go", "pkg/mod/x", "src/x/main.go"],
+    "a directory with a VERSION": ["VERSION", "bin/x", "src/x"],
+    "an empty directory": [],
+    "a file": [""],
+}
+
+
+def make_foreign(path: pathlib.Path, kind: str) -> None:
+    if kind != "a file":
+        path.mkdir(parents=True)
+    for name in FOREIGN[kind]:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text("precious")
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("kind", FOREIGN)
+@pytest.mark.parametrize(
+    ("place", "option"),
+    [
+        ("go", "toolchain_link (link)"),
+        ("bin/go", "toolchain_bin_dir (bin_dir)"),
+        ("bin/gofmt", "toolchain_bin_dir (bin_dir)"),
+        ("bin/go1.99.1", "toolchain_bin_dir (bin_dir)"),
+    ],
+)
+def test_nothing_but_go_leaves_the_place_of_a_link(
+    wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path, place: str, option: str, kind: str, check: bool
+) -> None:
+    path = tmp_path / "host" / place
+    path.parent.mkdir(parents=True)
+    make_foreign(path, kind)
+    before = snapshot(tmp_path)
+    with pytest.raises(DevserverError) as error:
+        run(wish("1.99.1", archive=archives), check)
+    assert (error.value.details["option"], error.value.details["path"]) == (option, str(path))
+    assert error.value.details["found"] in str(error.value)
+    assert "nothing, a link, or a " in error.value.expected
+    assert error.value.remedy == f"choose another path for {option}, or move {path} away first"
+    assert snapshot(tmp_path) == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in FOREIGN if kind != "an empty directory"])
+@pytest.mark.parametrize(("name", "expected"), [("lib/go", "this collection fills"), ("lib/go/1.99.1", "a Go tree")])
+def test_a_root_with_other_content_is_left_as_it_is(
+    wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path, name: str, expected: str, kind: str, check: bool
+) -> None:
+    path = tmp_path / "host" / name
+    path.parent.mkdir(parents=True)
+    if name != "lib/go":
+        (tmp_path / "host/lib/go/.lock").touch()
+    make_foreign(path, kind)
+    before = snapshot(tmp_path)
+    with pytest.raises(DevserverError) as error:
+        run(wish("1.99.1", archive=archives), check)
+    assert error.value.details["option"] == "toolchain_root (root)"
+    assert kind == "a file" or expected in error.value.expected
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["go", "gofmt", "go1.99.1"])
@@ -635,7 +702,7 @@ def test_an_unsafe_archive_leaves_nothing(wish: Make, archives: pathlib.Path, ol
 def test_a_destination_that_cannot_be_written_is_named(wish: Make, archives: pathlib.Path, tmp_path) -> None:
     (tmp_path / "file").write_text("")
     wanted = wish("1.99.1", archive=archives, root=str(tmp_path / "file/go"))
-    with pytest.raises(DevserverError, match=f"cannot use {tmp_path}/file"):
+    with pytest.raises(DevserverError, match=f"but {tmp_path}/file is a file of 0 bytes"):
         run(wanted)
 
 
@@ -761,7 +828,8 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
     foreign = pathlib.Path(wanted.root, "1.99.12")
     foreign.mkdir()
     (foreign / "VERSION").write_text("go1.99.11\n")
-    pathlib.Path(wanted.root, "1.99.12.json").write_text("{}")
+    for suffix in ("json", "files"):
+        pathlib.Path(wanted.root, f"1.99.12.{suffix}").write_text("{}")
     killed = start(wanted, DIE + KILLED_AT[point])
     assert killed.wait(60) == -signal.SIGKILL
     assert answer(wanted) in (says("1.99.1"), says("1.99.12"))

@@ -152,27 +152,55 @@ def test_check_mode_judges_by_the_go_that_will_be(provisioned: Host) -> None:
     assert not provisioned.run(HELLO, go_version="1.99.1")["changed"]
 
 
-def test_a_file_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
+def test_a_program_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
     link = provisioned.bin / "hello"
+    content = link.read_bytes()
     link.unlink()
-    link.write_text("by hand")
+    link.write_bytes(content)
     result = provisioned.run(HELLO, goproxy="off")
     (replaced,) = only(result)["replaced"]
     assert re.fullmatch(re.escape(str(link)) + r"\.replaced-\d{8}T\d{6}Z", replaced)
-    assert pathlib.Path(replaced).read_text() == "by hand"
+    assert pathlib.Path(replaced).read_bytes() == content
     assert os.readlink(link) == only(result)["path"]
     assert replaced in str(result["warnings"])
     assert replaced in [change["before_header"] for change in result["diff"]]
 
 
-def test_a_folder_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
-    (provisioned.bin / "hello").unlink()
-    (provisioned.bin / "hello").mkdir()
-    (provisioned.bin / "hello/mine").write_text("gold")
-    result = provisioned.run(HELLO)
-    (replaced,) = only(result)["replaced"]
-    assert pathlib.Path(replaced, "mine").read_text() == "gold"
-    assert os.readlink(provisioned.bin / "hello") == only(result)["path"]
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize("kind", ["file", "directory"])
+@pytest.mark.parametrize("version", ["v1.0.0", "v1.1.0"])
+def test_anything_else_stays_in_the_place_of_the_link(provisioned: Host, version: str, kind: str, check: bool) -> None:
+    place = provisioned.bin / "hello"
+    place.unlink()
+    content = place if kind == "file" else place / "mine"
+    content.parent.mkdir(exist_ok=True)
+    content.write_text("gold")
+    before = provisioned.files()
+    result = provisioned.run(dict(HELLO, version=version), check=check)
+    assert result["msg"].startswith(f"tools_bin_dir (bin_dir) is {place}, but {place} is a {kind}")
+    assert "a program that Go has built" in result["msg"] and f"move {place} away" in result["msg"]
+    assert (result["option"], result["path"]) == ("tools_bin_dir (bin_dir)", str(place))
+    assert content.read_text() == "gold"
+    assert provisioned.files() == before
+
+
+@pytest.mark.parametrize("check", [True, False])
+@pytest.mark.parametrize(
+    ("option", "made"), [("root", ["x/mine"]), ("root", ["x/.build-mine/x"]), ("root", ["x"]), ("bin_dir", ["x"])]
+)
+def test_a_directory_of_others_is_neither_filled_nor_cleaned(
+    host: Host, option: str, made: list[str], check: bool
+) -> None:
+    base = host.root.parent
+    for name in made:
+        (base / name).parent.mkdir(parents=True, exist_ok=True)
+        (base / name).write_text("gold")
+    result = host.run(HELLO, check=check, **{option: f"{base}/x"})
+    assert result["msg"].startswith(f"tools_{option} ({option}) is {base}/x")
+    assert (result["option"], result["path"]) == (f"tools_{option} ({option})", f"{base}/x")
+    found = [path for path in base.rglob("*") if path.is_file()]
+    assert [str(path.relative_to(base)) for path in found] == made
+    assert host.files() == []
 
 
 def truncated(binary: pathlib.Path) -> None:
@@ -336,7 +364,7 @@ def test_a_version_that_is_not_for_the_go_is_refused_unless_forced(host: Host) -
         ("example.com/suite/lib", "v0.1.0-rc.1", {}, ["no such main package"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "off"}, ["cannot be reached", "goproxy"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "https://me:s3cret@127.0.0.1:9"}, ["cannot be reached", "goproxy"]),
-        ("example.com/hello", "v1.0.0", {"root": "tools"}, ["not an absolute path"]),
+        ("example.com/hello", "v1.0.0", {"root": "tools"}, ["tools_root (root) is 'tools'", "an absolute path"]),
     ],
 )
 def test_a_tool_that_fails_leaves_the_host_as_it_was(

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which paths may be replaced, filled and cleaned."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+import pwd
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import destinations
+
+HOMES = sorted({user.pw_dir for user in pwd.getpwall() if os.path.isdir(user.pw_dir)})
+PARTS = ("bin/go", "VERSION", "pkg/x", "src/x")
+
+
+@pytest.mark.parametrize("missing", [*itertools.combinations(PARTS, 0), *itertools.combinations(PARTS, 1), PARTS[2:]])
+def test_a_go_tree_has_a_go_a_version_and_packages(tmp_path: pathlib.Path, missing: tuple[str, ...]) -> None:
+    for name in {*PARTS} - {*missing}:
+        (tmp_path / "tree" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tree" / name).touch()
+    (tmp_path / "link").symlink_to("tree")
+    assert destinations.is_go_tree(str(tmp_path / "tree")) == (missing in [(), ("pkg/x",), ("src/x",)])
+    assert not destinations.is_go_tree(str(tmp_path / "link"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"\x7fELF....\xff Go buildinf:", True),
+        (b"\x7fELF....", False),
+        (b"#!/bin/sh\n\xff Go buildinf:", False),
+        (b"", False),
+    ],
+)
+def test_a_go_program_is_told_by_its_build_info(tmp_path: pathlib.Path, content: bytes, expected: bool) -> None:
+    (tmp_path / "program").write_bytes(content)
+    (tmp_path / "link").symlink_to("program")
+    assert destinations.is_go_program(str(tmp_path / "program")) == expected
+    assert not destinations.is_go_program(str(tmp_path / "link"))
+    assert not destinations.is_go_program(str(tmp_path))
+
+
+@pytest.mark.parametrize("path", sorted({*HOMES, "/", "/etc", "/usr", "/usr/bin", "/proc"}))
+def test_no_home_and_no_directory_of_the_system_is_filled(path: str) -> None:
+    with pytest.raises(DevserverError, match=r"x_root \(root\) is ") as error:
+        destinations.check_own_directory("x_root (root)", path)
+    assert error.value.details["path"] == path
+    assert error.value.details["found"]
+    assert error.value.remedy.startswith("choose another path for x_root (root)")
+
+
+@pytest.mark.parametrize("path", [home for home in HOMES if not os.path.islink(home)])
+def test_a_home_is_named_with_its_user_and_is_not_to_be_moved(path: str) -> None:
+    error = destinations.rejection("x_link (link)", path, "nothing")
+    assert error.details["found"].startswith("the home directory of ")
+    assert error.remedy == "choose another path for x_link (link)"
+
+
+@pytest.mark.parametrize("names", [[], ["lost+found"], [".lock", "mine"], [".lock"]])
+def test_what_is_empty_or_filled_by_this_collection_is_accepted(tmp_path: pathlib.Path, names: list[str]) -> None:
+    (tmp_path / "root").mkdir()
+    for name in names:
+        (tmp_path / "root" / name).touch()
+    (tmp_path / "link").symlink_to("root")
+    for path in (tmp_path / "root", tmp_path / "new/er", tmp_path / "link"):
+        destinations.check_own_directory("x_root (root)", str(path))
+
+
+@pytest.mark.parametrize("path", ["x", "", "/x/", "/x/../y", "/x/./y"])
+def test_a_path_is_absolute_and_in_its_shortest_form(path: str) -> None:
+    with pytest.raises(DevserverError, match=r"x_root \(root\) is"):
+        destinations.check_own_directory("x_root (root)", path)
+
+
+@pytest.mark.parametrize("name", ["file", "file/below", "dangling", "dangling/below"])
+def test_what_is_in_the_way_of_a_directory_is_named(tmp_path: pathlib.Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to("nowhere")
+    with pytest.raises(DevserverError) as error:
+        destinations.check_shared_directory("x_bin_dir (bin_dir)", str(tmp_path / name))
+    first = tmp_path / name.partition("/")[0]
+    assert f"but {first} is a " in str(error.value)
+    assert error.value.remedy.endswith(f"or move {first} away first")
