@@ -212,6 +212,16 @@ def test_the_cache_gets_over_a_run_that_was_killed(cache: ToolCache, tmp_path: p
     assert pathlib.Path(cache.find("x-1")).read_bytes() == b"one"
 
 
+def test_the_cache_removes_only_its_own_files_of_a_build(cache: ToolCache, tmp_path: pathlib.Path) -> None:
+    contents = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("old", "new")}
+    build = tmp_path / "cache/tool-v1"
+    for name, digest in contents.items():
+        with cache.claimed("tool-v1", timeout=5):
+            (build / "notes").write_text("precious")
+            cache.store("tool-v1", digest, lambda path, text=name: pathlib.Path(path).write_text(text))
+    assert {path.name for path in build.iterdir()} == {".lock", "notes", contents["new"]}
+
+
 def test_the_cache_does_not_keep_what_is_not_what_was_built(cache: ToolCache, tmp_path: pathlib.Path) -> None:
     with cache.claimed("x-1", timeout=0), pytest.raises(DevserverError, match="not what was built"):
         cache.store("x-1", sha256(b"one"), lambda path: pathlib.Path(path).write_bytes(b"two"))
