@@ -110,8 +110,7 @@ def test_a_provisioned_host_has_none_and_looking_changes_nothing(host, drift):
     assert host.check_output(SNAPSHOT) == before
 
 
-def test_there_are_enough_of_them_and_each_context_has_one():
-    assert len(POISONS) >= 40
+def test_each_context_has_a_fault():
     found = {one for poison in POISONS.values() for one in poison.found}
     assert {context for _rule, _user, context, _variable in found} - {""} == {*CONTEXTS, *OF_WORKSPACES}
 

@@ -20,10 +20,13 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 
 
 def test_this_machine_lets_its_user_debug() -> None:
-    scope = pathlib.Path("/proc/sys/kernel/yama/ptrace_scope")
+    yama = pathlib.Path("/proc/sys/kernel/yama/ptrace_scope")
+    scope = yama.read_text().strip() if yama.exists() else "0"
     tried = try_ptrace(find_account(getpass.getuser()))
     assert tried.launch == "ok"
-    assert tried.attach == "ok" or scope.read_text() != "0\n"
+    # Privileges may let a user attach whatever the scope is.
+    allowed = {"ok"} if scope == "0" else {"ok", f"refused by Yama, whose ptrace_scope is {scope}"}
+    assert tried.attach.partition(":")[0] in allowed
 
 
 @needs_root
