@@ -137,10 +137,11 @@ class Store:
     def put(self, staged: Staged) -> None:
         """Move what is staged to its place; what was there moves into the stage."""
         place = self.path(staged.receipt.version)
+        # First, so that at any moment something beside the tree says that it is ours to replace.
+        os.replace(staged.tree + ".files", place + ".files")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(place + ".json")
         swap(staged.tree, place)
-        os.replace(staged.tree + ".files", place + ".files")
         sync_directory(self.root)
         os.replace(staged.tree + ".json", place + ".json")
         sync_directory(self.root)

@@ -55,7 +55,9 @@ def test_time_limit_ends_the_command(tmp_path: Path) -> None:
 def test_commands_of_other_threads_can_be_stopped_and_later_ones_run(tmp_path: Path) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
         running = pool.submit(run, ["sh", "-c", "echo $$; exec sleep 60"], log=tmp_path / "log")
-        while not (tmp_path / "log").exists() or not (tmp_path / "log").read_text().split()[-1].isdecimal():
+        log = tmp_path / "log"
+        # The process has printed its number.
+        while not log.exists() or not log.read_text().rpartition("\n")[0].rpartition("\n")[2].isdecimal():
             time.sleep(0.01)
         command.stop_all()
         with pytest.raises(Failure, match="was stopped"):
