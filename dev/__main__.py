@@ -22,7 +22,7 @@ make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-cha
 make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
 make units         the unit tests
 make molecule      the molecule scenario, on containers
-make docs          checks the documentation and builds its site in .cache/site
+make docs          checks the documentation of plugins, modules and roles
 make bench         what a run costs on the embedded dev server
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
