@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module gopls_service, and of the plan."""
+"""What the module gopls_service does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import Judged, judged
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import apply
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import socket_of
+
+_LOGROTATE = "/usr/sbin/logrotate"
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -39,7 +41,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Give each user a daemon of gopls, or plan to where ``check``."""
+    """Give each user a daemon of gopls; with ``check`` only plan it."""
     found = judged(params, check=check)
     outcome = apply(found.wanted, check=check)
     over = [*found.over, *(name for name in outcome.over if name not in found.over)]
@@ -47,7 +49,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     result = {
         "restarted": list(outcome.restarted),
         "workarounds_over": over,
-        "packages": _packages(found),
+        # Managers of packages need help of their own in check mode: nothing is installed then.
+        "packages": [] if check else _packages(found),
         **_told(found),
         **outcome.changes.result(),
     }
@@ -70,4 +73,4 @@ def _told(found: Judged) -> dict[str, t.Any]:
 def _packages(found: Judged) -> list[str]:
     wanted = found.wanted
     rotates = wanted.users and wanted.shared and wanted.daemon.log
-    return ["logrotate"] if rotates and not os.path.exists("/usr/sbin/logrotate") else []
+    return ["logrotate"] if rotates and not os.path.exists(_LOGROTATE) else []

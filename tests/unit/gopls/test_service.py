@@ -20,7 +20,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import editor, manager, service, units
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
+    editor,
+    gopls_service,
+    manager,
+    options,
+    service,
+    units,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import Daemon
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
@@ -129,6 +136,15 @@ def test_check_mode_tells_all_and_writes_nothing_and_a_second_run_has_nothing_to
     done = host.apply(host.user, vscode_create=True, settings={"gofumpt": True})
     assert announced.changes.result() == done.changes.result()
     assert not host.apply(host.user, vscode_create=True, settings={"gofumpt": True}).changes
+
+
+@pytest.mark.parametrize(("check", "packages"), [(True, []), (False, ["logrotate"])])
+def test_a_missing_package_is_requested_outside_of_check_mode_only(host, manages, monkeypatch, check, packages):
+    monkeypatch.setattr(gopls_service, "_LOGROTATE", f"{host.folder}/logrotate")
+    daemon = Daemon(f"{host.folder}/bin/gopls", "/usr/local/go", LIMITS, 252)
+    expected = service.Wanted([host.user], daemon, {}, {}, vscode_settings=[str(host.settings)])
+    monkeypatch.setattr(gopls_service, "judged", lambda _params, check: options.Judged(expected, [], [], [], []))
+    assert gopls_service.converge({}, check=check).result["packages"] == packages
 
 
 def test_who_leaves_the_list_loses_all_of_it(host):
