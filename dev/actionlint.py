@@ -9,9 +9,10 @@ import os
 import shutil
 from pathlib import Path
 
+from dev import skips
 from dev.checkout import CACHE, ROOT
 from dev.command import query, run
-from dev.console import show
+from dev.skips import Skip
 
 PACKAGE = "github.com/rhysd/actionlint/cmd/actionlint"
 VERSION = "v1.7.12"
@@ -20,9 +21,9 @@ BINARY = GOPATH / "bin" / "actionlint"
 
 
 def check(log: Path) -> None:
-    """Check every workflow; a machine without Go skips it."""
+    """Check every workflow; on a machine without Go that is reported as a skip."""
     if not shutil.which("go"):
-        show("    no go: the workflows are not checked")
+        skips.write(skips.report_of(log), [Skip("workflows", "go is not installed")])
         return
     _ensure(log)
     # Others' linters for scripts inside workflows are on some machines only, and would make the result differ.

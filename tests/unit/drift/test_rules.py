@@ -692,7 +692,7 @@ def test_the_rights_to_a_directory(world: t.Any, nobody: UserEnvironment, mode: 
     assert all(command.startswith("runuser -u nobody -- chmod ") for command in commands)
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root runs the commands of findings about users")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the commands of findings about users")
 
 
 def swap(folder: pathlib.Path, target: pathlib.Path) -> None:

@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
 )
 
 PREFIX = "work-[x]-"
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone is at risk in other users' directories")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is at risk in other users' directories")
 
 
 def use(parent: pathlib.Path) -> None:

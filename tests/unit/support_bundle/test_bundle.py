@@ -170,7 +170,7 @@ def test_a_dlv_that_complains_at_length_is_heard_to_its_end(tools, tmp_path):
         goroutines(os.getpid(), asked)
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="root alone acts for other users")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for other users")
 # As coredumpctl does: it writes to --output, else to its standard output. It waits until the attack is under way.
 COREDUMPCTL = """
 echo "$*" >> {folder}/calls
