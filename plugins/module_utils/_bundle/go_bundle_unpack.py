@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module go_bundle_unpack, and of the plan."""
+"""What the module go_bundle_unpack does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Unpack what the host lacks of the bundle, or plan to where ``check``."""
+    """Unpack what the host lacks of the bundle; with ``check`` only plan it."""
     delivery = params["_delivery"]
     if not delivery:
         raise DevserverError("the module was run without its action plugin, which reads the bundle on the controller")

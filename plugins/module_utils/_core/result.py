@@ -17,16 +17,15 @@ Params = t.Mapping[str, t.Any]
 class Outcome(t.NamedTuple):
     """What a writer changed, or would change: the keys of its result, ``changed`` and ``diff`` among them.
 
-    ``warnings`` are for people. ``problem`` is what failed after everything else was done; the module then fails.
+    ``warnings`` are for people.
     """
 
     result: dict[str, t.Any]
     warnings: t.Sequence[str] = ()
-    problem: DevserverError | None = None
 
 
 class Converge(t.Protocol):
-    """The whole work of a module: plans, and unless ``check`` carries out. Raises DevserverError for invalid input."""
+    """Plans what a module changes and, without ``check``, applies it. Raises DevserverError for invalid input."""
 
     def __call__(self, params: Params, *, check: bool) -> Outcome: ...
 
@@ -44,6 +43,4 @@ def run(module: AnsibleModule, converge: Converge, params: Params | None = None)
     if not module._diff:
         # It holds whole files of users, which must not stay in registered results and logs.
         result.pop("diff", None)
-    if outcome.problem:
-        module.fail_json(**{**result, **outcome.problem.result()})
     module.exit_json(**result)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module dlv_service, and of the plan."""
+"""What the module dlv_service does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Run the debug services, or plan to where ``check``."""
+    """Run the debug services; with ``check`` only plan it."""
     limits = Limits(size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
     services = services_from(params["services"], limits=limits, state=params["state"])
     planned = plan(services, Programs(params["dlv"], params["go"], params["check_go_version"]))

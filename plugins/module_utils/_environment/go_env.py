@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module go_env, and of the plan."""
+"""What the module go_env does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Write the declaration into every context, or plan to where ``check``."""
+    """Write the declaration into every context; with ``check`` only plan it."""
     declaration = declaration_from(params)
     changes = apply(declaration, check=check)
     incomplete = homeless(declaration)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module ca_trust, and of the plan."""
+"""What the module ca_trust does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {"pem": {"type": "str", "required": True}}
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Add certificate authorities to the trust store, or plan to where ``check``."""
+    """Add certificate authorities to the trust store; with ``check`` only plan it."""
     store = store_of_host()
     changes = trust(params["pem"], store=store, check=check)
     return Outcome({"anchors": store.anchors, **changes.result()})

@@ -48,7 +48,7 @@ class Refused(t.NamedTuple):
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Set parameters of the kernel now and at each boot, or plan to where ``check``."""
+    """Set parameters of the kernel now and at each boot; with ``check`` only plan it."""
     changes, refused = apply(parameters_from(params["parameters"]), params["path"], check=check)
     warnings = [f"kernel parameter {one.name} is not set: {one.why}" for one in refused]
     return Outcome({"refused": [one._asdict() for one in refused], **changes.result()}, warnings)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module go_toolchain, and of the plan."""
+"""What the module go_toolchain does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusiv
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Install the toolchains and switch to the default, or plan to where ``check``."""
+    """Install the toolchains and switch to the default; with ``check`` only plan it."""
     result = install_toolchains(_wish(params), this_platform(), check=check)
     warnings = result.pop("warnings")
     return Outcome(result, warnings)

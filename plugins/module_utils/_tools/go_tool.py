@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module go_tool, and of the plan."""
+"""What the module go_tool does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Build and link the tools, or plan to where ``check``."""
+    """Build and link the tools; with ``check`` only plan it."""
     if params["timeout"] <= 0:
         raise DevserverError(
             f"timeout is {params['timeout']}",

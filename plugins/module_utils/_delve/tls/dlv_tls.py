@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module dlv_tls, and of the plan."""
+"""What the module dlv_tls does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Put mutual TLS in front of debug services, or plan to where ``check``."""
+    """Put mutual TLS in front of debug services; with ``check`` only plan it."""
     doors = doors_of(params["services"], params["clients"], params["revoked"])
     material = Material(params["authority"], params["certificate"], params["key"], params["revocations"])
     changes = install(doors, material, params["minimum"], places_of_host(), check=check)

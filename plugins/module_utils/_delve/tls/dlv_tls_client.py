@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The work of the module dlv_tls_client, and of the plan on the controller."""
+"""What the module dlv_tls_client does: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Write the bundles that clients need to connect, or plan to where ``check``."""
+    """Write the bundles that clients need to connect; with ``check`` only plan it."""
     clients, revoked, folder = params["clients"], params["revoked"], params["folder"]
     doors = doors_of(params["services"], clients, revoked)
     server = Server(params["host"], params["address"], doors, params["minimum"])
