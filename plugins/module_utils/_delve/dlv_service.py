@@ -10,13 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import (
-    UNITS,
-    State,
-    carry_out,
-    plan,
-    wait_for,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import State, carry_out, plan, wait_for
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.ptrace import Ptrace, try_ptrace
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
     SERVICE_SPEC,
@@ -27,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.service
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import SERVER
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.units import Programs
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},

@@ -23,7 +23,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.launch 
     title_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import Service, unit_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, remove
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
@@ -33,9 +32,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     write_all,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
-UNITS = "/etc/systemd/system"
 PENDING = f"{reload_journal.FOLDER}/gopherops-debug.pending"
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
 # What ends comes first: its port may be another's now.

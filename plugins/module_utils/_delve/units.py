@@ -13,11 +13,15 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import Service
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
     unit_environment_file,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import environment_lines
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import (
+    command_line,
+    without_specifiers,
+)
 
 HEAD = "# Managed by gopherops.devserver (dlv_service); changes made here are lost.\n"
 STATE = "/var/lib/dlv"
@@ -30,7 +34,6 @@ _ATTACH = (
     '[ -O "/proc/$pid" ] || { echo "the main process of $1 is not of user $(id -un)" >&2; exit 1; }; '
     'shift; exec "$@" "$pid"'
 )
-_PLAIN = re.compile(r"[\w.,:/=@+\[\]-]+", re.ASCII)
 
 # What nobody needs who debugs or is debugged. ptrace within one user needs no capability; but a namespace of users
 # (PrivateUsers) hides the processes outside it from ptrace.
@@ -72,7 +75,7 @@ def render_environment(service: Service) -> str | None:
     """Return the content of that file; None where there is nothing to say."""
     if not service.environment:
         return None
-    return HEAD + "".join(f"{name}={quoted(value, '$')}\n" for name, value in service.environment.items())
+    return HEAD + environment_lines(service.environment, dollar="$")
 
 
 def render_unit(service: Service, programs: Programs, launch_file: str) -> str:
@@ -88,7 +91,7 @@ def _head(service: Service) -> str:
     # Who mends a program that does not compile has no right to start units again: it is tried for ever.
     return f"""\
 [Unit]
-Description={_literal(f"dlv {service.mode} {what} for {service.account.name}")}
+Description={without_specifiers(f"dlv {service.mode} {what} for {service.account.name}")}
 After=network.target
 {bound}StartLimitIntervalSec=0
 
@@ -97,7 +100,7 @@ After=network.target
 
 def _identity(service: Service) -> str:
     place = service.folder if service.mode == "test" else service.workspace
-    where = f"WorkingDirectory={_literal(place)}\n" if service.builds else ""
+    where = f"WorkingDirectory={without_specifiers(place)}\n" if service.builds else ""
     own = f"EnvironmentFile={environment_file(service.name)}\n" if service.environment else ""
     state = f"StateDirectory=dlv/{service.name}\nStateDirectoryMode=0700\n" if service.builds else ""
     return f"""\
@@ -124,11 +127,11 @@ def _commands(service: Service, programs: Programs) -> str:
     ]
     if not service.builds:
         script = ["/bin/sh", "-c", _ATTACH, f"dlv-{service.name}", service.process_unit]
-        return f"ExecStart={_command([*script, programs.dlv, 'attach', *options])}\n"
+        return f"ExecStart={command_line([*script, programs.dlv, 'attach', *options])}\n"
     binary = debuggee(service.name)
     build = [programs.go, *_build(service, binary)]
     start = [programs.dlv, "exec", *options, binary, "--", *service.args]
-    return f"ExecStartPre={_command(build)}\nExecStart={_command(start)}\n"
+    return f"ExecStartPre={command_line(build)}\nExecStart={command_line(start)}\n"
 
 
 def debuggee(name: str) -> str:
@@ -173,20 +176,3 @@ def launch_of(unit: str) -> tuple[str, str]:
     """Return the user and the file of the launch configuration that a unit's text tells of; empty where it does not."""
     match = re.search(r"^\[X-Devserver\]\nUser=(.*)\nLaunch=(.*)$", unit, re.MULTILINE)
     return (match.group(1), match.group(2)) if match else ("", "")
-
-
-def _command(words: t.Sequence[str]) -> str:
-    return " ".join(map(_word, words))
-
-
-def _word(text: str) -> str:
-    """Return one word of a command line, as it will reach the program."""
-    if _PLAIN.fullmatch(text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
-    return f'"{_literal(escaped)}"'
-
-
-def _literal(text: str) -> str:
-    """Return ``text`` so that systemd sees no specifier in it."""
-    return text.replace("%", "%%")

@@ -15,7 +15,6 @@ import sys
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import shared_path
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import manager, prewarm, units
@@ -189,12 +188,12 @@ def _prewarm_files(wanted: Wanted) -> list[ManagedFile]:
 
 def prewarm_file(user: str) -> str:
     """Return the file of what the prewarm of ``user`` is told."""
-    return f"{units.UNITS}/gopls-prewarm@{user}.service.d/{_DROP_IN}"
+    return f"{systemctl.UNITS}/gopls-prewarm@{user}.service.d/{_DROP_IN}"
 
 
 def session_file(uid: int) -> str:
     """Return the file of the limits on all that the sessions of one user run."""
-    return f"{units.UNITS}/user-{uid}.slice.d/{_SESSION}"
+    return f"{systemctl.UNITS}/user-{uid}.slice.d/{_SESSION}"
 
 
 def _source(module: t.Any) -> str:
@@ -292,7 +291,7 @@ def _carry_out(wanted: Wanted, edits: t.Sequence[FileEdit], stale: t.Sequence[st
         _make_caches(wanted)
         return
     written = {edit.file.path for edit in edits}
-    if plan.unread or any(path.startswith(units.UNITS) for path in written):
+    if plan.unread or any(path.startswith(systemctl.UNITS) for path in written):
         # Which also brings new memory limits to what runs.
         systemctl.tell("daemon-reload")
     if wanted.users and (units.TMPFILES in written or not all(map(_has_folder, wanted.users))):
@@ -334,7 +333,7 @@ def _tidy(edits: t.Sequence[FileEdit]) -> None:
     """Remove the folders of drop-ins that are empty now."""
     for edit in edits:
         folder = os.path.dirname(edit.file.path)
-        if edit.after is None and folder.endswith(".d") and folder.startswith(units.UNITS):
+        if edit.after is None and folder.endswith(".d") and folder.startswith(systemctl.UNITS):
             with contextlib.suppress(OSError):
                 os.rmdir(folder)
 
@@ -353,4 +352,4 @@ def _make_caches(wanted: Wanted) -> None:
 
 def system_version() -> int:
     """Return the version of the systemd that runs this host, 0 where none does."""
-    return manager.version() if systemd.manager_runs() else 0
+    return manager.version() if systemctl.manager_runs() else 0

@@ -13,10 +13,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import environment_lines
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import command_line, command_word
 
 HEAD = "# Managed by gopherops.devserver (gopls_service); changes made here are lost.\n"
 
@@ -28,7 +30,6 @@ LOGROTATE = "/etc/logrotate.d/gopherops-gopls"
 CACHES = "/var/cache/gopls"
 LOGS = "/var/log/gopls"
 SOCKETS = "/run/gopls"
-UNITS = "/etc/systemd/system"
 
 # The proxy ends without clients from this version on, and the daemon with it.
 _IDLE_SINCE = 246
@@ -79,8 +80,7 @@ def variables_of(user: str, limits: Limits, added: t.Mapping[str, str], pprof_po
 
 def environment_text(variables: t.Mapping[str, str]) -> str:
     """Return the text of such a file, which a shell can read as well."""
-    escaped = r"\$"
-    return HEAD + "".join(f"{name}={quoted(value, escaped)}\n" for name, value in variables.items())
+    return HEAD + environment_lines(variables, dollar=r"\$")
 
 
 def template_units(daemon: Daemon) -> dict[str, str]:
@@ -92,7 +92,7 @@ def template_units(daemon: Daemon) -> dict[str, str]:
         "gopls-prewarm@.service": _prewarm(daemon),
         "gopls-prewarm@.timer": _timer(daemon),
     }
-    return {f"{UNITS}/{name}": HEAD + text for name, text in texts.items()}
+    return {f"{systemctl.UNITS}/{name}": HEAD + text for name, text in texts.items()}
 
 
 def _daemon(daemon: Daemon) -> str:
@@ -111,7 +111,7 @@ StopWhenUnneeded=yes
 User=%i
 WorkingDirectory=/
 {_environment(daemon)}ExecStartPre=-/bin/rm -f {SOCKETS}/%i/daemon.sock
-ExecStart={_word(daemon.gopls)} serve "-listen=unix;{SOCKETS}/%i/daemon.sock" $GOPLS_FLAGS
+ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{SOCKETS}/%i/daemon.sock" $GOPLS_FLAGS
 # It is there when it listens, not before.
 ExecStartPost=/bin/sh -c 'until test -S {SOCKETS}/%i/daemon.sock; do sleep 0.05; done'
 ExecStopPost=+{CRASH} %i
@@ -124,11 +124,6 @@ TasksMax=1024
 OOMPolicy=continue
 OOMScoreAdjust={daemon.oom_score}
 {_HARDENING}"""
-
-
-def _word(text: str) -> str:
-    """Return ``text`` as one word of a command, in which systemd fills in nothing."""
-    return quoted(text, "$$").replace("%", "%%")
 
 
 def _environment(daemon: Daemon) -> str:
@@ -221,7 +216,7 @@ def prewarm_drop_in(python: str, gopls: str, workspaces: t.Sequence[str], behind
     ``gopls`` is the binary itself, not a link to it, so that another one is another text.
     """
     words = [python, PREWARM, gopls, SETTINGS, *workspaces]
-    command = " ".join(map(_word, words))
+    command = command_line(words)
     after = f"[Unit]\nAfter=gopls-prewarm@{behind}.service\n\n" if behind else ""
     return f"{HEAD}{after}[Service]\nExecStart={command}\n"
 

@@ -18,7 +18,6 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import secret_values
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import without_traces
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
@@ -32,6 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Item
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import Asked, goroutines
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import main_processes
 
 # What the collection renders for its own units.

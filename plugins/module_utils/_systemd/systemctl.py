@@ -1,20 +1,29 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks and tells the system's manager about units."""
+"""Queries and controls the units of the system's manager."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
 
+# Where the administrator's units are.
+UNITS = "/etc/systemd/system"
 # Seconds: a unit that does not end is killed by the manager before that.
 _PATIENCE = 120
 RUNNING = ("active", "activating", "reloading")
 # The property that says whether a unit's files are others than those that the manager has read.
 NEEDS_RELOAD = "NeedDaemonReload"
+
+
+def manager_runs() -> bool:
+    """Return whether systemd runs this host, so that units can be started."""
+    return os.path.isdir("/run/systemd/system") and shutil.which("systemd-run") is not None
 
 
 def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:

@@ -35,6 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Option
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
 
@@ -63,7 +64,7 @@ def active(**values: str) -> State:
 def judge(world: t.Any) -> t.Callable[..., list[Finding]]:
     """Judge a server that is as it should be but for what a test changes."""
     user = dataclasses.replace(world.declaration.users[0], vscode_settings=[MACHINE])
-    limits = (f"{units.UNITS}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
+    limits = (f"{systemctl.UNITS}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
     sound = LanguageServer(
         user,
         "daemon",
@@ -173,7 +174,7 @@ def test_the_line_of_a_drop_in_is_named(judge: t.Any, tmp_path: pathlib.Path) ->
 
 
 def test_what_systemd_has_not_read_is_told_and_what_it_rounds_is_not(judge: t.Any) -> None:
-    own = f"{units.UNITS}/gopls@.service"
+    own = f"{systemctl.UNITS}/gopls@.service"
     (finding,) = judge(units={UNIT: active(MemoryMax="2147483648", CPUWeight="50", FragmentPath=own)})
     assert (finding.rule.id, finding.remedy.commands) == ("GD1004", ["systemctl daemon-reload"])
     assert judge(units={UNIT: active(MemoryMax="1073745920", CPUWeight="50")}) == []
@@ -261,8 +262,8 @@ def test_a_gopls_that_does_not_answer_refuses_nothing(judge: t.Any, tmp_path: pa
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A host that is a folder, where provisioning has given the present user a language server."""
-    for name in ("UNITS", "LOGS", "SOCKETS"):
-        monkeypatch.setattr(units, name, str(tmp_path / name))
+    for module, name in ((systemctl, "UNITS"), (units, "LOGS"), (units, "SOCKETS")):
+        monkeypatch.setattr(module, name, str(tmp_path / name))
         (tmp_path / name).mkdir()
     monkeypatch.setattr(units, "environment_file", lambda user: f"{tmp_path}/{user}.env")
     monkeypatch.setattr(language_servers, "manager_runs", lambda: True)

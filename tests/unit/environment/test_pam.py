@@ -10,12 +10,12 @@ import getpass
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam as pam_context
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import environment_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import lines_of
 
 ACCOUNT = find_account(getpass.getuser())
@@ -137,7 +137,7 @@ def test_lines_are_counted_as_editors_do(pam, mark):
     found = {item.name: item for item in pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)}
     assert (found["GOFLAGS"].value, found["GOFLAGS"].source.line) == (f"-x{mark}y", 2)
     assert found["GOBIN"].source.line == 2
-    (read,) = systemd.assignments_in(str(pam.folder / "environment"))
+    (read,) = environment_files.assignments_in(str(pam.folder / "environment"))
     assert read.source.line == 2
     assert len(lines_of(str(pam.folder / "environment"))) == 2
 

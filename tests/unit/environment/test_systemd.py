@@ -11,7 +11,6 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
     pam,
-    systemd,
     systemd_user,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
@@ -26,6 +25,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import (
+    environment_files,
+    quoting,
+    transient_unit,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +48,7 @@ def generated(home, files, **env):
     done = subprocess.run([GENERATOR], env={"HOME": str(home), **env}, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     pairs = (line.partition("=") for line in done.stdout.splitlines())
-    return {name: systemd.unquoted(value) for name, _separator, value in pairs}
+    return {name: quoting.unquoted(value) for name, _separator, value in pairs}
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def test_a_users_values_survive_the_generator(user, value):
 def test_and_what_is_read_back_with_its_line(user, value):
     file = SystemdSystemContext().managed_files(user(GOFLAGS="-x", GOPATH=value))[0]
     (user.home / "env").write_text(file.content(None))
-    found = {item.name: item for item in systemd.assignments_in(str(user.home / "env"))}
+    found = {item.name: item for item in environment_files.assignments_in(str(user.home / "env"))}
     assert (found["GOPATH"].value, found["GOPATH"].source.line) == (value, 3)
     assert found["PATH"].value == "/g/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -132,7 +136,7 @@ def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch)
     account = declaration.users[0].account
     unit = "GOBIN=/old\0GOPATH=/same\0PATH=/usr/bin\0HOME=/other\0"
     monkeypatch.setattr(systemd_user, "_runs", lambda *_args: True)
-    monkeypatch.setattr(systemd, "environment_of_unit", lambda *_args, **_more: Completed(["env"], 0, unit, ""))
+    monkeypatch.setattr(transient_unit, "environment_of_unit", lambda *_args, **_more: Completed(["env"], 0, unit, ""))
     got = SystemdUserContext().probe(account, declaration, 10)
     assert (got.environment["GOBIN"], got.problem) == ("/old", "")
     # The machine's own files may give more.
@@ -153,5 +157,5 @@ def test_a_generator_that_fails_has_told_nothing(user, tmp_path, monkeypatch, sc
 
 @pytest.mark.parametrize(("code", "printed", "told"), [(0, "PATH=/bin\0", 0), (0, "", 1), (3, "", 3), (None, "", None)])
 def test_a_unit_that_prints_nothing_has_not_told_its_environment(monkeypatch, code, printed, told):
-    monkeypatch.setattr(systemd, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
-    assert systemd.environment_of_unit([], 1).returncode == told
+    monkeypatch.setattr(transient_unit, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
+    assert transient_unit.environment_of_unit([], 1).returncode == told

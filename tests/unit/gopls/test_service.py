@@ -18,7 +18,6 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
     editor,
@@ -32,6 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import Daemon
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 
 LIMITS = Limits(1024 * MIB, 972 * MIB, 870 * MIB)
 ME = getpass.getuser()
@@ -40,8 +40,9 @@ ME = getpass.getuser()
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """A host whose files lie in a folder, with one user; ``apply`` brings a language server to it."""
-    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHES", "SOCKETS", "UNITS"):
+    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHES", "SOCKETS"):
         monkeypatch.setattr(units, name, str(tmp_path) + getattr(units, name))
+    monkeypatch.setattr(systemctl, "UNITS", str(tmp_path) + systemctl.UNITS)
     monkeypatch.setattr(units, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
     monkeypatch.setattr(service, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
     home = tmp_path / "home"
@@ -69,8 +70,8 @@ class Systemd:
 
     @staticmethod
     def files() -> dict[str, str]:
-        paths = [path for path in pathlib.Path(units.UNITS).rglob("*") if path.is_file()]
-        return {str(path.relative_to(units.UNITS)): path.read_text() for path in paths}
+        paths = [path for path in pathlib.Path(systemctl.UNITS).rglob("*") if path.is_file()]
+        return {str(path.relative_to(systemctl.UNITS)): path.read_text() for path in paths}
 
     def properties(self, asked: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
         return {unit: {name: self._property(unit, name) for name in names} for unit in asked}
@@ -283,7 +284,7 @@ def test_a_workspace_of_any_name_is_one_word_of_the_command():
 
 
 def test_the_binary_of_any_name_is_one_word_of_the_command():
-    text = units.template_units(Daemon("/opt/100%/gopls", "/go", LIMITS, 252))[f"{units.UNITS}/gopls@.service"]
+    text = units.template_units(Daemon("/opt/100%/gopls", "/go", LIMITS, 252))[f"{systemctl.UNITS}/gopls@.service"]
     assert 'ExecStart="/opt/100%%/gopls" serve' in text
 
 
@@ -344,7 +345,7 @@ def test_a_cache_that_a_killed_run_left_to_root_becomes_its_users(host):
 
 
 def test_the_kernels_limit_lies_below_the_declared_cap_and_above_what_slows_down():
-    text = units.template_units(Daemon("/bin/gopls", "/go", LIMITS, 252))[f"{units.UNITS}/gopls@.service"]
+    text = units.template_units(Daemon("/bin/gopls", "/go", LIMITS, 252))[f"{systemctl.UNITS}/gopls@.service"]
     high, most = (
         int(line.partition("=")[2]) for line in text.splitlines() if line.startswith(("MemoryH", "MemoryMax"))
     )

@@ -16,7 +16,7 @@ import sys
 import pytest
 from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"

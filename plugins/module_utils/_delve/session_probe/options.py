@@ -17,12 +17,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
     judged,
     wanted_from,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
     unit_environment_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import main_processes
 
 

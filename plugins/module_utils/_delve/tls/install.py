@@ -10,7 +10,6 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import UNITS
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import Door
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_to
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import (
@@ -25,7 +24,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.ser
     files_of,
     units_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import exists, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
@@ -36,6 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     write_all,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
 
 _SECONDS = 60
 # Of a unit that is started, now and at each boot.

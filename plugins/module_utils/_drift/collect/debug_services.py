@@ -14,7 +14,6 @@ import sys
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import UNITS
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import FILES, FOLDER
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import end_of, span
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
@@ -24,9 +23,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     WideDebugger,
     is_wide,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 

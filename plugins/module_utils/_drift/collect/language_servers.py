@@ -20,15 +20,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     Gopls,
     LanguageServer,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import (
-    assignments_in,
-    manager_runs,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import service, units
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State, lines_of, states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
@@ -88,7 +87,7 @@ def _looked_at(
     if not own:
         return server
     slice_name = f"user-{user.account.uid}.slice"
-    files = {server.unit: f"{units.UNITS}/gopls@.service", slice_name: service.session_file(user.account.uid)}
+    files = {server.unit: f"{systemctl.UNITS}/gopls@.service", slice_name: service.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = _daemon(own[server.unit].values.get("MainPID", "0"))
     return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)

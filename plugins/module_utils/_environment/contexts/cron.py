@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Context,
     Probe,
@@ -34,6 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     without_block,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl, transient_unit
 
 _PAM = "/etc/pam.d"
 # Each in its own service, not in common-session: that would reach every other service of the host as well. A service
@@ -65,14 +66,14 @@ class CronContext(Context):
         return [*pam.managed_files(declaration), *hooks, *_crontabs(declaration)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if not systemd.manager_runs():
+        if not systemctl.manager_runs():
             return Probe(None, "a session of cron's PAM service can be opened by systemd only, which does not run here")
         service = os.path.basename(_service() or "")
-        done = systemd.environment_of_unit([f"PAMName={service}", f"User={account.name}"], timeout)
+        done = transient_unit.environment_of_unit([f"PAMName={service}", f"User={account.name}"], timeout)
         if not done.ok:
             return no_probe(f"no session of {service} could be opened for {account.name}", done)
         own = {item.name: item.value for item in _settings(account.name)}
-        return Probe({**systemd.environment_printed(done), **_STANDARD, **own}, "", done.seconds)
+        return Probe({**transient_unit.environment_printed(done), **_STANDARD, **own}, "", done.seconds)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         given = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]

@@ -17,7 +17,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
@@ -40,6 +40,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import transient_unit
 
 _SERVICE = "/etc/pam.d/sshd"
 
@@ -189,7 +190,7 @@ def _server(folder: str, timeout: float) -> str:
     command = f"/bin/sh {folder}/server"
     if os.path.isdir("/run/systemd/system"):
         # A process of a login session may not start another login (pam_loginuid): the system manager starts it afresh.
-        bounds = " ".join(f"-p {bound}" for bound in systemd.bounds(timeout))
+        bounds = " ".join(f"-p {bound}" for bound in transient_unit.bounds(timeout))
         command = f"systemd-run --quiet --collect --pipe {bounds} {command}"
     return f"{command} 2>>{folder}/log"
 

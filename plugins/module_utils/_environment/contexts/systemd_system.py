@@ -22,6 +22,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import (
+    environment_files,
+    quoting,
+    systemctl,
+    transient_unit,
+)
 
 FOLDER = "/etc/gopherops/units"
 
@@ -37,7 +43,7 @@ class SystemdSystemContext(Context):
     name = "systemd_system"
 
     def applies_to(self, account: Account) -> bool:
-        return systemd.manager_runs()
+        return systemctl.manager_runs()
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         wanted = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
@@ -51,15 +57,15 @@ class SystemdSystemContext(Context):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)
         # The dash: what a missing file leaves out is told variable by variable.
-        done = systemd.environment_of_unit([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
+        done = transient_unit.environment_of_unit([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
         if not done.ok:
             return no_probe(f"no unit could be started as {account.name}", done)
-        return Probe(systemd.environment_printed(done), "", done.seconds)
+        return Probe(transient_unit.environment_printed(done), "", done.seconds)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        return systemd.assignments_in(unit_environment_file(account.name))
+        return environment_files.assignments_in(unit_environment_file(account.name))
 
 
 def _render(user: UserEnvironment) -> str:
     path = ":".join([*user.path, *(entry for entry in SYSTEM_PATH.split(":") if entry not in user.path)])
-    return systemd.render(user, f"PATH={systemd.quoted(path, '$')}\n", dollar="$")
+    return systemd.render(user, f"PATH={quoting.quoted(path, '$')}\n", dollar="$")

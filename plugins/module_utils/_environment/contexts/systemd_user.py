@@ -29,6 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     session_environment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import quoting, systemctl, transient_unit
 
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"
@@ -47,7 +48,7 @@ class SystemdUserContext(Context):
     name = "systemd_user"
 
     def applies_to(self, account: Account) -> bool:
-        return systemd.manager_runs() and os.path.isdir(account.home) and _generator() is not None
+        return systemctl.manager_runs() and os.path.isdir(account.home) and _generator() is not None
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         if _generator() is None:
@@ -72,12 +73,12 @@ class SystemdUserContext(Context):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if not _runs(account, timeout):
             return _coming(account, timeout)
-        done = systemd.environment_of_unit([], timeout, account=account, env=_environment(account))
+        done = transient_unit.environment_of_unit([], timeout, account=account, env=_environment(account))
         if not done.ok and not _runs(account, timeout):
             return _coming(account, timeout)  # It has ended with the user's last session.
         if not done.ok:
             return no_probe(f"the manager of {account.name} started no unit", done)
-        given = systemd.environment_printed(done)
+        given = transient_unit.environment_printed(done)
         # What its generator does not tell is no value that the manager has not seen.
         coming = _coming(account, timeout).environment or {}
         late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
@@ -91,7 +92,7 @@ class SystemdUserContext(Context):
         done = run(argv, env=session_environment(account), account=account, timeout=timeout)
         lines = (_LINE.match(line) for line in done.stdout.splitlines())
         return [
-            Assignment(name, systemd.unquoted(value), Source("file", file, int(number)))
+            Assignment(name, quoting.unquoted(value), Source("file", file, int(number)))
             for file, number, name, value in (line.groups() for line in lines if line)
         ]
 
@@ -109,7 +110,7 @@ def _path_of(account: Account) -> str:
 
 def _path(directories: t.Sequence[str]) -> str:
     """Return the line that puts ``directories`` before what the manager has itself, or was given by other files."""
-    start = systemd.quoted(":".join(directories), "$$")[1:-1]
+    start = quoting.quoted(":".join(directories), "$$")[1:-1]
     # Distributions let the manager read /etc/environment too, whose PATH may lack /usr/bin.
     end = "".join(f":{entry}" for entry in pam.missing_directories())
     return f'PATH="{start}:${{PATH:-{SYSTEM_PATH}}}{end}"\n' if directories else ""
@@ -135,7 +136,7 @@ def _coming(account: Account, timeout: float) -> Probe:
     if not done.ok:
         return no_probe(f"the generator of {account.name}'s manager gave nothing", done)
     pairs = (line.partition("=") for line in done.stdout.split("\n") if "=" in line)
-    return Probe({**given, **{name: systemd.unquoted(value) for name, _separator, value in pairs}})
+    return Probe({**given, **{name: quoting.unquoted(value) for name, _separator, value in pairs}})
 
 
 def _runs(account: Account, timeout: float) -> bool:

@@ -43,7 +43,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     environment_over_ssh,
     given_over_ssh,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -56,6 +55,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.documen
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Put, edited
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
 # Seconds; the server goes on without an answer then.
 _PATIENCE = 10

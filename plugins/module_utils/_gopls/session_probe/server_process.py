@@ -15,13 +15,12 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd import manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import Memory, memory_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import properties_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs, properties_of
 
 # Seconds; a unix socket accepts at once.
 _PATIENCE = 10

@@ -1,0 +1,28 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lines of systemd's environment files: systemd.exec(5) for ``EnvironmentFile=``, and environment.d(5)."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import quoted, unquoted
+
+
+def environment_lines(variables: t.Mapping[str, str], *, dollar: str) -> str:
+    """Return the lines that set ``variables``; ``dollar`` is how a dollar sign is written."""
+    return "".join(f"{name}={quoted(value, dollar)}\n" for name, value in variables.items())
+
+
+def assignments_in(path: str) -> list[Assignment]:
+    """Return the assignments in the file at ``path``."""
+    found = []
+    for number, line in numbered_lines(read_text(path) or ""):
+        match = re.match(r"\s*([A-Za-z_]\w*)=(.*)", line)
+        if match:
+            found.append(Assignment(match.group(1), unquoted(match.group(2)), Source("file", path, number)))
+    return found

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Short-lived units that systemd-run starts, and the environment that they get."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
+
+# What systemd adds to each unit's environment by itself; it says nothing about where the unit got the rest.
+_OF_THE_UNIT = ("INVOCATION_ID", "SYSTEMD_EXEC_PID", "JOURNAL_STREAM", "MANAGERPID")
+
+
+def bounds(timeout: float) -> list[str]:
+    """Return the properties by which the manager ends a unit, with all that is in it, after ``timeout`` seconds."""
+    seconds = max(1, round(timeout))
+    return [f"TimeoutStartSec={seconds}", f"RuntimeMaxSec={seconds}", "KillSignal=SIGKILL"]
+
+
+def environment_of_unit(
+    properties: t.Sequence[str],
+    timeout: float,
+    *,
+    account: Account | None = None,
+    env: t.Mapping[str, str] | None = None,
+) -> Completed:
+    """Start a unit with ``properties`` that prints its environment; for ``account``, one of the user's own manager."""
+    options = ["--quiet", "--collect", "--pipe", "--wait", *(["--user"] if account else [])]
+    set_up = (word for one in (*bounds(timeout), *properties) for word in ("-p", one))
+    argv = ["systemd-run", *options, *set_up, "/usr/bin/env", "-0"]
+    done = run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+    # A manager that ends just then lets systemd-run end well, and nothing has been printed.
+    return done._replace(returncode=1) if done.ok and not done.stdout else done
+
+
+def environment_printed(done: Completed) -> dict[str, str]:
+    """Return what ``env -0`` printed, less what marks each unit."""
+    pairs = (entry.partition("=") for entry in done.stdout.split("\0") if "=" in entry)
+    return {name: value for name, _separator, value in pairs if name not in _OF_THE_UNIT}
