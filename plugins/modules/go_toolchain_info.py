@@ -152,7 +152,8 @@ mismatches:
   elements: dict
   contains:
     cause:
-      description: V(go), V(toolchain), V(version-file), V(minimum), V(no such folder), or V(unreadable) with a reason.
+      description:
+        - V(go), V(toolchain), V(version-file), V(minimum), V(no such directory), or V(unreadable) with a reason.
       type: str
     file:
       description: The file, or the folder, or V(null) where O(minimum) is about the default.
@@ -189,7 +190,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import inventory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import people, strays
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import find_unmanaged, people
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -214,15 +215,15 @@ def main() -> None:
 
 
 def _result(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    places = inventory.Places(params["root"], params["link"], params["bin_dir"])
-    toolchains = inventory.toolchains(places, verify=params["verify"])
-    default = inventory.default(places)
+    paths = inventory.ToolchainPaths(params["root"], params["link"], params["bin_dir"])
+    toolchains = inventory.list_toolchains(paths, verify=params["verify"])
+    default = inventory.read_default(paths)
     offered = Offered([item["version"] for item in toolchains], default["version"] if default else None)
     accounts = [find_account(name) for name in params["users"]] or people()
     return {
         "toolchains": toolchains,
         "default": default,
-        "strays": [stray._asdict() for stray in strays(accounts, ours=places.root)],
+        "strays": [found._asdict() for found in find_unmanaged(accounts, managed=paths.root)],
         "mismatches": mismatches(params["workspaces"], offered, params["minimum"]),
     }
 

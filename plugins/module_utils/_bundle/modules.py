@@ -35,10 +35,10 @@ def download(workspace: Workspace, name: str, builder: Builder, go: Go) -> None:
     with acting_as(builder.workshop.account):
         for path, text in workspace.files.items():
             _write(copy + path, text)
-    work = any(os.path.join(workspace.folder, "go.work") == path for path in workspace.files)
+    work = any(os.path.join(workspace.directory, "go.work") == path for path in workspace.files)
     # The second one fetches what else of the module graph gopls and go list look at, also where go.sum lacks it.
     for arguments in (["mod", "download"], ["list", *([] if work else ["-mod=mod"]), "-m", "all"]):
-        _go(builder, go, arguments, workspace.folder, copy)
+        _go(builder, go, arguments, workspace.directory, copy)
 
 
 def _write(path: str, text: str) -> None:

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Unpacks a Go archive or toolchain module inside this process, and nothing of it outside the given folder.
+"""Unpacks a Go archive or toolchain module inside this process, and nothing of it outside the given directory.
 
-No tar or unzip is started, so nothing goes on writing when this process is killed.
+No tar or unzip is started, so nothing keeps writing when this process is killed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fil
 _CHUNK = 1 << 20
 # Linux's fcntl for the capacity of a pipe; Python has a name for it from 3.10 on.
 _F_SETPIPE_SZ = 1031
-# What a module zip cannot say: which of its files can be run. The patterns are those of Go's own distributions.
+# A module zip has no execute bits. The patterns are those of Go's own distributions.
 _EXECUTABLE = re.compile(r"bin/|pkg/tool/|.*\.(bash|sh|pl|rc)\Z|(.*/)?go_[^/]+_[^/]+_exec\Z")
 
 _BAD = (ValueError, EOFError, zlib.error, FileExistsError, FileNotFoundError, NotADirectoryError)
@@ -41,20 +41,20 @@ class _Readable(t.Protocol):
 
 
 class _Tree:
-    """The folder that is being filled, and the list of what it is filled with.
+    """The directory that is being filled, and the list of its files.
 
-    Links are made last, so that no file can be written through one.
+    Links are created last, so that no file can be written through one.
     """
 
     def __init__(self, root: str, prefix: str) -> None:
         self._root = root
         self._prefix = prefix + "/"
-        self._folders = {root}
+        self._directories = {root}
         self.files: Files = {}
         self._links: list[tuple[bool, str, str]] = []
 
     def path(self, name: str) -> str:
-        """Return where the entry ``name`` goes; raise ValueError where it leads out."""
+        """Return where the entry ``name`` goes; raise ValueError if it leads out of the tree."""
         if name.startswith("/") or "\0" in name or ".." in name.split("/"):
             raise ValueError("its name leads out of the tree")
         if "\n" in name:
@@ -65,17 +65,17 @@ class _Tree:
             raise ValueError(f"its name does not begin with {self._prefix}")
         return os.path.join(self._root, os.path.normpath(name[len(self._prefix) :]))
 
-    def folder(self, path: str) -> None:
-        if path not in self._folders:
+    def directory(self, path: str) -> None:
+        if path not in self._directories:
             os.makedirs(path, mode=0o755, exist_ok=True)
-            self._folders.add(path)
+            self._directories.add(path)
 
     def file(self, path: str, content: _Readable, size: int, *, executable: bool) -> None:
-        """Write ``size`` bytes of ``content``; raise EOFError where it has less."""
-        self.folder(os.path.dirname(path))
+        """Write ``size`` bytes of ``content``; raise EOFError if it has less."""
+        self.directory(os.path.dirname(path))
         mode = 0o755 if executable else 0o644
         digest = hashlib.sha256()
-        # Buffered, because a raw file that a full disk cuts short would say so in a return value alone.
+        # Buffered: a raw file reports a full disk only in the return value of write.
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode), "wb") as file:
             for chunk in _chunks(content, size):
                 digest.update(chunk)
@@ -89,9 +89,9 @@ class _Tree:
         self._links.append((symbolic, path, target))
 
     def finish(self) -> None:
-        """Make the links; raise ValueError for one that leads out, even by way of another."""
+        """Create the links; raise ValueError for one that leads out of the tree, even through another."""
         for _symbolic, path, _target in self._links:
-            self.folder(os.path.dirname(path))
+            self.directory(os.path.dirname(path))
         for symbolic, path, target in sorted(self._links):
             (os.symlink if symbolic else os.link)(target, path)
             self.files[self._name(path)] = link_entry(target) if symbolic else self.files[self._name(target)]
@@ -111,7 +111,7 @@ def _chunks(content: _Readable, size: int) -> t.Iterator[bytes]:
 
 
 class _Forward:
-    """A stream for tarfile to read, which knows its position and seeks forward only.
+    """A stream for tarfile that knows its position and seeks forward only.
 
     tarfile's own mode for streams copies every block once more, which costs as much as writing the files.
     """
@@ -129,7 +129,7 @@ class _Forward:
         return self._position
 
     def seek(self, position: int) -> None:
-        """Read on to ``position``, or to the end; raise io.UnsupportedOperation for one that has passed."""
+        """Read on to ``position``, or to the end; raise io.UnsupportedOperation for an earlier one."""
         if position < self._position:
             raise io.UnsupportedOperation(f"cannot go back from byte {self._position} to {position}")
         while self._position < position and self.read(min(position - self._position, _CHUNK)):
@@ -138,10 +138,10 @@ class _Forward:
 
 @contextlib.contextmanager
 def _inflated(path: str) -> t.Iterator[_Forward]:
-    """Give what the gzip file at ``path`` holds; a thread inflates it while another core writes files."""
+    """Yield the content of the gzip file at ``path``; a thread inflates it while another core writes files."""
     with open(path, "rb") as file:
         reader, writer = os.pipe()
-        # Fewer changes between the two threads; the host's limit for pipes may be lower.
+        # Fewer switches between the two threads; the host's limit for pipes may be lower.
         with contextlib.suppress(OSError):
             fcntl.fcntl(writer, _F_SETPIPE_SZ, _CHUNK)
         thread = _Inflater(file, writer)
@@ -149,7 +149,7 @@ def _inflated(path: str) -> t.Iterator[_Forward]:
         try:
             with os.fdopen(reader, "rb", buffering=_CHUNK) as stream:
                 yield _Forward(stream)
-                while stream.read(_CHUNK):  # What follows the end of the tar.
+                while stream.read(_CHUNK):  # The rest after the end of the tar.
                     pass
         finally:
             thread.join()
@@ -158,7 +158,7 @@ def _inflated(path: str) -> t.Iterator[_Forward]:
 
 
 class _Inflater(threading.Thread):
-    """Writes what a gzip file holds to a pipe and closes that; ``error`` says what kept it from doing so."""
+    """Writes the content of a gzip file to a pipe and closes it; ``error`` is the failure, if any."""
 
     def __init__(self, file: t.IO[bytes], writer: int) -> None:
         super().__init__(daemon=True)
@@ -170,7 +170,7 @@ class _Inflater(threading.Thread):
         try:
             with os.fdopen(self._writer, "wb", buffering=0) as pipe:
                 _inflate(self._file, pipe)
-        # A reader that has failed has closed its end.
+        # A reader that failed has closed its end.
         except (OSError, EOFError, zlib.error) as error:
             self.error = error
 
@@ -182,14 +182,14 @@ def _inflate(file: t.IO[bytes], pipe: t.IO[bytes]) -> None:
         while rest:
             rest = rest[pipe.write(rest) :]
     if not inflater.eof or inflater.unused_data:
-        raise EOFError("it breaks off, or goes on after its end")
+        raise EOFError("it is truncated, or has data after its end")
 
 
 def unpack_tar(path: str, root: str) -> Files:
-    """Unpack the official archive at ``path`` into the existing folder ``root``, without its leading ``go/``.
+    """Unpack the official archive at ``path`` into the existing directory ``root``, without its leading ``go/``.
 
     Returns the list of its files. Modes become 0755 and 0644, the owner is this process's user. Raises
-    DevserverError for an archive with anything but plain files, folders and links inside the tree.
+    DevserverError for an archive with anything but plain files, directories and links inside the tree.
     """
     tree = _Tree(root, "go")
     entry = ""
@@ -209,7 +209,7 @@ def _unpack_member(stream: _Forward, member: tarfile.TarInfo, tree: _Tree) -> No
     if member.mode & 0o6000:
         raise ValueError("it is setuid or setgid")
     if member.isdir():
-        tree.folder(target)
+        tree.directory(target)
     elif member.isreg() and not member.issparse():
         stream.seek(member.offset_data)
         tree.file(target, stream, member.size, executable=bool(member.mode & 0o111))
@@ -218,14 +218,14 @@ def _unpack_member(stream: _Forward, member: tarfile.TarInfo, tree: _Tree) -> No
     elif member.islnk():
         tree.link(target, tree.path(member.linkname), symbolic=False)
     else:
-        raise ValueError("it is neither a file, a folder nor a link")
+        raise ValueError("it is neither a file, a directory nor a link")
 
 
 def unpack_zip(path: str, root: str, prefix: str) -> Files:
-    """Unpack the module at ``path`` into the existing folder ``root``, without the names' ``prefix``.
+    """Unpack the module at ``path`` into the existing directory ``root``, without the names' ``prefix``.
 
-    Returns the list of its files. What a module cannot carry is put back as cmd/go does: execute bits, and ``go.mod``
-    for ``_go.mod``. Raises DevserverError for names that lead out of the tree.
+    Returns the list of its files. What a module zip cannot contain is restored as cmd/go does: execute bits, and
+    ``go.mod`` for ``_go.mod``. Raises DevserverError for names that lead out of the tree.
     """
     tree = _Tree(root, prefix)
     entry = ""
@@ -240,19 +240,20 @@ def unpack_zip(path: str, root: str, prefix: str) -> Files:
 
 
 def _unpack_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, tree: _Tree, *, executable: bool) -> None:
-    folder, name = os.path.split(tree.path(info.filename))
+    directory, name = os.path.split(tree.path(info.filename))
     if info.is_dir():
-        tree.folder(os.path.join(folder, name))
+        tree.directory(os.path.join(directory, name))
         return
     with archive.open(info) as content:
         name = "go.mod" if name == "_go.mod" else name
-        tree.file(os.path.join(folder, name), content, info.file_size, executable=executable)
+        tree.file(os.path.join(directory, name), content, info.file_size, executable=executable)
 
 
 def _unsafe(path: str, entry: str, error: Exception) -> DevserverError:
     return DevserverError(
         f"{os.path.basename(path)} cannot be unpacked: {entry!r}: {error}",
-        expected="files, folders and links inside the tree, each once",
-        remedy="use an archive as Go's release list or a module proxy serves it",
+        expected="files, directories and links inside the tree, each once",
+        remedy="replace it by the archive from go.dev/dl or a module proxy, and correct its digest in"
+        " toolchain_checksums (checksums)",
         entry=entry,
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go's directory hash ``h1``: the digest that go.sum and the checksum database hold for a module."""
+"""Go's directory hash ``h1``: the digest of a module in go.sum and in the checksum database."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def h1(digests: t.Mapping[str, str]) -> str:
 
 
 def h1_of_zip(path: str) -> str:
-    """Return the ``h1:`` hash of the module zip at ``path``; raise ValueError where it is none."""
+    """Return the ``h1:`` hash of the module zip at ``path``; raise ValueError if it is not one."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
             if len(set(names)) != len(names) or any("\n" in name for name in names):
-                raise ValueError("a name stands in it twice, or has a line break")
+                raise ValueError("a name is in it twice, or has a line break")
             return h1({name: _sha256(archive, name) for name in names})
     # A flipped bit can make the reader seek before the file's start, which is the OSError.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
-        raise ValueError(f"it is no zip that can be read: {error}") from error
+        raise ValueError(f"it is not a readable zip: {error}") from error
 
 
 def _sha256(archive: zipfile.ZipFile, name: str) -> str:

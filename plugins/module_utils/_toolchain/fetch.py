@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fetches one file from a URL or a local folder, and tells a source that is out of reach from one that is wrong."""
+"""Fetches one file from a URL or a local directory; a source that is unreachable differs from one that is wrong."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ _CHUNK = 1 << 20
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _CLOCK = (9, 10)
 _TRANSIENT = (408, 425, 429)
-# Bytes a second; what is slower than this for longer than the time limit will not come to an end.
+# Bytes a second; what is slower than this for longer than the time limit counts as hanging.
 _SLOWEST = 4096
 
 
 class Unreachable(Exception):
-    """A source did not serve the file; the next one may be asked. ``final`` where another attempt cannot help."""
+    """A source did not serve the file; the next one may be tried. ``final`` if another attempt cannot help."""
 
     def __init__(self, reason: str, *, final: bool = False) -> None:
         super().__init__(reason)
         self.final = final
 
 
-class _Refused(Exception):
-    """A redirection that leads to an unsafe place."""
+class _UnsafeRedirect(Exception):
+    """A redirection away from https."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -50,7 +50,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         before, after = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
         if after.scheme not in ("https", before.scheme):
-            raise _Refused(f"it redirects from {before.scheme} to {after.scheme} ({redacted(newurl)})")
+            raise _UnsafeRedirect(f"it redirects from {before.scheme} to {after.scheme} ({redacted(newurl)})")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -65,11 +65,19 @@ class Copied(t.NamedTuple):
     sha256: str
 
 
+def check_timeout(option: str, seconds: float) -> None:
+    """Reject a time limit that nothing can keep."""
+    if seconds <= 0:
+        raise DevserverError(
+            f"{option} is {seconds}", expected="a number of seconds above 0", remedy=f"correct {option}"
+        )
+
+
 def fetch(location: str, destination: str, *, timeout: float) -> Copied:
     """Write what is at ``location`` (an http or https URL, or an absolute path) to the file ``destination``.
 
-    ``timeout`` is how many seconds a server may stay silent. Raises Unreachable, after further attempts where these
-    may help; DevserverError where a server answers but must not be trusted, or refuses.
+    ``timeout`` is how many seconds a server may stay silent. Raises Unreachable, after further attempts if these
+    may help; DevserverError if a server must not be trusted, or denies access.
     """
     if location.startswith("/"):
         return _copy_file(location, destination)
@@ -87,17 +95,21 @@ def _copy_file(path: str, destination: str) -> Copied:
     try:
         with open(path, "rb", opener=open_at_once) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise DevserverError(f"{path} is not a regular file", remedy="put the archive itself there", path=path)
+                raise _not_an_archive(path, "it is not a regular file")
             return _copy(file, destination)
     except (FileNotFoundError, NotADirectoryError):
-        raise Unreachable("there is no such file") from None
+        raise Unreachable("no such file") from None
     except (PermissionError, IsADirectoryError) as error:
-        raise DevserverError(
-            f"cannot read {path}: {error.strerror}",
-            expected="the archive itself",
-            remedy="put it there, readable for who installs",
-            path=path,
-        ) from error
+        raise _not_an_archive(path, str(error.strerror)) from error
+
+
+def _not_an_archive(path: str, reason: str) -> DevserverError:
+    return DevserverError(
+        f"cannot read {path}: {reason}",
+        expected="an archive, as a regular file that this user can read",
+        remedy="copy the archive there, or correct toolchain_archive_dir (archive_dir)",
+        path=path,
+    )
 
 
 def _download(url: str, destination: str, timeout: float) -> Copied:
@@ -108,25 +120,27 @@ def _download(url: str, destination: str, timeout: float) -> Copied:
     except urllib.error.HTTPError as error:
         error.close()
         raise _failed(url, error) from error
-    except (OSError, http.client.HTTPException, _Refused) as error:
+    except (OSError, http.client.HTTPException, _UnsafeRedirect) as error:
         reason = getattr(error, "reason", error)
-        if isinstance(reason, (ssl.SSLCertVerificationError, _Refused)):
+        if isinstance(reason, (ssl.SSLCertVerificationError, _UnsafeRedirect)):
             raise _distrusted(url, reason) from error
         raise Unreachable(str(reason) or type(reason).__name__) from error
     except ValueError as error:  # A name that no host can have.
         raise DevserverError(
-            f"{redacted(url)} cannot be asked: {error}", expected="a URL", remedy="correct the location"
+            f"{redacted(url)} is invalid: {error}",
+            expected="a URL with the name of a host",
+            remedy="correct toolchain_mirror (mirror), toolchain_official (official) or toolchain_goproxy (goproxy)",
         ) from error
     with response:
         copied = _copy(_Steady(response, timeout), destination)
     length = response.headers.get("Content-Length")
     if length is not None and length != str(copied.size):
-        raise Unreachable(f"the transfer broke off after {copied.size} of {length} bytes")
+        raise Unreachable(f"the transfer ended after {copied.size} of {length} bytes")
     return copied
 
 
 class _Steady:
-    """A response whose failures while it is read mean Unreachable, and so does a trickle."""
+    """A response that raises Unreachable if it fails while it is read, or is too slow."""
 
     def __init__(self, response: http.client.HTTPResponse, timeout: float) -> None:
         self._response = response
@@ -138,11 +152,11 @@ class _Steady:
         try:
             chunk = self._response.read1(size)
         except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"the transfer broke off: {error or type(error).__name__}") from error
+            raise Unreachable(f"the transfer failed: {error or type(error).__name__}") from error
         self._size += len(chunk)
         seconds = time.monotonic() - self._start
         if chunk and seconds > self._timeout and self._size < seconds * _SLOWEST:
-            raise Unreachable(f"only {self._size} bytes came in {seconds:.0f} seconds")
+            raise Unreachable(f"only {self._size} bytes arrived in {seconds:.0f} seconds")
         return chunk
 
 
@@ -175,22 +189,22 @@ def _failed(url: str, error: urllib.error.HTTPError) -> Exception:
     if error.code >= 500 or error.code in _TRANSIENT:
         return Unreachable(f"HTTP {error.code} {error.reason}")
     return DevserverError(
-        f"{redacted(url)} answers HTTP {error.code} {redacted(str(error.reason))}",
-        expected="the file, or that there is none (HTTP 404)",
-        remedy="correct the location or its credentials, or take the source out of toolchain_sources (sources)",
+        f"{redacted(url)} responds with HTTP {error.code} {redacted(str(error.reason))}",
+        expected="the file, or HTTP 404",
+        remedy="correct the URL or its credentials, or remove the source from toolchain_sources (sources)",
     )
 
 
 def _distrusted(url: str, error: Exception) -> DevserverError:
     if getattr(error, "verify_code", None) in _CLOCK:
         return DevserverError(
-            f"{redacted(url)} cannot be trusted: {error}",
-            expected=f"a certificate that is valid on {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, which is"
-            " this host's clock",
-            remedy="set the host's clock right, or have the server's certificate renewed",
+            f"{redacted(url)} is not trusted: {error}",
+            expected="a certificate that is valid by this host's clock,"
+            f" {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}",
+            remedy="set the host's clock, or renew the server's certificate",
         )
     return DevserverError(
-        f"{redacted(url)} cannot be trusted: {error}",
+        f"{redacted(url)} is not trusted: {error}",
         expected="a certificate that the host trusts, and no redirection away from https",
-        remedy="correct the location, or add the certificate authority to the host's trust store",
+        remedy="correct the URL, or add the certificate authority to trust_ca_bundle",
     )

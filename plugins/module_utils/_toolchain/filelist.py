@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The list of a tree's files, recorded when it is installed, and what has become of the tree since.
+"""The list of a tree's files, recorded when it is installed, and how the tree differs from it.
 
 One line for each file, sorted by path: ``<type and mode in octal> <SHA-256 in hex> <path>``. A link's digest is that
 of its target.
@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import sha256_of_file
 
 # How many names of each kind a result shows.
-SHOWN = 20
+MAX_SHOWN = 20
 
 # By path relative to the tree: type and mode in octal, a blank, the SHA-256 in hex.
 Files = t.Dict[str, str]
@@ -35,12 +35,12 @@ class Differences(t.NamedTuple):
         return sum(map(len, self))
 
     def result(self) -> dict[str, t.Any]:
-        """Return the form for a module's result, with no more than SHOWN names of each kind."""
-        return {"count": self.total, **{kind: names[:SHOWN] for kind, names in self._asdict().items()}}
+        """Return the form for a module's result, with at most MAX_SHOWN names of each kind."""
+        return {"count": self.total, **{kind: names[:MAX_SHOWN] for kind, names in self._asdict().items()}}
 
     def text(self) -> str:
-        """Return one line for each name that the result shows, and how many there are if it does not show all."""
-        lines = [f"{kind} {name}\n" for kind, names in self._asdict().items() for name in names[:SHOWN]]
+        """Return one line for each name in the result, and the total if some are left out."""
+        lines = [f"{kind} {name}\n" for kind, names in self._asdict().items() for name in names[:MAX_SHOWN]]
         return "".join(lines) + (f"{self.total} in all\n" if len(lines) < self.total else "")
 
 
@@ -57,7 +57,7 @@ def dump(files: Files) -> str:
 
 
 def parse(text: str) -> Files:
-    """Return the files of a list; raise ValueError where it is none."""
+    """Return the files of a list; raise ValueError if it is not one."""
     files = {}
     for line in text.split("\n")[:-1]:
         mode, digest, path = line.split(" ", 2)
@@ -70,17 +70,17 @@ def digest_of(text: str) -> str:
 
 
 def scan(root: str) -> Files:
-    """Return what lies below ``root``; everything but folders counts as a file."""
+    """Return what is below ``root``; everything but directories counts as a file."""
     files = {}
-    for folder, folders, names in os.walk(root, onerror=_refuse):
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+    for directory, directories, names in os.walk(root, onerror=_reraise):
+        links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
         for name in names + links:
-            path = os.path.join(folder, name)
+            path = os.path.join(directory, name)
             files[os.path.relpath(path, root)] = _entry(path)
     return files
 
 
-def _refuse(error: OSError) -> t.NoReturn:
+def _reraise(error: OSError) -> t.NoReturn:
     raise error
 
 
@@ -94,19 +94,19 @@ def _entry(path: str) -> str:
 
 
 def exposed(root: str, owner: int) -> set[str]:
-    """Return what others than ``owner`` (a uid) and root may change: ``root`` itself, as ``.``, and all below it."""
+    """Return what users other than ``owner`` (a uid) and root can change, in ``root`` and itself (as ``.``)."""
     found = set()
-    for folder, folders, names in os.walk(root, onerror=_refuse):
-        for path in (folder, *(os.path.join(folder, name) for name in names + folders)):
+    for directory, directories, names in os.walk(root, onerror=_reraise):
+        for path in (directory, *(os.path.join(directory, name) for name in names + directories)):
             status = os.lstat(path)
-            open_to_all = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode)
-            if open_to_all or status.st_uid not in (0, owner):
+            writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode)
+            if writable or status.st_uid not in (0, owner):
                 found.add(os.path.relpath(path, root))
     return found
 
 
 def compare(recorded: Files, found: Files, exposed_paths: t.AbstractSet[str] = frozenset()) -> Differences:
-    """Return how ``found`` differs from what was recorded; what is exposed counts as changed unless it was added."""
+    """Return how ``found`` differs from ``recorded``; an exposed path counts as changed unless it was added."""
     edited = {path for path in recorded.keys() & found.keys() if recorded[path] != found[path]}
     return Differences(
         changed=sorted(edited | (exposed_paths - (found.keys() - recorded.keys()))),

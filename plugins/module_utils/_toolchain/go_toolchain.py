@@ -8,9 +8,12 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import FOLDERS, KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import DIRECTORIES, KINDS
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "versions": {"type": "list", "elements": "str", "required": True},
@@ -29,22 +32,14 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "exclusive": {"type": "bool", "default": False},
     "verify": {"type": "bool", "default": False},
 }
-# The options that Wish has by the same name.
-_SAME = ("default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
+# The options that ToolchainRequest has by the same name.
+_SAME = ("versions", "default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Install the toolchains and switch to the default; with ``check`` only plan it."""
-    result = install_toolchains(_wish(params), this_platform(), check=check)
+    """Install the toolchains and switch to the default, or plan it if ``check``."""
+    bases = {source: params[f"{source}_dir" if source in DIRECTORIES else source] for source in KINDS}
+    request = ToolchainRequest(order=params["sources"], bases=bases, **{name: params[name] for name in _SAME})
+    result = install_toolchains(request, this_platform(), check=check)
     warnings = result.pop("warnings")
     return Outcome(result, warnings)
-
-
-def _wish(params: t.Mapping[str, t.Any]) -> Wish:
-    bases = {source: params[f"{source}_dir" if source in FOLDERS else source] for source in KINDS}
-    return Wish(
-        versions=params["versions"],
-        order=params["sources"],
-        bases=bases,
-        **{name: params[name] for name in _SAME},
-    )

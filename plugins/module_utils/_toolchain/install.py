@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings the wanted toolchains and links onto the host: judge everything, fetch everything, then switch."""
+"""Installs the requested toolchains and links: validates everything, fetches everything, then switches."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinat
     check_shared_directory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, remove, sync_filesystem
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import check_timeout
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
     Differences,
     digest_of,
     dump,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.in_use import await_end, in_use
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.in_use import await_exit, processes_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import releases, resolve
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import releases, resolve_versions
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import order
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import (
     Obtained,
@@ -38,16 +39,22 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sou
     offers,
     unpack,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import Receipt, Staged, Store, fault
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import note_leftovers
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import (
+    InstallRecord,
+    Staged,
+    Store,
+    fault,
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class Wish:
-    """What the user wants: versions as requested, where they go, and where they may come from.
+class ToolchainRequest:
+    """What the user declares: versions as requested, where they go, and where they may come from.
 
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
     ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here, is not among
-    the versions and is not in use; ``verify`` compares every file of what is there and replaces a tree that was edited.
+    the versions and is not in use; ``verify`` compares every file of installed trees and replaces one that was edited.
     """
 
     versions: t.Sequence[str]
@@ -62,10 +69,14 @@ class Wish:
     exclusive: bool = False
     verify: bool = False
 
+    def version_link(self, version: str) -> tuple[str, str]:
+        """Return the link by which a version is found, and its target."""
+        return os.path.join(self.bin_dir, f"go{version}"), os.path.join(self.root, version, "bin", "go")
+
 
 @dataclasses.dataclass(frozen=True)
-class _Goal:
-    """A wish that was found sound, with every version resolved."""
+class _Expected:
+    """A valid request, with every version resolved."""
 
     requested: dict[str, str]
     releases: list[Release]
@@ -75,167 +86,153 @@ class _Goal:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plan:
-    """How the host differs from the goal; the trees of the surplus become changes when it is known who uses them."""
+class _ToolchainPlan:
+    """How the host differs from what is expected.
 
-    present: dict[str, Receipt]
+    The removal of the obsolete trees is added to ``changes`` when it is known which of them are in use.
+    """
+
+    present: dict[str, InstallRecord]
     leftovers: list[str]
     altered: dict[str, Differences]
     missing: dict[Release, list[Offer]]
     links: list[symlinks.Link]
-    surplus: list[Receipt]
+    obsolete: list[InstallRecord]
     changes: Changes
 
 
-class _Outcome(t.NamedTuple):
-    """What became of a plan; ``used`` are the surplus versions that stay, with the processes that run them."""
+class _Applied(t.NamedTuple):
+    """A plan and its result; ``in_use`` are the obsolete versions that stay, with the processes that run them."""
 
-    plan: _Plan
-    installed: dict[str, Receipt]
-    used: dict[str, list[int]]
+    plan: _ToolchainPlan
+    installed: dict[str, InstallRecord]
+    in_use: dict[str, list[int]]
 
 
-def install_toolchains(wish: Wish, platform: Platform, *, check: bool) -> dict[str, t.Any]:
-    """Install what is missing, turn the links, and return the module's result; in check mode only look.
+def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: bool) -> dict[str, t.Any]:
+    """Install what is missing, switch the links, and return the module's result; with ``check`` change nothing.
 
-    Raises DevserverError with the host as it was, unless the filesystem itself fails while links are turned.
+    Raises DevserverError with the host unchanged, unless the filesystem itself fails while links are switched.
     """
-    goal = _goal(wish, platform)
-    store = Store(wish.root)
+    expected = _resolve(request, platform)
+    store = Store(request.root)
     try:
-        plan, installed, used = _carry_out(wish, goal, store, check)
+        plan, installed, in_use = _apply(request, expected, store, check)
     except OSError as error:
-        raise _unusable(error, wish) from error
-    toolchains = [_toolchain(version, goal, store, plan, installed) for version in goal.requested]
+        raise _unusable(error, request) from error
+    toolchains = [_toolchain(version, expected, store, plan, installed) for version in expected.requested]
     return dict(
         plan.changes.result(),
         toolchains=toolchains,
-        default={"version": goal.default, "path": store.path(goal.default), "link": wish.link},
-        removed=[receipt.version for receipt in plan.surplus if receipt.version not in used],
-        in_use=list(used),
+        default={"version": expected.default, "path": store.path(expected.default), "link": request.link},
+        removed=[record.version for record in plan.obsolete if record.version not in in_use],
+        in_use=list(in_use),
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
-        warnings=[_kept(store.path(version), processes) for version, processes in used.items()],
+        warnings=[_in_use_warning(store.path(version), processes) for version, processes in in_use.items()],
     )
 
 
-def _kept(tree: str, processes: t.Sequence[int]) -> str:
+def _in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
     numbers = ", ".join(map(str, processes))
     return f"{tree} is not removed while programs in it run (process {numbers}); a later run removes it"
 
 
-def _carry_out(wish: Wish, goal: _Goal, store: Store, check: bool) -> _Outcome:
-    plan = _plan(wish, goal, store)
-    if check or not (plan.changes or plan.surplus):
-        return _Outcome(plan, {}, _dismiss(plan, store, in_use))
-    os.umask(0o022)  # What every user must read would not be readable under a stricter one.
+def _apply(request: ToolchainRequest, expected: _Expected, store: Store, check: bool) -> _Applied:
+    plan = _plan(request, expected, store)
+    if check or not (plan.changes or plan.obsolete):
+        return _Applied(plan, {}, _note_removals(plan, store, processes_in))
+    os.umask(0o022)  # Every user must be able to read the trees.
     with store.locked():
         # Another run may have done the work while this one waited.
-        plan = _plan(wish, goal, store)
+        plan = _plan(request, expected, store)
         for leftover in plan.leftovers:
             remove(leftover)
-        installed = _install(plan.missing, store, wish.timeout)
+        installed = _install(plan.missing, store, request.timeout)
         for link in plan.links:
             link.make()
-        for receipt in plan.surplus:
-            _unlink(receipt.version, wish)
-        used = _dismiss(plan, store, await_end)
-        for receipt in plan.surplus:
-            if receipt.version not in used:
-                store.discard(receipt.version)
-    return _Outcome(plan, installed, used)
+        for record in plan.obsolete:
+            _unlink(record.version, request)
+        in_use = _note_removals(plan, store, await_exit)
+        for record in plan.obsolete:
+            if record.version not in in_use:
+                store.discard(record.version)
+    return _Applied(plan, installed, in_use)
 
 
-def _unlink(version: str, wish: Wish) -> None:
-    link, target = _link(wish, version)
+def _unlink(version: str, request: ToolchainRequest) -> None:
+    link, target = request.version_link(version)
     if symlinks.leads(link, target):
         os.unlink(link)
 
 
-def _dismiss(
-    plan: _Plan, store: Store, users: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
+def _note_removals(
+    plan: _ToolchainPlan, store: Store, find_processes: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
 ) -> dict[str, list[int]]:
-    """Note the removal of the surplus trees that have no ``users``; return the versions that have, with these.
+    """Note the removal of the obsolete trees that are not in use; return the versions that are, with their processes.
 
-    To be called when no link leads there any more, or a go could be started from a tree that is being removed.
+    Call it when no link leads there any more: otherwise a go could be started from a tree that is being removed.
     """
-    found = users([store.path(receipt.version) for receipt in plan.surplus])
-    used = {}
-    for receipt in plan.surplus:
-        path = store.path(receipt.version)
-        if path in found:
-            used[receipt.version] = found[path]
+    processes = find_processes([store.path(record.version) for record in plan.obsolete])
+    in_use = {}
+    for record in plan.obsolete:
+        path = store.path(record.version)
+        if path in processes:
+            in_use[record.version] = processes[path]
         else:
-            plan.changes.add(path, f"go{receipt.version} {receipt.platform}\n", "")
-    return used
+            plan.changes.add(path, f"go{record.version} {record.platform}\n", "")
+    return in_use
 
 
-def _link(wish: Wish, version: str) -> tuple[str, str]:
-    """Return the link by which a version is found, and where it leads."""
-    return os.path.join(wish.bin_dir, f"go{version}"), os.path.join(wish.root, version, "bin", "go")
-
-
-def _goal(wish: Wish, platform: Platform) -> _Goal:
-    if not wish.versions:
-        raise DevserverError("no version is asked for", expected="at least one, such as 1.22.12")
-    if wish.timeout <= 0:
+def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
+    check_timeout("toolchain_timeout (timeout)", request.timeout)
+    _check_paths(request)
+    known = releases(platform.archive, request.checksums)
+    requested, default = resolve_versions(request.versions, request.default, known, platform.archive)
+    expected = [Release(version, platform, known[version]) for version in requested]
+    links = dict(request.version_link(version) for version in requested)
+    links[request.link] = os.path.join(request.root, default)
+    for program in ("go", "gofmt"):
+        links[os.path.join(request.bin_dir, program)] = os.path.join(request.link, "bin", program)
+    if len(links) < len(requested) + 3:
         raise DevserverError(
-            f"timeout is {wish.timeout}",
-            expected="a number of seconds above 0",
-            remedy="correct toolchain_timeout (timeout)",
-        )
-    _refuse_overlap(wish)
-    known = releases(platform.archive, wish.checksums)
-    requested = {resolve(text, known, platform.archive): text for text in wish.versions}
-    default = resolve(wish.default or wish.versions[0], known, platform.archive)
-    if default not in requested:
-        raise DevserverError(
-            f"the default Go {default} is not among the versions {', '.join(requested)}",
-            remedy="add it to toolchain_versions (versions), or choose a default from there",
-        )
-    wanted = [Release(version, platform, known[version]) for version in requested]
-    tools = dict(_link(wish, version) for version in requested)
-    current = {wish.link: os.path.join(wish.root, default)}
-    for tool in ("go", "gofmt"):
-        current[os.path.join(wish.bin_dir, tool)] = os.path.join(wish.link, "bin", tool)
-    if wish.link in {**tools, f"{wish.bin_dir}/go": "", f"{wish.bin_dir}/gofmt": ""}:
-        raise DevserverError(
-            f"link {wish.link} is where bin_dir has the link to a program",
-            expected="a link of its own for the tree of the default version, such as /usr/local/go",
+            f"toolchain_link (link) is {request.link}, the path of a program's link in toolchain_bin_dir (bin_dir)",
+            expected="a path outside toolchain_bin_dir, such as /usr/local/go",
             remedy="correct toolchain_link (link) or toolchain_bin_dir (bin_dir)",
         )
-    return _Goal(requested, wanted, checked_bases(wish.bases), default, {**tools, **current})
+    return _Expected(requested, expected, checked_bases(request.bases), default, links)
 
 
-def _refuse_overlap(wish: Wish) -> None:
-    places = {"root": wish.root, "bin_dir": wish.bin_dir}
-    for name, path in {**places, "link": wish.link}.items():
+def _check_paths(request: ToolchainRequest) -> None:
+    paths = {"root": request.root, "bin_dir": request.bin_dir}
+    for name, path in {**paths, "link": request.link}.items():
         check_path(f"toolchain_{name} ({name})", path)
-    for name, path in places.items():
-        if f"{path}/".startswith(f"{wish.link}/"):
+    for name, path in paths.items():
+        if f"{path}/".startswith(f"{request.link}/"):
             raise DevserverError(
-                f"{name} {path} lies inside the link {wish.link}, whose place an own folder may have to leave",
-                remedy="choose a place outside",
+                f"toolchain_{name} ({name}) is {path}, inside toolchain_link (link) {request.link}",
+                expected="a path outside the link, whose place a real directory may have to leave",
+                remedy=f"correct toolchain_{name} ({name}) or toolchain_link (link)",
             )
     for name in ("bin_dir", "link"):
-        _refuse_inside_tree(name, getattr(wish, name), wish.root)
+        _check_outside_trees(name, getattr(request, name), request.root)
     try:
-        check_own_directory("toolchain_root (root)", wish.root)
-        check_shared_directory("toolchain_bin_dir (bin_dir)", wish.bin_dir)
-        check_shared_directory("toolchain_link (link)", os.path.dirname(wish.link))
+        check_own_directory("toolchain_root (root)", request.root)
+        check_shared_directory("toolchain_bin_dir (bin_dir)", request.bin_dir)
+        check_shared_directory("toolchain_link (link)", os.path.dirname(request.link))
     except OSError as error:
-        raise _unusable(error, wish) from error
+        raise _unusable(error, request) from error
 
 
-def _refuse_inside_tree(name: str, path: str, root: str) -> None:
-    """Refuse a place that is the tree of a version or lies in one, where it would go with the tree."""
-    folder, last = os.path.split(path)
-    # The link itself may lead into a tree, and does; its folder may not.
-    real = os.path.realpath(path) if name == "bin_dir" else os.path.join(os.path.realpath(folder), last)
+def _check_outside_trees(name: str, path: str, root: str) -> None:
+    """Reject a path that is the tree of a version or in one: it would be replaced together with the tree."""
+    directory, last = os.path.split(path)
+    # The link itself leads into a tree; its directory must not.
+    real = os.path.realpath(path) if name == "bin_dir" else os.path.join(os.path.realpath(directory), last)
     inside = os.path.relpath(real, os.path.realpath(root)).split(os.sep)[0]
     if _is_version(inside):
         raise DevserverError(
-            f"{name} {path} lies inside {os.path.join(root, inside)}, the place of Go {inside}",
-            expected="a place outside the trees of the versions",
+            f"toolchain_{name} ({name}) is {path}, inside {os.path.join(root, inside)}, the tree of Go {inside}",
+            expected="a path outside the trees of the versions",
             remedy=f"correct toolchain_{name} ({name}) or toolchain_root (root)",
         )
 
@@ -247,131 +244,136 @@ def _is_version(name: str) -> bool:
         return False
 
 
-def _plan(wish: Wish, goal: _Goal, store: Store) -> _Plan:
-    present, altered = _judge(wish, goal, store)
-    missing = {r: offers(r, wish.order, goal.bases) for r in goal.releases if r.version not in present}
+def _plan(request: ToolchainRequest, expected: _Expected, store: Store) -> _ToolchainPlan:
+    present, altered = _inspect(request, expected, store)
+    missing = {r: offers(r, request.order, expected.bases) for r in expected.releases if r.version not in present}
     for release in missing:
         store.check_place(release.version)
-    others = [receipt for receipt in store.installed() if receipt.version not in goal.requested]
-    surplus = others if wish.exclusive else []
+    unlisted = [record for record in store.installed() if record.version not in expected.requested]
     leftovers = store.leftovers()
-    for other in others:
-        leftovers += symlinks.leftovers(_link(wish, other.version)[0])
-    turned = [link for link in (_look(wish, *ends) for ends in goal.links.items()) if link.pending]
-    changes = Changes()
-    for leftover in leftovers:
-        changes.add(leftover, "left by an interrupted run\n", "")
-    for release in missing:
-        before = _before(store.path(release.version), altered.get(release.version))
-        changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
-    for link in turned:
-        link.note(changes)
-    for receipt in surplus:
-        _note_unlinking(receipt.version, wish, changes)
-    return _Plan(present, leftovers, altered, missing, turned, surplus, changes)
+    for record in unlisted:
+        leftovers += symlinks.leftovers(request.version_link(record.version)[0])
+    links = [link for link in (_look(request, *ends) for ends in expected.links.items()) if link.pending]
+    obsolete = unlisted if request.exclusive else []
+    plan = _ToolchainPlan(present, leftovers, altered, missing, links, obsolete, Changes())
+    _note_changes(plan, request, store)
+    return plan
 
 
-def _look(wish: Wish, path: str, target: str) -> symlinks.Link:
-    of_tree = path == wish.link
+def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store) -> None:
+    note_leftovers(plan.leftovers, plan.changes)
+    for release in plan.missing:
+        before = _describe_tree(store.path(release.version), plan.altered.get(release.version))
+        plan.changes.add(store.path(release.version), before, f"go{release.version} {release.platform.archive}\n")
+    for link in plan.links:
+        link.note(plan.changes)
+    for record in plan.obsolete:
+        path, target = request.version_link(record.version)
+        if symlinks.leads(path, target):
+            plan.changes.add(path, f"link to {target}\n", "")
+
+
+def _look(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
+    of_tree = path == request.link
     link = symlinks.look(path, target, GO_TREE if of_tree else GO_PROGRAM)
     link.check("toolchain_link (link)" if of_tree else "toolchain_bin_dir (bin_dir)")
     return link
 
 
-def _judge(wish: Wish, goal: _Goal, store: Store) -> tuple[dict[str, Receipt], dict[str, Differences]]:
-    """Return the toolchains that may stay, and how those that may not, because of their files, were altered."""
+def _inspect(
+    request: ToolchainRequest, expected: _Expected, store: Store
+) -> tuple[dict[str, InstallRecord], dict[str, Differences]]:
+    """Return the toolchains that may stay, and the differences of those whose files were edited."""
     present, altered = {}, {}
-    for release in goal.releases:
-        receipt = store.present(release.version, release.platform)
-        differences = store.differences(receipt) if receipt and wish.verify else None
+    for release in expected.releases:
+        record = store.present(release.version, release.platform)
+        differences = store.differences(record) if record and request.verify else None
         if differences and differences.total:
             altered[release.version] = differences
-        elif receipt:
-            present[release.version] = receipt
+        elif record:
+            present[release.version] = record
     return present, altered
 
 
-def _before(tree: str, altered: Differences | None) -> str:
+def _describe_tree(tree: str, altered: Differences | None) -> str:
     if altered:
         return altered.text()
-    return "not a whole Go of this version\n" if os.path.lexists(tree) else ""
+    return "not a complete Go of this version\n" if os.path.lexists(tree) else ""
 
 
-def _note_unlinking(version: str, wish: Wish, changes: Changes) -> None:
-    link, target = _link(wish, version)
-    if symlinks.leads(link, target):
-        changes.add(link, f"link to {target}\n", "")
-
-
-def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, Receipt]:
-    """Fetch and check all that is missing, and only then put any of it into its place."""
+def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, InstallRecord]:
+    """Fetch and verify everything that is missing before the first toolchain is moved to its place."""
     if not missing:
         return {}
     with store.stage() as stage:
         ready = []
         for release, candidates in missing.items():
-            folder = os.path.join(stage, release.version)
-            os.mkdir(folder)
-            ready.append(_stage(release, candidates, folder, timeout))
+            directory = os.path.join(stage, release.version)
+            os.mkdir(directory)
+            ready.append(_stage(release, candidates, directory, timeout))
         sync_filesystem(stage)
         for staged in ready:
             store.put(staged)
-    return {staged.receipt.version: staged.receipt for staged in ready}
+    return {staged.record.version: staged.record for staged in ready}
 
 
-def _stage(release: Release, candidates: t.Sequence[Offer], folder: str, timeout: float) -> Staged:
-    archive, tree = os.path.join(folder, "archive"), os.path.join(folder, "tree")
+def _stage(release: Release, candidates: t.Sequence[Offer], directory: str, timeout: float) -> Staged:
+    archive, tree = os.path.join(directory, "archive"), os.path.join(directory, "tree")
     obtained = obtain(release, candidates, archive, timeout=timeout)
     os.mkdir(tree)
     files = unpack(release, obtained.offer, archive, tree)
     os.unlink(archive)
-    _refuse_fault(tree, release, obtained.offer)
+    _check_tree(tree, release, obtained.offer)
     text = dump(files)
-    staged = Staged(tree, text, _receipt(release, obtained, digest_of(text)))
+    staged = Staged(tree, text, _new_record(release, obtained, digest_of(text)))
     staged.write()
     return staged
 
 
-def _refuse_fault(tree: str, release: Release, offer: Offer) -> None:
+def _check_tree(tree: str, release: Release, offer: Offer) -> None:
     reason = fault(tree, release.version, release.platform)
     if reason:
         raise DevserverError(
-            f"what {offer.source} ({redacted(offer.location)}) delivered is not Go"
-            f" {release.version} for this host: {reason}",
-            expected=f"a go that runs here and answers go version go{release.version} {release.platform.reported}",
-            remedy="correct the checksum or the archive; where it could not be run at all, see whether the folder is"
-            " mounted noexec",
+            f"{redacted(offer.location)} from {offer.source} is not Go {release.version} for this host: {reason}",
+            expected=f"go version reports go{release.version} {release.platform.reported}",
+            remedy="correct the archive or toolchain_checksums (checksums); if its go could not be started, choose a"
+            " toolchain_root (root) that is not mounted noexec",
         )
 
 
-def _receipt(release: Release, obtained: Obtained, files: str) -> Receipt:
+def _new_record(release: Release, obtained: Obtained, files: str) -> InstallRecord:
     offer = obtained.offer
     location = redacted(offer.location)
-    return Receipt(
+    return InstallRecord(
         release.version, release.platform.archive, offer.source, location, offer.digest, obtained.size, files
     )
 
 
 def _toolchain(
-    version: str, goal: _Goal, store: Store, plan: _Plan, installed: t.Mapping[str, Receipt]
+    version: str,
+    expected: _Expected,
+    store: Store,
+    plan: _ToolchainPlan,
+    installed: t.Mapping[str, InstallRecord],
 ) -> dict[str, t.Any]:
     present, altered = plan.present.get(version), plan.altered.get(version)
-    receipt = present or installed.get(version)
+    record = present or installed.get(version)
     return {
         "version": version,
-        "requested": goal.requested[version],
+        "requested": expected.requested[version],
         "path": store.path(version),
-        "status": "present" if present else "installed" if receipt else "would_install",
-        **{name: getattr(receipt, name, None) for name in ("source", "location", "digest", "bytes")},
+        "status": "present" if present else "installed" if record else "would_install",
+        **{name: getattr(record, name, None) for name in ("source", "location", "digest", "bytes")},
         "altered": altered.result() if altered else None,
     }
 
 
-def _unusable(error: OSError, wish: Wish) -> DevserverError:
-    path = error.filename or wish.root
+def _unusable(error: OSError, request: ToolchainRequest) -> DevserverError:
+    path = error.filename or request.root
     return DevserverError(
         f"cannot use {path}: {error.strerror}",
-        expected="a place that this user may write, with room for about 400 MB for each version",
-        remedy="use become, or another toolchain_root, toolchain_link or toolchain_bin_dir",
+        expected="a path that this user can write to, with about 400 MB of free space for each version",
+        remedy="set become: true, or choose another toolchain_root (root), toolchain_link (link) or"
+        " toolchain_bin_dir (bin_dir)",
         path=path,
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of Go's platforms a host is."""
+"""The platforms of Go."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NARROW = {"amd64": "386", "arm64": "arm"}
 
 
 class Platform(t.NamedTuple):
-    """A platform of Go, named by its GOARCH; the system is always Linux."""
+    """A platform of Go, named by its GOARCH; the operating system is always Linux."""
 
     goarch: str
 
@@ -46,14 +46,14 @@ class Platform(t.NamedTuple):
 
     @property
     def reported(self) -> str:
-        """The name in the answer of ``go version``."""
+        """The name in the output of ``go version``."""
         return f"linux/{self.goarch}"
 
 
 def platform_of(machine: str, bits: int) -> Platform:
     """Return the platform of a kernel's ``machine`` name and the userland's pointer size in ``bits``.
 
-    Raises DevserverError where Go has no archive for it.
+    Raises DevserverError if Go has no archive for it.
     """
     goarch = "386" if re.fullmatch("i[3-6]86", machine) else _ARCHITECTURES.get(machine)
     if goarch and bits == 32:
@@ -62,18 +62,23 @@ def platform_of(machine: str, bits: int) -> Platform:
         raise DevserverError(
             f"there is no Go archive for a {bits}-bit userland on {machine!r}",
             expected=", ".join([*sorted(_ARCHITECTURES), "i386", "i686"]),
+            remedy="remove this host from the play",
         )
     return Platform(goarch)
 
 
 def platform_named(name: str) -> Platform:
-    """Return the platform that an archive's file name calls ``name``; raise DevserverError where there is none."""
+    """Return the platform of an archive's name such as ``linux-amd64``; raise DevserverError for an unknown one."""
     known = {platform.archive: platform for platform in map(Platform, {*_ARCHITECTURES.values(), *_NARROW.values()})}
     if name not in known:
-        raise DevserverError(f"{name!r} is no platform of Go's archives", expected=", ".join(sorted(known)))
+        raise DevserverError(
+            f"bundle_platforms (platforms) has {name!r}",
+            expected="a platform of Go's archives: " + ", ".join(sorted(known)),
+            remedy="correct bundle_platforms (platforms)",
+        )
     return known[name]
 
 
 def this_platform() -> Platform:
-    """Return the platform that this Python runs on: its own pointers show how wide the userland is."""
+    """Return the platform that this Python runs on: its pointer size is that of the userland."""
     return platform_of(platform.machine(), struct.calcsize("P") * 8)

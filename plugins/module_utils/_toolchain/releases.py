@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Go's version numbers and the digest that each release must have: the manifest and what the user adds to it."""
+"""Go's version numbers and the digest that each release must have: from the manifest, and from the user."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _H1 = re.compile(r"h1:[A-Za-z0-9+/]{43}=")
 
 
 class Pin(t.NamedTuple):
-    """What one release on one platform must be: ``sha256`` of its archive in hex, ``h1`` of its module; or None."""
+    """The digests of one release on one platform: ``sha256`` of its archive in hex, ``h1`` of its module; or None."""
 
     sha256: str | None = None
     h1: str | None = None
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """Return ``1.22`` as (1, 22) and ``1.22.12`` as (1, 22, 12); raise DevserverError for all that is neither."""
+    """Return ``1.22`` as (1, 22) and ``1.22.12`` as (1, 22, 12); raise DevserverError for anything else."""
     match = _VERSION.fullmatch(text)
     if not match:
         raise DevserverError(f"{text!r} is not a Go version", expected="1.22.12 or 1.22", remedy=_spelling(text))
@@ -51,30 +51,31 @@ def _spelling(text: str) -> str:
 def releases(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]:
     """Return the pins of every known version for ``platform`` (Go's name of it, such as ``linux-amd64``).
 
-    ``checksums`` is ``{version: {platform: digest}}`` and wins over the manifest. Raises DevserverError where it has
-    another shape, for whatever platform, so that a slip shows on every host.
+    ``checksums`` is ``{version: {platform: digest}}`` and wins over the manifest. Raises DevserverError if its
+    shape is wrong for any platform, so that a mistake shows on every host.
     """
     known = {}
     for line in PINS.get(platform, "").split("\n")[1:-1]:
         version, sha256, h1 = line.split()
         known[version] = Pin(sha256 if sha256 != "-" else None, h1 if h1 != "-" else None)
     for version, digests in checksums.items():
-        for name, digest in _given(version, digests).items():
+        for name, digest in _parse_checksums(version, digests).items():
             if name == platform:
                 known[version] = known.get(version, Pin())._replace(**digest)
     return known
 
 
-def _given(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]]:
+def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]]:
     if len(parse_version(str(version))) != 3 or not isinstance(digests, dict):
         raise DevserverError(
-            f"the checksums of {version!r} have the wrong shape",
+            f"toolchain_checksums (checksums) has {digests!r} for {version!r}",
             expected='{"1.22.12": {"linux-amd64": "<digest>"}}, with an exact version',
+            remedy="correct that entry of toolchain_checksums (checksums)",
         )
-    return {str(name): _digest(f"Go {version} on {name}", digest) for name, digest in digests.items()}
+    return {str(name): _parse_digest(f"Go {version} on {name}", digest) for name, digest in digests.items()}
 
 
-def _digest(whose: str, digest: t.Any) -> dict[str, str]:
+def _parse_digest(release: str, digest: t.Any) -> dict[str, str]:
     text = str(digest).strip()
     sha256 = _SHA256.fullmatch(text)
     if sha256:
@@ -82,30 +83,52 @@ def _digest(whose: str, digest: t.Any) -> dict[str, str]:
     if _H1.fullmatch(text):
         return {"h1": text}
     raise DevserverError(
-        f"the checksum of {whose} is {text!r}",
+        f"toolchain_checksums (checksums) has {text!r} for {release}",
         expected="the 64 hex digits of the archive's SHA-256, or the module's h1 as h1: and 44 characters of base64",
+        remedy="correct that entry of toolchain_checksums (checksums)",
     )
 
 
 def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
     """Return the exact version that ``requested`` means: itself, or the newest known patch of a minor version.
 
-    A patch whose archive is not pinned is taken only where that is true of all: few sources could deliver it. Raises
-    DevserverError for a version without any pin.
+    Patches whose archive is pinned come first, because more sources can deliver them. Raises DevserverError for a
+    version without any pin.
     """
-    wanted = parse_version(requested)
-    matching = [version for version in known if parse_version(version)[: len(wanted)] == wanted]
+    numbers = parse_version(requested)
+    matching = [version for version in known if parse_version(version)[: len(numbers)] == numbers]
     if not matching:
         raise DevserverError(
             f"no checksum is known for Go {requested} on {platform}",
-            expected=f"a version of the manifest (the newest is {_newest(known) or 'none'}) or a checksum of your own",
+            expected=f"a version that the collection knows (the newest is {_newest(known) or 'none'}), or a checksum",
             remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to toolchain_checksums (checksums)',
         )
     return _newest([version for version in matching if known[version].sha256] or matching)
 
 
+def resolve_versions(
+    versions: t.Sequence[str], default: str | None, known: t.Mapping[str, Pin], platform: str
+) -> tuple[dict[str, str], str]:
+    """Return what was requested by exact version, and the exact default, which is the first where there is none."""
+    if not versions:
+        raise DevserverError(
+            "toolchain_versions (versions) is empty",
+            expected="at least one version, such as 1.22.12",
+            remedy="add a version to toolchain_versions (versions)",
+        )
+    requested = {resolve(text, known, platform): text for text in versions}
+    exact_default = resolve(default or versions[0], known, platform)
+    if exact_default not in requested:
+        raise DevserverError(
+            f"toolchain_default (default) is {exact_default}",
+            expected=f"one of toolchain_versions (versions): {', '.join(requested)}",
+            remedy="add it to toolchain_versions (versions), or correct toolchain_default (default)",
+        )
+    return requested, exact_default
+
+
 def exact(requested: str, platform: str) -> str:
-    """Return what the manifest makes of a minor version; another, and nothing, is returned as it is."""
+    """Return the exact version for a minor version; anything else is returned unchanged."""
     return resolve(requested, releases(platform, {}), platform) if requested.count(".") == 1 else requested
 
 

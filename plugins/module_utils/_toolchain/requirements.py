@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which Go a workspace's files ask for: pure reading of .go-version, go.mod and go.work."""
+"""Which Go a workspace's files require: parses .go-version, go.mod and go.work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _STAGES = {"beta": 1, "rc": 2}
 
 
 class Requirement(t.NamedTuple):
-    """One demand: ``directive`` is go, toolchain or version-file; ``version`` as written, without the prefix ``go``."""
+    """One required version: ``directive`` is go, toolchain or version-file; ``version`` has no prefix ``go``."""
 
     directive: str
     version: str
@@ -23,10 +23,10 @@ class Requirement(t.NamedTuple):
 
 
 def order(version: str) -> tuple[int, ...]:
-    """Return a key by which versions sort as Go does: 1.21 < 1.21rc1 < 1.21.0; raise ValueError for no version."""
+    """Return a key by which versions sort as Go does: 1.21 < 1.21rc1 < 1.21.0; raise ValueError for anything else."""
     match = _VERSION.fullmatch(version)
     if not match:
-        raise ValueError("it is no Go version")
+        raise ValueError("it is not a Go version")
     major, minor, patch, stage, number = match.groups()
     if stage:
         return int(major), int(minor), _STAGES[stage], int(number)
@@ -34,7 +34,7 @@ def order(version: str) -> tuple[int, ...]:
 
 
 def in_version_file(text: str) -> list[Requirement]:
-    """Return the version in a .go-version file; raise ValueError where its first line with content is none."""
+    """Return the version in a .go-version file; raise ValueError if its first line with content is none."""
     for number, line in enumerate(text.split("\n"), 1):
         version = line.partition("#")[0].strip()
         if version:
@@ -43,18 +43,18 @@ def in_version_file(text: str) -> list[Requirement]:
 
 
 def in_mod_file(text: str) -> list[Requirement]:
-    """Return what the lines ``go`` and ``toolchain`` of a go.mod or go.work ask for, in their order.
+    """Return what the lines ``go`` and ``toolchain`` of a go.mod or go.work require, in their order.
 
-    ``toolchain default`` asks for nothing. Raises ValueError, with the line, where a version is none.
+    ``toolchain default`` requires nothing. Raises ValueError, with the line, for an invalid version.
     """
-    found = []
+    requirements = []
     block = False
     for number, line in enumerate(text.split("\n"), 1):
         words = _words(line)
         if words and not block and words[0] in ("go", "toolchain") and words[1:] != ["default"]:
-            found.append(_requirement(words[0], " ".join(words[1:]), number))
+            requirements.append(_requirement(words[0], " ".join(words[1:]), number))
         block = words[-1:] == ["("] or (block and words != [")"])
-    return found
+    return requirements
 
 
 def _words(line: str) -> list[str]:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The places that a Go release can be had from, in order, and what each must deliver."""
+"""The sources of a Go release, in order, and the digest of what each must deliver."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.pla
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import Pin
 
 KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
-# Those that are folders of the managed host.
-FOLDERS = ("bundle", "archive")
+# Those that are directories of the managed host.
+DIRECTORIES = ("bundle", "archive")
 
-# A query or fragment would swallow the file's name, which is put behind the base.
+# A query or fragment would swallow the file's name, which is appended to the base.
 _URL = re.compile(r"https?://([^/@\s]+@)?(\[[0-9a-fA-F:.]+\]|[^][/:@?#\s]+)(:\d+)?(/[^?#\s]*)?\Z")
 
 
 class Release(t.NamedTuple):
-    """One Go version for one platform, and what it must be."""
+    """One Go version for one platform, and its digests."""
 
     version: str
     platform: Platform
@@ -43,7 +43,7 @@ class Release(t.NamedTuple):
 
 
 class Offer(t.NamedTuple):
-    """One file that a source may have: ``digest`` is what it must be, as ``sha256:<hex>`` or ``h1:<base64>``."""
+    """One file that a source may have, and its expected digest, as ``sha256:<hex>`` or ``h1:<base64>``."""
 
     source: str
     location: str
@@ -51,56 +51,64 @@ class Offer(t.NamedTuple):
 
     @property
     def is_module(self) -> bool:
-        """Whether it is a toolchain module, and not an archive."""
+        """Whether it is a toolchain module rather than an archive."""
         return self.digest.startswith("h1:")
 
 
 class Obtained(t.NamedTuple):
-    """The file that was fetched and has the right digest; ``size`` in bytes."""
+    """The file that was fetched and verified; ``size`` in bytes."""
 
     offer: Offer
     size: int
 
 
 def checked_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
-    """Return the base locations by source without final slashes; raise DevserverError for one that cannot serve.
+    """Return the base locations by source without final slashes; raise DevserverError for an invalid one.
 
-    http is good enough for a file whose digest is pinned, but not for a password.
+    http is safe for a file whose digest is pinned, but not for a password.
     """
     for source, base in bases.items():
-        if base and not (base.startswith("/") if source in FOLDERS else _URL.match(base)):
+        if base and not (base.startswith("/") if source in DIRECTORIES else _URL.match(base)):
             raise DevserverError(
-                f"the location of {source} is {redacted(base)!r}",
-                expected="an absolute path" if source in FOLDERS else "an https or http URL without a query",
+                f"{_option(source)} is {redacted(base)!r}",
+                expected="an absolute path" if source in DIRECTORIES else "an https or http URL without a query",
+                remedy=f"correct {_option(source)}",
             )
         if re.match("http://[^/]*@", base):
             raise DevserverError(
-                f"the location of {source}, {redacted(base)}, would send a password in the clear",
-                expected="an https URL",
+                f"{_option(source)} is {redacted(base)}, which sends a password unencrypted",
+                expected="an https URL for a location with a password",
+                remedy=f"correct {_option(source)}",
             )
     return {source: base.rstrip("/") for source, base in bases.items()}
 
 
-def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
-    """Return the files to try, in order; a source without a location, or without a digest to hold it to, has none.
+def _option(source: str) -> str:
+    name = f"{source}_dir" if source in DIRECTORIES else source
+    return f"toolchain_{name} ({name})"
 
-    Raises DevserverError where nothing is left.
+
+def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
+    """Return the files to try, in order; a source without a location, or without a digest of its kind, has none.
+
+    Raises DevserverError if there is none at all.
     """
-    found = [offer for source in order if bases[source] for offer in _offers_of(source, bases[source], release)]
-    if not found:
+    candidates = [offer for source in order if bases[source] for offer in _offers_of(source, bases[source], release)]
+    if not candidates:
         raise DevserverError(
             f"no source can deliver Go {release.version} for {release.platform.archive}: "
             + "; ".join(_obstacle(source, bases[source]) for source in order),
             expected="a source with a location and a checksum of its kind",
-            remedy="give bundle_file, toolchain_archive_dir, toolchain_mirror, toolchain_goproxy or a checksum",
+            remedy="set bundle_file, toolchain_archive_dir (archive_dir), toolchain_mirror (mirror) or"
+            " toolchain_goproxy (goproxy), or add the digest to toolchain_checksums (checksums)",
         )
-    return found
+    return candidates
 
 
 def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
     if source != "goproxy" and release.pin.sha256:
         yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")
-    if source in FOLDERS and release.pin.h1:
+    if source in DIRECTORIES and release.pin.h1:
         yield Offer(source, f"{base}/{release.module_name}", release.pin.h1)
     if source == "goproxy" and release.pin.h1:
         yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1)
@@ -109,14 +117,14 @@ def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
 def _obstacle(source: str, base: str) -> str:
     if not base:
         return f"{source} has no location"
-    return f"{source} has no {'h1' if source == 'goproxy' else 'SHA-256'} to be checked against"
+    return f"{source} has no {'h1' if source == 'goproxy' else 'SHA-256'} to verify its file"
 
 
 def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *, timeout: float) -> Obtained:
-    """Fetch the first file that a source serves to ``destination`` and check it.
+    """Fetch the first file that a source serves to ``destination`` and verify it.
 
-    Only a source that is out of reach makes room for the next. Raises DevserverError for a wrong digest, and with
-    every source's reason where none serves.
+    The next source is tried only if one is unreachable. Raises DevserverError for a wrong digest, and with the reason
+    of every source if none serves.
     """
     reasons = []
     for offer in candidates:
@@ -130,7 +138,7 @@ def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *,
     raise DevserverError(
         f"no source serves Go {release.version} for {release.platform.archive}: " + "; ".join(reasons),
         expected=f"{release.archive_name}, or {release.module_name} from a module proxy",
-        remedy="make one of the sources reachable, or put the file into toolchain_archive_dir (archive_dir)",
+        remedy="make one of the sources reachable, or copy the file to toolchain_archive_dir (archive_dir)",
         sources=reasons,
     )
 
@@ -146,7 +154,8 @@ def _check(offer: Offer, path: str, actual: str) -> None:
         raise DevserverError(
             f"{os.path.basename(location)} from {offer.source} ({location}) has the wrong digest: {actual}",
             expected=offer.digest,
-            remedy="find out who changed the file; nothing was installed and no other source was asked",
+            remedy="compare the file with the release on go.dev/dl, and replace it or remove the source from"
+            " toolchain_sources (sources); nothing was installed",
             source=offer.source,
             location=location,
             expected_digest=offer.digest,
@@ -155,7 +164,7 @@ def _check(offer: Offer, path: str, actual: str) -> None:
 
 
 def unpack(release: Release, offer: Offer, path: str, tree: str) -> Files:
-    """Unpack what was obtained by ``offer`` to ``path`` into the folder ``tree``; return the list of its files."""
+    """Unpack the file at ``path``, obtained by ``offer``, into the directory ``tree``; return the list of its files."""
     if offer.is_module:
         return unpack_zip(path, tree, f"golang.org/toolchain@{release.module_name[: -len('.zip')]}")
     return unpack_tar(path, tree)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Other Go installations on a host, which may come first on somebody's PATH."""
+"""Go installations that this collection does not manage; they may come first on a user's PATH."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import version_named
 
-# By kind, the places of a whole Go; the last one only where it is a real folder.
+# By kind, the paths of complete Go trees; links other than snap's do not count.
 _TREES = {
     "distribution": ("/usr/lib/go", "/usr/lib/go-*", "/usr/lib/golang", "/usr/lib64/go"),
     "snap": ("/snap/go/current",),
@@ -31,10 +31,10 @@ _LISTS = (
 )
 
 
-class Stray(t.NamedTuple):
-    """A Go that is not this collection's: ``path`` of its tree or command, or the name of its package.
+class UnmanagedGo(t.NamedTuple):
+    """A Go that this collection does not manage: ``path`` of its tree or command, or the name of its package.
 
-    ``kind`` is distribution, snap, unpacked, sdk, command or package; ``user`` whose home it lies in.
+    ``kind`` is distribution, snap, unpacked, sdk, command or package. ``user`` owns the home directory it is in.
     """
 
     kind: str
@@ -44,60 +44,60 @@ class Stray(t.NamedTuple):
 
 
 def people() -> list[Account]:
-    """Return the accounts that people have: a uid from 1000 up to nobody's."""
+    """Return the accounts of people: those with a uid from 1000 up to nobody's."""
     return [find_account(entry.pw_name) for entry in pwd.getpwall() if 1000 <= entry.pw_uid < 65534]
 
 
-def strays(accounts: t.Iterable[Account], *, ours: str, host: str = "/") -> list[Stray]:
-    """Return the other installations of the host and of these users; ``ours`` is the folder that is not one.
+def find_unmanaged(accounts: t.Iterable[Account], *, managed: str, host: str = "/") -> list[UnmanagedGo]:
+    """Return the unmanaged installations of the host and of these users, outside the directory ``managed``.
 
-    ``host`` is the root folder of the host's files.
+    ``host`` is the root directory of the host's files.
     """
-    found = [*_trees(host, ours), *_packages()]
+    found = [*_trees(host, managed), *_packages()]
     for account in accounts:
-        # A link in somebody's home must not lead root anywhere.
+        # Root must not follow a link in a user's home directory.
         with acting_as(account):
             found += _in_home(account)
     return found
 
 
-def _trees(host: str, ours: str) -> t.Iterator[Stray]:
+def _trees(host: str, managed: str) -> t.Iterator[UnmanagedGo]:
     for kind, patterns in _TREES.items():
         for path in sorted(path for pattern in patterns for path in glob.glob(host.rstrip("/") + pattern)):
             real = os.path.realpath(path)
             linked = os.path.islink(path) and kind != "snap"
-            if not linked and os.path.isdir(real) and not f"{real}/".startswith(ours.rstrip("/") + "/"):
-                yield Stray(kind, path, version_named(real), None)
+            if not linked and os.path.isdir(real) and not f"{real}/".startswith(managed.rstrip("/") + "/"):
+                yield UnmanagedGo(kind, path, version_named(real), None)
 
 
-def _in_home(account: Account) -> t.Iterator[Stray]:
+def _in_home(account: Account) -> t.Iterator[UnmanagedGo]:
     sdk = os.path.join(account.home, "sdk")
     for name in _names(sdk):
         path = os.path.join(sdk, name)
         if _COMMAND.fullmatch(name) and os.path.isdir(path):
-            yield Stray("sdk", path, version_named(path), account.name)
+            yield UnmanagedGo("sdk", path, version_named(path), account.name)
     commands = os.path.join(account.home, "go", "bin")
     for name in _names(commands):
         if _COMMAND.fullmatch(name):
-            yield Stray("command", os.path.join(commands, name), None, account.name)
+            yield UnmanagedGo("command", os.path.join(commands, name), None, account.name)
 
 
-def _names(folder: str) -> list[str]:
+def _names(directory: str) -> list[str]:
     try:
-        return sorted(os.listdir(folder))
-    except OSError:  # No such folder, or not the user's to read.
+        return sorted(os.listdir(directory))
+    except OSError:  # It does not exist, or the user cannot read it.
         return []
 
 
-def _packages() -> t.Iterator[Stray]:
+def _packages() -> t.Iterator[UnmanagedGo]:
     for argv in _LISTS:
         if shutil.which(argv[0], path=SYSTEM_PATH):
             yield from packages_in(run(argv, env={"PATH": SYSTEM_PATH, "LC_ALL": "C"}).stdout)
 
 
-def packages_in(listing: str) -> t.Iterator[Stray]:
-    """Read lines of a status, a package's name and its version."""
+def packages_in(listing: str) -> t.Iterator[UnmanagedGo]:
+    """Yield the Go packages of a listing: lines of a status, a name and a version."""
     for line in sorted(set(listing.splitlines())):
         status, name, version = line.split(" ", 2)
         if status == "installed" and _PACKAGE.fullmatch(name):
-            yield Stray("package", name, version, None)
+            yield UnmanagedGo("package", name, version, None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compares what workspaces ask for with the Go versions of a host."""
+"""Compares the Go versions that workspaces require with those of a host."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ class Offered(t.NamedTuple):
 
 
 def mismatches(workspaces: t.Iterable[str], offered: Offered, minimum: str | None) -> list[dict[str, t.Any]]:
-    """Return one entry for each demand that the host does not meet, and for each file that cannot be read.
+    """Return one entry for each requirement that the host does not meet, and for each file that cannot be read.
 
-    Raises DevserverError where ``minimum`` is no version.
+    Raises DevserverError if ``minimum`` is not a version.
     """
     found = []
     if minimum and _below(offered.default, minimum):
         found.append(_entry("minimum", None, None, minimum, offered, f"make Go {minimum} or later the default"))
     for workspace in workspaces:
         if not os.path.isdir(workspace):
-            found.append(_entry("no such folder", workspace, None, None, offered, "correct the path of the workspace"))
+            found.append(
+                _entry("no such directory", workspace, None, None, offered, "correct the path of the workspace")
+            )
         for name, parse in _FILES:
             found += _in_file(os.path.join(workspace, name), parse, offered, minimum)
     return found
@@ -51,7 +53,9 @@ def _below(version: str | None, minimum: str) -> bool:
     try:
         least = order(minimum)
     except ValueError as error:
-        raise DevserverError(f"the minimum is {minimum!r}: {error}", expected="1.22 or 1.22.12") from None
+        raise DevserverError(
+            f"minimum is {minimum!r}: {error}", expected="1.22 or 1.22.12", remedy="correct minimum"
+        ) from None
     return version is None or order(version) < least
 
 
@@ -60,33 +64,33 @@ def _in_file(
 ) -> t.Iterator[dict[str, t.Any]]:
     try:
         text = read_text(path)
-        wanted = parse(text) if text is not None else []
+        requirements = parse(text) if text is not None else []
     except (DevserverError, ValueError) as error:
         reason = error.what if isinstance(error, DevserverError) else str(error)
         yield _entry(f"unreadable: {reason}", path, None, None, offered, "correct the file")
         return
-    for requirement in wanted:
+    for requirement in requirements:
         version, line = requirement.version, requirement.line
         if not _met(requirement, offered):
             remedy = _remedy(requirement)
             yield _entry(requirement.directive, path, line, version, offered, remedy)
         elif requirement.directive == "version-file" and minimum and _below(version, minimum):
-            yield _entry("minimum", path, line, minimum, offered, f"ask for Go {minimum} or later")
+            yield _entry("minimum", path, line, minimum, offered, f"change it to Go {minimum} or later")
 
 
 def _remedy(requirement: Requirement) -> str:
     version = requirement.version
     if requirement.directive == "version-file":
-        return f"add Go {version} to toolchain_versions, or ask for a version that is installed"
-    if version.count(".") == 1:  # No toolchain is called so, which go could switch to.
+        return f"add Go {version} to toolchain_versions, or change the file to an installed version"
+    if version.count(".") == 1:  # There is no toolchain of this name that go could switch to.
         return f"make Go {version} or a later version toolchain_default"
     return f"add Go {version} to toolchain_versions, or make it or a later version toolchain_default"
 
 
 def _met(requirement: Requirement, offered: Offered) -> bool:
-    """Say whether the host has what is asked for.
+    """Return whether the host meets a requirement.
 
-    A version file asks for this version, or any of its minor version. Go's own lines are met by a default that is not
+    A version file requires this version, or any of its minor version. Go's own lines are met by a default that is not
     older, or by exactly this version, to which go switches by GOTOOLCHAIN=path.
     """
     version = requirement.version

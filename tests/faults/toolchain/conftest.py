@@ -15,11 +15,23 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import Files, scan
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 
-from tests.unit.toolchain.conftest import HERE, Toolchain, archives, authority, impatient, make_toolchain, server, wish
+from tests.unit.toolchain.conftest import (
+    HERE,
+    Toolchain,
+    archives,
+    authority,
+    impatient,
+    make_request,
+    make_toolchain,
+    server,
+)
 
-__all__ = ["archives", "authority", "host", "impatient", "new", "old", "server", "tmp_path", "wish"]
+__all__ = ["archives", "authority", "host", "impatient", "make_request", "new", "old", "server", "tmp_path"]
 
 OLD, NEW = "1.99.1", "1.99.12"
 # So that the archive is fetched and written in several pieces, and a disk can be too small for a part of it.
@@ -49,7 +61,7 @@ def tmp_path(tmp_path: pathlib.Path) -> t.Iterator[pathlib.Path]:
 
 @dataclasses.dataclass
 class Host:
-    """What the fixture ``wish`` installs to; ``whole`` are the files that each version must have."""
+    """What the fixture ``make_request`` installs to; ``whole`` are the files that each version must have."""
 
     folder: pathlib.Path
     whole: dict[str, Files]
@@ -82,12 +94,12 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, wish: t.Callable[..., Wish], archives: pathlib.Path) -> Host:
+def host(tmp_path: pathlib.Path, make_request: t.Callable[..., ToolchainRequest], archives: pathlib.Path) -> Host:
     """A host on which the old version is installed."""
-    other = wish(OLD, NEW, archive=archives, root=str(tmp_path / "other/lib"), link=str(tmp_path / "other/go"))
+    other = make_request(OLD, NEW, archive=archives, root=str(tmp_path / "other/lib"), link=str(tmp_path / "other/go"))
     install_toolchains(other, HERE, check=False)
     whole = {version: scan(f"{other.root}/{version}") for version in (OLD, NEW)}
     shutil.rmtree(tmp_path / "other")
     shutil.rmtree(tmp_path / "host")
-    install_toolchains(wish(OLD, archive=archives), HERE, check=False)
+    install_toolchains(make_request(OLD, archive=archives), HERE, check=False)
     return Host(tmp_path / "host", whole)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process of its own for test_kills.py: runs a wish in a child, and kills that child at the nth thing it does.
+"""A process of its own for test_kills.py: runs a request in a child, and kills that child at the nth thing it does.
 
-Reads one line of JSON for each child: the wish, the number, and whether the child's whole group dies with it. Answers
-with one line: how many things the child had done, and whether it was killed.
+Reads one line of JSON for each child: the request, the number, and whether the child's whole group dies with it. Writes
+one line: how many things the child had done, and whether it was killed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def run(job: dict[str, t.Any], report: int) -> None:
                 os.kill(0 if job["group"] else os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    install.install_toolchains(install.Wish(**job["wish"]), this_platform(), check=False)
+    install.install_toolchains(install.ToolchainRequest(**job["request"]), this_platform(), check=False)
     os.write(report, b"%d" % done)
 
 

@@ -13,7 +13,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.faults.toolchain.conftest import NEW, OLD, Host
 from tests.unit.toolchain.conftest import HERE, Server, Toolchain, send
 
-Make = t.Callable[..., Wish]
+Make = t.Callable[..., ToolchainRequest]
 CHANCE = random.Random(4)
 
 
@@ -29,11 +32,11 @@ def flipped(body: bytes, place: int) -> bytes:
     return body[:place] + bytes([body[place] ^ 1 << CHANCE.randrange(8)]) + body[place + 1 :]
 
 
-def assert_old_then_new(host: Host, wish: Wish, server: Server, routes: dict[str, t.Any]) -> None:
+def assert_old_then_new(host: Host, request: ToolchainRequest, server: Server, routes: dict[str, t.Any]) -> None:
     assert host.version() == OLD
     assert host.names() == host.expected_names(OLD)
     server.routes = routes
-    install_toolchains(wish, HERE, check=False)
+    install_toolchains(request, HERE, check=False)
     assert host.version() == NEW
     assert host.names() == host.expected_names(OLD, NEW)
 
@@ -44,12 +47,12 @@ def assert_old_then_new(host: Host, wish: Wish, server: Server, routes: dict[str
     [*((kind, harm) for kind in ("tar", "zip") for harm in ("truncated", "flipped", "empty")), ("tar", "longer")],
 )
 def test_a_broken_file_has_the_wrong_digest(
-    host: Host, wish: Make, server: Server, new: Toolchain, kind: str, harm: str
+    host: Host, make_request: Make, server: Server, new: Toolchain, kind: str, harm: str
 ) -> None:
     body = getattr(new, kind)
     path = f"/{new.tar_name}" if kind == "tar" else new.zip_path
     source, pin = ("mirror", new.sha256) if kind == "tar" else ("goproxy", new.h1)
-    wanted = wish(NEW, **{source: server.url}, checksums={NEW: {HERE.archive: pin}})
+    request = make_request(NEW, **{source: server.url}, checksums={NEW: {HERE.archive: pin}})
     bodies = {
         "truncated": [body[:size] for size in (1, 100, len(body) // 2, len(body) - 1)],
         # In a zip, the first bytes of its members' names and data: all that a digest of its content can see.
@@ -60,38 +63,38 @@ def test_a_broken_file_has_the_wrong_digest(
     for broken in bodies:
         server.routes = {path: broken}
         with pytest.raises(DevserverError, match=f"from {source} .* has the wrong digest"):
-            install_toolchains(wanted, HERE, check=False)
+            install_toolchains(request, HERE, check=False)
         assert host.names() == host.expected_names(OLD)
-    assert_old_then_new(host, wanted, server, {path: body})
+    assert_old_then_new(host, request, server, {path: body})
 
 
-def test_any_flipped_bit_of_a_module_is_refused_or_without_effect(
-    host: Host, wish: Make, server: Server, new: Toolchain, tmp_path: pathlib.Path
+def test_any_flipped_bit_of_a_module_is_rejected_or_without_effect(
+    host: Host, make_request: Make, server: Server, new: Toolchain, tmp_path: pathlib.Path
 ) -> None:
     image = host.folder.rename(tmp_path / "image")
-    wanted = wish(NEW, goproxy=server.url, checksums={NEW: {HERE.archive: new.h1}})
+    request = make_request(NEW, goproxy=server.url, checksums={NEW: {HERE.archive: new.h1}})
     # The names, times and sizes at both ends, where a reader can be led astray.
     ends = [*range(60), *range(len(new.zip) - 900, len(new.zip))]
     for place in CHANCE.sample(ends, 30):
         host.reset(image)
         server.routes = {new.zip_path: flipped(new.zip, place)}
         try:
-            install_toolchains(wanted, HERE, check=False)
+            install_toolchains(request, HERE, check=False)
         except DevserverError as error:
             assert "wrong digest" in str(error) or "cannot be unpacked" in str(error)
         assert host.version() in (OLD, NEW)
 
 
-def test_a_length_that_is_wrong_is_out_of_reach(host: Host, wish: Make, server: Server, new: Toolchain) -> None:
+def test_a_length_that_is_wrong_is_out_of_reach(host: Host, make_request: Make, server: Server, new: Toolchain) -> None:
     path = f"/{new.tar_name}"
-    wanted = wish(NEW, mirror=server.url)
+    request = make_request(NEW, mirror=server.url)
     server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) + 1)}
     with pytest.raises(DevserverError, match="the transfer broke off"):
-        install_toolchains(wanted, HERE, check=False)
+        install_toolchains(request, HERE, check=False)
     server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) - 1)}
     with pytest.raises(DevserverError, match="wrong digest"):
-        install_toolchains(wanted, HERE, check=False)
-    assert_old_then_new(host, wanted, server, {path: new.tar})
+        install_toolchains(request, HERE, check=False)
+    assert_old_then_new(host, request, server, {path: new.tar})
 
 
 def certificate(folder: pathlib.Path, start: datetime.timedelta, end: datetime.timedelta) -> pathlib.Path:
@@ -116,7 +119,7 @@ def certificate(folder: pathlib.Path, start: datetime.timedelta, end: datetime.t
 @pytest.mark.parametrize(("start", "end", "said"), [(1, 2, "not yet valid"), (-2, -1, "has expired")])
 def test_a_clock_that_is_wrong_is_named(
     host: Host,
-    wish: Make,
+    make_request: Make,
     new: Toolchain,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -133,7 +136,7 @@ def test_a_clock_that_is_wrong_is_named(
     try:
         tls_server.routes[f"/{new.tar_name}"] = new.tar
         with pytest.raises(DevserverError, match=f"{said}.*this host's clock.*set the host's clock right"):
-            install_toolchains(wish(NEW, mirror=f"https://localhost:{tls_server.port}"), HERE, check=False)
+            install_toolchains(make_request(NEW, mirror=f"https://localhost:{tls_server.port}"), HERE, check=False)
     finally:
         tls_server.close()
     assert host.version() == OLD

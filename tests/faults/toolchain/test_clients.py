@@ -13,11 +13,14 @@ import sys
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 
 from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
 
-Make = t.Callable[..., Wish]
+Make = t.Callable[..., ToolchainRequest]
 VERSIONS = ("1.99.1", "1.99.12")
 SWITCHES, REMOVALS, REPLACEMENTS = 200, 40, 50
 
@@ -89,13 +92,13 @@ def toolchains(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Toolchain]
 
 
 @pytest.fixture
-def make(wish: Make, tmp_path: pathlib.Path, toolchains: dict[str, Toolchain]) -> Make:
+def make(make_request: Make, tmp_path: pathlib.Path, toolchains: dict[str, Toolchain]) -> Make:
     folder = tmp_path / "clients"
     folder.mkdir()
     for item in toolchains.values():
         (folder / item.tar_name).write_bytes(item.tar)
     checksums = {version: {HERE.archive: item.sha256} for version, item in toolchains.items()}
-    return lambda *versions, **more: wish(*versions, archive=folder, checksums=checksums, **more)
+    return lambda *versions, **more: make_request(*versions, archive=folder, checksums=checksums, **more)
 
 
 class Client:
@@ -117,22 +120,22 @@ def answer(version: str) -> str:
 
 
 def test_switches_are_not_noticed(make: Make) -> None:
-    wanted = [make(*VERSIONS, default=version) for version in VERSIONS]
-    install_toolchains(wanted[0], HERE, check=False)
-    client = Client(CLIENT, f"{wanted[0].bin_dir}/go", "version")
+    request = [make(*VERSIONS, default=version) for version in VERSIONS]
+    install_toolchains(request[0], HERE, check=False)
+    client = Client(CLIENT, f"{request[0].bin_dir}/go", "version")
     for number in range(1, SWITCHES + 1):
-        assert install_toolchains(wanted[number % 2], HERE, check=False)["changed"]
+        assert install_toolchains(request[number % 2], HERE, check=False)["changed"]
     answers = client.answers()
     assert set(answers) == {answer(version) for version in VERSIONS}
     assert len(answers) > SWITCHES / 4
 
 
 def test_removals_are_not_noticed(make: Make) -> None:
-    wanted = [make(version, exclusive=True) for version in VERSIONS]
-    install_toolchains(wanted[0], HERE, check=False)
-    clients = [Client(CLIENT, f"{wanted[0].bin_dir}/go", command) for command in ("version", "run")]
+    request = [make(version, exclusive=True) for version in VERSIONS]
+    install_toolchains(request[0], HERE, check=False)
+    clients = [Client(CLIENT, f"{request[0].bin_dir}/go", command) for command in ("version", "run")]
     for number in range(1, REMOVALS + 1):
-        result = install_toolchains(wanted[number % 2], HERE, check=False)
+        result = install_toolchains(request[number % 2], HERE, check=False)
         assert (result["removed"], result["in_use"]) == ([VERSIONS[(number + 1) % 2]], [])
     for client in clients:
         answers = client.answers()
@@ -141,11 +144,11 @@ def test_removals_are_not_noticed(make: Make) -> None:
 
 
 def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:
-    wanted = make(VERSIONS[0])
-    install_toolchains(wanted, HERE, check=False)
-    client, watcher = Client(CLIENT, f"{wanted.bin_dir}/go", "self"), Client(WATCHER, f"{wanted.root}/{VERSIONS[0]}")
+    request = make(VERSIONS[0])
+    install_toolchains(request, HERE, check=False)
+    client, watcher = Client(CLIENT, f"{request.bin_dir}/go", "self"), Client(WATCHER, f"{request.root}/{VERSIONS[0]}")
     for _replacement in range(REPLACEMENTS):
-        os.unlink(f"{wanted.root}/{VERSIONS[0]}.json")
-        assert install_toolchains(wanted, HERE, check=False)["toolchains"][0]["status"] == "installed"
+        os.unlink(f"{request.root}/{VERSIONS[0]}.json")
+        assert install_toolchains(request, HERE, check=False)["toolchains"][0]["status"] == "installed"
     assert set(client.answers()) == {f"0 {VERSIONS[0]}"}
     assert watcher.answers() == ["there"]

@@ -13,12 +13,15 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import scan
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 
 from tests.faults.toolchain.conftest import NEW, OLD, Host
 from tests.unit.toolchain.conftest import HERE
 
-Make = t.Callable[..., Wish]
+Make = t.Callable[..., ToolchainRequest]
 
 
 class Disk:
@@ -52,23 +55,23 @@ def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
 
 
 @pytest.fixture
-def host(disk: Disk, wish: Make, archives: pathlib.Path) -> Host:
+def host(disk: Disk, make_request: Make, archives: pathlib.Path) -> Host:
     """A host on that disk, with the old version."""
-    wanted = wish(OLD, NEW, archive=archives)
-    install_toolchains(wanted, HERE, check=False)
-    whole = {version: scan(f"{wanted.root}/{version}") for version in (OLD, NEW)}
-    install_toolchains(wish(OLD, exclusive=True), HERE, check=False)
+    request = make_request(OLD, NEW, archive=archives)
+    install_toolchains(request, HERE, check=False)
+    whole = {version: scan(f"{request.root}/{version}") for version in (OLD, NEW)}
+    install_toolchains(make_request(OLD, exclusive=True), HERE, check=False)
     return Host(disk.place, whole)
 
 
-def test_a_full_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.Path) -> None:
-    wanted = wish(NEW, archive=archives)
+def test_a_full_disk(host: Host, disk: Disk, make_request: Make, archives: pathlib.Path) -> None:
+    request = make_request(NEW, archive=archives)
     before = disk.used()
     room = 0
     while room < 2_000_000:
         disk.remount(f"size={before + room}")
         try:
-            install_toolchains(wanted, HERE, check=False)
+            install_toolchains(request, HERE, check=False)
             break
         except DevserverError as error:
             assert "No space left on device" in str(error)
@@ -82,13 +85,13 @@ def test_a_full_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.Path)
     assert host.names() == host.expected_names(OLD, NEW)
 
 
-def test_a_read_only_disk(host: Host, disk: Disk, wish: Make, archives: pathlib.Path) -> None:
-    wanted = wish(NEW, archive=archives)
+def test_a_read_only_disk(host: Host, disk: Disk, make_request: Make, archives: pathlib.Path) -> None:
+    request = make_request(NEW, archive=archives)
     disk.remount("ro")
     with pytest.raises(DevserverError, match=r"cannot use .*Read-only file system"):
-        install_toolchains(wanted, HERE, check=False)
-    assert not install_toolchains(wish(OLD), HERE, check=False)["changed"]
+        install_toolchains(request, HERE, check=False)
+    assert not install_toolchains(make_request(OLD), HERE, check=False)["changed"]
     assert host.version() == OLD
     disk.remount("rw")
-    install_toolchains(wanted, HERE, check=False)
+    install_toolchains(request, HERE, check=False)
     assert host.version() == NEW

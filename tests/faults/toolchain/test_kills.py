@@ -16,7 +16,10 @@ import time
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 
 from tests.faults.toolchain import killer
 from tests.faults.toolchain.conftest import NEW, OLD, Host
@@ -28,7 +31,7 @@ ENVIRONMENT = {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 class Killer:
-    """Runs a wish and kills it at the given point; 0 is never."""
+    """Runs a request and kills it at the given point; 0 is never."""
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
@@ -39,9 +42,13 @@ class Killer:
             text=True,
         )
 
-    def run(self, wish: Wish, point: int = 0, *, group: bool = False) -> dict[str, t.Any]:
+    def run(self, request: ToolchainRequest, point: int = 0, *, group: bool = False) -> dict[str, t.Any]:
         assert self.process.stdin and self.process.stdout
-        print(json.dumps({"wish": wish.__dict__, "point": point, "group": group}), file=self.process.stdin, flush=True)
+        print(
+            json.dumps({"request": request.__dict__, "point": point, "group": group}),
+            file=self.process.stdin,
+            flush=True,
+        )
         answer: dict[str, t.Any] = json.loads(self.process.stdout.readline())
         return answer
 
@@ -64,35 +71,35 @@ def image(host: Host, tmp_path: pathlib.Path) -> pathlib.Path:
     return host.folder.rename(tmp_path / "image")
 
 
-def assert_whole_and_mended(host: Host, wish: Wish) -> None:
+def assert_whole_and_repaired(host: Host, request: ToolchainRequest) -> None:
     assert host.version() in (OLD, NEW)
-    install_toolchains(wish, HERE, check=False)
+    install_toolchains(request, HERE, check=False)
     assert host.version() == NEW
     assert host.names() == host.expected_names(NEW)
-    assert not install_toolchains(wish, HERE, check=False)["changed"]
+    assert not install_toolchains(request, HERE, check=False)["changed"]
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 def test_a_kill_at_any_point(
     host: Host,
     image: pathlib.Path,
-    wish: t.Callable[..., Wish],
+    make_request: t.Callable[..., ToolchainRequest],
     server: Server,
     new: Toolchain,
     kill: Killer,
     group: bool,
 ) -> None:
     server.routes[f"/{new.tar_name}"] = new.tar
-    wanted = wish(NEW, mirror=server.url, exclusive=True)
+    request = make_request(NEW, mirror=server.url, exclusive=True)
     host.reset(image)
-    count = kill.run(wanted)["done"]
+    count = kill.run(request)["done"]
     assert host.names() == host.expected_names(NEW)
     assert count > POINTS
     for point in sorted({1 + number * count // POINTS for number in range(POINTS)}):
         host.reset(image)
-        answer = kill.run(wanted, point, group=group)
+        answer = kill.run(request, point, group=group)
         assert (answer["killed"], answer["done"]) == (True, point)
-        assert_whole_and_mended(host, wanted)
+        assert_whole_and_repaired(host, request)
 
 
 def trickle(body: bytes, seconds: float) -> t.Callable[[t.Any], None]:
@@ -111,13 +118,18 @@ def trickle(body: bytes, seconds: float) -> t.Callable[[t.Any], None]:
 
 
 def test_the_module_killed_from_outside(
-    host: Host, image: pathlib.Path, wish: t.Callable[..., Wish], server: Server, new: Toolchain, tmp_path: pathlib.Path
+    host: Host,
+    image: pathlib.Path,
+    make_request: t.Callable[..., ToolchainRequest],
+    server: Server,
+    new: Toolchain,
+    tmp_path: pathlib.Path,
 ) -> None:
-    wanted = wish(NEW, mirror=server.url, exclusive=True)
+    request = make_request(NEW, mirror=server.url, exclusive=True)
     arguments = {
         "mirror": server.url,
         "official": "",
-        **{name: getattr(wanted, name) for name in ("versions", "root", "link", "bin_dir", "checksums", "exclusive")},
+        **{name: getattr(request, name) for name in ("versions", "root", "link", "bin_dir", "checksums", "exclusive")},
     }
     chance = random.Random(4)
     for _attempt in range(10):
@@ -140,4 +152,4 @@ def test_the_module_killed_from_outside(
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         server.routes[f"/{new.tar_name}"] = new.tar
-        assert_whole_and_mended(host, wanted)
+        assert_whole_and_repaired(host, request)

@@ -77,7 +77,7 @@ def test_a_flipped_bit_is_found_or_means_nothing(
 
 @settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
-def test_a_bundle_that_breaks_off_is_refused(
+def test_a_truncated_bundle_is_rejected(
     packed: t.Any, tmp_path: pathlib.Path, counter: t.Iterator[int], data: st.DataObject
 ) -> None:
     good = packed(FILES).read_bytes()
@@ -89,7 +89,7 @@ def test_a_bundle_that_breaks_off_is_refused(
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
-def test_a_member_that_is_no_file_is_refused(packed: t.Any, tmp_path: pathlib.Path, kind: bytes) -> None:
+def test_a_member_that_is_not_a_file_is_rejected(packed: t.Any, tmp_path: pathlib.Path, kind: bytes) -> None:
     name = "extensions/x.vsix"
     path = tmp_path / "bad.tar"
     with tarfile.open(packed(FILES)) as good, tarfile.open(path, "w") as bad:
@@ -116,14 +116,14 @@ def test_a_member_of_another_size_is_not_even_read(packed: t.Any, tmp_path: path
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 2000, b"\0" * 10240], ids=["empty", "text", "zeros"])
-def test_what_is_no_bundle_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_bundle_is_named(tmp_path: pathlib.Path, content: bytes) -> None:
     path = tmp_path / "x.tar"
     path.write_bytes(content)
     with pytest.raises(DevserverError, match=str(path)):
         contents(path, tmp_path / "out")
 
 
-def test_a_manifest_that_no_host_would_read_is_refused(tmp_path: pathlib.Path) -> None:
+def test_a_manifest_that_no_host_would_read_is_rejected(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "bundle.tar"
     (tmp_path / "manifest").write_text("x" * LARGEST)
     assert read_text(str(tmp_path / "manifest")) == "x" * LARGEST
@@ -132,7 +132,7 @@ def test_a_manifest_that_no_host_would_read_is_refused(tmp_path: pathlib.Path) -
     assert not path.exists()
 
 
-def test_what_a_killed_run_had_written_goes_with_the_next(packed: t.Any, tmp_path: pathlib.Path) -> None:
+def test_files_of_a_killed_run_are_removed_by_the_next(packed: t.Any, tmp_path: pathlib.Path) -> None:
     rest = tmp_path / ".bundle.tar.writing-killed"
     rest.mkdir()
     (rest / "lock").touch()
@@ -143,7 +143,7 @@ def test_what_a_killed_run_had_written_goes_with_the_next(packed: t.Any, tmp_pat
     assert (path.stat().st_mode & 0o7777) == 0o644
 
 
-def test_what_cannot_be_written_leaves_the_former_bundle_alone(packed: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_failed_write_keeps_the_previous_bundle(packed: t.Any, tmp_path: pathlib.Path) -> None:
     path = packed(FILES)
     before = (path.read_bytes(), sorted(tmp_path.iterdir()))
     with pytest.raises(FileNotFoundError):

@@ -42,7 +42,7 @@ def test_a_bundle_lists_all_that_is_in_it(supplied: t.Any) -> None:
     assert members["modules/example.com/!deep/@v/list"] == b"v0.1.0\n"
 
 
-def test_check_mode_says_the_same_and_makes_nothing(site: t.Any) -> None:
+def test_check_mode_reports_the_same_and_makes_nothing(site: t.Any) -> None:
     planned = site.make(check=True, goproxy="off")
     assert (planned["changed"], planned["manifest_sha256"], planned["contents"]) == (True, None, {})
     assert (site.file.exists(), list(site.work.iterdir())) == (False, [])
@@ -85,7 +85,7 @@ def test_a_workspace_is_only_read(site: t.Any) -> None:
 
 
 @pytest.mark.parametrize("file", ["go.mod", "go.sum"])
-def test_what_a_workspace_says_is_an_input(supplied: t.Any, file: str) -> None:
+def test_a_workspaces_files_are_an_input(supplied: t.Any, file: str) -> None:
     path = supplied.workspace / file
     path.write_text(path.read_text() + "\n")
     assert supplied.make(check=True)["changed"]
@@ -152,7 +152,7 @@ BAD: dict[str, tuple[dict[str, t.Any], str]] = {
 
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
 @pytest.mark.parametrize("case", BAD)
-def test_what_no_bundle_can_hold_is_refused_at_once(supplied: t.Any, case: str, check: bool) -> None:
+def test_invalid_contents_are_rejected_at_once(supplied: t.Any, case: str, check: bool) -> None:
     options, word = BAD[case]
     before = supplied.file.read_bytes()
     result = supplied.make(check=check, goproxy="off", **options)
@@ -160,7 +160,7 @@ def test_what_no_bundle_can_hold_is_refused_at_once(supplied: t.Any, case: str, 
     assert supplied.file.read_bytes() == before
 
 
-def test_a_module_that_is_not_what_go_sum_says_is_refused(supplied: t.Any) -> None:
+def test_a_module_that_differs_from_go_sum_is_rejected(supplied: t.Any) -> None:
     before = supplied.file.read_bytes()
     path = supplied.workspace / "go.sum"
     first, *rest = path.read_text().splitlines(keepends=True)
@@ -198,7 +198,7 @@ def test_a_killed_run_leaves_the_former_bundle_and_no_go_behind(supplied: t.Any,
     assert list(site.work.iterdir()) == []
 
 
-def test_what_a_killed_run_left_is_removed_and_what_another_uses_is_not(site: t.Any) -> None:
+def test_leftovers_of_a_killed_run_are_removed_unless_in_use(site: t.Any) -> None:
     dead, used = site.work / "go-bundle-making-dead", site.work / "go-bundle-making-used"
     for folder in (dead, used):
         folder.mkdir()
@@ -242,7 +242,7 @@ def test_the_role_hands_on_every_option() -> None:
     assert sorted(task["gopherops.devserver.go_bundle"]) == sorted(go_bundle.ARGUMENT_SPEC)
 
 
-def test_what_is_signed_was_made_by_that_run(supplied: t.Any, tmp_path: pathlib.Path) -> None:
+def test_an_unsigned_bundle_is_made_again_before_it_is_signed(supplied: t.Any, tmp_path: pathlib.Path) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     options = {"signing_key": str(key)}

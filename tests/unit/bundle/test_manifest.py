@@ -63,7 +63,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_no_manifest_is_refused(case: str) -> None:
+def test_an_invalid_manifest_is_rejected(case: str) -> None:
     with pytest.raises(DevserverError, match="manifest of the bundle"):
         manifest.parse(BAD[case])
 
@@ -75,7 +75,7 @@ JSON = st.recursive(
 
 
 @given(st.fixed_dictionaries({name: st.just(value) | JSON for name, value in GOOD.items()}))
-def test_whatever_a_file_says_it_stays_inside(given_file: dict[str, t.Any]) -> None:
+def test_unpacking_stays_inside_the_tree(given_file: dict[str, t.Any]) -> None:
     try:
         (entry,) = manifest.parse(text(given_file)).files
     except DevserverError:

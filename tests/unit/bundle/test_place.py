@@ -78,7 +78,7 @@ def test_a_fresh_host_gets_all_but_the_tools(host: Host) -> None:
     assert (again.changes.result(), again.wanted) == ({"changed": False, "diff": []}, [])
 
 
-def test_who_asks_is_told_what_is_missing_and_nothing_changes(host: Host) -> None:
+def test_a_query_returns_what_is_missing_and_changes_nothing(host: Host) -> None:
     assert sorted(host.place(OLD, ask=True).wanted) == sorted(here(OLD))
     assert not host.root.exists()
     host.place(OLD)
@@ -87,7 +87,7 @@ def test_who_asks_is_told_what_is_missing_and_nothing_changes(host: Host) -> Non
     assert host.files() == here(OLD)
 
 
-def test_a_newer_bundle_takes_away_what_it_has_no_more(host: Host) -> None:
+def test_a_newer_bundle_removes_files_it_no_longer_has(host: Host) -> None:
     host.place(OLD)
     planned = host.place(NEW, check=True)
     done = host.place(NEW)
@@ -127,7 +127,7 @@ DAMAGES: dict[str, t.Callable[[pathlib.Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_somebody_changed_is_replaced(host: Host, damage: str) -> None:
+def test_changed_files_are_replaced(host: Host, damage: str) -> None:
     host.place(OLD)
     DAMAGES[damage](host.root / "extensions/x-1.vsix")
     planned = host.place(OLD, check=True)
@@ -153,12 +153,12 @@ def test_a_file_that_was_only_touched_is_right(host: Host) -> None:
     assert not host.place(OLD).changes
 
 
-def test_a_host_of_another_platform_is_told(host: Host) -> None:
+def test_a_host_of_another_platform_is_an_error(host: Host) -> None:
     with pytest.raises(DevserverError, match="no Go for linux-riscv64"):
         host.place(OLD, platform=Platform("riscv64"), check=True)
 
 
-def test_what_came_damaged_is_not_placed(host: Host, packed: t.Any) -> None:
+def test_a_damaged_transfer_is_not_placed(host: Host, packed: t.Any) -> None:
     host.place(OLD)
     with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
         wish = Wish(str(host.root), bundle.text, HERE, False)
@@ -169,7 +169,7 @@ def test_what_came_damaged_is_not_placed(host: Host, packed: t.Any) -> None:
     assert not host.place(OLD).changes
 
 
-def test_what_went_missing_after_the_host_was_asked_is_for_the_next_run(host: Host, packed: t.Any) -> None:
+def test_a_file_that_disappears_after_the_query_is_left_to_the_next_run(host: Host, packed: t.Any) -> None:
     host.place(OLD)
     with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
         wish = Wish(str(host.root), bundle.text, HERE, False)
@@ -205,7 +205,7 @@ def test_a_journal_cannot_lead_out(host: Host, content: str) -> None:
 
 
 @pytest.mark.parametrize("root", ["lib", "/x/../y", "/x/"])
-def test_a_root_that_is_none_is_refused(host: Host, root: str) -> None:
+def test_an_invalid_root_is_rejected(host: Host, root: str) -> None:
     with pytest.raises(DevserverError, match="absolute path"):
         host.place(OLD, root=root, check=True)
 
@@ -232,7 +232,7 @@ def killed(host: Host, files: t.Mapping[str, bytes], call: int) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
 
 
-def test_a_kill_at_any_moment_is_mended_by_the_next_run(host: Host, tmp_path: pathlib.Path) -> None:
+def test_a_kill_at_any_moment_is_repaired_by_the_next_run(host: Host, tmp_path: pathlib.Path) -> None:
     moments = 0
     while True:
         host.place(OLD)

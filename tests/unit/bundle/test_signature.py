@@ -38,13 +38,13 @@ def allowed(keys: pathlib.Path, options: str = "", name: str = "own") -> str:
 
 
 @pytest.mark.parametrize("options", ["", f'namespaces="{NAMESPACE}"'], ids=["any", "namespace"])
-def test_the_signer_is_told(keys: pathlib.Path, options: str) -> None:
+def test_the_signer_is_reported(keys: pathlib.Path, options: str) -> None:
     signature = sign(TEXT, str(keys / "own"))
     assert signer(TEXT, signature, allowed(keys, options)) == "builds@example.com"
     assert sign(TEXT, str(keys / "own")) == signature
 
 
-def test_a_key_may_stand_there_for_several(keys: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_a_key_may_have_several_principals(keys: pathlib.Path, tmp_path: pathlib.Path) -> None:
     key = (keys / "own.pub").read_text()
     (tmp_path / "allowed").write_text(f'a@x,b@x namespaces="git,{NAMESPACE}" {key}')
     assert signer(TEXT, sign(TEXT, str(keys / "own")), str(tmp_path / "allowed")) == "a@x"
@@ -64,7 +64,7 @@ REFUSED: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_is_not_signed_off_is_refused(keys: pathlib.Path, case: str) -> None:
+def test_a_bundle_without_a_valid_signature_is_rejected(keys: pathlib.Path, case: str) -> None:
     with pytest.raises(DevserverError, match="not signed off"):
         signer(*REFUSED[case](keys))
 
@@ -76,7 +76,7 @@ def test_a_signature_for_another_use_of_the_same_key_does_not_count(keys: pathli
         signer(TEXT, (tmp_path / "text.sig").read_text(), allowed(keys))
 
 
-def test_without_ssh_keygen_nothing_is_said_of_a_signature(keys: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_ssh_keygen_is_an_error(keys: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     signature = sign(TEXT, str(keys / "own"))
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(DevserverError, match="cannot run ssh-keygen"):

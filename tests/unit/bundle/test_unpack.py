@@ -123,7 +123,7 @@ def test_hosts_get_the_bundle_and_the_cache_its_tools(controller: Controller, pa
     assert controller.leftovers() == []
 
 
-def test_what_is_there_costs_one_call_and_no_transfer(controller: Controller, packed: t.Any) -> None:
+def test_a_complete_host_costs_one_call_and_no_transfer(controller: Controller, packed: t.Any) -> None:
     bundle = packed(FILES)
     controller.play("a", bundle)
     before = controller.calls
@@ -155,7 +155,7 @@ def waiting_for(path: pathlib.Path) -> bool:
     return False
 
 
-def test_who_waited_for_another_to_cache_a_tool_does_not_do_it_again(controller: Controller, packed: t.Any) -> None:
+def test_a_tool_that_another_run_cached_is_not_cached_again(controller: Controller, packed: t.Any) -> None:
     bundle = packed(FILES)
     cache = ToolCache(str(controller.cache))
     digest = hashlib.sha256(TOOL).hexdigest()
@@ -220,7 +220,7 @@ BAD: dict[str, tuple[dict[str, str], str]] = {
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_what_is_refused_changes_nothing(controller: Controller, packed: t.Any, key: pathlib.Path, case: str) -> None:
+def test_a_rejected_bundle_changes_nothing(controller: Controller, packed: t.Any, key: pathlib.Path, case: str) -> None:
     given, word = BAD[case]
     options = {name: value.format(folder=key.parent) for name, value in given.items()}
     file = pathlib.Path(options.pop("file", packed(FILES)))

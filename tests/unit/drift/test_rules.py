@@ -605,7 +605,7 @@ def test_a_workspace_that_asks_for_less_than_the_minimum(world: t.Any, monkeypat
 
 
 def test_a_minimum_that_is_no_version_is_an_error(world: t.Any) -> None:
-    with pytest.raises(DevserverError, match="the minimum is 'new'"):
+    with pytest.raises(DevserverError, match="minimum is 'new'"):
         findings(Snapshot(world.declaration, [], [], go_minimum="new"))
 
 

@@ -23,7 +23,7 @@ import zipfile
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import fetch
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import ToolchainRequest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
 
@@ -207,11 +207,11 @@ def module(tmp_path: pathlib.Path) -> Module:
 
 
 @pytest.fixture
-def wish(tmp_path: pathlib.Path, old: Toolchain, new: Toolchain) -> t.Callable[..., Wish]:
-    """Make a wish for ``versions`` below ``tmp_path / "host"``; sources are given by their names."""
+def make_request(tmp_path: pathlib.Path, old: Toolchain, new: Toolchain) -> t.Callable[..., ToolchainRequest]:
+    """Build a request for ``versions`` below ``tmp_path / "host"``; sources are given by their names."""
     host = tmp_path / "host"
 
-    def make(*versions: str, **given: t.Any) -> Wish:
+    def make(*versions: str, **given: t.Any) -> ToolchainRequest:
         bases = {kind: str(given.pop(kind, "")) for kind in KINDS}
         values: dict[str, t.Any] = {
             "versions": versions,
@@ -225,7 +225,7 @@ def wish(tmp_path: pathlib.Path, old: Toolchain, new: Toolchain) -> t.Callable[.
             "timeout": 5,
             **given,
         }
-        return Wish(**values)
+        return ToolchainRequest(**values)
 
     return make
 

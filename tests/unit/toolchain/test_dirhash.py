@@ -47,12 +47,12 @@ def test_any_change_shows(tmp_path: pathlib.Path, change: dict[str, bytes]) -> N
     assert h1_of_zip(pack(tmp_path / "m.zip", {**FILES, **change})) != SUM
 
 
-def test_a_name_with_a_line_break_is_refused(tmp_path: pathlib.Path) -> None:
+def test_a_name_with_a_line_break_is_rejected(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="line break"):
         h1_of_zip(pack(tmp_path / "m.zip", {"a\nb": b""}))
 
 
-def test_a_name_that_stands_twice_is_refused(tmp_path: pathlib.Path) -> None:
+def test_a_duplicate_name_is_rejected(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "m.zip"
     with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate"):
         archive.writestr("a", "1")
@@ -62,10 +62,10 @@ def test_a_name_that_stands_twice_is_refused(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 10, -1])
-def test_what_is_no_whole_zip_is_refused(tmp_path: pathlib.Path, cut: int) -> None:
+def test_an_incomplete_zip_is_rejected(tmp_path: pathlib.Path, cut: int) -> None:
     path = tmp_path / "m.zip"
     path.write_bytes(pathlib.Path(pack(path, FILES)).read_bytes()[:cut])
-    with pytest.raises(ValueError, match="no zip"):
+    with pytest.raises(ValueError, match="not a readable zip"):
         h1_of_zip(str(path))
 
 
@@ -73,5 +73,5 @@ def test_damage_inside_is_found(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "m.zip"
     content = pathlib.Path(pack(path, {"a": b"x" * 1000}, zipfile.ZIP_STORED)).read_bytes()
     path.write_bytes(content.replace(b"xxx", b"xyx", 1))
-    with pytest.raises(ValueError, match="no zip"):
+    with pytest.raises(ValueError, match="not a readable zip"):
         h1_of_zip(str(path))

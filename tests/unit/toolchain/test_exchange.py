@@ -37,7 +37,7 @@ def test_an_empty_place_is_taken(new: pathlib.Path, tmp_path: pathlib.Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
-def test_what_was_there_is_kept(new: pathlib.Path, tmp_path: pathlib.Path, exchange: bool, kind: str) -> None:
+def test_existing_directories_are_kept(new: pathlib.Path, tmp_path: pathlib.Path, exchange: bool, kind: str) -> None:
     place = tmp_path / "place"
     if kind == "folder":
         (place / "old").mkdir(parents=True)

@@ -82,20 +82,20 @@ def test_https_with_an_authority_that_the_host_trusts(tls_server, get: Get) -> N
     assert get(tls_server.url + "/f") == BODY
 
 
-def test_https_with_a_foreign_authority_ends_everything(
+def test_https_with_a_foreign_authority_is_an_error(
     tls_server, get: Get, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     (tmp_path / "none.pem").write_text("")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     tls_server.routes["/f"] = BODY
-    with pytest.raises(DevserverError, match=r"cannot be trusted.*certificate"):
+    with pytest.raises(DevserverError, match=r"is not trusted.*certificate"):
         get(tls_server.url + "/f")
     assert tls_server.requests == []
 
 
-def test_https_for_another_host_ends_everything(tls_server, get: Get) -> None:
-    with pytest.raises(DevserverError, match="cannot be trusted"):
+def test_https_for_another_host_is_an_error(tls_server, get: Get) -> None:
+    with pytest.raises(DevserverError, match="is not trusted"):
         get(tls_server.url.replace("127.0.0.1", "localhost") + "/f")
 
 
@@ -106,7 +106,7 @@ def test_a_redirection_is_followed(server, tls_server, get: Get) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["http", "ftp"])
-def test_a_redirection_away_from_https_ends_everything(server, tls_server, get: Get, scheme: str) -> None:
+def test_a_redirection_away_from_https_is_an_error(server, tls_server, get: Get, scheme: str) -> None:
     server.routes["/f"] = BODY
     tls_server.routes["/f"] = redirects(server.url.replace("http", scheme) + "/f")
     with pytest.raises(DevserverError, match=f"redirects from https to {scheme}"):
@@ -114,13 +114,13 @@ def test_a_redirection_away_from_https_ends_everything(server, tls_server, get: 
     assert server.requests == []
 
 
-def test_a_redirection_to_a_file_ends_everything(server, get: Get) -> None:
+def test_a_redirection_to_a_file_is_an_error(server, get: Get) -> None:
     server.routes["/f"] = redirects("file:///etc/passwd")
     with pytest.raises(DevserverError, match="not allowed"):
         get(server.url + "/f")
 
 
-def test_an_endless_redirection_ends_everything(server, get: Get) -> None:
+def test_an_endless_redirection_is_an_error(server, get: Get) -> None:
     server.routes["/f"] = redirects("/f")
     with pytest.raises(DevserverError, match="infinite loop"):
         get(server.url + "/f")
@@ -144,7 +144,7 @@ def test_codes_that_make_room_for_the_next_source(server, get: Get, code: int, a
 
 
 @pytest.mark.parametrize("code", [400, 401, 403, 407])
-def test_codes_that_end_everything(server, get: Get, code: int) -> None:
+def test_codes_that_are_errors(server, get: Get, code: int) -> None:
     server.routes["/f"] = fails(code)
     with pytest.raises(DevserverError, match=rf"HTTP {code}.*credentials"):
         get(server.url + "/f")
@@ -157,26 +157,26 @@ def test_a_server_that_recovers_serves(server, get: Get) -> None:
 
 
 @pytest.mark.parametrize("length", [len(BODY) + 1, 10 * len(BODY)])
-def test_a_transfer_that_is_cut_off_is_out_of_reach(server, get: Get, length: int) -> None:
+def test_a_transfer_that_is_truncated_is_unreachable(server, get: Get, length: int) -> None:
     server.routes["/f"] = sends(BODY, length)
-    with pytest.raises(Unreachable, match=f"broke off after {len(BODY)} of {length} bytes"):
+    with pytest.raises(Unreachable, match=f"ended after {len(BODY)} of {length} bytes"):
         get(server.url + "/f")
     assert len(server.requests) == 3
 
 
-def test_a_connection_that_is_reset_is_out_of_reach(server, get: Get) -> None:
+def test_a_connection_that_is_reset_is_unreachable(server, get: Get) -> None:
     def answer(handler: Handler) -> None:
         sends(BODY[:100_000], len(BODY))(handler)
         linger = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
         handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     server.routes["/f"] = answer
-    with pytest.raises(Unreachable, match="broke off"):
+    with pytest.raises(Unreachable, match=r"transfer (failed|ended)"):
         get(server.url + "/f")
 
 
 @pytest.mark.parametrize("head", [b"", b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\nabc"], ids=["silent", "stalled"])
-def test_a_server_that_stalls_is_out_of_reach(server, get: Get, head: bytes) -> None:
+def test_a_server_that_stalls_is_unreachable(server, get: Get, head: bytes) -> None:
     over = threading.Event()
 
     def answer(handler: Handler) -> None:
@@ -190,7 +190,7 @@ def test_a_server_that_stalls_is_out_of_reach(server, get: Get, head: bytes) -> 
     assert len(server.requests) == 3
 
 
-def test_a_server_that_trickles_is_out_of_reach(server, get: Get) -> None:
+def test_a_server_that_trickles_is_unreachable(server, get: Get) -> None:
     over = threading.Event()
 
     def answer(handler: Handler) -> None:
@@ -204,23 +204,23 @@ def test_a_server_that_trickles_is_out_of_reach(server, get: Get) -> None:
     over.set()
 
 
-def test_a_port_where_nobody_listens_is_out_of_reach(get: Get) -> None:
+def test_a_port_where_nobody_listens_is_unreachable(get: Get) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(Unreachable, match="refused"):
             get(f"http://127.0.0.1:{taken.getsockname()[1]}/f")
 
 
-def test_a_name_that_does_not_resolve_is_out_of_reach(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_that_does_not_resolve_is_unreachable(get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
     with pytest.raises(Unreachable):
         get("http://nowhere.invalid/f")
 
 
 @pytest.mark.parametrize("url", [f"http://{'x' * 64}.invalid/f", "http://h\u00f6st..invalid/f", "http://x/\u00e4"])
-def test_a_url_that_cannot_be_asked_ends_everything(get: Get, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_url_is_an_error(get: Get, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
-    with pytest.raises(DevserverError, match="cannot be asked"):
+    with pytest.raises(DevserverError, match="is invalid"):
         get(url)
 
 
@@ -228,11 +228,11 @@ def test_a_url_that_cannot_be_asked_ends_everything(get: Get, url: str, monkeypa
 def test_a_length_that_is_no_number_is_no_traceback(server, get: Get, length: str) -> None:
     head = f"HTTP/1.0 200 OK\r\nContent-Length: {length}\r\n\r\n"
     server.routes["/f"] = lambda handler: handler.wfile.write(head.encode() + b"whole") and None
-    with pytest.raises(Unreachable, match="broke off"):
+    with pytest.raises(Unreachable, match=r"transfer (failed|ended)"):
         get(f"{server.url}/f")
 
 
-def test_a_server_that_speaks_no_http_is_out_of_reach(server, get: Get) -> None:
+def test_a_server_that_speaks_no_http_is_unreachable(server, get: Get) -> None:
     server.routes["/f"] = lambda handler: handler.wfile.write(b"SSH-2.0-x\r\n") and None
     with pytest.raises(Unreachable):
         get(server.url + "/f")
@@ -252,7 +252,7 @@ def test_a_local_file(tmp_path: pathlib.Path, get: Get) -> None:
 
 
 @pytest.mark.parametrize("path", ["missing", "f/x"])
-def test_a_local_file_that_is_not_there_is_out_of_reach(tmp_path: pathlib.Path, get: Get, path: str) -> None:
+def test_a_local_file_that_is_not_there_is_unreachable(tmp_path: pathlib.Path, get: Get, path: str) -> None:
     (tmp_path / "f").write_bytes(BODY)
     with pytest.raises(Unreachable, match="no such file"):
         get(str(tmp_path / path))
@@ -264,7 +264,7 @@ def test_a_pipe_in_a_files_place_does_not_hold_up(tmp_path: pathlib.Path, get: G
         get(str(tmp_path / "f"))
 
 
-def test_a_folder_in_a_files_place_is_named(tmp_path: pathlib.Path, get: Get) -> None:
+def test_a_directory_in_a_files_place_is_named(tmp_path: pathlib.Path, get: Get) -> None:
     with pytest.raises(DevserverError, match=f"cannot read {tmp_path}: Is a directory"):
         get(str(tmp_path))
 

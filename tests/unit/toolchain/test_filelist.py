@@ -38,12 +38,12 @@ def test_equal_lists_have_no_difference_and_others_have(one: Files, other: Files
 
 
 @pytest.mark.parametrize("text", ["x\n", "100644 ab\n"])
-def test_what_is_no_list_is_refused(text: str) -> None:
+def test_an_invalid_list_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="unpack"):
         parse(text)
 
 
-def test_what_unpacking_records_is_what_lies_there(tmp_path: pathlib.Path, old) -> None:
+def test_the_recorded_list_is_that_of_the_unpacked_tree(tmp_path: pathlib.Path, old) -> None:
     os.umask(0o022)
     (tmp_path / "tar").write_bytes(old.tar)
     (tmp_path / "zip").write_bytes(old.zip)

@@ -54,12 +54,12 @@ def test_an_error_is_one_message_with_its_facts(run: Run, archives: pathlib.Path
 
 
 @pytest.mark.parametrize("arguments", [{"versions": []}, {"versions": ["1.22.12"], "sources": ["anywhere"]}, {}])
-def test_bad_arguments_are_refused(run: Run, arguments: dict[str, t.Any]) -> None:
+def test_bad_arguments_are_rejected(run: Run, arguments: dict[str, t.Any]) -> None:
     code, result = run(**arguments)
     assert (code, result["failed"]) == (1, True)
 
 
-def test_a_password_is_nowhere_in_the_answer(run: Run, tmp_path: pathlib.Path) -> None:
+def test_a_password_is_not_in_the_result(run: Run, tmp_path: pathlib.Path) -> None:
     code, result = run(
         versions=["1.22.12"],
         sources=["archive"],

@@ -44,7 +44,7 @@ def test_a_fresh_host_has_nothing(info: Run) -> None:
     assert (result["toolchains"], result["default"]) == ([], None)
 
 
-def test_what_is_installed(info: Run, installed: pathlib.Path, archives: pathlib.Path, new) -> None:
+def test_installed_toolchains_are_listed(info: Run, installed: pathlib.Path, archives: pathlib.Path, new) -> None:
     result = info()
     by_hand, first, second = result["toolchains"]
     assert [item["version"] for item in result["toolchains"]] == ["1.98.0", "1.99.1", "1.99.12"]
@@ -76,7 +76,7 @@ def test_an_edited_tree_is_named(info: Run, installed: pathlib.Path) -> None:
     assert first["altered"] == {"count": 2, "changed": ["src/fmt/print.go"], "added": ["bin/extra"], "missing": []}
 
 
-def test_what_workspaces_miss(info: Run, installed: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_missing_versions_of_workspaces(info: Run, installed: pathlib.Path, tmp_path: pathlib.Path) -> None:
     (tmp_path / "go.mod").write_text("module x\n\ngo 1.100.1\n")
     (item,) = info(workspaces=[str(tmp_path)], minimum="1.99")["mismatches"]
     assert (item["file"], item["line"], item["default"]) == (f"{tmp_path}/go.mod", 3, "1.99.12")
@@ -84,7 +84,7 @@ def test_what_workspaces_miss(info: Run, installed: pathlib.Path, tmp_path: path
 
 def test_bad_input_is_one_message(module: t.Callable[..., t.Any]) -> None:
     for arguments, message in (
-        ({"minimum": "new"}, "the minimum is 'new'"),
+        ({"minimum": "new"}, "minimum is 'new'"),
         ({"users": ["nobody-here"]}, "nobody-here"),
     ):
         code, result = module("go_toolchain_info", **arguments)
@@ -92,7 +92,7 @@ def test_bad_input_is_one_message(module: t.Callable[..., t.Any]) -> None:
         assert message in result["msg"]
 
 
-def test_the_documentation_is_true(info: Run, installed: pathlib.Path) -> None:
+def test_the_documentation_matches_the_argument_spec(info: Run, installed: pathlib.Path) -> None:
     options = yaml.safe_load(go_toolchain_info.DOCUMENTATION)["options"]
     documented = {name: {k: v for k, v in option.items() if k != "description"} for name, option in options.items()}
     assert documented == go_toolchain_info.ARGUMENT_SPEC

@@ -23,18 +23,21 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import in_use, store
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import Wish, install_toolchains
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
+    ToolchainRequest,
+    install_toolchains,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
 HERE = this_platform()
-Make = t.Callable[..., Wish]
+Make = t.Callable[..., ToolchainRequest]
 # As much of a program that Go has built as tells it from others.
 PROGRAM = b"\x7fELF" + b"\0" * 60 + b"\xff Go buildinf:"
 Result = dict[str, t.Any]
 
 
-def run(wish: Wish, check: bool = False) -> Result:
-    return install_toolchains(wish, HERE, check=check)
+def run(request: ToolchainRequest, check: bool = False) -> Result:
+    return install_toolchains(request, HERE, check=check)
 
 
 def snapshot(folder: pathlib.Path) -> dict[str, t.Any]:
@@ -46,9 +49,9 @@ def snapshot(folder: pathlib.Path) -> dict[str, t.Any]:
     return found
 
 
-def answer(wish: Wish, name: str = "go") -> str:
+def answer(request: ToolchainRequest, name: str = "go") -> str:
     """Return what the command ``name`` says to a user who has it on PATH."""
-    env = {"PATH": f"{wish.bin_dir}:/usr/bin:/bin"}
+    env = {"PATH": f"{request.bin_dir}:/usr/bin:/bin"}
     return subprocess.run([name, "version"], env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -63,15 +66,15 @@ def statuses(result: Result) -> dict[str, str]:
 # Sources
 
 
-def test_a_local_archive(wish: Make, archives: pathlib.Path, old) -> None:
-    wanted = wish("1.99.1", archive=archives)
-    result = run(wanted)
+def test_a_local_archive(make_request: Make, archives: pathlib.Path, old) -> None:
+    request = make_request("1.99.1", archive=archives)
+    result = run(request)
     assert result["changed"]
     assert result["toolchains"] == [
         {
             "version": "1.99.1",
             "requested": "1.99.1",
-            "path": f"{wanted.root}/1.99.1",
+            "path": f"{request.root}/1.99.1",
             "status": "installed",
             "source": "archive",
             "location": str(archives / old.tar_name),
@@ -80,40 +83,40 @@ def test_a_local_archive(wish: Make, archives: pathlib.Path, old) -> None:
             "altered": None,
         }
     ]
-    assert answer(wanted) == answer(wanted, "go1.99.1") == says("1.99.1")
+    assert answer(request) == answer(request, "go1.99.1") == says("1.99.1")
 
 
-def test_a_modules_zip_in_the_local_folder(wish: Make, tmp_path: pathlib.Path, old) -> None:
+def test_a_modules_zip_in_the_local_directory(make_request: Make, tmp_path: pathlib.Path, old) -> None:
     (tmp_path / old.zip_name).write_bytes(old.zip)
-    wanted = wish("1.99.1", archive=tmp_path, checksums={"1.99.1": {HERE.archive: old.h1}})
-    assert run(wanted)["toolchains"][0]["digest"] == old.h1
-    assert answer(wanted) == says("1.99.1")
+    request = make_request("1.99.1", archive=tmp_path, checksums={"1.99.1": {HERE.archive: old.h1}})
+    assert run(request)["toolchains"][0]["digest"] == old.h1
+    assert answer(request) == says("1.99.1")
 
 
 @pytest.mark.parametrize("source", ["mirror", "official"])
 @pytest.mark.parametrize("slash", ["", "/"])
-def test_an_http_server_with_archives(wish: Make, server, old, source: str, slash: str) -> None:
+def test_an_http_server_with_archives(make_request: Make, server, old, source: str, slash: str) -> None:
     server.routes[f"/dl/{old.tar_name}"] = old.tar
-    result = run(wish("1.99.1", **{source: f"{server.url}/dl{slash}"}))
+    result = run(make_request("1.99.1", **{source: f"{server.url}/dl{slash}"}))
     assert result["toolchains"][0]["source"] == source
     assert result["toolchains"][0]["location"] == f"{server.url}/dl/{old.tar_name}"
 
 
-def test_a_module_proxy(wish: Make, tls_server, old) -> None:
+def test_a_module_proxy(make_request: Make, tls_server, old) -> None:
     tls_server.routes[old.zip_path] = old.zip
-    wanted = wish("1.99.1", goproxy=tls_server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
-    assert run(wanted)["toolchains"][0]["source"] == "goproxy"
-    assert answer(wanted) == says("1.99.1")
+    request = make_request("1.99.1", goproxy=tls_server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
+    assert run(request)["toolchains"][0]["source"] == "goproxy"
+    assert answer(request) == says("1.99.1")
 
 
-def test_both_distributions_give_the_same_tree(wish: Make, server, archives: pathlib.Path, old) -> None:
+def test_both_distributions_give_the_same_tree(make_request: Make, server, archives: pathlib.Path, old) -> None:
     server.routes[old.zip_path] = old.zip
-    wanted = wish("1.99.1", archive=archives)
-    run(wanted)
-    from_archive = snapshot(pathlib.Path(wanted.root, "1.99.1"))
-    other = wish(
+    request = make_request("1.99.1", archive=archives)
+    run(request)
+    from_archive = snapshot(pathlib.Path(request.root, "1.99.1"))
+    other = make_request(
         "1.99.1",
-        root=wanted.root + "2",
+        root=request.root + "2",
         goproxy=server.url,
         order=["goproxy"],
         checksums={"1.99.1": {HERE.archive: old.h1}},
@@ -124,32 +127,34 @@ def test_both_distributions_give_the_same_tree(wish: Make, server, archives: pat
 
 
 @pytest.mark.parametrize("order", [["mirror", "official"], ["official", "mirror"]])
-def test_the_first_that_has_it_serves_and_the_next_is_not_asked(wish: Make, server, old, order: list[str]) -> None:
+def test_the_first_source_with_the_file_serves_it(make_request: Make, server, old, order: list[str]) -> None:
     server.routes = {f"/{source}/{old.tar_name}": old.tar for source in order}
-    wanted = wish("1.99.1", order=order, **{source: f"{server.url}/{source}" for source in order})
-    assert run(wanted)["toolchains"][0]["source"] == order[0]
+    request = make_request("1.99.1", order=order, **{source: f"{server.url}/{source}" for source in order})
+    assert run(request)["toolchains"][0]["source"] == order[0]
     assert server.paths == [f"/{order[0]}/{old.tar_name}"]
 
 
-def test_a_source_that_is_out_of_reach_makes_room(wish: Make, server, tmp_path: pathlib.Path, old) -> None:
+def test_a_source_that_is_out_of_reach_makes_room(make_request: Make, server, tmp_path: pathlib.Path, old) -> None:
     server.routes[f"/b/{old.tar_name}"] = old.tar
-    wanted = wish("1.99.1", archive=tmp_path, mirror=server.url + "/a", official=server.url + "/b")
-    assert run(wanted)["toolchains"][0]["source"] == "official"
+    request = make_request("1.99.1", archive=tmp_path, mirror=server.url + "/a", official=server.url + "/b")
+    assert run(request)["toolchains"][0]["source"] == "official"
     assert server.paths == [f"/a/{old.tar_name}", f"/b/{old.tar_name}"]
 
 
-def test_where_nobody_serves_every_reason_is_told(wish: Make, server, tmp_path: pathlib.Path, old) -> None:
-    wanted = wish("1.99.1", archive=tmp_path, mirror=server.url)
+def test_every_reason_is_in_the_error_if_no_source_serves(
+    make_request: Make, server, tmp_path: pathlib.Path, old
+) -> None:
+    request = make_request("1.99.1", archive=tmp_path, mirror=server.url)
     with pytest.raises(DevserverError) as caught:
-        run(wanted)
-    assert f"archive ({tmp_path}/{old.tar_name}): there is no such file" in str(caught.value)
+        run(request)
+    assert f"archive ({tmp_path}/{old.tar_name}): no such file" in str(caught.value)
     assert f"mirror ({server.url}/{old.tar_name}): HTTP 404" in str(caught.value)
     assert "toolchain_archive_dir" in str(caught.value)
 
 
 @pytest.mark.parametrize("source", ["archive", "mirror", "goproxy"])
-def test_a_wrong_digest_ends_everything(
-    wish: Make, server, tmp_path: pathlib.Path, archives: pathlib.Path, old, new, source: str
+def test_a_wrong_digest_is_an_error(
+    make_request: Make, server, tmp_path: pathlib.Path, archives: pathlib.Path, old, new, source: str
 ) -> None:
     evil = tmp_path / "evil"
     evil.mkdir()
@@ -158,7 +163,7 @@ def test_a_wrong_digest_ends_everything(
     server.routes[f"/good/{old.tar_name}"] = old.tar
     server.routes[old.zip_path] = new.zip
     pin = old.h1 if source == "goproxy" else old.sha256
-    wanted = wish(
+    request = make_request(
         "1.99.1",
         order=[source, "official"],
         official=server.url + "/good",
@@ -166,30 +171,32 @@ def test_a_wrong_digest_ends_everything(
         **{source: evil if source == "archive" else server.url},
     )
     with pytest.raises(DevserverError, match=f"from {source} .*wrong digest") as caught:
-        run(wanted)
+        run(request)
     details = caught.value.details
     assert details["expected_digest"] == (pin if source == "goproxy" else f"sha256:{pin}")
     assert details["actual_digest"] == (new.h1 if source == "goproxy" else f"sha256:{new.sha256}")
     assert f"/good/{old.tar_name}" not in server.paths
-    assert not os.path.lexists(wanted.link)
-    assert not os.path.exists(wanted.root)
+    assert not os.path.lexists(request.link)
+    assert not os.path.exists(request.root)
 
 
-def test_a_page_in_place_of_a_module_is_a_wrong_digest(wish: Make, server, old) -> None:
+def test_a_page_in_place_of_a_module_is_a_wrong_digest(make_request: Make, server, old) -> None:
     server.routes[old.zip_path] = b"<html>please log in</html>"
-    wanted = wish("1.99.1", goproxy=server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
-    with pytest.raises(DevserverError, match="wrong digest: it is no zip"):
-        run(wanted)
+    request = make_request("1.99.1", goproxy=server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
+    with pytest.raises(DevserverError, match="wrong digest: it is not a readable zip"):
+        run(request)
 
 
 @pytest.mark.parametrize(
     ("pin", "source"),
     [("sha256", "goproxy"), ("h1", "mirror"), ("h1", "official")],
 )
-def test_a_source_without_a_digest_of_its_kind_is_not_asked(wish: Make, server, old, pin: str, source: str) -> None:
-    wanted = wish("1.99.1", checksums={"1.99.1": {HERE.archive: getattr(old, pin)}}, **{source: server.url})
+def test_a_source_without_a_digest_of_its_kind_is_not_tried(
+    make_request: Make, server, old, pin: str, source: str
+) -> None:
+    request = make_request("1.99.1", checksums={"1.99.1": {HERE.archive: getattr(old, pin)}}, **{source: server.url})
     with pytest.raises(DevserverError, match=f"no source can deliver .*{source} has no (h1|SHA-256)"):
-        run(wanted)
+        run(request)
     assert server.requests == []
 
 
@@ -207,174 +214,182 @@ def test_a_source_without_a_digest_of_its_kind_is_not_asked(wish: Make, server, 
         ("mirror", "http://me:s3cret@host/"),
     ],
 )
-def test_a_location_that_cannot_serve_is_refused(wish: Make, source: str, base: str) -> None:
-    with pytest.raises(DevserverError, match=f"location of {source}") as caught:
-        run(wish("1.99.1", **{source: base}))
+def test_an_invalid_location_is_rejected(make_request: Make, source: str, base: str) -> None:
+    with pytest.raises(DevserverError, match=rf"toolchain_{source}.* is") as caught:
+        run(make_request("1.99.1", **{source: base}))
     assert "s3cret" not in str(caught.value)
 
 
-def test_credentials_are_in_no_result_error_or_receipt(wish: Make, tls_server, old) -> None:
+def test_credentials_are_in_no_result_error_or_record(make_request: Make, tls_server, old) -> None:
     tls_server.routes[f"/{old.tar_name}"] = old.tar
-    wanted = wish("1.99.1", mirror=tls_server.url.replace("//", "//me:s3cret@"))
-    result = run(wanted)
+    request = make_request("1.99.1", mirror=tls_server.url.replace("//", "//me:s3cret@"))
+    result = run(request)
     assert result["toolchains"][0]["location"] == f"{tls_server.url}/{old.tar_name}".replace("//", "//***@", 1)
-    receipt = pathlib.Path(wanted.root, "1.99.1.json").read_text()
-    assert "s3cret" not in json.dumps(result) + receipt
+    record = pathlib.Path(request.root, "1.99.1.json").read_text()
+    assert "s3cret" not in json.dumps(result) + record
     for routes in ({}, {f"/{old.tar_name}": b"x"}):
         tls_server.routes = routes
         with pytest.raises(DevserverError) as caught:
-            run(wish("1.99.1", root=wanted.root + "2", mirror=wanted.bases["mirror"]))
+            run(make_request("1.99.1", root=request.root + "2", mirror=request.bases["mirror"]))
         assert "s3cret" not in str(caught.value) + json.dumps(caught.value.details)
 
 
 # Versions and places
 
 
-def test_a_minor_version_is_resolved_and_the_result_says_so(wish: Make, archives: pathlib.Path) -> None:
-    result = run(wish("1.99", archive=archives))
+def test_a_minor_version_is_resolved_and_reported(make_request: Make, archives: pathlib.Path) -> None:
+    result = run(make_request("1.99", archive=archives))
     assert (result["toolchains"][0]["version"], result["toolchains"][0]["requested"]) == ("1.99.12", "1.99")
     assert result["default"]["version"] == "1.99.12"
 
 
-def test_a_patch_is_never_taken_for_a_longer_one(wish: Make, archives: pathlib.Path) -> None:
-    run(wish("1.99.12", archive=archives))
-    wanted = wish("1.99.1", archive=archives)
-    result = run(wanted)
+def test_a_patch_is_never_taken_for_a_longer_one(make_request: Make, archives: pathlib.Path) -> None:
+    run(make_request("1.99.12", archive=archives))
+    request = make_request("1.99.1", archive=archives)
+    result = run(request)
     assert statuses(result) == {"1.99.1": "installed"}
-    assert answer(wanted) == says("1.99.1")
-    assert answer(wanted, "go1.99.12") == says("1.99.12")
+    assert answer(request) == says("1.99.1")
+    assert answer(request, "go1.99.12") == says("1.99.12")
 
 
 @pytest.mark.parametrize(
     ("versions", "given", "message"),
     [
-        ([], {}, "no version"),
+        ([], {}, r"toolchain_versions \(versions\) is empty"),
         (["go1.99.1"], {}, "drop the prefix"),
         (["1.99.1", "1.99.3"], {}, "no checksum is known for Go 1.99.3"),
-        (["1.99.1"], {"default": "1.99.12"}, "default Go 1.99.12 is not among"),
+        (["1.99.1"], {"default": "1.99.12"}, r"toolchain_default \(default\) is 1.99.12"),
         (["1.99.1"], {"root": "lib/go"}, r"toolchain_root \(root\) is 'lib/go'"),
         (["1.99.1"], {"link": "/tmp/x/../y"}, r"toolchain_link \(link\) is"),
-        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go"}, "root /opt/go lies inside"),
-        (["1.99.1"], {"root": "/opt/go/versions", "link": "/opt/go"}, "root /opt/go/versions lies inside"),
-        (["1.99.1"], {"bin_dir": "/opt/go/bin", "link": "/opt/go"}, "bin_dir /opt/go/bin lies inside"),
-        (["1.99.1"], {"root": "/opt/go", "bin_dir": "/opt/go/1.99.1/bin"}, "bin_dir .* the place of Go 1.99.1"),
-        (["1.99.1"], {"root": "/opt/go", "bin_dir": "/opt/go/1.98.0"}, "bin_dir .* the place of Go 1.98.0"),
-        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go/1.99.1"}, "link .* the place of Go 1.99.1"),
-        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go/1.99.1/current"}, "link .* the place of Go 1.99.1"),
-        (["1.99.1"], {"timeout": 0}, "timeout is 0.*above 0"),
-        (["1.99.1"], {"timeout": -1}, "timeout is -1.*above 0"),
+        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go"}, "root.* is /opt/go, inside"),
+        (["1.99.1"], {"root": "/opt/go/versions", "link": "/opt/go"}, "root.* is /opt/go/versions, inside"),
+        (["1.99.1"], {"bin_dir": "/opt/go/bin", "link": "/opt/go"}, "bin_dir.* is /opt/go/bin, inside"),
+        (["1.99.1"], {"root": "/opt/go", "bin_dir": "/opt/go/1.99.1/bin"}, "bin_dir .* the tree of Go 1.99.1"),
+        (["1.99.1"], {"root": "/opt/go", "bin_dir": "/opt/go/1.98.0"}, "bin_dir .* the tree of Go 1.98.0"),
+        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go/1.99.1"}, "link .* the tree of Go 1.99.1"),
+        (["1.99.1"], {"root": "/opt/go", "link": "/opt/go/1.99.1/current"}, "link .* the tree of Go 1.99.1"),
+        (["1.99.1"], {"timeout": 0}, r"timeout \(timeout\) is 0.*above 0"),
+        (["1.99.1"], {"timeout": -1}, r"timeout \(timeout\) is -1.*above 0"),
     ],
 )
 @pytest.mark.parametrize("check", [True, False])
-def test_a_wish_that_is_not_sound_writes_nothing(
-    wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path, versions: t.Any, given: t.Any, message: str, check: bool
+def test_an_invalid_request_writes_nothing(
+    make_request: Make,
+    archives: pathlib.Path,
+    tmp_path: pathlib.Path,
+    versions: t.Any,
+    given: t.Any,
+    message: str,
+    check: bool,
 ) -> None:
     with pytest.raises(DevserverError, match=message):
-        run(wish(*versions, archive=archives, **given), check)
+        run(make_request(*versions, archive=archives, **given), check)
     assert not (tmp_path / "host").exists()
 
 
-def test_a_folder_that_is_a_link_into_a_tree_is_refused(wish: Make, archives: pathlib.Path, tmp_path) -> None:
-    wanted = wish("1.99.1", archive=archives)
-    run(wanted)
-    (tmp_path / "mine").symlink_to(f"{wanted.root}/1.99.1/bin")
+def test_a_directory_that_is_a_link_into_a_tree_is_rejected(
+    make_request: Make, archives: pathlib.Path, tmp_path
+) -> None:
+    request = make_request("1.99.1", archive=archives)
+    run(request)
+    (tmp_path / "mine").symlink_to(f"{request.root}/1.99.1/bin")
     for place in ({"bin_dir": f"{tmp_path}/mine"}, {"link": f"{tmp_path}/mine/current"}):
-        with pytest.raises(DevserverError, match=r"the place of Go 1\.99\.1"):
-            run(dataclasses.replace(wanted, **place))
+        with pytest.raises(DevserverError, match=r"the tree of Go 1\.99\.1"):
+            run(dataclasses.replace(request, **place))
 
 
-def test_links_beside_the_trees_are_no_matter(wish: Make, archives: pathlib.Path) -> None:
-    root = wish("1.99.1").root
-    wanted = wish("1.99.1", archive=archives, link=f"{root}/current", bin_dir=f"{root}/bin")
-    run(wanted)
-    assert not run(wanted)["changed"]
-    assert answer(wanted) == says("1.99.1")
+def test_links_beside_the_trees_are_no_matter(make_request: Make, archives: pathlib.Path) -> None:
+    root = make_request("1.99.1").root
+    request = make_request("1.99.1", archive=archives, link=f"{root}/current", bin_dir=f"{root}/bin")
+    run(request)
+    assert not run(request)["changed"]
+    assert answer(request) == says("1.99.1")
 
 
 # Second run, switching, check mode
 
 
-def test_a_second_run_changes_nothing(wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    wanted = wish("1.99.12", "1.99.1", archive=archives)
-    first = run(wanted)
+def test_a_second_run_changes_nothing(make_request: Make, archives: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    request = make_request("1.99.12", "1.99.1", archive=archives)
+    first = run(request)
     before = snapshot(tmp_path)
-    second = run(wanted)
+    second = run(request)
     assert (second["changed"], second["diff"]) == (False, [])
     assert statuses(second) == {"1.99.12": "present", "1.99.1": "present"}
     assert second["toolchains"][0]["digest"] == first["toolchains"][0]["digest"]
     assert snapshot(tmp_path) == before
 
 
-def test_a_second_run_needs_no_source(wish: Make, archives: pathlib.Path) -> None:
-    run(wish("1.99.1", archive=archives))
-    assert not run(wish("1.99.1"))["changed"]
+def test_a_second_run_needs_no_source(make_request: Make, archives: pathlib.Path) -> None:
+    run(make_request("1.99.1", archive=archives))
+    assert not run(make_request("1.99.1"))["changed"]
 
 
-def test_switching_the_default_turns_one_link(wish: Make, archives: pathlib.Path) -> None:
+def test_switching_the_default_turns_one_link(make_request: Make, archives: pathlib.Path) -> None:
     versions = ["1.99.12", "1.99.1"]
-    run(wish(*versions, archive=archives))
-    wanted = wish(*versions, default="1.99.1")
-    result = run(wanted)
-    assert [change["before_header"] for change in result["diff"]] == [wanted.link]
-    assert answer(wanted) == says("1.99.1")
-    assert answer(wanted, "go1.99.12") == says("1.99.12")
+    run(make_request(*versions, archive=archives))
+    request = make_request(*versions, default="1.99.1")
+    result = run(request)
+    assert [change["before_header"] for change in result["diff"]] == [request.link]
+    assert answer(request) == says("1.99.1")
+    assert answer(request, "go1.99.12") == says("1.99.12")
 
 
-def test_a_version_that_is_not_declared_stays(wish: Make, archives: pathlib.Path) -> None:
-    run(wish("1.99.1", archive=archives))
-    wanted = wish("1.99.12", archive=archives)
-    assert run(wanted)["removed"] == []
-    assert answer(wanted, "go1.99.1") == says("1.99.1")
+def test_a_version_that_is_not_declared_stays(make_request: Make, archives: pathlib.Path) -> None:
+    run(make_request("1.99.1", archive=archives))
+    request = make_request("1.99.12", archive=archives)
+    assert run(request)["removed"] == []
+    assert answer(request, "go1.99.1") == says("1.99.1")
 
 
-def test_exclusive_removes_what_is_not_declared_and_nothing_else(wish: Make, archives: pathlib.Path) -> None:
-    run(wish("1.99.1", "1.99.12", archive=archives))
-    wanted = wish("1.99.12", exclusive=True)
-    by_hand = pathlib.Path(wanted.root, "1.98.0")
+def test_exclusive_removes_what_is_not_declared_and_nothing_else(make_request: Make, archives: pathlib.Path) -> None:
+    run(make_request("1.99.1", "1.99.12", archive=archives))
+    request = make_request("1.99.12", exclusive=True)
+    by_hand = pathlib.Path(request.root, "1.98.0")
     by_hand.mkdir()
-    foreseen = run(wanted, check=True)
-    assert answer(wanted, "go1.99.1") == says("1.99.1")
-    done = run(wanted)
+    foreseen = run(request, check=True)
+    assert answer(request, "go1.99.1") == says("1.99.1")
+    done = run(request)
     assert (done["removed"], done["diff"]) == (["1.99.1"], foreseen["diff"])
     removed = [change["before_header"] for change in done["diff"] if not change["after"]]
-    assert removed == [f"{wanted.bin_dir}/go1.99.1", f"{wanted.root}/1.99.1"]
-    assert sorted(os.listdir(wanted.bin_dir)) == ["go", "go1.99.12", "gofmt"]
-    assert not any(name.startswith("1.99.1.") or name == "1.99.1" for name in os.listdir(wanted.root))
+    assert removed == [f"{request.bin_dir}/go1.99.1", f"{request.root}/1.99.1"]
+    assert sorted(os.listdir(request.bin_dir)) == ["go", "go1.99.12", "gofmt"]
+    assert not any(name.startswith("1.99.1.") or name == "1.99.1" for name in os.listdir(request.root))
     assert by_hand.is_dir()
-    assert answer(wanted) == says("1.99.12")
-    assert not run(wanted)["changed"]
+    assert answer(request) == says("1.99.12")
+    assert not run(request)["changed"]
 
 
-def test_exclusive_leaves_a_link_of_another_in_place(wish: Make, archives: pathlib.Path) -> None:
-    run(wish("1.99.1", archive=archives))
-    wanted = wish("1.99.12", archive=archives, exclusive=True)
-    foreign = pathlib.Path(wanted.bin_dir, "go1.99.1")
+def test_exclusive_leaves_a_link_of_another_in_place(make_request: Make, archives: pathlib.Path) -> None:
+    run(make_request("1.99.1", archive=archives))
+    request = make_request("1.99.12", archive=archives, exclusive=True)
+    foreign = pathlib.Path(request.bin_dir, "go1.99.1")
     foreign.unlink()
     foreign.symlink_to("/elsewhere")
-    run(wanted)
+    run(request)
     assert os.readlink(foreign) == "/elsewhere"
 
 
 @pytest.fixture
-def surplus(wish: Make, archives: pathlib.Path) -> t.Callable[[str], subprocess.Popen[bytes]]:
+def obsolete(make_request: Make, archives: pathlib.Path) -> t.Callable[[str], subprocess.Popen[bytes]]:
     """Install both versions, and run a program in the older one's tree for so many seconds."""
-    wanted = wish("1.99.12", "1.99.1", archive=archives)
-    run(wanted)
-    program = shutil.copy(shutil.which("sleep") or "sleep", f"{wanted.root}/1.99.1/bin/sleep")
+    request = make_request("1.99.12", "1.99.1", archive=archives)
+    run(request)
+    program = shutil.copy(shutil.which("sleep") or "sleep", f"{request.root}/1.99.1/bin/sleep")
     return lambda seconds: subprocess.Popen([program, seconds])
 
 
 def test_exclusive_keeps_what_is_in_use_until_it_is_not(
-    wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+    make_request: Make, obsolete: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_use, "PATIENCE", 0.3)
-    wanted = wish("1.99.12", exclusive=True)
-    tree, link = f"{wanted.root}/1.99.1", f"{wanted.bin_dir}/go1.99.1"
-    user = surplus("600")
+    monkeypatch.setattr(in_use, "TIMEOUT", 0.3)
+    request = make_request("1.99.12", exclusive=True)
+    tree, link = f"{request.root}/1.99.1", f"{request.bin_dir}/go1.99.1"
+    user = obsolete("600")
     try:
-        foreseen, done = run(wanted, check=True), run(wanted)
-        again = run(wanted)
-        seen = answer(dataclasses.replace(wanted, bin_dir=f"{tree}/bin"))
+        foreseen, done = run(request, check=True), run(request)
+        again = run(request)
+        seen = answer(dataclasses.replace(request, bin_dir=f"{tree}/bin"))
     finally:
         user.kill()
         user.wait()
@@ -384,64 +399,68 @@ def test_exclusive_keeps_what_is_in_use_until_it_is_not(
     assert [change["before_header"] for change in done["diff"]] == [link]
     assert (foreseen["diff"], again["diff"], again["changed"]) == (done["diff"], [], False)
     assert seen == says("1.99.1")
-    foreseen, later = run(wanted, check=True), run(wanted)
+    foreseen, later = run(request, check=True), run(request)
     assert (later["removed"], later["in_use"], later["warnings"]) == (["1.99.1"], [], [])
     assert [change["before_header"] for change in later["diff"]] == [tree]
     assert (foreseen["diff"], foreseen["removed"]) == (later["diff"], later["removed"])
     assert not os.path.lexists(tree)
 
 
-def test_exclusive_waits_for_what_ends_soon(wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]]) -> None:
-    wanted = wish("1.99.12", exclusive=True)
-    with surplus("0.5"):
+def test_exclusive_waits_for_processes_that_exit_soon(
+    make_request: Make, obsolete: t.Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    request = make_request("1.99.12", exclusive=True)
+    with obsolete("0.5"):
         # Its parent does not wait for it: what has ended counts as gone nevertheless.
-        done = run(wanted)
+        done = run(request)
     assert (done["removed"], done["in_use"], done["warnings"]) == (["1.99.1"], [], [])
-    assert not os.path.lexists(f"{wanted.root}/1.99.1")
+    assert not os.path.lexists(f"{request.root}/1.99.1")
 
 
 def test_a_version_in_use_that_is_declared_again_gets_its_link_back(
-    wish: Make, surplus: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+    make_request: Make, obsolete: t.Callable[[str], subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(in_use, "PATIENCE", 0.0)
-    wanted = wish("1.99.12", "1.99.1")
-    with surplus("600") as user:
-        run(wish("1.99.12", exclusive=True))
-        result = run(wanted)
+    monkeypatch.setattr(in_use, "TIMEOUT", 0.0)
+    request = make_request("1.99.12", "1.99.1")
+    with obsolete("600") as user:
+        run(make_request("1.99.12", exclusive=True))
+        result = run(request)
         user.kill()
     assert statuses(result) == {"1.99.12": "present", "1.99.1": "present"}
-    assert answer(wanted, "go1.99.1") == says("1.99.1")
+    assert answer(request, "go1.99.1") == says("1.99.1")
 
 
-def test_check_mode_says_the_same_and_writes_nothing(wish: Make, server, old, new, tmp_path: pathlib.Path) -> None:
+def test_check_mode_reports_the_same_and_writes_nothing(
+    make_request: Make, server, old, new, tmp_path: pathlib.Path
+) -> None:
     server.routes = {f"/{item.tar_name}": item.tar for item in (old, new)}
-    wanted = wish("1.99.12", "1.99.1", mirror=server.url)
-    foreseen = run(wanted, check=True)
+    request = make_request("1.99.12", "1.99.1", mirror=server.url)
+    foreseen = run(request, check=True)
     assert not (tmp_path / "host").exists()
     assert server.requests == []
     assert statuses(foreseen) == {"1.99.12": "would_install", "1.99.1": "would_install"}
-    done = run(wanted)
+    done = run(request)
     assert (foreseen["changed"], foreseen["diff"]) == (done["changed"], done["diff"])
-    assert not run(wanted, check=True)["changed"]
+    assert not run(request, check=True)["changed"]
 
 
-def test_every_user_can_read_the_tree_whatever_the_umask(wish: Make, archives: pathlib.Path) -> None:
+def test_every_user_can_read_the_tree_whatever_the_umask(make_request: Make, archives: pathlib.Path) -> None:
     before = os.umask(0o077)
     try:
-        wanted = wish("1.99.1", archive=archives)
-        run(wanted)
+        request = make_request("1.99.1", archive=archives)
+        run(request)
     finally:
         os.umask(before)
-    folders = [wanted.root, wanted.bin_dir, f"{wanted.root}/1.99.1", f"{wanted.root}/1.99.1/src/fmt"]
+    folders = [request.root, request.bin_dir, f"{request.root}/1.99.1", f"{request.root}/1.99.1/src/fmt"]
     assert [os.stat(folder).st_mode & 0o777 for folder in folders] == [0o755] * 4
-    assert os.stat(f"{wanted.root}/1.99.1/src/fmt/print.go").st_mode & 0o777 == 0o644
+    assert os.stat(f"{request.root}/1.99.1/src/fmt/print.go").st_mode & 0o777 == 0o644
 
 
 # What stands there already
 
 
-def test_go_in_the_place_of_a_link_is_moved_aside(wish: Make, archives: pathlib.Path) -> None:
-    expected = wish("1.99.1", archive=archives)
+def test_go_in_the_place_of_a_link_is_moved_aside(make_request: Make, archives: pathlib.Path) -> None:
+    expected = make_request("1.99.1", archive=archives)
     tree, program = pathlib.Path(expected.link), pathlib.Path(expected.bin_dir, "go")
     for name in ("bin/go", "VERSION", "src/fmt/print.go"):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
@@ -489,14 +508,14 @@ def make_foreign(path: pathlib.Path, kind: str) -> None:
     ],
 )
 def test_nothing_but_go_leaves_the_place_of_a_link(
-    wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path, place: str, option: str, kind: str, check: bool
+    make_request: Make, archives: pathlib.Path, tmp_path: pathlib.Path, place: str, option: str, kind: str, check: bool
 ) -> None:
     path = tmp_path / "host" / place
     path.parent.mkdir(parents=True)
     make_foreign(path, kind)
     before = snapshot(tmp_path)
     with pytest.raises(DevserverError) as error:
-        run(wish("1.99.1", archive=archives), check)
+        run(make_request("1.99.1", archive=archives), check)
     assert (error.value.details["option"], error.value.details["path"]) == (option, str(path))
     assert error.value.details["found"] in str(error.value)
     assert "nothing, a link, or a " in error.value.expected
@@ -508,7 +527,7 @@ def test_nothing_but_go_leaves_the_place_of_a_link(
 @pytest.mark.parametrize("kind", [kind for kind in FOREIGN if kind != "an empty directory"])
 @pytest.mark.parametrize(("name", "expected"), [("lib/go", "this collection fills"), ("lib/go/1.99.1", "a Go tree")])
 def test_a_root_with_other_content_is_left_as_it_is(
-    wish: Make, archives: pathlib.Path, tmp_path: pathlib.Path, name: str, expected: str, kind: str, check: bool
+    make_request: Make, archives: pathlib.Path, tmp_path: pathlib.Path, name: str, expected: str, kind: str, check: bool
 ) -> None:
     path = tmp_path / "host" / name
     path.parent.mkdir(parents=True)
@@ -517,27 +536,27 @@ def test_a_root_with_other_content_is_left_as_it_is(
     make_foreign(path, kind)
     before = snapshot(tmp_path)
     with pytest.raises(DevserverError) as error:
-        run(wish("1.99.1", archive=archives), check)
+        run(make_request("1.99.1", archive=archives), check)
     assert error.value.details["option"] == "toolchain_root (root)"
     assert kind == "a file" or expected in error.value.expected
     assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize("name", ["go", "gofmt", "go1.99.1"])
-def test_the_trees_link_in_a_programs_place_is_refused(wish: Make, archives: pathlib.Path, name: str) -> None:
-    wanted = wish("1.99.1", archive=archives)
-    with pytest.raises(DevserverError, match="has the link to a program"):
-        run(dataclasses.replace(wanted, link=f"{wanted.bin_dir}/{name}"))
-    assert not os.path.lexists(wanted.root)
+def test_the_trees_link_in_a_programs_place_is_rejected(make_request: Make, archives: pathlib.Path, name: str) -> None:
+    request = make_request("1.99.1", archive=archives)
+    with pytest.raises(DevserverError, match="the path of a program's link"):
+        run(dataclasses.replace(request, link=f"{request.bin_dir}/{name}"))
+    assert not os.path.lexists(request.root)
 
 
-def test_a_foreign_link_is_turned_and_its_target_stays(wish: Make, archives: pathlib.Path, tmp_path) -> None:
-    wanted = wish("1.99.1", archive=archives)
+def test_a_foreign_link_is_turned_and_its_target_stays(make_request: Make, archives: pathlib.Path, tmp_path) -> None:
+    request = make_request("1.99.1", archive=archives)
     (tmp_path / "other").mkdir()
-    os.makedirs(os.path.dirname(wanted.link))
-    os.symlink(tmp_path / "other", wanted.link)
-    result = run(wanted)
-    change = next(change for change in result["diff"] if change["after_header"] == wanted.link)
+    os.makedirs(os.path.dirname(request.link))
+    os.symlink(tmp_path / "other", request.link)
+    result = run(request)
+    change = next(change for change in result["diff"] if change["after_header"] == request.link)
     assert change["before"] == f"link to {tmp_path}/other\n"
     assert (tmp_path / "other").is_dir()
     assert result["moved_aside"] == []
@@ -568,31 +587,31 @@ def broken_trees() -> dict[str, t.Callable[[pathlib.Path], None]]:
         os.rename(tree, tree.parent / "elsewhere")
         tree.symlink_to("elsewhere")
 
-    def receipt(tree: pathlib.Path) -> None:
+    def record(tree: pathlib.Path) -> None:
         (tree.parent / "1.99.1.json").write_text('{"version": "1.99.1"')
 
     def other_receipt(tree: pathlib.Path) -> None:
         path = tree.parent / "1.99.1.json"
         path.write_text(path.read_text().replace("1.99.1", "1.99.12"))
 
-    harms = (half, other_version, other_go, no_go, dead_go, file, link, receipt, other_receipt)
+    harms = (half, other_version, other_go, no_go, dead_go, file, link, record, other_receipt)
     return {harm.__name__: harm for harm in harms}
 
 
 @pytest.mark.parametrize("harm", broken_trees().values(), ids=broken_trees())
-def test_a_tree_that_is_not_whole_is_replaced(
-    wish: Make, archives: pathlib.Path, harm: t.Callable[[pathlib.Path], None]
+def test_an_incomplete_tree_is_replaced(
+    make_request: Make, archives: pathlib.Path, harm: t.Callable[[pathlib.Path], None]
 ) -> None:
-    wanted = wish("1.99.1", archive=archives)
-    run(wanted)
-    tree = pathlib.Path(wanted.root, "1.99.1")
+    request = make_request("1.99.1", archive=archives)
+    run(request)
+    tree = pathlib.Path(request.root, "1.99.1")
     whole = snapshot(tree)
     harm(tree)
-    assert statuses(run(wanted, check=True)) == {"1.99.1": "would_install"}
-    assert statuses(run(wanted)) == {"1.99.1": "installed"}
+    assert statuses(run(request, check=True)) == {"1.99.1": "would_install"}
+    assert statuses(run(request)) == {"1.99.1": "installed"}
     assert snapshot(tree) == whole
     assert not tree.is_symlink()
-    assert not run(wanted)["changed"]
+    assert not run(request)["changed"]
 
 
 EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
@@ -623,19 +642,19 @@ EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
 
 
 @pytest.mark.parametrize("edit", EDITS)
-def test_an_edited_tree_is_named_and_repaired_on_request(wish: Make, archives: pathlib.Path, edit: str) -> None:
+def test_an_edited_tree_is_named_and_repaired_on_request(make_request: Make, archives: pathlib.Path, edit: str) -> None:
     harm, kind, name = EDITS[edit]
     if "another" in edit and os.geteuid() != 0:
         pytest.skip("only root can give files away")
-    wanted = wish("1.99.1", archive=archives, verify=True)
-    run(wanted)
-    assert not run(wanted)["changed"]
-    tree = pathlib.Path(wanted.root, "1.99.1")
+    request = make_request("1.99.1", archive=archives, verify=True)
+    run(request)
+    assert not run(request)["changed"]
+    tree = pathlib.Path(request.root, "1.99.1")
     whole = snapshot(tree.parent)
     harm(tree)
-    assert not run(wish("1.99.1"))["changed"]
-    foreseen = run(wanted, check=True)
-    repaired = run(wanted)
+    assert not run(make_request("1.99.1"))["changed"]
+    foreseen = run(request, check=True)
+    repaired = run(request)
     nothing: dict[str, t.Any] = {"count": 1, "changed": [], "added": [], "missing": []}
     assert repaired["toolchains"][0]["altered"] == {**nothing, kind: [name]}
     assert (foreseen["diff"], foreseen["toolchains"][0]["altered"]) == (
@@ -647,20 +666,20 @@ def test_an_edited_tree_is_named_and_repaired_on_request(wish: Make, archives: p
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_belongs_to_the_owner_of_the_store_or_to_root_is_in_order(wish: Make, archives: pathlib.Path) -> None:
-    wanted = wish("1.99.1", archive=archives, verify=True)
-    run(wanted)
-    os.chown(wanted.root, 1000, -1)
-    os.chown(f"{wanted.root}/1.99.1/src", 1000, -1)
-    assert not run(wanted)["changed"]
+def test_files_of_root_and_the_stores_owner_are_unchanged(make_request: Make, archives: pathlib.Path) -> None:
+    request = make_request("1.99.1", archive=archives, verify=True)
+    run(request)
+    os.chown(request.root, 1000, -1)
+    os.chown(f"{request.root}/1.99.1/src", 1000, -1)
+    assert not run(request)["changed"]
 
 
-def test_of_many_edited_files_some_are_named_and_all_are_counted(wish: Make, archives: pathlib.Path) -> None:
-    wanted = wish("1.99.1", archive=archives, verify=True)
-    run(wanted)
+def test_of_many_edited_files_some_are_named_and_all_are_counted(make_request: Make, archives: pathlib.Path) -> None:
+    request = make_request("1.99.1", archive=archives, verify=True)
+    run(request)
     for number in range(30):
-        pathlib.Path(wanted.root, f"1.99.1/src/{number:02}.go").write_text("")
-    result = run(wanted, check=True)
+        pathlib.Path(request.root, f"1.99.1/src/{number:02}.go").write_text("")
+    result = run(request, check=True)
     altered = result["toolchains"][0]["altered"]
     assert (altered["count"], altered["added"]) == (30, [f"src/{number:02}.go" for number in range(20)])
     assert result["diff"][0]["before"].endswith("30 in all\n")
@@ -669,47 +688,47 @@ def test_of_many_edited_files_some_are_named_and_all_are_counted(wish: Make, arc
 # Failures
 
 
-def test_nothing_is_switched_unless_all_was_fetched(wish: Make, archives: pathlib.Path, new) -> None:
-    run(wish("1.99.1", archive=archives))
-    wanted = wish("1.99.12", "1.99.1", archive=archives)
-    before = snapshot(pathlib.Path(wanted.link).parent)
+def test_nothing_is_switched_unless_all_was_fetched(make_request: Make, archives: pathlib.Path, new) -> None:
+    run(make_request("1.99.1", archive=archives))
+    request = make_request("1.99.12", "1.99.1", archive=archives)
+    before = snapshot(pathlib.Path(request.link).parent)
     (archives / new.tar_name).unlink()
     with pytest.raises(DevserverError, match=r"no source serves Go 1\.99\.12"):
-        run(wanted)
-    assert snapshot(pathlib.Path(wanted.link).parent) == before
+        run(request)
+    assert snapshot(pathlib.Path(request.link).parent) == before
 
 
-def test_a_go_that_is_another_version_is_not_installed(wish: Make, archives: pathlib.Path, old, new) -> None:
+def test_a_go_that_is_another_version_is_not_installed(make_request: Make, archives: pathlib.Path, old, new) -> None:
     (archives / old.tar_name).write_bytes(new.tar)
-    wanted = wish("1.99.1", archive=archives, checksums={"1.99.1": {HERE.archive: new.sha256}})
+    request = make_request("1.99.1", archive=archives, checksums={"1.99.1": {HERE.archive: new.sha256}})
     with pytest.raises(DevserverError, match=r"is not Go 1.99.1 for this host: its VERSION file names go1.99.12"):
-        run(wanted)
-    assert not os.path.exists(wanted.root)
+        run(request)
+    assert not os.path.exists(request.root)
 
 
-def test_an_unsafe_archive_leaves_nothing(wish: Make, archives: pathlib.Path, old) -> None:
+def test_an_unsafe_archive_leaves_nothing(make_request: Make, archives: pathlib.Path, old) -> None:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         archive.addfile(tarfile.TarInfo("go/../../../escaped"))
     (archives / old.tar_name).write_bytes(packed.getvalue())
     digest = hashlib.sha256(packed.getvalue()).hexdigest()
-    wanted = wish("1.99.1", archive=archives, checksums={"1.99.1": {HERE.archive: digest}})
+    request = make_request("1.99.1", archive=archives, checksums={"1.99.1": {HERE.archive: digest}})
     with pytest.raises(DevserverError, match="leads out of the tree"):
-        run(wanted)
-    assert not os.path.exists(wanted.root)
+        run(request)
+    assert not os.path.exists(request.root)
 
 
-def test_a_destination_that_cannot_be_written_is_named(wish: Make, archives: pathlib.Path, tmp_path) -> None:
+def test_a_destination_that_cannot_be_written_is_named(make_request: Make, archives: pathlib.Path, tmp_path) -> None:
     (tmp_path / "file").write_text("")
-    wanted = wish("1.99.1", archive=archives, root=str(tmp_path / "file/go"))
+    request = make_request("1.99.1", archive=archives, root=str(tmp_path / "file/go"))
     with pytest.raises(DevserverError, match=f"but {tmp_path}/file is a file of 0 bytes"):
-        run(wanted)
+        run(request)
 
 
 @pytest.mark.skipif(not os.path.isdir("/sys/kernel"), reason="no filesystem that refuses even root")
-def test_a_read_only_filesystem_is_named(wish: Make, archives: pathlib.Path) -> None:
+def test_a_read_only_filesystem_is_named(make_request: Make, archives: pathlib.Path) -> None:
     with pytest.raises(DevserverError, match=r"cannot use /sys/kernel/go.*toolchain_root"):
-        run(wish("1.99.1", archive=archives, root="/sys/kernel/go"))
+        run(make_request("1.99.1", archive=archives, root="/sys/kernel/go"))
 
 
 # Several runs, and runs that are killed
@@ -717,14 +736,14 @@ def test_a_read_only_filesystem_is_named(wish: Make, archives: pathlib.Path) -> 
 RUN = """
 import json, sys
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import archive, install, store, exchange
-wish = install.Wish(**json.load(sys.stdin))
+request = install.ToolchainRequest(**json.load(sys.stdin))
 {}
-print(json.dumps(install.install_toolchains(wish, install.Platform({!r}), check=False)))
+print(json.dumps(install.install_toolchains(request, install.Platform({!r}), check=False)))
 """
 
 
-def start(wish: Wish, hook: str = "") -> subprocess.Popen[str]:
-    """Run ``wish`` in a process of its own, after ``hook``, and give it its input."""
+def start(request: ToolchainRequest, hook: str = "") -> subprocess.Popen[str]:
+    """Run ``request`` in a process of its own, after ``hook``, and give it its input."""
     process = subprocess.Popen(
         [sys.executable, "-c", RUN.format(hook, HERE.goarch)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -733,7 +752,7 @@ def start(wish: Wish, hook: str = "") -> subprocess.Popen[str]:
         text=True,
     )
     assert process.stdin
-    process.stdin.write(json.dumps(wish.__dict__))
+    process.stdin.write(json.dumps(request.__dict__))
     process.stdin.close()
     process.stdin = None
     return process
@@ -749,7 +768,7 @@ store.locked_folder = arrive
 """
 
 
-def test_several_runs_at_once_install_once(wish: Make, server, old, tmp_path: pathlib.Path) -> None:
+def test_several_runs_at_once_install_once(make_request: Make, server, old, tmp_path: pathlib.Path) -> None:
     arrived = tmp_path / "arrived"
     arrived.mkdir()
 
@@ -762,8 +781,8 @@ def test_several_runs_at_once_install_once(wish: Make, server, old, tmp_path: pa
         handler.wfile.write(old.tar)
 
     server.routes[f"/{old.tar_name}"] = answer
-    wanted = wish("1.99.1", mirror=server.url, timeout=60)
-    runs = [start(wanted, ARRIVED.format(arrived)) for _run in range(3)]
+    request = make_request("1.99.1", mirror=server.url, timeout=60)
+    runs = [start(request, ARRIVED.format(arrived)) for _run in range(3)]
     results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
     assert sorted(result["toolchains"][0]["status"] for result in results) == ["installed", "present", "present"]
     assert sorted(result["changed"] for result in results) == [False, False, True]
@@ -771,28 +790,28 @@ def test_several_runs_at_once_install_once(wish: Make, server, old, tmp_path: pa
 
 
 def test_a_lock_that_is_held_too_long_is_named(
-    wish: Make, archives: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+    make_request: Make, archives: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store, "LOCK_WAIT", 0.3)
-    wanted = wish("1.99.1", archive=archives)
-    with store.Store(wanted.root).locked(), pytest.raises(DevserverError, match=r"another run has held .*\.lock"):
-        run(wanted)
-    assert statuses(run(wanted)) == {"1.99.1": "installed"}
+    monkeypatch.setattr(store, "LOCK_TIMEOUT", 0.3)
+    request = make_request("1.99.1", archive=archives)
+    with store.Store(request.root).locked(), pytest.raises(DevserverError, match=r"another run has held .*\.lock"):
+        run(request)
+    assert statuses(run(request)) == {"1.99.1": "installed"}
 
 
 KILLED_AT = {
     "fetching": "install.obtain = die",
     "unpacking": "archive._Tree.file = die_at_third",
     "checking": "install.fault = die",
-    "the old receipt": "store.os.unlink = die_after_unlink",
+    "the old record": "store.os.unlink = die_after_unlink",
     "the new tree": "store.swap = die",
     "the new tree, half-way": "exchange._exchanged, exchange.os.rename = lambda *_names: False, die_at_rename(2)",
     "the list": "store.sync_directory = die",
-    "the receipt": "store.os.replace = die_at_json",
+    "the record": "store.os.replace = die_at_json",
     "the links": "install.symlinks.Link.make = die",
     "one link": "install.symlinks._point = die",
     "a tree that is no longer declared": "install.Store.discard = die",
-    "its receipt": "store.os.unlink = die_before_unlink",
+    "its record": "store.os.unlink = die_before_unlink",
 }
 DIE = """
 import os, signal
@@ -819,52 +838,52 @@ def die_at_rename(number):
 
 
 @pytest.mark.parametrize("point", KILLED_AT)
-def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_mends(
-    wish: Make, archives: pathlib.Path, point: str
+def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_repairs(
+    make_request: Make, archives: pathlib.Path, point: str
 ) -> None:
-    wanted = wish("1.99.12", archive=archives, exclusive=True)
-    run(wish("1.99.1", archive=archives))
-    # A foreign tree with a receipt, so that every step of a replacement is taken.
-    foreign = pathlib.Path(wanted.root, "1.99.12")
+    request = make_request("1.99.12", archive=archives, exclusive=True)
+    run(make_request("1.99.1", archive=archives))
+    # A foreign tree with a record, so that every step of a replacement is taken.
+    foreign = pathlib.Path(request.root, "1.99.12")
     foreign.mkdir()
     (foreign / "VERSION").write_text("go1.99.11\n")
     for suffix in ("json", "files"):
-        pathlib.Path(wanted.root, f"1.99.12.{suffix}").write_text("{}")
-    killed = start(wanted, DIE + KILLED_AT[point])
+        pathlib.Path(request.root, f"1.99.12.{suffix}").write_text("{}")
+    killed = start(request, DIE + KILLED_AT[point])
     assert killed.wait(60) == -signal.SIGKILL
-    assert answer(wanted) in (says("1.99.1"), says("1.99.12"))
-    foreseen = run(wanted, check=True)
+    assert answer(request) in (says("1.99.1"), says("1.99.12"))
+    foreseen = run(request, check=True)
     assert foreseen["changed"]
-    mended = run(wanted)
+    mended = run(request)
     assert mended["diff"] == foreseen["diff"]
-    assert answer(wanted) == says("1.99.12")
-    assert sorted(os.listdir(wanted.root)) == [".lock", "1.99.12", "1.99.12.files", "1.99.12.json"]
-    assert not run(wanted)["changed"]
+    assert answer(request) == says("1.99.12")
+    assert sorted(os.listdir(request.root)) == [".lock", "1.99.12", "1.99.12.files", "1.99.12.json"]
+    assert not run(request)["changed"]
 
 
-def test_a_link_that_a_killed_run_left_is_removed(wish: Make, archives: pathlib.Path) -> None:
-    wanted = wish("1.99.1", archive=archives)
-    run(wanted)
-    left = pathlib.Path(wanted.bin_dir, ".go1.99.1.unfinished-4711")
+def test_a_link_that_a_killed_run_left_is_removed(make_request: Make, archives: pathlib.Path) -> None:
+    request = make_request("1.99.1", archive=archives)
+    run(request)
+    left = pathlib.Path(request.bin_dir, ".go1.99.1.unfinished-4711")
     left.symlink_to("x")
-    others = [pathlib.Path(wanted.bin_dir, name) for name in (".gopls.unfinished-4711", ".go.bak")]
+    others = [pathlib.Path(request.bin_dir, name) for name in (".gopls.unfinished-4711", ".go.bak")]
     for other in others:
         other.symlink_to("x")
-    foreseen = run(wanted, check=True)
+    foreseen = run(request, check=True)
     assert [change["before_header"] for change in foreseen["diff"]] == [str(left)]
-    assert run(wanted)["diff"] == foreseen["diff"]
+    assert run(request)["diff"] == foreseen["diff"]
     assert not left.is_symlink()
     assert all(other.is_symlink() for other in others)
 
 
-def test_a_kill_while_the_server_stalls_leaves_no_process_that_writes(wish: Make, server, old) -> None:
+def test_a_kill_while_the_server_stalls_leaves_no_process_that_writes(make_request: Make, server, old) -> None:
     server.routes[f"/{old.tar_name}"] = lambda handler: time.sleep(2)
-    wanted = wish("1.99.1", mirror=server.url)
-    process = start(wanted)
+    request = make_request("1.99.1", mirror=server.url)
+    process = start(request)
     while not server.requests:
         time.sleep(0.01)
     process.kill()
     process.wait()
     server.routes[f"/{old.tar_name}"] = old.tar
-    assert statuses(run(wanted)) == {"1.99.1": "installed"}
-    assert store.Store(wanted.root).leftovers() == []
+    assert statuses(run(request)) == {"1.99.1": "installed"}
+    assert store.Store(request.root).leftovers() == []

@@ -13,7 +13,7 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import (
-    local_folders,
+    local_directories,
     read_workspace,
 )
 from hypothesis import given
@@ -36,9 +36,9 @@ WORK = {
 
 
 @pytest.mark.parametrize("case", WORK)
-def test_the_folders_are_those_that_go_reads(case: str, goroot: str, tmp_path: pathlib.Path) -> None:
+def test_the_directories_are_those_that_go_reads(case: str, goroot: str, tmp_path: pathlib.Path) -> None:
     text, folders = WORK[case]
-    assert local_folders(text) == folders
+    assert local_directories(text) == folders
     path = tmp_path / "go.work"
     path.write_text("go 1.21\n" + text)
     env = dict(os.environ, GOTOOLCHAIN="local", GOWORK=str(path))
@@ -49,16 +49,16 @@ def test_the_folders_are_those_that_go_reads(case: str, goroot: str, tmp_path: p
     assert sorted(read) == sorted(folders)
 
 
-def test_a_requirement_named_like_a_folder_is_none() -> None:
-    assert local_folders("module example.com/use\n\nrequire (\n\texample.com/replace v1.0.0\n)\n") == []
+def test_a_requirement_named_like_a_directory_is_none() -> None:
+    assert local_directories("module example.com/use\n\nrequire (\n\texample.com/replace v1.0.0\n)\n") == []
 
 
 @given(st.text(alphabet='userplac .()"`/\\=>\n\t,', max_size=60) | st.text(max_size=60))
 def test_any_text_is_read(text: str) -> None:
-    assert all(isinstance(folder, str) for folder in local_folders(text))
+    assert all(isinstance(folder, str) for folder in local_directories(text))
 
 
-def test_a_workspace_does_not_say_where_it_lies(tmp_path: pathlib.Path) -> None:
+def test_a_workspace_hides_its_path(tmp_path: pathlib.Path) -> None:
     inputs = []
     for place in ("a", "b/c"):
         folder = tmp_path / place / "shop"
@@ -70,13 +70,13 @@ def test_a_workspace_does_not_say_where_it_lies(tmp_path: pathlib.Path) -> None:
     assert sorted(inputs[0]["files"]) == ["go.mod", "lib/go.mod"]
 
 
-def test_folders_that_name_each_other_end(tmp_path: pathlib.Path) -> None:
+def test_directories_that_name_each_other_do_not_loop(tmp_path: pathlib.Path) -> None:
     for name, other in (("a", "b"), ("b", "a")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "go.mod").write_text(f"module x.y/{name}\n\nreplace x.y/{other} => ../{other}\n")
     assert len(read_workspace(str(tmp_path / "a")).files) == 2
 
 
-def test_a_folder_without_a_module_is_named(tmp_path: pathlib.Path) -> None:
+def test_a_directory_without_a_module_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(DevserverError, match=str(tmp_path)):
         read_workspace(str(tmp_path))

@@ -37,11 +37,11 @@ def test_names(machine: str, bits: int, archive: str, module: str, reported: str
 
 
 @pytest.mark.parametrize("machine", ["sparc64", "armv5tel", "ppc64", ""])
-def test_a_machine_without_a_go_archive_is_refused(machine: str) -> None:
+def test_a_machine_without_a_go_archive_is_rejected(machine: str) -> None:
     with pytest.raises(DevserverError, match="no Go archive"):
         platform_of(machine, 64)
 
 
-def test_this_host_is_what_its_kernel_and_libc_say() -> None:
+def test_this_host_is_the_platform_of_its_kernel_and_libc() -> None:
     bits = int(subprocess.run(["getconf", "LONG_BIT"], check=True, capture_output=True, text=True).stdout)
     assert this_platform() == platform_of(platform.machine(), bits)

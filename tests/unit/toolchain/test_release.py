@@ -52,7 +52,7 @@ def test_a_file_with_sums_is_a_source(sources: list[str], tmp_path: pathlib.Path
     assert len(agreed(VERSION, [sources[0], str(tmp_path / "sums")], PLATFORMS)) == 2
 
 
-def test_what_only_one_source_knows_is_left_out(sources: list[str], server: t.Any) -> None:
+def test_versions_of_one_source_alone_are_left_out(sources: list[str], server: t.Any) -> None:
     del server.routes[f"/go/go{VERSION}.linux-arm64.tar.gz.sha256"]
     assert list(agreed(VERSION, sources, PLATFORMS)) == ["linux-amd64"]
 
@@ -88,12 +88,12 @@ def test_one_source_is_not_two(sources: list[str]) -> None:
         (("a", "b"), ("-", "-"), ("a", "b")),
     ],
 )
-def test_what_is_known_is_kept(old: tuple[str, str], new: tuple[str, str], both: tuple[str, str]) -> None:
+def test_known_digests_are_kept(old: tuple[str, str], new: tuple[str, str], both: tuple[str, str]) -> None:
     assert merged(old, new, "Go") == both
 
 
 @pytest.mark.parametrize("new", [("x", "b"), ("a", "x")])
-def test_a_digest_that_changed_is_refused(new: tuple[str, str]) -> None:
+def test_a_digest_that_changed_is_rejected(new: tuple[str, str]) -> None:
     with pytest.raises(Failure, match="a release never changes"):
         merged(("a", "b"), new, "Go")
 
@@ -162,7 +162,7 @@ def go(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Go:
     return Go(tmp_path, monkeypatch)
 
 
-def test_the_database_is_asked_whatever_the_environment_excepts(go: Go) -> None:
+def test_the_database_is_queried_despite_exceptions_in_the_environment(go: Go) -> None:
     go.answers(json.dumps({"Sum": H1}))
     assert h1(VERSION, "linux-armv6l") == H1
     module = f"golang.org/toolchain@v0.0.1-go{VERSION}.linux-arm"
@@ -179,7 +179,7 @@ def test_a_module_that_does_not_exist_has_none(go: Go) -> None:
     ("download", "sumdb", "message"),
     [('{"Error": "SECURITY ERROR"}', "sum.example.org", "SECURITY ERROR"), ("", "off", "GOSUMDB is 'off'")],
 )
-def test_what_nobody_vouches_for_is_refused(go: Go, download: str, sumdb: str, message: str) -> None:
+def test_a_bundle_without_an_allowed_signer_is_rejected(go: Go, download: str, sumdb: str, message: str) -> None:
     go.answers(download, code=1, sumdb=sumdb)
     with pytest.raises(Failure, match=message):
         h1(VERSION, "linux-amd64")

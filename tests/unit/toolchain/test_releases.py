@@ -48,7 +48,7 @@ def test_versions(text: str, version: tuple[int, ...]) -> None:
         ("", "not a Go version"),
     ],
 )
-def test_what_is_no_version_is_refused_with_a_hint(text: str, hint: str) -> None:
+def test_an_invalid_version_is_rejected_with_a_hint(text: str, hint: str) -> None:
     with pytest.raises(DevserverError, match=re.escape(hint)):
         parse_version(text)
 
@@ -73,7 +73,7 @@ def test_a_patch_is_never_taken_for_a_longer_one() -> None:
         resolve("1.22.1", known, "linux-amd64")
 
 
-def test_an_unknown_version_is_refused_with_the_entry_to_add() -> None:
+def test_an_unknown_version_is_rejected_with_the_entry_to_add() -> None:
     with pytest.raises(DevserverError, match=r"1\.22\.12.*\"1\.98\.0\": .\"linux-amd64\".*toolchain_checksums"):
         resolve("1.98.0", {"1.22.12": Pin(SHA)}, "linux-amd64")
 
@@ -126,6 +126,6 @@ def test_checksums_add_versions_for_their_platform() -> None:
         {"1.98.0": {"linux-arm64": "sha512:" + SHA}},
     ],
 )
-def test_checksums_of_another_shape_are_refused(checksums: dict[str, t.Any]) -> None:
+def test_checksums_of_another_shape_are_rejected(checksums: dict[str, t.Any]) -> None:
     with pytest.raises(DevserverError, match=r"1\.98"):
         releases("linux-amd64", checksums)

@@ -12,7 +12,11 @@ import pathlib
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import unmanaged
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import Stray, packages_in, strays
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import (
+    UnmanagedGo,
+    find_unmanaged,
+    packages_in,
+)
 
 
 @dataclasses.dataclass
@@ -30,7 +34,7 @@ class Host:
 
     def found(self) -> set[tuple[str, str, str | None, str | None]]:
         me = Account("me", os.getuid(), os.getgid(), str(self.root / "home/me"), "/bin/sh")
-        found = strays([me], ours=str(self.root / "usr/local/lib/go"), host=str(self.root))
+        found = find_unmanaged([me], managed=str(self.root / "usr/local/lib/go"), host=str(self.root))
         return {(item.kind, os.path.relpath(item.path, self.root), item.version, item.user) for item in found}
 
 
@@ -44,7 +48,7 @@ def test_a_bare_host_has_none(host: Host) -> None:
     assert host.found() == set()
 
 
-def test_ours_is_none(host: Host) -> None:
+def test_managed_toolchains_are_not_unmanaged(host: Host) -> None:
     host.tree("usr/local/lib/go/1.22.12", "1.22.12")
     (host.root / "usr/local/go").symlink_to("lib/go/1.22.12")
     assert host.found() == set()
@@ -100,11 +104,11 @@ installed gopls 1:0.1
 installed gccgo-12 12.2.0
 """
     assert list(packages_in(listing)) == [
-        Stray("package", "gccgo-12", "12.2.0", None),
-        Stray("package", "golang-1.19-go", "1.19.8-2", None),
-        Stray("package", "golang-go", "2:1.19~1", None),
+        UnmanagedGo("package", "gccgo-12", "12.2.0", None),
+        UnmanagedGo("package", "golang-1.19-go", "1.19.8-2", None),
+        UnmanagedGo("package", "golang-go", "2:1.19~1", None),
     ]
 
 
-def test_the_package_managers_of_this_host_are_asked() -> None:
-    assert all(item.version for item in strays([], ours="/usr/local/lib/go") if item.kind == "package")
+def test_the_package_managers_of_this_host_are_queried() -> None:
+    assert all(item.version for item in find_unmanaged([], managed="/usr/local/lib/go") if item.kind == "package")

@@ -32,7 +32,7 @@ HOST = Offered(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
         (".go-version", "1.21.13\n", []),
         (".go-version", "1.22.1\n", ["version-file"]),
         (".go-version", "1.2\n", ["version-file"]),
-        (".go-version", "latest\n", ["unreadable: line 1: it is no Go version"]),
+        (".go-version", "latest\n", ["unreadable: line 1: it is not a Go version"]),
         ("go.sum", "go 1.99\n", []),
     ],
 )
@@ -43,7 +43,7 @@ def test_demands(tmp_path: pathlib.Path, name: str, text: str, causes: list[str]
     assert {item["file"] for item in found} <= {str(tmp_path / name)}
 
 
-def test_an_entry_says_where_and_what_to_do(tmp_path: pathlib.Path) -> None:
+def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:
     (tmp_path / "go.mod").write_text("module x\n\ngo 1.24.1\n")
     assert mismatches([str(tmp_path)], HOST, None) == [
         {
@@ -73,13 +73,13 @@ def test_a_minimum_for_version_files(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_minimum_that_is_no_version() -> None:
-    with pytest.raises(DevserverError, match="the minimum is 'new'"):
+    with pytest.raises(DevserverError, match="minimum is 'new'"):
         mismatches([], HOST, "new")
 
 
-def test_a_folder_that_is_not_there(tmp_path: pathlib.Path) -> None:
+def test_a_missing_directory(tmp_path: pathlib.Path) -> None:
     found = mismatches([str(tmp_path / "gone")], HOST, None)
-    assert [(item["cause"], item["file"]) for item in found] == [("no such folder", f"{tmp_path}/gone")]
+    assert [(item["cause"], item["file"]) for item in found] == [("no such directory", f"{tmp_path}/gone")]
 
 
 def test_a_pipe_does_not_hold_up_the_reader(tmp_path: pathlib.Path) -> None:

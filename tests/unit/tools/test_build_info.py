@@ -156,7 +156,7 @@ def cut(content: bytes) -> bytes:
         (elf(bytes(64)), "no header"),
     ],
 )
-def test_a_file_that_cannot_be_judged_is_one_error(tmp_path: pathlib.Path, content: bytes, why: str) -> None:
+def test_an_unreadable_binary_is_one_error(tmp_path: pathlib.Path, content: bytes, why: str) -> None:
     path = write(tmp_path / "x", content)
     with pytest.raises(DevserverError, match=why) as caught:
         read_build_info(path)
@@ -170,7 +170,9 @@ def missing(path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("make", "why"), [(missing, "No such file"), (pathlib.Path.mkdir, "directory|regular"), (os.mkfifo, "regular file")]
 )
-def test_what_is_no_file_is_one_error(tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], None], why: str) -> None:
+def test_a_binary_that_is_not_a_file_is_one_error(
+    tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], None], why: str
+) -> None:
     make(tmp_path / "x")
     with pytest.raises(DevserverError, match=why):
         read_build_info(str(tmp_path / "x"))

@@ -167,14 +167,14 @@ def test_a_file_of_the_cache_that_is_another_program_is_not_placed(fleet: Fleet)
     assert not (fleet.folder / "b/bin").exists()
 
 
-def test_what_does_not_build_fails_on_each_host_and_is_not_kept(fleet: Fleet) -> None:
+def test_a_failed_build_fails_on_each_host_and_is_not_cached(fleet: Fleet) -> None:
     results = fleet.play("a,b", HELLO, {"package": "example.com/broken", "version": "v1.0.0"})
     assert ["does not compile" in result["msg"] for result in results.values()] == [True, True]
     assert fleet.cached() == []
     assert not (fleet.folder / "a/bin").exists()
 
 
-def test_a_cache_that_others_can_write_to_is_refused(fleet: Fleet) -> None:
+def test_a_cache_that_others_can_write_to_is_rejected(fleet: Fleet) -> None:
     fleet.cache.mkdir()
     fleet.cache.chmod(0o777)
     result = fleet.play("a", HELLO)["a"]
@@ -259,5 +259,5 @@ def test_a_host_cannot_lead_the_cache_elsewhere(cache: ToolCache, key: str) -> N
         ({"XDG_CACHE_HOME": "x"}, "~/.cache/gopherops-devserver/tools"),
     ],
 )
-def test_the_cache_lies_where_xdg_says(environ: dict[str, str], folder: str) -> None:
+def test_the_cache_is_in_the_xdg_directory(environ: dict[str, str], folder: str) -> None:
     assert default_folder(environ) == folder

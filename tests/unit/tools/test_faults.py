@@ -134,7 +134,7 @@ def test_kills_at_any_time_leave_the_old_tools_or_the_new_ones(provisioned: Host
     assert provisioned.leftovers() == []
 
 
-def test_what_go_has_started_ends_with_the_module(host: Host, goroot: str) -> None:
+def test_processes_of_go_end_with_the_module(host: Host, goroot: str) -> None:
     tree, pids = host.root.parent / "go", host.root.parent / "pids"
     (tree / "bin").mkdir(parents=True)
     pids.touch()

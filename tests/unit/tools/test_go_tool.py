@@ -81,7 +81,7 @@ def test_check_mode_on_a_host_without_go(host: Host) -> None:
     assert not host.root.exists()
 
 
-def test_without_go_it_says_so(host: Host) -> None:
+def test_a_missing_go_is_an_error(host: Host) -> None:
     result = host.run(HELLO, goroot="/nonexistent/go")
     assert result["failed"]
     assert "no Go at /nonexistent/go" in result["msg"]
@@ -89,7 +89,7 @@ def test_without_go_it_says_so(host: Host) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
-def test_a_time_that_no_build_can_keep_is_refused(host: Host, timeout: int) -> None:
+def test_a_timeout_that_is_not_positive_is_rejected(host: Host, timeout: int) -> None:
     result = host.run(HELLO, timeout=timeout, check=True)
     assert f"timeout is {timeout}" in result["msg"]
     assert "tools_timeout" in result["msg"]
@@ -129,7 +129,7 @@ def test_a_link_is_restored_without_a_build(provisioned: Host, harm: t.Callable[
 
 
 @pytest.mark.parametrize("harm", ["a byte", "the record"])
-def test_an_altered_tool_is_seen_and_repaired_where_that_is_asked(provisioned: Host, harm: str) -> None:
+def test_an_altered_tool_is_found_and_repaired_with_verify(provisioned: Host, harm: str) -> None:
     binary = pathlib.Path(only(provisioned.run(HELLO))["path"])
     if harm == "a byte":
         with binary.open("ab") as file:
@@ -143,7 +143,7 @@ def test_an_altered_tool_is_seen_and_repaired_where_that_is_asked(provisioned: H
     assert not provisioned.run(HELLO, verify=True)["changed"]
 
 
-def test_check_mode_judges_by_the_go_that_will_be(provisioned: Host) -> None:
+def test_check_mode_plans_for_the_go_that_will_be_installed(provisioned: Host) -> None:
     planned = provisioned.run(HELLO, check=True, go_version="1.99.1")
     assert outcome(planned) == (True, "would_install", "built by another Go")
     assert only(planned)["path"].endswith("-go1.99.1/hello")
@@ -231,9 +231,7 @@ def writable_for_all(binary: pathlib.Path) -> None:
         (writable_for_all, "other owner or mode"),
     ],
 )
-def test_what_is_wrong_with_a_binary_is_seen(
-    provisioned: Host, harm: t.Callable[[pathlib.Path], None], reason: str
-) -> None:
+def test_defects_of_a_binary_are_found(provisioned: Host, harm: t.Callable[[pathlib.Path], None], reason: str) -> None:
     harm((provisioned.bin / "hello").resolve())
     assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", reason)
 
@@ -341,7 +339,7 @@ def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(
     assert after["tools"][0]["version"] == SETS[minor]["gofumpt"] != before[0]["version"]
 
 
-def test_a_version_that_is_not_for_the_go_is_refused_unless_forced(host: Host) -> None:
+def test_a_version_that_is_not_for_the_go_is_rejected_unless_forced(host: Host) -> None:
     old = {"package": PACKAGES["staticcheck"], "version": "v0.4.7"}
     for check in (True, False):
         refused = host.run(old, check=check)
@@ -387,7 +385,7 @@ def test_a_build_user_that_does_not_exist_is_named(host: Host) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
-def test_builds_without_roots_rights_and_in_a_folder_of_its_own(host: Host, goroot: str) -> None:
+def test_builds_without_roots_rights_and_in_a_directory_of_its_own(host: Host, goroot: str) -> None:
     tree, log = host.root.parent / "go", host.root.parent / "log"
     (tree / "bin").mkdir(parents=True)
     log.touch()
@@ -461,7 +459,7 @@ def test_a_build_that_hangs_ends_at_its_time_limit(host: Host) -> None:
     assert host.files() == []
 
 
-def test_after_a_kill_go_ends_too_and_the_next_run_repairs(host: Host) -> None:
+def test_a_kill_also_ends_go_and_the_next_run_repairs(host: Host) -> None:
     with silent_server() as (url, arrived):
         process = host.start(HELLO, goproxy=url)
         assert arrived.wait(60)
@@ -482,7 +480,7 @@ def test_leftovers_go_even_where_nothing_is_to_be_built(provisioned: Host) -> No
     assert provisioned.leftovers() == []
 
 
-def test_a_strict_umask_keeps_nobody_out(host: Host) -> None:
+def test_a_strict_umask_has_no_effect(host: Host) -> None:
     before = os.umask(0o077)
     try:
         process = host.start(HELLO)

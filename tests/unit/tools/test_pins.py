@@ -64,7 +64,7 @@ def test_exact_pins_are_taken(version: str) -> None:
         ("v1.2.3 ", "branch"),
     ],
 )
-def test_inexact_pins_are_refused_with_the_reason(version: str, why: str) -> None:
+def test_inexact_pins_are_rejected_with_the_reason(version: str, why: str) -> None:
     with pytest.raises(DevserverError, match=why) as caught:
         declared_tools([{"package": "example.com/x", "version": version}], "/go")
     assert "example.com/x" in str(caught.value)
@@ -88,7 +88,7 @@ def test_inexact_pins_are_refused_with_the_reason(version: str, why: str) -> Non
         "example.com/x y",
     ],
 )
-def test_what_is_no_package_of_a_module_is_refused(package: str) -> None:
+def test_an_invalid_package_is_rejected(package: str) -> None:
     with pytest.raises(DevserverError, match="not the import path"):
         declared_tools([{"package": package, "version": "v1.0.0"}], "/go")
 
@@ -106,12 +106,12 @@ def test_what_is_no_package_of_a_module_is_refused(package: str) -> None:
         {"flags": ["-ldflags"]},
     ],
 )
-def test_names_and_tags_that_mean_something_else_are_refused(extra: dict[str, t.Any]) -> None:
+def test_names_and_tags_that_mean_something_else_are_rejected(extra: dict[str, t.Any]) -> None:
     with pytest.raises(DevserverError, match=r"example\.com/x is"):
         declared_tools([{"package": "example.com/x", "version": "v1.0.0", **extra}], "/go")
 
 
-def test_two_tools_of_one_name_are_refused_until_one_gets_another() -> None:
+def test_two_tools_of_one_name_are_rejected_until_one_gets_another() -> None:
     one = {"package": "example.com/x", "version": "v1.0.0"}
     two = {"package": "example.org/x/v2", "version": "v2.0.0"}
     with pytest.raises(DevserverError, match="both be called x"):
@@ -120,12 +120,12 @@ def test_two_tools_of_one_name_are_refused_until_one_gets_another() -> None:
 
 
 @pytest.mark.parametrize("name", ["go", "gofmt", "go1.22.12"])
-def test_the_names_of_a_toolchains_links_are_refused(name: str) -> None:
+def test_the_names_of_a_toolchains_links_are_rejected(name: str) -> None:
     with pytest.raises(DevserverError, match="a link to a toolchain"):
         declared_tools([{"package": "example.com/x", "version": "v1.0.0", "name": name}], "/go")
 
 
-def test_one_name_serves_several_users_but_nobody_gets_two() -> None:
+def test_several_users_share_a_name_but_no_user_has_two() -> None:
     one = {"package": "example.com/x", "version": "v1.0.0", "users": ["alice", "bob"]}
     other = dict(one, version="v1.1.0", users=["carol"])
     assert [tool.users for tool in declared_tools([one, other], "/go")] == [("alice", "bob"), ("carol",)]
@@ -136,7 +136,7 @@ def test_one_name_serves_several_users_but_nobody_gets_two() -> None:
         declared_tools([one, dict(other, package="example.org/x")], "/go")
 
 
-def test_a_flag_that_is_given_twice_is_refused() -> None:
+def test_a_flag_that_is_given_twice_is_rejected() -> None:
     with pytest.raises(DevserverError, match="twice"):
         declared_tools([{"package": "example.com/x", "flags": ["-ldflags=-s", "-ldflags=-w"]}], "/go")
 
@@ -147,7 +147,7 @@ def test_a_name_that_is_known_stands_for_its_package() -> None:
 
 
 @pytest.mark.parametrize(("entry", "said"), [({"name": "dvl"}, "'dvl' alone"), ({}, "no package")])
-def test_a_tool_without_package_is_refused_with_the_names_that_are_known(entry: dict[str, str], said: str) -> None:
+def test_a_tool_without_package_is_rejected_with_the_names_that_are_known(entry: dict[str, str], said: str) -> None:
     with pytest.raises(DevserverError, match=said) as caught:
         declared_tools([entry], "/go")
     assert "dlv" in caught.value.expected

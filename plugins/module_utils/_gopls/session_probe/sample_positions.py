@@ -16,7 +16,9 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import Place
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import local_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import (
+    local_directories,
+)
 
 # An example is found among the first ones, or the workspace has none.
 _MOST_FILES = 5000
@@ -221,7 +223,7 @@ def _modules(workspace: str) -> list[_Module]:
 
 def _linked(file: str) -> set[str]:
     text = read_text(file) or ""
-    return {os.path.normpath(os.path.join(os.path.dirname(file), folder)) for folder in local_folders(text)}
+    return {os.path.normpath(os.path.join(os.path.dirname(file), folder)) for folder in local_directories(text)}
 
 
 def _folders(top: str, *, into_modules: bool = False) -> t.Iterator[tuple[str, list[str]]]:
