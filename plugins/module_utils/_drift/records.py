@@ -16,8 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     DIRECTORY_VARIABLES,
     UserEnvironment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import units
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
 
@@ -171,7 +171,7 @@ class LanguageServer(t.NamedTuple):
 
     @property
     def socket(self) -> str:
-        return units.socket_of(self.user.account.name)
+        return paths.socket_of(self.user.account.name)
 
     def result(self, gopls: str) -> dict[str, t.Any]:
         """Return the user's entry in the report; amounts of memory are bytes."""
@@ -199,7 +199,7 @@ class Gopls(t.NamedTuple):
     path: str
     info: BuildInfo | None = None
     applied: t.Sequence[str] = ()
-    added: t.Sequence[WorkAround] = ()
+    added: t.Sequence[Workaround] = ()
 
 
 NO_GOPLS = Gopls("")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module gopls_service does: its options, and how it plans and applies."""
+"""What the module gopls_service and the plan of a host do: validate the options, plan, apply."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     ARGUMENT_SPEC as DECLARATION,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import workarounds
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import Judged, judged
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import apply
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import socket_of
-
-_LOGROTATE = "/usr/sbin/logrotate"
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions, validate_options
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.paths import socket_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import apply_service, plan_service
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -39,38 +38,41 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "pprof_port": {"type": "int", "default": 0},
 }
 
+# The fields of a workaround in the result.
+_SHOWN = ("name", "reason", "pin")
+
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Give each user a daemon of gopls; with ``check`` only plan it."""
-    found = judged(params, check=check)
-    outcome = apply(found.wanted, check=check)
-    over = [*found.over, *(name for name in outcome.over if name not in found.over)]
-    obsolete = [f"workaround {name}: no longer needed with these versions, and not applied" for name in over]
+    """Set up one gopls daemon per user; with ``check`` only plan it."""
+    options = validate_options(params, check=check)
+    plan = plan_service(options.expected)
+    if not check:
+        apply_service(plan)
+    obsolete = list(dict.fromkeys([*options.obsolete_workarounds, *plan.obsolete_work_arounds]))
+    warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
     result = {
-        "restarted": list(outcome.restarted),
-        "workarounds_over": over,
-        # Managers of packages need help of their own in check mode: nothing is installed then.
-        "packages": [] if check else _packages(found),
-        **_told(found),
-        **outcome.changes.result(),
+        "restarted": list(plan.units.restart),
+        "workarounds_over": obsolete,
+        # Package managers install nothing in check mode.
+        "packages": [] if check else _missing_packages(options.expected),
+        **_describe(options),
+        **plan.changes.result(),
     }
-    return Outcome(result, [*found.warnings, *obsolete])
+    return Outcome(result, [*options.warnings, *warnings])
 
 
-def _told(found: Judged) -> dict[str, t.Any]:
-    wanted = found.wanted
-    limits = wanted.daemon.limits
-    names = [user.account.name for user in wanted.users]
+def _describe(options: ValidOptions) -> dict[str, t.Any]:
+    expected = options.expected
+    limits = expected.daemon.limits
     return {
-        "mode": "daemon" if wanted.shared else "per-editor",
+        "mode": "daemon" if expected.shared else "per-editor",
         "limits": {"memory": limits.cap, "memory_high": limits.high, "heap": limits.heap, "session": limits.session},
-        "users": [{"name": name, "socket": socket_of(name) if wanted.shared else ""} for name in names],
-        "deprecated": found.deprecated,
-        "workarounds": [{"name": entry.name, "reason": entry.reason, "pin": entry.pin} for entry in found.applied],
+        "users": [{"name": name, "socket": socket_of(name) if expected.shared else ""} for name in expected.names],
+        "deprecated": options.deprecated,
+        "workarounds": [{name: getattr(entry, name) for name in _SHOWN} for entry in options.workarounds],
     }
 
 
-def _packages(found: Judged) -> list[str]:
-    wanted = found.wanted
-    rotates = wanted.users and wanted.shared and wanted.daemon.log
-    return ["logrotate"] if rotates and not os.path.exists(_LOGROTATE) else []
+def _missing_packages(expected: ExpectedDaemons) -> list[str]:
+    rotates = expected.users and expected.shared and expected.daemon.log
+    return ["logrotate"] if rotates and not os.path.exists("/usr/sbin/logrotate") else []

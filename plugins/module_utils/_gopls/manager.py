@@ -1,101 +1,130 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks systemd what runs, and has it run what shall."""
+"""Plans which units of the gopls daemons systemd starts, restarts and stops, and carries that out."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.host_files import gopls_variables
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Running
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running as process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
 _SECONDS = 90
 
 
-class Plan(t.NamedTuple):
-    """``start`` are units to enable and start, ``restart`` users whose daemon is to begin anew.
+class UnitPlan(t.NamedTuple):
+    """The pending changes of units.
 
-    ``stop`` are units to end and disable before any file goes; those ``unread`` are on disk as no earlier run, which
-    may have been killed, had them read.
+    ``start`` are enabled and started. ``restart`` are users whose daemon is restarted. ``stop`` are stopped and
+    disabled before files are removed. ``unread`` have files on disk that systemd has not read, because an earlier run
+    was killed.
     """
 
-    start: t.Sequence[str]
-    restart: t.Sequence[str]
-    stop: t.Sequence[str]
-    unread: t.Sequence[str]
+    start: t.Sequence[str] = ()
+    restart: t.Sequence[str] = ()
+    stop: t.Sequence[str] = ()
+    unread: t.Sequence[str] = ()
 
 
-def version() -> int:
-    """Return the number of the version of systemd, 0 where it does not say."""
+def systemd_version() -> int:
+    """Return the version of the systemd that runs this host, 0 if none does."""
+    if not manager_runs():
+        return 0
     match = re.match(r"systemd (\d+)", systemctl.tell("--version"))
     return int(match.group(1)) if match else 0
 
 
-def plan_for(
-    units: t.Sequence[str], unwanted: t.Sequence[str], restart: t.Sequence[str], known: t.Sequence[str]
-) -> Plan:
-    """Return what is to be done so that ``units`` are enabled and active, and ``unwanted`` neither.
+def plan_units(expected: ExpectedDaemons) -> UnitPlan:
+    """Compare the units with the expected daemons; without systemd there is nothing to do."""
+    if not expected.shared:
+        return UnitPlan()
+    prewarmed = [user.account.name for user in expected.prewarmed]
+    active = [*map(paths.socket_unit, expected.names), *map(paths.prewarm_timer, prewarmed)]
+    others = [name for name in expected.names if name not in prewarmed]
+    inactive = [unit for name in others for unit in (paths.prewarm_timer(name), paths.prewarm_unit(name))]
+    slices = [f"user-{user.account.uid}.slice" for user in expected.users]
+    written = [*slices, *(unit for name in expected.names for unit in paths.units_of(name))]
 
-    ``known`` are all units of which systemd shall have read what is on disk.
+    states = systemctl.properties_of([*active, *inactive], ("ActiveState", "UnitFileState"))
+    enabled = {"ActiveState": "active", "UnitFileState": "enabled"}
+    return UnitPlan(
+        [unit for unit in active if states[unit] != enabled],
+        _outdated_daemons(expected),
+        [unit for unit in inactive if _is_active(states[unit]) or states[unit]["UnitFileState"] == "enabled"],
+        systemctl.unread(written),
+    )
+
+
+def _is_active(state: t.Mapping[str, str]) -> bool:
+    return state.get("ActiveState") in systemctl.RUNNING
+
+
+def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
+    """Return the users whose daemon runs another binary than the pinned one, or has other limits or work-arounds.
+
+    Any other change, such as the place of the log, waits for the next start: a working editor keeps its connection.
     """
-    states = systemctl.properties_of([*units, *unwanted], ("ActiveState", "UnitFileState"))
-    wanted = {"ActiveState": "active", "UnitFileState": "enabled"}
-    start = [unit for unit in units if states[unit] != wanted]
-    return Plan(start, restart, [unit for unit in unwanted if _lives(states[unit])], systemctl.unread(known))
+    binary = os.path.realpath(expected.daemon.gopls)
+    outdated = []
+    for name, pid in zip(expected.names, systemctl.main_processes(list(map(paths.daemon_unit, expected.names)))):
+        daemon = process(pid)
+        variables = gopls_variables(name, expected.daemon.limits, expected.environment, 0)
+        if daemon and (daemon.binary != binary or not variables.items() <= daemon.environment.items()):
+            outdated.append(name)
+    return outdated
 
 
-def _lives(state: t.Mapping[str, str]) -> bool:
-    return state["ActiveState"] in systemctl.RUNNING or state["UnitFileState"] == "enabled"
-
-
-def running(units: t.Sequence[str]) -> list[Running | None]:
-    """Return what each of ``units`` runs, None where it does not run."""
-    return [process(number) for number in systemctl.main_processes(units)]
-
-
-def stop(units: t.Sequence[str]) -> None:
-    """Stop and disable ``units``; those that are not there are no error, but one that does not end is."""
-    if units:
-        refused = "it runs again"
-        try:
-            systemctl.tell("stop", *units)
-        except DevserverError as error:
-            refused = error.what
-        states = systemctl.properties_of(units, ("ActiveState",))
-        left = [unit for unit, state in states.items() if state.get("ActiveState") in systemctl.RUNNING]
-        if left:
-            raise DevserverError(
-                f"{', '.join(left)} did not end: {refused}",
-                expected="units that are over before their files go",
-                remedy="look at `systemctl status`, and end them by hand",
-            )
-        # None of a unit that is not there.
-        with contextlib.suppress(DevserverError):
-            systemctl.tell("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
+def stop_units(units: t.Sequence[str]) -> None:
+    """Stop and disable ``units``; a unit that does not exist is skipped, one that keeps running is an error."""
+    if not units:
+        return
+    problem = "it was started again"
+    try:
+        systemctl.tell("stop", *units)
+    except DevserverError as error:
+        problem = error.what
+    states = systemctl.properties_of(units, ("ActiveState",))
+    running = [unit for unit, state in states.items() if _is_active(state)]
+    if running:
+        raise DevserverError(
+            f"cannot stop {', '.join(running)}: {problem}",
+            expected="stopped units before their files are removed",
+            remedy=f"run 'systemctl stop {' '.join(running)}' as root, and the play again",
+        )
+    # systemctl disables no unit of the list if one does not exist.
+    with contextlib.suppress(DevserverError):
+        systemctl.tell("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
 
 
 def make_temporary_files(path: str) -> None:
-    """Make what the tmpfiles.d(5) file ``path`` asks for."""
-    done = run(["systemd-tmpfiles", "--create", path], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
-    if not done.ok:
-        raise done.error(f"not all that {path} asks for could be made", remedy="mend what it names")
+    """Create what the tmpfiles.d(5) file ``path`` declares."""
+    completed = run(["systemd-tmpfiles", "--create", path], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
+    if not completed.ok:
+        raise completed.error(
+            f"cannot create the directories that {path} declares",
+            remedy=f"run 'systemd-tmpfiles --create {path}' as root, and remove what is in the way",
+        )
 
 
-def carry_out(plan: Plan) -> None:
-    """Start and restart what is planned; raise DevserverError for a unit that does not start."""
+def start_units(plan: UnitPlan) -> None:
+    """Start and restart the planned units; raise DevserverError if one does not start."""
     if plan.start:
         systemctl.tell("enable", "--now", "--quiet", *plan.start)
     if plan.restart:
-        systemctl.tell("try-restart", *(f"gopls@{user}.service" for user in plan.restart))
+        systemctl.tell("try-restart", *map(paths.daemon_unit, plan.restart))
 
 
-def begin(units: t.Sequence[str]) -> None:
+def start_in_background(units: t.Sequence[str]) -> None:
     """Start ``units`` without waiting for them."""
     if units:
         systemctl.tell("start", "--no-block", *units)

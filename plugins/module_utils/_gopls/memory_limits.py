@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory each user's language server may have, and whether the host has as much."""
+"""Calculates the memory limits of each user's gopls, and checks that the host has as much memory."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, shown, size
 
-# Bytes. Below the first a module of some size is not analysed at all, above the second one more does not help.
-_LEAST, _MOST = 512 * MIB, 4096 * MIB
-# Of the memory that the host has, all language servers together get this part where nothing is declared.
+# Bytes. With less, gopls cannot analyse a module of some size; more than the maximum does not help.
+_DEFAULT_MIN, _DEFAULT_MAX = 512 * MIB, 4096 * MIB
+# The part of the host's memory that all daemons together get by default.
 _SHARE = 0.5
-# What gopls needs to answer at all, without any module: about 30 MiB, and its go commands.
-_SMALLEST = 128 * MIB
+# What gopls needs to respond at all, without any module: about 30 MiB, and its go commands.
+_MINIMUM = 128 * MIB
 
 
 class Limits(t.NamedTuple):
-    """Bytes: ``cap`` ends the daemon, ``high`` slows it down (cgroup v2 only), ``heap`` is Go's own soft limit.
+    """Bytes: at ``cap`` the daemon is killed, at ``high`` throttled (cgroup v2 only); ``heap`` is Go's own soft limit.
 
-    ``session`` is the cap of all that a user's sessions run; 0 means none.
+    ``session`` is the cap on all processes in a user's sessions; 0 means none.
     """
 
     cap: int
@@ -31,61 +31,61 @@ class Limits(t.NamedTuple):
     session: int = 0
 
 
-def limits_for(
+def calculate_limits(
     users: int, host: int, *, memory: str, session: str, heap_percent: int, force: bool, prewarm: bool
 ) -> Limits:
-    """Return what each of ``users`` gets on a host with so many bytes.
+    """Return the limits of each of ``users`` on a host with ``host`` bytes of memory.
 
-    Raises DevserverError for what is no amount or far too little, and, unless ``force``, where the caps of all users
-    together, and that of one prewarm, are more than the host has.
+    Raises DevserverError for an invalid or far too small amount and, unless ``force``, if the caps of all users and of
+    one prewarm exceed the host's memory.
     """
     if not 10 <= heap_percent <= 100:
         raise DevserverError(
-            f"heap_percent: {heap_percent} will not do", expected="10 to 100", remedy="80 to 90 serve best"
+            f"heap_percent must be between 10 and 100, got {heap_percent}",
+            remedy="set language_server_heap_percent; 80 to 90 is recommended",
         )
     all_sessions = size(session, "session_memory") if session else 0
-    cap = size(memory, "memory") if memory else _default(users, host - users * all_sessions, prewarm=prewarm)
-    if not memory and users and not force and cap < _SMALLEST:
-        raise _too_small(users, host, all_sessions)
+    cap = size(memory, "memory") if memory else _default_cap(users, host - users * all_sessions, prewarm=prewarm)
+    if not memory and users and not force and cap < _MINIMUM:
+        raise _host_too_small(users, host, all_sessions)
     if not memory:
-        cap = max(cap, _SMALLEST)
+        cap = max(cap, _MINIMUM)
     for option, amount in (("memory", cap), ("session_memory", all_sessions)):
-        if 0 < amount < _SMALLEST or (option == "memory" and not amount):
+        if 0 < amount < _MINIMUM or (option == "memory" and not amount):
             raise DevserverError(
-                f"{option}: {shown(amount)} is too little to work with",
-                expected=f"at least {shown(_SMALLEST)}",
-                remedy=f"give {option} more",
+                f"{option} must be at least {shown(_MINIMUM)}, got {shown(amount)}",
+                remedy=f"increase language_server_{option}",
             )
     total = users * (cap + all_sessions) + (cap if prewarm else 0)
     if total > host and not force:
-        raise _too_much(users, host, cap, all_sessions, prewarm, total)
-    # A multiple of a page; MemoryHigh lies between, where throttling still lets the collector of garbage catch up.
-    return Limits(cap, _pages(cap * 95 // 100), _pages(cap * heap_percent // 100), all_sessions)
+        raise _overcommitted(users, host, cap, all_sessions, prewarm, total)
+    # Multiples of a page. MemoryHigh is between the two, where throttling lets the garbage collector catch up.
+    return Limits(cap, _round_down(cap * 95 // 100), _round_down(cap * heap_percent // 100), all_sessions)
 
 
-def _default(users: int, left: int, *, prewarm: bool) -> int:
-    """Return what each of ``users`` gets of the bytes ``left``: never so much that all of them have not enough."""
+def _default_cap(users: int, available: int, *, prewarm: bool) -> int:
+    """Return an equal share of the ``available`` bytes, such that the caps of all users fit."""
     if not users:
-        return _LEAST
-    share = max(_LEAST, int(left * _SHARE) // users)
-    return _pages(max(0, min(_MOST, share, left // (users + (1 if prewarm else 0)))))
+        return _DEFAULT_MIN
+    share = max(_DEFAULT_MIN, int(available * _SHARE) // users)
+    return _round_down(max(0, min(_DEFAULT_MAX, share, available // (users + (1 if prewarm else 0)))))
 
 
-def _too_small(users: int, host: int, session: int) -> DevserverError:
-    besides = f", besides {shown(session)} for the rest of each session" if session else ""
+def _host_too_small(users: int, host: int, session: int) -> DevserverError:
+    besides = f" in addition to {shown(session)} for the rest of each session" if session else ""
     return DevserverError(
-        f"this host has {shown(host)}, which is too little for the language servers of {users} users{besides}",
-        expected=f"at least {shown(_SMALLEST)} for each, and as much for one prewarm at a time",
-        remedy="list fewer users, or set language_server_force to overcommit",
+        f"this host has {shown(host)} of memory, too little for the gopls daemons of {users} users{besides}",
+        expected=f"at least {shown(_MINIMUM)} for each user, and as much for one prewarm at a time",
+        remedy="list fewer language_server_users, or set language_server_force: true to overcommit",
         available=host,
     )
 
 
-def _pages(amount: int) -> int:
+def _round_down(amount: int) -> int:
     return amount // MIB * MIB
 
 
-def _too_much(users: int, host: int, cap: int, session: int, prewarm: bool, total: int) -> DevserverError:
+def _overcommitted(users: int, host: int, cap: int, session: int, prewarm: bool, total: int) -> DevserverError:
     parts = f"{users} x {shown(cap)}"
     if session:
         parts += f", {users} x {shown(session)} for the rest of the sessions"
@@ -93,34 +93,34 @@ def _too_much(users: int, host: int, cap: int, session: int, prewarm: bool, tota
         parts += f" and {shown(cap)} for one prewarm at a time"
     fits = max(0, host // (users + (1 if prewarm else 0)) - session)
     return DevserverError(
-        f"the language servers' memory limits make {shown(total)} together ({parts}), and this host has {shown(host)}",
-        expected="no more than the host has, because all users may work at once",
-        remedy=f"set language_server_memory to {shown(_pages(fits))} or less, or language_server_force to overcommit",
+        f"the memory limits of all gopls daemons add up to {shown(total)} ({parts}), and this host has {shown(host)}",
+        expected="no more than the host has, because all users can work at once",
+        remedy=f"set language_server_memory to {shown(_round_down(fits))} or less, or set language_server_force: true",
         needed=total,
         available=host,
     )
 
 
 def host_memory(root: str = "/") -> int:
-    """Return the bytes that this host has: its RAM, or what the container that it is may have of that."""
+    """Return the bytes of memory of this host: its RAM, or the limit of the container that it is."""
     with open(f"{root}proc/meminfo", encoding="ascii") as file:
-        found = re.search(r"^MemTotal:\s*(\d+) kB", file.read(), re.MULTILINE)
-    total = int(found.group(1)) * 1024 if found else 0
+        match = re.search(r"^MemTotal:\s*(\d+) kB", file.read(), re.MULTILINE)
+    total = int(match.group(1)) * 1024 if match else 0
     return min([total, *_container_limits(root)])
 
 
 def _container_limits(root: str) -> list[int]:
-    """Return the limits on the cgroup of the first process and on all above it: not on this session, which has one."""
+    """Return the limits on the cgroup of process 1 and its parents; this session has its own, which do not count."""
     limits = []
     for line in (_text(f"{root}proc/1/cgroup") or "").splitlines():
         _number, controllers, path = line.split(":", 2)
         if controllers not in ("", "memory"):
             continue
-        folder, name = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
+        directory, name = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
         parts = path.strip("/").split("/")
         for count in range(len(parts) + 1):
-            place = "/".join([f"{root}sys/fs/cgroup", folder, *parts[:count], name])
-            limits += [int(text) for text in [_text(place)] if text and text.strip().isdigit()]
+            file = "/".join([f"{root}sys/fs/cgroup", directory, *parts[:count], name])
+            limits += [int(text) for text in [_text(file)] if text and text.strip().isdigit()]
     return limits
 
 

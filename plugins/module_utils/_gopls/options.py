@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From a module's parameters to what a host shall have: everything is judged here, and nothing is changed."""
+"""Turns the options of gopls_service into the expected daemons of a host. Validates all of them, changes nothing."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     STANDARD_VSCODE_SETTINGS,
     declaration_from,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import host_memory, limits_for
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import Wanted, system_version
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import judge, schema_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.units import Daemon
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround, matching
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.manager import systemd_version
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import (
+    calculate_limits,
+    host_memory,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import read_schema, validate_settings
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
+    Workaround,
+    match_workarounds,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
 Params = t.Mapping[str, t.Any]
 
-# What each number may be.
+# The smallest and the largest value of each number.
 _BOUNDS = {
     "cpu_weight": (1, 10000),
     "oom_score": (-1000, 1000),
@@ -33,72 +39,77 @@ _BOUNDS = {
 }
 
 
-class Judged(t.NamedTuple):
-    """``deprecated`` and ``warnings`` are for people; ``over`` are the play's work-arounds that do not match."""
+class ValidOptions(t.NamedTuple):
+    """The expected daemons, and what to report about them.
 
-    wanted: Wanted
+    ``deprecated`` are messages about settings, ``workarounds`` those applied, ``obsolete_workarounds`` the names of the
+    play's own that no longer match the installed versions.
+    """
+
+    expected: ExpectedDaemons
     deprecated: t.Sequence[str]
     warnings: t.Sequence[str]
-    applied: t.Sequence[WorkAround]
-    over: t.Sequence[str]
+    workarounds: t.Sequence[Workaround]
+    obsolete_workarounds: t.Sequence[str]
 
 
-def judged(params: Params, *, check: bool) -> Judged:
-    """Return what the parameters of gopls_service ask for; raise DevserverError for what cannot be.
+def validate_options(params: Params, *, check: bool) -> ValidOptions:
+    """Return the daemons that ``params`` declare; raise DevserverError for an invalid option.
 
-    In ``check`` mode gopls may be missing, because nothing is installed then; its settings are taken as they are.
+    With ``check`` gopls may be missing, because nothing is installed then; its settings are not validated.
     """
-    _refuse_numbers(params)
+    _validate_numbers(params)
     declaration = declaration_from(params)
     gopls = params["gopls"]
-    there = os.path.exists(gopls)
-    if declaration.users and not there and not check:
+    installed = os.path.exists(gopls)
+    if declaration.users and not installed and not check:
         raise DevserverError(
-            f"{gopls} is missing",
+            f"there is no gopls at {gopls}",
             expected="the pinned gopls",
-            remedy="run the role tools first, or name another with the option gopls",
+            remedy="run the role tools first, or set language_server_gopls to the path of another gopls",
             path=gopls,
         )
-    applied, over = _work_arounds(params, gopls if there else "")
-    settings = {name: value for entry in applied for name, value in entry.settings.items()}
+    workarounds, obsolete = _match_workarounds(params, gopls if installed else "")
+    settings = {name: value for entry in workarounds for name, value in entry.settings.items()}
     settings.update(params["settings"] or {})
-    deprecated = judge(settings, schema_of(gopls)) if settings and there else []
-    wanted = Wanted(
+    deprecated = validate_settings(settings, read_schema(gopls)) if settings and installed else []
+    expected = ExpectedDaemons(
         declaration.users,
-        _daemon(params, len(declaration.users)),
+        _daemon_options(params, len(declaration.users)),
         settings,
-        {name: str(value) for entry in applied for name, value in entry.environment.items()},
-        [entry.name for entry in applied],
-        params["prewarm"],
-        params["trace"],
-        params["pprof_port"],
-        params["vscode_settings"] or STANDARD_VSCODE_SETTINGS,
-        params["vscode_create"],
+        environment={name: str(value) for entry in workarounds for name, value in entry.environment.items()},
+        work_arounds=[entry.name for entry in workarounds],
+        prewarm=params["prewarm"],
+        trace=params["trace"],
+        pprof_port=params["pprof_port"],
+        vscode_settings=params["vscode_settings"] or STANDARD_VSCODE_SETTINGS,
+        vscode_create=params["vscode_create"],
     )
-    warnings = [f"{entry.reason}: use {entry.pin}" for entry in applied if entry.pin]
-    warnings += [f"gopls's setting {text}" for text in deprecated]
-    return Judged(wanted, deprecated, warnings, applied, over)
+    warnings = [f"{entry.reason}: use {entry.pin}" for entry in workarounds if entry.pin]
+    warnings += [f"gopls setting {message}" for message in deprecated]
+    return ValidOptions(expected, deprecated, warnings, workarounds, obsolete)
 
 
-def _refuse_numbers(params: Params) -> None:
+def _validate_numbers(params: Params) -> None:
     for option, (least, most) in _BOUNDS.items():
         if not least <= params[option] <= most:
             raise DevserverError(
-                f"{option}: {params[option]} will not do", expected=f"{least} to {most}", remedy=f"correct {option}"
+                f"{option} must be between {least} and {most}, got {params[option]}",
+                remedy=f"set language_server_{option} to a number in this range",
             )
 
 
-def _work_arounds(params: Params, gopls: str) -> tuple[list[WorkAround], list[str]]:
-    added = [WorkAround(**entry) for entry in params["workarounds"]]
+def _match_workarounds(params: Params, gopls: str) -> tuple[list[Workaround], list[str]]:
     if not gopls:
         return [], []
     info = read_build_info(gopls)
-    applied, over = matching(info.version, info.go, added)
-    return applied, [entry.name for entry in over]
+    added = [Workaround(**entry) for entry in params["workarounds"]]
+    applied, obsolete = match_workarounds(info.version, info.go, added)
+    return applied, [entry.name for entry in obsolete]
 
 
-def _daemon(params: Params, users: int) -> Daemon:
-    limits = limits_for(
+def _daemon_options(params: Params, users: int) -> DaemonOptions:
+    limits = calculate_limits(
         users,
         host_memory(),
         memory=params["memory"],
@@ -107,15 +118,5 @@ def _daemon(params: Params, users: int) -> Daemon:
         force=params["force"],
         prewarm=params["prewarm"] and any(user.get("workspaces") for user in params["users"]),
     )
-    return Daemon(
-        params["gopls"],
-        params["goroot"],
-        limits,
-        system_version(),
-        params["cpu_weight"],
-        params["oom_score"],
-        params["idle"],
-        params["log"],
-        params["prewarm_days"],
-        params["prewarm_minutes"],
-    )
+    copied = ("gopls", "goroot", "cpu_weight", "oom_score", "idle", "log", "prewarm_days", "prewarm_minutes")
+    return DaemonOptions(limits=limits, systemd=systemd_version(), **{name: params[name] for name in copied})

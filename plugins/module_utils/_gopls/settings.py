@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the pinned gopls knows a setting, and takes its value: asked of the binary's own ``api-json``."""
+"""Validates settings of gopls against the schema that the pinned binary prints (``gopls api-json``)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
 
-Schema = t.Mapping[str, "Option"]
+Schema = t.Mapping[str, "SchemaEntry"]
 
 _DEPRECATED = re.compile(r"\b(deprecated|obsolete|no effect)\b[^\n]*", re.IGNORECASE)
-# Accepted with a complaint from 0.16 on, though its description does not say so.
-_NO_MORE = {"allowImplicitNetworkAccess": "deprecated; download modules by go mod download instead"}
+# Accepted with a warning from 0.16 on, though its description does not mention it.
+_DEPRECATED_SINCE_0_16 = {"allowImplicitNetworkAccess": "deprecated; download modules by go mod download instead"}
 
-# What analyzers of staticcheck are called.
+# Names of the analyzers of staticcheck.
 _STATICCHECK = re.compile(r"(SA|S|ST|QF)\d{4}\Z", re.ASCII)
 
 
-class Option(t.NamedTuple):
-    """One setting: ``hierarchy`` and ``name`` with a dot between are its full name, ``keys`` those of a map."""
+class SchemaEntry(t.NamedTuple):
+    """One setting. Its full name is ``hierarchy``, a dot and ``name``; ``keys`` are the known keys of a map."""
 
     name: str
     hierarchy: str
@@ -39,29 +39,29 @@ class Option(t.NamedTuple):
         return ".".join(filter(None, [self.hierarchy, self.name]))
 
 
-def schema_of(gopls: str, timeout: float = 30) -> Schema:
-    """Return the settings of the binary ``gopls``, by both of their names; raise DevserverError where it has none."""
-    # Without a home it has no place for its telemetry; one that is missing it would make.
-    done = run([gopls, "api-json"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
+def read_schema(gopls: str, timeout: float = 30) -> Schema:
+    """Return the settings of the binary ``gopls`` by short and full name; raise DevserverError if it prints none."""
+    # Without HOME it writes no telemetry; with one it would create the directory.
+    completed = run([gopls, "api-json"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
     try:
-        options = [_option(entry) for entry in json.loads(done.stdout)["Options"]["User"]]
+        settings = [_parse_setting(entry) for entry in json.loads(completed.stdout)["Options"]["User"]]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DevserverError(
-            f"{gopls} does not say which settings it knows: {done.complaint if not done.ok else error}",
-            expected="JSON from its command api-json",
-            remedy="pin a version of gopls from 0.14 on",
+            f"'{gopls} api-json' does not list the settings of gopls: {error if completed.ok else completed.complaint}",
+            expected="JSON with Options.User",
+            remedy="pin gopls 0.14 or later in tools_list, and run the role tools",
             path=gopls,
         ) from error
-    return {name: option for option in options for name in (option.full_name, option.name)}
+    return {name: setting for setting in settings for name in (setting.full_name, setting.name)}
 
 
-def _option(entry: t.Mapping[str, t.Any]) -> Option:
-    said = entry.get("DeprecationMessage") or ""
-    described = _DEPRECATED.search(entry.get("Doc") or "")
-    deprecated = said or (described.group() if described else "") or _NO_MORE.get(entry["Name"], "")
+def _parse_setting(entry: t.Mapping[str, t.Any]) -> SchemaEntry:
+    message = entry.get("DeprecationMessage") or ""
+    sentence = _DEPRECATED.search(entry.get("Doc") or "")
+    deprecated = message or (sentence.group() if sentence else "") or _DEPRECATED_SINCE_0_16.get(entry["Name"], "")
     keys = (entry.get("EnumKeys") or {}).get("Keys") or []
     values = entry.get("EnumValues") or []
-    return Option(
+    return SchemaEntry(
         entry["Name"],
         entry.get("Hierarchy") or "",
         entry["Type"],
@@ -71,38 +71,38 @@ def _option(entry: t.Mapping[str, t.Any]) -> Option:
     )
 
 
-def judge(settings: t.Mapping[str, t.Any], schema: Schema) -> list[str]:
-    """Return what is deprecated of ``settings``, in words; raise DevserverError for all that gopls would refuse."""
-    wrong, told = [], []
+def validate_settings(settings: t.Mapping[str, t.Any], schema: Schema) -> list[str]:
+    """Return messages about deprecated ``settings``; raise DevserverError with all that gopls would reject."""
+    problems, deprecated = [], []
     for name, value in settings.items():
-        option = schema.get(name)
-        if option is None:
-            wrong.append(f"{name}: gopls has no such setting{_nearest(name, schema)}")
+        setting = schema.get(name)
+        if setting is None:
+            problems.append(f"{name} is not a setting of this gopls{_suggest_name(name, schema)}")
             continue
-        if option.deprecated:
-            told.append(f"{name}: {option.deprecated.strip().rstrip('.')}")
-        wrong += [f"{name}{problem}" for problem in _problems(option, value)]
-    wrong += _doubles(settings, schema)
-    if wrong:
+        if setting.deprecated:
+            deprecated.append(f"{name}: {setting.deprecated.strip().rstrip('.')}")
+        problems += [f"{name}{problem}" for problem in _validate_value(setting, value)]
+    problems += _find_duplicates(settings, schema)
+    if problems:
         raise DevserverError(
-            "gopls would refuse settings. " + "; ".join(wrong),
-            expected="what `gopls api-json` of the pinned version lists",
-            remedy="correct language_server_settings, or pin a gopls that has them",
-            refused=wrong,
+            "gopls would reject settings. " + "; ".join(problems),
+            expected="names and types as 'gopls api-json' of the pinned version lists them",
+            remedy="correct language_server_settings, or pin a gopls that has these settings",
+            refused=problems,
         )
-    return told
+    return deprecated
 
 
-def _doubles(settings: t.Mapping[str, t.Any], schema: Schema) -> list[str]:
-    by_option: dict[str, list[str]] = {}
+def _find_duplicates(settings: t.Mapping[str, t.Any], schema: Schema) -> list[str]:
+    by_name: dict[str, list[str]] = {}
     for name in settings:
         if name in schema:
-            by_option.setdefault(schema[name].full_name, []).append(name)
-    return [f"{' and '.join(names)} are one setting" for names in by_option.values() if len(names) > 1]
+            by_name.setdefault(schema[name].full_name, []).append(name)
+    return [f"{' and '.join(names)} are the same setting" for names in by_name.values() if len(names) > 1]
 
 
-def _nearest(name: str, schema: Schema) -> str:
-    """Return a proposal: the real name that is written most like ``name``, whatever stands before its last dot."""
+def _suggest_name(name: str, schema: Schema) -> str:
+    """Return the closest real name, compared without the part before the last dot."""
     last = name.rpartition(".")[2]
     if last in schema:
         return f"; did you mean {schema[last].full_name}?"
@@ -111,45 +111,43 @@ def _nearest(name: str, schema: Schema) -> str:
     return f"; did you mean {schema[folded[near[0]]].full_name}?" if near else ""
 
 
-def _problems(option: Option, value: t.Any) -> list[str]:
-    """Return what is wrong with ``value``, each to be put behind the setting's name."""
-    if option.kind.startswith("map["):
-        return _map_problems(option, value)
-    expected = _EXPECTED.get(option.kind)
-    if option.kind == "enum":
-        return [] if value in option.values else [f": {value!r} is none of {', '.join(map(str, option.values))}"]
-    if expected and not expected.takes(value):
-        return [f": {value!r} is not {expected.words}"]
-    return []
+def _validate_value(setting: SchemaEntry, value: t.Any) -> list[str]:
+    """Return the problems with ``value``, each to follow the setting's name."""
+    if setting.kind.startswith("map["):
+        return _validate_map(setting, value)
+    if setting.kind == "enum":
+        return [] if value in setting.values else [f" must be {', '.join(map(str, setting.values))}, got {value!r}"]
+    kind = _KINDS.get(setting.kind)
+    return [f" must be {kind.words}, got {value!r}"] if kind and not kind.accepts(value) else []
 
 
-def _map_problems(option: Option, value: t.Any) -> list[str]:
+def _validate_map(setting: SchemaEntry, value: t.Any) -> list[str]:
     if not isinstance(value, dict):
-        return [f": {value!r} is not an object"]
+        return [f" must be an object, got {value!r}"]
     problems = []
     for key, item in value.items():
-        if option.keys and key not in option.keys and not _is_of_staticcheck(option, str(key)):
-            near = difflib.get_close_matches(str(key), option.keys, n=1)
-            problems.append(f".{key}: no such key" + (f"; did you mean {near[0]}?" if near else ""))
-        elif option.kind.endswith("]bool") and not isinstance(item, bool):
-            problems.append(f".{key}: {item!r} is not true or false")
-        elif option.kind.endswith("]string") and not isinstance(item, str):
-            problems.append(f".{key}: {item!r} is not text")
+        if setting.keys and key not in setting.keys and not _is_staticcheck_analyzer(setting, str(key)):
+            near = difflib.get_close_matches(str(key), setting.keys, n=1)
+            problems.append(f".{key} is not a known key" + (f"; did you mean {near[0]}?" if near else ""))
+        elif setting.kind.endswith("]bool") and not isinstance(item, bool):
+            problems.append(f".{key} must be true or false, got {item!r}")
+        elif setting.kind.endswith("]string") and not isinstance(item, str):
+            problems.append(f".{key} must be a string, got {item!r}")
     return problems
 
 
-def _is_of_staticcheck(option: Option, key: str) -> bool:
-    """Return whether gopls takes ``key`` without listing it: up to 0.17 it lists no analyzer of staticcheck."""
-    listed = any(map(_STATICCHECK.match, option.keys))
-    return option.name == "analyses" and not listed and bool(_STATICCHECK.match(key))
+def _is_staticcheck_analyzer(setting: SchemaEntry, key: str) -> bool:
+    """Return whether gopls accepts ``key`` without listing it: up to 0.17 it lists no analyzer of staticcheck."""
+    listed = any(map(_STATICCHECK.match, setting.keys))
+    return setting.name == "analyses" and not listed and bool(_STATICCHECK.match(key))
 
 
-class _Expected(t.NamedTuple):
+class _Kind(t.NamedTuple):
     words: str
-    takes: t.Callable[[t.Any], bool]
+    accepts: t.Callable[[t.Any], bool]
 
 
-def _is_list_of_text(value: t.Any) -> bool:
+def _is_list_of_strings(value: t.Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
@@ -161,9 +159,9 @@ def _is(kind: type, value: t.Any) -> bool:
     return isinstance(value, kind)
 
 
-_EXPECTED = {
-    "bool": _Expected("true or false", functools.partial(_is, bool)),
-    "string": _Expected("text", functools.partial(_is, str)),
-    "[]string": _Expected("a list of texts", _is_list_of_text),
-    "time.Duration": _Expected("a duration such as 250ms", _is_duration),
+_KINDS = {
+    "bool": _Kind("true or false", functools.partial(_is, bool)),
+    "string": _Kind("a string", functools.partial(_is, str)),
+    "[]string": _Kind("a list of strings", _is_list_of_strings),
+    "time.Duration": _Kind("a duration such as 250ms", _is_duration),
 }

@@ -31,9 +31,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import language_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import service, units
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Option
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import SchemaEntry
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
@@ -212,8 +212,8 @@ def test_failures_of_the_last_days_are_one_finding_with_the_newest_log(judge: t.
     assert judge(crashes=[Crash("/older", "", now - 8 * 86400)]) == []
 
 
-SLOW = WorkAround("slow", "it is slow", gopls="<0.16.3", settings={"a": False})
-OVER = WorkAround("over", "it was slow", gopls="<0.16.0")
+SLOW = Workaround("slow", "it is slow", gopls="<0.16.3", settings={"a": False})
+OVER = Workaround("over", "it was slow", gopls="<0.16.0")
 ALIASES = "type-aliases-before-0.16"
 WORK_AROUNDS: dict[str, tuple[Gopls, list[tuple[str, str]]]] = {
     "none": (PINNED, []),
@@ -240,7 +240,7 @@ def test_work_arounds(judge: t.Any, case: str) -> None:
 def test_settings_that_gopls_refuses_are_told_with_their_lines(
     judge: t.Any, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    known = Option("staticcheck", "ui.diagnostic", "bool")
+    known = SchemaEntry("staticcheck", "ui.diagnostic", "bool")
     monkeypatch.setattr(language_server, "_schema", lambda _gopls: {"staticcheck": known, known.full_name: known})
     given = {"staticchek": True, "ui.diagnostic.staticcheck": True, "staticcheck": "yes"}
     found = judge({"go.languageServerFlags": [REMOTE], "gopls": given}, path=path)
@@ -262,12 +262,12 @@ def test_a_gopls_that_does_not_answer_refuses_nothing(judge: t.Any, tmp_path: pa
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A host that is a folder, where provisioning has given the present user a language server."""
-    for module, name in ((systemctl, "UNITS"), (units, "LOGS"), (units, "SOCKETS")):
+    for module, name in ((systemctl, "UNITS"), (paths, "LOGS"), (paths, "SOCKETS")):
         monkeypatch.setattr(module, name, str(tmp_path / name))
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(units, "environment_file", lambda user: f"{tmp_path}/{user}.env")
+    monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/{user}.env")
     monkeypatch.setattr(language_servers, "manager_runs", lambda: True)
-    (tmp_path / f"{ME}.env").write_text(units.environment_text(VARIABLES))
+    (tmp_path / f"{ME}.env").write_text(host_files.render_variables(VARIABLES))
     (tmp_path / "UNITS/gopls@.service").write_text("[Service]\nMemoryMax=1048576\nMemoryHigh=0\nExecStart=/x\n")
     return tmp_path
 
@@ -326,7 +326,7 @@ def test_logs_of_failures_are_read_newest_first(host: pathlib.Path, monkeypatch:
 def test_units_of_a_prewarm_are_asked_for_where_there_is_one(
     host: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = pathlib.Path(service.prewarm_file(ME))
+    path = pathlib.Path(paths.prewarm_file(ME))
     path.parent.mkdir(parents=True)
     path.touch()
     names = asked(monkeypatch, {})
@@ -351,7 +351,7 @@ def test_a_systemd_that_does_not_answer_leaves_all_unknown(host: pathlib.Path, m
 
 def test_the_pinned_gopls_and_what_was_applied(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     applied = tmp_path / "applied.json"
-    monkeypatch.setattr(service, "APPLIED", str(applied))
+    monkeypatch.setattr(paths, "APPLIED", str(applied))
     assert language_servers.pinned("/none", []) == Gopls("/none", None, [], [])
     applied.write_text(json.dumps({"work_arounds": ["a"]}))
     (tmp_path / "link").symlink_to(sys.executable)

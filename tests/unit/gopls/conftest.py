@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real gopls, and the Go that it goes with."""
+"""A real gopls and the Go that it is built with."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ GO = "go1.22.12"
 
 @pytest.fixture(scope="session")
 def go_environment() -> dict[str, str]:
-    """The environment in which the Go that the tools are pinned for is the only one."""
+    """An environment with only the Go that the tools are pinned for."""
     env = dict(os.environ, GOTOOLCHAIN=GO)
-    done = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
-    path = f"{done.stdout.strip()}/bin:{os.environ['PATH']}"
+    completed = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
+    path = f"{completed.stdout.strip()}/bin:{os.environ['PATH']}"
     return dict(os.environ, GOTOOLCHAIN="local", PATH=path, GOFLAGS="", GOWORK="")
 
 
 @pytest.fixture(scope="session")
 def gopls(go_environment: dict[str, str], tool_of: t.Callable[..., str]) -> str:
-    """The gopls that goes with that Go; a later run takes what the first one left in Go's own cache."""
+    """The gopls for that Go; a later run reuses the module cache of the first one."""
     return tool_of("gopls", GO[2:].rpartition(".")[0], go_environment)

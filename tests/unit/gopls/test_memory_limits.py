@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory each language server may have: what a host gets by default, what is too much."""
+"""Memory limits of the gopls daemons: the default, and what is too much or too little."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import (
     Limits,
+    calculate_limits,
     host_memory,
-    limits_for,
 )
 
 GIB = 1024 * MIB
@@ -21,7 +21,7 @@ GIB = 1024 * MIB
 
 def limits(users: int, host: int, memory: str = "", session: str = "", percent: int = 85, **flags: bool) -> Limits:
     flags = {"force": False, "prewarm": False, **flags}
-    return limits_for(users, host, memory=memory, session=session, heap_percent=percent, **flags)
+    return calculate_limits(users, host, memory=memory, session=session, heap_percent=percent, **flags)
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def limits(users: int, host: int, memory: str = "", session: str = "", percent: 
         (0, GIB, 512 * MIB),
     ],
 )
-def test_half_of_the_host_is_divided_among_the_users(users: int, host: int, cap: int) -> None:
+def test_half_of_the_memory_is_divided_among_the_users(users: int, host: int, cap: int) -> None:
     assert limits(users, host).cap == cap
 
 
 @pytest.mark.parametrize("prewarm", [False, True])
 @pytest.mark.parametrize("session", ["", "256M"])
-def test_the_default_is_accepted_wherever_there_is_enough_for_the_smallest(session: str, prewarm: bool) -> None:
+def test_the_default_fits_every_host_with_enough_for_the_minimum(session: str, prewarm: bool) -> None:
     least, reserved = 128 * MIB, 256 * MIB if session else 0
     for users in (1, 2, 3, 5, 10, 17, 50, 200):
         for host in (GIB // 2, 97 * GIB // 100, GIB, 19 * GIB // 10, 38 * GIB // 10, 8 * GIB, 24 * GIB, 100 * GIB):
@@ -51,15 +51,15 @@ def test_the_default_is_accepted_wherever_there_is_enough_for_the_smallest(sessi
                 assert cap >= least
                 assert users * (cap + reserved) + (cap if prewarm else 0) <= host
                 continue
-            with pytest.raises(DevserverError, match=rf"too little for the language servers of {users} users"):
+            with pytest.raises(DevserverError, match=rf"too little for the gopls daemons of {users} users"):
                 limits(users, host, session=session, prewarm=prewarm)
             assert limits(users, host, session=session, prewarm=prewarm, force=True).cap == least
 
 
-def test_the_heap_stays_below_what_slows_down_and_that_below_what_ends() -> None:
-    found = limits(2, 16 * GIB, "2G")
-    assert found.heap < found.high < found.cap == 2 * GIB
-    assert found.heap == 1740 * MIB
+def test_heap_limit_is_below_memory_high_and_that_below_the_cap() -> None:
+    calculated = limits(2, 16 * GIB, "2G")
+    assert calculated.heap < calculated.high < calculated.cap == 2 * GIB
+    assert calculated.heap == 1740 * MIB
 
 
 @pytest.mark.parametrize(
@@ -72,19 +72,19 @@ def test_the_heap_stays_below_what_slows_down_and_that_below_what_ends() -> None
         (2, "1G", "4G", False, False),
     ],
 )
-def test_more_than_the_host_has_is_refused_unless_forced(
+def test_more_than_the_host_has_is_rejected_unless_forced(
     users: int, memory: str, session: str, prewarm: bool, fits: bool
 ) -> None:
     if fits:
         assert limits(users, 8 * GIB, memory, session, prewarm=prewarm)
         return
-    with pytest.raises(DevserverError, match="this host has 8G") as refused:
+    with pytest.raises(DevserverError, match="this host has 8G") as raised:
         limits(users, 8 * GIB, memory, session, prewarm=prewarm)
-    assert refused.value.details["needed"] > refused.value.details["available"] == 8 * GIB
+    assert raised.value.details["needed"] > raised.value.details["available"] == 8 * GIB
     assert limits(users, 8 * GIB, memory, session, prewarm=prewarm, force=True)
 
 
-def test_the_remedy_proposes_what_fits() -> None:
+def test_the_remedy_proposes_a_limit_that_fits() -> None:
     with pytest.raises(DevserverError, match=r"set language_server_memory to 1\.6G or less"):
         limits(5, 8 * GIB, "2G")
     assert limits(5, 8 * GIB, "1.6G")
@@ -93,7 +93,7 @@ def test_the_remedy_proposes_what_fits() -> None:
 @pytest.mark.parametrize(
     ("memory", "session", "percent"), [("64M", "", 85), ("2G", "1M", 85), ("0", "", 85), ("2G", "", 5)]
 )
-def test_too_little_to_work_with_is_refused(memory: str, session: str, percent: int) -> None:
+def test_values_below_the_minimum_are_rejected(memory: str, session: str, percent: int) -> None:
     with pytest.raises(DevserverError):
         limits(1, 8 * GIB, memory, session, percent)
 
@@ -109,7 +109,7 @@ def test_too_little_to_work_with_is_refused(memory: str, session: str, percent: 
         ("9:memory:/docker/x\n", {"memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n"}, 8 * GIB),
     ],
 )
-def test_a_container_has_what_its_cgroups_let_it(
+def test_a_container_has_the_smallest_limit_of_its_cgroups(
     tmp_path: pathlib.Path, cgroup: str, files: dict[str, str], amount: int
 ) -> None:
     texts = {"proc/meminfo": "MemTotal:        8388608 kB\nMemFree: 1 kB\n", "proc/1/cgroup": cgroup}
@@ -120,5 +120,5 @@ def test_a_container_has_what_its_cgroups_let_it(
     assert host_memory(f"{tmp_path}/") == amount
 
 
-def test_this_host_has_some() -> None:
+def test_the_memory_of_this_host_is_read() -> None:
     assert host_memory() > 64 * MIB

@@ -21,8 +21,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     LanguageServer,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import service, units
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import WorkAround
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
@@ -45,9 +45,9 @@ def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
         info = found if found.module == _MODULE else None
     applied: t.Any = None
     with contextlib.suppress(ValueError, DevserverError):
-        applied = json.loads(read_text(service.APPLIED) or "{}")
+        applied = json.loads(read_text(paths.APPLIED) or "{}")
     names = applied.get("work_arounds") if isinstance(applied, dict) else None
-    own = [WorkAround(**entry) for entry in added]
+    own = [Workaround(**entry) for entry in added]
     return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], own)
 
 
@@ -67,14 +67,14 @@ def look(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
 def _variables(user: str) -> dict[str, str]:
     """Return the variables that provisioning has given a user's gopls; none where the user has got none."""
     with contextlib.suppress(DevserverError):
-        return {one.name: one.value for one in assignments_in(units.environment_file(user))}
+        return {one.name: one.value for one in assignments_in(paths.environment_file(user))}
     return {}
 
 
 def _units_of(user: UserEnvironment) -> list[str]:
     name = user.account.name
     own = [f"gopls-proxy@{name}.socket", f"gopls-proxy@{name}.service", f"gopls@{name}.service"]
-    if os.path.exists(service.prewarm_file(name)):
+    if os.path.exists(paths.prewarm_file(name)):
         own += [f"gopls-prewarm@{name}.service", f"gopls-prewarm@{name}.timer"]
     return [*own, f"user-{user.account.uid}.slice"]
 
@@ -87,7 +87,7 @@ def _looked_at(
     if not own:
         return server
     slice_name = f"user-{user.account.uid}.slice"
-    files = {server.unit: f"{systemctl.UNITS}/gopls@.service", slice_name: service.session_file(user.account.uid)}
+    files = {server.unit: f"{systemctl.UNITS}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = _daemon(own[server.unit].values.get("MainPID", "0"))
     return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
@@ -106,7 +106,7 @@ def _daemon(pid: str) -> Daemon | None:
 def _crashes(user: str) -> list[Crash]:
     """Return the logs that are kept of a user's daemon, newest first."""
     found = []
-    for path in glob.glob(os.path.join(glob.escape(f"{units.LOGS}/crashes/{user}"), "*.log")):
+    for path in glob.glob(os.path.join(glob.escape(f"{paths.LOGS}/crashes/{user}"), "*.log")):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             found.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
     return sorted(found, key=lambda crash: crash.at, reverse=True)

@@ -21,9 +21,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     Setting,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import APPLIED
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, judge, schema_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import KNOWN, WorkAround, matching
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.paths import APPLIED
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import (
+    Schema,
+    read_schema,
+    validate_settings,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
+    KNOWN,
+    Workaround,
+    match_workarounds,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
 NOT_SHARED = Rule(
@@ -269,7 +277,7 @@ def _work_arounds(gopls: Gopls) -> t.Iterator[Finding]:
     if gopls.info is None:
         return
     entries = {entry.name: entry for entry in (*KNOWN, *gopls.added)}
-    needed, _over = matching(gopls.info.version, gopls.info.go, gopls.added)
+    needed, _over = match_workarounds(gopls.info.version, gopls.info.go, gopls.added)
     for entry in needed:
         if entry.name not in gopls.applied or entry.pin:
             yield _unhelped(entry, gopls)
@@ -284,7 +292,7 @@ def _work_arounds(gopls: Gopls) -> t.Iterator[Finding]:
         yield Finding(NEEDLESS, cause, Remedy(way), variable="gopls", source=source, subject=name)
 
 
-def _unhelped(entry: WorkAround, gopls: Gopls) -> Finding:
+def _unhelped(entry: Workaround, gopls: Gopls) -> Finding:
     way = f"use {entry.pin}" if entry.pin else _AGAIN
     source = Source("file", gopls.path)
     return Finding(UNHELPED, entry.reason, Remedy(way), variable="gopls", source=source, subject=entry.name)
@@ -320,14 +328,14 @@ def _own(file: EditorSettings) -> list[Setting]:
 def _schema(gopls: Gopls) -> Schema | None:
     """Return what the pinned gopls knows; None where there is none to ask, which is a finding of its own."""
     try:
-        return schema_of(gopls.path) if gopls.info and os.access(gopls.path, os.X_OK) else None
+        return read_schema(gopls.path) if gopls.info and os.access(gopls.path, os.X_OK) else None
     except DevserverError:
         return None
 
 
 def _refused(name: str, value: t.Any, schema: Schema) -> list[str]:
     try:
-        judge({name: value}, schema)
+        validate_settings({name: value}, schema)
     except DevserverError as error:
         return list(error.details["refused"])
     return []

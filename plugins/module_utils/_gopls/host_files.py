@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of the gopls daemons that are not units, as texts: variables, tmpfiles.d, log rotation, shell scripts."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import environment_lines
+
+
+def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str], pprof_port: int) -> dict[str, str]:
+    """Return the variables of gopls; with a ``pprof_port`` it serves its debug pages on the loopback address."""
+    debug = {"GOPLS_FLAGS": f"-debug=127.0.0.1:{pprof_port}"} if pprof_port else {}
+    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": f"{paths.CACHES}/{user}", **added, **debug}
+
+
+def render_variables(variables: t.Mapping[str, str]) -> str:
+    """Return the text of an environment file that systemd and shells read alike."""
+    return paths.HEADER + environment_lines(variables, dollar=r"\$")
+
+
+def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
+    """Return the tmpfiles.d(5) lines for sockets, which only their user can reach, and for logs.
+
+    The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link.
+    """
+    logs, sockets = paths.LOGS, paths.SOCKETS
+    lines = [f"d {sockets} 0755 root root -", f"d {logs} 0755 root root -", f"d {logs}/crashes 0755 root root -"]
+    for account in accounts:
+        owner = f"{account.uid} {account.gid} -"
+        lines += [f"d {sockets}/{account.name} 0700 {owner}"]
+        lines += [f"f {logs}/{account.name}.log 0640 {owner}"] if log else []
+    return paths.HEADER + "".join(f"{line}\n" for line in lines)
+
+
+def render_log_rotation() -> str:
+    """Return the configuration of logrotate(8)."""
+    return f"""\
+{paths.HEADER}{paths.LOGS}/*.log {{
+    daily
+    maxsize 20M
+    rotate 5
+    missingok
+    notifempty
+    compress
+    copytruncate
+}}
+"""
+
+
+def render_crash_script(log: bool) -> str:
+    """Return the script that keeps the last output of a gopls that failed; ``$1`` is the user.
+
+    Without ``log`` the output is in the journal; a log file of an earlier configuration may still exist then.
+    """
+    output = f'tail -n 500 "{paths.LOGS}/$1.log"'
+    if not log:
+        output = 'journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"'
+    return f"""\
+#!/bin/sh
+{paths.HEADER}# Keeps the last output of a gopls that failed; systemd.exec(5) documents the variables.
+[ "$SERVICE_RESULT" = success ] && exit 0
+umask 027
+directory={paths.LOGS}/crashes/$1
+mkdir -p -m 0755 "$directory"
+file=$directory/$(date -u +%Y%m%dT%H%M%SZ).log
+{{
+  echo "result $SERVICE_RESULT, $EXIT_CODE $EXIT_STATUS"
+  {output}
+}} >"$file" 2>/dev/null
+chown "$1" "$file"
+ls -1 "$directory" | sort -r | tail -n +11 | while read -r old; do rm -f "$directory/$old"; done
+"""
+
+
+def render_shared_gopls(gopls: str) -> str:
+    """Return gopls-shared: gopls through the user's daemon if there is one, else within the same heap limit."""
+    return f"""\
+#!/bin/sh
+{paths.HEADER}user=$(id -un)
+socket={paths.SOCKETS}/$user/gopls.sock
+if [ -S "$socket" ]; then
+  exec '{gopls}' "-remote=unix;$socket" "$@"
+fi
+file=/etc/gopherops/language_server/$user.env
+if [ -r "$file" ]; then
+  set -a
+  . "$file"
+  set +a
+fi
+exec '{gopls}' $GOPLS_FLAGS "$@"
+"""

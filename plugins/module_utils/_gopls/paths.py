@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the files, sockets and units of the gopls daemons are, and what they are called.
+
+| what | written by |
+|---|---|
+| units of systemd | units.py |
+| scripts, log rotation, tmpfiles.d | host_files.py |
+| which file each user gets, and which are removed | expected_files.py |
+| VS Code's machine settings | editor.py |
+"""
+
+from __future__ import annotations
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+
+HEADER = "# Managed by gopherops.devserver (gopls_service); changes made here are lost.\n"
+
+SETTINGS = "/etc/gopherops/language_server/settings.json"
+# What the last run wrote into editors, so that the next one can take back what is no longer declared.
+APPLIED = "/etc/gopherops/language_server/applied.json"
+PREWARM = "/usr/local/lib/gopherops/gopls-prewarm"
+CRASH = "/usr/local/lib/gopherops/gopls-crash"
+TMPFILES = "/etc/tmpfiles.d/gopherops-gopls.conf"
+LOGROTATE = "/etc/logrotate.d/gopherops-gopls"
+CACHES = "/var/cache/gopls"
+LOGS = "/var/log/gopls"
+SOCKETS = "/run/gopls"
+
+
+def socket_of(user: str) -> str:
+    """Return the socket that the editors of ``user`` connect to."""
+    return f"{SOCKETS}/{user}/gopls.sock"
+
+
+def environment_file(user: str) -> str:
+    """Return the file of the variables that only gopls gets; others come from the environment file of all units."""
+    return f"/etc/gopherops/language_server/{user}.env"
+
+
+def prewarm_file(user: str) -> str:
+    """Return the drop-in with the prewarm command of ``user``."""
+    return f"{systemctl.UNITS}/gopls-prewarm@{user}.service.d/50-gopherops.conf"
+
+
+def session_file(uid: int) -> str:
+    """Return the drop-in with the limits on all processes in the sessions of one user."""
+    return f"{systemctl.UNITS}/user-{uid}.slice.d/50-gopherops-session.conf"
+
+
+def daemon_unit(user: str) -> str:
+    """Return the unit of the user's gopls."""
+    return f"gopls@{user}.service"
+
+
+def socket_unit(user: str) -> str:
+    """Return the unit of the socket that editors connect to."""
+    return f"gopls-proxy@{user}.socket"
+
+
+def prewarm_timer(user: str) -> str:
+    """Return the timer of the user's prewarm."""
+    return f"gopls-prewarm@{user}.timer"
+
+
+def prewarm_unit(user: str) -> str:
+    """Return the unit of the user's prewarm."""
+    return f"gopls-prewarm@{user}.service"
+
+
+def units_of(user: str) -> list[str]:
+    """Return all units of one user, in the order in which they are stopped."""
+    proxy = f"gopls-proxy@{user}.service"
+    return [socket_unit(user), proxy, prewarm_timer(user), prewarm_unit(user), daemon_unit(user)]
