@@ -217,8 +217,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import STEPS
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.limits import Limits, exceeded
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import Wanted, Way, probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import (
+    ProbeRequest,
+    ServerOptions,
+    probe,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.thresholds import (
+    Thresholds,
+    find_exceeded,
+)
 
 _TIMED = (*STEPS, "total")
 USER_SPEC: dict[str, t.Any] = {
@@ -246,29 +253,29 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     module.no_log_values.update(credentials(params))
-    wanted = [Wanted(**{**user, "files": tuple(user["files"])}) for user in params["users"]]
-    way = Way(params["socket"], params["unit"], params["gopls"], params["settings"], params["timeout"])
+    requests = [ProbeRequest(**{**user, "files": tuple(user["files"])}) for user in params["users"]]
+    options = ServerOptions(params["socket"], params["unit"], params["gopls"], params["settings"], params["timeout"])
     try:
-        limits = _limits(params)
-        results = probe(wanted, way)
+        thresholds = _thresholds(params)
+        results = probe(requests, options)
     except DevserverError as error:
         module.fail_json(**error.result())
     for result in results:
-        result["exceeded"] = [] if result["problem"] else exceeded(result, limits)
-    wrong = [f"{result['name']}: {what}" for result in results for what in _wrong(result)]
-    if wrong:
-        module.fail_json(msg="; ".join(wrong), users=results)
+        result["exceeded"] = [] if result["problem"] else find_exceeded(result, thresholds)
+    problems = [f"{result['name']}: {problem}" for result in results for problem in _problems(result)]
+    if problems:
+        module.fail_json(msg="; ".join(problems), users=results)
     module.exit_json(changed=False, users=results)
 
 
-def _limits(params: t.Mapping[str, t.Any]) -> Limits:
+def _thresholds(params: t.Mapping[str, t.Any]) -> Thresholds:
     seconds = {step: params[f"max_seconds_{step}"] for step in _TIMED}
-    given = {step: most for step, most in seconds.items() if most is not None}
+    declared = {step: most for step, most in seconds.items() if most is not None}
     rss = size(params["max_rss"], "max_rss") if params["max_rss"] else None
-    return Limits(given, rss, params["max_errors"], params["max_popups"])
+    return Thresholds(declared, rss, params["max_errors"], params["max_popups"])
 
 
-def _wrong(result: t.Mapping[str, t.Any]) -> list[str]:
+def _problems(result: t.Mapping[str, t.Any]) -> list[str]:
     return [result["problem"]] if result["problem"] else result["exceeded"]
 
 

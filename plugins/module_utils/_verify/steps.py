@@ -17,7 +17,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe as probe_dlv
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import stand_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import Wanted, Way
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import (
+    ProbeRequest,
+    ServerOptions,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import probe as probe_gopls
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
@@ -137,8 +140,8 @@ def gopls(site: Site) -> str:
     programs = site.plan.programs
     # Beside the other tools lies what their users start where they have no daemons.
     own = programs.gopls or stand_in(programs.dlv)
-    way = Way(programs.socket, programs.unit, own, None, site.plan.timeout)
-    result = probe_gopls([Wanted(site.account.name, site.workspace)], way)[0]
+    options = ServerOptions(programs.socket, programs.unit, own, None, site.plan.timeout)
+    result = probe_gopls([ProbeRequest(site.account.name, site.workspace)], options)[0]
     if result["problem"]:
         raise DevserverError(result["problem"])
     peak = result["memory"]["peak"]

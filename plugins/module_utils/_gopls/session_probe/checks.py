@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a language server what an editor asks, takes the time, and judges the answers."""
+"""The checks of a session: sends the requests of an editor, measures the time, and validates the responses."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp
     Server,
 )
 
-# In the order in which they are done.
+# In the order in which they run.
 STEPS = ("initialize", "diagnostics", "hover", "definition", "references", "edit")
-# No Go builds this, wherever in a file it stands.
+# A compile error at any place in a Go file.
 _MISTAKE = '\nvar _ int = "this is no number"\n'
 
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What to ask about: the texts of the files to open (absolute paths), and a use in the first of them."""
+    """What to request: the texts of the files to open (absolute paths), and a use in the first of them."""
 
     workspace: str
     use: Use
@@ -36,8 +36,8 @@ class Task:
 
 
 @dataclasses.dataclass
-class Answers:
-    """What a server answered as far as it came; ``seconds`` by step."""
+class Measurements:
+    """What a server returned before the session ended or failed; ``seconds`` by step."""
 
     server: Server | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
@@ -53,63 +53,63 @@ class Answers:
         self.seconds[step] = round(time.monotonic() - began, 4)
 
 
-def examine(client: Client, task: Task, answers: Answers) -> None:
-    """Go through all steps and fill ``answers``; raises DevserverError where the server fails at one, or errs."""
-    with answers.timed("initialize"):
-        answers.server = client.initialize(task.workspace)
-    with answers.timed("diagnostics"):
+def run_checks(client: Client, task: Task, measured: Measurements) -> None:
+    """Run all steps and fill ``measured``; raise DevserverError at the first failure or wrong response."""
+    with measured.timed("initialize"):
+        measured.server = client.initialize(task.workspace)
+    with measured.timed("diagnostics"):
         for file, text in task.texts.items():
             client.open(file, text)
-        answers.diagnostics = [found for file in task.texts for found in client.diagnostics(file)]
-    _ask(client, task.use, answers)
-    _edit(client, task, answers)
+        measured.diagnostics = [item for file in task.texts for item in client.diagnostics(file)]
+    _check_use(client, task.use, measured)
+    _check_edit(client, task, measured)
 
 
-def _ask(client: Client, use: Use, answers: Answers) -> None:
-    """Ask about the use, and judge each answer."""
-    with answers.timed("hover"):
-        answers.hover = client.hover(use.place)
+def _check_use(client: Client, use: Use, measured: Measurements) -> None:
+    """Request hover, definition and references of the use, and validate each response."""
+    with measured.timed("hover"):
+        measured.hover = client.hover(use.place)
     name = use.symbol.rpartition(".")[2]
-    if name not in answers.hover:
-        raise _wrong(use, "hover", f"says {answers.hover[:80]!r}", f"words about {name}")
-    with answers.timed("definition"):
-        answers.definition = next(iter(client.definition(use.place)), None)
-    if answers.definition is None:
-        raise _wrong(use, "definition", "leads nowhere", f"the place where {name} is declared")
-    folder = os.path.dirname(answers.definition.file)
-    if use.folder and not _same(folder, use.folder):
-        raise _wrong(use, "definition", f"leads to {answers.definition.file}", f"a file in {use.folder}")
-    with answers.timed("references"):
-        answers.references = client.references(use.place)
-    for file in (use.place.file, answers.definition.file):
-        if not any(_same(place.file, file) for place in answers.references):
-            raise _wrong(use, "references", f"leaves out {file}", "the declaration, and the place that was asked about")
+    if name not in measured.hover:
+        raise _wrong_response(use, "hover", f"is {measured.hover[:80]!r}", f"a text with {name}")
+    with measured.timed("definition"):
+        measured.definition = next(iter(client.definition(use.place)), None)
+    if measured.definition is None:
+        raise _wrong_response(use, "definition", "is empty", f"the place where {name} is declared")
+    directory = os.path.dirname(measured.definition.file)
+    if use.folder and not _is_same(directory, use.folder):
+        raise _wrong_response(use, "definition", f"is in {measured.definition.file}", f"a file in {use.folder}")
+    with measured.timed("references"):
+        measured.references = client.references(use.place)
+    for file in (use.place.file, measured.definition.file):
+        if not any(_is_same(place.file, file) for place in measured.references):
+            raise _wrong_response(use, "references", f"lacks {file}", "the declaration and the use")
 
 
-def _same(path: str, other: str) -> bool:
-    """Return whether two paths lead to one place; the server may spell it without the links of the workspace."""
+def _is_same(path: str, other: str) -> bool:
+    """Return whether two paths are one file; the server may resolve the links in the workspace's path."""
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _edit(client: Client, task: Task, answers: Answers) -> None:
-    """Make a mistake in the first file, without saving it, and wait until the server tells it.
+def _check_edit(client: Client, task: Task, measured: Measurements) -> None:
+    """Insert a compile error into the first file, without saving it, and wait for its diagnostic.
 
-    A file in which something is wrong already shows that diagnostics come, and may hide a further mistake.
+    With errors in the workspace the step is skipped: diagnostics work, and these errors may hide the new one.
     """
     file, text = next(iter(task.texts.items()))
-    if any(found.severity == "error" for found in answers.diagnostics):
+    if any(item.severity == "error" for item in measured.diagnostics):
         return
     length = text.count("\n") + 1
-    with answers.timed("edit"):
+    with measured.timed("edit"):
         client.change(file, text + _MISTAKE)
-        found = client.diagnostics(file, lambda found: any(one.line > length for one in found))
-    wrong = [one for one in found if one.severity == "error" and one.line <= length]
-    answers.diagnostics += [one for one in wrong if one not in answers.diagnostics]
+        diagnostics = client.diagnostics(file, lambda items: any(item.line > length for item in items))
+    errors = [item for item in diagnostics if item.severity == "error" and item.line <= length]
+    measured.diagnostics += [item for item in errors if item not in measured.diagnostics]
 
 
-def _wrong(use: Use, step: str, what: str, expected: str) -> DevserverError:
+def _wrong_response(use: Use, step: str, what: str, expected: str) -> DevserverError:
     return DevserverError(
-        f"{step} of {use.symbol} in line {use.place.line} of {use.place.file}: it {what}",
+        f"{step} of {use.symbol} at {use.place.file}:{use.place.line} {what}",
         expected=expected,
-        remedy="look at the diagnostics and popups: the workspace may not load; see that 'go build ./...' works there",
+        remedy="run 'go build ./...' in the workspace, and fix its errors; check diagnostics and popups in this result",
     )

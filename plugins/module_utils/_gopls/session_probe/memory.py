@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory a server has had at most: its unit's by the control group, any other's by the process.
+"""Reads the peak memory of a server: of its unit's control group, else of the process.
 
 Sources: the kernel's documentation of both versions of the memory controller, and proc(5) for ``VmHWM``.
 """
@@ -16,9 +16,9 @@ _CGROUPS = "/sys/fs/cgroup"
 
 
 class Memory(t.NamedTuple):
-    """Bytes, None where unknown; ``source`` is cgroup or process, empty where neither says anything.
+    """Bytes, None if unknown; ``source`` is cgroup or process, empty if neither is readable.
 
-    ``peak`` of a control group counts since its unit was started, with the file cache and what the server has run.
+    ``peak`` of a control group counts since its unit was started, with the file cache and the server's child processes.
     """
 
     peak: int | None = None
@@ -27,31 +27,28 @@ class Memory(t.NamedTuple):
 
 
 class _Files(t.NamedTuple):
-    folder: str
+    directory: str
     peak: str
     limit: str
 
 
-def memory_of(pid: int, unit: str, proc: str = "/proc", cgroups: str = _CGROUPS) -> Memory:
-    """Return the memory of process ``pid``; of its control group where that belongs to ``unit`` alone.
-
-    An empty ``unit`` is none.
-    """
-    for files in _files_of(_text(f"{proc}/{pid}/cgroup"), cgroups):
-        peak = _bytes(os.path.join(files.folder, files.peak))
-        if unit and os.path.basename(files.folder) == unit and peak is not None:
-            return Memory(peak, "cgroup", _bytes(os.path.join(files.folder, files.limit)))
-    peak = peak_of_process(pid, proc)
+def read_memory(pid: int, unit: str, proc: str = "/proc", cgroups: str = _CGROUPS) -> Memory:
+    """Return the memory of the control group of process ``pid`` if it is that of ``unit``, else of the process."""
+    for files in _memory_files(_read_text(f"{proc}/{pid}/cgroup"), cgroups):
+        peak = _read_bytes(os.path.join(files.directory, files.peak))
+        if unit and os.path.basename(files.directory) == unit and peak is not None:
+            return Memory(peak, "cgroup", _read_bytes(os.path.join(files.directory, files.limit)))
+    peak = read_process_peak(pid, proc)
     return Memory(peak, "process" if peak is not None else "")
 
 
-def peak_of_process(pid: int, proc: str = "/proc") -> int | None:
+def read_process_peak(pid: int, proc: str = "/proc") -> int | None:
     """Return the largest resident set that a process has had, in bytes."""
-    found = re.search(r"^VmHWM:\s*(\d+) kB", _text(f"{proc}/{pid}/status"), re.MULTILINE)
-    return int(found.group(1)) * 1024 if found else None
+    match = re.search(r"^VmHWM:\s*(\d+) kB", _read_text(f"{proc}/{pid}/status"), re.MULTILINE)
+    return int(match.group(1)) * 1024 if match else None
 
 
-def _files_of(groups: str, cgroups: str) -> t.Iterator[_Files]:
+def _memory_files(groups: str, cgroups: str) -> t.Iterator[_Files]:
     for line in groups.splitlines():
         _number, _colon, rest = line.partition(":")
         controllers, _colon, path = rest.partition(":")
@@ -61,14 +58,14 @@ def _files_of(groups: str, cgroups: str) -> t.Iterator[_Files]:
             yield _Files(f"{cgroups}{path}", "memory.peak", "memory.max")
 
 
-def _bytes(path: str) -> int | None:
-    """Return the number in a file; None where there is none, as where no limit is set."""
-    text = _text(path).strip()
-    # The first version of the controller has a number for no limit: the largest that pages can count.
+def _read_bytes(path: str) -> int | None:
+    """Return the number in a file; None if it contains none, as without a limit."""
+    text = _read_text(path).strip()
+    # The first version of the controller has a number for no limit: the largest count of pages.
     return int(text) if text.isdigit() and int(text) < 1 << 62 else None
 
 
-def _text(path: str) -> str:
+def _read_text(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Finds in a workspace a place that asks most of a language server: a call across modules, else across packages.
+"""Finds the most demanding sample position in a workspace: a call across modules, else across packages.
 
-It reads the sources by their looks, as far as that is needed to find one good example; nothing is run.
+It searches the sources with regular expressions, which is enough to find one sample; no command runs.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.mod
     local_directories,
 )
 
-# An example is found among the first ones, or the workspace has none.
+# Limits of the search: a large workspace has a sample among its first files.
 _MOST_FILES = 5000
-_MOST_FOLDERS = 20000
+_MOST_DIRECTORIES = 20000
 _LARGEST = 1024 * 1024
 _SKIPPED = ("vendor", "testdata", "node_modules")
-# What only some platforms or tags build is not looked at by a server for this one.
+# Files that only some platforms or tags build: a server for this platform ignores them.
 _CONSTRAINT = re.compile(r"^//(go:build| \+build) ", re.MULTILINE)
 _PLATFORM = re.compile(r"_(aix|android|darwin|dragonfly|freebsd|illumos|ios|js|netbsd|openbsd|plan9|solaris|windows)")
 _NO_CODE = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|`[^`]*`|'(?:\\.|[^'\\\n])*'""", re.DOTALL)
@@ -36,9 +36,9 @@ _MODULE = re.compile(r'^module\s+"?([^\s"]+)', re.MULTILINE)
 
 
 class Use(t.NamedTuple):
-    """A call at ``place`` of the function ``symbol``, which is declared in ``folder`` (empty where nobody knows).
+    """A call at ``place`` of the function ``symbol``, declared in the directory ``folder`` (empty if unknown).
 
-    ``across`` says what lies between the two: modules, packages, or package where both are in one.
+    ``across`` is what separates the two: modules or packages, or package if both are in the same one.
     """
 
     place: Place
@@ -50,12 +50,12 @@ class Use(t.NamedTuple):
 class _Module(t.NamedTuple):
     path: str
     folder: str
-    # The folders of other modules that it takes as they are.
+    # The directories of other modules that go.work or a replace directive uses as they are.
     linked: frozenset[str]
 
 
 class _Source(t.NamedTuple):
-    """One Go file; ``code`` has spaces in the place of comments and texts, so that places stay what they are."""
+    """One Go file; in ``code`` spaces replace comments and strings, so that offsets are the same as in ``text``."""
 
     file: str
     text: str
@@ -78,10 +78,7 @@ class _Package(t.NamedTuple):
 
 
 def find_use(workspace: str, files: t.Collection[str] = ()) -> Use:
-    """Return the best example in a workspace, or in ``files`` (absolute) of it alone.
-
-    Raises DevserverError where there is none.
-    """
+    """Return the best sample in a workspace, or in ``files`` (absolute) alone; raise DevserverError without one."""
     packages = _packages(workspace)
     best: Use | None = None
     for package in packages.values():
@@ -91,16 +88,16 @@ def find_use(workspace: str, files: t.Collection[str] = ()) -> Use:
             best = min(filter(None, [best, *_uses(source, package, packages)]), key=_rank, default=None)
     if best is None:
         raise DevserverError(
-            f"there is no call in {workspace} to try a language server on",
-            expected="a folder with a go.work or go.mod and a function that is called",
-            remedy="correct workspace, or name files and a symbol",
+            f"no function call found in {workspace}",
+            expected="a directory with go.work or go.mod, and a call of a function that the workspace declares",
+            remedy="correct workspace, or set files and symbol",
             workspace=workspace,
         )
     return best
 
 
-def given_use(file: str, symbol: str, line: int | None = None) -> Use:
-    """Return the first place in a file, or in one line of it, where ``symbol`` stands, such as ``stock.NewShelf``."""
+def locate_symbol(file: str, symbol: str, line: int | None = None) -> Use:
+    """Return the first place of ``symbol``, such as ``stock.NewShelf``, in a file or in one line of it."""
     text = _text_of(file)
     pattern = re.compile(rf"(?<![\w.]){re.escape(symbol)}(?!\w)")
     for match in pattern.finditer(_code(text)):
@@ -109,8 +106,8 @@ def given_use(file: str, symbol: str, line: int | None = None) -> Use:
             return Use(place, symbol)
     where = f"line {line} of {file}" if line else file
     raise DevserverError(
-        f"{symbol} does not stand in {where}",
-        expected="a name as the code spells it, such as fmt.Println, outside comments and texts",
+        f"symbol {symbol} not found in {where}",
+        expected="a name as the code spells it, such as fmt.Println, outside of comments and strings",
         remedy="correct symbol, line or files",
         file=file,
     )
@@ -152,7 +149,7 @@ def _place(file: str, text: str, offset: int) -> Place:
 
 
 def _imports(text: str) -> t.Iterator[tuple[str, str]]:
-    """Yield the name that a file gives to each package that it imports, empty where it is the package's own."""
+    """Yield name and path of each import of a file; the name is empty unless the file gives one."""
     code = _NO_CODE.sub(lambda match: match.group() if match.group()[0] in '"`' else " ", text)
     for block, single in _IMPORTS.findall(code):
         for name, path in _IMPORT.findall(block or single):
@@ -167,26 +164,26 @@ def _code(text: str) -> str:
 def _text_of(file: str) -> str:
     text = read_text(file, largest=_LARGEST)
     if text is None:
-        raise DevserverError(f"there is no file {file}", expected="a Go file of the workspace", remedy="correct files")
+        raise DevserverError(f"file {file} does not exist", expected="a Go file of the workspace", remedy="correct it")
     return text
 
 
 def _packages(workspace: str) -> dict[str, _Package]:
     """Return the packages of a workspace by import path."""
     modules = _modules(workspace)
-    found: dict[str, _Package] = {}
+    packages: dict[str, _Package] = {}
     count = 0
     for module in modules:
-        for folder, names in _folders(module.folder):
+        for folder, names in _walk_directories(module.folder):
             sources = list(filter(None, (_source(os.path.join(folder, name)) for name in names)))
             count += len(sources)
             name = _package_name(sources)
             if name:
                 path = os.path.normpath(os.path.join(module.path, os.path.relpath(folder, module.folder)))
-                found[path] = _Package(path, name, module, sources)
+                packages[path] = _Package(path, name, module, sources)
             if count >= _MOST_FILES:
-                return found
-    return found
+                return packages
+    return packages
 
 
 def _package_name(sources: t.Sequence[_Source]) -> str:
@@ -198,7 +195,7 @@ def _package_name(sources: t.Sequence[_Source]) -> str:
 
 
 def _source(file: str) -> _Source | None:
-    """Return a Go file that is built everywhere; None for any other."""
+    """Return a Go file without build constraints; None for any other file."""
     if not file.endswith(".go") or _PLATFORM.search(os.path.basename(file)):
         return None
     try:
@@ -209,16 +206,16 @@ def _source(file: str) -> _Source | None:
 
 
 def _modules(workspace: str) -> list[_Module]:
-    """Return the modules that a server sees as one in a workspace: those of go.work, else all below it."""
+    """Return the modules that a server loads together: those of go.work, else all below the workspace."""
     used = _linked(os.path.join(workspace, "go.work"))
-    folders = sorted(used) or [folder for folder, names in _folders(workspace, into_modules=True) if "go.mod" in names]
-    found = []
-    for folder in folders:
-        file = os.path.join(folder, "go.mod")
+    walked = _walk_directories(workspace, into_modules=True)
+    modules = []
+    for directory in sorted(used) or [directory for directory, names in walked if "go.mod" in names]:
+        file = os.path.join(directory, "go.mod")
         name = _MODULE.search(read_text(file) or "")
         if name:
-            found.append(_Module(name.group(1), folder, frozenset(used | _linked(file))))
-    return found
+            modules.append(_Module(name.group(1), directory, frozenset(used | _linked(file))))
+    return modules
 
 
 def _linked(file: str) -> set[str]:
@@ -226,9 +223,9 @@ def _linked(file: str) -> set[str]:
     return {os.path.normpath(os.path.join(os.path.dirname(file), folder)) for folder in local_directories(text)}
 
 
-def _folders(top: str, *, into_modules: bool = False) -> t.Iterator[tuple[str, list[str]]]:
-    """Yield each folder that Go looks into, with the names of its files; other modules have packages of their own."""
-    for folder, below, names in itertools.islice(os.walk(top), _MOST_FOLDERS):
+def _walk_directories(top: str, *, into_modules: bool = False) -> t.Iterator[tuple[str, list[str]]]:
+    """Yield each directory that Go searches, with the names of its files; other modules are left out by default."""
+    for folder, below, names in itertools.islice(os.walk(top), _MOST_DIRECTORIES):
         if "go.mod" in names and folder != top and not into_modules:
             below.clear()
             continue

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The two ways in which an editor gets its gopls: a daemon that is there already, or a process that it starts."""
+"""Connects to gopls in the two ways of an editor: to the running daemon, or to a process that it starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import Memory, memory_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import Memory, read_memory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
@@ -23,59 +23,59 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs, properties_of
 
 # Seconds; a unix socket accepts at once.
-_PATIENCE = 10
+_CONNECT_TIMEOUT = 10
 _SETTLING = 0.3
-# What systemd calls it where a limit on memory has ended a unit; the first version of control groups tells no better.
+# The results of a unit that a memory limit killed; cgroup v1 does not distinguish it from other signals.
 _KILLED = ("oom-kill", "signal")
 _DAEMON = "daemon"
 _CREDENTIALS = struct.Struct("3i")
-# What systemd knows of a unit, by the name that it has in a result.
+# The properties of a unit in a result, by their names there.
 _STATES = {"active": "ActiveState", "result": "Result", "restarts": "NRestarts", "pid": "MainPID"}
-# Bytes of complaints that are kept.
-_MOST_SAID = 8192
+# Bytes of stderr that are kept.
+_MAX_STDERR = 8192
 
 
-class Peer(abc.ABC):
-    """A language server that this process is connected to."""
+class ServerConnection(abc.ABC):
+    """A connection to a language server."""
 
-    # Names it in errors.
+    # How errors name the server.
     name: str
     stream: socket.socket
-    # Whether it goes on without this session, which must be ended properly then.
+    # Whether the server outlives this session, which must be shut down by the protocol then.
     shared: bool
 
     @property
     @abc.abstractmethod
     def mode(self) -> str:
-        """Return daemon or per-editor, by whose memory the work is done in."""
+        """Return daemon or per-editor, by the process that does the work."""
 
     @abc.abstractmethod
     def memory(self) -> Memory:
-        """Return how much memory it has had so far."""
+        """Return the peak memory of the server so far."""
 
     @abc.abstractmethod
-    def fate(self) -> str:
-        """Say in a sentence what has become of it, after it failed; empty where nothing is known."""
+    def explain_failure(self) -> str:
+        """Return a sentence on the state of the server after a failure; empty if unknown."""
 
     def unit(self) -> dict[str, str]:
-        """Return the state of its unit; nothing where it has none."""
+        """Return the state of the server's unit; empty without a unit."""
         return {}
 
     def close(self) -> None:
-        """Hang up, and end what was started for it."""
+        """Close the connection, and end the processes that were started for it."""
         self.stream.close()
 
 
-class Daemon(Peer):
-    """What listens at a unix socket; ``unit`` is the service that systemd runs it as, if it does."""
+class DaemonConnection(ServerConnection):
+    """A connection to the daemon at a unix socket; ``unit`` is its systemd service, if any."""
 
     shared = True
 
     def __init__(self, path: str, unit: str, account: Account) -> None:
-        """Connect with the rights of ``account``. Not for threads. Raises DevserverError where nobody answers."""
+        """Connect with the rights of ``account``, in the main thread only; raise DevserverError if that fails."""
         self.name = f"the gopls at {path}"
         self._unit = unit
-        self.stream = _connected(path, unit, account)
+        self.stream = _connect(path, unit, account)
 
     @property
     def mode(self) -> str:
@@ -83,44 +83,44 @@ class Daemon(Peer):
 
     def memory(self) -> Memory:
         pid = self._pid()
-        return memory_of(pid, self._unit) if pid else Memory()
+        return read_memory(pid, self._unit) if pid else Memory()
 
     def unit(self) -> dict[str, str]:
-        return _state_of(self._unit)
+        return _read_state(self._unit)
 
-    def fate(self) -> str:
+    def explain_failure(self) -> str:
         unit = self.unit()
         if unit.get("result") == "success":
-            # Who hangs up is known here before systemd has looked at why.
+            # The closed connection is visible before systemd updates the unit's result.
             time.sleep(_SETTLING)
             unit = self.unit()
         if not unit:
             return ""
-        told = "Its unit {name} is {active}, the result {result}, and it was restarted {restarts} times".format(**unit)
-        limit = "; a memory limit does that: raise language_server_memory" if unit["result"] in _KILLED else ""
-        return f"{told}{limit}."
+        state = "Its unit {name} is {active} with the result {result}, after {restarts} restarts".format(**unit)
+        limit = "; a memory limit has this effect: increase language_server_memory" if unit["result"] in _KILLED else ""
+        return f"{state}{limit}."
 
     def _pid(self) -> int:
-        """Return the number of its process, 0 where it is not known.
+        """Return the process number, 0 if unknown.
 
-        Where systemd listens in its place, or nobody of this container, the socket's own answer does not tell.
+        The socket's credentials do not name it if systemd listens, or a process outside of this container.
         """
         size = _CREDENTIALS.size
         pid = int(_CREDENTIALS.unpack(self.stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
         return pid if pid > 1 else _pid_of(self._unit)
 
 
-class Own(Peer):
-    """A process that was started for this session, as an editor does; it may hand on to the daemon of ``unit``."""
+class StartedServer(ServerConnection):
+    """A process that is started for this session, as an editor does; it may forward to the daemon of ``unit``."""
 
     shared = False
 
     def __init__(self, command: str, unit: str, *, env: t.Mapping[str, str], workspace: str, account: Account) -> None:
-        """Start ``command`` as ``account``. Raises DevserverError where that cannot be started."""
+        """Start ``command`` as ``account``; raise DevserverError if it cannot be started."""
         self.name = command
         self._unit = unit
         with contextlib.ExitStack() as held:
-            # To its end, or a command that is run at the same time would take it for something left over.
+            # Until the session ends: a command that runs at the same time would end this process as a leftover.
             held.enter_context(nothing_left())
             self.stream, theirs = socket.socketpair()
             held.callback(self.stream.close)
@@ -128,33 +128,33 @@ class Own(Peer):
                 streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
                 options: dict[str, t.Any] = {"env": dict(env), "cwd": workspace, "start_new_session": True}
                 self._process = begin([command, "serve"], account, **streams, **options)
-            self._heard = Heard(t.cast("t.IO[bytes]", self._process.stderr), _MOST_SAID, last=True)
-            held.callback(self._heard.close)
+            self._stderr = Heard(t.cast("t.IO[bytes]", self._process.stderr), _MAX_STDERR, last=True)
+            held.callback(self._stderr.close)
             held.callback(self._end)
             self._held = held.pop_all()
 
     @property
     def mode(self) -> str:
-        return _DAEMON if self._hands_on() else "per-editor"
+        return _DAEMON if self._forwards() else "per-editor"
 
     def memory(self) -> Memory:
-        pid = _pid_of(self._unit) if self._hands_on() else self._process.pid
-        return memory_of(pid, self._unit) if pid else Memory()
+        pid = _pid_of(self._unit) if self._forwards() else self._process.pid
+        return read_memory(pid, self._unit) if pid else Memory()
 
     def unit(self) -> dict[str, str]:
-        return _state_of(self._unit) if self._hands_on() else {}
+        return _read_state(self._unit) if self._forwards() else {}
 
-    def _hands_on(self) -> bool:
-        """Return whether it is a gopls that only connects to a daemon."""
+    def _forwards(self) -> bool:
+        """Return whether the process is a gopls that only forwards to a daemon."""
         with contextlib.suppress(OSError), open(f"/proc/{self._process.pid}/cmdline", "rb") as file:
             return any(word.startswith((b"-remote=", b"--remote=")) for word in file.read().split(b"\0"))
         return False
 
-    def fate(self) -> str:
+    def explain_failure(self) -> str:
         self._end()
-        self._heard.close()
-        said = self._heard.text().strip().splitlines()
-        return f"It said last: {said[-1]}." if said else ""
+        self._stderr.close()
+        lines = self._stderr.text().strip().splitlines()
+        return f"Last line of stderr: {lines[-1]}." if lines else ""
 
     def close(self) -> None:
         self._held.close()
@@ -164,40 +164,40 @@ class Own(Peer):
         self._process.wait()
 
 
-def _state_of(unit: str) -> dict[str, str]:
+def _read_state(unit: str) -> dict[str, str]:
     if not manager_runs():
         return {}
-    said = properties_of([unit], list(_STATES.values()))[unit]
-    return {"name": unit, **{name: said.get(key, "") for name, key in _STATES.items()}}
+    properties = properties_of([unit], list(_STATES.values()))[unit]
+    return {"name": unit, **{name: properties.get(key, "") for name, key in _STATES.items()}}
 
 
 def _pid_of(unit: str) -> int:
-    return int(_state_of(unit).get("pid") or 0)
+    return int(_read_state(unit).get("pid") or 0)
 
 
-def _connected(path: str, unit: str, account: Account) -> socket.socket:
+def _connect(path: str, unit: str, account: Account) -> socket.socket:
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    stream.settimeout(_PATIENCE)
+    stream.settimeout(_CONNECT_TIMEOUT)
     try:
         with acting_as(account):
             stream.connect(path)
     except OSError as error:
         stream.close()
-        raise _unreachable(path, unit, account, error) from error
+        raise _connection_error(path, unit, account, error) from error
     return stream
 
 
-def _unreachable(path: str, unit: str, account: Account, error: OSError) -> DevserverError:
+def _connection_error(path: str, unit: str, account: Account, error: OSError) -> DevserverError:
     if isinstance(error, FileNotFoundError):
-        what = f"there is no socket {path}"
-        remedy = "provision the host with the role language_server; where no systemd runs it, name gopls instead"
+        what = f"socket {path} does not exist"
+        remedy = "run the role language_server; on a host without systemd set gopls to a command instead"
     elif isinstance(error, ConnectionRefusedError):
-        what = f"nobody listens at {path}"
-        remedy = f"restart the socket that belongs to {unit}, and look at 'journalctl -u {unit}'"
+        what = f"no server listens at {path}"
+        remedy = f"restart the socket of {unit} as root, and check 'journalctl -u {unit}'"
     elif isinstance(error, PermissionError):
-        what = f"user {account.name} may not connect to {path}"
-        remedy = f"make {os.path.dirname(path)} a folder of that user alone (mode 0700), or correct socket"
+        what = f"user {account.name} has no permission to connect to {path}"
+        remedy = f"give {os.path.dirname(path)} to this user with mode 0700, or correct socket"
     else:
         what = f"cannot connect to {path}: {error}"
-        remedy = f"look at what it is, and at 'journalctl -u {unit}'; or correct socket"
+        remedy = f"check 'ls -l {path}' and 'journalctl -u {unit}', or correct socket"
     return DevserverError(what, expected="the socket of this user's gopls daemon", remedy=remedy, socket=path)

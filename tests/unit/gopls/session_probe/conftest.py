@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real gopls, as a daemon and as a command; one that is made up, to misbehave; and the module as a process."""
+"""A real gopls, as a daemon and as a command; a fake server that can misbehave; the module as a process."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ main()
 
 @pytest.fixture
 def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A folder with the two modules of the sample service."""
+    """A directory with the two modules of the sample service."""
     return shutil.copytree(SERVICE, tmp_path / "service")
 
 
@@ -76,7 +76,7 @@ def daemon(gopls: str, caches: dict[str, str], tmp_path_factory: pytest.TempPath
 
 @pytest.fixture
 def wrapper(gopls: str, caches: dict[str, str], tmp_path: pathlib.Path) -> str:
-    """A command that starts gopls with the shared caches, as one may stand in the place of gopls."""
+    """A command that starts gopls with the shared caches; users may put such a script in the place of gopls."""
     names = ("GOPLSCACHE", "GOCACHE", "HOME", "PATH", "GOTOOLCHAIN")
     lines = [f"export {name}='{caches[name]}'" for name in names]
     path = tmp_path / "wrapper"
@@ -107,15 +107,15 @@ Handler = t.Callable[[Message], t.Any]
 
 
 class FakeServer:
-    """Listens at ``path`` and answers each request as ``handlers`` say, by default as gopls does for the service.
+    """Listens at ``path`` and responds by ``handlers``, by default as gopls does for the sample service.
 
-    A handler returns a result, or raises ``Hang``, ``Die``, or ``Refuse``. ``received`` are all methods in order.
+    A handler returns a result, or raises ``Hang``, ``Die``, or ``Reject``. ``received`` are all methods in order.
     """
 
     def __init__(self, path: pathlib.Path, workspace: pathlib.Path) -> None:
         self.path = str(path)
         self.received: list[str] = []
-        self.failures = {"hang": Hang(), "die": Die(), "refuse": Refuse("no more memory")}
+        self.failures = {"hang": Hang(), "die": Die(), "reject": Reject("no more memory")}
         self.mistake = diagnostic(10000)
         self.handlers: dict[str, Handler] = {
             "initialize": lambda _message: {"serverInfo": {"name": "fake", "version": "1"}},
@@ -145,7 +145,7 @@ class FakeServer:
         self._thread.join()
 
     def finished(self) -> list[str]:
-        """Return what was received, once the client has hung up."""
+        """Return the received methods after the client has closed the connection."""
         self._thread.join(30)
         return self.received
 
@@ -166,11 +166,11 @@ class FakeServer:
                 message = self.connection.receive(60)
                 if message is None:
                     return
-                self._answer(message)
+                self._respond(message)
         if self.stream:
             self.stream.close()
 
-    def _answer(self, message: Message) -> None:
+    def _respond(self, message: Message) -> None:
         assert self.connection
         method = message.get("method", "")
         self.received.append(method)
@@ -178,25 +178,25 @@ class FakeServer:
         if handler is None:
             return
         try:
-            answer = {"result": handler(message)}
+            response = {"result": handler(message)}
         except Hang:
             return
-        except Refuse as error:
-            answer = {"error": {"code": -32603, "message": str(error)}}
+        except Reject as error:
+            response = {"error": {"code": -32603, "message": str(error)}}
         if "id" in message:
-            self.connection.send({"id": message["id"], **answer})
+            self.connection.send({"id": message["id"], **response})
 
 
 class Hang(Exception):
-    """No answer is sent."""
+    """The server sends no response."""
 
 
 class Die(Exception):
-    """The server ends."""
+    """The server exits."""
 
 
-class Refuse(Exception):
-    """An error is the answer."""
+class Reject(Exception):
+    """The server responds with an error."""
 
 
 def location(file: pathlib.Path, line: int) -> Message:

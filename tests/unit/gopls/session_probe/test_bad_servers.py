@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Servers that hang, lie, die and babble: each is one error with its cause, and what was measured before stays."""
+"""Servers that hang, exit or send wrong responses: one error with its cause each, and earlier measurements are kept."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe import probe as probing
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import (
-    Answers,
+    Measurements,
     Task,
-    examine,
+    run_checks,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.sample_positions import Use
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
@@ -35,12 +35,12 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 
 @pytest.fixture
-def ask(workspace):
+def probe_socket(workspace):
     """Probe a socket in this process and return the result for this one user."""
 
     def run(path, timeout=0.5, settings=None):
-        way = probing.Way(str(path), "none.service", "", settings or {}, timeout)
-        (result,) = probing.probe([probing.Wanted(ME, str(workspace))], way)
+        options = probing.ServerOptions(str(path), "none.service", "", settings or {}, timeout)
+        (result,) = probing.probe([probing.ProbeRequest(ME, str(workspace))], options)
         return result
 
     return run
@@ -53,8 +53,8 @@ def raising(error):
     return handler
 
 
-def test_a_made_up_server_that_answers_right_is_taken_for_one(fake, ask):
-    result = ask(fake.path, timeout=20)
+def test_a_fake_server_with_correct_responses_passes(fake, probe_socket):
+    result = probe_socket(fake.path, timeout=20)
     assert result["problem"] == ""
     assert result["server"] == {"name": "fake", "version": "1", "go": ""}
     assert result["memory"]["source"] == "process"
@@ -62,7 +62,7 @@ def test_a_made_up_server_that_answers_right_is_taken_for_one(fake, ask):
 
 
 @pytest.mark.parametrize(
-    ("method", "fails", "told", "measured"),
+    ("method", "failure", "message", "measured"),
     [
         ("initialize", "hang", "did not answer initialize within 0 seconds", []),
         ("textDocument/didOpen", "hang", "did not publish diagnostics of .*main.go", ["initialize"]),
@@ -71,69 +71,69 @@ def test_a_made_up_server_that_answers_right_is_taken_for_one(fake, ask):
         ("initialize", "die", "hung up", []),
         ("textDocument/hover", "die", "hung up", ["initialize", "diagnostics"]),
         ("textDocument/didChange", "die", "hung up", ["references"]),
-        ("initialize", "refuse", "answers initialize with an error: no more memory", []),
-        ("textDocument/definition", "refuse", "answers textDocument/definition with an error", ["hover"]),
+        ("initialize", "reject", "answers initialize with an error: no more memory", []),
+        ("textDocument/definition", "reject", "answers textDocument/definition with an error", ["hover"]),
     ],
 )
-def test_who_fails_midway_is_told_with_what_was_measured(fake, ask, method, fails, told, measured):
-    fake.handlers[method] = raising(fake.failures[fails])
-    result = ask(fake.path)
-    assert re.search(told, result["problem"]), result["problem"]
+def test_partial_measurements_are_kept_when_the_server_fails(fake, probe_socket, method, failure, message, measured):
+    fake.handlers[method] = raising(fake.failures[failure])
+    result = probe_socket(fake.path)
+    assert re.search(message, result["problem"]), result["problem"]
     assert set(measured) <= set(result["seconds"])
     assert "exit" not in fake.finished()
 
 
-def test_who_does_not_answer_shutdown_is_not_told_to_exit(fake, ask):
+def test_exit_is_not_sent_before_the_response_to_shutdown(fake, probe_socket):
     fake.handlers["shutdown"] = raising(fake.failures["hang"])
-    assert ask(fake.path, timeout=3)["problem"] == ""
+    assert probe_socket(fake.path, timeout=3)["problem"] == ""
     assert fake.finished()[-1] == "shutdown"
 
 
-def test_what_it_logged_as_an_error_is_told_with_what_failed(fake, ask):
+def test_the_last_logged_error_is_part_of_the_problem(fake, probe_socket):
     def log(message):
         for kind, text in [(1, "first"), (1, "\nno https://me:secret@proxy\nstack"), (3, "loading")]:
             fake.notify("window/logMessage", {"type": kind, "message": text})
         fake.publish(message, [])
 
     fake.handlers["textDocument/didOpen"] = log
-    fake.handlers["textDocument/hover"] = raising(fake.failures["refuse"])
-    assert ask(fake.path, timeout=20)["problem"].endswith(" It logged last: no https://***@proxy.")
+    fake.handlers["textDocument/hover"] = raising(fake.failures["reject"])
+    assert probe_socket(fake.path, timeout=20)["problem"].endswith(" Last error in its log: no https://***@proxy.")
 
 
 @pytest.mark.parametrize(
-    ("method", "answer", "told"),
+    ("method", "response", "message"),
     [
-        ("textDocument/hover", None, "hover of stock.NewShelf in line 81 of .*main.go: it says ''"),
-        ("textDocument/hover", {"contents": ["no", "words"]}, "it says 'no"),
-        ("textDocument/definition", None, "it leads nowhere"),
-        ("textDocument/definition", [], "it leads nowhere"),
-        ("textDocument/definition", [{"uri": "http://x/y.go"}], "it leads nowhere"),
-        ("textDocument/definition", {"uri": "file:///elsewhere/y.go"}, "leads to /elsewhere/y.go. Expected: .*/stock"),
-        ("textDocument/references", [], "it leaves out .*main.go"),
-        ("textDocument/references", 7, "it leaves out .*main.go"),
+        ("textDocument/hover", None, "hover of stock.NewShelf at .*main.go:81 is ''"),
+        ("textDocument/hover", {"contents": ["no", "words"]}, "hover .* is 'no"),
+        ("textDocument/definition", None, "definition .* is empty"),
+        ("textDocument/definition", [], "definition .* is empty"),
+        ("textDocument/definition", [{"uri": "http://x/y.go"}], "definition .* is empty"),
+        ("textDocument/definition", {"uri": "file:///elsewhere/y.go"}, "is in /elsewhere/y.go. Expected: .*/stock"),
+        ("textDocument/references", [], "references .* lacks .*main.go"),
+        ("textDocument/references", 7, "references .* lacks .*main.go"),
     ],
 )
-def test_a_wrong_answer_is_no_proof(fake, ask, method, answer, told):
-    fake.handlers[method] = lambda _message: answer
-    assert re.search(told, ask(fake.path)["problem"])
+def test_a_wrong_response_is_a_failure(fake, probe_socket, method, response, message):
+    fake.handlers[method] = lambda _message: response
+    assert re.search(message, probe_socket(fake.path)["problem"])
 
 
-def test_a_server_that_does_not_see_a_mistake_is_found_out(fake, ask):
+def test_a_server_that_does_not_report_a_compile_error_fails(fake, probe_socket):
     fake.handlers["textDocument/didChange"] = lambda message: fake.publish(message, [])
-    assert "did not publish diagnostics" in ask(fake.path)["problem"]
+    assert "did not publish diagnostics" in probe_socket(fake.path)["problem"]
 
 
-def test_diagnostics_of_the_text_before_are_not_those_of_the_change(fake, ask):
+def test_diagnostics_of_the_previous_text_do_not_count(fake, probe_socket):
     def outdated(message):
         document = message["params"]["textDocument"]
         document["version"] -= 1
         fake.publish(message, [fake.mistake])
 
     fake.handlers["textDocument/didChange"] = outdated
-    assert "did not publish diagnostics" in ask(fake.path)["problem"]
+    assert "did not publish diagnostics" in probe_socket(fake.path)["problem"]
 
 
-def test_what_pops_up_is_kept_without_passwords_and_what_is_only_information_is_not(fake, ask):
+def test_popups_are_kept_without_passwords_and_without_information(fake, probe_socket):
     messages = [
         (1, "no https://me:secret@proxy"),
         (2, "old"),
@@ -149,26 +149,26 @@ def test_what_pops_up_is_kept_without_passwords_and_what_is_only_information_is_
 
     fake.handlers["textDocument/didOpen"] = pop_up
     expected = [{"kind": "error", "message": "no https://***@proxy"}, {"kind": "warning", "message": "old"}]
-    assert ask(fake.path, timeout=20)["popups"] == expected
+    assert probe_socket(fake.path, timeout=20)["popups"] == expected
 
 
-def test_requests_of_the_servers_own_are_answered(fake, ask):
-    answers = []
+def test_requests_of_the_server_get_responses(fake, probe_socket):
+    responses = []
 
     def serve(message):
-        for number, (method, params) in enumerate(OWN_REQUESTS):
+        for number, (method, params) in enumerate(SERVER_REQUESTS):
             fake.connection.send({"id": f"own-{number}", "method": method, "params": params})
-            answers.append(fake.connection.receive(10))
+            responses.append(fake.connection.receive(10))
         fake.publish(message, [])
 
     fake.handlers["textDocument/didOpen"] = serve
-    assert ask(fake.path, timeout=20, settings={"staticcheck": True})["problem"] == ""
-    told = [answer.get("result", answer.get("error", {}).get("code")) for answer in answers]
-    assert told[:5] == [[{"staticcheck": True}, None], None, None, None, {"success": False}]
-    assert (told[5]["applied"], told[6][0]["name"], told[7]) == (False, "service", -32601)
+    assert probe_socket(fake.path, timeout=20, settings={"staticcheck": True})["problem"] == ""
+    results = [response.get("result", response.get("error", {}).get("code")) for response in responses]
+    assert results[:5] == [[{"staticcheck": True}, None], None, None, None, {"success": False}]
+    assert (results[5]["applied"], results[6][0]["name"], results[7]) == (False, "service", -32601)
 
 
-OWN_REQUESTS = [
+SERVER_REQUESTS = [
     ("workspace/configuration", {"items": [{"section": "gopls"}, {"section": "other"}]}),
     ("client/registerCapability", {"registrations": []}),
     ("window/workDoneProgress/create", {"token": 1}),
@@ -180,65 +180,68 @@ OWN_REQUESTS = [
 ]
 
 
-def test_no_socket_is_told_with_what_to_do(ask, tmp_path):
-    problem = ask(tmp_path / "none.sock")["problem"]
-    assert f"there is no socket {tmp_path}/none.sock" in problem
+def test_a_missing_socket_is_reported_with_a_remedy(probe_socket, tmp_path):
+    problem = probe_socket(tmp_path / "none.sock")["problem"]
+    assert f"socket {tmp_path}/none.sock does not exist" in problem
     assert "language_server" in problem and "gopls" in problem
 
 
-def test_a_socket_that_nobody_serves_is_told(ask, tmp_path):
+def test_a_socket_without_a_server_is_reported(probe_socket, tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "dead.sock"))
-    assert "nobody listens at" in ask(tmp_path / "dead.sock")["problem"]
+    assert "no server listens at" in probe_socket(tmp_path / "dead.sock")["problem"]
 
 
-def test_a_daemon_that_takes_no_connection_is_told(ask, tmp_path):
+def test_a_daemon_that_accepts_no_connection_is_reported(probe_socket, tmp_path):
     with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
         busy.bind(str(tmp_path / "busy.sock"))
         busy.listen(0)
         first.connect(str(tmp_path / "busy.sock"))
-        assert "cannot connect to" in ask(tmp_path / "busy.sock")["problem"]
+        assert "cannot connect to" in probe_socket(tmp_path / "busy.sock")["problem"]
 
 
-def test_what_is_no_socket_is_told(ask, tmp_path):
+def test_a_file_instead_of_a_socket_is_reported(probe_socket, tmp_path):
     (tmp_path / "file").write_text("")
-    assert "nobody listens at" in ask(tmp_path / "file")["problem"]
+    assert "no server listens at" in probe_socket(tmp_path / "file")["problem"]
 
 
-def test_a_path_that_no_socket_can_have_is_told(ask, tmp_path):
-    assert "too long" in ask(tmp_path / ("x" * 200))["problem"]
+def test_a_path_too_long_for_a_socket_is_reported(probe_socket, tmp_path):
+    assert "too long" in probe_socket(tmp_path / ("x" * 200))["problem"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_the_users_rights_decide_who_may_connect(tmp_path):
-    with public_folder() as folder, socket.socket(socket.AF_UNIX) as listener:
-        shutil.copytree(SERVICE, folder / "service")
-        (folder / "gopls").mkdir(mode=0o700)
-        listener.bind(str(folder / "gopls/gopls.sock"))
+def test_the_connection_uses_the_rights_of_the_user(tmp_path):
+    with public_directory() as directory, socket.socket(socket.AF_UNIX) as listener:
+        shutil.copytree(SERVICE, directory / "service")
+        (directory / "gopls").mkdir(mode=0o700)
+        listener.bind(str(directory / "gopls/gopls.sock"))
         listener.listen()
-        way = probing.Way(f"{folder}/gopls/gopls.sock", "none", "", {}, 0.1)
-        wanted = [probing.Wanted(name, str(folder / "service")) for name in ("root", "nobody")]
-        root, nobody = probing.probe(wanted, way)
+        options = probing.ServerOptions(f"{directory}/gopls/gopls.sock", "none", "", {}, 0.1)
+        requests = [probing.ProbeRequest(name, str(directory / "service")) for name in ("root", "nobody")]
+        root, nobody = probing.probe(requests, options)
     assert "did not answer initialize" in root["problem"]
-    assert f"user nobody may not connect to {folder}/gopls/gopls.sock" in nobody["problem"]
+    assert f"user nobody has no permission to connect to {directory}/gopls/gopls.sock" in nobody["problem"]
 
 
 @contextlib.contextmanager
-def public_folder():
-    """Yield a temporary folder that every user can enter, which pytest's own are not."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="probe-"))
-    folder.chmod(0o755)
+def public_directory():
+    """Yield a temporary directory that every user can enter, unlike those of pytest."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="probe-"))
+    directory.chmod(0o755)
     try:
-        yield folder
+        yield directory
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize(
-    ("script", "told"),
+    ("script", "message"),
     [
-        ("echo 'flag provided but not defined: -x' >&2; exit 2", "It said last: flag provided but not defined: -x"),
-        ("yes complaint | head -c 200000 >&2; echo 'cannot go on' >&2; exit 2", "It said last: cannot go on"),
+        (
+            "echo 'flag provided but not defined: -x' >&2; exit 2",
+            "Last line of stderr: flag provided but not defined: -x",
+        ),
+        ("yes complaint | head -c 200000 >&2; echo 'cannot go on' >&2; exit 2", "Last line of stderr: cannot go on"),
         (
             "echo nonsense; echo; echo; sleep 60",
             "sent a header without a usable Content-Length|no header|did not answer",
@@ -246,20 +249,20 @@ def public_folder():
         ("sleep 60", "did not answer initialize within 1 seconds"),
         ("exec cat", "answers initialize with an error"),
     ],
-    ids=["dies", "complains", "prints", "hangs", "echoes"],
+    ids=["exits", "long stderr", "not the protocol", "hangs", "echoes"],
 )
-def test_a_command_that_is_no_gopls_is_told_and_ended(workspace, tmp_path, script, told):
+def test_a_command_that_is_not_gopls_is_reported_and_ended(workspace, tmp_path, script, message):
     command = tmp_path / "gopls"
     command.write_text(f"#!/bin/sh\n{script}\n")
     command.chmod(0o755)
-    way = probing.Way("", "", str(command), {}, 1)
-    (result,) = probing.probe([probing.Wanted(ME, str(workspace))], way)
-    assert re.search(told, result["problem"]), result["problem"]
+    options = probing.ServerOptions("", "", str(command), {}, 1)
+    (result,) = probing.probe([probing.ProbeRequest(ME, str(workspace))], options)
+    assert re.search(message, result["problem"]), result["problem"]
 
 
-def test_a_command_that_is_not_there_is_told(workspace, tmp_path):
-    way = probing.Way("", "", f"{tmp_path}/none", {}, 1)
-    (result,) = probing.probe([probing.Wanted(ME, str(workspace))], way)
+def test_a_missing_command_is_reported(workspace, tmp_path):
+    options = probing.ServerOptions("", "", f"{tmp_path}/none", {}, 1)
+    (result,) = probing.probe([probing.ProbeRequest(ME, str(workspace))], options)
     assert f"cannot run {tmp_path}/none" in result["problem"]
 
 
@@ -271,7 +274,7 @@ json_values = st.recursive(
     max_leaves=12,
 )
 METHODS = ["textDocument/publishDiagnostics", "window/showMessage", "workspace/configuration", "x", 7, None]
-babble = st.fixed_dictionaries(
+random_message = st.fixed_dictionaries(
     {},
     optional={
         "id": st.integers(1, 5) | st.text(max_size=2),
@@ -284,8 +287,8 @@ babble = st.fixed_dictionaries(
 
 
 @settings(max_examples=200, deadline=None)
-@given(messages=st.lists(babble, max_size=12))
-def test_no_babble_is_worse_than_an_error(messages):
+@given(messages=st.lists(random_message, max_size=12))
+def test_random_messages_cause_only_a_devserver_error(messages):
     ours, theirs = socket.socketpair()
     with ours, theirs:
         server = Connection(theirs, "the client")
@@ -295,9 +298,10 @@ def test_no_babble_is_worse_than_an_error(messages):
         client = Client(Connection(ours, "gopls"), section="gopls", settings={}, deadline=time.monotonic() + 60)
         drain = threading.Thread(target=lambda: [None for _chunk in iter(lambda: theirs.recv(65536), b"")])
         drain.start()
+        task = Task("/w", Use(Place("/w/a.go", 1, 0), "f"), {"/w/a.go": "package a\n"})
         try:
             with pytest.raises(DevserverError):
-                examine(client, Task("/w", Use(Place("/w/a.go", 1, 0), "f"), {"/w/a.go": "package a\n"}), Answers())
+                run_checks(client, task, Measurements())
         finally:
             ours.shutdown(socket.SHUT_RDWR)
             drain.join()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory is read from the unit's own control group of either version, and from nobody else's."""
+"""Memory is read from the unit's own control group of either version, and from no other one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import resource
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import (
     Memory,
-    memory_of,
-    peak_of_process,
+    read_memory,
+    read_process_peak,
 )
 
 UNIT = "gopls@alice.service"
@@ -31,7 +31,7 @@ def host(tmp_path):
         for name, text in {"proc/7/cgroup": group, "proc/7/status": STATUS, **files}.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_text(text)
-        return memory_of(7, unit, str(tmp_path / "proc"), str(tmp_path / "cgroups"))
+        return read_memory(7, unit, str(tmp_path / "proc"), str(tmp_path / "cgroups"))
 
     return make
 
@@ -48,17 +48,17 @@ def host(tmp_path):
         ("9:memory:/\n0::/\n", {"memory/memory.max_usage_in_bytes": "9\n"}, "", Memory(300 * 1024, "process", None)),
         ("", {}, UNIT, Memory(300 * 1024, "process", None)),
     ],
-    ids=["v1", "v2", "v1 no limit", "v2 no limit", "old kernel", "another's", "root of all", "none"],
+    ids=["v1", "v2", "v1 no limit", "v2 no limit", "old kernel", "another unit", "root group", "none"],
 )
-def test_the_peak_is_that_of_the_units_own_group(host, group, files, unit, memory):
+def test_the_peak_is_that_of_the_units_control_group(host, group, files, unit, memory):
     assert host(group, {f"cgroups/{name}": text for name, text in files.items()}, unit) == memory
 
 
-def test_of_who_is_gone_nothing_is_known(tmp_path):
-    assert memory_of(7, UNIT, str(tmp_path), str(tmp_path)) == Memory()
+def test_memory_of_a_finished_process_is_unknown(tmp_path):
+    assert read_memory(7, UNIT, str(tmp_path), str(tmp_path)) == Memory()
 
 
-def test_agrees_with_what_the_kernel_tells_a_process_of_itself():
-    peak = peak_of_process(os.getpid())
+def test_the_peak_agrees_with_getrusage():
+    peak = read_process_peak(os.getpid())
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert peak == pytest.approx(usage, rel=0.1)

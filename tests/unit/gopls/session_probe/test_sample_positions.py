@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The example that is found in a workspace is a real call, and the farthest there is."""
+"""The sample found in a workspace is a real call, across modules or packages if there is one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.sample_positions import (
     find_use,
-    given_use,
+    locate_symbol,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,11 +24,11 @@ def importing(body: str, imported: str = '"example.com/a/lib"') -> str:
     return f"package main\n\nimport {imported}\n\n{body}\n"
 
 
-def tree(folder: pathlib.Path, files: dict[str, str]) -> str:
+def tree(directory: pathlib.Path, files: dict[str, str]) -> str:
     for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return str(folder)
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+    return str(directory)
 
 
 def two_modules(files: dict[str, str]) -> dict[str, str]:
@@ -102,7 +102,7 @@ def two_modules(files: dict[str, str]) -> dict[str, str]:
     ],
     ids=["go.work", "replace", "package", "alias", "odd folder", "generic", "one package", "no test", "no comment"],
 )
-def test_the_farthest_call_is_found(tmp_path, files, symbol, across, place):
+def test_a_call_across_modules_or_packages_is_preferred(tmp_path, files, symbol, across, place):
     use = find_use(tree(tmp_path, files))
     assert (use.symbol, use.across, (use.place.file, use.place.line)) == (
         symbol,
@@ -117,9 +117,9 @@ def test_the_farthest_call_is_found(tmp_path, files, symbol, across, place):
     "name",
     ["vendor/x/x.go", "testdata/x.go", ".hidden/x.go", "_x/x.go", "node_modules/x.go", "x_windows.go", "x.txt"],
 )
-def test_what_go_does_not_build_here_is_no_example(tmp_path, name):
+def test_files_that_go_does_not_build_here_are_ignored(tmp_path, name):
     workspace = tree(tmp_path, {"go.mod": MOD, "lib/lib.go": LIB, name: importing("func f() { lib.Do() }")})
-    with pytest.raises(DevserverError, match="there is no call"):
+    with pytest.raises(DevserverError, match="no function call found"):
         find_use(workspace)
 
 
@@ -133,9 +133,9 @@ def test_what_go_does_not_build_here_is_no_example(tmp_path, name):
         "func f() { x.lib.Do() }",
     ],
 )
-def test_what_is_no_call_is_no_example(tmp_path, body):
+def test_other_text_is_not_a_call(tmp_path, body):
     workspace = tree(tmp_path, {"go.mod": MOD, "lib/lib.go": LIB, "main.go": importing(body)})
-    with pytest.raises(DevserverError, match="there is no call"):
+    with pytest.raises(DevserverError, match="no function call found"):
         find_use(workspace)
 
 
@@ -148,20 +148,20 @@ def test_what_is_no_call_is_no_example(tmp_path, body):
         {"go.work": "go 1.21\n\nuse ./gone\n"},
         two_modules({"a/main.go": importing("func main() { lib.Do() }", '"example.com/lib"')}),
     ],
-    ids=["nothing", "no module", "constraint", "module gone", "modules that nothing joins"],
+    ids=["nothing", "no module", "constraint", "module gone", "separate modules"],
 )
-def test_without_an_example_it_is_said_what_to_name(tmp_path, files):
-    with pytest.raises(DevserverError, match="name files and a symbol"):
+def test_without_a_sample_the_remedy_names_the_options(tmp_path, files):
+    with pytest.raises(DevserverError, match="set files and symbol"):
         find_use(tree(tmp_path, files))
 
 
-def test_an_example_is_looked_for_in_the_given_files_alone(tmp_path):
+def test_only_the_given_files_are_searched(tmp_path):
     body = "func f() { lib.Do() }"
     files = {"go.mod": MOD, "lib/lib.go": LIB, "a.go": importing(body), "b.go": importing(body)}
     assert find_use(tree(tmp_path, files), [str(tmp_path / "b.go")]).place.file == str(tmp_path / "b.go")
 
 
-def test_columns_are_counted_as_the_protocol_does(tmp_path):
+def test_columns_count_utf_16_units(tmp_path):
     files = {"go.mod": MOD, "lib/lib.go": LIB, "main.go": importing('var _ = "é😀" + lib.Do()')}
     assert find_use(tree(tmp_path, files)).place.column == len('var _ = "é__" + lib.')
 
@@ -176,21 +176,21 @@ def test_columns_are_counted_as_the_protocol_does(tmp_path):
         ("lib.D", None, None),
     ],
 )
-def test_a_given_symbol_is_found_where_it_stands(tmp_path, symbol, line, place):
+def test_a_given_symbol_is_located(tmp_path, symbol, line, place):
     file = tree(tmp_path, {"main.go": importing("func a() { lib.Do() }\nfunc b() { lib.Do() } // lib.D")}) + "/main.go"
     if place is None:
-        with pytest.raises(DevserverError, match="does not stand in"):
-            given_use(file, symbol, line)
+        with pytest.raises(DevserverError, match="not found in"):
+            locate_symbol(file, symbol, line)
     else:
-        assert given_use(file, symbol, line).place == (file, *place)
+        assert locate_symbol(file, symbol, line).place == (file, *place)
 
 
-def test_a_symbol_in_another_line_or_file_is_told(tmp_path):
+def test_a_symbol_that_is_not_in_the_line_or_file_is_an_error(tmp_path):
     file = tree(tmp_path, {"main.go": importing("func a() { lib.Do() }")}) + "/main.go"
-    with pytest.raises(DevserverError, match="does not stand in line 4 of"):
-        given_use(file, "lib.Do", 4)
-    with pytest.raises(DevserverError, match="there is no file"):
-        given_use(file + "x", "lib.Do")
+    with pytest.raises(DevserverError, match="not found in line 4 of"):
+        locate_symbol(file, "lib.Do", 4)
+    with pytest.raises(DevserverError, match="does not exist"):
+        locate_symbol(file + "x", "lib.Do")
 
 
 pieces = [
@@ -216,7 +216,7 @@ pieces = [
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(words=st.lists(st.sampled_from(pieces) | st.text(max_size=3), max_size=20))
-def test_whatever_a_file_holds_the_place_is_that_of_the_symbol(tmp_path, words):
+def test_the_place_is_that_of_the_symbol_in_any_text(tmp_path, words):
     text = "".join(words).encode("utf-8", "replace").decode()
     (tmp_path / "go.mod").write_text(MOD)
     (tmp_path / "a.go").write_bytes(text.encode())
