@@ -60,13 +60,13 @@ def _page(rule: Rule) -> str:
 
 Severity: **{rule.severity}**. {rule.impact}
 
-## How it comes about
+## Cause
 
 {rule.why}
 
-## What to do
+## Fix
 
-{rule.mend}
+{rule.fix}
 
 ## Example
 

@@ -166,6 +166,7 @@ summary:
   sample: [no drift in 104 values, language servers: daemon for alice]
 """
 
+import dataclasses
 import math
 import os
 import signal
@@ -174,10 +175,10 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.debug_services import look
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.language_servers import pinned
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.host import Options, collect
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import with_dates
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import report, summary
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     ARGUMENT_SPEC,
     declaration_from,
@@ -187,7 +188,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workaro
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_all
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import remove_own
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
 
 
 def main() -> None:
@@ -212,36 +212,24 @@ def main() -> None:
     module.no_log_values.update(credentials(module.params))
     signal.signal(signal.SIGTERM, _end)
     try:
-        document = report(
-            declaration_from(params),
-            host=params["host"],
-            go_version=params["go_version"],
-            go_minimum=params["go_minimum"],
-            tools=pinned_tools(
-                params["tools"],
-                goroot=params["tools_goroot"] or params["goroot"],
-                places=Places(params["tools_root"], params["tools_bin_dir"], params["tools_user_bin_dir"]),
-            ),
-            timeout=_seconds(params["timeout"]),
-            gopls=pinned(params["gopls"] or f"{params['tools_bin_dir']}/gopls", params["gopls_workarounds"]),
-            crash_days=params["crash_days"],
-            debuggers=look(params["tls_renew_before"]),
-        )
+        snapshot = collect(declaration_from(params), _options(params))
     except DevserverError as error:
         module.fail_json(**error.result())
+    document = report(snapshot, with_dates(evaluate(snapshot)), params["host"])
     module.exit_json(changed=False, report=document, summary=summary(document))
 
 
-def _seconds(timeout: float) -> float:
-    if not 0 < timeout < math.inf:
+def _options(params: t.Mapping[str, t.Any]) -> Options:
+    if not 0 < params["timeout"] < math.inf:
         raise DevserverError(
-            f"timeout is {timeout}", expected="a number of seconds above 0", remedy="leave it out, which means 10"
+            f"timeout must be a number of seconds above 0, got {params['timeout']}",
+            remedy="omit timeout, which means 10",
         )
-    return timeout
+    return Options(**{field.name: params[field.name] for field in dataclasses.fields(Options)})
 
 
 def _end(number: int, frame: t.Any) -> None:
-    """End at once, and leave nothing behind: the threads would wait for the start-ups that they have begun."""
+    """Exit at once, without child processes and temporary files: threads would wait for the startups they began."""
     end_all()
     remove_own()
     os._exit(128 + number)

@@ -1,15 +1,13 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a rule is, and what it finds."""
+"""Rules, findings and remedies."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import shlex
-import stat
 import time
 import typing as t
 
@@ -19,35 +17,25 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 
 
 def moment(seconds: float) -> str:
-    """Return a time of the epoch as reports have it: 2026-01-31T12:00:00Z."""
+    """Return a time of the epoch in the format of reports: 2026-01-31T12:00:00Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
-
-
-def last_change(path: str) -> float | None:
-    """Return when what a file says was changed last, or the owner and rights of anything else; None for neither."""
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None
-    return status.st_mtime if stat.S_ISREG(status.st_mode) else status.st_ctime
 
 
 def as_user(account: Account, *argv: str) -> str:
     """Return a command for root's shell that runs ``argv`` with the rights of ``account`` alone.
 
-    Each safe command that works below a directory of a user's is made here: by the time that it is run, its user may
-    have put a link in the place of a directory on the way.
+    Each safe command for a user's directory is made here: before it runs, the user may replace a directory on its path
+    by a link.
     """
     return " ".join(map(shlex.quote, ("runuser", "-u", account.name, "--", *argv)))
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What can be found: ``severity`` is note, warning or error, ``impact`` is what it does to people's work.
+    """A rule: ``severity`` is note, warning or error, ``impact`` the effect on the work of developers.
 
-    The rest is for its page in the docs: ``why`` says how it comes about and what is judged, ``mend`` what to do, and
-    ``example`` is a cause as a report may have it. Identifiers are stable: a rule may go, its number is not given to
-    another.
+    The rest is for its page in the documentation: ``why`` has causes and what is evaluated, ``fix`` the action, and
+    ``example`` the cause of a finding. Identifiers are stable: the number of a removed rule is not used again.
     """
 
     id: str
@@ -55,15 +43,15 @@ class Rule:
     title: str
     impact: str
     why: str
-    mend: str
+    fix: str
     example: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Remedy:
-    """``commands`` are safe to run as they are.
+    """An action. ``commands`` are safe to run as they are.
 
-    ``variables`` are play variables: with these in the play the finding is settled when the host is provisioned again.
+    ``variables`` are play variables that resolve the finding with the next provisioning.
     """
 
     text: str
@@ -73,10 +61,10 @@ class Remedy:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One rule that a host breaks; empty strings stand where a user, context or variable does not apply.
+    """A rule that a host breaks. User, context and variable are empty if they do not apply.
 
-    ``subject`` tells apart what is the same in all of these, such as two files of one user. ``since`` is when the
-    process that the finding is about was started, in seconds of the epoch; else the source's file says what is known.
+    ``subject`` distinguishes findings that are equal in all of these, such as those of two files of one user. ``since``
+    is the start of the process that the finding is about, or the last change of the source (seconds of the epoch).
     """
 
     rule: Rule
@@ -91,9 +79,9 @@ class Finding:
     since: float | None = None
 
     def result(self, host: str) -> dict[str, t.Any]:
-        """Return the finding as the report has it; its fingerprint holds no value and no line, so it survives edits."""
+        """Return the finding's entry in the report. Its fingerprint has no value and no line, so it survives edits."""
         place = [self.user, self.context, self.variable, *filter(None, [self.workspace])]
-        # No workspace is empty there, so none is taken for a subject.
+        # A workspace in that list is never empty, so the empty text marks a subject.
         place += ["", self.subject] if self.subject else []
         identity = "\0".join((self.rule.id, host, *place))
         return {
@@ -104,11 +92,11 @@ class Finding:
             "context": self.context,
             "workspace": self.workspace,
             "variable": self.variable,
-            # What start-up files, logs and programs print is told too.
+            # A cause may contain the output of startup files and programs.
             "cause": without_secrets(self.cause),
             "impact": self.rule.impact,
             "source": self.source and self.source._asdict(),
-            "since": self._since(),
+            "since": None if self.since is None else moment(self.since),
             "remedy": {
                 "text": without_secrets(self.remedy.text),
                 "safe_commands": list(self.remedy.commands),
@@ -117,13 +105,7 @@ class Finding:
             "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
         }
 
-    def _since(self) -> str | None:
-        seconds = self.since
-        if seconds is None and self.source and self.source.file:
-            seconds = last_change(self.source.file)
-        return None if seconds is None else moment(seconds)
-
     def _vars(self) -> t.Mapping[str, t.Any]:
-        """Return the play variables; none of them where one has a secret in it, as three asterisks are no value."""
+        """Return the play variables; none if one contains a secret, because a redacted value is of no use."""
         text = str(self.remedy.variables)
         return self.remedy.variables if without_secrets(text) == text else {}

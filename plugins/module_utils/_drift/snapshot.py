@@ -1,53 +1,51 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All that the rules judge, put in order once."""
+"""The snapshot of a host: everything that the rules evaluate. It reads nothing from the host."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source, is_default
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import settings_file, text_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, plain_path
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     NO_DEBUGGERS,
+    NO_MANAGED_FILES,
     NO_SERVERS,
     Debuggers,
     EditorSettings,
+    GoDirectory,
     LanguageServers,
+    ManagedFiles,
     Observation,
     PinnedTool,
+    Process,
+    ProgramDirectory,
+    SettingsFile,
+    ToolCopy,
+    UnmetRequirement,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CRONTABS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
-    EditorContext,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, wrong_rights
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 
 CONVERGE = "provision the host again with --tags environment"
 
 
 class Fault(t.NamedTuple):
-    """The place that is at fault for a value, the remedy, and what the cause has to say more."""
+    """The place that causes a wrong value, the remedy, and an addition to the finding's cause."""
 
     source: Source | None
     remedy: str
-    more: str = ""
+    addition: str = ""
 
 
 class Row(t.NamedTuple):
@@ -92,147 +90,108 @@ class Row(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """A host as it was declared and as it was found.
+    """A host as it is declared, and as it was when ``taken_at`` (seconds of the epoch).
 
-    ``tools`` are the pinned ones, ``go_minimum`` is the oldest Go (such as ``1.22``) that will do, empty for any.
-    ``host_path`` is the PATH of /etc/environment, None where that sets none.
+    ``tools`` are the pinned tools, ``tool_copies`` the programs that hide them from an editor. ``host_path`` is the
+    PATH of /etc/environment, None if that sets none. ``settings_files`` are the files that go reads, one entry for each
+    user. ``managers`` has the start of a user's systemd manager by user name, if its environment is stale.
+    ``texts`` has the lines of files that are at fault, by user name and path. ``real_paths`` has the target of each
+    collected path that is or contains a link. ``world_readable`` are files with a password that all users can read.
+    ``goroot_version`` is the version of the Go at GOROOT, empty if there is none.
     """
 
     declaration: Declaration
     observations: t.Sequence[Observation]
     cells: t.Sequence[Cell]
     tools: t.Sequence[PinnedTool] = ()
+    tool_copies: t.Sequence[ToolCopy] = ()
     editor_files: t.Sequence[EditorSettings] = ()
-    go_minimum: str = ""
     language_servers: LanguageServers = NO_SERVERS
     debuggers: Debuggers = NO_DEBUGGERS
     host_path: Assignment | None = None
+    requirements: t.Sequence[UnmetRequirement] = ()
+    directories: t.Sequence[GoDirectory] = ()
+    program_directories: t.Sequence[ProgramDirectory] = ()
+    settings_files: t.Sequence[SettingsFile] = ()
+    managed_files: ManagedFiles = NO_MANAGED_FILES
+    extension_hosts: t.Sequence[Process] = ()
+    managers: t.Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    texts: t.Mapping[tuple[str, str], t.Sequence[str]] = dataclasses.field(default_factory=dict)
+    real_paths: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    world_readable: frozenset[str] = frozenset()
+    goroot_version: str = ""
+    taken_at: float = 0.0
 
     @functools.cached_property
     def rows(self) -> list[Row]:
-        """Every observation that was answered, in order."""
+        """Every observation with an environment, in order."""
         cells: dict[tuple[str, str, str], dict[str, Cell]] = {}
         for cell in self.cells:
             cells.setdefault((cell.user, cell.context, cell.workspace), {})[cell.variable] = cell
-        answered = [seen for seen in self.observations if seen.environment is not None]
-        places = [(seen.user.account.name, seen.context.name, seen.workspace) for seen in answered]
-        return [Row(seen, cells.get(place, {})) for seen, place in zip(answered, places)]
+        probed = [one for one in self.observations if one.environment is not None]
+        places = [(one.user.account.name, one.context.name, one.workspace) for one in probed]
+        return [Row(one, cells.get(place, {})) for one, place in zip(probed, places)]
 
     @functools.cached_property
-    def housed(self) -> list[UserEnvironment]:
-        """Those users of the declaration whose home is there."""
-        without = [seen.user for seen in self.observations if seen.failure == "no home"]
+    def users_with_home(self) -> list[UserEnvironment]:
+        """Those users of the declaration whose home directory exists."""
+        without = [one.user for one in self.observations if one.failure == "no home"]
         return [user for user in self.declaration.users if user not in without]
 
-    @functools.cached_property
-    def settings_files(self) -> list[tuple[Account, str]]:
-        """Each settings file that a go of this host reads, once for each user that it reads it as."""
-        asked = (row for row in self.rows if row.observation.context.asks_go)
-        return list(dict.fromkeys((row.user.account, settings_file(row.observation)) for row in asked))
+    def settings_file(self, observation: Observation) -> SettingsFile:
+        """Return the settings file that go reads in a context."""
+        account, path = observation.user.account, observation.settings_path
+        found = (file for file in self.settings_files if (file.account, file.path) == (account, path))
+        return next(found, SettingsFile(account, path, None))
 
-    @functools.cached_property
-    def repaired(self) -> frozenset[str]:
-        """The files in which provisioning sets right whatever they give a declared variable."""
-        files = (file for context in CONTEXTS for file in files_of(context, self.declaration))
-        return frozenset(file.path for file in files if file.whole or file.as_owner)
+    def real_path(self, path: str) -> str:
+        """Return ``path`` without links, if it is one of those that were collected."""
+        return self.real_paths.get(path) or plain_path(path)
 
-    @functools.cached_property
-    def _lacking(self) -> dict[str, dict[str, list[str]]]:
-        """The managed files that lack what was rendered into them for a user, by user and the context that they feed.
+    def lines(self, source: Source, user: str) -> t.Sequence[str]:
+        """Return the lines of a file that is at fault, as the user can read it; none if they were not collected."""
+        return self.texts.get((user, source.file or ""), ())
 
-        Of users of whom all is right nothing is looked for.
-        """
-        differing = {cell.user for cell in self.cells if cell.status in ("drift", "missing")}
-        users = [user for user in self.declaration.users if user.account.name in differing]
-        return {user.account.name: self._lacking_for(user) for user in users}
-
-    def _lacking_for(self, user: UserEnvironment) -> dict[str, list[str]]:
-        kinds = [context for context in CONTEXTS if not isinstance(context, EditorContext) and context.name != "ci"]
-        # Of the files for all it needs what is rendered for it alone: it lacks nothing of another's lines.
-        alone = dataclasses.replace(self.declaration, users=[user])
-        files = {kind.name: files_of(kind, alone) for kind in kinds}
-        return {
-            kind: [file.path for file in found if file.owner in (None, user.account) and _lacks(file)]
-            for kind, found in files.items()
-        }
+    def line(self, source: Source, user: str) -> str:
+        return "".join(self.lines(source, user)[(source.line or 1) - 1 :][:1])
 
     def fault(self, cell: Cell) -> Fault:
-        """Return what is at fault that a declared value is not there, and how it comes back."""
-        file = self._unrendered(cell)
+        """Return the reason why a declared value is not in force, and how to restore it."""
+        file = self._outdated_file(cell)
         if file is None:
-            return Fault(cell.source, self.mend(cell))
+            return Fault(cell.source, self.fix(cell))
         at = cell.source if cell.source and cell.source.file == file else Source("file", file)
-        return Fault(at, CONVERGE, f"; {file} is not as it was rendered")
+        return Fault(at, CONVERGE, f"; {file} lacks lines that provisioning rendered")
 
-    def _unrendered(self, cell: Cell) -> str | None:
-        """Return the managed file that would give the value; None where all are right, or another one wins over it."""
+    def _outdated_file(self, cell: Cell) -> str | None:
+        """Return the managed file that would set the value; None if all are complete, or if another file wins."""
         account = self._account(cell)
         by = (cell.source.file if cell.source else None) or ""
-        by_kind = self._lacking.get(account.name, {})
-        lacking = [path for kind in _fed_by(cell.context, account) for path in by_kind.get(kind, ())]
-        # What stands in a file of the user's own would stand there after provisioning too.
-        if by in self.repaired or (by not in lacking and _is_own(by, account)):
+        by_kind = self.managed_files.outdated.get(account.name, {})
+        outdated = [path for kind in _fed_by(cell.context, account) for path in by_kind.get(kind, ())]
+        # A line in a user's own file stays there after provisioning.
+        if by in self.managed_files.repaired or (by not in outdated and _is_own(by, account)):
             return None
-        return by if by in lacking else next(iter(lacking), None)
+        return by if by in outdated else next(iter(outdated), None)
 
     def _account(self, cell: Cell) -> Account:
         return next(user.account for user in self.declaration.users if user.account.name == cell.user)
 
-    def mend(self, cell: Cell) -> str:
-        """Return in words how a declared value comes back to what was declared."""
+    def fix(self, cell: Cell) -> str:
+        """Return the action that restores a declared value."""
         source = cell.source
         if source is None or source.line is None or is_default(source):
             return CONVERGE
-        if source.file in self.repaired:
-            refers = _refers(source, self._account(cell))
-            return f"write the declared value in the place of the reference at {source}" if refers else CONVERGE
+        if source.file in self.managed_files.repaired:
+            # Provisioning keeps a reference in an editor's file: its author has written it on purpose.
+            refers = (source.file or "").endswith(".json") and "${" in self.line(source, cell.user)
+            return f"replace the reference at {source} by the declared value" if refers else CONVERGE
         return f"delete or correct {source}, which provisioning leaves alone"
 
 
-def files_of(context: Context, declaration: Declaration) -> list[ManagedFile]:
-    """Return the files that a context manages; none where they cannot be rendered, which provisioning refuses."""
-    try:
-        return list(context.managed_files(declaration))
-    except (DevserverError, OSError):
-        return []
-
-
-def _refers(source: Source, account: Account) -> bool:
-    """Return whether a line of an editor's file has a reference, which provisioning leaves to whoever wrote it."""
-    lines: list[str] = []
-    if (source.file or "").endswith(".json"):
-        with contextlib.suppress(DevserverError):
-            lines = (text_of(source.file or "", account) or "").split("\n")
-    return "${" in "".join(lines[(source.line or 1) - 1 :][:1])
-
-
 def _is_own(path: str, account: Account) -> bool:
-    """Return whether a file is the user's: it lies in the home, or is a crontab."""
-    return path.startswith(account.home + "/") or path in (f"{folder}/{account.name}" for folder in CRONTABS)
-
-
-def _lacks(file: ManagedFile) -> bool:
-    """Return whether a line that was rendered is not in a file, or the file is not for whom it was.
-
-    What more is there is no fault of this kind, be it a file that shall not be there: where one user alone is declared,
-    those of all others.
-    """
-    try:
-        if file.content(None) is None:
-            return False
-        with acting_as(file.actor):
-            now = read_text(file.path)
-            wanted = file.content(now)
-            hidden = wanted is not None and now is not None and _hides(file)
-    except (DevserverError, OSError):
-        return False  # That it cannot be read is told elsewhere.
-    return hidden or not {*(wanted or "").split("\n")} <= {*(now or "").split("\n")}
-
-
-def _hides(file: ManagedFile) -> bool:
-    """Return whether a file's rights may keep from it those whom it is for; that others too can read it does not."""
-    rights = wrong_rights(file)
-    return rights is not None and (rights[0].owner != rights[1].owner or rights[1].mode & ~rights[0].mode != 0)
+    """Return whether a file is the user's: it is in the home directory, or is a crontab."""
+    return path.startswith(account.home + "/") or path in (f"{directory}/{account.name}" for directory in CRONTABS)
 
 
 def _fed_by(context: str, account: Account) -> list[str]:

@@ -1,68 +1,119 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host made up for the rules: a declaration, and observations that hold it but for what a test changes."""
+"""A fake host for the rules: a declaration, and observations that match it except for the changes of a test."""
 
 from __future__ import annotations
 
 import dataclasses
 import getpass
-import os
+import pathlib
+import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift import snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.directories import (
+    directories_of,
+    program_directories_of,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
+    settings_files_of,
+    texts_at_fault,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import (
+    real_paths_of,
+    world_readable_files,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import tool_copies
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import GoResult, Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings, startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 
-ROOMY = os.statvfs_result((1 << 20, 1 << 20, 10000, 9000, 9000, 1000, 900, 900, 0, 255))
 CONTEXT = {context.name: context for context in CONTEXTS}
 
 
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """A declaration for the present user, and a way to observe what holds it but for what a test changes."""
-    # What runs on this machine, what is rendered there and how full its disk is does not belong to a made-up host.
-    monkeypatch.setattr(startup, "extension_hosts", list)
-    monkeypatch.setattr(snapshot, "_lacks", lambda _file: False)
-    monkeypatch.setattr(os, "statvfs", lambda _path: ROOMY)
-    goroot = tmp_path / "go"
-    (goroot / "bin").mkdir(parents=True)
-    (goroot / "bin/go").write_text("")
-    (goroot / "bin/go").chmod(0o755)
-    (goroot / "go.env").write_text("# c\nGOPROXY=https://u:secret@a.example,direct\n")
-    (goroot / "go.env").chmod(0o600)
-    (goroot / "VERSION").write_text("go1.22.12\ntime x\n")
-    account = find_account(getpass.getuser())
-    user = UserEnvironment(
-        account, {"GOPATH": str(tmp_path)}, [str(goroot / "bin"), "/usr/local/bin", str(tmp_path / "bin")]
-    )
-    declaration = Declaration([user], str(goroot), [])
+class FakeHost:
+    """A declaration for the present user. Calling it makes an observation that matches the declaration."""
 
-    def seen(context="login", set_by=(), environment=None, answer=None, **changes):
-        env = {"PATH": ":".join([*user.path, "/usr/bin"]), "GOPATH": str(tmp_path), **(environment or {})}
-        told = {
+    def __init__(self, tmp: pathlib.Path) -> None:
+        self.tmp, self.goroot = tmp, tmp / "go"
+        (self.goroot / "bin").mkdir(parents=True)
+        (self.goroot / "bin/go").write_text("")
+        (self.goroot / "bin/go").chmod(0o755)
+        (self.goroot / "go.env").write_text("# c\nGOPROXY=https://u:secret@a.example,direct\n")
+        (self.goroot / "go.env").chmod(0o600)
+        (self.goroot / "VERSION").write_text("go1.22.12\ntime x\n")
+        path = [str(self.goroot / "bin"), "/usr/local/bin", str(tmp / "bin")]
+        self._user = UserEnvironment(find_account(getpass.getuser()), {"GOPATH": str(tmp)}, path)
+        self.declaration = Declaration([self._user], str(self.goroot), [])
+
+    def __call__(
+        self,
+        context: str = "login",
+        set_by: t.Sequence[t.Any] = (),
+        environment: t.Mapping[str, t.Any] | None = None,
+        answer: t.Mapping[str, str] | None = None,
+        **changes: t.Any,
+    ) -> Observation:
+        path = ":".join([*self._user.path, "/usr/bin"])
+        env = {"PATH": path, "GOPATH": str(self.tmp), **(environment or {})}
+        values = {
             "GOPATH": env["GOPATH"],
-            "GOROOT": str(goroot),
+            "GOROOT": str(self.goroot),
             "GOVERSION": "go1.22.12",
-            "GOENV": str(tmp_path / "env"),
+            "GOENV": str(self.tmp / "env"),
+            "GOPROXY": "https://u:secret@a.example,direct",
+            **(answer or {}),
         }
-        told.update({"GOPROXY": "https://u:secret@a.example,direct"}, **(answer or {}))
-        programs = {"go": [str(goroot / "bin/go")]}
-        made = Observation(user, CONTEXT[context], env, "", programs, GoResult(told), list(set_by))
+        programs = {"go": [str(self.goroot / "bin/go")]}
+        made = Observation(self._user, CONTEXT[context], env, "", programs, GoResult(values), list(set_by))
         return dataclasses.replace(made, **changes)
 
-    def judge(*observations, tools=()):
-        matrix = cells(declaration, observations, "1.22.12")
-        found = findings(snapshot.Snapshot(declaration, observations, matrix, tools))
-        return {(c.context, c.variable): c for c in matrix}, found
+    def snapshot(
+        self,
+        *observations: Observation,
+        declaration: Declaration | None = None,
+        mounted: t.Sequence[Mount] = (),
+        tools: t.Sequence[t.Any] = (),
+        **records: t.Any,
+    ) -> Snapshot:
+        """Return a snapshot with the files of this host, except for the ``records`` that a test states."""
+        declaration = declaration or self.declaration
+        base = Snapshot(declaration, observations, cells(declaration, observations, "1.22.12"), tools)
+        users = base.users_with_home
+        read = {
+            "directories": directories_of(users, mounted),
+            "program_directories": list(program_directories_of(users, mounted)),
+            "settings_files": settings_files_of(base),
+            "tool_copies": list(tool_copies(declaration.users, tools)),
+            "texts": texts_at_fault(base),
+            "real_paths": real_paths_of(base),
+            "world_readable": world_readable_files(base),
+            "goroot_version": "1.22.12",
+        }
+        return dataclasses.replace(base, **{**read, **records})
 
-    seen.ids = lambda *observations, **more: [found.rule.id for found in judge(*observations, **more)[1]]
-    seen.judge, seen.goroot, seen.tmp, seen.declaration = judge, goroot, tmp_path, declaration
-    return seen
+    def evaluate(self, *observations: Observation, **records: t.Any) -> tuple[dict[t.Any, Cell], list[Finding]]:
+        """Return the cells by context and variable, and the findings."""
+        snapshot = self.snapshot(*observations, **records)
+        return {(cell.context, cell.variable): cell for cell in snapshot.cells}, evaluate(snapshot)
+
+    def findings(self, *observations: Observation, **records: t.Any) -> list[Finding]:
+        return evaluate(self.snapshot(*observations, **records))
+
+    def ids(self, *observations: Observation, **records: t.Any) -> list[str]:
+        return [finding.rule.id for finding in self.findings(*observations, **records)]
+
+
+@pytest.fixture
+def fake_host(tmp_path: pathlib.Path) -> FakeHost:
+    return FakeHost(tmp_path)

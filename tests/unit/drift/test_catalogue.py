@@ -41,5 +41,5 @@ def test_identifiers_are_of_one_rule() -> None:
 def test_a_rule_tells_all_that_its_page_needs(rule) -> None:
     assert re.fullmatch(r"GD\d{3,4}", rule.id)
     assert rule.severity in ("note", "warning", "error")
-    assert all(text.strip() == text for text in (rule.title, rule.impact, rule.why, rule.mend, rule.example))
-    assert min(map(len, (rule.title, rule.impact, rule.why, rule.mend, rule.example))) > 10
+    assert all(text.strip() == text for text in (rule.title, rule.impact, rule.why, rule.fix, rule.example))
+    assert min(map(len, (rule.title, rule.impact, rule.why, rule.fix, rule.example))) > 10

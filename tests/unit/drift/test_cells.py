@@ -16,6 +16,8 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift import report
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import same_value
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import with_dates
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.requirements import unmet_requirements
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     Crash,
@@ -23,13 +25,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     Gopls,
     GoResult,
     LanguageServer,
+    LanguageServers,
     Observation,
     PinnedTool,
     WideDebugger,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import findings
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.values import DIFFERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
 
 DOCS = pathlib.Path(__file__).parents[3] / "docs"
@@ -40,23 +42,23 @@ def ids(found):
     return [finding.rule.id for finding in found]
 
 
-def test_all_is_well(world):
-    matrix, found = world.judge(world(), world("goenv"))
+def test_all_is_well(fake_host):
+    matrix, found = fake_host.evaluate(fake_host(), fake_host("goenv"))
     assert found == []
     assert {cell.status for cell in matrix.values()} == {"ok", "unmanaged"}
     assert ("goenv", "PATH") not in matrix
 
 
-def test_the_last_assignment_won_and_the_others_are_shadowed(world):
+def test_the_last_assignment_won_and_the_others_are_shadowed(fake_host):
     first, last = Source("file", "/etc/profile", 3), Source("file", "/h/.profile", 9)
-    (world.tmp / "env").write_text("\nGOPATH=/x\n")
-    one = world(
+    (fake_host.tmp / "env").write_text("\nGOPATH=/x\n")
+    one = fake_host(
         environment={"GOPATH": "/y"}, set_by=[Assignment("GOPATH", "/z", first), Assignment("GOPATH", "/y", last)]
     )
-    matrix, found = world.judge(one)
+    matrix, found = fake_host.evaluate(one)
     cell = matrix["login", "GOPATH"]
     assert (cell.status, cell.source) == ("drift", last)
-    assert list(cell.shadowed) == [first, Source("file", str(world.tmp / "env"), 2)]
+    assert list(cell.shadowed) == [first, Source("file", str(fake_host.tmp / "env"), 2)]
     assert ids(found) == ["GD101"]
     assert "/h/.profile:9" in found[0].cause
     assert "/h/.profile:9" in found[0].remedy.text
@@ -74,42 +76,42 @@ def test_the_last_assignment_won_and_the_others_are_shadowed(world):
         ("${MODE} -x", "process"),
     ],
 )
-def test_a_value_that_no_file_gives_is_from_the_process(world, written, source):
+def test_a_value_that_no_file_gives_is_from_the_process(fake_host, written, source):
     line = Source("file", "/etc/profile", 3)
     flags = {"GOFLAGS": "-mod=mod"}
-    one = world(environment=flags, answer=flags, set_by=[Assignment("GOFLAGS", written, line)])
-    cell = world.judge(one)[0]["login", "GOFLAGS"]
+    one = fake_host(environment=flags, answer=flags, set_by=[Assignment("GOFLAGS", written, line)])
+    cell = fake_host.evaluate(one)[0]["login", "GOFLAGS"]
     assert str(cell.source) == source
     assert list(cell.shadowed) == ([line] if source == "process" else [])
 
 
-def test_an_empty_value_in_the_environment_does_not_count_for_go(world):
-    (world.tmp / "env").write_text("GOFLAGS=-x\n")
+def test_an_empty_value_in_the_environment_does_not_count_for_go(fake_host):
+    (fake_host.tmp / "env").write_text("GOFLAGS=-x\n")
     emptied = [Assignment("GOFLAGS", "", Source("file", "/etc/profile", 1))]
-    one = world(environment={"GOFLAGS": ""}, answer={"GOFLAGS": "-x"}, set_by=emptied)
-    assert world.judge(one)[0]["login", "GOFLAGS"].source == Source("file", str(world.tmp / "env"), 1)
+    one = fake_host(environment={"GOFLAGS": ""}, answer={"GOFLAGS": "-x"}, set_by=emptied)
+    assert fake_host.evaluate(one)[0]["login", "GOFLAGS"].source == Source("file", str(fake_host.tmp / "env"), 1)
 
 
-def test_what_go_is_not_asked_for_is_taken_from_its_files_in_gos_order(world):
-    (world.tmp / "env").write_text("CC=first\nCC=second\n")
-    (world.goroot / "go.env").write_text("CC=weaker\n")
-    world.declaration.users[0].variables["CC"] = "second"
-    cell = world.judge(world())[0]["login", "CC"]
-    assert (cell.actual, cell.status, cell.source) == ("second", "ok", Source("file", str(world.tmp / "env"), 2))
+def test_what_go_is_not_asked_for_is_taken_from_its_files_in_gos_order(fake_host):
+    (fake_host.tmp / "env").write_text("CC=first\nCC=second\n")
+    (fake_host.goroot / "go.env").write_text("CC=weaker\n")
+    fake_host.declaration.users[0].variables["CC"] = "second"
+    cell = fake_host.evaluate(fake_host())[0]["login", "CC"]
+    assert (cell.actual, cell.status, cell.source) == ("second", "ok", Source("file", str(fake_host.tmp / "env"), 2))
 
 
-def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(world):
-    matrix, _found = world.judge(world())
-    assert matrix["login", "GOPROXY"].source == Source("file", str(world.goroot / "go.env"), 2)
+def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(fake_host):
+    matrix, _found = fake_host.evaluate(fake_host())
+    assert matrix["login", "GOPROXY"].source == Source("file", str(fake_host.goroot / "go.env"), 2)
     assert matrix["login", "GOROOT"].source.kind == "built-in"
 
 
 @pytest.mark.parametrize("variable", ["GOAUTH", "GODEBUG"])
-def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(world, variable):
-    world.declaration.users[0].variables[variable] = "x=1"
-    (world.tmp / "env").write_text(f"{variable}=x=1\n")
-    by_file, by_shell = world("goenv"), world(environment={variable: "x=2"})
-    matrix, found = world.judge(by_file, by_shell)
+def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(fake_host, variable):
+    fake_host.declaration.users[0].variables[variable] = "x=1"
+    (fake_host.tmp / "env").write_text(f"{variable}=x=1\n")
+    by_file, by_shell = fake_host("goenv"), fake_host(environment={variable: "x=2"})
+    matrix, found = fake_host.evaluate(by_file, by_shell)
     assert matrix["goenv", variable].status == "ok"
     assert (matrix["login", variable].actual, matrix["login", variable].source) == ("x=2", PROCESS)
     assert ids(found) == ["GD101"]
@@ -118,42 +120,44 @@ def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(world, va
 @pytest.mark.parametrize(
     ("text", "told"), [(None, "local"), ("off 2026-01-31\n", "off"), ("on", "on"), ("", "local"), ("\n", "local")]
 )
-def test_the_mode_of_telemetry_is_what_its_file_says(world, text, told):
+def test_the_mode_of_telemetry_is_what_its_file_says(fake_host, text, told):
     if text is not None:
-        (world.tmp / ".config/go/telemetry").mkdir(parents=True)
-        (world.tmp / ".config/go/telemetry/mode").write_text(text)
-    seen = world(environment={"HOME": str(world.tmp), "GOTELEMETRY": "nonsense"})
-    cell = world.judge(seen)[0]["login", "GOTELEMETRY"]
+        (fake_host.tmp / ".config/go/telemetry").mkdir(parents=True)
+        (fake_host.tmp / ".config/go/telemetry/mode").write_text(text)
+    seen = fake_host(environment={"HOME": str(fake_host.tmp), "GOTELEMETRY": "nonsense"})
+    cell = fake_host.evaluate(seen)[0]["login", "GOTELEMETRY"]
     assert (cell.actual, cell.status) == (told, "unmanaged")
     assert cell.source.kind == ("file" if text and text.strip() else "built-in")
     user = dataclasses.replace(seen.user, telemetry="off")
-    found = [one for one in world.judge(dataclasses.replace(seen, user=user))[1] if one.variable == "GOTELEMETRY"]
+    found = [
+        one for one in fake_host.evaluate(dataclasses.replace(seen, user=user))[1] if one.variable == "GOTELEMETRY"
+    ]
     assert ids(found) == ([] if told == "off" else ["GD101"])
 
 
 @pytest.mark.parametrize("variable", ["GONOPROXY", "GOVCS", "GODEBUG", "GOTMPDIR", "GOCACHE", "GOINSECURE"])
-def test_contexts_may_disagree_on_any_variable_of_gos(world, variable):
-    other = world("bash", environment={variable: "/x"}, answer={variable: "/x"})
-    assert ("GD102", variable) in [(one.rule.id, one.variable) for one in world.judge(world(), other)[1]]
+def test_contexts_may_disagree_on_any_variable_of_gos(fake_host, variable):
+    other = fake_host("bash", environment={variable: "/x"}, answer={variable: "/x"})
+    assert ("GD102", variable) in [(one.rule.id, one.variable) for one in fake_host.evaluate(fake_host(), other)[1]]
 
 
-def test_what_only_follows_another_variable_is_one_finding_with_that_ones_line(world):
+def test_what_only_follows_another_variable_is_one_finding_with_that_ones_line(fake_host):
     line = Source("file", "/h/.bashrc", 4)
     answer = dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB"), "a.example")
     private = [Assignment("GOPRIVATE", "a.example", line)]
-    one = world("bash", environment={"GOPRIVATE": "a.example"}, answer=answer, set_by=private)
-    matrix, found = world.judge(world(), one)
+    one = fake_host("bash", environment={"GOPRIVATE": "a.example"}, answer=answer, set_by=private)
+    matrix, found = fake_host.evaluate(fake_host(), one)
     assert [(f.rule.id, f.variable, f.source) for f in found] == [("GD102", "GOPRIVATE", line)]
     assert matrix["bash", "GONOPROXY"].source == line
-    own = world("bash", environment={"GONOPROXY": "b.example"}, answer=dict(answer, GONOPROXY="b.example"))
-    assert {f.variable for f in world.judge(world(), own)[1]} == {"GOPRIVATE", "GONOPROXY"}
+    own = fake_host("bash", environment={"GONOPROXY": "b.example"}, answer=dict(answer, GONOPROXY="b.example"))
+    assert {f.variable for f in fake_host.evaluate(fake_host(), own)[1]} == {"GOPRIVATE", "GONOPROXY"}
 
 
-def test_the_defaults_of_another_go_are_no_conflict(world):
-    other = world("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOAUTH": "netrc"})
-    assert ids(world.judge(world(), other)[1]) == ["GD202"]
+def test_the_defaults_of_another_go_are_no_conflict(fake_host):
+    other = fake_host("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOAUTH": "netrc"})
+    assert ids(fake_host.evaluate(fake_host(), other)[1]) == ["GD202"]
     own = dataclasses.replace(other, environment=dict(other.environment, GOAUTH="netrc"))
-    assert ids(world.judge(world(), own)[1]) == ["GD102", "GD202"]
+    assert ids(fake_host.evaluate(fake_host(), own)[1]) == ["GD102", "GD202"]
 
 
 SLASHES = [("/b/bin", "/b/bin/", True), ("/b/bin", "//b/./bin", True), ("/b:/c", "/b/:/c", True), ("/", "//", True)]
@@ -166,20 +170,20 @@ def test_a_slash_more_makes_no_other_directory(one, other, same):
     assert not same_value("GOFLAGS", one, other)
 
 
-def test_a_path_with_slashes_more_is_in_order(world):
-    path = f"{world.goroot}//bin:/usr/local/bin/:{world.tmp}/bin/"
-    assert world.ids(world(environment={"PATH": path})) == []
+def test_a_path_with_slashes_more_is_in_order(fake_host):
+    path = f"{fake_host.goroot}//bin:/usr/local/bin/:{fake_host.tmp}/bin/"
+    assert fake_host.ids(fake_host(environment={"PATH": path})) == []
 
 
-def test_another_go_is_one_finding_however_much_it_changes(world):
-    other = world(programs={"go": ["/opt/go/bin/go"]}, answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
-    _matrix, found = world.judge(other)
+def test_another_go_is_one_finding_however_much_it_changes(fake_host):
+    other = fake_host(programs={"go": ["/opt/go/bin/go"]}, answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
+    _matrix, found = fake_host.evaluate(other)
     assert ids(found) == ["GD202"]
 
 
 @pytest.mark.parametrize("version", ["go1.22.1", "go1.22", "go1.22.120", "go1.22.12-custom"])
-def test_a_version_is_exact(world, version):
-    assert ids(world.judge(world(answer={"GOVERSION": version}))[1]) == ["GD203"]
+def test_a_version_is_exact(fake_host, version):
+    assert ids(fake_host.evaluate(fake_host(answer={"GOVERSION": version}))[1]) == ["GD203"]
 
 
 @pytest.mark.parametrize(
@@ -193,61 +197,61 @@ def test_a_version_is_exact(world, version):
         ("{go}:/usr/local/bin", ["GD103"]),
     ],
 )
-def test_the_order_of_path(world, entries, expected):
-    path = entries.format(go=world.goroot / "bin", own=world.tmp / "bin")
-    assert world.ids(world(environment={"PATH": path})) == expected
+def test_the_order_of_path(fake_host, entries, expected):
+    path = entries.format(go=fake_host.goroot / "bin", own=fake_host.tmp / "bin")
+    assert fake_host.ids(fake_host(environment={"PATH": path})) == expected
 
 
-def test_contexts_that_disagree_on_what_is_not_declared(world):
-    matrix, found = world.judge(world(), world("bash", answer={"GOPROXY": "off"}))
+def test_contexts_that_disagree_on_what_is_not_declared(fake_host):
+    matrix, found = fake_host.evaluate(fake_host(), fake_host("bash", answer={"GOPROXY": "off"}))
     assert matrix["bash", "GOPROXY"].status == "conflict"
     assert [(f.rule.id, f.variable, f.context) for f in found] == [("GD102", "GOPROXY", "")]
 
 
-def test_what_cannot_be_asked_is_unknown_and_never_ok(world):
-    matrix, found = world.judge(Observation(world.declaration.users[0], CONTEXT["login"], None, "it hangs"))
+def test_what_cannot_be_asked_is_unknown_and_never_ok(fake_host):
+    matrix, found = fake_host.evaluate(Observation(fake_host.declaration.users[0], CONTEXT["login"], None, "it hangs"))
     assert {cell.status for cell in matrix.values()} == {"unknown"}
     assert ids(found) == ["GD901"]
 
 
-def test_no_go_and_a_go_that_fails(world):
-    missing = world(programs={"go": []}, go=GoResult({}, "none"))
-    assert ids(world.judge(missing)[1]) == ["GD201"]
-    failing = world(go=GoResult({}, "go: bad GOFLAGS"))
-    assert ids(world.judge(failing)[1]) == ["GD205"]
+def test_no_go_and_a_go_that_fails(fake_host):
+    missing = fake_host(programs={"go": []}, go=GoResult({}, "none"))
+    assert ids(fake_host.evaluate(missing)[1]) == ["GD201"]
+    failing = fake_host(go=GoResult({}, "go: bad GOFLAGS"))
+    assert ids(fake_host.evaluate(failing)[1]) == ["GD205"]
 
 
-def test_a_stale_goroot_is_the_finding_and_not_that_go_fails(world):
+def test_a_stale_goroot_is_the_finding_and_not_that_go_fails(fake_host):
     stale = Source("file", "/h/.profile", 7)
     set_by = [Assignment("GOROOT", "/old", stale)]
-    failing = world(go=GoResult({}, "go: cannot find GOROOT"), environment={"GOROOT": "/old"}, set_by=set_by)
-    _matrix, found = world.judge(failing)
+    failing = fake_host(go=GoResult({}, "go: cannot find GOROOT"), environment={"GOROOT": "/old"}, set_by=set_by)
+    _matrix, found = fake_host.evaluate(failing)
     assert [(finding.rule.id, finding.source) for finding in found] == [("GD204", stale)]
 
 
-def test_a_tool_that_is_amiss(world):
+def test_a_tool_that_is_amiss(fake_host):
     tool = PinnedTool("gopls", "p", "v1.0.0", "", "/x/gopls", "absent")
-    assert ids(world.judge(world(), tools=[tool])[1]) == ["GD401"]
+    assert ids(fake_host.evaluate(fake_host(), tools=[tool])[1]) == ["GD401"]
 
 
-def test_what_lies_behind_a_link_is_not_given_away(world):
-    user = world.declaration.users[0]
-    (world.tmp / "link").symlink_to("/usr" if os.geteuid() else "/var/mail")
-    variables = {"GOPATH": str(world.tmp / "link")}
-    account = user.account._replace(uid=os.stat(world.tmp / "link").st_uid + 1)
-    world.declaration.users[0] = dataclasses.replace(user, variables=variables, account=account)
-    (finding,) = findings(Snapshot(world.declaration, [], []))
+def test_what_lies_behind_a_link_is_not_given_away(fake_host):
+    user = fake_host.declaration.users[0]
+    (fake_host.tmp / "link").symlink_to("/usr" if os.geteuid() else "/var/mail")
+    variables = {"GOPATH": str(fake_host.tmp / "link")}
+    account = user.account._replace(uid=os.stat(fake_host.tmp / "link").st_uid + 1)
+    fake_host.declaration.users[0] = dataclasses.replace(user, variables=variables, account=account)
+    (finding,) = fake_host.findings()
     assert finding.rule.id == "GD301"
     assert finding.remedy.commands == ()
 
 
-def test_a_missing_directory(world):
-    user = world.declaration.users[0]
-    world.declaration.users[0] = dataclasses.replace(user, variables={"GOPATH": str(world.tmp / "gone")})
-    gone = str(world.tmp / "gone")
-    path = f"{world.goroot}/bin:/usr/local/bin:{world.tmp}/bin:{gone}/bin"
-    observed = world(environment={"GOPATH": gone, "PATH": path}, user=world.declaration.users[0])
-    assert ids(world.judge(observed)[1]) == ["GD301"]
+def test_a_missing_directory(fake_host):
+    user = fake_host.declaration.users[0]
+    fake_host.declaration.users[0] = dataclasses.replace(user, variables={"GOPATH": str(fake_host.tmp / "gone")})
+    gone = str(fake_host.tmp / "gone")
+    path = f"{fake_host.goroot}/bin:/usr/local/bin:{fake_host.tmp}/bin:{gone}/bin"
+    observed = fake_host(environment={"GOPATH": gone, "PATH": path}, user=fake_host.declaration.users[0])
+    assert ids(fake_host.evaluate(observed)[1]) == ["GD301"]
 
 
 def test_fingerprints_hold_no_value_and_no_line():
@@ -261,21 +265,21 @@ def test_fingerprints_hold_no_value_and_no_line():
     assert len({fingerprint(), *(fingerprint(**other) for other in others)}) == 6
 
 
-def test_the_report_holds_its_schema_and_no_secret(world, monkeypatch):
-    user = world.declaration.users[0]
+def test_the_report_holds_its_schema_and_no_secret(fake_host):
+    user = fake_host.declaration.users[0]
     user.variables["GOPRIVATE"] = "declared"
     drifting = {"GOPATH": "/other/caf\udce9", "GOPRIVATE": "https://u:secret@b.example"}
-    observations = [world(), world("bash", environment=drifting, answer=drifting), world("goenv")]
-    monkeypatch.setattr(report, "observe", lambda *_args, **_more: observations)
+    observations = [fake_host(), fake_host("bash", environment=drifting, answer=drifting), fake_host("goenv")]
     tool = PinnedTool(*"xxxxxx", users=["x"])
-    document = report.report(world.declaration, host="h", go_version="1.22.12", tools=[tool], timeout=1)
+    snapshot = fake_host.snapshot(*observations, tools=[tool], language_servers=LanguageServers([LanguageServer(user)]))
+    document = report.report(snapshot, evaluate(snapshot), "h")
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
-    assert document["toolchain"] == {"path": os.path.realpath(world.goroot), "version": "1.22.12"}
+    assert document["toolchain"] == {"path": os.path.realpath(fake_host.goroot), "version": "1.22.12"}
     head, first, cause, remedy, *_more = report.summary(document)
     assert head.split() == ["severity", "rule", "user", "context", "variable", "since", "where"]
     assert first.split()[:2] == ["error", "GD101"]
     assert first.index("GD101") == head.index("rule")
-    assert cause == "    GOPRIVATE is not set instead of declared"
+    assert cause == "    GOPRIVATE is not set; expected declared"
     assert remedy.startswith("    To fix this: ")
     severities = [line.split()[0] for line in report.summary(document)[1:-1] if not line.startswith(" ")]
     assert severities == sorted(severities)
@@ -296,35 +300,31 @@ def test_a_value_of_several_lines_is_one_line_of_the_table():
     assert lines[2:] == [f"    {line}" for line in told]
 
 
-def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(world, monkeypatch):
-    user = world.declaration.users[0]
+def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(fake_host):
+    user = fake_host.declaration.users[0]
     server = LanguageServer(user, "per-editor", {"GOMEMLIMIT": "870MiB"}, crashes=[Crash("/c.log", "", time.time())])
-    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [world()])
-    monkeypatch.setattr(report, "look", lambda _users: [server])
     debuggers = Debuggers(wide=[WideDebugger(1, "bob", "0.0.0.0:2345")])
-    document = report.report(
-        world.declaration, host="h", go_version="", tools=[], timeout=1, gopls=Gopls("/g"), debuggers=debuggers
-    )
+    servers = LanguageServers([server], Gopls("/g"))
+    records = {"language_servers": servers, "taken_at": time.time()}
+    snapshot = fake_host.snapshot(fake_host(), debuggers=debuggers, **records)
+    document = report.report(snapshot, evaluate(snapshot), "h")
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     (told,) = document["language_servers"]
     assert (told["mode"], told["gopls"], told["limits"]["heap"]) == ("per-editor", "/g", "870MiB")
     assert report.summary(document)[-1] == f"language servers: per-editor for {user.account.name}"
     assert [found["rule_id"] for found in document["findings"]] == ["GD1006", "GD1101"]
-    quiet = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, crash_days=0)
-    assert quiet["findings"] == []
+    assert fake_host.ids(fake_host(), **{**records, "language_servers": servers._replace(crash_days=0)}) == []
 
 
-def test_the_report_tells_of_a_go_below_the_minimum(world, monkeypatch):
-    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [])
-    document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1, go_minimum="1.99")
+def test_the_report_tells_of_a_go_below_the_minimum(fake_host):
+    snapshot = fake_host.snapshot(requirements=unmet_requirements(fake_host.declaration, "1.99"))
+    document = report.report(snapshot, evaluate(snapshot), "h")
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     assert [(found["rule_id"], found["user"]) for found in document["findings"]] == [("GD605", "")]
 
 
-def test_the_report_says_when_and_by_what_it_was_made(world, monkeypatch):
-    monkeypatch.setattr(report, "observe", lambda *_args, **_more: [world()])
-    monkeypatch.setattr(report.time, "time", lambda: 1769860800.9)
-    document = report.report(world.declaration, host="h", go_version="", tools=[], timeout=1)
+def test_the_report_says_when_and_by_what_it_was_made(fake_host):
+    document = report.report(fake_host.snapshot(fake_host(), taken_at=1769860800.9), [], "h")
     assert document["generated_at"] == "2026-01-31T12:00:00Z"
     galaxy = (DOCS.parent / "galaxy.yml").read_text()
     assert f"\nversion: {document['collection_version']}\n" in galaxy
@@ -336,7 +336,8 @@ def test_since_when_is_what_the_source_knows(tmp_path):
     os.utime(file, (0, 86400))
 
     def since(source=None, **more):
-        return Finding(DIFFERS, "c", Remedy("r"), "u", source=source, **more).result("h")["since"]
+        (finding,) = with_dates([Finding(DIFFERS, "c", Remedy("r"), "u", source=source, **more)])
+        return finding.result("h")["since"]
 
     assert since(Source("file", str(file), 1)) == "1970-01-02T00:00:00Z"
     assert since(Source("process"), since=60.5) == "1970-01-01T00:01:00Z"

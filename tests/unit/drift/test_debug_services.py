@@ -35,9 +35,10 @@ LISTEN = (
 )
 
 
-def judge(world: t.Any, **found: t.Any) -> list[tuple[str, str, t.Any]]:
-    scene = Snapshot(world.declaration, [], [], debuggers=Debuggers(**found))
-    return [(one.rule.id, one.cause, one.source) for one in debugger.findings(scene)]
+def evaluate(fake_host: t.Any, **found: t.Any) -> list[tuple[str, str, t.Any]]:
+    debuggers = debug_services.with_listen_lines(Debuggers(**found))
+    snapshot = Snapshot(fake_host.declaration, [], [], debuggers=debuggers, taken_at=time.time())
+    return [(one.rule.id, one.cause, one.source) for one in debugger.evaluate(snapshot)]
 
 
 def unit(option: str, **values: str) -> State:
@@ -61,24 +62,24 @@ def unit(option: str, **values: str) -> State:
         ("--listen 0.0.0.0:2345", True),
     ],
 )
-def test_where_units_listen(world: t.Any, option: str, wide: bool) -> None:
-    found = judge(world, units={"dlv-api.service": unit(option)})
+def test_where_units_listen(fake_host: t.Any, option: str, wide: bool) -> None:
+    found = evaluate(fake_host, units={"dlv-api.service": unit(option)})
     assert [rule for rule, _cause, _source in found] == (["GD1101"] if wide else [])
 
 
-def test_the_line_of_a_unit_is_named_and_its_process_told_once(world: t.Any, tmp_path: pathlib.Path) -> None:
+def test_the_line_of_a_unit_is_named_and_its_process_told_once(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "dlv-api.service"
     file.write_text("[Service]\nExecStart=/usr/bin/dlv exec --headless --listen=0.0.0.0:2345 /x\n")
     units = {"dlv-api.service": unit("--listen=0.0.0.0:2345", FragmentPath=str(file))}
     wide = [WideDebugger(1, "alice", "0.0.0.0:2345", "dlv-api.service")]
-    cause = "dlv-api.service is to listen at 0.0.0.0:2345"
-    assert judge(world, units=units, wide=wide) == [("GD1101", cause, Source("file", str(file), 2))]
+    cause = "dlv-api.service is configured to listen on 0.0.0.0:2345; expected a loopback address or a unix socket"
+    assert evaluate(fake_host, units=units, wide=wide) == [("GD1101", cause, Source("file", str(file), 2))]
 
 
-def test_a_process_of_anybody_is_told(world: t.Any) -> None:
+def test_a_process_of_anybody_is_told(fake_host: t.Any) -> None:
     wide = [WideDebugger(4711, "alice", "0.0.0.0:2345")]
-    cause = "dlv of alice (process id 4711) listens at 0.0.0.0:2345"
-    assert judge(world, wide=wide) == [("GD1101", cause, PROCESS)]
+    cause = "dlv of alice (process 4711) listens on 0.0.0.0:2345; expected a loopback address or a unix socket"
+    assert evaluate(fake_host, wide=wide) == [("GD1101", cause, PROCESS)]
 
 
 @pytest.mark.parametrize(
@@ -94,33 +95,33 @@ def test_a_process_of_anybody_is_told(world: t.Any) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["dlv-api.service", "debug-tls.service"])
-def test_units_that_failed(world: t.Any, name: str, state: dict[str, str], failed: bool) -> None:
-    found = judge(world, units={name: State({**state, "FragmentPath": "/u"})})
-    assert found == ([("GD1102", f"{name} is failed (exit-code)", Source("file", "/u"))] if failed else [])
+def test_units_that_failed(fake_host: t.Any, name: str, state: dict[str, str], failed: bool) -> None:
+    found = evaluate(fake_host, units={name: State({**state, "FragmentPath": "/u"})})
+    assert found == ([("GD1102", f"{name} has failed (exit-code)", Source("file", "/u"))] if failed else [])
 
 
 @pytest.mark.parametrize(("days", "rules"), [(40, []), (29, ["GD1103"]), (-1, ["GD1104"])])
-def test_certificates(world: t.Any, days: int, rules: list[str]) -> None:
+def test_certificates(fake_host: t.Any, days: int, rules: list[str]) -> None:
     files = [Validity("/c/server.crt", time.time() + days * DAY)]
-    found = judge(world, certificates=files)
+    found = evaluate(fake_host, certificates=files)
     assert [rule for rule, _cause, _source in found] == rules
     assert all(source == Source("file", "/c/server.crt") for _rule, _cause, source in found)
 
 
-def test_a_shorter_time_of_renewal_is_heeded(world: t.Any) -> None:
+def test_a_shorter_time_of_renewal_is_heeded(fake_host: t.Any) -> None:
     files = [Validity("/c/server.crt", time.time() + 29 * DAY)]
-    assert judge(world, certificates=files, renew_before=7 * DAY) == []
+    assert evaluate(fake_host, certificates=files, renew_before=7 * DAY) == []
 
 
-def test_findings_of_one_host_are_told_apart(world: t.Any) -> None:
+def test_findings_of_one_host_are_told_apart(fake_host: t.Any) -> None:
     soon = time.time() + DAY
     found = Debuggers(
         {name: unit("--listen=:1", ActiveState="failed") for name in ("dlv-a.service", "dlv-b.service")},
         [WideDebugger(1, "alice", "0.0.0.0:1"), WideDebugger(2, "alice", "0.0.0.0:2")],
         [Validity("/a", soon), Validity("/b", soon)],
     )
-    scene = Snapshot(world.declaration, [], [], debuggers=found)
-    prints = [one.result("h")["fingerprint"] for one in debugger.findings(scene)]
+    snapshot = Snapshot(fake_host.declaration, [], [], debuggers=found, taken_at=time.time())
+    prints = [one.result("h")["fingerprint"] for one in debugger.evaluate(snapshot)]
     assert len(set(prints)) == len(prints) == 8
 
 
@@ -202,4 +203,4 @@ def test_a_connection_to_elsewhere_is_none(tmp_path: pathlib.Path) -> None:
 
 def test_a_time_of_renewal_that_is_none_is_refused() -> None:
     with pytest.raises(DevserverError, match="not a length of time"):
-        debug_services.look("soon")
+        debug_services.collect("soon")

@@ -11,22 +11,24 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.editor_settings import with_test_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import editor
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import SETTINGS as SETTINGS_KNOWN
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import TYPES
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 
 PATH = "/h/settings.json"
 
 
-def judge(world: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str, str, int | None]]:
+def judge(fake_host: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str, str, int | None]]:
     """Return rule, variable and line of each finding; the settings of a file stand in lines 1, 2 and so on."""
-    user = world.declaration.users[0]
+    user = fake_host.declaration.users[0]
     made = [
         EditorSettings(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
     ]
-    found = editor.findings(Snapshot(world.declaration, [], [], [], made))
+    found = editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=made))
     return [(finding.rule.id, finding.variable, finding.source.line) for finding in found if finding.source]
 
 
@@ -37,6 +39,10 @@ def _setting(line: int, item: tuple[str, t.Any]) -> Setting:
         else {}
     )
     return Setting(*item, Source("file", PATH, line), inner)
+
+
+def file_of(user: UserEnvironment, settings: list[Setting]) -> EditorSettings:
+    return with_test_file(EditorSettings(user, "settings", settings))
 
 
 SETTINGS: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
@@ -103,60 +109,58 @@ SETTINGS: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
 
 
 @pytest.mark.parametrize("case", SETTINGS)
-def test_settings(world: t.Any, case: str) -> None:
+def test_settings(fake_host: t.Any, case: str) -> None:
     values, expected = SETTINGS[case]
-    assert judge(world, ("settings", values)) == expected
+    assert judge(fake_host, ("settings", values)) == expected
 
 
-def test_settings_with_the_declared_values_are_none(world: t.Any) -> None:
-    gopath = world.declaration.users[0].variables["GOPATH"]
+def test_settings_with_the_declared_values_are_none(fake_host: t.Any) -> None:
+    gopath = fake_host.declaration.users[0].variables["GOPATH"]
     values = {
-        "go.goroot": str(world.goroot),
+        "go.goroot": str(fake_host.goroot),
         "go.gopath": gopath,
         "go.toolsEnvVars": {"GOPATH": gopath + "/"},
-        "go.alternateTools": {"go": f"{world.goroot}/bin/go"},
+        "go.alternateTools": {"go": f"{fake_host.goroot}/bin/go"},
     }
-    assert judge(world, ("settings", values)) == []
+    assert judge(fake_host, ("settings", values)) == []
 
 
 @pytest.mark.parametrize("written", ["${env:HOME}/go", "~/go", "${userHome}/go/", "${env:SOMETHING}/go"])
-def test_paths_are_compared_as_the_editor_fills_them_in(world: t.Any, written: str) -> None:
-    user = world.declaration.users[0]
+def test_paths_are_compared_as_the_editor_fills_them_in(fake_host: t.Any, written: str) -> None:
+    user = fake_host.declaration.users[0]
     home = user.account.home
     user.variables["GOPATH"] = f"{home}/go"
-    declaration = dataclasses.replace(world.declaration, goroot=f"{home}/go")
-    world.declaration = declaration
+    declaration = dataclasses.replace(fake_host.declaration, goroot=f"{home}/go")
+    fake_host.declaration = declaration
     values = {"go.goroot": written, "go.gopath": written, "go.alternateTools": {"go": f"{written}/bin/go"}}
-    assert judge(world, ("settings", values)) == []
+    assert judge(fake_host, ("settings", values)) == []
 
 
-def test_a_reference_to_the_home_does_not_hide_another_path(world: t.Any) -> None:
-    values = {"go.goroot": f"{world.goroot}/", "go.gopath": "${env:HOME}/x", "go.alternateTools": {"go": "~/x"}}
+def test_a_reference_to_the_home_does_not_hide_another_path(fake_host: t.Any) -> None:
+    values = {"go.goroot": f"{fake_host.goroot}/", "go.gopath": "${env:HOME}/x", "go.alternateTools": {"go": "~/x"}}
     found = [("GD803", "go.gopath", 2), ("GD803", "go.alternateTools.go", 30)]
-    assert judge(world, ("settings", values)) == found
+    assert judge(fake_host, ("settings", values)) == found
 
 
-def test_a_null_takes_a_variable_away(world: t.Any) -> None:
-    user = world.declaration.users[0]
+def test_a_null_takes_a_variable_away(fake_host: t.Any) -> None:
+    user = fake_host.declaration.users[0]
     settings = [_setting(1, ("terminal.integrated.env.linux", {"GOPATH": None, "OTHER": None}))]
-    host = Snapshot(world.declaration, [], [], [], [EditorSettings(user, "settings", settings)])
-    (finding,) = editor.findings(host)
-    assert f"takes GOPATH away, declared is {user.variables['GOPATH']}" in finding.cause
+    host = Snapshot(fake_host.declaration, [], [], editor_files=[file_of(user, settings)])
+    (finding,) = editor.evaluate(host)
+    assert f"removes GOPATH; expected {user.variables['GOPATH']}" in finding.cause
 
 
-def test_the_file_of_a_tests_variables(world: t.Any, tmp_path: pathlib.Path) -> None:
+def test_the_file_of_a_tests_variables(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "test.env"
-    gopath = world.declaration.users[0].variables["GOPATH"]
+    gopath = fake_host.declaration.users[0].variables["GOPATH"]
     file.write_text(f"# said\nGOPATH={gopath}\nGOPATH = '/x'\nOTHER=1\n")
-    user = world.declaration.users[0]
+    user = fake_host.declaration.users[0]
     source = Source("file", str(tmp_path / ".vscode/settings.json"), 1)
     settings = [Setting("go.testEnvFile", "${workspaceFolder}/test.env", source)]
-    found = list(editor.findings(Snapshot(world.declaration, [], [], [], [EditorSettings(user, "settings", settings)])))
+    found = list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=[file_of(user, settings)])))
     assert [(one.rule.id, one.source) for one in found] == [("GD803", Source("file", str(file), 3))]
     settings = [Setting("go.testEnvFile", "/gone", source)]
-    assert not list(
-        editor.findings(Snapshot(world.declaration, [], [], [], [EditorSettings(user, "settings", settings)]))
-    )
+    assert not list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=[file_of(user, settings)])))
 
 
 def test_each_type_is_of_a_setting_that_there_is() -> None:
@@ -174,9 +178,9 @@ LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
 
 
 @pytest.mark.parametrize("case", LAUNCH)
-def test_launch_configurations(world: t.Any, case: str) -> None:
+def test_launch_configurations(fake_host: t.Any, case: str) -> None:
     values, expected = LAUNCH[case]
-    assert judge(world, ("launch", values)) == expected
+    assert judge(fake_host, ("launch", values)) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,13 +193,13 @@ def test_launch_configurations(world: t.Any, case: str) -> None:
         ("nothing", [("GD807", "remoteEnv", 1)]),
     ],
 )
-def test_tools_and_container(world: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:
+def test_tools_and_container(fake_host: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:
     settings = {"go.toolsEnvVars": {"GOPROXY": "off"}}
-    assert judge(world, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected
+    assert judge(fake_host, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected
 
 
-def test_each_file_and_each_launch_configuration_has_findings_of_its_own(world: t.Any) -> None:
-    user = world.declaration.users[0]
+def test_each_file_and_each_launch_configuration_has_findings_of_its_own(fake_host: t.Any) -> None:
+    user = fake_host.declaration.users[0]
     files = [
         EditorSettings(user, kind, [Setting("gone", 1, Source("file", path, 1)), Setting("go.gone", 1, source)], title)
         for kind, path, title in [
@@ -206,5 +210,5 @@ def test_each_file_and_each_launch_configuration_has_findings_of_its_own(world: 
         ]
         for source in [Source("file", path, 2)]
     ]
-    found = list(editor.findings(Snapshot(world.declaration, [], [], [], files)))
+    found = list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files)))
     assert len({finding.result("h")["fingerprint"] for finding in found}) == len(found) == 6

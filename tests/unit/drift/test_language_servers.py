@@ -32,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import SchemaEntry
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, SchemaEntry
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
@@ -61,9 +61,9 @@ def active(**values: str) -> State:
 
 
 @pytest.fixture
-def judge(world: t.Any) -> t.Callable[..., list[Finding]]:
+def evaluate(fake_host: t.Any) -> t.Callable[..., list[Finding]]:
     """Judge a server that is as it should be but for what a test changes."""
-    user = dataclasses.replace(world.declaration.users[0], vscode_settings=[MACHINE])
+    user = dataclasses.replace(fake_host.declaration.users[0], vscode_settings=[MACHINE])
     limits = (f"{systemctl.UNITS}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
     sound = LanguageServer(
         user,
@@ -79,13 +79,16 @@ def judge(world: t.Any) -> t.Callable[..., list[Finding]]:
         gopls: Gopls = PINNED,
         path: str = MACHINE,
         kind: str = "settings",
+        schema: Schema | None = None,
         **changes: t.Any,
     ) -> list[Finding]:
-        servers = LanguageServers([sound._replace(**changes)], gopls)
+        server = language_servers.with_limit_lines(sound._replace(**changes))
         made = [_setting(path, *item) for item in enumerate((settings or {}).items(), 1)]
         files = [EditorSettings(user, kind, made, path=path)] if settings is not None else []
-        scene = Snapshot(world.declaration, [], [], editor_files=files, language_servers=servers)
-        return list(language_server.findings(scene))
+        servers = LanguageServers([server], gopls)
+        servers = servers._replace(schema=schema or language_servers.schema_for(servers, files))
+        records = {"editor_files": files, "language_servers": servers, "taken_at": time.time()}
+        return list(language_server.evaluate(Snapshot(fake_host.declaration, [], [], **records)))
 
     return run
 
@@ -95,13 +98,13 @@ def _setting(path: str, line: int, item: tuple[str, t.Any]) -> Setting:
     return Setting(*item, Source("file", path, line), inner if isinstance(item[1], dict) else {})
 
 
-def test_a_server_as_it_was_provisioned_has_no_finding(judge: t.Any) -> None:
-    assert judge() == judge({"go.languageServerFlags": [REMOTE, "-mine"]}) == []
+def test_a_server_as_it_was_provisioned_has_no_finding(evaluate: t.Any) -> None:
+    assert evaluate() == evaluate({"go.languageServerFlags": [REMOTE, "-mine"]}) == []
 
 
-def test_a_user_who_was_given_none_has_no_finding(judge: t.Any) -> None:
+def test_a_user_who_was_given_none_has_no_finding(evaluate: t.Any) -> None:
     spoilt = {"listens": False, "units": {SOCKET: State({})}, "crashes": [Crash("/c", "r", time.time())]}
-    assert judge({}, gopls=Gopls(BINARY, build("v0.15.0")), mode="none", **spoilt) == []
+    assert evaluate({}, gopls=Gopls(BINARY, build("v0.15.0")), mode="none", **spoilt) == []
 
 
 FLAGS: dict[str, tuple[dict[str, t.Any], int | None]] = {
@@ -114,31 +117,31 @@ FLAGS: dict[str, tuple[dict[str, t.Any], int | None]] = {
 
 
 @pytest.mark.parametrize("case", FLAGS)
-def test_editors_that_do_not_use_it(judge: t.Any, case: str) -> None:
+def test_editors_that_do_not_use_it(evaluate: t.Any, case: str) -> None:
     settings, line = FLAGS[case]
-    (finding,) = judge(settings)
+    (finding,) = evaluate(settings)
     assert (finding.rule.id, finding.source) == ("GD1001", Source("file", MACHINE, line))
     assert (finding.context, finding.variable) == ("vscode_server", "go.languageServerFlags")
 
 
-def test_no_file_a_container_s_and_editors_with_a_gopls_of_their_own_are_none(judge: t.Any) -> None:
-    assert judge({}, path="") == judge({}, mode="per-editor") == []
-    assert judge({"go.languageServerFlags": [], "gopls": {"x": 1}}, path=CONTAINER, kind="devcontainer") == []
+def test_no_file_a_container_s_and_editors_with_a_gopls_of_their_own_are_none(evaluate: t.Any) -> None:
+    assert evaluate({}, path="") == evaluate({}, mode="per-editor") == []
+    assert evaluate({"go.languageServerFlags": [], "gopls": {"x": 1}}, path=CONTAINER, kind="devcontainer") == []
 
 
 @pytest.mark.parametrize("flags", [[], ["-remote=auto"], REMOTE])
-def test_a_workspace_s_own_flags_take_the_place_of_the_machine_s(judge: t.Any, flags: t.Any) -> None:
-    (finding,) = judge({"go.languageServerFlags": flags}, path=WORKSPACE)
+def test_a_workspace_s_own_flags_take_the_place_of_the_machine_s(evaluate: t.Any, flags: t.Any) -> None:
+    (finding,) = evaluate({"go.languageServerFlags": flags}, path=WORKSPACE)
     assert (finding.rule.id, finding.source, finding.subject) == ("GD1001", Source("file", WORKSPACE, 1), WORKSPACE)
     assert "--tags" not in finding.remedy.text
-    assert f"put {REMOTE} into it" in finding.remedy.text
+    assert f"add {REMOTE} to it" in finding.remedy.text
 
 
 @pytest.mark.parametrize(
     "settings", [{}, {"go.languageServerFlags": None}, {"go.languageServerFlags": ["-rpc.trace", REMOTE]}]
 )
-def test_a_workspace_that_says_nothing_or_the_same_is_none(judge: t.Any, settings: dict[str, t.Any]) -> None:
-    assert judge(settings, path=WORKSPACE) == []
+def test_a_workspace_that_says_nothing_or_the_same_is_none(evaluate: t.Any, settings: dict[str, t.Any]) -> None:
+    assert evaluate(settings, path=WORKSPACE) == []
 
 
 UNITS: dict[str, tuple[dict[str, State], bool, list[str]]] = {
@@ -155,16 +158,16 @@ UNITS: dict[str, tuple[dict[str, State], bool, list[str]]] = {
 
 
 @pytest.mark.parametrize("case", UNITS)
-def test_units(judge: t.Any, case: str) -> None:
+def test_units(evaluate: t.Any, case: str) -> None:
     states, listens, expected = UNITS[case]
-    assert [found.rule.id for found in judge(units=states, listens=listens, rendered={})] == expected
+    assert [found.rule.id for found in evaluate(units=states, listens=listens, rendered={})] == expected
 
 
-def test_the_line_of_a_drop_in_is_named(judge: t.Any, tmp_path: pathlib.Path) -> None:
+def test_the_line_of_a_drop_in_is_named(evaluate: t.Any, tmp_path: pathlib.Path) -> None:
     drop_in = tmp_path / "99-mine.conf"
     drop_in.write_text("[Service]\nMemoryMax=infinity\n# MemoryMax=1\n")
     state = active(MemoryMax="infinity", CPUWeight="50", DropInPaths=str(drop_in), FragmentPath="/x")
-    (finding,) = judge(units={UNIT: state})
+    (finding,) = evaluate(units={UNIT: state})
     assert (finding.rule.id, finding.variable, finding.source) == (
         "GD1004",
         "MemoryMax",
@@ -173,43 +176,43 @@ def test_the_line_of_a_drop_in_is_named(judge: t.Any, tmp_path: pathlib.Path) ->
     assert finding.remedy.commands == []
 
 
-def test_what_systemd_has_not_read_is_told_and_what_it_rounds_is_not(judge: t.Any) -> None:
+def test_what_systemd_has_not_read_is_told_and_what_it_rounds_is_not(evaluate: t.Any) -> None:
     own = f"{systemctl.UNITS}/gopls@.service"
-    (finding,) = judge(units={UNIT: active(MemoryMax="2147483648", CPUWeight="50", FragmentPath=own)})
+    (finding,) = evaluate(units={UNIT: active(MemoryMax="2147483648", CPUWeight="50", FragmentPath=own)})
     assert (finding.rule.id, finding.remedy.commands) == ("GD1004", ["systemctl daemon-reload"])
-    assert judge(units={UNIT: active(MemoryMax="1073745920", CPUWeight="50")}) == []
-    (finding,) = judge(units={UNIT: active(MemoryMax="1073741824", CPUWeight="51")})
+    assert evaluate(units={UNIT: active(MemoryMax="1073745920", CPUWeight="50")}) == []
+    (finding,) = evaluate(units={UNIT: active(MemoryMax="1073741824", CPUWeight="51")})
     assert finding.variable == "CPUWeight"
 
 
 DAEMONS: dict[str, tuple[Daemon | None, str]] = {
     "none": (None, ""),
-    "another binary": (Daemon("/lib/gopls/v0.15.3/gopls", {"GOMEMLIMIT": "870MiB"}), "v0.15.3/gopls instead of"),
-    "a deleted binary": (Daemon(f"{BINARY} (deleted)", {"GOMEMLIMIT": "870MiB"}), "(deleted) instead of"),
-    "another heap limit": (Daemon(BINARY, {"GOMEMLIMIT": "1MiB"}), "other values of GOMEMLIMIT"),
+    "another binary": (Daemon("/lib/gopls/v0.15.3/gopls", {"GOMEMLIMIT": "870MiB"}), "v0.15.3/gopls; expected"),
+    "a deleted binary": (Daemon(f"{BINARY} (deleted)", {"GOMEMLIMIT": "870MiB"}), "(deleted); expected"),
+    "another heap limit": (Daemon(BINARY, {"GOMEMLIMIT": "1MiB"}), "outdated values of GOMEMLIMIT"),
 }
 
 
 @pytest.mark.parametrize("case", DAEMONS)
-def test_daemons(judge: t.Any, case: str) -> None:
+def test_daemons(evaluate: t.Any, case: str) -> None:
     daemon, expected = DAEMONS[case]
-    found = judge(daemon=daemon)
+    found = evaluate(daemon=daemon)
     assert [one.rule.id for one in found] == (["GD1005"] if expected else [])
     assert all(expected in one.cause for one in found)
 
 
-def test_without_a_pinned_gopls_no_binary_is_another(judge: t.Any) -> None:
-    assert judge(gopls=Gopls(BINARY), daemon=Daemon("/x", {"GOMEMLIMIT": "870MiB"})) == []
+def test_without_a_pinned_gopls_no_binary_is_another(evaluate: t.Any) -> None:
+    assert evaluate(gopls=Gopls(BINARY), daemon=Daemon("/x", {"GOMEMLIMIT": "870MiB"})) == []
 
 
-def test_failures_of_the_last_days_are_one_finding_with_the_newest_log(judge: t.Any) -> None:
+def test_failures_of_the_last_days_are_one_finding_with_the_newest_log(evaluate: t.Any) -> None:
     now = time.time()
     late = [Crash("/new", "result signal, killed KILL", now - 60), Crash("/old", "", now - 6 * 86400)]
-    (finding,) = judge(crashes=[*late, Crash("/older", "", now - 8 * 86400)])
+    (finding,) = evaluate(crashes=[*late, Crash("/older", "", now - 8 * 86400)])
     assert (finding.rule.id, finding.source) == ("GD1006", Source("file", "/new"))
     assert "2 times" in finding.cause
     assert "killed KILL" in finding.cause
-    assert judge(crashes=[Crash("/older", "", now - 8 * 86400)]) == []
+    assert evaluate(crashes=[Crash("/older", "", now - 8 * 86400)]) == []
 
 
 SLOW = Workaround("slow", "it is slow", gopls="<0.16.3", settings={"a": False})
@@ -231,19 +234,17 @@ WORK_AROUNDS: dict[str, tuple[Gopls, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", WORK_AROUNDS)
-def test_work_arounds(judge: t.Any, case: str) -> None:
+def test_work_arounds(evaluate: t.Any, case: str) -> None:
     gopls, expected = WORK_AROUNDS[case]
-    assert [(found.rule.id, found.subject) for found in judge(gopls=gopls, daemon=None)] == expected
+    assert [(found.rule.id, found.subject) for found in evaluate(gopls=gopls, daemon=None)] == expected
 
 
 @pytest.mark.parametrize("path", [MACHINE, WORKSPACE])
-def test_settings_that_gopls_refuses_are_told_with_their_lines(
-    judge: t.Any, monkeypatch: pytest.MonkeyPatch, path: str
-) -> None:
+def test_settings_that_gopls_refuses_are_told_with_their_lines(evaluate: t.Any, path: str) -> None:
     known = SchemaEntry("staticcheck", "ui.diagnostic", "bool")
-    monkeypatch.setattr(language_server, "_schema", lambda _gopls: {"staticcheck": known, known.full_name: known})
+    schema = {"staticcheck": known, known.full_name: known}
     given = {"staticchek": True, "ui.diagnostic.staticcheck": True, "staticcheck": "yes"}
-    found = judge({"go.languageServerFlags": [REMOTE], "gopls": given}, path=path)
+    found = evaluate({"go.languageServerFlags": [REMOTE], "gopls": given}, path=path, schema=schema)
     assert [(one.rule.id, one.variable, one.source) for one in found] == [
         ("GD1009", "gopls.staticchek", Source("file", path, 20)),
         ("GD1009", "gopls.staticcheck", Source("file", path, 22)),
@@ -251,12 +252,12 @@ def test_settings_that_gopls_refuses_are_told_with_their_lines(
     assert "did you mean ui.diagnostic.staticcheck?" in found[0].cause
 
 
-def test_a_gopls_that_does_not_answer_refuses_nothing(judge: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_gopls_that_does_not_answer_refuses_nothing(evaluate: t.Any, tmp_path: pathlib.Path) -> None:
     silent = tmp_path / "gopls"
     silent.write_text("#!/bin/sh\nexit 1\n")
     silent.chmod(0o755)
     settings = {"go.languageServerFlags": [REMOTE], "gopls": {"x": 1}}
-    assert judge(settings, gopls=Gopls(str(silent), build()), daemon=None) == []
+    assert evaluate(settings, gopls=Gopls(str(silent), build()), daemon=None) == []
 
 
 @pytest.fixture
@@ -291,7 +292,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) ->
 def test_a_daemon_is_looked_at_without_a_connection(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"A": "b"}) as process:
         names = asked(monkeypatch, {UNIT: {"MainPID": str(process.pid)}})
-        (server,) = language_servers.look([user()])
+        (server,) = language_servers.servers_of([user()])
         assert server.daemon is not None
         assert server.daemon.environment["A"] == "b"
         assert server.daemon.binary == os.path.realpath(sys.executable)
@@ -316,7 +317,7 @@ def test_logs_of_failures_are_read_newest_first(host: pathlib.Path, monkeypatch:
     for name, at in (("1.log", 100), ("2.log", 300), ("3.txt", 400)):
         (folder / name).write_text(f"result {name}\nmore\n")
         os.utime(folder / name, (at, at))
-    (server,) = language_servers.look([user()])
+    (server,) = language_servers.servers_of([user()])
     assert server.crashes == [
         Crash(str(folder / "2.log"), "result 2.log", 300),
         Crash(str(folder / "1.log"), "result 1.log", 100),
@@ -330,22 +331,22 @@ def test_units_of_a_prewarm_are_asked_for_where_there_is_one(
     path.parent.mkdir(parents=True)
     path.touch()
     names = asked(monkeypatch, {})
-    language_servers.look([user()])
+    language_servers.servers_of([user()])
     assert {PREWARM, f"gopls-prewarm@{ME}.timer"} <= set(names)
 
 
 def test_modes(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_servers, "manager_runs", lambda: False)
-    (server,) = language_servers.look([user()])
+    (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.units, server.result("g")["socket"]) == ("per-editor", {}, None)
     (host / f"{ME}.env").unlink()
-    (server,) = language_servers.look([user()])
+    (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.result("g")["gopls"]) == ("none", None)
 
 
 def test_a_systemd_that_does_not_answer_leaves_all_unknown(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_servers, "states_of", lambda *_asked: {})
-    (server,) = language_servers.look([user()])
+    (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.units, server.rendered, server.listens) == ("daemon", {}, {}, True)
 
 

@@ -133,7 +133,6 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
     start_up: Startup, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     contexts: list[Context] = [LoginContext(), BashContext(), ZshContext(), FishContext(), VscodeServerContext()]
-    monkeypatch.setattr(observations, "CONTEXTS", contexts)
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     # As PAM gives it to all that comes over ssh.
     given = [Assignment("GOPROXY", PROXY, Source("file", "/etc/environment", 1))]
@@ -147,7 +146,8 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
             file.write(f'export PATH="{go.parent}:$PATH"\n')
     user = UserEnvironment(start_up.account, {"GOPROXY": PROXY}, [str(go.parent)], [], [])
     with reading_command_lines() as lines:
-        seen = observations.observe(Declaration([user], str(tmp_path / "go"), []), ["gopls"], timeout=20)
+        declaration = Declaration([user], str(tmp_path / "go"), [])
+        seen = observations.observe(declaration, ["gopls"], timeout=20, contexts=contexts)
     assert PROXY in [(one.environment or {}).get("GOPROXY") for one in seen]
     assert any("env\0-json" in line for line in lines.read)
     assert lines.leaking == []

@@ -14,8 +14,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift import report
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.host import Options, collect
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import report
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, probe_of
@@ -47,6 +49,8 @@ printf '{"GOPATH": "%s", "GOPROXY": "%s", "GOROOT": "%s", "GOVERSION": "go1.22.1
   "$GOPATH" "$GOPROXY" "${0%/bin/go}"
 """
 PROXY = "https://a.example,direct"
+
+CONTEXTS = [VscodeServerContext(), VscodeDebugContext(), DevcontainerContext(), CiContext()]
 
 
 @dataclasses.dataclass
@@ -95,7 +99,8 @@ class Host:
         return f"{source['file']}:{source['line']}".replace(f"{self.home}/", "")
 
     def report(self) -> dict[str, t.Any]:
-        return report.report(self.declaration, host="h", go_version="1.22.12", tools=[], timeout=20)
+        snapshot = collect(self.declaration, Options(go_version="1.22.12", timeout=20), CONTEXTS)
+        return report(snapshot, evaluate(snapshot), "h")
 
     def apply(self, *, check: bool = False) -> list[str]:
         changes = apply.apply(self.declaration, check=check).result()
@@ -104,9 +109,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    contexts = [VscodeServerContext(), VscodeDebugContext(), DevcontainerContext(), CiContext()]
-    monkeypatch.setattr(apply, "CONTEXTS", contexts)
-    monkeypatch.setattr(observations, "CONTEXTS", contexts)
+    monkeypatch.setattr(apply, "CONTEXTS", CONTEXTS)
     # The home of this test is not the one that an sshd would find.
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     home = tmp_path / "home é x"
@@ -522,7 +525,7 @@ def test_only_the_shells_own_time_counts_over_ssh_too(
 def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: Host) -> None:
     host.put(".profile", (host.home / ".profile").read_text() + "echo >> ~/asked\n")
     host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
-    contexts = observations._contexts(host.user)
+    contexts = observations._contexts(host.user, CONTEXTS)
     for context in contexts:
         context.probe(host.user.account, host.declaration, 20)
     assert (len(contexts), (host.home / "asked").read_text()) == (4, "\n")

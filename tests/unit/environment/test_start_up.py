@@ -166,11 +166,10 @@ class Stub(Context):
 
 
 @pytest.fixture
-def observe(monkeypatch):
+def observe():
     def run_with(*contexts):
-        monkeypatch.setattr(observe_module, "CONTEXTS", contexts)
         user = UserEnvironment(ACCOUNT, {}, [])
-        return observe_module.observe(Declaration([user], "/g", []), ["tool"], timeout=5)
+        return observe_module.observe(Declaration([user], "/g", []), ["tool"], timeout=5, contexts=contexts)
 
     return run_with
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The debug services of this host, who else listens for debuggers, and how long their certificates are good."""
+"""The debug services of this host, the other debuggers that listen, and when their certificates expire."""
 
 from __future__ import annotations
 
@@ -35,15 +35,22 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
 
 
-def look(renew_before: str) -> Debuggers:
-    """Return what there is on this host; ``renew_before`` is as the role debugger has it. Not for threads.
+def collect(renew_before: str) -> Debuggers:
+    """Return the debuggers of this host; ``renew_before`` has the format of the role debugger.
 
-    Raises DevserverError where that is no length of time.
+    Raises DevserverError if that is not a length of time.
     """
+    seconds = _seconds(renew_before)
     names = {os.path.basename(path) for pattern in ("dlv-*", "debug-tls*") for path in glob.glob(f"{UNITS}/{pattern}")}
     units = sorted(name for name in names if name.endswith((".service", ".socket")))
     states = states_of(units, ["ExecStart"]) if manager_runs() else {}
-    return Debuggers(states, wide_debuggers(), _certificates(FOLDER), _seconds(renew_before))
+    return with_listen_lines(Debuggers(states, wide_debuggers(), _certificates(FOLDER), seconds))
+
+
+def with_listen_lines(debuggers: Debuggers) -> Debuggers:
+    """Return ``debuggers`` with the lines that set a wide listen address."""
+    lines = {unit: debuggers.units[unit].line(r".*\s--?(listen|l)[= ]") for unit in debuggers.wide_units}
+    return debuggers._replace(listen_lines=lines)
 
 
 def _seconds(renew_before: str) -> float:
@@ -56,15 +63,15 @@ def _seconds(renew_before: str) -> float:
 
 
 def wide_debuggers(proc: str = "/proc") -> list[WideDebugger]:
-    """Return each dlv that listens on an address that is not the loopback's."""
+    """Return each dlv that listens on an address outside the loopback network."""
     wide = {inode: address for inode, address in _listening(proc).items() if is_wide(address)}
-    folders = sorted(glob.glob(os.path.join(proc, "[0-9]*"))) if wide else []
-    found = (_debugger(folder, wide) for folder in folders)
+    directorys = sorted(glob.glob(os.path.join(proc, "[0-9]*"))) if wide else []
+    found = (_debugger(directory, wide) for directory in directorys)
     return [debugger for debugger in found if debugger]
 
 
 def _listening(proc: str) -> dict[str, str]:
-    """Return the addresses at which somebody listens, by the number of the socket."""
+    """Return the listen addresses of all processes, by the inode of the socket."""
     found = {}
     for table in ("net/tcp", "net/tcp6"):
         with contextlib.suppress(OSError), open(os.path.join(proc, table), encoding="ascii") as file:
@@ -74,32 +81,32 @@ def _listening(proc: str) -> dict[str, str]:
 
 
 def _address(entry: str) -> str:
-    """Return an address for people; the kernel writes each 32 bits as a number of this machine."""
+    """Return a readable address; the kernel writes each 32 bits in the byte order of this machine."""
     digits, _colon, port = entry.partition(":")
     words = (int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8))
     address = ipaddress.ip_address(b"".join(words))
     return f"[{address}]:{int(port, 16)}" if address.version == 6 else f"{address}:{int(port, 16)}"
 
 
-def _debugger(folder: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
+def _debugger(directory: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
     try:
-        if not (read_text(os.path.join(folder, "comm")) or "").startswith("dlv"):
+        if not (read_text(os.path.join(directory, "comm")) or "").startswith("dlv"):
             return None
-        uid = os.stat(folder).st_uid
+        uid = os.stat(directory).st_uid
         with acting_as(owner_of(uid)):
-            if not _is_dlv(os.path.join(folder, "exe")):
+            if not _is_dlv(os.path.join(directory, "exe")):
                 return None
-            links = [os.readlink(path) for path in glob.glob(os.path.join(folder, "fd/*"))]
-            with open(os.path.join(folder, "cgroup"), encoding="utf-8", errors="replace") as file:
+            links = [os.readlink(path) for path in glob.glob(os.path.join(directory, "fd/*"))]
+            with open(os.path.join(directory, "cgroup"), encoding="utf-8", errors="replace") as file:
                 unit = _UNIT.search(file.read())
         inodes = [match.group(1) for match in map(_SOCKET.match, links) if match]
     except (OSError, DevserverError):
-        return None  # It has ended, or is not ours to look into.
+        return None  # It has exited, or this process may not read it.
     address = next((wide[inode] for inode in inodes if inode in wide), "")
     if not address:
         return None
     name = unit.group(1) if unit else ""
-    return WideDebugger(int(os.path.basename(folder)), _name(uid), address, name, started(folder))
+    return WideDebugger(int(os.path.basename(directory)), _name(uid), address, name, started(directory))
 
 
 def _name(uid: int) -> str:
@@ -108,14 +115,14 @@ def _name(uid: int) -> str:
 
 
 def _is_dlv(program: str) -> bool:
-    """Return whether a program is dlv, by what it was built from."""
+    """Return whether a program is dlv, according to its build info."""
     try:
         return read_build_info(program).module == _MODULE
     except DevserverError:
         return False
 
 
-def _certificates(folder: str) -> list[Validity]:
-    files = [os.path.join(folder, name) for name in FILES if name.endswith((".crt", ".pem"))]
+def _certificates(directory: str) -> list[Validity]:
+    files = [os.path.join(directory, name) for name in FILES if name.endswith((".crt", ".pem"))]
     ends = {path: end_of(path) for path in files}
     return [Validity(path, end) for path, end in ends.items() if end is not None]

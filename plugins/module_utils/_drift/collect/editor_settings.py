@@ -1,13 +1,15 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of editors that were met on the way, as the rules judge them."""
+"""The settings in the editor files that contexts have read."""
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import lines_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     EditorSettings,
     Observation,
@@ -17,23 +19,37 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     EditorContext,
     EditorFile,
     encodable,
+    filled,
+    places_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, Node
 
-# Characters; what is nested deeper is no setting that anything reads.
+# Characters. No program reads settings that are nested deeper.
 _DEEPEST = 500
 
 
 def files_of(observations: t.Sequence[Observation]) -> list[EditorSettings]:
-    """Return what contexts have read: settings, launch configurations and dev containers, each once for a user."""
+    """Return the files that contexts have read: settings, launch configurations and dev containers, once per user."""
     found: dict[t.Any, EditorSettings] = {}
-    for seen in observations:
-        places = seen.context.editor_places() if isinstance(seen.context, EditorContext) else []
+    for one in observations:
+        places = one.context.editor_places() if isinstance(one.context, EditorContext) else []
         for kind, file, place in places:
-            key = (seen.user.account.name, file.path, place)
-            title = seen.workspace if kind == "launch" else ""
-            found.setdefault(key, EditorSettings(seen.user, kind, _settings(file, place), title, _path(file)))
+            key = (one.user.account.name, file.path, place)
+            title = one.workspace if kind == "launch" else ""
+            if key not in found:
+                found[key] = with_test_file(EditorSettings(one.user, kind, _settings(file, place), title, _path(file)))
     return list(found.values())
+
+
+def with_test_file(file: EditorSettings) -> EditorSettings:
+    """Return ``file`` with the lines of the file that its ``go.testEnvFile`` names."""
+    named = (one for one in file.settings if one.name == "go.testEnvFile" and isinstance(one.value, str))
+    setting = next(named, None) if file.kind == "settings" else None
+    if setting is None:
+        return file
+    account, workspace = file.user.account, os.path.dirname(os.path.dirname(setting.source.file or ""))
+    path = filled(setting.value, {"HOME": account.home}, places_of(workspace, account))
+    return file._replace(test_file=path, test_lines=lines_of(path, account))
 
 
 def _path(file: EditorFile) -> str:
@@ -51,7 +67,7 @@ def _settings(file: EditorFile, place: tuple[Key, ...]) -> list[Setting]:
 
 
 def _places(file: EditorFile, node: Node, before: str = "") -> t.Iterator[tuple[str, Source]]:
-    """Return where the keys of an object stand, those of objects in it by both names."""
+    """Yield the sources of the keys of an object; nested keys have dotted names."""
     for each in node.children if len(before) < _DEEPEST else ():
         name = f"{before}{encodable(each.key)}"
         yield name, file.source(each.node)

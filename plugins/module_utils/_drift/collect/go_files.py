@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings file of the user's that a go command reads: where it is, and what is in it."""
+"""The files that a go command reads, and the lines of files at fault. All are read with the rights of their user."""
 
 from __future__ import annotations
 
@@ -9,54 +9,76 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    SettingsFile,
+    go_config_directory,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 
 
-def settings_file(seen: Observation) -> str:
-    """Return the file as go finds it, also where go itself fails; ``off`` or nothing where there is none."""
-    environment: t.Mapping[str, str] = seen.environment or {}
-    return seen.go.values.get("GOENV") or environment.get("GOENV") or os.path.join(_folder(environment), "env")
-
-
-def _folder(environment: t.Mapping[str, str]) -> str:
-    """Return the folder of Go's own files in a process's environment, as go finds it."""
-    folder = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
-    return os.path.join(folder, "go")
-
-
 def mode_file(environment: t.Mapping[str, str], account: Account) -> str:
-    """Return the file that says which telemetry is on for a process; empty where there is none that can be read."""
-    path = os.path.join(_folder(environment), goenv_file.TELEMETRY_MODE)
-    try:
-        return path if (text_of(path, account) or "").strip() else ""
-    except DevserverError:
-        return ""
+    """Return the file with the telemetry mode of a process; empty if there is none that can be read."""
+    path = os.path.join(go_config_directory(environment), goenv_file.TELEMETRY_MODE)
+    return path if "".join(lines_of(path, account)).strip() else ""
 
 
 def telemetry_mode(environment: t.Mapping[str, str], account: Account) -> str:
-    """Return which telemetry is on for the Go programs of a process: on, local (Go's own default) or off."""
+    """Return the telemetry mode of the Go programs of a process: on, local (Go's own default) or off."""
     path = mode_file(environment, account)
     return goenv_file.telemetry_mode(text_of(path, account) or "") if path else "local"
 
 
 def settings_in(path: str, account: Account) -> list[goenv_file.Setting]:
-    """Return what is set in a file that a user names, read with no other rights than the user's."""
+    """Return the settings in a file that a user names; none if ``account`` cannot read it, as go takes none then."""
+    return goenv_file.settings("\n".join(lines_of(path, account)))
+
+
+def settings_files_of(snapshot: Snapshot) -> list[SettingsFile]:
+    """Return each settings file that a go of this host reads, one entry for each user."""
+    rows = (row for row in snapshot.rows if row.observation.context.asks_go)
+    places = dict.fromkeys((row.user.account, row.observation.settings_path) for row in rows)
+    return [_settings_file(account, path) for account, path in places]
+
+
+def _settings_file(account: Account, path: str) -> SettingsFile:
     try:
-        return goenv_file.settings(text_of(path, account) or "")
+        text = text_of(path, account)
+    except DevserverError as error:
+        return SettingsFile(account, path, None, error.what)
+    if text is None:
+        with acting_as(account):
+            target = os.path.realpath(path) if os.path.islink(path) else ""
+        return SettingsFile(account, path, None, missing_target=target)
+    return SettingsFile(account, path, text)
+
+
+def texts_at_fault(snapshot: Snapshot) -> dict[tuple[str, str], list[str]]:
+    """Return the lines of startup files that stop or print, and of editors' files with a wrong value."""
+    accounts = {user.account.name: user.account for user in snapshot.declaration.users}
+    places = set()
+    for one in snapshot.observations:
+        sources = (one.culprit, one.printing)
+        places |= {(one.user.account.name, source.file) for source in sources if source and source.file}
+        accounts.setdefault(one.user.account.name, one.user.account)
+    for cell in snapshot.cells:
+        file = cell.source.file if cell.source and cell.status != "ok" else None
+        places |= {(cell.user, file)} if file and file.endswith(".json") else set()
+    return {(user, file): lines_of(file, accounts[user]) for user, file in sorted(places)}
+
+
+def lines_of(path: str, account: Account) -> list[str]:
+    """Return the lines of a file; none if ``account`` cannot read it."""
+    try:
+        return (text_of(path, account) or "").split("\n")
     except DevserverError:
-        return []  # go cannot read it either, and takes nothing from it.
-
-
-def first_carriage_return(settings: t.Sequence[goenv_file.Setting]) -> int | None:
-    """Return the first line that go takes a setting from and that ends as lines of Windows do."""
-    return next((item.line for item in settings if item.value.endswith("\r")), None)
+        return []
 
 
 def text_of(path: str, account: Account) -> str | None:
-    """Return the file's text, or None where there is none; raise DevserverError where ``account`` cannot read it."""
+    """Return the text of a file, None if there is none; raise DevserverError if ``account`` cannot read it."""
     if not os.path.isabs(path):
         return None
     with acting_as(account):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What became of the users' language servers. Nobody connects to a socket here: that would start the daemon."""
+"""The language servers of users: their units, limits, processes and crash logs."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     LIMITS,
     Crash,
     Daemon,
+    EditorSettings,
     Gopls,
     LanguageServer,
+    LanguageServers,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, read_schema
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
@@ -32,13 +35,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
 _MODULE = "golang.org/x/tools/gopls"
-_ASKED = ("MainPID", *LIMITS)
+_PROPERTIES = ("MainPID", *LIMITS)
 # Characters of a crash log's first line.
 _SHORT = 200
 
 
 def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
-    """Return what is known of the gopls at ``path``; ``added`` are work-arounds as gopls_service takes them."""
+    """Return the gopls at ``path``; ``added`` are workarounds in the format of gopls_service."""
     info = None
     with contextlib.suppress(DevserverError):
         found = read_build_info(path)
@@ -51,21 +54,50 @@ def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
     return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], own)
 
 
-def look(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
-    """Return what each of the users has, read from files, from /proc and from systemd. Not for threads."""
+def collect(
+    users: t.Sequence[UserEnvironment], files: t.Sequence[EditorSettings], gopls: Gopls, crash_days: float
+) -> LanguageServers:
+    """Return the language servers of ``users``, read from files, from /proc and from systemd."""
+    found = LanguageServers([with_limit_lines(server) for server in servers_of(users)], gopls, crash_days)
+    return found._replace(schema=schema_for(found, files))
+
+
+def schema_for(servers: LanguageServers, files: t.Sequence[EditorSettings]) -> Schema | None:
+    """Return the settings of the pinned gopls; None if no user has any, or if gopls does not report them."""
+    users = [server.user for server in servers.provisioned]
+    used = any(file.gopls_settings for file in files if file.kind == "settings" and file.user in users)
+    path = servers.gopls.path
+    try:
+        return read_schema(path) if used and servers.gopls.info and os.access(path, os.X_OK) else None
+    except DevserverError:
+        return None
+
+
+def servers_of(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
+    """Return the language server of each user. Nothing connects to a socket: that would start the daemon."""
     mode = "daemon" if manager_runs() else "per-editor"
-    given = {user.account.name: _variables(user.account.name) for user in users}
-    names = [unit for user in users if given[user.account.name] for unit in _units_of(user)]
-    states = states_of(names, _ASKED) if mode == "daemon" else {}
+    variables = {user.account.name: _variables(user.account.name) for user in users}
+    names = [unit for user in users if variables[user.account.name] for unit in _units_of(user)]
+    states = states_of(names, _PROPERTIES) if mode == "daemon" else {}
     return [
-        _looked_at(user, mode, variables, states) if variables else LanguageServer(user)
+        _server(user, mode, variables[user.account.name], states)
+        if variables[user.account.name]
+        else LanguageServer(user)
         for user in users
-        for variables in [given[user.account.name]]
     ]
 
 
+def with_limit_lines(server: LanguageServer) -> LanguageServer:
+    """Return ``server`` with the lines that set the limits which differ from the rendered ones."""
+    lines = {
+        (limit.unit, limit.name): server.units[limit.unit].line(rf"\s*{limit.name}\s*=")
+        for limit in server.other_limits
+    }
+    return server._replace(limit_lines=lines)
+
+
 def _variables(user: str) -> dict[str, str]:
-    """Return the variables that provisioning has given a user's gopls; none where the user has got none."""
+    """Return the variables that provisioning has rendered for a user's gopls; none without a language server."""
     with contextlib.suppress(DevserverError):
         return {one.name: one.value for one in assignments_in(paths.environment_file(user))}
     return {}
@@ -79,7 +111,7 @@ def _units_of(user: UserEnvironment) -> list[str]:
     return [*own, f"user-{user.account.uid}.slice"]
 
 
-def _looked_at(
+def _server(
     user: UserEnvironment, mode: str, variables: t.Mapping[str, str], states: t.Mapping[str, State]
 ) -> LanguageServer:
     own = {unit: states[unit] for unit in _units_of(user) if unit in states}
@@ -104,7 +136,7 @@ def _daemon(pid: str) -> Daemon | None:
 
 
 def _crashes(user: str) -> list[Crash]:
-    """Return the logs that are kept of a user's daemon, newest first."""
+    """Return the crash logs of a user's daemon, newest first."""
     found = []
     for path in glob.glob(os.path.join(glob.escape(f"{paths.LOGS}/crashes/{user}"), "*.log")):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:

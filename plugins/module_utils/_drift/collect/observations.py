@@ -60,12 +60,14 @@ class _Homeless(GoEnvContext):
         return Probe(None, f"the home {account.home} is missing", failure="no home")
 
 
-def observe(declaration: Declaration, names: t.Sequence[str], *, timeout: float) -> list[Observation]:
+def observe(
+    declaration: Declaration, names: t.Sequence[str], *, timeout: float, contexts: t.Sequence[Context] = CONTEXTS
+) -> list[Observation]:
     """Probe every user in every context that the host has, some at a time, and look for the programs ``names``.
 
     ``timeout`` (seconds) bounds each probe, and all the second ones of slow start-ups together.
     """
-    pairs = [_Pair(user, context) for user in declaration.users for context in _contexts(user)]
+    pairs = [_Pair(user, context) for user in declaration.users for context in _contexts(user, contexts)]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         probes = {pool.submit(_probe, *pair, declaration, timeout): pair for pair in pairs}
         answers = _Answers(pool, ["go", *names], timeout)
@@ -169,11 +171,11 @@ class _Pair(t.NamedTuple):
     context: Context
 
 
-def _contexts(user: UserEnvironment) -> list[Context]:
+def _contexts(user: UserEnvironment, kinds: t.Sequence[Context]) -> list[Context]:
     if not has_home(user.account):
         return [_Homeless()]
     found: list[Context] = []
-    for kind in CONTEXTS:
+    for kind in kinds:
         found += [context for context in kind.for_user(user, tuple(found)) if context.applies_to(user.account)]
     return found
 

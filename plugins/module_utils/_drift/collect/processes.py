@@ -15,44 +15,44 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 
 
 def extension_hosts(proc: str = "/proc") -> list[Process]:
-    """Return the processes that run extensions for VS Code or code-server, oldest number first. Not for threads."""
-    found = (_extension_host(folder) for folder in glob.glob(os.path.join(proc, "[0-9]*")))
+    """Return the processes that run extensions for VS Code or code-server, oldest number first."""
+    found = (_extension_host(directory) for directory in glob.glob(os.path.join(proc, "[0-9]*")))
     return sorted(process for process in found if process)
 
 
 def manager_started(uid: int, proc: str = "/proc") -> float | None:
     """Return when the systemd manager of a user was started; None where none runs."""
     found = []
-    for folder in glob.glob(os.path.join(proc, "[0-9]*")):
+    for directory in glob.glob(os.path.join(proc, "[0-9]*")):
         with contextlib.suppress(OSError):
-            words = _read(os.path.join(folder, "cmdline")) if os.stat(folder).st_uid == uid else []
+            words = _read(os.path.join(directory, "cmdline")) if os.stat(directory).st_uid == uid else []
             if len(words) > 1 and os.path.basename(words[0]) == "systemd" and words[1] == "--user":
-                found.append(started(folder))
+                found.append(started(directory))
     return next((start for start in found if start is not None), None)
 
 
-def started(folder: str) -> float | None:
+def started(directory: str) -> float | None:
     """Return when a process was started: /proc counts that from the start of the machine."""
     try:
-        fields = "".join(_read(os.path.join(folder, "stat"))).rpartition(")")[2].split()
-        booted = re.search(r"^btime (\d+)$", "".join(_read(os.path.join(folder, "../stat"))), re.MULTILINE)
+        fields = "".join(_read(os.path.join(directory, "stat"))).rpartition(")")[2].split()
+        booted = re.search(r"^btime (\d+)$", "".join(_read(os.path.join(directory, "../stat"))), re.MULTILINE)
         return int(booted.group(1)) + int(fields[19]) / os.sysconf("SC_CLK_TCK") if booted else None
     except (OSError, ValueError, IndexError):
         return None
 
 
-def _extension_host(folder: str) -> Process | None:
+def _extension_host(directory: str) -> Process | None:
     try:
-        words = _read(os.path.join(folder, "cmdline"))
+        words = _read(os.path.join(directory, "cmdline"))
         if "--type=extensionHost" not in words or not any(word.endswith("bootstrap-fork") for word in words):
             return None
-        uid = os.stat(folder).st_uid
+        uid = os.stat(directory).st_uid
         with acting_as(owner_of(uid)):
-            pairs = (entry.partition("=") for entry in _read(os.path.join(folder, "environ")))
+            pairs = (entry.partition("=") for entry in _read(os.path.join(directory, "environ")))
         environment = {name: value for name, _separator, value in pairs if name}
-        return Process(int(os.path.basename(folder)), uid, environment, started(folder))
+        return Process(int(os.path.basename(directory)), uid, environment, started(directory))
     except OSError:
-        return None  # It has ended, or is not ours to look into.
+        return None  # It has exited, or this process may not read it.
 
 
 def _read(path: str) -> list[str]:

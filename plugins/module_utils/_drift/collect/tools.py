@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pinned tools as the drift report has them, judged by the same plan that ``go_tool`` carries out."""
+"""The pinned tools, evaluated by the same plan that ``go_tool`` executes, and the copies that editors prefer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool, ToolCopy
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, Tool, declared_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places, plan_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
@@ -19,32 +21,53 @@ _TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 
 
 def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: Places) -> list[PinnedTool]:
-    """Return each tool that the play pins, with what is wrong with it."""
-    typed = ArgumentSpecValidator({"tools": _TOOLS}).validate({"tools": entries})
+    """Return each tool that the play pins, with the reason why it is not the pinned build."""
+    typed = ArgumentSpecValidator({"tools": _TOOLS}).validate({"tools": list(entries)})
     if typed.error_messages:
         raise DevserverError(
-            f"the pinned tools cannot be read: {'; '.join(typed.error_messages)}",
-            expected="entries as go_tool takes them",
+            f"tools_list is invalid: {'; '.join(typed.error_messages)}",
+            expected="entries in the format of go_tool",
             remedy="correct tools_list",
         )
     return [_pinned(tool, places) for tool in declared_tools(typed.validated_parameters["tools"], goroot)]
 
 
 def _pinned(tool: Tool, places: Places) -> PinnedTool:
-    found = PinnedTool(
+    pinned = PinnedTool(
         tool.name, tool.package, tool.version, "", os.path.join(places.bin_dir, tool.name), "", tool.users
     )
     try:
         (plan,) = plan_tools([tool], places, check=True, verify=True)
     except DevserverError as error:
-        return found._replace(reason=error.what)
-    wanted, links = plan.wanted, [link.path for link in plan.links]
-    amiss = [link.path for link in plan.links if link.pending]
-    return found._replace(
-        version=wanted.tool.version,
-        go=wanted.go,
-        # Without a Go there is no telling where the tool would lie, and where only a link is wrong, that is at fault.
-        path=amiss[0] if plan.reason == "not linked" else plan.path or links[0],
+        return pinned._replace(reason=error.what)
+    expected, links = plan.wanted, [link.path for link in plan.links]
+    wrong = [link.path for link in plan.links if link.pending]
+    return pinned._replace(
+        version=expected.tool.version,
+        go=expected.go,
+        # Without a Go the path of the tool is not known; a wrong link is itself the place to correct.
+        path=wrong[0] if plan.reason == "not linked" else plan.path or links[0],
         reason=plan.reason,
-        reservation="" if tool.force else reservation(tool.package, wanted.tool.version, wanted.go),
+        reservation="" if tool.force else reservation(tool.package, expected.tool.version, expected.go),
     )
+
+
+def tool_copies(users: t.Iterable[UserEnvironment], tools: t.Sequence[PinnedTool]) -> t.Iterator[ToolCopy]:
+    """Yield the programs in GOBIN and GOPATH/bin that editors prefer to a pinned tool."""
+    for user in users if tools else ():
+        gopath = user.directories.get("GOPATH", "")
+        directories = [user.directories.get("GOBIN", ""), gopath and os.path.join(gopath, "bin")]
+        for directory in dict.fromkeys(filter(None, directories)):
+            for tool in tools:
+                if not tool.reason and tool.is_for(user.account.name) and _is_hidden(tool, directory, user):
+                    path = os.path.join(directory, tool.name)
+                    # Behind a link, the directory may be one where the program belongs.
+                    yield ToolCopy(user.account, tool.name, path, os.path.realpath(directory) == directory)
+
+
+def _is_hidden(tool: PinnedTool, directory: str, user: UserEnvironment) -> bool:
+    """Return whether a directory of the user has another program with the tool's name."""
+    copy = os.path.join(directory, tool.name)
+    with acting_as(user.account):
+        present = os.access(copy, os.X_OK, effective_ids=True) and os.path.isfile(copy)
+    return present and os.path.realpath(copy) != os.path.realpath(tool.path)

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of drift rules: each family declares its rules beside the code that finds them."""
+"""The catalogue of drift rules. Each family declares its rules beside the code that evaluates them.
+
+Rules are pure functions of the snapshot: they read nothing from the host.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,14 @@ _FAMILIES = (*_OF_ENVIRONMENTS, language_server, debugger)
 
 
 def _number(rule: Rule) -> int:
-    """Return what rules are put in order by: those of the later families have four digits."""
+    """Return the sort key of a rule: later families have four digits."""
     return int(rule.id[2:])
 
 
 RULES: tuple[Rule, ...] = tuple(sorted((rule for family in _FAMILIES for rule in family.RULES), key=_number))
 
 
-def findings(snapshot: Snapshot) -> list[Finding]:
-    """Return what is wrong, by rule and user.
-
-    Raises DevserverError where the snapshot's ``go_minimum`` is no version.
-    """
-    found = [finding for family in _FAMILIES for finding in family.findings(snapshot)]
-    return sorted(found, key=lambda finding: (_number(finding.rule), finding.user))
+def evaluate(snapshot: Snapshot) -> list[Finding]:
+    """Return the findings of all rules, by rule and user."""
+    findings = [finding for family in _FAMILIES for finding in family.evaluate(snapshot)]
+    return sorted(findings, key=lambda finding: (_number(finding.rule), finding.user))

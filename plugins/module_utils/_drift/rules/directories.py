@@ -6,49 +6,51 @@
 from __future__ import annotations
 
 import os
-import pwd
 import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, in_order
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    DirectoryState,
+    Disk,
+    GoDirectory,
+    ProgramDirectory,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
     CONVERGE,
     Row,
     Snapshot,
     once_per_user,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    DIRECTORY_VARIABLES,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import NETWORK, Mount, mount_of, mounts
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import giving_back, repairable
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import DIRECTORY_VARIABLES
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import giving_back
 
 DIRECTORY = Rule(
     "GD301",
     "error",
-    "A directory of Go is missing or belongs to somebody else",
+    "A directory of Go is missing or belongs to another user",
     "Downloads, builds or installs fail.",
     why="""\
-GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are looked at, but for those on a network file system. One that
-belongs to root is mostly left by a `sudo go …`; one that is missing was deleted, or its volume is not mounted.""",
-    mend="""\
-Provision again: that makes a missing directory, and gives the user what root has left in the home, without following a
-link. Do not run `chown -R` there as root: the user can put a link in the place of a directory while it runs.""",
-    example="GOMODCACHE=/home/alice/go/pkg/mod belongs to root instead of alice",
+GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are examined, except on network file systems. A directory of root
+usually results from `sudo go …`. A missing one was deleted, or its volume is not mounted.""",
+    fix="""\
+Provision the host again: that creates a missing directory, and gives the user the files that root has left in the home
+directory, without following links. Do not run `chown -R` there as root: the user can replace a directory by a link
+while it runs.""",
+    example="GOMODCACHE=/home/alice/go/pkg/mod belongs to root; expected alice",
 )
 GOBIN_UNREACHABLE = Rule(
     "GD302",
     "warning",
     "GOBIN is not on PATH",
-    "What go install builds is not found, or an older copy elsewhere runs.",
+    "The shell does not find the programs of go install, or runs older copies of them.",
     why="""\
-PATH is as declared, and the folder into which `go install` puts programs (GOBIN, else GOPATH/bin) is not in it: the
-declaration itself leaves it out. Where PATH or GOBIN differs from the declaration, GD103 or GD101 tells it.""",
-    mend="Add `{GOBIN}` to `environment_path`.",
+PATH is as declared, but does not contain the directory of `go install` (GOBIN, else GOPATH/bin): the declaration itself
+omits it. If PATH or GOBIN differs from the declaration, GD103 or GD101 reports that instead.""",
+    fix="Add `{GOBIN}` to `environment_path`.",
     example="GOBIN=/home/alice/go/bin is not in PATH=/usr/local/go/bin:/usr/bin (in login, bash)",
 )
 UNWRITABLE = Rule(
@@ -56,71 +58,70 @@ UNWRITABLE = Rule(
     "error",
     "A directory of Go is not writable for its user",
     "Downloads, builds or installs fail.",
-    why="""\
-The directory belongs to the user, but its mode, an access list or a read-only mount keeps the user from writing.""",
-    mend="""\
-Give back the right to write: `chmod u+rwx`; where the mount is read-only, mend that. Where a link leads to the
-directory there is no safe command.""",
-    example="alice cannot write to GOCACHE=/home/alice/.cache/go-build (mode 0555)",
+    why="The directory belongs to the user, but its mode, an access list or a read-only mount denies writing.",
+    fix="""\
+Run `chmod u+rwx` as the user, as in the finding's `safe_commands`. On a read-only mount, remount the file system
+writable. There is no safe command for a directory behind a link.""",
+    example="GOCACHE=/home/alice/.cache/go-build has mode 0555; expected a directory that alice can write to",
 )
 NOT_ABSOLUTE = Rule(
     "GD304",
     "error",
-    "A directory of Go is no absolute path",
-    "Go refuses to build, or makes the directory anew in every folder it is run in.",
+    "A directory of Go is not an absolute path",
+    "Go rejects the build, or creates the directory again in every directory in which it runs.",
     why="""\
-A relative path, `off`, or a `~` that no shell has expanded (it was quoted, or stands in a file that no shell
-reads). `go env -w` takes such values without a word. This finding stands in the place of GD101.""",
-    mend="Write the whole path, or `{home}` in the play.",
-    example="GOCACHE is ~/.cache/go, from /etc/environment:4",
+The value is a relative path, `off`, or has a `~` that no shell has expanded, because it was quoted or is in a file that
+no shell reads. `go env -w` accepts such values without a message. This finding replaces GD101.""",
+    fix="Write an absolute path; in the play, use `{home}`.",
+    example="GOCACHE is ~/.cache/go, from /etc/environment:4; expected an absolute path",
 )
 NETWORK_FILE_SYSTEM = Rule(
     "GD305",
     "warning",
-    "A directory of Go lies on a network file system",
-    "Builds are slow, and go's locks may not hold.",
+    "A directory of Go is on a network file system",
+    "Builds are slow, and go's file locks may not work.",
     why="""\
-A build asks for thousands of small files, and go guards its caches by file locks and renames. The type of the file
-system is what /proc/self/mountinfo says of the directory's mount. Nothing else is asked of such a directory, so
-that GD301, GD303, GD306 and GD307 are silent about it: its server may not answer.""",
-    mend="Declare GOCACHE and GOMODCACHE on a local disk, for instance `/var/cache/go/{user}/build`.",
-    example="GOCACHE=/home/alice/.cache/go-build lies on nfs4, mounted at /home",
+A build opens thousands of small files, and go protects its caches with file locks and renames. The type of the file
+system is that of the mount in /proc/self/mountinfo. Nothing else is read from such a directory, because its server may
+not respond: GD301, GD303, GD306 and GD307 do not apply to it.""",
+    fix="Declare GOCACHE and GOMODCACHE on a local disk, for example `/var/cache/go/{user}/build`.",
+    example="GOCACHE=/home/alice/.cache/go-build is on nfs4, mounted at /home; expected a local file system",
 )
 NEARLY_FULL = Rule(
     "GD306",
     "warning",
     "The disk of a directory of Go is nearly full",
-    "The next download or build fails with 'no space left on device', some only half written.",
+    "The next download or build fails with 'no space left on device', and may leave incomplete files.",
     why="""\
-Less than 1 GiB, or less than 2 % of the inodes, are left for users on the file system of the directory. A network
-file system is not asked: it may not answer.""",
-    mend="Run `go clean -cache` as the user (it costs the next build time and nothing else), or make the disk larger.",
-    example="GOCACHE=/home/alice/.cache/go-build has 212 MiB left",
+Less than 1 GiB, or less than 2 % of the inodes, are free for users on the file system of the directory. A network file
+system is not queried: it may not respond.""",
+    fix="Run `go clean -cache` as the user (the only cost is a slower next build), or enlarge the disk.",
+    example="GOCACHE=/home/alice/.cache/go-build has 212 MiB left; expected at least 1 GiB and 2 % of the inodes",
 )
 WORLD_WRITABLE = Rule(
     "GD307",
     "warning",
-    "A directory of Go is writable for everybody",
+    "A directory of Go is writable for all users",
     "Any user of the host can plant code that this user builds or runs.",
     why="""\
-Go trusts what lies in its caches and runs what lies in GOBIN. A directory with the sticky bit, such as /tmp, is
-shared on purpose and is left out.""",
-    mend="""\
-Take that right away: `chmod o-w`, as the finding's `safe_commands` do. Where a link leads to the directory there is
-no such command: it may be another's.""",
-    example="GOBIN=/home/alice/go/bin has mode 0777",
+Go trusts the files in its caches and runs the programs in GOBIN. A directory with the sticky bit, such as /tmp, is
+shared on purpose and is not reported.""",
+    fix="""\
+Run `chmod o-w` as the user, as in the finding's `safe_commands`. There is no such command for a directory behind a
+link: it may belong to another user.""",
+    example="GOBIN=/home/alice/go/bin has mode 0777; expected no write permission for others",
 )
 NO_EXECUTION = Rule(
     "GD308",
     "error",
-    "A directory of Go forbids the execution of programs",
+    "A directory of Go is on a file system without execution",
     "go run and go test fail with 'permission denied', or installed tools do not start.",
     why="""\
-`go run` and `go test` build into GOTMPDIR, else the declared TMPDIR, else /tmp, and execute the result there;
-`go install` fills GOBIN. The file system of one of these is mounted with `noexec`, which hardening guides advise for
-/tmp.""",
-    mend="Declare GOTMPDIR in a place where programs may run, such as `{home}/.cache/go-tmp`, or mount without noexec.",
-    example="GOTMPDIR=/tmp lies on a file system that is mounted with noexec at /tmp",
+`go run` and `go test` build in GOTMPDIR (else the declared TMPDIR, else /tmp) and run the result there. `go install`
+writes to GOBIN. The file system of one of these is mounted with `noexec`, as hardening guides recommend for /tmp.""",
+    fix="""\
+Declare GOTMPDIR on a file system that allows execution, such as `{home}/.cache/go-tmp`, or mount without noexec.""",
+    example="GOTMPDIR=/tmp is on the file system at /tmp, which is mounted with noexec",
 )
 RULES = (
     DIRECTORY,
@@ -135,157 +136,110 @@ RULES = (
 
 _FREE_BYTES = 1 << 30
 _FREE_INODES = 0.02
-# A link may lead anywhere: what is safe for a cache is not for /usr.
+# A link may lead anywhere: a command that is safe for a cache is not safe for /usr.
 _OF_A_LINK = Remedy("replace the link, or declare another directory")
-
-
-class _Directory(t.NamedTuple):
-    """A directory of a user's and the variable that names it."""
-
-    account: Account
-    variable: str
-    path: str
-
-    def __str__(self) -> str:
-        return f"{self.variable}={self.path}"
-
-    def finding(self, rule: Rule, cause: str, remedy: Remedy) -> Finding:
-        return Finding(rule, cause, remedy, self.account.name, "", self.variable, Source("file", self.path))
+_PROPOSED = {"GOTMPDIR": "{home}/.cache/go-tmp", "GOBIN": "{home}/go/bin"}
 
 
 def not_absolute(cell: Cell) -> bool:
-    """Return whether a directory has a value that go cannot use from everywhere."""
+    """Return whether a directory has a value that go can use only from some directories."""
     return cell.variable in DIRECTORY_VARIABLES and bool(cell.actual) and not (cell.actual or "").startswith("/")
 
 
-def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
-    mounted = mounts()
-    for user in snapshot.housed:
-        for variable, path in user.directories.items():
-            directory = _Directory(user.account, variable, path)
-            yield from () if _remote(_mount(path, mounted)) else _state(directory)
-        yield from _places(user, mounted)
+def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
+    reported = set()
+    for directory in snapshot.directories:
+        yield from () if directory.remote else _state(directory)
+        # One finding for each user and file system is enough: GOPATH usually contains the others.
+        if directory.mount and (directory.account, directory.mount) not in reported:
+            reported.add((directory.account, directory.mount))
+            yield from _file_system(directory)
+    yield from filter(None, map(_no_execution, snapshot.program_directories))
     for cell in filter(not_absolute, snapshot.cells):
-        cause = f"{cell.variable} is {cell.actual}, from {cell.source}"
-        remedy = Remedy(snapshot.mend(cell))
-        place = (cell.user, cell.context, cell.variable)
-        yield Finding(NOT_ABSOLUTE, cause, remedy, *place, cell.source, cell.workspace)
-    yield from once_per_user(found for row in snapshot.rows for found in _unreachable(row))
+        cause = f"{cell.variable} is {cell.actual}, from {cell.source}; expected an absolute path"
+        place = (cell.user, cell.context, cell.variable, cell.source, cell.workspace)
+        yield Finding(NOT_ABSOLUTE, cause, Remedy(snapshot.fix(cell)), *place)
+    yield from once_per_user(finding for row in snapshot.rows for finding in _unreachable(row))
 
 
-def _mount(path: str, mounted: t.Sequence[Mount]) -> Mount | None:
-    """Return what ``path`` lies on; on a network not even its links are read, as that may never come to an end."""
-    plain = mount_of(path, mounted)
-    return plain if _remote(plain) else mount_of(os.path.realpath(path), mounted)
+def _finding(rule: Rule, cause: str, remedy: Remedy, directory: GoDirectory | ProgramDirectory) -> Finding:
+    source = Source("file", directory.path)
+    return Finding(rule, cause, remedy, directory.account.name, "", directory.variable, source)
 
 
-def _remote(mount: Mount | None) -> bool:
-    return mount is not None and mount.kind in NETWORK
-
-
-def _state(directory: _Directory) -> t.Iterator[Finding]:
-    """Judge owner and rights; who cannot even look at it cannot use it either."""
-    try:
-        with acting_as(directory.account):
-            status = os.stat(directory.path)
-            # access(2) asks for the real user, whom acting_as leaves alone.
-            writable = os.access(directory.path, os.W_OK | os.X_OK, effective_ids=True)
-    except OSError as error:
-        yield directory.finding(DIRECTORY, f"{directory}: {error.strerror}", Remedy(CONVERGE))
+def _state(directory: GoDirectory) -> t.Iterator[Finding]:
+    """Evaluate owner and mode. A user who cannot look at the directory cannot use it either."""
+    state = directory.state
+    if state is None:
+        yield _finding(DIRECTORY, f"{directory}: {directory.error}", Remedy(CONVERGE), directory)
         return
-    mode = f"{stat.S_IMODE(status.st_mode):04o}"
-    if status.st_uid != directory.account.uid:
-        yield _somebody_elses(directory, status.st_uid)
-    elif not writable:
-        cause = f"{directory.account.name} cannot write to {directory} (mode {mode})"
-        yield directory.finding(UNWRITABLE, cause, _chmod("u+rwx", directory))
-    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
-        yield directory.finding(WORLD_WRITABLE, f"{directory} has mode {mode}", _chmod("o-w", directory))
+    mode = f"{stat.S_IMODE(state.mode):04o}"
+    if state.uid != directory.account.uid:
+        yield _foreign(directory, state)
+    elif not state.writable:
+        cause = f"{directory} has mode {mode}; expected a directory that {directory.account.name} can write to"
+        yield _finding(UNWRITABLE, cause, _chmod("u+rwx", directory), directory)
+    if state.mode & stat.S_IWOTH and not state.mode & stat.S_ISVTX:
+        cause = f"{directory} has mode {mode}; expected no write permission for others"
+        yield _finding(WORLD_WRITABLE, cause, _chmod("o-w", directory), directory)
 
 
-def _chmod(change: str, directory: _Directory) -> Remedy:
-    if os.path.realpath(directory.path) != directory.path:
+def _chmod(change: str, directory: GoDirectory) -> Remedy:
+    if directory.real_path != directory.path:
         return _OF_A_LINK
     command = as_user(directory.account, "chmod", change, directory.path)
     return Remedy(f"run {command}", [command])
 
 
-def _somebody_elses(directory: _Directory, owner: int) -> Finding:
-    place = os.path.realpath(directory.path)
-    leads = "" if place == directory.path else f", by a link, to {place}, which"
-    cause = f"{directory}{leads} belongs to {_name(owner)} instead of {directory.account.name}"
-    if leads:
-        return directory.finding(DIRECTORY, cause, _OF_A_LINK)
-    return directory.finding(DIRECTORY, cause, Remedy(_way_back(directory)))
+def _foreign(directory: GoDirectory, state: DirectoryState) -> Finding:
+    account = directory.account
+    linked = directory.real_path != directory.path
+    target = f", a link to {directory.real_path}," if linked else ""
+    cause = f"{directory}{target} belongs to {state.owner}; expected {account.name}"
+    return _finding(DIRECTORY, cause, _OF_A_LINK if linked else Remedy(_way_back(directory, state, account)), directory)
 
 
-def _way_back(directory: _Directory) -> str:
-    """Return in words how the user gets the directory; no command, as chown -R follows what the user plants there."""
-    if repairable(directory.path, directory.account):
+def _way_back(directory: GoDirectory, state: DirectoryState, account: Account) -> str:
+    """Return the action that gives the directory to the user; not chown -R, which follows links that a user plants."""
+    if state.repairable:
         return CONVERGE
-    return f"{giving_back(directory.path, directory.account)}; or declare another directory"
+    return f"{giving_back(directory.path, account)}; or declare another directory"
 
 
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+def _no_execution(directory: ProgramDirectory) -> Finding | None:
+    if "noexec" not in directory.mount.options:
+        return None
+    name, point = directory.variable, directory.mount.point
+    cause = f"{name}={directory.path} is on the file system at {point}, which is mounted with noexec"
+    remedy = Remedy(f"declare another {name}", variables={"environment_variables": {name: _PROPOSED[name]}})
+    return _finding(NO_EXECUTION, cause, remedy, directory)
 
 
-def _places(user: UserEnvironment, mounted: t.Sequence[Mount]) -> t.Iterator[Finding]:
-    """Judge the file systems; what is true of GOPATH is not told again for what lies in it on the same one."""
-    told = set()
-    for variable, path in user.directories.items():
-        directory = _Directory(user.account, variable, path)
-        mount = _mount(path, mounted)
-        if mount and mount not in told:
-            told.add(mount)
-            yield from _file_system(directory, mount)
-    temporary = user.variables.get("GOTMPDIR") or user.variables.get("TMPDIR") or "/tmp"
-    programs = {"GOBIN": user.directories.get("GOBIN", ""), "GOTMPDIR": temporary}
-    for variable, path in programs.items():
-        mount = _mount(path, mounted) if path else None
-        if mount and "noexec" in mount.options:
-            cause = f"{variable}={path} lies on a file system that is mounted with noexec at {mount.point}"
-            remedy = Remedy(
-                f"declare another {variable}", variables={"environment_variables": {variable: _place(variable)}}
-            )
-            yield _Directory(user.account, variable, path).finding(NO_EXECUTION, cause, remedy)
-
-
-def _place(variable: str) -> str:
-    return "{home}/.cache/go-tmp" if variable == "GOTMPDIR" else "{home}/go/bin"
-
-
-def _file_system(directory: _Directory, mount: Mount) -> t.Iterator[Finding]:
-    if _remote(mount):
-        cause = f"{directory} lies on {mount.kind}, mounted at {mount.point}"
-        yield directory.finding(NETWORK_FILE_SYSTEM, cause, Remedy("declare a directory on a local disk"))
-        return
-    try:
-        shortage = _shortage(os.statvfs(mount.point))
-    except OSError:
-        return  # A directory that is not there is told already.
+def _file_system(directory: GoDirectory) -> t.Iterator[Finding]:
+    if directory.mount and directory.remote:
+        mount = f"{directory.mount.kind}, mounted at {directory.mount.point}"
+        cause = f"{directory} is on {mount}; expected a local file system"
+        remedy = Remedy("declare a directory on a local disk")
+        yield _finding(NETWORK_FILE_SYSTEM, cause, remedy, directory)
+    shortage = _shortage(directory.disk) if directory.disk else ""
     if shortage:
-        remedy = Remedy("make room: 'go clean -cache' as the user costs the next build time and nothing else")
-        yield directory.finding(NEARLY_FULL, f"{directory} has {shortage} left", remedy)
+        remedy = Remedy("run 'go clean -cache' as the user, or enlarge the disk")
+        cause = f"{directory} has {shortage} left; expected at least 1 GiB and 2 % of the inodes"
+        yield _finding(NEARLY_FULL, cause, remedy, directory)
 
 
-def _shortage(disk: os.statvfs_result) -> str:
-    """Return in words what is nearly used up for users, if anything."""
-    free = disk.f_bavail * disk.f_frsize
-    if free < _FREE_BYTES:
-        return f"{free >> 20} MiB"
-    # Some file systems have no fixed number of inodes and say 0.
-    scarce = disk.f_files and disk.f_favail < disk.f_files * _FREE_INODES
-    return f"{disk.f_favail} of {disk.f_files} inodes" if scarce else ""
+def _shortage(disk: Disk) -> str:
+    """Return the free space or inodes if they are nearly used up, else nothing."""
+    if disk.free_bytes < _FREE_BYTES:
+        return f"{disk.free_bytes >> 20} MiB"
+    scarce = disk.inodes and disk.free_inodes < disk.inodes * _FREE_INODES
+    return f"{disk.free_inodes} of {disk.inodes} inodes" if scarce else ""
 
 
 def _unreachable(row: Row) -> t.Iterator[Finding]:
     gopath = row.in_force("GOPATH").split(":")[0]
     own = row.cells.get("GOBIN")
-    # Where GOBIN is declared and another, or none, that is the finding.
+    # A declared GOBIN that is not in force is a finding of its own.
     gobin = row.in_force("GOBIN") or (gopath and os.path.join(gopath, "bin") if not own or not own.expected else "")
     path = row.cells.get("PATH")
     if gobin and path and path.status == "ok" and not in_order([gobin], (path.actual or "").split(":")):

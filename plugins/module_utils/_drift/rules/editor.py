@@ -1,20 +1,17 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The files of VS Code: settings, launch configurations, dev containers. Pure reading of what was parsed."""
+"""The files of VS Code: settings, launch configurations, dev containers."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import os
-import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import in_order, plain_path, same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import text_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
@@ -25,91 +22,87 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_
     SETTINGS,
     TYPES,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
-    filled,
-    places_of,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 
 FICTIONAL_SETTING = Rule(
     "GD801",
     "warning",
-    "A setting that no version of the Go extension knows",
-    "The setting has no effect, and nothing says so.",
+    "A setting that the Go extension does not have",
+    "The setting has no effect, and VS Code shows no message.",
     why="""\
-VS Code passes over unknown names that begin with `go.`. Guides and assistants name some that never existed, such as
-`go.delvePath`. The names are those of the extension's versions 0.42 to 0.57.""",
-    mend="Delete it, or use the setting that the remedy names.",
+VS Code ignores unknown names that begin with `go.`. Some guides and assistants name settings that never existed, such
+as `go.delvePath`. The known names are those of the extension's versions 0.42 to 0.57.""",
+    fix="Delete the setting, or use the one that the remedy names.",
     example="/home/alice/.vscode-server/data/Machine/settings.json:7: go.delvePath does not exist",
 )
 DEPRECATED_SETTING = Rule(
     "GD802",
     "note",
     "A deprecated setting of the Go extension",
-    "It may stop to have an effect with the next update of the extension.",
-    why="The extension's own package.json marks it as deprecated.",
-    mend="Use what takes its place, which the remedy names.",
+    "A later version of the extension may ignore it.",
+    why="The extension's package.json marks the setting as deprecated.",
+    fix="Use the replacement that the remedy names.",
     example="/home/alice/.vscode-server/data/Machine/settings.json:9: go.logging.level is deprecated",
 )
 SHADOWING_SETTING = Rule(
     "GD803",
     "warning",
-    "A setting of the editor overrules the declaration",
-    "The editor works with other paths or another Go than the terminal.",
+    "An editor setting overrides the declaration",
+    "The editor uses other paths or another Go than the terminal.",
     why="""\
-`go.goroot`, `go.gopath`, `go.toolsGopath` and `go.alternateTools` take the place of what the environment says, and
-`go.toolsEnvVars`, `go.testEnvVars`, the file that `go.testEnvFile` names, gopls' own `build.env`,
-`terminal.integrated.env.linux` and the `env` of a terminal's profile put other values into it. One with the declared
-value is no finding, nor is a PATH that has `${env:PATH}` in it.""",
-    mend="Delete the setting, or give it the declared value.",
-    example="/home/bob/.vscode-server/data/Machine/settings.json:4: go.goroot is /opt/go instead of /usr/local/go",
+`go.goroot`, `go.gopath`, `go.toolsGopath` and `go.alternateTools` override the environment. `go.toolsEnvVars`,
+`go.testEnvVars`, the file that `go.testEnvFile` names, `build.env` of gopls, `terminal.integrated.env.linux` and the
+`env` of a terminal profile set other values. A setting with the declared value is not reported, nor is a PATH that
+contains `${env:PATH}`.""",
+    fix="Delete the setting, or set the declared value.",
+    example="/home/bob/.vscode-server/data/Machine/settings.json:4: go.goroot is /opt/go; expected /usr/local/go",
 )
 CONTAINER_DISAGREES = Rule(
     "GD804",
     "error",
-    "go.toolsEnvVars and remoteEnv disagree",
+    "go.toolsEnvVars and remoteEnv differ",
     "In the dev container the editor's tools and the terminal build with different settings.",
     why="""\
-remoteEnv reaches what VS Code starts in a dev container, terminals included; go.toolsEnvVars reaches the Go tools
-alone and wins there. The variables that decide where modules come from and where things lie must agree. Values that
-refer to others by `${…}` are left out.""",
-    mend="Set the variable in one of the two places, or give both the same value.",
+remoteEnv applies to every process that VS Code starts in a dev container, including terminals. go.toolsEnvVars applies
+to the Go tools alone, and overrides remoteEnv there. The variables that select module sources and directories must be
+equal. Values with references `${…}` are not compared.""",
+    fix="Set the variable in one of the two places, or set the same value in both.",
     example="GOPROXY is off in go.toolsEnvVars (settings.json:12) and https://goproxy.example.com in remoteEnv",
 )
 TOOLS_UPDATED = Rule(
     "GD805",
     "warning",
-    "The Go extension updates the tools by itself",
-    "The editor runs the latest tools instead of the pinned ones, as soon as it has fetched them.",
+    "The Go extension updates tools automatically",
+    "The editor runs the latest tools in place of the pinned ones after the next update.",
     why="""\
-`go.toolsManagement.autoUpdate` installs new versions into GOBIN without asking, and with GOTOOLCHAIN=auto, whatever
-the environment says.""",
-    mend="Set `go.toolsManagement.autoUpdate` to false and `go.toolsManagement.checkForUpdates` to off.",
-    example="/home/alice/.vscode-server/data/Machine/settings.json:5: go.toolsManagement.autoUpdate is true",
+`go.toolsManagement.autoUpdate` installs new versions into GOBIN without confirmation, and with GOTOOLCHAIN=auto, even
+if the environment sets another value.""",
+    fix="Set `go.toolsManagement.autoUpdate` to false and `go.toolsManagement.checkForUpdates` to off.",
+    example="/home/alice/hello/.vscode/settings.json:5: go.toolsManagement.autoUpdate is true; expected false",
 )
 LAUNCH_ATTRIBUTE = Rule(
     "GD806",
     "warning",
     "A launch configuration has an attribute that does not exist",
-    "The debug session starts without it, and nothing says so.",
+    "The debug session starts without it, and VS Code shows no message.",
     why="""\
-The attributes of configurations of type `go` are those of the extension's versions 0.42 to 0.57, and VS Code's own.
-`dlv-dap` is a value of `debugAdapter` and no `mode`.""",
-    mend="Delete it, or use what the remedy names.",
+The known attributes of configurations of type `go` are those of the extension's versions 0.42 to 0.57, and VS Code's
+own. `dlv-dap` is a value of `debugAdapter`, not of `mode`.""",
+    fix="Delete the attribute, or use the one that the remedy names.",
     example="/home/alice/hello/.vscode/launch.json:8: dlvToolPath does not exist",
 )
 WRONG_TYPE = Rule(
     "GD807",
     "warning",
-    "A setting of the editor has a value of another type",
-    "The Go extension or VS Code drops the value, or fails with a message that names neither file nor line.",
+    "An editor setting has a value of the wrong type",
+    "The Go extension or VS Code ignores the value, or fails with a message that names neither file nor line.",
     why="""\
-Variables are texts: a number or a true in `go.toolsEnvVars`, in the `env` of a launch configuration or in a dev
-container's `containerEnv` is none, nor is a list in `go.toolsEnvVars` itself. The other settings of the extension have
-the types that its own schema (0.42) gives them: `go.useLanguageServer` is true or false, `go.buildFlags` a list. A
-null is right where it takes a variable back.""",
-    mend='Put the value in quotes: `"CGO_ENABLED": "0"`.',
-    example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number instead of a text",
+Variables are strings: a number or a boolean in `go.toolsEnvVars`, in the `env` of a launch configuration or in a dev
+container's `containerEnv` is wrong, and so is a list in place of `go.toolsEnvVars`. The other settings of the extension
+have the types of its own schema (0.42): `go.useLanguageServer` is a boolean, `go.buildFlags` a list. A null is correct
+where it removes a variable.""",
+    fix='Write the value with the expected type, for example `"CGO_ENABLED": "0"`.',
+    example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number; expected a string",
 )
 RULES = (
     FICTIONAL_SETTING,
@@ -129,29 +122,28 @@ _ENVIRONMENTS = ("go.toolsEnvVars", "go.testEnvVars", _TERMINALS)
 _GOPLS = {"gopls": ("build.env", "env"), "gopls.build.env": ("",), "gopls.env": ("",), "gopls.build": ("env",)}
 _PROFILES = "terminal.integrated.profiles.linux"
 _PROFILE = "terminal.integrated.automationProfile.linux"
-# What holds texts by name, and what is one value, of which types.
+# Objects with strings by name, and the types of all other settings.
 _TABLES = (*_ENVIRONMENTS, "go.alternateTools", "env", "containerEnv", "remoteEnv")
 _TYPES: dict[str, tuple[type, ...]] = {**TYPES, "envFile": (str, list)}
-_IN_WORDS = {
-    str: "a text",
-    bool: "true or false",
+_TYPE_NAMES = {
+    str: "a string",
+    bool: "a boolean",
     int: "a number",
     float: "a number",
     list: "a list",
     dict: "an object",
 }
-# What go_env writes, or corrects, in the settings of a server.
+# Settings of a server that go_env writes or corrects.
 _RENDERED = ("go.goroot", "go.gopath", "go.toolsEnvVars", "go.alternateTools", "go.toolsManagement.", _TERMINALS)
 _PATHS = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
+_RESTORE = Remedy("delete the setting, or set the declared value")
 
 
-def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for file in snapshot.editor_files:
         if file.kind == "settings":
-            yield from (
-                _with_provisioning(snapshot, one)
-                for one in (*_settings(file, snapshot.declaration.goroot), *_types(file))
-            )
+            found = (*_settings(file, snapshot), *_types(file))
+            yield from (_with_provisioning(snapshot, one) for one in found)
         elif file.kind == "launch":
             yield from (*_launch(file), *_types(file))
         else:
@@ -159,14 +151,15 @@ def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from _disagreements(snapshot.editor_files)
 
 
-def _with_provisioning(snapshot: Snapshot, found: Finding) -> Finding:
-    """Return a finding whose remedy says so where provisioning renders what is wrong."""
-    rendered = found.source and found.source.file in snapshot.repaired and found.variable.startswith(_RENDERED)
-    text = f"{found.remedy.text}; or {CONVERGE}" if rendered else found.remedy.text
-    return dataclasses.replace(found, remedy=dataclasses.replace(found.remedy, text=text))
+def _with_provisioning(snapshot: Snapshot, finding: Finding) -> Finding:
+    """Return a finding whose remedy offers provisioning if that renders the setting."""
+    repaired = finding.source and finding.source.file in snapshot.managed_files.repaired
+    rendered = repaired and finding.variable.startswith(_RENDERED)
+    text = f"{finding.remedy.text}; or {CONVERGE}" if rendered else finding.remedy.text
+    return dataclasses.replace(finding, remedy=dataclasses.replace(finding.remedy, text=text))
 
 
-def _settings(file: EditorSettings, goroot: str) -> t.Iterator[Finding]:
+def _settings(file: EditorSettings, snapshot: Snapshot) -> t.Iterator[Finding]:
     for setting in file.settings:
         name = setting.name
         if name.startswith("go.") and name not in SETTINGS:
@@ -175,8 +168,8 @@ def _settings(file: EditorSettings, goroot: str) -> t.Iterator[Finding]:
             yield _deprecated(file, setting)
         elif name == "go.toolsManagement.autoUpdate" and setting.value is True:
             remedy = Remedy("set it to false, and go.toolsManagement.checkForUpdates to off")
-            yield _finding(TOOLS_UPDATED, file, setting, "is true", remedy)
-        yield from _shadowing(file, setting, dict(file.user.variables, GOROOT=goroot))
+            yield _finding(TOOLS_UPDATED, file, setting, "is true; expected false", remedy)
+        yield from _shadowing(file, setting, dict(file.user.variables, GOROOT=snapshot.declaration.goroot), snapshot)
 
 
 def _launch(file: EditorSettings) -> t.Iterator[Finding]:
@@ -200,7 +193,7 @@ def _types(file: EditorSettings) -> t.Iterator[Finding]:
 
 def _table(file: EditorSettings, setting: Setting) -> t.Iterator[Finding]:
     if not isinstance(setting.value, dict):
-        # VS Code takes null for a setting that is not there.
+        # VS Code treats null as a setting that is not set.
         yield from () if setting.value is None else [_wrong_type(file, setting, setting.value, dict)]
         return
     for name, value in setting.value.items():
@@ -208,17 +201,17 @@ def _table(file: EditorSettings, setting: Setting) -> t.Iterator[Finding]:
             yield _wrong_type(file, setting, value, str, name)
 
 
-def _wrong_type(file: EditorSettings, setting: Setting, value: t.Any, wanted: type, inner: str = "") -> Finding:
+def _wrong_type(file: EditorSettings, setting: Setting, value: t.Any, expected: type, inner: str = "") -> Finding:
     state = f"has {inner} as" if inner else "is"
-    remedy = Remedy("put it in quotes" if wanted is str else f"write {_IN_WORDS[wanted]}")
-    what = f"{state} {_IN_WORDS.get(type(value), 'null')} instead of {_IN_WORDS[wanted]}"
-    return _finding(WRONG_TYPE, file, setting, what, remedy, inner)
+    remedy = Remedy("put the value in quotes" if expected is str else f"write {_TYPE_NAMES[expected]}")
+    problem = f"{state} {_TYPE_NAMES.get(type(value), 'null')}; expected {_TYPE_NAMES[expected]}"
+    return _finding(WRONG_TYPE, file, setting, problem, remedy, inner)
 
 
 def _unknown(rule: Rule, file: EditorSettings, setting: Setting, known: t.Iterable[str]) -> Finding:
     near = difflib.get_close_matches(setting.name, list(known), 1, 0.8)
     better = FICTIONAL.get(setting.name) or (near[0] if near else "")
-    remedy = Remedy(f"use {better}" if better else "delete it")
+    remedy = Remedy(f"use {better}" if better else f"delete {setting.name}")
     return _finding(rule, file, setting, "does not exist", remedy)
 
 
@@ -226,57 +219,52 @@ def _deprecated(file: EditorSettings, setting: Setting) -> Finding:
     return _finding(DEPRECATED_SETTING, file, setting, "is deprecated", Remedy(f"use {DEPRECATED[setting.name]}"))
 
 
-def _shadowing(file: EditorSettings, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
-    remedy = Remedy("delete it, or give it the declared value")
-    wanted = declared.get(_PATHS.get(setting.name, ""))
-    if setting.name in _PATHS and setting.value and _leads_elsewhere(file, str(setting.value), wanted):
-        yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value} instead of {wanted}", remedy)
+def _shadowing(
+    file: EditorSettings, setting: Setting, declared: t.Mapping[str, str], snapshot: Snapshot
+) -> t.Iterator[Finding]:
+    expected = declared.get(_PATHS.get(setting.name, ""))
+    if setting.name in _PATHS and setting.value and _is_other_path(file, str(setting.value), expected):
+        yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value}; expected {expected}", _RESTORE)
     elif setting.name == "go.toolsGopath" and setting.value:
-        yield _finding(SHADOWING_SETTING, file, setting, f"is {setting.value}, where the pinned tools are not", remedy)
+        problem = f"is {setting.value}; expected no value, as the pinned tools are elsewhere"
+        yield _finding(SHADOWING_SETTING, file, setting, problem, _RESTORE)
     elif setting.name == "go.alternateTools" and isinstance(setting.value, dict):
-        go, wanted = setting.value.get("go"), os.path.join(declared["GOROOT"], "bin/go")
-        if go and _leads_elsewhere(file, str(go), wanted, os.path.realpath):
-            yield _finding(SHADOWING_SETTING, file, setting, f"has go {go} instead of {wanted}", remedy, "go")
-    elif setting.name == "go.testEnvFile" and isinstance(setting.value, str):
+        go, expected = setting.value.get("go"), os.path.join(declared["GOROOT"], "bin/go")
+        if go and _is_other_path(file, str(go), expected, snapshot.real_path):
+            yield _finding(SHADOWING_SETTING, file, setting, f"has go {go}; expected {expected}", _RESTORE, "go")
+    elif setting.name == "go.testEnvFile":
         yield from _test_file(file, setting, declared)
     for inner, environment in _environments(setting):
         for name, value in environment.items():
-            wanted = _declared_instead(file.user, name, "" if value is None else str(value), declared)
-            if wanted is not None:
-                given = f"takes {name} away" if value is None else f"has {name}={value}"
-                what = f"{given}, declared is {wanted}"
-                yield _finding(SHADOWING_SETTING, file, setting, what, remedy, f"{inner}{name}")
+            expected = _expected_instead(file.user, name, "" if value is None else str(value), declared)
+            if expected is not None:
+                state = f"removes {name}" if value is None else f"has {name}={value}"
+                problem = f"{state}; expected {expected}"
+                yield _finding(SHADOWING_SETTING, file, setting, problem, _RESTORE, f"{inner}{name}")
 
 
-def _leads_elsewhere(
-    file: EditorSettings, value: str, wanted: str | None, plain: t.Callable[[str], str] = plain_path
+def _is_other_path(
+    file: EditorSettings, value: str, expected: str | None, plain: t.Callable[[str], str] = plain_path
 ) -> bool:
-    """Return whether a path, or a list of some, is another than the declared; False where it is not known."""
-    account = file.user.account
-    given = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
-    unknown = {name for name in re.findall(r"\$\{env:([^}:]*)", value) if name not in given}
-    if unknown:
+    """Return whether a path, or a list of paths, differs from the declared one; False if that is not known."""
+    text = file.filled(value)
+    if text is None:
         return False
-    # Folders of a workspace are not those of the machine's settings.
-    text = filled(value, given, {"userHome": account.home, "pathSeparator": "/"})
-    text = re.sub(r"(?:\A|(?<=:))~(?=/|:|\Z)", lambda _tilde: account.home, text)
-    return "${" not in text and [plain(part) for part in text.split(":")] != [
-        plain(part) for part in (wanted or "").split(":")
-    ]
+    return list(map(plain, text.split(":"))) != list(map(plain, (expected or "").split(":")))
 
 
-def _declared_instead(user: UserEnvironment, name: str, value: str, declared: t.Mapping[str, str]) -> str | None:
-    """Return what is declared where a setting gives a variable something else; None where that is not known."""
+def _expected_instead(user: UserEnvironment, name: str, value: str, declared: t.Mapping[str, str]) -> str | None:
+    """Return the declared value if a setting has another one; None if it has not, or if that is not known."""
     if name == "PATH":
-        # What stands around the PATH that there is leaves that as it is.
-        around = "${env:PATH}" in value
-        return None if around or in_order(user.path, value.split(":")) else ":".join(user.path)
+        # A reference to the existing PATH keeps that.
+        keeps = "${env:PATH}" in value
+        return None if keeps or in_order(user.path, value.split(":")) else ":".join(user.path)
     known = name in declared and "${" not in value
     return declared[name] if known and not same_value(name, value, declared[name]) else None
 
 
 def _environments(setting: Setting) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
-    """Return the environments that a setting gives to something, each with what stands before the names in it."""
+    """Yield the environments within a setting, each with the prefix of its names."""
     value = setting.value
     inner: list[tuple[str, t.Any]] = []
     if setting.name in _ENVIRONMENTS:
@@ -287,36 +275,32 @@ def _environments(setting: Setting) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
         inner = [("env.", value.get("env"))]
     elif setting.name == _PROFILES and isinstance(value, dict):
         inner = [(f"{key}.env.", one.get("env")) for key, one in value.items() if isinstance(one, dict)]
-    yield from ((before, environment) for before, environment in inner if isinstance(environment, dict))
+    yield from ((prefix, environment) for prefix, environment in inner if isinstance(environment, dict))
 
 
 def _test_file(file: EditorSettings, setting: Setting, declared: t.Mapping[str, str]) -> t.Iterator[Finding]:
-    """Judge the file whose variables every test of the editor's gets."""
-    folder = os.path.dirname(os.path.dirname(setting.source.file or ""))
-    path = filled(setting.value, {"HOME": file.user.account.home}, places_of(folder, file.user.account))
-    try:
-        lines = (text_of(path, file.user.account) or "").split("\n") if os.path.isabs(path) else []
-    except DevserverError:
-        lines = []  # The editor passes over it, too.
-    for number, line in enumerate(lines, 1):
+    """Evaluate the file with variables for each test that the editor runs."""
+    path = file.test_file
+    for number, line in enumerate(file.test_lines, 1):
         name, _sep, value = (part.strip().strip("'\"") for part in line.partition("="))
-        wanted = _declared_instead(file.user, name, value, declared)
-        if wanted is not None:
-            what = f"names {path}:{number}, which has {name}={value}, declared is {wanted}"
-            found = _finding(SHADOWING_SETTING, file, setting, what, Remedy(f"delete or correct {path}:{number}"), name)
-            yield dataclasses.replace(found, source=Source("file", path, number))
+        expected = _expected_instead(file.user, name, value, declared)
+        if expected is not None:
+            problem = f"names {path}:{number}, which has {name}={value}; expected {expected}"
+            remedy = Remedy(f"delete or correct {path}:{number}")
+            finding = _finding(SHADOWING_SETTING, file, setting, problem, remedy, name)
+            yield dataclasses.replace(finding, source=Source("file", path, number))
 
 
 def _disagreements(files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
     for one in files:
         for other in files:
-            tools, remote = _named(one, "go.toolsEnvVars"), _named(other, "remoteEnv")
+            tools, remote = _setting_of(one, "go.toolsEnvVars"), _setting_of(other, "remoteEnv")
             if tools and remote and one.user == other.user:
                 yield from _disagreement(one.user, tools, remote)
 
 
-def _named(file: EditorSettings, name: str) -> Setting | None:
-    # A dev container's own settings stand in its file too.
+def _setting_of(file: EditorSettings, name: str) -> Setting | None:
+    # A devcontainer.json contains settings too.
     found = (one for one in file.settings if one.name == name and isinstance(one.value, dict))
     return next(found, None) if file.kind != "launch" else None
 
@@ -332,10 +316,12 @@ def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.I
             yield Finding(CONTAINER_DISAGREES, cause, remedy, *place, subject=f"{source.file} {there.file}")
 
 
-def _finding(rule: Rule, file: EditorSettings, setting: Setting, what: str, remedy: Remedy, inner: str = "") -> Finding:
+def _finding(
+    rule: Rule, file: EditorSettings, setting: Setting, problem: str, remedy: Remedy, inner: str = ""
+) -> Finding:
     context = _CONTEXTS[file.kind]
     source: Source = setting.inner.get(inner, setting.source)
-    cause = f"{source}: {setting.name} {what}"
+    cause = f"{source}: {setting.name} {problem}"
     variable = f"{setting.name}.{inner}" if inner else setting.name
     subject = f"{source.file} {file.title}".rstrip()
     return Finding(rule, cause, remedy, file.user.account.name, context, variable, source, subject=subject)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which go runs, and which tree it takes for its own."""
+"""The go that runs, and the tree that it uses."""
 
 from __future__ import annotations
 
@@ -11,14 +11,9 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
-    first_carriage_return,
-    settings_file,
-    settings_in,
-)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import SettingsFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 
 GO_MISSING = Rule(
     "GD201",
@@ -26,114 +21,116 @@ GO_MISSING = Rule(
     "No go on PATH",
     "Nothing can be built, and editors report a missing Go.",
     why="""\
-No directory of the PATH that a process gets has a `go` which the user can run. Mostly a start-up file sets PATH
-afresh, or the context is one whose start-up files were never told.""",
-    mend="Provision again; where a start-up file of the user's own sets PATH, let it add to `$PATH` instead.",
-    example="no directory of PATH=/usr/bin:/bin has a go",
+No directory of the PATH of a process contains a `go` that the user can run. Usual reasons: a startup file replaces
+PATH, or the startup files of the context were not provisioned.""",
+    fix="Provision again. If a startup file of the user sets PATH, let it add to `$PATH` instead.",
+    example="no directory of PATH=/usr/bin:/bin has a go; expected /usr/local/go/bin/go",
 )
 GO_SHADOWED = Rule(
     "GD202",
     "error",
     "Another go comes first on PATH",
-    "Builds use a Go that nobody declared, with its own GOROOT.",
+    "Builds use a Go that is not declared, with its own GOROOT.",
     why="""\
-Another executable called `go` lies in a directory that comes before the declared one. What else differs in that
-context (version, GOROOT, order of PATH) is that go's own and not told again. A copy of the distribution's is GD207.
-Where it lies in a folder of gvm, goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew, that manager is named.""",
-    mend="Remove that copy, or the line that puts its directory first. The source is what last set PATH.",
-    example="/home/bob/my/bin/go runs instead of /usr/local/go/bin/go; PATH was last set by /home/bob/.profile:10",
+An executable `go` is in a directory that precedes the declared one. Other differences of that context (version, GOROOT,
+order of PATH) follow from that and are not reported again. A copy of the distribution is GD207. A directory of gvm,
+goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew is reported with the name of that manager.""",
+    fix="Remove that copy, or the line that puts its directory first. The source is the line that last set PATH.",
+    example="/home/bob/my/bin/go runs; expected /usr/local/go/bin/go; PATH was last set by /home/bob/.profile:10",
 )
 GO_VERSION = Rule(
     "GD203",
     "error",
     "The go that runs has another version",
-    "Builds differ from those elsewhere.",
+    "Builds differ from those of other hosts.",
     why="""\
-The declared tree is used, but the Go in it is not the declared one: the link was switched by hand, or the tree was
-replaced. Versions are compared exactly.""",
-    mend="Provision again with `--tags toolchain`, or declare the version with `toolchain_versions`.",
-    example="GOVERSION is go1.21.13 instead of go1.22.12, from built-in",
+The declared tree is in use, but contains another version: the link was changed by hand, or the tree was replaced.
+Versions are compared exactly.""",
+    fix="Provision again with `--tags toolchain`, or declare the version with `toolchain_versions`.",
+    example="GOVERSION is go1.21.13, from built-in; expected go1.22.12",
 )
 GOROOT_DIFFERS = Rule(
     "GD204",
     "error",
-    "GOROOT points elsewhere",
-    "The compiler and the standard library may not fit: builds fail.",
+    "GOROOT is not the declared directory",
+    "The compiler and the standard library may have different versions: builds fail.",
     why="""\
-An exported GOROOT overrules the tree that the running `go` belongs to. After a switch of versions it is stale, and
-builds end with "compile: version … does not match go tool version". A version manager that sets it (gvm, goenv, asdf,
-mise and others) is named.""",
-    mend="Delete the line that exports it: Go finds its tree by itself.",
-    example="GOROOT is /opt/go1.19 instead of /usr/local/go, from /home/alice/.profile:7",
+An exported GOROOT overrides the tree of the running `go`. After a change of versions it is outdated, and builds fail
+with "compile: version … does not match go tool version". If a version manager sets it (gvm, goenv, asdf, mise and
+others), the finding names that manager.""",
+    fix="Delete the line that exports GOROOT: Go finds its tree without it.",
+    example="GOROOT is /opt/go1.19, from /home/alice/.profile:7; expected /usr/local/go",
 )
 GO_FAILS = Rule(
     "GD205",
     "error",
-    "go does not answer",
+    "go env fails",
     "Every go command fails in this context.",
-    why="`go env` fails, prints no JSON, or takes too long: the executable is no Go, is broken, or refuses a setting.",
-    mend="Do what go's own words say; `GOENV=off go env` shows whether the user's own settings file is the cause.",
-    example='/opt/distribution/bin/go is no go command: env -json printed "go version go1.19.8"',
+    why="""\
+`go env` fails, prints no JSON, or times out: the executable is not a Go, is broken, or rejects a setting.""",
+    fix="""\
+Correct the error that go reports. If `GOENV=off go env` succeeds, the error is in the user's settings file.""",
+    example='/opt/distribution/bin/go is not a go command: env -json printed "go version go1.19.8"',
 )
 GO_ALIAS = Rule(
     "GD206",
     "warning",
-    "An alias or a function stands for go",
-    "What is typed runs something else than what scripts, editors and services run.",
-    why="The shell itself is asked what `go` is to it. An alias or a function of that name wins over every PATH.",
-    mend="Delete it from the start-up file, or give it another name.",
-    example="in bash go is aliased to `/opt/go1.19/bin/go', by /home/alice/.bashrc:3",
+    "An alias or a function replaces go",
+    "An interactive `go` runs another program than scripts, editors and services.",
+    why="The shell itself reports what `go` is. An alias or a function of that name takes precedence over PATH.",
+    fix="Delete it from the startup file, or rename it.",
+    example="in bash, go is aliased to `/opt/go1.19/bin/go', by /home/alice/.bashrc:3",
 )
 GO_DISTRIBUTION = Rule(
     "GD207",
     "error",
     "The distribution's go comes first on PATH",
-    "Builds use the distribution's Go, which is updated with the system and mostly older.",
+    "Builds use the distribution's Go, which changes with system updates and is usually older.",
     why="""\
-As GD202, where the copy that runs lies in a folder that belongs to packages (/usr/bin, /usr/lib, /snap and the
-like). It came with a package, perhaps only as a dependency.""",
-    mend="Correct the order of PATH, or remove the package (`apt-get remove golang-go`, `dnf remove golang`).",
-    example="/usr/bin/go runs instead of /usr/local/go/bin/go; PATH was last set by /home/alice/.bashrc:9",
+As GD202, for a copy in a directory of packages (/usr/bin, /usr/lib, /snap and the like). A package installed it,
+perhaps as a dependency.""",
+    fix="Correct the order of PATH, or remove the package (`apt-get remove golang-go`, `dnf remove golang`).",
+    example="/usr/bin/go runs; expected /usr/local/go/bin/go; PATH was last set by /home/alice/.bashrc:9",
 )
 GO_COPIES = Rule(
     "GD208",
     "note",
-    "There are several copies of go on PATH",
+    "PATH has several copies of go",
     "A change of PATH's order changes the Go of every build.",
-    why="The declared go runs, but behind it there are others that are not links to it.",
-    mend="Remove the copies, or take their directories from PATH.",
-    example="behind /usr/local/go/bin/go there is /usr/bin/go (in login, bash, ssh)",
+    why="The declared go runs, but PATH has other copies behind it that are not links to it.",
+    fix="Remove the copies, or remove their directories from PATH.",
+    example="PATH has /usr/bin/go behind /usr/local/go/bin/go (in login, bash, ssh)",
 )
 GOROOT_PERSISTED = Rule(
     "GD209",
     "error",
     "GOROOT is persisted by go env -w",
-    "Every go command fails, go env -u included, as soon as that tree is gone or another version.",
+    "Every go command, including go env -u, fails as soon as that tree is removed or changes its version.",
     why="""\
-Go accepts `go env -w GOROOT=…` and then takes it for true in every context of that user. That go fails is no
-finding of its own then.""",
-    mend="Delete the line from the settings file by an editor; the `go` command itself may no longer be able to.",
+Go accepts `go env -w GOROOT=…` and then uses that value in every context of the user. A go that fails for this reason
+is not reported again.""",
+    fix="Delete the line from the settings file with an editor; the `go` command itself may fail.",
     example="/home/alice/.config/go/env:3 persists GOROOT=/opt/go1.19",
 )
 GOROOT_EXPORTED = Rule(
     "GD210",
     "note",
     "GOROOT is exported without being declared",
-    "It is right today, and stale as soon as the Go is switched.",
-    why="The exported value leads to the declared tree, so nothing is broken yet. See GD204 for what comes of it.",
-    mend="Delete the line that exports it, or declare `environment_export_goroot: true` where a program needs it.",
-    example="GOROOT=/usr/local/go is exported by /home/alice/.profile:8 (in login)",
+    "The value is correct today, and outdated after the next change of versions.",
+    why="The exported value leads to the declared tree, so nothing fails yet. GD204 describes the consequences.",
+    fix="Delete the line that exports it, or declare `environment_export_goroot: true` if a program needs it.",
+    example="GOROOT=/usr/local/go is exported by /home/alice/.profile:8; expected no value (in login)",
 )
 GOENV_ELSEWHERE = Rule(
     "GD211",
     "warning",
     "Go does not read the user's settings file",
-    "What go env -w wrote and what was rendered into that file is not in force.",
+    "Values of go env -w, and the values that were rendered into that file, are not in force.",
     why="""\
-`GOENV=off` switches the file off, `GOENV=/path` and XDG_CONFIG_HOME make go read another one. Processes that get
-the declaration only by that file then run without it. A declared GOENV is no finding.""",
-    mend="Delete the line that sets the variable, or declare GOENV.",
-    example="GOENV is off, so go does not read /home/bob/.config/go/env (in ssh)",
+`GOENV=off` disables the file; `GOENV=/path` and XDG_CONFIG_HOME select another one. Processes that get the declaration
+only from that file then run without it. A declared GOENV is not reported.""",
+    fix="Delete the line that sets the variable, or declare GOENV.",
+    example="GOENV is off; expected no value, so that go reads /home/bob/.config/go/env (in ssh)",
 )
 RULES = (
     GO_MISSING,
@@ -149,7 +146,7 @@ RULES = (
     GOENV_ELSEWHERE,
 )
 
-# What version managers keep their trees and shims in.
+# Parts of the paths of version managers' trees and shims.
 _MANAGERS = {
     "gvm": "/.gvm/",
     "goenv": "/.goenv/",
@@ -160,9 +157,9 @@ _MANAGERS = {
     "SDKMAN": "/.sdkman/",
     "Homebrew": "/.linuxbrew/",
 }
-# Folders that packages own; what an administrator puts on the host by hand lies in /usr/local or /opt.
+# Directories of packages. Administrators install by hand in /usr/local or /opt.
 _PACKAGES = ("/usr/bin/", "/bin/", "/usr/sbin/", "/usr/lib/", "/usr/lib64/", "/usr/libexec/", "/usr/share/", "/snap/")
-# As bash, dash, zsh and fish say it; what ksh calls a tracked alias is a file that it remembers.
+# The output of bash, dash, zsh and fish. A tracked alias of ksh is a program that it has cached.
 _ALIAS = re.compile(r"go is (aliased to|an? (global |suffix )?alias for|a (shell )?function)")
 
 
@@ -175,32 +172,32 @@ def _of_manager(path: str | None) -> str:
     return f" of {_manager(path)}" if _manager(path) else ""
 
 
-def _without(manager: str, otherwise: str) -> str:
-    """Return how to get rid of what a version manager sets; ``otherwise`` where there is none."""
-    return (
-        f"take the lines that start {manager} out of the start-up file, or let it leave Go alone"
-        if manager
-        else otherwise
-    )
+def _remove_manager(manager: str, otherwise: str) -> str:
+    """Return how to stop a version manager from setting Go; ``otherwise`` without a manager."""
+    if not manager:
+        return otherwise
+    return f"remove the lines that start {manager} from the startup file, or configure it to leave Go alone"
 
 
-def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for row in snapshot.rows:
         yield from _alias(row)
         yield from () if row.late("PATH") else _which_go(snapshot, row)
-        yield from _answer(snapshot, row)
+        yield from _response(snapshot, row)
     yield from _persisted(snapshot)
-    yield from once_per_user(found for row in snapshot.rows for found in (*_copies(row), *_exported(row), *_goenv(row)))
+    rows = snapshot.rows
+    notes = (finding for row in rows for finding in (*_copies(snapshot, row), *_exported(row), *_goenv(row)))
+    yield from once_per_user(notes)
 
 
 def _alias(row: Row) -> t.Iterator[Finding]:
     if _ALIAS.match(row.observation.go_is):
         sources = [item.source for item in row.observation.assignments if item.name in ("alias go", "function go")]
         by = f", by {sources[-1]}" if sources else ""
-        # fish goes on with the definition, in lines of its own.
-        what = re.sub(r" with definition$", "", row.observation.go_is)
-        cause = f"in {row.observation.context.name} {what}{by}"
-        remedy = Remedy("delete it, or give it another name")
+        # fish prints the definition in further lines.
+        state = re.sub(r" with definition$", "", row.observation.go_is)
+        cause = f"in {row.observation.context.name}, {state}{by}"
+        remedy = Remedy("delete the alias or function, or rename it")
         yield row.finding(GO_ALIAS, cause, remedy, "go", sources[-1] if sources else None)
 
 
@@ -208,96 +205,87 @@ def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path, go = row.cells.get("PATH"), row.cells.get("go")
     if go and go.status == "missing":
         cause = f"no directory of PATH={path.actual or ''} has a go" if path else "there is no go"
-        yield row.finding(GO_MISSING, cause, Remedy(_way_to_go(snapshot, path)), "go")
+        yield row.finding(GO_MISSING, f"{cause}; expected {go.expected}", Remedy(_restore_go(snapshot, path)), "go")
     elif go and go.status == "drift" and go.actual:
         packaged = go.actual.startswith(_PACKAGES)
-        cause = f"{go.actual}{_of_manager(go.actual)} runs instead of {go.expected}; PATH was last set by {go.source}"
-        what = "the package that it came with" if packaged else go.actual
-        remedy = Remedy(_without(_manager(go.actual), f"remove {what}, or the line that puts its directory first"))
+        cause = f"{go.actual}{_of_manager(go.actual)} runs; expected {go.expected}; PATH was last set by {go.source}"
+        copy = "the package that installed it" if packaged else go.actual
+        remedy = Remedy(
+            _remove_manager(_manager(go.actual), f"remove {copy}, or the line that puts its directory first")
+        )
         yield row.finding(GO_DISTRIBUTION if packaged else GO_SHADOWED, cause, remedy, "go")
 
 
-def _way_to_go(snapshot: Snapshot, path: Cell | None) -> str:
-    """Return how there comes to be a go: where PATH is right, it is the Go itself that is missing."""
-    return (
-        snapshot.fault(path).remedy
-        if path and path.status == "drift"
-        else "provision the host again: the declared Go is not where PATH leads"
-    )
+def _restore_go(snapshot: Snapshot, path: Cell | None) -> str:
+    """Return the action that restores go: with a correct PATH, the Go itself is missing."""
+    if path and path.status == "drift":
+        return snapshot.fault(path).remedy
+    return "provision the host again: the directories of PATH do not contain the declared Go"
 
 
-def _answer(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
-    """Judge what go says of itself; a GOROOT that is wrong is a finding of its own, and why go fails."""
+def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
+    """Evaluate the values of go env. A wrong GOROOT is a finding of its own, and the reason why go fails."""
     if not row.observation.context.asks_go:
         return
-    go, file = row.observation.programs.get("go", []), settings_file(row.observation)
-    persisted = _persisted_goroot(row.user.account, file)
-    explained = persisted or first_carriage_return(settings_in(file, row.user.account))
-    goroot = row.cells["GOROOT"]
-    if (
-        go
-        and not row.observation.go.values
-        and not row.observation.go.skipped
-        and goroot.status != "drift"
-        and not explained
-    ):
-        remedy = Remedy("mend what go names; 'GOENV=off go env' shows whether the user's own file is the cause")
-        yield row.finding(GO_FAILS, row.observation.go.problem, remedy, "go", Source("file", go[0]))
+    go, response = row.observation.programs.get("go", []), row.observation.go
+    file = snapshot.settings_file(row.observation)
+    persisted = _persisted_goroot(file)
+    explained = persisted or any(item.value.endswith("\r") for item in file.settings)
+    failed = go and not response.values and not response.skipped
+    if failed and row.cells["GOROOT"].status != "drift" and not explained:
+        remedy = Remedy("correct the error that go reports; 'GOENV=off go env' succeeds if it is in the settings file")
+        yield row.finding(GO_FAILS, response.problem, remedy, "go", Source("file", go[0]))
     for variable, rule in () if row.foreign_go else (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
         cell = row.cells[variable]
         if cell.status == "drift" and cell.source != persisted:
-            cause = (
-                f"{variable} is {cell.actual}{_of_manager(cell.actual)} instead of {cell.expected}, from {cell.source}"
-            )
-            remedy = Remedy(_without(_manager(cell.actual), snapshot.mend(cell)))
-            yield row.finding(rule, cause, remedy, variable)
+            state = f"{variable} is {cell.actual}{_of_manager(cell.actual)}, from {cell.source}"
+            remedy = Remedy(_remove_manager(_manager(cell.actual), snapshot.fix(cell)))
+            yield row.finding(rule, f"{state}; expected {cell.expected}", remedy, variable)
 
 
-def _persisted_goroot(account: Account, file: str) -> Source | None:
-    lines = [item.line for item in settings_in(file, account) if item.name == "GOROOT"]
-    return Source("file", file, lines[-1]) if lines else None
+def _persisted_goroot(file: SettingsFile) -> Source | None:
+    lines = [item.line for item in file.settings if item.name == "GOROOT"]
+    return Source("file", file.path, lines[-1]) if lines else None
 
 
 def _persisted(snapshot: Snapshot) -> t.Iterator[Finding]:
-    for account, path in snapshot.settings_files:
-        source = _persisted_goroot(account, path)
+    for file in snapshot.settings_files:
+        source = _persisted_goroot(file)
         if source:
-            command = as_user(account, "sed", "-i", "/^GOROOT=/d", path)
+            command = as_user(file.account, "sed", "-i", "/^GOROOT=/d", file.path)
             remedy = Remedy(f"delete that line: {command}", [command])
-            cause = f"{source} persists GOROOT"
-            yield Finding(GOROOT_PERSISTED, cause, remedy, account.name, "", "GOROOT", source, subject=path)
+            place = (file.account.name, "", "GOROOT", source)
+            yield Finding(GOROOT_PERSISTED, f"{source} persists GOROOT", remedy, *place, subject=file.path)
 
 
-def _copies(row: Row) -> t.Iterator[Finding]:
+def _copies(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     go = row.cells.get("go")
-    copies = list(dict.fromkeys(map(os.path.realpath, row.observation.programs.get("go", []))))[1:]
+    copies = list(dict.fromkeys(map(snapshot.real_path, row.observation.programs.get("go", []))))[1:]
     if go and go.status == "ok" and copies:
-        cause = f"behind {go.actual} there is {', '.join(copy + _of_manager(copy) for copy in copies)}"
-        remedy = Remedy(_without(_manager(copies[0]), "remove what is not needed, or take its directory from PATH"))
+        cause = f"PATH has {', '.join(copy + _of_manager(copy) for copy in copies)} behind {go.actual}"
+        otherwise = f"remove {copies[0]}, or remove its directory from PATH"
+        remedy = Remedy(_remove_manager(_manager(copies[0]), otherwise))
         yield row.finding(GO_COPIES, cause, remedy, "go", Source("file", copies[0]))
 
 
 def _exported(row: Row) -> t.Iterator[Finding]:
     value = (row.observation.environment or {}).get("GOROOT")
-    if (
-        value
-        and row.observation.context.asks_go
-        and row.cells["GOROOT"].status == "ok"
-        and "GOROOT" not in row.user.variables
-    ):
-        cause = f"GOROOT={value} is exported by {row.source('GOROOT')}"
+    if not value or not row.observation.context.asks_go or "GOROOT" in row.user.variables:
+        return
+    if row.cells["GOROOT"].status == "ok":
+        cause = f"GOROOT={value} is exported by {row.source('GOROOT')}; expected no value"
         remedy = Remedy("delete the line that exports it", variables={"environment_export_goroot": True})
         yield row.finding(GOROOT_EXPORTED, cause, remedy, "GOROOT")
 
 
 def _goenv(row: Row) -> t.Iterator[Finding]:
-    environment, file = row.observation.environment or {}, settings_file(row.observation)
+    environment, file = row.observation.environment or {}, row.observation.settings_path
     own = os.path.join(row.user.account.home, ".config/go/env")
     if not row.observation.context.asks_go or file == own or "GOENV" in row.user.variables:
         return
     variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
     if environment.get(variable):
         sources = [item.source for item in row.observation.assignments if item.name == variable]
-        cause = f"{variable} is {environment[variable]}, so go does not read {own}"
+        cause = f"{variable} is {environment[variable]}; expected no value, so that go reads {own}"
         remedy = Remedy(f"delete the line that sets {variable}")
         yield row.finding(GOENV_ELSEWHERE, cause, remedy, variable, sources[-1] if sources else None)

@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool, ToolCopy
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 
 TOOL = Rule(
     "GD401",
@@ -21,105 +18,93 @@ TOOL = Rule(
     "A tool is not the pinned build",
     "Editors and debuggers behave differently or fail.",
     why="""\
-The build info inside the binary is read, without running it: package, version and build settings must be the
-declared ones, and the link to it must lead there. A `go install …@latest` or an editor's own installer changes
-that.""",
-    mend="Provision again with `--tags tools`, or declare the version that is wanted in `tools_list`.",
-    example="/usr/local/bin/gopls is not golang.org/x/tools/gopls v0.16.2: other version",
+The build info in the binary is read without running it: package, version and build settings must be the declared ones,
+and the link must lead to that binary. `go install …@latest` or an editor's own installer changes that.""",
+    fix="Provision again with `--tags tools`, or declare the desired version in `tools_list`.",
+    example="/usr/local/bin/gopls: other version; expected golang.org/x/tools/gopls v0.16.2",
 )
 TOOL_SHADOWED = Rule(
     "GD402",
     "warning",
     "Another copy of a tool comes first on PATH",
-    "Another build than the pinned one runs.",
-    why="A directory before that of the pinned tools has an executable of the same name. It is looked for as the user.",
-    mend="Remove that copy, or the line that puts its directory first.",
-    example="/home/alice/go/bin/gopls runs instead of /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls",
+    "A build other than the pinned one runs.",
+    why="A directory before that of the pinned tools has an executable of the same name that the user can run.",
+    fix="Remove that copy, or the line that puts its directory first.",
+    example="/home/alice/go/bin/gopls runs; expected /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls",
 )
 TOOL_IN_GOBIN = Rule(
     "GD403",
     "warning",
-    "A copy of a pinned tool lies where editors look first",
-    "The editor runs that copy, terminals run the pinned one.",
+    "Editors find another copy of a pinned tool first",
+    "The editor runs that copy, terminals run the pinned build.",
     why="""\
-VS Code's Go extension looks in GOBIN and GOPATH/bin before PATH, so a copy there wins in the editor even where PATH
-has the right order. It comes from `go install` or from the extension's own installer.""",
-    mend="Remove the copy, or name the pinned one in the setting `go.alternateTools`.",
-    example="/home/alice/go/bin/dlv is not /usr/local/lib/go-tools/dlv/v1.23.1-go1.22.12/dlv",
+VS Code's Go extension searches GOBIN and GOPATH/bin before PATH, so the editor prefers a copy there even if PATH has
+the right order. `go install` or the extension's own installer creates such copies.""",
+    fix="Remove the copy, or name the pinned build in the setting `go.alternateTools`.",
+    example="editors find /home/alice/go/bin/dlv; expected /usr/local/lib/go-tools/dlv/v1.23.1-go1.22.12/dlv",
 )
 TOOL_BUILT_BY = Rule(
     "GD404",
     "error",
     "A tool was built by another Go",
-    "gopls and dlv refuse or misread what a newer Go compiles.",
+    "gopls and dlv reject or misread the output of a newer Go.",
     why="""\
-The build info of a tool names the Go that built it, which must be the declared one: after a switch of versions
-every tool is built anew.""",
-    mend="Provision again with `--tags tools`.",
-    example="/usr/local/bin/dlv is not github.com/go-delve/delve/cmd/dlv v1.23.1: built by another Go",
+The build info of a tool names the Go that built it, which must be the declared one: after a change of versions every
+tool is built again.""",
+    fix="Provision again with `--tags tools`.",
+    example="/usr/local/bin/dlv: built by another Go; expected github.com/go-delve/delve/cmd/dlv v1.23.1",
 )
 TOOL_UNSUPPORTED = Rule(
     "GD405",
     "warning",
-    "A pinned tool is not made for this Go",
-    "dlv refuses to debug, gopls reports errors that are none.",
+    "A pinned tool does not support this Go",
+    "dlv starts no debug session, or gopls reports errors that do not exist.",
     why="""\
-Each version of a tool goes with a range of Go versions, by its own release notes and go.mod. A tool that is
-declared with `force: true` is no finding.""",
-    mend="Declare a version that goes with this Go, or none: then the known-good one is taken.",
-    example="dlv v1.23.1 takes Go 1.21 to 1.23, and go1.26.1 builds it; go1.26.1 goes with dlv v1.26.0 or later",
+Each version of a tool supports a range of Go versions, according to its release notes and go.mod. A tool that is
+declared with `force: true` is not reported.""",
+    fix="Declare a version that supports this Go, or no version: then the known-good one is installed.",
+    example="dlv v1.23.1 supports Go 1.21 to 1.23, and go1.26.1 builds it; go1.26.1 needs dlv v1.26.0 or later",
 )
 RULES = (TOOL, TOOL_SHADOWED, TOOL_IN_GOBIN, TOOL_BUILT_BY, TOOL_UNSUPPORTED)
 
 
-def findings(snapshot: Snapshot) -> t.Iterator[Finding]:
+def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
+    tools = {tool.name: tool for tool in snapshot.tools}
     for tool in snapshot.tools:
         yield from _build(tool)
-        for user in snapshot.declaration.users if not tool.reason else ():
-            yield from _where_editors_look(user, tool)
+    for copy in snapshot.tool_copies:
+        yield _copy(copy, tools[copy.tool])
     for row in snapshot.rows:
         for tool in snapshot.tools if row.observation.context.gives_environment else ():
-            yield from _shadowed(row, tool)
+            yield from _shadowed(snapshot, row, tool)
 
 
 def _build(tool: PinnedTool) -> t.Iterator[Finding]:
     source = Source("file", tool.path)
     if tool.reason:
         rule = TOOL_BUILT_BY if tool.reason == "built by another Go" else TOOL
-        cause = f"{tool.path} is not {tool.package} {tool.version}: {tool.reason}"
+        cause = f"{tool.path}: {tool.reason}; expected {tool.package} {tool.version}"
         remedy = Remedy("provision the host again with --tags tools")
         yield Finding(rule, cause, remedy, variable=tool.name, source=source)
     if tool.reservation:
-        remedy = Remedy(
-            "declare a version that goes with this Go", variables={"tools_list": [{"package": tool.package}]}
-        )
+        proposed = {"tools_list": [{"package": tool.package}]}
+        remedy = Remedy("declare a version that supports this Go", variables=proposed)
         yield Finding(TOOL_UNSUPPORTED, tool.reservation, remedy, variable=tool.name, source=source)
 
 
-def _where_editors_look(user: UserEnvironment, tool: PinnedTool) -> t.Iterator[Finding]:
-    if tool.users and user.account.name not in tool.users:
+def _copy(copy: ToolCopy, tool: PinnedTool) -> Finding:
+    command = as_user(copy.account, "rm", "-f", copy.path)
+    remedy = Remedy(f"remove {copy.path}", [command] if copy.removable else [])
+    place = (copy.account.name, "", tool.name, Source("file", copy.path))
+    cause = f"editors find {copy.path}; expected {tool.path}"
+    return Finding(TOOL_IN_GOBIN, cause, remedy, *place, subject=copy.path)
+
+
+def _shadowed(snapshot: Snapshot, row: Row, tool: PinnedTool) -> t.Iterator[Finding]:
+    first = next(iter(row.observation.programs.get(tool.name, [])), None)
+    if first is None or tool.reason or not tool.is_for(row.user.account.name):
         return
-    gopath = user.directories.get("GOPATH", "")
-    folders = [user.directories.get("GOBIN", ""), gopath and os.path.join(gopath, "bin")]
-    for folder in dict.fromkeys(filter(None, folders)):
-        copy = os.path.join(folder, tool.name)
-        with acting_as(user.account):
-            present = os.access(copy, os.X_OK, effective_ids=True) and os.path.isfile(copy)
-        if present and os.path.realpath(copy) != os.path.realpath(tool.path):
-            # Through a link that folder may be one where the program belongs.
-            own = os.path.realpath(folder) == folder
-            command = as_user(user.account, "rm", "-f", copy)
-            remedy = Remedy(f"remove {copy}", [command] if own else [])
-            cause = f"{copy} is not {tool.path}"
-            yield Finding(
-                TOOL_IN_GOBIN, cause, remedy, user.account.name, "", tool.name, Source("file", copy), subject=copy
-            )
-
-
-def _shadowed(row: Row, tool: PinnedTool) -> t.Iterator[Finding]:
-    copies = row.observation.programs.get(tool.name, [])
-    meant = not tool.users or row.user.account.name in tool.users
-    if meant and copies and not tool.reason and os.path.realpath(copies[0]) != os.path.realpath(tool.path):
-        cause = f"{copies[0]} runs instead of {tool.path}"
-        remedy = Remedy(f"remove {copies[0]}, or the line that puts its directory first")
-        yield row.finding(TOOL_SHADOWED, cause, remedy, tool.name, Source("file", copies[0]))
+    if snapshot.real_path(first) != snapshot.real_path(tool.path):
+        cause = f"{first} runs; expected {tool.path}"
+        remedy = Remedy(f"remove {first}, or the line that puts its directory first")
+        yield row.finding(TOOL_SHADOWED, cause, remedy, tool.name, Source("file", first))

@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The directories that Go writes to, with the rights of their users, and the file systems of them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    DirectoryState,
+    Disk,
+    GoDirectory,
+    ProgramDirectory,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import NETWORK, Mount, mount_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import repairable
+
+
+def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:
+    """Return the declared directories of Go, with the state of each."""
+    found, disks = [], {}
+    for user in users:
+        for variable, path in user.directories.items():
+            mount, real_path = _place(path, mounted)
+            directory = GoDirectory(user.account, variable, path, real_path, mount)
+            if not directory.remote:
+                if mount not in disks:
+                    disks[mount] = _disk(mount)
+                directory = _with_state(directory)._replace(disk=disks[mount])
+            found.append(directory)
+    return found
+
+
+def program_directories_of(
+    users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]
+) -> t.Iterator[ProgramDirectory]:
+    """Yield the directories from which go runs programs, if their mounts are known."""
+    for user in users:
+        temporary = user.variables.get("GOTMPDIR") or user.variables.get("TMPDIR") or "/tmp"
+        for variable, path in (("GOBIN", user.directories.get("GOBIN", "")), ("GOTMPDIR", temporary)):
+            mount = _place(path, mounted)[0] if path else None
+            if mount:
+                yield ProgramDirectory(user.account, variable, path, mount)
+
+
+def _place(path: str, mounted: t.Sequence[Mount]) -> tuple[Mount | None, str]:
+    """Return the mount and the real path; on a network file system not even links are read, as that may hang."""
+    mount = mount_of(path, mounted)
+    if mount is not None and mount.kind in NETWORK:
+        return mount, path
+    real_path = os.path.realpath(path)
+    return mount_of(real_path, mounted), real_path
+
+
+def _with_state(directory: GoDirectory) -> GoDirectory:
+    account = directory.account
+    try:
+        with acting_as(account):
+            status = os.stat(directory.path)
+            # access(2) checks the real user, which acting_as does not change.
+            writable = os.access(directory.path, os.W_OK | os.X_OK, effective_ids=True)
+    except OSError as error:
+        return directory._replace(error=error.strerror or str(error))
+    foreign = status.st_uid != account.uid
+    can_repair = foreign and repairable(directory.path, account)
+    return directory._replace(
+        state=DirectoryState(status.st_uid, _name(status.st_uid), status.st_mode, writable, can_repair)
+    )
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
+
+
+def _disk(mount: Mount | None) -> Disk | None:
+    try:
+        status = os.statvfs(mount.point) if mount else None
+    except OSError:
+        return None  # A missing directory is a finding of its own.
+    return Disk(status.f_bavail * status.f_frsize, status.f_files, status.f_favail) if status else None

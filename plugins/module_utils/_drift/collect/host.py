@@ -1,0 +1,122 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads a host once: everything that the rules evaluate."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
+    debug_services,
+    editor_settings,
+    language_servers,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.directories import (
+    directories_of,
+    program_directories_of,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
+    settings_files_of,
+    texts_at_fault,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.managed_files import managed_files_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import observe
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import (
+    real_paths_of,
+    world_readable_files,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import (
+    extension_hosts,
+    manager_started,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.requirements import unmet_requirements
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools, tool_copies
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mounts
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import exact
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What the report compares besides the declaration; the names are those of the module's options."""
+
+    go_version: str = ""
+    go_minimum: str = ""
+    tools: t.Sequence[t.Mapping[str, t.Any]] = ()
+    tools_root: str = "/usr/local/lib/go-tools"
+    tools_bin_dir: str = "/usr/local/bin"
+    tools_user_bin_dir: str = "go/bin"
+    tools_goroot: str | None = None
+    gopls: str | None = None
+    gopls_workarounds: t.Sequence[t.Mapping[str, t.Any]] = ()
+    crash_days: float = 7
+    tls_renew_before: str = "+30d"
+    timeout: float = 10
+
+
+def collect(declaration: Declaration, options: Options, contexts: t.Sequence[Context] = CONTEXTS) -> Snapshot:
+    """Return the snapshot of this host, with what processes have in ``contexts``.
+
+    Raises DevserverError for invalid options, before any process is started.
+    """
+    goroot = declaration.goroot
+    debuggers = debug_services.collect(options.tls_renew_before)
+    requirements = unmet_requirements(declaration, options.go_minimum)
+    places = Places(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
+    tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
+    names = [tool.name for tool in tools]
+    observations = observe(declaration, names, timeout=options.timeout, contexts=contexts)
+    editor_files = editor_settings.files_of(observations)
+    gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
+    return with_details(
+        Snapshot(
+            declaration,
+            observations,
+            cells(declaration, observations, exact(options.go_version, this_platform().archive)),
+            tools=tools,
+            editor_files=editor_files,
+            language_servers=language_servers.collect(declaration.users, editor_files, gopls, options.crash_days),
+            debuggers=debuggers,
+            host_path=pam.host_path(),
+            requirements=requirements,
+            extension_hosts=extension_hosts(),
+            goroot_version=_installed(goroot),
+            taken_at=time.time(),
+        ),
+        mounts(),
+    )
+
+
+def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
+    """Return the snapshot with the files and directories that its observations and cells lead to."""
+    stale = {one.user.account for one in snapshot.observations if one.stale}
+    users = snapshot.users_with_home
+    return dataclasses.replace(
+        snapshot,
+        directories=directories_of(users, mounted),
+        program_directories=list(program_directories_of(users, mounted)),
+        settings_files=settings_files_of(snapshot),
+        managed_files=managed_files_of(snapshot.declaration, snapshot.cells),
+        managers={account.name: manager_started(account.uid) for account in stale},
+        tool_copies=list(tool_copies(snapshot.declaration.users, snapshot.tools)),
+        texts=texts_at_fault(snapshot),
+        real_paths=real_paths_of(snapshot),
+        world_readable=world_readable_files(snapshot),
+    )
+
+
+def _installed(goroot: str) -> str:
+    """Return the version in GOROOT's VERSION file (first line ``go1.22.12``), empty without one."""
+    first = (read_text(os.path.join(goroot, "VERSION")) or "").split("\n")[0].strip()
+    return first[2:] if first.startswith("go") else ""

@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of the files that provisioning manages: their rights, and the rendered lines that they lack."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+    ForeignFile,
+    ManagedFiles,
+    WrongRights,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, OWN_FOLDERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+    EditorContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    ManagedFile,
+    foreignness,
+    giving,
+    wrong_folder,
+    wrong_rights,
+)
+
+
+def managed_files_of(
+    declaration: Declaration,
+    cells: t.Sequence[Cell],
+    contexts: t.Sequence[Context] = CONTEXTS,
+    directories: t.Sequence[str] = OWN_FOLDERS,
+) -> ManagedFiles:
+    """Return the state of the files of ``contexts``, and of the collection's own ``directories``."""
+    files = [file for context in contexts for file in files_of(context, declaration)]
+    repaired = frozenset(file.path for file in files if file.whole or file.as_owner)
+    rights = [*_wrong_directories(directories), *_wrong_files(files)]
+    outdated = outdated_files(declaration, cells, contexts)
+    return ManagedFiles(repaired, outdated, rights, list(_foreign_files(files, declaration)))
+
+
+def files_of(context: Context, declaration: Declaration) -> list[ManagedFile]:
+    """Return the files that a context manages; none if they cannot be rendered, which provisioning rejects."""
+    try:
+        return list(context.managed_files(declaration))
+    except (DevserverError, OSError):
+        return []
+
+
+def _wrong_directories(directories: t.Iterable[str]) -> t.Iterator[WrongRights]:
+    for path in directories:
+        rights = wrong_folder(path)
+        if rights:
+            yield WrongRights(path, "", *rights)
+
+
+def _wrong_files(files: t.Iterable[ManagedFile]) -> t.Iterator[WrongRights]:
+    # A file that must not exist has no rights to keep.
+    own = {file.path: file for file in files if file.whole and file.content(None) is not None}
+    for file in own.values():
+        try:
+            with acting_as(file.actor):
+                rights = wrong_rights(file)
+        except OSError:
+            continue  # It was removed, or its user may not look there, which the contexts report.
+        if rights:
+            yield WrongRights(file.path, file.owner.name if file.owner else "", *rights)
+
+
+def _foreign_files(files: t.Iterable[ManagedFile], declaration: Declaration) -> t.Iterator[ForeignFile]:
+    # Of several files with one path the last one counts, as for writing.
+    for file in {file.path: file for file in files if file.actor and not file.whole}.values():
+        problem, user = _foreignness(file, declaration), file.owner.name if file.owner else ""
+        if problem:
+            yield ForeignFile(file.path, user, problem, giving(file.path, user))
+
+
+def _foreignness(file: ManagedFile, declaration: Declaration) -> str:
+    try:
+        with acting_as(file.actor):
+            return foreignness(file) if _differs(file) or _is_in_home(file, declaration) else ""
+    except (OSError, DevserverError):
+        return ""  # It was removed, or its user cannot read it, which the contexts report.
+
+
+def _is_in_home(file: ManagedFile, declaration: Declaration) -> bool:
+    owners = (user.account for user in declaration.users if user.account == file.owner)
+    return any(file.path.startswith(owner.home.rstrip("/") + "/") for owner in owners)
+
+
+def _differs(file: ManagedFile) -> bool:
+    now = read_text(file.path)
+    return file.content(now) != now
+
+
+def outdated_files(
+    declaration: Declaration, cells: t.Iterable[Cell], contexts: t.Sequence[Context] = CONTEXTS
+) -> dict[str, dict[str, list[str]]]:
+    """Return the files that lack lines that were rendered for a user, by user and context.
+
+    Nothing is read for users whose values are all as declared.
+    """
+    differing = {cell.user for cell in cells if cell.status in ("drift", "missing")}
+    users = [user for user in declaration.users if user.account.name in differing]
+    return {user.account.name: outdated_for(user, declaration, contexts) for user in users}
+
+
+def outdated_for(
+    user: UserEnvironment, declaration: Declaration, contexts: t.Sequence[Context] = CONTEXTS
+) -> dict[str, list[str]]:
+    kinds = [context for context in contexts if not isinstance(context, EditorContext) and context.name != "ci"]
+    # In a file for all users, only the lines for this one count.
+    alone = dataclasses.replace(declaration, users=[user])
+    files = {kind.name: files_of(kind, alone) for kind in kinds}
+    return {
+        kind: [file.path for file in found if file.owner in (None, user.account) and is_outdated(file)]
+        for kind, found in files.items()
+    }
+
+
+def is_outdated(file: ManagedFile) -> bool:
+    """Return whether a file lacks a rendered line, or is hidden from its readers.
+
+    Additional lines do not count, nor does a file that must not exist: it may be that of another user.
+    """
+    try:
+        if file.content(None) is None:
+            return False
+        with acting_as(file.actor):
+            now = read_text(file.path)
+            expected = file.content(now)
+            hidden = expected is not None and now is not None and is_hidden(file)
+    except (DevserverError, OSError):
+        return False  # That it cannot be read is a finding of its own.
+    return hidden or not {*(expected or "").split("\n")} <= {*(now or "").split("\n")}
+
+
+def is_hidden(file: ManagedFile) -> bool:
+    """Return whether a file's rights may hide it from its readers; rights that are too wide do not."""
+    rights = wrong_rights(file)
+    return rights is not None and (rights[0].owner != rights[1].owner or rights[1].mode & ~rights[0].mode != 0)

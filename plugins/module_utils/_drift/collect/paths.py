@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where paths lead, who can read files with passwords, and when the files that findings name were changed last."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import stat
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+
+
+def real_paths_of(snapshot: Snapshot) -> dict[str, str]:
+    """Return the targets of those programs and tools whose path is or contains a link."""
+    goroot = snapshot.declaration.goroot
+    paths = {goroot, os.path.join(goroot, "bin/go"), *(tool.path for tool in snapshot.tools)}
+    for observation in snapshot.observations:
+        paths |= {path for found in observation.programs.values() for path in found}
+    for file in snapshot.editor_files:
+        for setting in (one for one in file.settings if one.name == "go.alternateTools"):
+            go = setting.value.get("go") if isinstance(setting.value, dict) else None
+            paths |= {*((file.filled(str(go)) or "").split(":") if go else ())}
+    targets = {path: os.path.realpath(path) for path in paths if os.path.isabs(path)}
+    return {path: target for path, target in targets.items() if target != path}
+
+
+def world_readable_files(snapshot: Snapshot) -> frozenset[str]:
+    """Return the files that set a GOPROXY with a password and that every user can read."""
+    sources = {
+        source.file
+        for row in snapshot.rows
+        for source in [row.source("GOPROXY")]
+        if source and source.file and credentials(row.in_force("GOPROXY"))
+    }
+    return frozenset(path for path in sources if is_world_readable(path))
+
+
+def is_world_readable(path: str, top: str = "/") -> bool:
+    """Return whether all users may read a file and pass the directories above it, up to ``top``; links are followed."""
+    place = pathlib.PurePath(os.path.realpath(path))
+    highest = pathlib.PurePath(top)
+    above = [directory for directory in place.parents if highest in (directory, *directory.parents)]
+    try:
+        open_ways = all(os.stat(directory).st_mode & stat.S_IXOTH for directory in above)
+        return open_ways and bool(os.stat(place).st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def with_dates(findings: t.Iterable[Finding]) -> list[Finding]:
+    """Return the findings, each without a date with that of the file that its source names."""
+    return [
+        dataclasses.replace(one, since=_last_change(one.source.file))
+        if one.since is None and one.source and one.source.file
+        else one
+        for one in findings
+    ]
+
+
+def _last_change(path: str) -> float | None:
+    """Return the last change of a file's text, or of the owner and rights of anything else; None if it is missing."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_mtime if stat.S_ISREG(status.st_mode) else status.st_ctime

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Go versions that workspaces and the play require, and the host does not have."""
+
+from __future__ import annotations
+
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import UnmetRequirement
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import Store, version_named
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
+
+
+def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
+    """Return the requirements that the host does not meet; ``go_minimum`` is that of the play, empty for none.
+
+    Raises DevserverError if ``go_minimum`` is not a version.
+    """
+    with_workspaces = [user for user in declaration.users if user.workspaces]
+    if not go_minimum and not with_workspaces:
+        return []
+    return unmet_by(installed(declaration.goroot), declaration, go_minimum)
+
+
+def unmet_by(offered: Offered, declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
+    """Return the requirements that ``offered`` does not meet."""
+    found = [_requirement("", entry) for entry in mismatches([], offered, go_minimum or None)] if go_minimum else []
+    for user in (user for user in declaration.users if user.workspaces):
+        with acting_as(user.account):
+            entries = mismatches(user.workspaces, offered, go_minimum or None)
+        # An entry without a file is about the host, which has its own entry.
+        found += [_requirement(user.account.name, entry) for entry in entries if entry["file"]]
+    return found
+
+
+def installed(goroot: str) -> Offered:
+    """Return the versions beside GOROOT, and that of GOROOT."""
+    tree = os.path.realpath(goroot)
+    versions = [receipt.version for receipt in Store(os.path.dirname(tree)).installed()]
+    return Offered(versions, version_named(tree) or None)
+
+
+def _requirement(user: str, entry: t.Mapping[str, t.Any]) -> UnmetRequirement:
+    return UnmetRequirement(
+        user,
+        entry["cause"],
+        entry["remedy"],
+        entry["required"] or "",
+        entry["installed"],
+        entry["default"] or "",
+        entry["file"] or "",
+        entry["line"],
+    )

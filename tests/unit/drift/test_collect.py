@@ -1,0 +1,291 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The collectors: what they read of files, directories and processes of a host."""
+
+from __future__ import annotations
+
+import dataclasses
+import getpass
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
+    managed_files,
+    observations,
+    paths,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import lines_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
+    rights,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+
+
+class Slow:
+    """A context whose start-ups take the times that it is given."""
+
+    name, workspace, gives_environment, asks_go, unknown = "slow", "", True, False, ()
+
+    def __init__(self, *seconds: float) -> None:
+        self._seconds = list(seconds)
+
+    def for_user(self, _user: t.Any, _outer: t.Any) -> list[Slow]:
+        return [self]
+
+    def applies_to(self, _account: t.Any) -> bool:
+        return True
+
+    def assignments(self, _account: t.Any, _timeout: float) -> list[Assignment]:
+        return []
+
+    def forget(self) -> None:
+        return
+
+    def start_up(self, _account: Account, _timeout: float) -> Startup | None:
+        return None
+
+    def probe(self, _account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
+        return Probe({"PATH": ""}, seconds=self._seconds.pop(0))
+
+
+class Bare(Slow):
+    """A context whose environment is what is declared, and nothing else."""
+
+    name, asks_go = "bare", True
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        return user.variables
+
+    def probe(self, _account: t.Any, declaration: t.Any, _timeout: float) -> Probe:
+        user = declaration.users[0]
+        return Probe({**user.variables, "PATH": ":".join(user.path)})
+
+
+@pytest.mark.parametrize(("mode", "expected"), [(0o755, True), (0o711, True), (0o700, False)])
+def test_a_file_is_world_readable_if_all_directories_above_it_can_be_passed(
+    tmp_path: pathlib.Path, mode: int, expected: bool
+) -> None:
+    (tmp_path / "go").mkdir(mode)
+    (tmp_path / "go").chmod(mode)
+    (tmp_path / "go/go.env").write_text("")
+    (tmp_path / "go/go.env").chmod(0o644)
+    assert paths.is_world_readable(f"{tmp_path}/go/go.env", f"{tmp_path}/go") is expected
+    (tmp_path / "go/go.env").chmod(0o640)
+    assert not paths.is_world_readable(f"{tmp_path}/go/go.env", f"{tmp_path}/go")
+
+
+def test_only_files_that_set_a_password_are_examined(fake_host: t.Any) -> None:
+    (fake_host.goroot / "go.env").chmod(0o644)
+    harmless = fake_host(answer={"GOPROXY": "https://a.example,direct"})
+    assert paths.world_readable_files(fake_host.snapshot(harmless)) == frozenset()
+
+
+def test_a_path_that_cannot_be_searched_in_time_is_reported(fake_host: t.Any) -> None:
+    (seen,) = observations.observe(fake_host.declaration, [], timeout=1e-9, contexts=[Bare()])
+    found = fake_host.findings(seen)
+    assert [(finding.rule.id, "could not be" in finding.cause) for finding in found] == [("GD901", True)]
+
+
+def test_a_context_that_does_not_answer_is_followed_to_its_line(
+    fake_host: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Login(Slow):
+        name = "login"
+
+        def probe(self, account: t.Any, _declaration: t.Any, _timeout: float) -> Probe:
+            return Probe(None, "sh ended with 3 before the command ran: x")
+
+        def start_up(self, account: Account, timeout: float) -> Startup:
+            return LoginContext().start_up(account, timeout)
+
+    class Ssh(Login):
+        name = "ssh"
+
+    home = fake_host.tmp / "home"
+    home.mkdir()
+    (home / ".profile").write_text("A=1\nexit 3\n")
+    user = fake_host.declaration.users[0]
+    account = user.account._replace(home=str(home), shell="/bin/sh")
+    fake_host.declaration.users[0] = dataclasses.replace(user, account=account)
+    monkeypatch.setattr(observations.blame, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
+    login, ssh = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Login(), Ssh()])
+    assert login.culprit == Source("file", str(home / ".profile"), 2)
+    assert (ssh.culprit, ssh.problem) == (
+        Source("file", "/etc/x", 7),
+        "sshd refuses its configuration: /etc/x: line 7: Bad option",
+    )
+
+
+@pytest.mark.parametrize(("times", "slow"), [([1.0], 1.0), ([3.5, 0.5], 0.5), ([3.5, 4.5], 3.5)])
+def test_what_is_slow_is_asked_again_alone(fake_host: t.Any, times: list[float], slow: float) -> None:
+    (seen,) = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Slow(*times)])
+    assert seen.seconds == slow
+
+
+def test_a_user_whose_home_is_missing_has_one_finding(fake_host: t.Any) -> None:
+    user = fake_host.declaration.users[0]
+    gone = user.account._replace(home=str(fake_host.tmp / "gone"))
+    variables = {"GOPATH": f"{gone.home}/go", "GOCACHE": f"{gone.home}/cache"}
+    fake_host.declaration.users.append(dataclasses.replace(user, account=gone, variables=variables))
+    seen = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Bare()])
+    assert [one.context.name for one in seen] == ["bare", "goenv"]
+    matrix, found = fake_host.evaluate(*seen[1:])
+    assert {cell.status for cell in matrix.values()} == {"unknown"}
+    assert [(one.rule.id, one.user, one.cause) for one in found] == [
+        ("GD905", gone.name, f"the home {gone.home} is missing")
+    ]
+
+
+def rights_of(contexts: list[t.Any], users: list[UserEnvironment]) -> list[Finding]:
+    """Return the findings about the files of ``contexts``."""
+    declaration = Declaration(users, "/g", [])
+    managed = managed_files.managed_files_of(declaration, [], contexts, [])
+    return list(rights.evaluate(Snapshot(declaration, [], [], managed_files=managed)))
+
+
+def test_another_mode_of_a_file_of_the_collections_own_is_found(tmp_path: pathlib.Path) -> None:
+    class OneFile(GoEnvContext):
+        def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+            return [whole_file(f"{tmp_path}/own", "x\n"), whole_file(f"{tmp_path}/stale", None)]
+
+    (tmp_path / "own").write_text("x\n")
+    (tmp_path / "stale").write_text("x\n")
+    (tmp_path / "own").chmod(0o666)
+    (tmp_path / "stale").chmod(0o666)
+    found = rights_of([OneFile()], [])
+    assert [(one.rule.id, one.source) for one in found] == [("GD108", Source("file", f"{tmp_path}/own"))]
+    assert "mode 0666; expected" in found[0].cause
+    (tmp_path / "own").chmod(0o644)
+    assert rights_of([OneFile()], []) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path: pathlib.Path) -> None:
+    for parent in (tmp_path, *tmp_path.parents):
+        if parent.stat().st_uid == 0 and parent != parent.parent and not parent.stat().st_mode & 0o001:
+            parent.chmod(parent.stat().st_mode | 0o011)
+    nobody = find_account("nobody")._replace(home=str(tmp_path / "home"))
+    inside, kept, changed = (tmp_path / name for name in ("home/env", "shared", "changed"))
+    (tmp_path / "home").mkdir()
+
+    class Files(GoEnvContext):
+        def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+            paths = {inside: "x", kept: "x", changed: "y", tmp_path / "none": "x"}
+            return [
+                ManagedFile(str(path), lambda _now, text=text: text, whole=False, owner=nobody, as_owner=True)
+                for path, text in paths.items()
+            ]
+
+    for path in (inside, kept, changed):
+        path.write_text("x")
+    users = [UserEnvironment(nobody, {}, [])]
+    found = rights_of([Files()], users)
+    assert [(one.rule.id, one.user, one.subject) for one in found] == [
+        ("GD109", "nobody", str(inside)),
+        ("GD109", "nobody", str(changed)),
+    ]
+    assert found[0].cause == f"{inside} belongs to uid 0; expected the user nobody"
+    assert f"chown nobody: {inside}" in found[0].remedy.text
+    # For a user who is no longer listed, only a file that must change counts.
+    assert [one.subject for one in rights_of([Files()], [])] == [str(changed)]
+    for path in (inside, changed):
+        os.chown(path, nobody.uid, nobody.gid)
+    assert rights_of([Files()], users) == []
+
+
+def test_a_value_that_no_file_can_hold_ends_no_report(fake_host: t.Any) -> None:
+    fake_host.declaration.users[0].variables.update(GOFLAGS='-ldflags="-s"')
+    with pytest.raises(DevserverError):
+        pam.managed_files(fake_host.declaration)
+    assert managed_files.managed_files_of(fake_host.declaration, []).repaired
+    assert managed_files.outdated_for(fake_host.declaration.users[0], fake_host.declaration)["ssh"] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what a user cannot")
+def test_a_file_is_looked_into_with_its_users_rights_alone(fake_host: t.Any) -> None:
+    file = fake_host.tmp / "settings.json"
+    file.write_text('{"go.gopath": "${workspaceFolder}"}\n')
+    file.chmod(0o600)
+    account = fake_host.declaration.users[0].account
+    assert "${" in "".join(lines_of(str(file), account))
+    assert lines_of(str(file), find_account("nobody")) == []
+
+
+def test_what_another_user_lacks_is_nobody_elses_fault(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One user is provisioned, the other one declared since: the services for both lack the second one's lines."""
+    for name in ("FOLDER", "SERVICE", "USERS_SERVICE", "ENVIRONMENT"):
+        monkeypatch.setattr(pam, name, str(fake_host.tmp / name))
+    (first,) = fake_host.declaration.users
+    # The name of this user must not make the file for all PAM services of users count as this user's.
+    second = dataclasses.replace(first, account=first.account._replace(name="USERS_SERVICE", uid=first.account.uid + 1))
+    (fake_host.tmp / "FOLDER").mkdir()
+    for file in pam.managed_files(fake_host.declaration):
+        pathlib.Path(file.path).write_text(file.content(None) or "")
+        pathlib.Path(file.path).chmod(file.mode)
+    fake_host.declaration.users.append(second)
+
+    def lacking(user: UserEnvironment) -> list[str]:
+        outdated = managed_files.outdated_for(user, fake_host.declaration)["cron"]
+        return [path for path in outdated if path.startswith(str(fake_host.tmp))]
+
+    own = str(fake_host.tmp / "FOLDER" / "user-USERS_SERVICE.conf")
+    assert (lacking(first), lacking(second)) == ([], [own, pam.USERS_SERVICE])
+    for path in (fake_host.tmp / "FOLDER").iterdir():
+        path.write_text("")
+    assert lacking(first) == [str(fake_host.tmp / "FOLDER" / name) for name in _configurations(first)]
+
+
+def _configurations(user: UserEnvironment) -> list[str]:
+    return ["everyone.conf", f"user-{user.account.name}.conf"]
+
+
+def test_files_are_compared_for_those_of_whom_something_differs(fake_host: t.Any) -> None:
+    (first,) = fake_host.declaration.users
+    fake_host.declaration.users.append(dataclasses.replace(first, account=first.account._replace(name="second")))
+    made = Cell(first.account.name, "login", "GOPATH", "/a", "/b", "drift", None)
+    assert list(managed_files.outdated_files(fake_host.declaration, [made])) == [first.account.name]
+
+
+@pytest.mark.parametrize(
+    ("now", "lacking"), [("", True), ("a\n", True), ("b\nmine\n# x\na\n", False), (None, True), ("a\nb\n", False)]
+)
+def test_what_is_more_in_a_file_is_not_lacking(tmp_path: pathlib.Path, now: str | None, lacking: bool) -> None:
+    file = tmp_path / "f"
+    if now is not None:
+        file.write_text(now)
+    assert managed_files.is_outdated(ManagedFile(str(file), lambda _now: "a\nb\n", whole=False)) == lacking
+    assert not managed_files.is_outdated(ManagedFile(str(file), lambda _now: None))
+
+
+def test_a_file_that_nobody_can_read_is_not_as_it_was_rendered(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "f"
+    file.write_text("a\n")
+    file.chmod(0o600)
+    assert managed_files.is_outdated(ManagedFile(str(file), lambda _now: "a\n"))
+    assert not managed_files.is_outdated(ManagedFile(str(file), lambda _now: "a\n", whole=False))
+
+
+@pytest.mark.parametrize(("mode", "hidden"), [(0o600, False), (0o666, False), (0o200, True)])
+def test_rights_that_are_too_wide_hide_nothing(tmp_path: pathlib.Path, mode: int, hidden: bool) -> None:
+    file = whole_file(str(tmp_path / "f"), "x\n", mode=0o600, owner=find_account(getpass.getuser()))
+    (tmp_path / "f").write_text("x\n")
+    (tmp_path / "f").chmod(mode)
+    assert managed_files.is_hidden(file) is hidden
