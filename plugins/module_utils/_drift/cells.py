@@ -13,7 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import DIRECTORY_VARIABLES
 
 DIRECTORIES = (*DIRECTORY_VARIABLES, "GOTMPDIR")
-# Where nobody sets them, go answers with another variable's value, and what is below that.
+# Variables that follow another one if they are not set, with the path below it.
 FOLLOWS = {"GONOPROXY": ("GOPRIVATE", ""), "GONOSUMDB": ("GOPRIVATE", ""), "GOMODCACHE": ("GOPATH", "/pkg/mod")}
 
 
@@ -21,9 +21,9 @@ FOLLOWS = {"GONOPROXY": ("GOPRIVATE", ""), "GONOSUMDB": ("GOPRIVATE", ""), "GOMO
 class Cell:
     """One value.
 
-    ``status`` is ``ok``, ``drift`` (differs from the declaration), ``missing``, ``conflict`` (not declared, and the
-    user's contexts disagree), ``unmanaged`` (not declared) or ``unknown`` (could not be found out). ``source`` is None
-    where there is no value.
+    ``status`` is ``ok``, ``drift`` (differs from the declaration), ``missing``, ``conflict`` (not declared, and
+    different in the user's contexts), ``unmanaged`` (not declared) or ``unknown`` (could not be read). ``source`` is
+    None if there is no value.
     """
 
     user: str
@@ -38,7 +38,7 @@ class Cell:
 
     @property
     def place(self) -> str:
-        """The context, and which of several, in words."""
+        """The context, with its workspace if it has one."""
         return f"{self.context} of {self.workspace}" if self.workspace else self.context
 
     def result(self) -> dict[str, t.Any]:
@@ -52,7 +52,7 @@ class Cell:
 
 
 def same_value(variable: str, one: str | None, other: str | None) -> bool:
-    """Return whether two values mean the same: a slash more, within a path or behind it, makes no other directory."""
+    """Return whether two values are equivalent: additional slashes in a path do not change the directory."""
     return plain_value(variable, one) == plain_value(variable, other)
 
 
@@ -61,20 +61,20 @@ def plain_value(variable: str, value: str | None) -> str | None:
 
 
 def plain_path(path: str) -> str:
-    """Return an absolute path without what says nothing; links are not looked at, so that ``..`` stays."""
+    """Return an absolute path without redundant parts. Links are not resolved, so ``..`` stays."""
     return "/" + "/".join(part for part in path.split("/") if part not in ("", ".")) if path[:1] == "/" else path
 
 
 def follows(cell: Cell, others: t.Mapping[str, Cell]) -> bool:
-    """Return whether a value is only what go makes of another variable's, which stands in ``others``."""
+    """Return whether go derives a value from another variable, which is in ``others``."""
     leader, below = FOLLOWS.get(cell.variable, ("", ""))
     value = others[leader].actual if leader in others else None
     return bool(leader) and (cell.actual or "") == (value + below if value else "")
 
 
-def in_order(wanted: t.Sequence[str], entries: t.Sequence[str]) -> bool:
-    """Return whether ``wanted`` stand in ``entries`` in that order; others may lie between."""
+def in_order(expected: t.Sequence[str], entries: t.Sequence[str]) -> bool:
+    """Return whether ``entries`` contain ``expected`` in that order; others may be between."""
     present = list(map(plain_path, entries))
-    asked = dict.fromkeys(map(plain_path, wanted))
-    positions = [present.index(directory) if directory in present else -1 for directory in asked]
+    required = dict.fromkeys(map(plain_path, expected))
+    positions = [present.index(directory) if directory in present else -1 for directory in required]
     return -1 not in positions and positions == sorted(positions)

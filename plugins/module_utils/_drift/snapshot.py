@@ -60,20 +60,20 @@ class Row(t.NamedTuple):
 
     @property
     def foreign_go(self) -> bool:
-        """Whether another go runs than the declared one: then whatever else differs may be that go's own."""
+        """Whether another go than the declared one runs: other differences may follow from that."""
         return "go" in self.cells and self.cells["go"].status == "drift"
 
     def late(self, variable: str) -> bool:
-        """Whether what runs already has not seen the variable's rendered value, which is a finding of its own."""
+        """Whether a running process has an outdated value of the variable, which is a finding of its own."""
         return variable in self.observation.stale
 
     def undeclared(self, variable: str) -> str:
-        """Return the value of a variable that the declaration leaves alone; empty where it has none, or is declared."""
+        """Return the value of a variable that is not declared; empty if it has no value, or is declared."""
         cell = self.cells.get(variable)
         return (cell.actual or "") if cell and cell.status in ("unmanaged", "conflict") else ""
 
     def in_force(self, variable: str) -> str:
-        """Return the variable's value, empty where it has none or where it differs from a declared one."""
+        """Return the variable's value; empty if it has none, or if it differs from the declared one."""
         cell = self.cells.get(variable)
         return (cell.actual or "") if cell and cell.status in ("ok", "unmanaged", "conflict") else ""
 
@@ -204,10 +204,10 @@ def _fed_by(context: str, account: Account) -> list[str]:
     return ["ssh", *shell] if context in ("vscode_server", "vscode_debug") else [context]
 
 
-def once_per_user(found: t.Iterable[Finding]) -> t.Iterator[Finding]:
-    """Make one finding, without a context, of those that one rule has about one variable of one user."""
+def once_per_user(findings: t.Iterable[Finding]) -> t.Iterator[Finding]:
+    """Make one finding, without a context, of those of one rule about one variable of one user."""
     groups: dict[tuple[str, ...], list[Finding]] = {}
-    for finding in found:
+    for finding in findings:
         key = (finding.rule.id, finding.user, finding.variable, finding.subject)
         groups.setdefault(key, []).append(finding)
     for group in groups.values():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Data: what VS Code's Go extension knows (0.42 to 0.57). Taken from its package.json; add what later ones bring."""
+"""Data: the settings of VS Code's Go extension (0.42 to 0.57), from its package.json; add those of later versions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ gopls
 # The extension reads buildEnvVars too, though its package.json does not say so.
 SETTINGS = frozenset(_SETTINGS.split()) | {"go.toolsManagement.buildEnvVars"}
 
-# What these take, as the schema of version 0.42 says; a null is right for those that have a standard of null.
+# Types in the schema of version 0.42; null is valid for settings with a default of null.
 _TEXTS = """
 go.buildOnSave go.buildTags go.coverMode go.coverageOptions go.diagnostic.vulncheck go.formatTool go.lintOnSave
 go.lintTool go.logging.level go.testEnvFile go.testExplorer.packageDisplayMode go.testTimeout
@@ -56,7 +56,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_OBJECTS.split(), (dict,)),
 }
 
-# With what takes their place.
+# With their replacements.
 DEPRECATED = {
     "go.buildOnSave": "the diagnostics of the language server",
     "go.logging.level": "the command 'Developer: Set Log Level'",
@@ -69,14 +69,14 @@ followExec followExecRegex goroutineFilters hideSystemGoroutines host logDest lo
 mode output outputMode port processId program remotePath showGlobalVariables showLog showPprofLabels showRegisters
 stackTraceDepth stderrTo stdinFrom stdoutTo stopOnEntry substitutePath trace traceDirPath waitFor
 """
-# Those that VS Code itself takes in every launch configuration.
+# Attributes of VS Code itself, valid in every launch configuration.
 _EDITOR = """
 name type request preLaunchTask postDebugTask internalConsoleOptions presentation debugServer serverReadyAction linux
 osx windows
 """
 LAUNCH_ATTRIBUTES = frozenset(_LAUNCH.split()) | frozenset(_EDITOR.split())
 
-# Found in guides, known to no version, and what does it instead.
+# Names in guides that no version has, with the settings that have their purpose.
 FICTIONAL = {
     "go.delvePath": "go.alternateTools with the key dlv",
     "go.dlvPath": "go.alternateTools with the key dlv",

@@ -130,7 +130,7 @@ def test_a_context_that_does_not_answer_is_followed_to_its_line(
     assert login.culprit == Source("file", str(home / ".profile"), 2)
     assert (ssh.culprit, ssh.problem) == (
         Source("file", "/etc/x", 7),
-        "sshd refuses its configuration: /etc/x: line 7: Bad option",
+        "sshd rejects its configuration: /etc/x: line 7: Bad option",
     )
 
 

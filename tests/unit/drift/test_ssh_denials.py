@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who else than a start-up file keeps a command over ssh from running."""
+"""The reasons why sshd denies a command, other than a startup file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import ssh_denials
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.ssh_denials import refusal
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.ssh_denials import find_denial
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 
@@ -30,7 +30,7 @@ match user bob
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """A folder with sshd's configuration, and an sshd that says what is in the file ``effective``."""
+    """A directory with sshd's configuration, and an sshd that prints the file ``effective``."""
     (tmp_path / "sshd_config").write_text(CONFIGURATION)
     (tmp_path / "more").mkdir()
     (tmp_path / "more/a.conf").write_text("\nAllowUsers carol\n")
@@ -49,7 +49,7 @@ def account() -> Account:
     return find_account("nobody")
 
 
-REFUSED: dict[str, tuple[str, int] | None] = {
+MESSAGES: dict[str, tuple[str, int] | None] = {
     "no authentication methods enabled": ("sshd_config", 5),
     "User bob from x not allowed because not listed in AllowUsers": ("more/a.conf", 2),
     "User bob from x not allowed because listed in DenyUsers": None,
@@ -58,32 +58,34 @@ REFUSED: dict[str, tuple[str, int] | None] = {
 }
 
 
-@pytest.mark.parametrize("said", REFUSED)
-def test_who_is_not_let_in(host: pathlib.Path, account: Account, said: str) -> None:
-    place = REFUSED[said]
+@pytest.mark.parametrize("message", MESSAGES)
+def test_a_denied_login_is_traced_to_its_line(host: pathlib.Path, account: Account, message: str) -> None:
+    place = MESSAGES[message]
     expected = place and Source("file", str(host / place[0]), place[1])
-    assert refusal(DENIED + said, "not let in", account, 5) == (DENIED + said, "not let in", expected)
+    assert find_denial(DENIED + message, "not let in", account, 5) == (DENIED + message, "not let in", expected)
 
 
-def test_the_file_that_keeps_everybody_out(host: pathlib.Path, account: Account) -> None:
-    said = DENIED + "Access denied for user bob by PAM account configuration"
+def test_nologin_denies_users_other_than_root(host: pathlib.Path, account: Account) -> None:
+    message = DENIED + "Access denied for user bob by PAM account configuration"
     (host / "nologin").write_text("")
-    found = refusal(said, "not let in", account, 5)
+    found = find_denial(message, "not let in", account, 5)
     assert found and found.source == Source("file", str(host / "nologin"))
-    found = refusal(said, "not let in", account._replace(uid=0), 5)
+    found = find_denial(message, "not let in", account._replace(uid=0), 5)
     assert found and found.source is None
 
 
 @pytest.mark.parametrize(("command", "line"), [("/bin/own  thing", 6), ("/bin/false", 7)])
-def test_a_forced_command(host: pathlib.Path, account: Account, command: str, line: int) -> None:
+def test_a_forced_command_is_traced_to_its_line(host: pathlib.Path, account: Account, command: str, line: int) -> None:
     (host / "effective").write_text(f"port 22\nforcecommand {command}\n")
-    found = t.cast("ssh_denials.Refusal", refusal(LEFT, "ended early", account, 5))
+    found = t.cast("ssh_denials.Denial", find_denial(LEFT, "ended early", account, 5))
     place = Source("file", str(host / "sshd_config"), line)
     assert (found.source, found.failure, command in found.problem) == (place, "forced command", True)
-    assert refusal("settings.json:3: found '}'", "", account, 5) is None
+    assert find_denial("settings.json:3: found '}'", "", account, 5) is None
 
 
-def test_a_start_up_of_its_own(host: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refusal(LEFT, "ended early", account, 5) is None
+def test_a_startup_that_exits_is_no_denial(
+    host: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_denial(LEFT, "ended early", account, 5) is None
     monkeypatch.setattr(sshd_config, "SSHD", str(host / "gone"))
-    assert refusal(LEFT, "ended early", account, 5) is None
+    assert find_denial(LEFT, "ended early", account, 5) is None
