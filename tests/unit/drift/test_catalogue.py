@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of rules and its pages."""
+"""The catalogue of rules, and its pages."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from dev import rules
 
 
 def test_the_pages_are_those_of_the_code() -> None:
-    wanted = rules.pages()
+    expected = rules.pages()
     present = {*(rules.DOCS / "rules").iterdir(), rules.DOCS / "drift.md"}
-    assert present == set(wanted)
-    for path, text in wanted.items():
+    assert present == set(expected)
+    for path, text in expected.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make rules"
 
 
-def test_writing_pages_makes_what_is_missing_and_removes_what_is_not_a_rule(tmp_path) -> None:
+def test_writing_pages_adds_missing_ones_and_removes_obsolete_ones(tmp_path) -> None:
     (tmp_path / "drift.md").write_text("# Drift\n\n" + rules.HEADER + "| old |\n")
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/GD000.md").write_text("")
@@ -32,13 +32,13 @@ def test_writing_pages_makes_what_is_missing_and_removes_what_is_not_a_rule(tmp_
 
 def test_identifiers_are_of_one_rule() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
-    # These were given out first and keep their meaning.
+    # The first published identifiers keep their meaning.
     first = {"GD101", "GD102", "GD103", "GD201", "GD202", "GD203", "GD204", "GD205", "GD301", "GD401", "GD402", "GD901"}
     assert first <= {rule.id for rule in RULES}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
-def test_a_rule_tells_all_that_its_page_needs(rule) -> None:
+def test_a_rule_has_all_texts_of_its_page(rule) -> None:
     assert re.fullmatch(r"GD\d{3,4}", rule.id)
     assert rule.severity in ("note", "warning", "error")
     assert all(text.strip() == text for text in (rule.title, rule.impact, rule.why, rule.fix, rule.example))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The matrix and the rules, on observations made up for the purpose."""
+"""The matrix, the report, and rules on made-up observations."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ids(found):
     return [finding.rule.id for finding in found]
 
 
-def test_all_is_well(fake_host):
+def test_a_host_as_declared_has_no_findings(fake_host):
     matrix, found = fake_host.evaluate(fake_host(), fake_host("goenv"))
     assert found == []
     assert {cell.status for cell in matrix.values()} == {"ok", "unmanaged"}
@@ -76,7 +76,7 @@ def test_the_last_assignment_won_and_the_others_are_shadowed(fake_host):
         ("${MODE} -x", "process"),
     ],
 )
-def test_a_value_that_no_file_gives_is_from_the_process(fake_host, written, source):
+def test_a_value_that_no_file_sets_is_from_the_process(fake_host, written, source):
     line = Source("file", "/etc/profile", 3)
     flags = {"GOFLAGS": "-mod=mod"}
     one = fake_host(environment=flags, answer=flags, set_by=[Assignment("GOFLAGS", written, line)])
@@ -92,7 +92,7 @@ def test_an_empty_value_in_the_environment_does_not_count_for_go(fake_host):
     assert fake_host.evaluate(one)[0]["login", "GOFLAGS"].source == Source("file", str(fake_host.tmp / "env"), 1)
 
 
-def test_what_go_is_not_asked_for_is_taken_from_its_files_in_gos_order(fake_host):
+def test_variables_outside_go_env_are_read_from_files_in_gos_order(fake_host):
     (fake_host.tmp / "env").write_text("CC=first\nCC=second\n")
     (fake_host.goroot / "go.env").write_text("CC=weaker\n")
     fake_host.declaration.users[0].variables["CC"] = "second"
@@ -107,7 +107,7 @@ def test_go_env_of_the_tree_and_built_in_defaults_are_sources_too(fake_host):
 
 
 @pytest.mark.parametrize("variable", ["GOAUTH", "GODEBUG"])
-def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(fake_host, variable):
+def test_variables_unknown_to_an_old_go_have_the_values_of_the_process(fake_host, variable):
     fake_host.declaration.users[0].variables[variable] = "x=1"
     (fake_host.tmp / "env").write_text(f"{variable}=x=1\n")
     by_file, by_shell = fake_host("goenv"), fake_host(environment={variable: "x=2"})
@@ -118,21 +118,21 @@ def test_what_an_old_go_does_not_know_is_told_as_other_programs_get_it(fake_host
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [(None, "local"), ("off 2026-01-31\n", "off"), ("on", "on"), ("", "local"), ("\n", "local")]
+    ("text", "expected"), [(None, "local"), ("off 2026-01-31\n", "off"), ("on", "on"), ("", "local"), ("\n", "local")]
 )
-def test_the_mode_of_telemetry_is_what_its_file_says(fake_host, text, told):
+def test_the_telemetry_mode_is_read_from_its_file(fake_host, text, expected):
     if text is not None:
         (fake_host.tmp / ".config/go/telemetry").mkdir(parents=True)
         (fake_host.tmp / ".config/go/telemetry/mode").write_text(text)
     seen = fake_host(environment={"HOME": str(fake_host.tmp), "GOTELEMETRY": "nonsense"})
     cell = fake_host.evaluate(seen)[0]["login", "GOTELEMETRY"]
-    assert (cell.actual, cell.status) == (told, "unmanaged")
+    assert (cell.actual, cell.status) == (expected, "unmanaged")
     assert cell.source.kind == ("file" if text and text.strip() else "built-in")
     user = dataclasses.replace(seen.user, telemetry="off")
     found = [
         one for one in fake_host.evaluate(dataclasses.replace(seen, user=user))[1] if one.variable == "GOTELEMETRY"
     ]
-    assert ids(found) == ([] if told == "off" else ["GD101"])
+    assert ids(found) == ([] if expected == "off" else ["GD101"])
 
 
 @pytest.mark.parametrize("variable", ["GONOPROXY", "GOVCS", "GODEBUG", "GOTMPDIR", "GOCACHE", "GOINSECURE"])
@@ -141,7 +141,7 @@ def test_contexts_may_disagree_on_any_variable_of_gos(fake_host, variable):
     assert ("GD102", variable) in [(one.rule.id, one.variable) for one in fake_host.evaluate(fake_host(), other)[1]]
 
 
-def test_what_only_follows_another_variable_is_one_finding_with_that_ones_line(fake_host):
+def test_a_variable_that_follows_another_is_not_reported_again(fake_host):
     line = Source("file", "/h/.bashrc", 4)
     answer = dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB"), "a.example")
     private = [Assignment("GOPRIVATE", "a.example", line)]
@@ -165,17 +165,17 @@ OTHERS = [("/b/bin", "/b/bin/..", False), ("/b/bin", "b/bin", False), ("/b", Non
 
 
 @pytest.mark.parametrize(("one", "other", "same"), [*SLASHES, *OTHERS])
-def test_a_slash_more_makes_no_other_directory(one, other, same):
+def test_additional_slashes_do_not_change_a_directory(one, other, same):
     assert same_value("GOBIN", one, other) is same_value("GOBIN", other, one) is same
     assert not same_value("GOFLAGS", one, other)
 
 
-def test_a_path_with_slashes_more_is_in_order(fake_host):
+def test_a_path_with_additional_slashes_is_in_order(fake_host):
     path = f"{fake_host.goroot}//bin:/usr/local/bin/:{fake_host.tmp}/bin/"
     assert fake_host.ids(fake_host(environment={"PATH": path})) == []
 
 
-def test_another_go_is_one_finding_however_much_it_changes(fake_host):
+def test_another_go_is_one_finding(fake_host):
     other = fake_host(programs={"go": ["/opt/go/bin/go"]}, answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
     _matrix, found = fake_host.evaluate(other)
     assert ids(found) == ["GD202"]
@@ -202,13 +202,13 @@ def test_the_order_of_path(fake_host, entries, expected):
     assert fake_host.ids(fake_host(environment={"PATH": path})) == expected
 
 
-def test_contexts_that_disagree_on_what_is_not_declared(fake_host):
+def test_contexts_with_different_undeclared_values(fake_host):
     matrix, found = fake_host.evaluate(fake_host(), fake_host("bash", answer={"GOPROXY": "off"}))
     assert matrix["bash", "GOPROXY"].status == "conflict"
     assert [(f.rule.id, f.variable, f.context) for f in found] == [("GD102", "GOPROXY", "")]
 
 
-def test_what_cannot_be_asked_is_unknown_and_never_ok(fake_host):
+def test_a_failed_probe_makes_unknown_cells(fake_host):
     matrix, found = fake_host.evaluate(Observation(fake_host.declaration.users[0], CONTEXT["login"], None, "it hangs"))
     assert {cell.status for cell in matrix.values()} == {"unknown"}
     assert ids(found) == ["GD901"]
@@ -229,12 +229,12 @@ def test_a_stale_goroot_is_the_finding_and_not_that_go_fails(fake_host):
     assert [(finding.rule.id, finding.source) for finding in found] == [("GD204", stale)]
 
 
-def test_a_tool_that_is_amiss(fake_host):
+def test_a_tool_that_is_absent(fake_host):
     tool = PinnedTool("gopls", "p", "v1.0.0", "", "/x/gopls", "absent")
     assert ids(fake_host.evaluate(fake_host(), tools=[tool])[1]) == ["GD401"]
 
 
-def test_what_lies_behind_a_link_is_not_given_away(fake_host):
+def test_no_command_gives_away_a_link_target(fake_host):
     user = fake_host.declaration.users[0]
     (fake_host.tmp / "link").symlink_to("/usr" if os.geteuid() else "/var/mail")
     variables = {"GOPATH": str(fake_host.tmp / "link")}
@@ -286,7 +286,7 @@ def test_the_report_holds_its_schema_and_no_secret(fake_host):
     modes = f"language servers: none for {user.account.name}"
     assert report.summary(dict(document, findings=[])) == [f"no drift in {len(document['cells'])} values", modes]
     assert "secret" not in json.dumps(document)
-    # Bytes that are no UTF-8 would keep Ansible from taking the result.
+    # Ansible rejects results with bytes that are not UTF-8.
     assert "/other/caf\\xe9" in json.dumps(document, ensure_ascii=False).encode("utf-8").decode().replace("\\\\", "\\")
     assert "***@a.example" in json.dumps(document)
 
@@ -296,11 +296,11 @@ def test_a_value_of_several_lines_is_one_line_of_the_table():
     finding = Finding(DIFFERS, "GOFLAGS is a\r\nb", remedy, "u", "login", "GOFLAGS", Source("file", "/a\nb", 1))
     lines = report.summary({"cells": [], "language_servers": [], "findings": [finding.result("h")]})
     assert lines[1].endswith("  /a\\nb:1")
-    told = ["GOFLAGS is a\\r\\nb", "To fix this: set it to x\\ny", "Safe to run: echo x"]
-    assert lines[2:] == [f"    {line}" for line in told]
+    expected = ["GOFLAGS is a\\r\\nb", "To fix this: set it to x\\ny", "Safe to run: echo x"]
+    assert lines[2:] == [f"    {line}" for line in expected]
 
 
-def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(fake_host):
+def test_the_report_has_language_servers_and_debuggers(fake_host):
     user = fake_host.declaration.users[0]
     server = LanguageServer(user, "per-editor", {"GOMEMLIMIT": "870MiB"}, crashes=[Crash("/c.log", "", time.time())])
     debuggers = Debuggers(wide=[WideDebugger(1, "bob", "0.0.0.0:2345")])
@@ -309,28 +309,28 @@ def test_the_report_tells_how_language_servers_run_and_what_else_was_looked_at(f
     snapshot = fake_host.snapshot(fake_host(), debuggers=debuggers, **records)
     document = report.report(snapshot, evaluate(snapshot), "h")
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
-    (told,) = document["language_servers"]
-    assert (told["mode"], told["gopls"], told["limits"]["heap"]) == ("per-editor", "/g", "870MiB")
+    (expected,) = document["language_servers"]
+    assert (expected["mode"], expected["gopls"], expected["limits"]["heap"]) == ("per-editor", "/g", "870MiB")
     assert report.summary(document)[-1] == f"language servers: per-editor for {user.account.name}"
     assert [found["rule_id"] for found in document["findings"]] == ["GD1006", "GD1101"]
     assert fake_host.ids(fake_host(), **{**records, "language_servers": servers._replace(crash_days=0)}) == []
 
 
-def test_the_report_tells_of_a_go_below_the_minimum(fake_host):
+def test_the_report_has_a_go_below_the_minimum(fake_host):
     snapshot = fake_host.snapshot(requirements=unmet_requirements(fake_host.declaration, "1.99"))
     document = report.report(snapshot, evaluate(snapshot), "h")
     jsonschema.validate(document, json.loads((DOCS / "drift-report.schema.json").read_text()))
     assert [(found["rule_id"], found["user"]) for found in document["findings"]] == [("GD605", "")]
 
 
-def test_the_report_says_when_and_by_what_it_was_made(fake_host):
+def test_the_report_has_its_time_and_version(fake_host):
     document = report.report(fake_host.snapshot(fake_host(), taken_at=1769860800.9), [], "h")
     assert document["generated_at"] == "2026-01-31T12:00:00Z"
     galaxy = (DOCS.parent / "galaxy.yml").read_text()
     assert f"\nversion: {document['collection_version']}\n" in galaxy
 
 
-def test_since_when_is_what_the_source_knows(tmp_path):
+def test_since_is_the_last_change_of_the_source(tmp_path):
     file = tmp_path / ".profile"
     file.write_text("export GOBIN=/x\n")
     os.utime(file, (0, 86400))

@@ -40,7 +40,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startu
 
 
 class Slow:
-    """A context whose start-ups take the times that it is given."""
+    """A context whose startups take the given times."""
 
     name, workspace, gives_environment, asks_go, unknown = "slow", "", True, False, ()
 
@@ -67,7 +67,7 @@ class Slow:
 
 
 class Bare(Slow):
-    """A context whose environment is what is declared, and nothing else."""
+    """A context with exactly the declared environment."""
 
     name, asks_go = "bare", True
 
@@ -104,9 +104,7 @@ def test_a_path_that_cannot_be_searched_in_time_is_reported(fake_host: t.Any) ->
     assert [(finding.rule.id, "could not be" in finding.cause) for finding in found] == [("GD901", True)]
 
 
-def test_a_context_that_does_not_answer_is_followed_to_its_line(
-    fake_host: t.Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Login(Slow):
         name = "login"
 
@@ -135,7 +133,7 @@ def test_a_context_that_does_not_answer_is_followed_to_its_line(
 
 
 @pytest.mark.parametrize(("times", "slow"), [([1.0], 1.0), ([3.5, 0.5], 0.5), ([3.5, 4.5], 3.5)])
-def test_what_is_slow_is_asked_again_alone(fake_host: t.Any, times: list[float], slow: float) -> None:
+def test_a_slow_context_is_probed_again_alone(fake_host: t.Any, times: list[float], slow: float) -> None:
     (seen,) = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Slow(*times)])
     assert seen.seconds == slow
 
@@ -211,7 +209,7 @@ def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path: pathlib.Path)
     assert rights_of([Files()], users) == []
 
 
-def test_a_value_that_no_file_can_hold_ends_no_report(fake_host: t.Any) -> None:
+def test_a_value_that_cannot_be_rendered_does_not_stop_the_report(fake_host: t.Any) -> None:
     fake_host.declaration.users[0].variables.update(GOFLAGS='-ldflags="-s"')
     with pytest.raises(DevserverError):
         pam.managed_files(fake_host.declaration)
@@ -220,7 +218,7 @@ def test_a_value_that_no_file_can_hold_ends_no_report(fake_host: t.Any) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root reads what a user cannot")
-def test_a_file_is_looked_into_with_its_users_rights_alone(fake_host: t.Any) -> None:
+def test_a_file_is_read_with_its_users_rights_alone(fake_host: t.Any) -> None:
     file = fake_host.tmp / "settings.json"
     file.write_text('{"go.gopath": "${workspaceFolder}"}\n')
     file.chmod(0o600)
@@ -229,7 +227,7 @@ def test_a_file_is_looked_into_with_its_users_rights_alone(fake_host: t.Any) -> 
     assert lines_of(str(file), find_account("nobody")) == []
 
 
-def test_what_another_user_lacks_is_nobody_elses_fault(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_lines_of_one_user_do_not_count_for_another(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One user is provisioned, the other one declared since: the services for both lack the second one's lines."""
     for name in ("FOLDER", "SERVICE", "USERS_SERVICE", "ENVIRONMENT"):
         monkeypatch.setattr(pam, name, str(fake_host.tmp / name))
@@ -257,7 +255,7 @@ def _configurations(user: UserEnvironment) -> list[str]:
     return ["everyone.conf", f"user-{user.account.name}.conf"]
 
 
-def test_files_are_compared_for_those_of_whom_something_differs(fake_host: t.Any) -> None:
+def test_files_are_compared_only_for_users_with_differences(fake_host: t.Any) -> None:
     (first,) = fake_host.declaration.users
     fake_host.declaration.users.append(dataclasses.replace(first, account=first.account._replace(name="second")))
     made = Cell(first.account.name, "login", "GOPATH", "/a", "/b", "drift", None)
@@ -267,7 +265,7 @@ def test_files_are_compared_for_those_of_whom_something_differs(fake_host: t.Any
 @pytest.mark.parametrize(
     ("now", "lacking"), [("", True), ("a\n", True), ("b\nmine\n# x\na\n", False), (None, True), ("a\nb\n", False)]
 )
-def test_what_is_more_in_a_file_is_not_lacking(tmp_path: pathlib.Path, now: str | None, lacking: bool) -> None:
+def test_additional_lines_do_not_make_a_file_outdated(tmp_path: pathlib.Path, now: str | None, lacking: bool) -> None:
     file = tmp_path / "f"
     if now is not None:
         file.write_text(now)
@@ -275,7 +273,7 @@ def test_what_is_more_in_a_file_is_not_lacking(tmp_path: pathlib.Path, now: str 
     assert not managed_files.is_outdated(ManagedFile(str(file), lambda _now: None))
 
 
-def test_a_file_that_nobody_can_read_is_not_as_it_was_rendered(tmp_path: pathlib.Path) -> None:
+def test_an_unreadable_file_is_outdated_only_if_it_is_managed_whole(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "f"
     file.write_text("a\n")
     file.chmod(0o600)
@@ -284,7 +282,7 @@ def test_a_file_that_nobody_can_read_is_not_as_it_was_rendered(tmp_path: pathlib
 
 
 @pytest.mark.parametrize(("mode", "hidden"), [(0o600, False), (0o666, False), (0o200, True)])
-def test_rights_that_are_too_wide_hide_nothing(tmp_path: pathlib.Path, mode: int, hidden: bool) -> None:
+def test_too_wide_rights_hide_nothing(tmp_path: pathlib.Path, mode: int, hidden: bool) -> None:
     file = whole_file(str(tmp_path / "f"), "x\n", mode=0o600, owner=find_account(getpass.getuser()))
     (tmp_path / "f").write_text("x\n")
     (tmp_path / "f").chmod(mode)

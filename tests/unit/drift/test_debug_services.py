@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debuggers in the drift report: real sockets of real processes, and each rule broken and held."""
+"""Debuggers in the drift report: real sockets of real processes, and each rule with and without a finding."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def unit(option: str, **values: str) -> State:
         ("--listen 0.0.0.0:2345", True),
     ],
 )
-def test_where_units_listen(fake_host: t.Any, option: str, wide: bool) -> None:
+def test_listen_addresses_of_units(fake_host: t.Any, option: str, wide: bool) -> None:
     found = evaluate(fake_host, units={"dlv-api.service": unit(option)})
     assert [rule for rule, _cause, _source in found] == (["GD1101"] if wide else [])
 
 
-def test_the_line_of_a_unit_is_named_and_its_process_told_once(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_wide_unit_is_reported_once_with_its_line(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "dlv-api.service"
     file.write_text("[Service]\nExecStart=/usr/bin/dlv exec --headless --listen=0.0.0.0:2345 /x\n")
     units = {"dlv-api.service": unit("--listen=0.0.0.0:2345", FragmentPath=str(file))}
@@ -76,7 +76,7 @@ def test_the_line_of_a_unit_is_named_and_its_process_told_once(fake_host: t.Any,
     assert evaluate(fake_host, units=units, wide=wide) == [("GD1101", cause, Source("file", str(file), 2))]
 
 
-def test_a_process_of_anybody_is_told(fake_host: t.Any) -> None:
+def test_wide_debuggers_of_all_users_are_reported(fake_host: t.Any) -> None:
     wide = [WideDebugger(4711, "alice", "0.0.0.0:2345")]
     cause = "dlv of alice (process 4711) listens on 0.0.0.0:2345; expected a loopback address or a unix socket"
     assert evaluate(fake_host, wide=wide) == [("GD1101", cause, PROCESS)]
@@ -108,12 +108,12 @@ def test_certificates(fake_host: t.Any, days: int, rules: list[str]) -> None:
     assert all(source == Source("file", "/c/server.crt") for _rule, _cause, source in found)
 
 
-def test_a_shorter_time_of_renewal_is_heeded(fake_host: t.Any) -> None:
+def test_a_shorter_renewal_time_is_applied(fake_host: t.Any) -> None:
     files = [Validity("/c/server.crt", time.time() + 29 * DAY)]
     assert evaluate(fake_host, certificates=files, renew_before=7 * DAY) == []
 
 
-def test_findings_of_one_host_are_told_apart(fake_host: t.Any) -> None:
+def test_findings_of_one_host_have_different_fingerprints(fake_host: t.Any) -> None:
     soon = time.time() + DAY
     found = Debuggers(
         {name: unit("--listen=:1", ActiveState="failed") for name in ("dlv-a.service", "dlv-b.service")},
@@ -166,12 +166,12 @@ def test_processes_that_listen(
 
 
 class Built:
-    """What dlv was built from."""
+    """The build info of dlv."""
 
     module = "github.com/go-delve/delve"
 
 
-def test_a_program_that_only_has_the_name_is_none(listener: t.Any) -> None:
+def test_a_program_with_the_name_of_dlv_is_not_a_debugger(listener: t.Any) -> None:
     pid, _port = listener("0.0.0.0", "dlv")
     assert pid not in [one.pid for one in debug_services.wide_debuggers()]
 
@@ -193,7 +193,7 @@ def test_addresses_of_the_kernel(entry: str, shown: str, wide: bool) -> None:
     assert debug_services.is_wide(address) is wide
 
 
-def test_a_connection_to_elsewhere_is_none(tmp_path: pathlib.Path) -> None:
+def test_an_outgoing_connection_is_not_a_listener(tmp_path: pathlib.Path) -> None:
     (tmp_path / "net").mkdir()
     row = " {}: 00000000:0929 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1"
     rows = ["head", row.format(0, "0A", 11), row.format(1, "01", 12)]
@@ -201,6 +201,6 @@ def test_a_connection_to_elsewhere_is_none(tmp_path: pathlib.Path) -> None:
     assert debug_services._listening(str(tmp_path)) == {"11": "0.0.0.0:2345"}
 
 
-def test_a_time_of_renewal_that_is_none_is_refused() -> None:
+def test_an_invalid_renewal_time_is_rejected() -> None:
     with pytest.raises(DevserverError, match="not a length of time"):
         debug_services.collect("soon")

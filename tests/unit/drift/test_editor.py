@@ -22,8 +22,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 PATH = "/h/settings.json"
 
 
-def judge(fake_host: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str, str, int | None]]:
-    """Return rule, variable and line of each finding; the settings of a file stand in lines 1, 2 and so on."""
+def evaluate(fake_host: t.Any, *files: tuple[str, dict[str, t.Any]]) -> list[tuple[str, str, int | None]]:
+    """Return rule, variable and line of each finding; the settings of a file are in lines 1, 2 and so on."""
     user = fake_host.declaration.users[0]
     made = [
         EditorSettings(user, kind, [_setting(*item) for item in enumerate(values.items(), 1)]) for kind, values in files
@@ -111,7 +111,7 @@ SETTINGS: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
 @pytest.mark.parametrize("case", SETTINGS)
 def test_settings(fake_host: t.Any, case: str) -> None:
     values, expected = SETTINGS[case]
-    assert judge(fake_host, ("settings", values)) == expected
+    assert evaluate(fake_host, ("settings", values)) == expected
 
 
 def test_settings_with_the_declared_values_are_none(fake_host: t.Any) -> None:
@@ -122,7 +122,7 @@ def test_settings_with_the_declared_values_are_none(fake_host: t.Any) -> None:
         "go.toolsEnvVars": {"GOPATH": gopath + "/"},
         "go.alternateTools": {"go": f"{fake_host.goroot}/bin/go"},
     }
-    assert judge(fake_host, ("settings", values)) == []
+    assert evaluate(fake_host, ("settings", values)) == []
 
 
 @pytest.mark.parametrize("written", ["${env:HOME}/go", "~/go", "${userHome}/go/", "${env:SOMETHING}/go"])
@@ -133,16 +133,16 @@ def test_paths_are_compared_as_the_editor_fills_them_in(fake_host: t.Any, writte
     declaration = dataclasses.replace(fake_host.declaration, goroot=f"{home}/go")
     fake_host.declaration = declaration
     values = {"go.goroot": written, "go.gopath": written, "go.alternateTools": {"go": f"{written}/bin/go"}}
-    assert judge(fake_host, ("settings", values)) == []
+    assert evaluate(fake_host, ("settings", values)) == []
 
 
 def test_a_reference_to_the_home_does_not_hide_another_path(fake_host: t.Any) -> None:
     values = {"go.goroot": f"{fake_host.goroot}/", "go.gopath": "${env:HOME}/x", "go.alternateTools": {"go": "~/x"}}
     found = [("GD803", "go.gopath", 2), ("GD803", "go.alternateTools.go", 30)]
-    assert judge(fake_host, ("settings", values)) == found
+    assert evaluate(fake_host, ("settings", values)) == found
 
 
-def test_a_null_takes_a_variable_away(fake_host: t.Any) -> None:
+def test_a_null_removes_a_variable(fake_host: t.Any) -> None:
     user = fake_host.declaration.users[0]
     settings = [_setting(1, ("terminal.integrated.env.linux", {"GOPATH": None, "OTHER": None}))]
     host = Snapshot(fake_host.declaration, [], [], editor_files=[file_of(user, settings)])
@@ -150,10 +150,10 @@ def test_a_null_takes_a_variable_away(fake_host: t.Any) -> None:
     assert f"removes GOPATH; expected {user.variables['GOPATH']}" in finding.cause
 
 
-def test_the_file_of_a_tests_variables(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
+def test_the_variables_file_of_tests(fake_host: t.Any, tmp_path: pathlib.Path) -> None:
     file = tmp_path / "test.env"
     gopath = fake_host.declaration.users[0].variables["GOPATH"]
-    file.write_text(f"# said\nGOPATH={gopath}\nGOPATH = '/x'\nOTHER=1\n")
+    file.write_text(f"# comment\nGOPATH={gopath}\nGOPATH = '/x'\nOTHER=1\n")
     user = fake_host.declaration.users[0]
     source = Source("file", str(tmp_path / ".vscode/settings.json"), 1)
     settings = [Setting("go.testEnvFile", "${workspaceFolder}/test.env", source)]
@@ -163,7 +163,7 @@ def test_the_file_of_a_tests_variables(fake_host: t.Any, tmp_path: pathlib.Path)
     assert not list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=[file_of(user, settings)])))
 
 
-def test_each_type_is_of_a_setting_that_there_is() -> None:
+def test_each_type_belongs_to_a_known_setting() -> None:
     assert set(TYPES) <= SETTINGS_KNOWN
 
 
@@ -180,7 +180,7 @@ LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
 @pytest.mark.parametrize("case", LAUNCH)
 def test_launch_configurations(fake_host: t.Any, case: str) -> None:
     values, expected = LAUNCH[case]
-    assert judge(fake_host, ("launch", values)) == expected
+    assert evaluate(fake_host, ("launch", values)) == expected
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_launch_configurations(fake_host: t.Any, case: str) -> None:
 )
 def test_tools_and_container(fake_host: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:
     settings = {"go.toolsEnvVars": {"GOPROXY": "off"}}
-    assert judge(fake_host, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected
+    assert evaluate(fake_host, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected
 
 
 def test_each_file_and_each_launch_configuration_has_findings_of_its_own(fake_host: t.Any) -> None:

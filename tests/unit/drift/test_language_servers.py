@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Language servers in the drift report: how they are looked at, and each rule broken and held."""
+"""Language servers in the drift report: the collector, and each rule with and without a finding."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def active(**values: str) -> State:
 
 @pytest.fixture
 def evaluate(fake_host: t.Any) -> t.Callable[..., list[Finding]]:
-    """Judge a server that is as it should be but for what a test changes."""
+    """Evaluate a server that is as rendered, except for the changes of a test."""
     user = dataclasses.replace(fake_host.declaration.users[0], vscode_settings=[MACHINE])
     limits = (f"{systemctl.UNITS}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
     sound = LanguageServer(
@@ -102,9 +102,9 @@ def test_a_server_as_it_was_provisioned_has_no_finding(evaluate: t.Any) -> None:
     assert evaluate() == evaluate({"go.languageServerFlags": [REMOTE, "-mine"]}) == []
 
 
-def test_a_user_who_was_given_none_has_no_finding(evaluate: t.Any) -> None:
-    spoilt = {"listens": False, "units": {SOCKET: State({})}, "crashes": [Crash("/c", "r", time.time())]}
-    assert evaluate({}, gopls=Gopls(BINARY, build("v0.15.0")), mode="none", **spoilt) == []
+def test_a_user_without_a_language_server_has_no_finding(evaluate: t.Any) -> None:
+    faults = {"listens": False, "units": {SOCKET: State({})}, "crashes": [Crash("/c", "r", time.time())]}
+    assert evaluate({}, gopls=Gopls(BINARY, build("v0.15.0")), mode="none", **faults) == []
 
 
 FLAGS: dict[str, tuple[dict[str, t.Any], int | None]] = {
@@ -117,14 +117,14 @@ FLAGS: dict[str, tuple[dict[str, t.Any], int | None]] = {
 
 
 @pytest.mark.parametrize("case", FLAGS)
-def test_editors_that_do_not_use_it(evaluate: t.Any, case: str) -> None:
+def test_editors_without_the_shared_server(evaluate: t.Any, case: str) -> None:
     settings, line = FLAGS[case]
     (finding,) = evaluate(settings)
     assert (finding.rule.id, finding.source) == ("GD1001", Source("file", MACHINE, line))
     assert (finding.context, finding.variable) == ("vscode_server", "go.languageServerFlags")
 
 
-def test_no_file_a_container_s_and_editors_with_a_gopls_of_their_own_are_none(evaluate: t.Any) -> None:
+def test_missing_files_containers_and_per_editor_servers_are_not_reported(evaluate: t.Any) -> None:
     assert evaluate({}, path="") == evaluate({}, mode="per-editor") == []
     assert evaluate({"go.languageServerFlags": [], "gopls": {"x": 1}}, path=CONTAINER, kind="devcontainer") == []
 
@@ -140,7 +140,7 @@ def test_a_workspace_s_own_flags_take_the_place_of_the_machine_s(evaluate: t.Any
 @pytest.mark.parametrize(
     "settings", [{}, {"go.languageServerFlags": None}, {"go.languageServerFlags": ["-rpc.trace", REMOTE]}]
 )
-def test_a_workspace_that_says_nothing_or_the_same_is_none(evaluate: t.Any, settings: dict[str, t.Any]) -> None:
+def test_a_workspace_without_own_flags_is_not_reported(evaluate: t.Any, settings: dict[str, t.Any]) -> None:
     assert evaluate(settings, path=WORKSPACE) == []
 
 
@@ -176,7 +176,7 @@ def test_the_line_of_a_drop_in_is_named(evaluate: t.Any, tmp_path: pathlib.Path)
     assert finding.remedy.commands == []
 
 
-def test_what_systemd_has_not_read_is_told_and_what_it_rounds_is_not(evaluate: t.Any) -> None:
+def test_outdated_limits_are_reported_and_rounded_ones_are_not(evaluate: t.Any) -> None:
     own = f"{systemctl.UNITS}/gopls@.service"
     (finding,) = evaluate(units={UNIT: active(MemoryMax="2147483648", CPUWeight="50", FragmentPath=own)})
     assert (finding.rule.id, finding.remedy.commands) == ("GD1004", ["systemctl daemon-reload"])
@@ -234,13 +234,13 @@ WORK_AROUNDS: dict[str, tuple[Gopls, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("case", WORK_AROUNDS)
-def test_work_arounds(evaluate: t.Any, case: str) -> None:
+def test_workarounds(evaluate: t.Any, case: str) -> None:
     gopls, expected = WORK_AROUNDS[case]
     assert [(found.rule.id, found.subject) for found in evaluate(gopls=gopls, daemon=None)] == expected
 
 
 @pytest.mark.parametrize("path", [MACHINE, WORKSPACE])
-def test_settings_that_gopls_refuses_are_told_with_their_lines(evaluate: t.Any, path: str) -> None:
+def test_settings_that_gopls_rejects_are_reported_with_their_lines(evaluate: t.Any, path: str) -> None:
     known = SchemaEntry("staticcheck", "ui.diagnostic", "bool")
     schema = {"staticcheck": known, known.full_name: known}
     given = {"staticchek": True, "ui.diagnostic.staticcheck": True, "staticcheck": "yes"}
@@ -252,7 +252,7 @@ def test_settings_that_gopls_refuses_are_told_with_their_lines(evaluate: t.Any, 
     assert "did you mean ui.diagnostic.staticcheck?" in found[0].cause
 
 
-def test_a_gopls_that_does_not_answer_refuses_nothing(evaluate: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_gopls_that_fails_rejects_no_settings(evaluate: t.Any, tmp_path: pathlib.Path) -> None:
     silent = tmp_path / "gopls"
     silent.write_text("#!/bin/sh\nexit 1\n")
     silent.chmod(0o755)
@@ -262,7 +262,7 @@ def test_a_gopls_that_does_not_answer_refuses_nothing(evaluate: t.Any, tmp_path:
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
-    """A host that is a folder, where provisioning has given the present user a language server."""
+    """A directory as the root of a host on which the present user has a language server."""
     for module, name in ((systemctl, "UNITS"), (paths, "LOGS"), (paths, "SOCKETS")):
         monkeypatch.setattr(module, name, str(tmp_path / name))
         (tmp_path / name).mkdir()
@@ -278,7 +278,7 @@ def user() -> UserEnvironment:
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) -> list[str]:
-    """Let systemd answer with ``states``; what is asked of it is added to the list."""
+    """Let systemd report ``states``; the queried units are added to the returned list."""
     names: list[str] = []
 
     def answer(unit_names: t.Sequence[str], _properties: t.Sequence[str]) -> dict[str, State]:
@@ -289,7 +289,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) ->
     return names
 
 
-def test_a_daemon_is_looked_at_without_a_connection(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_is_examined_without_a_connection(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"A": "b"}) as process:
         names = asked(monkeypatch, {UNIT: {"MainPID": str(process.pid)}})
         (server,) = language_servers.servers_of([user()])
@@ -310,7 +310,7 @@ def test_a_daemon_is_looked_at_without_a_connection(host: pathlib.Path, monkeypa
     }
 
 
-def test_logs_of_failures_are_read_newest_first(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_logs_are_read_newest_first(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, {})
     folder = host / f"LOGS/crashes/{ME}"
     folder.mkdir(parents=True)
@@ -324,9 +324,7 @@ def test_logs_of_failures_are_read_newest_first(host: pathlib.Path, monkeypatch:
     ]
 
 
-def test_units_of_a_prewarm_are_asked_for_where_there_is_one(
-    host: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_prewarm_units_are_queried_if_they_exist(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pathlib.Path(paths.prewarm_file(ME))
     path.parent.mkdir(parents=True)
     path.touch()
@@ -344,13 +342,13 @@ def test_modes(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (server.mode, server.result("g")["gopls"]) == ("none", None)
 
 
-def test_a_systemd_that_does_not_answer_leaves_all_unknown(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_response_of_systemd_all_is_unknown(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_servers, "states_of", lambda *_asked: {})
     (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.units, server.rendered, server.listens) == ("daemon", {}, {}, True)
 
 
-def test_the_pinned_gopls_and_what_was_applied(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_pinned_gopls_and_the_applied_workarounds(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     applied = tmp_path / "applied.json"
     monkeypatch.setattr(paths, "APPLIED", str(applied))
     assert language_servers.pinned("/none", []) == Gopls("/none", None, [], [])
@@ -358,7 +356,7 @@ def test_the_pinned_gopls_and_what_was_applied(tmp_path: pathlib.Path, monkeypat
     (tmp_path / "link").symlink_to(sys.executable)
     entry = {"name": "b", "reason": "r", "gopls": "", "go": "", "settings": {}, "environment": {}, "pin": ""}
     found = language_servers.pinned(str(tmp_path / "link"), [entry])
-    # That is a program of another kind.
+    # The interpreter is not a Go program.
     assert (found.path, found.info, found.applied) == (os.path.realpath(sys.executable), None, ["a"])
     assert [one.name for one in found.added] == ["b"]
     applied.write_text("[")

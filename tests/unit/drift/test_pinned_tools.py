@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The pinned tools in the drift report: typed as go_tool types them, and never in the way of the rest."""
+"""The pinned tools in the drift report: entries are typed as in go_tool, and a failure does not stop the report."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_a_tool_without_a_go_is_absent(places, tmp_path):
     assert (tool.name, tool.reason, tool.path) == ("gofumpt", "absent", str(tmp_path / "bin/gofumpt"))
 
 
-def test_a_go_that_fails_is_a_reason_and_not_the_end(places, tmp_path):
+def test_a_go_that_fails_is_a_reason_of_the_tool(places, tmp_path):
     (tmp_path / "go/bin").mkdir(parents=True)
     (tmp_path / "go/bin/go").write_text("#!/bin/sh\nexit 1\n")
     (tmp_path / "go/bin/go").chmod(0o755)
@@ -33,6 +33,6 @@ def test_a_go_that_fails_is_a_reason_and_not_the_end(places, tmp_path):
 
 
 @pytest.mark.parametrize("entry", [{"package": "x", "cgo": "perhaps"}, {"packag": "x"}, "gopls"])
-def test_entries_of_another_form_are_named(places, tmp_path, entry):
+def test_invalid_entries_are_rejected(places, tmp_path, entry):
     with pytest.raises(DevserverError, match="tools_list"):
         pinned_tools([entry], goroot=str(tmp_path), places=places)

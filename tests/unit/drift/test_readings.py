@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The readings of /proc that rules judge by."""
+"""The collectors of /proc, and the escapes and masks of a report."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ def test_the_last_mount_of_a_place_hides_the_others() -> None:
 
 
 @pytest.mark.parametrize("path", ["~/.cache/go-tmp", "tmp", ""])
-def test_a_relative_path_lies_on_no_mount(path: str) -> None:
+def test_a_relative_path_has_no_mount(path: str) -> None:
     assert mount_of(path, parse(LINES)) is None
 
 
 @given(st.text())
-def test_anything_is_read_without_complaint(text: str) -> None:
+def test_any_mountinfo_is_parsed_without_errors(text: str) -> None:
     for mount in parse(text):
         assert mount.kind
 
@@ -77,15 +77,15 @@ def test_every_mount_point_survives_its_escapes(point: str) -> None:
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
-def test_whatever_was_read_can_be_told(value: object) -> None:
+def test_any_value_can_be_reported(value: object) -> None:
     json.dumps(printable(value), ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("café", "café"), ("caf\udce9", "caf\\xe9"), ("half \ud800", "half \\ud800")]
+    ("text", "expected"), [("café", "café"), ("caf\udce9", "caf\\xe9"), ("half \ud800", "half \\ud800")]
 )
-def test_what_is_no_utf8_is_written_out(text: str, told: str) -> None:
-    assert printable({"a": [text]}) == {"a": [told]}
+def test_bytes_that_are_not_utf8_are_escaped(text: str, expected: str) -> None:
+    assert printable({"a": [text]}) == {"a": [expected]}
 
 
 def test_the_mounts_of_this_machine_hold_the_root() -> None:
@@ -108,7 +108,7 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
         assert before - 2 <= (seen[process.pid].started or 0) <= time.time() + 2
 
 
-def test_an_extension_host_is_looked_into_with_its_owners_rights(
+def test_an_extension_host_is_read_with_its_owners_rights(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acted: list[str] = []
@@ -137,7 +137,7 @@ def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:
     assert manager_started(os.geteuid() + 1, str(tmp_path)) is None
 
 
-def test_a_process_that_ends_meanwhile_is_none(tmp_path: pathlib.Path) -> None:
+def test_a_process_that_exits_meanwhile_is_skipped(tmp_path: pathlib.Path) -> None:
     (tmp_path / "77").mkdir()
     assert extension_hosts(str(tmp_path)) == []
 
@@ -154,7 +154,7 @@ def test_a_process_that_ends_meanwhile_is_none(tmp_path: pathlib.Path) -> None:
         ({"https://k:key@a.example": {}}, ["k:key"]),
     ],
 )
-def test_what_is_masked_is_what_is_secret(value: object, found: list[str]) -> None:
+def test_exactly_the_secrets_are_masked(value: object, found: list[str]) -> None:
     assert credentials(value) == found
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each rule on one observation, or a few, that break it and nothing else."""
+"""Each rule on observations that break only this rule."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ PROFILE = "/h/.profile"
 
 
 def declare(fake_host: t.Any, **variables: str) -> None:
-    """Add to what is declared for the fake_host's user."""
+    """Add to the declared variables of the host's user."""
     fake_host.declaration.users[0].variables.update(variables)
 
 
@@ -86,7 +86,7 @@ ANSWERS = {
 
 
 @pytest.mark.parametrize("case", ANSWERS)
-def test_what_go_answers(fake_host: t.Any, case: str) -> None:
+def test_values_of_go_env(fake_host: t.Any, case: str) -> None:
     answer, expected = ANSWERS[case]
     assert fake_host.ids(fake_host(answer=answer), fake_host("goenv", answer=answer)) == expected
 
@@ -103,7 +103,7 @@ DECLARED = {
 
 
 @pytest.mark.parametrize("variable", DECLARED)
-def test_what_is_declared_is_decided_but_for_what_protects_everyone(fake_host: t.Any, variable: str) -> None:
+def test_declared_values_are_reported_only_if_they_remove_a_protection(fake_host: t.Any, variable: str) -> None:
     value, expected = DECLARED[variable]
     declare(fake_host, **{variable: value})
     assert fake_host.ids(fake_host(answer={variable: value}, environment={variable: value})) == expected
@@ -122,12 +122,12 @@ def test_the_users_own_proxy_is_proposed_in_the_right_order(fake_host: t.Any, va
     assert finding.remedy.variables == proposed
 
 
-def test_a_declared_proxy_over_http_is_told(fake_host: t.Any) -> None:
+def test_a_declared_proxy_over_http_is_reported(fake_host: t.Any) -> None:
     declare(fake_host, GOPROXY="http://a.example")
     assert fake_host.ids(fake_host(answer={"GOPROXY": "http://a.example"})) == ["GD503"]
 
 
-def test_a_policy_that_drifts_is_told_once(fake_host: t.Any) -> None:
+def test_a_policy_that_drifts_is_one_finding(fake_host: t.Any) -> None:
     declare(fake_host, GOSUMDB="sum.example.com")
     assert fake_host.ids(fake_host(answer={"GOSUMDB": "off"})) == ["GD101"]
 
@@ -140,7 +140,7 @@ def test_one_finding_for_all_contexts_names_them(fake_host: t.Any) -> None:
 
 
 @pytest.mark.parametrize("readable", [True, False])
-def test_a_password_that_everybody_can_read(fake_host: t.Any, readable: bool) -> None:
+def test_a_world_readable_password(fake_host: t.Any, readable: bool) -> None:
     file = str(fake_host.goroot / "go.env")
     found = fake_host.ids(fake_host(), world_readable=frozenset([file] if readable else []))
     assert found == (["GD506"] if readable else [])
@@ -170,7 +170,7 @@ STARTS = {
 
 
 @pytest.mark.parametrize("case", STARTS)
-def test_how_a_shell_starts(fake_host: t.Any, case: str) -> None:
+def test_findings_about_startups(fake_host: t.Any, case: str) -> None:
     changes, expected = STARTS[case]
     assert fake_host.ids(fake_host(**changes)) == expected
 
@@ -185,18 +185,18 @@ REMEDIES = {
 
 
 @pytest.mark.parametrize("case", REMEDIES)
-def test_what_to_do_about_a_start_up_that_prints_fits_the_line(fake_host: t.Any, case: str) -> None:
-    noise, text, line, told, remedy = REMEDIES[case]
+def test_the_remedy_for_a_noisy_startup_depends_on_the_line(fake_host: t.Any, case: str) -> None:
+    noise, text, line, expected, remedy = REMEDIES[case]
     file = fake_host.tmp / "start-up"
     file.write_text(text, newline="")
     (finding,) = fake_host.evaluate(fake_host(noise=noise, printing=Source("file", str(file), line)))[1]
-    assert (finding.rule.id, finding.source) == ("GD701", Source("file", str(file), told))
+    assert (finding.rule.id, finding.source) == ("GD701", Source("file", str(file), expected))
     assert finding.remedy.text.startswith(remedy)
     assert str(finding.source) in finding.cause
 
 
 NO_LINE = "correct the error that the cause names"
-# By why there is no answer: what to do where the line is known, and where it is not.
+# By failure: the remedy with a known line, and without.
 WAYS = {
     "timed out": ("remove the command at /h/.profile:3 that waits", "run the report again when the host is less busy"),
     "ended early": ("correct /h/.profile:3: a startup file must not exit", NO_LINE),
@@ -208,7 +208,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("failure", WAYS)
-def test_what_to_do_about_a_context_that_does_not_answer(fake_host: t.Any, failure: str) -> None:
+def test_the_remedy_for_a_failed_probe_depends_on_the_failure(fake_host: t.Any, failure: str) -> None:
     at = Source("file", PROFILE, 3)
     dead = dataclasses.replace(fake_host(), environment=None, problem="oh", failure=failure)
     (none,) = fake_host.evaluate(dead)[1]
@@ -222,7 +222,7 @@ def test_what_to_do_about_a_context_that_does_not_answer(fake_host: t.Any, failu
     ("text", "action"),
     [("exec >/dev/null", "redirect"), ("exec &>log", "redirect"), ("exec zsh", "exit the")],
 )
-def test_what_to_do_about_an_exec_is_told_by_what_it_does(fake_host: t.Any, text: str, action: str) -> None:
+def test_the_remedy_for_an_exec_depends_on_its_arguments(fake_host: t.Any, text: str, action: str) -> None:
     file = fake_host.tmp / "profile"
     file.write_text(f"A=1\n{text}\n")
     at = Source("file", str(file), 2)
@@ -232,7 +232,7 @@ def test_what_to_do_about_an_exec_is_told_by_what_it_does(fake_host: t.Any, text
     assert finding.remedy.text.startswith(f"correct {at}: a startup file must not {action}")
 
 
-def test_a_start_up_that_line_ends_of_windows_break_is_told_with_the_first_of_them(fake_host: t.Any) -> None:
+def test_a_startup_broken_by_crlf_is_reported_at_the_first_such_line(fake_host: t.Any) -> None:
     file = fake_host.tmp / "profile"
     file.write_text("A=1\nif true; then\r\nB=2\r\nfi\r\n", newline="")
     for line in (3, 5):
@@ -242,14 +242,14 @@ def test_a_start_up_that_line_ends_of_windows_break_is_told_with_the_first_of_th
         assert finding.remedy.text.startswith(f"convert {file}")
 
 
-def test_what_is_not_rendered_leaves_gos_own_file_as_it_is(fake_host: t.Any) -> None:
+def test_a_value_that_was_not_rendered_leaves_go_env_of_the_tree_alone(fake_host: t.Any) -> None:
     declare(fake_host, GOPROXY="https://b.example")
     (finding,) = fake_host.evaluate(fake_host())[1]
     assert (finding.rule.id, finding.source.file) == ("GD101", str(fake_host.goroot / "go.env"))
     assert finding.remedy.text == "provision the host again with --tags environment"
 
 
-def test_the_line_that_takes_the_time_is_named(fake_host: t.Any) -> None:
+def test_the_slow_line_of_a_startup_is_named(fake_host: t.Any) -> None:
     at = Source("file", PROFILE, 3)
     (finding,) = fake_host.evaluate(fake_host(seconds=4.0, slowest=at))[1]
     assert (finding.rule.id, finding.source) == ("GD702", at)
@@ -259,7 +259,7 @@ def test_the_line_that_takes_the_time_is_named(fake_host: t.Any) -> None:
     assert [(one.rule.id, one.source) for one in both] == [("GD701", None), ("GD702", at)]
 
 
-def test_of_contexts_that_disagree_the_line_that_somebody_wrote_is_named(fake_host: t.Any) -> None:
+def test_a_conflict_names_a_written_line_rather_than_a_default(fake_host: t.Any) -> None:
     proxy = {"GOPROXY": "https://b.example,direct"}
     written = [
         fake_host(name, environment=proxy, answer=proxy, set_by=set_by("GOPROXY", proxy["GOPROXY"]))
@@ -283,13 +283,13 @@ def test_versions_that_differ_are_no_conflict_that_a_declaration_settles(fake_ho
     assert fake_host.ids(fake_host(), other) == ["GD202"]
 
 
-def test_an_alias_is_told_with_the_line_that_makes_it(fake_host: t.Any) -> None:
+def test_an_alias_is_reported_with_its_line(fake_host: t.Any) -> None:
     made = set_by("alias go", "go1.19")
     (finding,) = fake_host.evaluate(fake_host(go_is="go is aliased to `go1.19'", set_by=made))[1]
     assert finding.source == Source("file", PROFILE, 3)
 
 
-def test_what_a_manager_has_not_seen_is_not_told_again(fake_host: t.Any) -> None:
+def test_outdated_values_of_a_manager_are_one_finding(fake_host: t.Any) -> None:
     stale = frozenset({"PATH", "GOPATH"})
     late = fake_host(
         stale=stale, environment={"GOPATH": "/x", "PATH": "/y"}, programs={"go": []}, go=GoResult({}, "none")
@@ -299,11 +299,11 @@ def test_what_a_manager_has_not_seen_is_not_told_again(fake_host: t.Any) -> None
     assert "has outdated values of GOPATH, PATH; expected" in finding.cause
 
 
-def test_what_is_amiss_beside_an_environment_is_no_matter_of_a_manager(fake_host: t.Any) -> None:
+def test_a_problem_beside_an_environment_does_not_hide_differences(fake_host: t.Any) -> None:
     assert fake_host.ids(fake_host(problem="something about GOPATH", environment={"GOPATH": "/x"})) == ["GD101"]
 
 
-def test_a_start_up_with_line_ends_of_windows(fake_host: t.Any) -> None:
+def test_a_startup_file_with_crlf(fake_host: t.Any) -> None:
     declare(fake_host, GOBIN="/h/bin", GOTMPDIR="/h/tmp")
     values = {"GOBIN": "/h/bin\r", "GOTMPDIR": "/h/tmp\r"}
     seen = fake_host(
@@ -314,7 +314,7 @@ def test_a_start_up_with_line_ends_of_windows(fake_host: t.Any) -> None:
     assert "GOBIN of login, GOTMPDIR of login" in finding.cause
 
 
-def test_a_settings_file_with_line_ends_of_windows_is_why_go_fails(fake_host: t.Any) -> None:
+def test_a_settings_file_with_crlf_explains_why_go_fails(fake_host: t.Any) -> None:
     (fake_host.tmp / ".config/go").mkdir(parents=True)
     (fake_host.tmp / ".config/go/env").write_text("# c\r\nGOTOOLCHAIN=local\r\n", newline="")
     failing = fake_host("goenv", environment={"HOME": str(fake_host.tmp)}, go=GoResult({}, "go: invalid GOTOOLCHAIN"))
@@ -337,7 +337,7 @@ def test_a_misspelt_variable(fake_host: t.Any, name: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "name", ["GOMEMLIMIT", "GOLANGCI_LINT_CACHE", "GOOGLE_CLOUD_PROJECT", "GO_ENV", "GO_VERSION", "GOPHER", "HOME"]
 )
-def test_a_name_of_somebody_elses(fake_host: t.Any, name: str) -> None:
+def test_similar_names_of_other_programs_are_not_reported(fake_host: t.Any, name: str) -> None:
     declare(fake_host, **{name: "x"})
     assert fake_host.ids(fake_host(environment={name: "x"})) == []
 
@@ -348,7 +348,7 @@ def test_the_debug_session_and_the_terminals(fake_host: t.Any) -> None:
 
 
 class Debug(BashContext):
-    """Stands for the context of debug sessions."""
+    """A substitute for the context of debug sessions."""
 
     name = "vscode_debug"
 
@@ -358,13 +358,13 @@ RELATIVE = {"": "an empty entry", ".": "'.'", "bin": "'bin'", "~/bin": "'~/bin'"
 
 @pytest.mark.parametrize("entry", RELATIVE)
 @pytest.mark.parametrize("place", ["{}:{path}", "{path}:{}"])
-def test_a_path_with_the_current_folder_in_it(fake_host: t.Any, entry: str, place: str) -> None:
+def test_a_path_with_the_current_directory(fake_host: t.Any, entry: str, place: str) -> None:
     whole = ":".join([*fake_host.declaration.users[0].path, "/usr/bin"])
     path = place.format(entry, path=whole)
     before, at, after = set_by("PATH", whole, 1), set_by("PATH", path, 5), set_by("PATH", path + ":/x", 7)
     (finding,) = fake_host.evaluate(fake_host(environment={"PATH": path + ":/x"}, set_by=before + at + after))[1]
     assert (finding.rule.id, finding.context) == ("GD107", "")
-    # A ~ may be one that the file's own program fills in, so what is written there says nothing.
+    # The program that reads the file may expand ~, so the written text is not compared.
     assert finding.source == Source("file", PROFILE, 7 if "~" in entry else 5)
     assert RELATIVE[entry] in finding.cause
 
@@ -405,7 +405,7 @@ def test_a_copy_behind_the_declared_one(fake_host: t.Any) -> None:
     assert os.path.realpath("/usr/bin/true") in finding.cause
 
 
-def test_a_persisted_goroot_is_the_finding_whatever_go_says(fake_host: t.Any) -> None:
+def test_a_persisted_goroot_replaces_the_failure_of_go(fake_host: t.Any) -> None:
     settings = fake_host.tmp / ".config/go/env"
     settings.parent.mkdir(parents=True)
     settings.write_text("GOFLAGS=\nGOROOT=/old\n")
@@ -449,7 +449,7 @@ def test_two_settings_files_of_one_user_are_two_findings(fake_host: t.Any, rule:
     assert len(fingerprints(found, rule)) == 2
 
 
-def test_two_start_up_files_with_line_ends_of_windows_are_two_findings(fake_host: t.Any) -> None:
+def test_two_startup_files_with_crlf_are_two_findings(fake_host: t.Any) -> None:
     declare(fake_host, GOA="/a", GOB="/b")
     values = {"GOA": "/a\r", "GOB": "/b\r"}
     other = Assignment("GOB", "/b\r", Source("file", "/etc/profile", 1))
@@ -474,7 +474,7 @@ MINIMA = {"": 0, "1.22": 0, "1.22.12": 0, "1.22.13": 1, "1.23": 1}
 
 @pytest.mark.parametrize("minimum", MINIMA)
 @pytest.mark.parametrize("workspaces", [0, 1])
-def test_a_minimum_is_judged_once_for_the_host(fake_host: t.Any, minimum: str, workspaces: int) -> None:
+def test_a_minimum_is_one_finding_of_the_host(fake_host: t.Any, minimum: str, workspaces: int) -> None:
     user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(fake_host.tmp)] * workspaces)
     declaration = dataclasses.replace(fake_host.declaration, users=[user, user])
     unmet = unmet_requirements(declaration, minimum)
@@ -497,7 +497,7 @@ def test_a_minimum_that_is_no_version_is_an_error(fake_host: t.Any) -> None:
         unmet_requirements(fake_host.declaration, "new")
 
 
-def test_which_settings_file_a_container_reads_is_no_matter_of_this_host(fake_host: t.Any) -> None:
+def test_the_settings_file_of_a_container_is_not_read_on_this_host(fake_host: t.Any) -> None:
     elsewhere = {"XDG_CONFIG_HOME": "/container/config"}
     assert fake_host.ids(fake_host("devcontainer", environment=elsewhere, answer={"GOENV": ""})) == []
 
@@ -528,7 +528,7 @@ def test_a_line_without_effect_is_not_shown(fake_host: t.Any) -> None:
     assert finding.cause == f"{fake_host.tmp}/env:1 has no effect; the same applies to line 2"
 
 
-def test_a_settings_file_of_another_end_hides_no_file_of_this_host(fake_host: t.Any) -> None:
+def test_a_settings_file_in_a_container_hides_no_file_of_this_host(fake_host: t.Any) -> None:
     (fake_host.tmp / "env").write_text("GOFLAGS=-x\r\n", newline="")
     container = fake_host("devcontainer", environment={"HOME": ""}, answer={"GOENV": ""})
     other = fake_host("goenv", answer={"GOENV": str(fake_host.tmp / "other")})
@@ -553,10 +553,10 @@ def test_a_settings_file_that_cannot_be_read(fake_host: t.Any) -> None:
 
 @pytest.fixture
 def nobody(tmp_path: t.Any) -> t.Iterator[UserEnvironment]:
-    """A user that is not root, with directories of its own where these tests may make some."""
+    """A user other than root, with its own directories."""
     account = find_account(pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "nobody")
-    # Every folder above must let it pass.
-    # pytest keeps others out of its folder, which lies one deeper where tests run side by side.
+    # The user must be able to pass every directory above.
+    # pytest creates a private directory, which is one level deeper with parallel tests.
     for folder in (tmp_path, *tmp_path.parents):
         if folder.stat().st_mode & 0o777 == 0o700:
             folder.chmod(0o711)
@@ -584,7 +584,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the co
 
 
 def swap(folder: pathlib.Path, target: pathlib.Path) -> None:
-    """Put a link to ``target`` in the folder's place, as its user can at any moment."""
+    """Replace the directory by a link to ``target``, as its user can do at any moment."""
     folder.rename(folder.with_name("moved"))
     folder.symlink_to(target)
 
@@ -631,9 +631,7 @@ def test_removing_a_copy_removes_nothing_of_roots_through_a_planted_link(
 
 
 @needs_root
-def test_a_directory_that_root_left_is_given_back_by_provisioning_alone(
-    fake_host: t.Any, nobody: UserEnvironment
-) -> None:
+def test_only_provisioning_gives_back_a_directory_of_root(fake_host: t.Any, nobody: UserEnvironment) -> None:
     home = fake_host.tmp / "cache"
     (home / "go").mkdir()
     account = nobody.account._replace(home=str(home))
@@ -643,7 +641,7 @@ def test_a_directory_that_root_left_is_given_back_by_provisioning_alone(
 
 
 @pytest.mark.parametrize(("mode", "rule"), [(0o777, "GD307"), (0o555, "GD303")])
-def test_the_rights_to_what_a_link_leads_to_are_left_alone(
+def test_no_command_changes_the_mode_of_a_link_target(
     fake_host: t.Any, nobody: UserEnvironment, mode: int, rule: str
 ) -> None:
     os.chmod(nobody.variables["GOCACHE"], mode)
@@ -753,7 +751,7 @@ def test_a_copy_where_editors_look_first(fake_host: t.Any) -> None:
     assert fake_host.ids(fake_host(), tools=[pinned._replace(users=["somebody-else"])]) == []
 
 
-def test_a_copy_in_a_folder_that_a_link_leads_to_is_left_there(fake_host: t.Any) -> None:
+def test_no_command_removes_a_copy_behind_a_link(fake_host: t.Any) -> None:
     (fake_host.tmp / "elsewhere").mkdir()
     (fake_host.tmp / "elsewhere/gopls").write_text("")
     (fake_host.tmp / "elsewhere/gopls").chmod(0o755)
@@ -762,7 +760,7 @@ def test_a_copy_in_a_folder_that_a_link_leads_to_is_left_there(fake_host: t.Any)
     assert (finding.rule.id, list(finding.remedy.commands)) == ("GD403", [])
 
 
-def test_a_tool_of_some_users_is_no_matter_of_the_others(fake_host: t.Any) -> None:
+def test_a_tool_of_some_users_is_not_evaluated_for_others(fake_host: t.Any) -> None:
     go = str(fake_host.goroot / "bin/go")
     seen = fake_host(programs={"go": [go], "gopls": ["/x/gopls"]})
     assert fake_host.ids(seen, tools=[tool(fake_host)]) == ["GD402"]
@@ -809,11 +807,11 @@ def test_a_managed_file_that_lacks_its_lines_is_at_fault(fake_host: t.Any, case:
     assert (f"{login.HOOK} lacks lines" in finding.cause) == blamed
 
 
-def test_what_a_start_up_prints_is_told_without_its_secrets(fake_host: t.Any) -> None:
+def test_output_of_a_startup_is_reported_without_secrets(fake_host: t.Any) -> None:
     (finding,) = fake_host.evaluate(fake_host(noise="+ export API_TOKEN=abc"))[1]
-    told = finding.result("h")
-    assert "abc" not in str(told)
-    assert "API_TOKEN=***" in told["cause"]
+    expected = finding.result("h")
+    assert "abc" not in str(expected)
+    assert "API_TOKEN=***" in expected["cause"]
 
 
 def test_a_proposal_with_a_secret_in_it_is_left_out() -> None:
@@ -821,7 +819,7 @@ def test_a_proposal_with_a_secret_in_it_is_left_out() -> None:
     assert Finding(values.DIFFERS, "c", remedy).result("h")["remedy"]["vars"] == {}
 
 
-def test_what_a_start_up_takes_away_is_told_with_its_line(fake_host: t.Any) -> None:
+def test_a_removed_variable_is_reported_with_its_line(fake_host: t.Any) -> None:
     gone = fake_host(environment={"PATH": None, "GOPATH": ""}, set_by=[*set_by("PATH", ""), *set_by("GOPATH", "", 4)])
     del gone.environment["PATH"]
     found = {
@@ -833,7 +831,7 @@ def test_what_a_start_up_takes_away_is_told_with_its_line(fake_host: t.Any) -> N
     assert path.remedy.text.startswith(f"delete or correct {PROFILE}:3")
 
 
-def test_what_the_process_has_counts_where_go_gives_no_answer(fake_host: t.Any) -> None:
+def test_values_of_the_process_count_if_go_fails(fake_host: t.Any) -> None:
     seen = fake_host(environment={"GOROOT": "/gone", "GOPATH": "/x"}, set_by=set_by("GOPATH", "/x"))
     matrix, found = fake_host.evaluate(dataclasses.replace(seen, go=GoResult({}, "go: cannot find GOROOT")))
     assert [finding.rule.id for finding in found] == ["GD101", "GD204"]
@@ -852,19 +850,19 @@ def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(fake_host:
     assert made.fix(dataclasses.replace(cell, source=Source("file", str(file), 3))) == CONVERGE
 
 
-def test_a_function_of_fishs_is_told_in_one_line(fake_host: t.Any) -> None:
+def test_a_function_of_fish_is_reported_in_one_line(fake_host: t.Any) -> None:
     (finding,) = fake_host.evaluate(fake_host(go_is="go is a function with definition"))[1]
     assert finding.cause == "in login, go is a function"
 
 
-@pytest.mark.parametrize(("users", "told"), [(["a", "b"], [""]), (["a", "b", "c"], ["a", "b"])])
-def test_what_every_user_has_from_one_line_is_told_once(users: list[str], told: list[str]) -> None:
+@pytest.mark.parametrize(("users", "expected"), [(["a", "b"], [""]), (["a", "b", "c"], ["a", "b"])])
+def test_a_line_that_sets_a_value_for_all_users_is_one_finding(users: list[str], expected: list[str]) -> None:
     remedy = Remedy("declare it", variables={"environment_users": [{"name": "x", "variables": {"V": "1"}}]})
     source = Source("file", "/etc/environment", 3)
     found = [Finding(values.CONTEXTS_DISAGREE, "c", remedy, user, "", "V", source) for user in ("a", "b")]
     folded = list(values._once_for_all(found, set(users)))
-    assert [finding.user for finding in folded] == told
-    if told == [""]:
+    assert [finding.user for finding in folded] == expected
+    if expected == [""]:
         assert folded[0].remedy.variables == {"environment_variables": {"V": "1"}}
 
 
@@ -879,7 +877,7 @@ def test_what_every_user_has_from_one_line_is_told_once(users: list[str], told: 
         ("/etc/profile", False),
     ],
 )
-def test_a_users_crontab_is_as_much_the_users_own_as_what_lies_in_the_home(path: str, own: bool) -> None:
+def test_a_crontab_belongs_to_its_user_as_files_in_the_home_do(path: str, own: bool) -> None:
     assert snapshot._is_own(path, Account("alice", 1000, 1000, "/home/alice", "/bin/sh")) is own
 
 
