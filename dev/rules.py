@@ -13,23 +13,23 @@ from dev import galaxy
 from dev.checkout import ROOT
 
 DOCS = ROOT / "docs"
-# Found in what drift.md says above its table.
-HEADER = "| rule | severity | what it finds | what that does |\n|---|---|---|---|\n"
+# The text of drift.md above this header is not generated.
+HEADER = "| rule | severity | finding | impact |\n|---|---|---|---|\n"
 
 if t.TYPE_CHECKING:
     from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Rule
 
 
 def write(docs: Path = DOCS) -> None:
-    """Write every page anew, and remove those of rules that are no more."""
-    wanted = pages(docs)
+    """Write every page, and remove those of removed rules."""
+    expected = pages(docs)
     for path in (docs / "rules").glob("*.md"):
-        if path not in wanted:
+        if path not in expected:
             path.unlink()
     (docs / "rules").mkdir(exist_ok=True)
-    for path, text in wanted.items():
+    for path, text in expected.items():
         path.write_text(text, encoding="utf-8")
-    print(f"    {len(wanted) - 1} pages in {docs / 'rules'}", flush=True)
+    print(f"    {len(expected) - 1} pages in {docs / 'rules'}", flush=True)
 
 
 def pages(docs: Path = DOCS) -> dict[Path, str]:
@@ -41,7 +41,7 @@ def pages(docs: Path = DOCS) -> dict[Path, str]:
 
 
 def _catalogue() -> t.Sequence[Rule]:
-    # The rules need nothing but the standard library, so neither does this; the path is that of `make`'s own link.
+    # The rules need only the standard library, and so does this; the path is that of the link that `make` creates.
     if str(galaxy.COLLECTIONS) not in sys.path:
         sys.path.insert(0, str(galaxy.COLLECTIONS))
     from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import RULES

@@ -13,14 +13,14 @@ version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Asks real processes of every listed user in every context (login shell, interactive bash, zsh and fish, command over
-    ssh, cron job, unit of systemd, VS Code's server and debug sessions, a bare process that runs C(go)) what they get,
-    compares that with the declaration, and says for every value which file and line it came from. Of dev containers and
-    workflows only the files are read.
-  - The contexts are those that M(gopherops.devserver.go_env) renders; give both modules the same options.
-  - Changes nothing. The context V(ssh) is asked by a client and a server joined by a pipe, with a throw-away key in a
-    temporary folder; the host's log shows that login. As after each login, the user's systemd manager runs a while.
-  - A start-up that prints, is slow or comes to no end is followed once more, to name the line at fault.
+  - Probes real processes of every listed user in every context (login shell, interactive bash, zsh and fish, command
+    over ssh, cron job, systemd unit, VS Code server and debug session, a bare process that runs C(go)), compares their
+    environment with the declaration, and reports the file and line of every value. Of dev containers and workflows
+    only the files are read.
+  - The contexts are those that M(gopherops.devserver.go_env) renders. Set the same options for both modules.
+  - Changes nothing. The context V(ssh) is probed by a client and a server that are connected by a pipe, with a
+    temporary key; the host's log shows that login. As after each login, the user's systemd manager runs for some time.
+  - A startup that prints, is slow or hangs runs once more with tracing, to find the line at fault.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
@@ -28,17 +28,17 @@ extends_documentation_fragment:
   - gopherops.devserver.gopls_workarounds.drift
 options:
   go_version:
-    description: The version that must run, such as V(1.22.12). Empty means that any is right.
+    description: The expected version, such as V(1.22.12). Empty allows any version.
     type: str
     default: ''
   go_minimum:
     description:
-      - The oldest Go that will do, such as V(1.22). An older one at O(goroot) is a finding for the host, and one for a
-        workspace's C(.go-version) that asks for such. Empty means that any will do.
+      - The minimum version, such as V(1.22). An older Go at O(goroot) is a finding of the host. A C(.go-version) of a
+        workspace that requires an older one is a finding too. Empty allows any version.
     type: str
     default: ''
   tools:
-    description: The pinned tools, as O(gopherops.devserver.go_tool#module:tools) takes them.
+    description: The pinned tools, in the format of O(gopherops.devserver.go_tool#module:tools).
     type: list
     elements: dict
     default: []
@@ -55,25 +55,25 @@ options:
     type: str
     default: go/bin
   tools_goroot:
-    description: The Go that builds the tools, where it is another one than O(goroot).
+    description: The Go that builds the tools, if it is not O(goroot).
     type: path
   gopls:
-    description: The pinned gopls, which the users' language servers are to run. By default that of O(tools_bin_dir).
+    description: The pinned gopls, which the users' language servers must run. By default that of O(tools_bin_dir).
     type: path
   crash_days:
-    description: For how many days the failure of a language server is told; V(0) means that it never is.
+    description: Number of days for which the failure of a language server is reported; V(0) reports none.
     type: float
     default: 7
   tls_renew_before:
-    description: How long before their end provisioning renews the certificates of debug ports, such as V(+30d).
+    description: Time before their expiry at which provisioning renews debug TLS certificates, such as V(+30d).
     type: str
     default: +30d
   host:
-    description: Name of the host in the report and in fingerprints. The play gives its C(inventory_hostname).
+    description: Name of the host in the report and in fingerprints, usually C(inventory_hostname).
     type: str
     default: ''
   timeout:
-    description: Seconds, more than 0, that one start-up of one user may take before it counts as V(unknown).
+    description: Timeout of each probe in seconds, more than 0. The cells of a context that exceeds it are V(unknown).
     type: float
     default: 10
 seealso:
@@ -81,7 +81,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look for drift
+- name: Report drift
   gopherops.devserver.go_env_drift:
     host: "{{ inventory_hostname }}"
     users:
@@ -103,15 +103,15 @@ report:
   type: dict
   contains:
     schema_version:
-      description: Version of this form.
+      description: Version of the format.
       type: int
       sample: 1
     collection_version:
-      description: Version of the collection that looked.
+      description: Version of the collection that made the report.
       type: str
       sample: 0.1.0
     generated_at:
-      description: When it had looked, in UTC.
+      description: Time of the report, in UTC.
       type: str
       sample: "2026-01-31T12:00:00Z"
     host:
@@ -123,11 +123,11 @@ report:
       type: dict
       sample: {path: /usr/local/lib/go/1.22.12, version: 1.22.12}
     tools:
-      description: The pinned tools, and in C(reason) what is wrong with one.
+      description: The pinned tools; C(reason) is the difference from the pinned build, empty for none.
       type: list
       elements: dict
     language_servers:
-      description: How each user's gopls runs; C(mode) is V(daemon), V(per-editor) or V(none). Memory is in bytes.
+      description: The gopls of each user; C(mode) is V(daemon), V(per-editor) or V(none). Memory is in bytes.
       type: list
       elements: dict
       sample:
@@ -152,14 +152,14 @@ report:
           shadowed: [{kind: file, file: /etc/gopherops/go-environment.sh, line: 25}]
     findings:
       description:
-        - What is wrong, by rule, with severity, cause, impact, source, since when, remedy and a stable fingerprint.
+        - The findings, by rule, with severity, cause, impact, source, last change, remedy and a stable fingerprint.
       type: list
       elements: dict
 summary:
   description:
-    - The findings as a table for people, worst first, with cause and remedy below each row.
-    - One line that says so where there are none.
-    - The last line says how the users' language servers run.
+    - The findings as a table, worst first, with cause and remedy below each row.
+    - One line if there are none.
+    - The last line has the modes of the users' language servers.
   returned: success
   type: list
   elements: str

@@ -99,7 +99,7 @@ line at which the startup exits or hangs, that sshd reports, or that cannot be p
 the source is the reason (a line of sshd_config, /etc/nologin). There is no source if the reason is not known or the
 host is only slow.""",
     fix="Correct the line that the source names. Then run the report again.",
-    example="bash ended with 3 before the command ran: a start-up file may leave the shell",
+    example="sshd rejects its configuration: /etc/ssh/sshd_config: line 7: Bad configuration option: NoSuchOption",
 )
 NO_HOME = Rule(
     "GD905",
