@@ -183,7 +183,8 @@ def test_another_go_is_one_finding(fake_host):
 
 @pytest.mark.parametrize("version", ["go1.22.1", "go1.22", "go1.22.120", "go1.22.12-custom"])
 def test_a_version_is_exact(fake_host, version):
-    assert ids(fake_host.evaluate(fake_host(answer={"GOVERSION": version}))[1]) == ["GD203"]
+    (finding,) = fake_host.findings(fake_host(answer={"GOVERSION": version}))
+    assert (finding.rule.id, finding.remedy.text) == ("GD203", "provision the host again with --tags toolchain")
 
 
 @pytest.mark.parametrize(

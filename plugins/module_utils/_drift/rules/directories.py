@@ -188,7 +188,7 @@ def _chmod(change: str, directory: GoDirectory) -> Remedy:
     if directory.real_path != directory.path:
         return _OF_A_LINK
     command = as_user(directory.account, "chmod", change, directory.path)
-    return Remedy(f"run {command}", [command])
+    return Remedy(f"run: {command}", [command])
 
 
 def _foreign(directory: GoDirectory, state: DirectoryState) -> Finding:

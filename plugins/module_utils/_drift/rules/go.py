@@ -146,6 +146,7 @@ RULES = (
     GOENV_ELSEWHERE,
 )
 
+_TOOLCHAIN = "provision the host again with --tags toolchain"
 # Parts of the paths of version managers' trees and shims.
 _MANAGERS = {
     "gvm": "/.gvm/",
@@ -239,7 +240,8 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         cell = row.cells[variable]
         if cell.status == "drift" and cell.source != persisted:
             state = f"{variable} is {cell.actual}{_of_manager(cell.actual)}, from {cell.source}"
-            remedy = Remedy(_remove_manager(_manager(cell.actual), snapshot.fix(cell)))
+            action = _TOOLCHAIN if rule is GO_VERSION else snapshot.fix(cell)
+            remedy = Remedy(_remove_manager(_manager(cell.actual), action))
             yield row.finding(rule, f"{state}; expected {cell.expected}", remedy, variable)
 
 
