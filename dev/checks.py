@@ -225,6 +225,8 @@ CHECKS = (
     Check("workflows", "lint", actionlint.check),
     Check("change log", "lint", documentation.change_log),
     Check("plugin documentation", "docs", documentation.plugins),
+    Check("documentation site", "docs", documentation.site),
+    Check("Galaxy import", "docs", documentation.package),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
     Check("unit tests", "units", _units),
     Check("unit tests that build nothing", QUICK, _quick_units),
