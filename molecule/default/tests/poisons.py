@@ -859,3 +859,31 @@ POISONS = {
     **RUNNING,
     **EDITORS,
 }
+
+
+def batches() -> list[list[str]]:
+    """Return all names in as few lists as a first fit gives; what is in one list coexists on one host."""
+    found: list[list[str]] = []
+    for name in POISONS:
+        fitting = (batch for batch in found if all(coexist(POISONS[name], POISONS[other]) for other in batch))
+        batch = next(fitting, None)
+        if batch is None:
+            found.append([name])
+        else:
+            batch.append(name)
+    return found
+
+
+def coexist(one: Poison, other: Poison) -> bool:
+    """Report whether two can be found at once, each with its own findings, places and remedies."""
+    rules = {rule for rule, *_rest in one.found} & {rule for rule, *_rest in other.found}
+    return not (
+        one.needs
+        or other.needs
+        or one.asked != other.asked
+        or one.found.keys() & other.found.keys()
+        or (one.file and one.file == other.file)
+        # Remedies are compared by rule.
+        or any((rule in one.remedied) != (rule in other.remedied) for rule in rules)
+        or ((one.alone or other.alone) and set(one.users) & set(other.users))
+    )

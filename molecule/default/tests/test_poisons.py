@@ -12,7 +12,7 @@ from shlex import quote
 import pytest
 import yaml
 from asking import Host
-from poisons import CONTEXTS, CONTEXTS_OF, EVERYONE, OF_WORKSPACES, POISONS, SETTINGS
+from poisons import CONTEXTS, CONTEXTS_OF, EVERYONE, OF_WORKSPACES, POISONS, SETTINGS, batches
 
 RULE_PAGES = pathlib.Path(__file__).parents[3] / "docs/rules"
 TOOLS_DEFAULTS = pathlib.Path(__file__).parents[3] / "roles/tools/defaults/main.yml"
@@ -31,6 +31,7 @@ SNAPSHOT = f"{{ find {WATCHED} -printf {LOOKS}; {PASSING}; {RUNTIME}; }} | sort"
 SAVED = "/root/saved"
 KEPT = "/root/kept"
 TOGETHER = [name for name, poison in POISONS.items() if not poison.alone]
+BATCHES = batches()
 # As in molecule.yml.
 DECLARED = {
     "variables": {"GOFLAGS": ["-mod=readonly"]},
@@ -125,14 +126,21 @@ def test_each_rule_has_one():
     assert catalogue - {rule for poison in POISONS.values() for rule, *_rest in poison.found} == set()
 
 
-@pytest.mark.parametrize("name", POISONS)
-def test_one_at_a_time(host, drift, name):
-    poison = POISONS[name]
-    if poison.needs and not host.file(poison.needs).exists:
-        pytest.skip(f"the container has no {poison.needs}")
-    answer = drift(name, users=poison.users, spoil=spoiling(name), cure=curing(name), **poison.asked)
-    assert answer.places == {found: {place} for found, place in poison.found.items()}, answer
-    assert answer.remedied == poison.remedied, answer
+def test_every_one_is_in_a_batch():
+    assert sorted(name for batch in BATCHES for name in batch) == sorted(POISONS)
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=", ".join)
+def test_exactly_what_a_batch_injects_is_found(host, drift, batch):
+    """The union is compared exactly: an injection that hid or moved another's finding would be missed here."""
+    poisons = [POISONS[name] for name in batch]
+    for needed in {poison.needs for poison in poisons} - {""}:
+        if not host.file(needed).exists:
+            pytest.skip(f"the container has no {needed}")
+    users = [user for user in EVERYONE if any(user in poison.users for poison in poisons)]
+    answer = drift(*batch, users=users, spoil=spoiling(*batch), cure=curing(*batch), **poisons[0].asked)
+    assert answer.places == {found: {place} for poison in poisons for found, place in poison.found.items()}, answer
+    assert answer.remedied == {rule for poison in poisons for rule in poison.remedied}, answer
 
 
 def test_all_at_once_and_what_provisioning_repairs(inside, drift, play):
