@@ -201,7 +201,7 @@ def molecule_environment() -> dict[str, str]:
     return {
         "DEVSERVER_ID": IDENTITY,
         "DEVSERVER_CA_BUNDLE": surroundings.get("trust_ca_bundle", ""),
-        "DEVSERVER_GOPROXY": surroundings.get("toolchain_goproxy", ""),
+        "DEVSERVER_GOPROXY": surroundings.get("devserver_toolchain_goproxy", ""),
     }
 
 

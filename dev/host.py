@@ -115,12 +115,12 @@ def surroundings() -> dict[str, str]:
     proxies = re.split("[,|]", os.environ.get("GOPROXY") or query(["go", "env", "GOPROXY"]).output)
     goproxy = next((proxy.strip() for proxy in proxies if proxy.strip().startswith("https://")), "")
     if goproxy:
-        found["toolchain_goproxy"] = goproxy
+        found["devserver_toolchain_goproxy"] = goproxy
     return found
 
 
 def _write_inventory(target: Target, connection: t.Mapping[str, t.Any], user: str) -> None:
-    variables = {**connection, "environment_users": [{"name": user}], **surroundings()}
+    variables = {**connection, "devserver_users": [{"name": user}], **surroundings()}
     # JSON is YAML too, and needs no library.
     content = {"all": {"hosts": {target.name: variables}}}
     target.inventory.write_text(json.dumps(content, indent=2) + "\n")

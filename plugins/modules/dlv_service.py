@@ -119,7 +119,7 @@ services:
       type: str
   sample:
     - {name: api, unit: dlv-api.service, listen: "127.0.0.1:2345", state: active, listens: true, problem: ""}
-checked:
+check_mode:
   description: Whether it ran in check mode, be it of the whole play or of this task alone.
   returned: success
   type: bool

@@ -58,7 +58,7 @@ users:
     - name: alice
       path: [/usr/local/go/bin, /usr/local/bin, /home/alice/go/bin]
       variables: {GOPATH: /home/alice/go, GOTOOLCHAIN: local}
-homeless:
+users_without_home:
   description: The listed users whose home is missing, in which nothing was written therefore; each is a warning too.
   returned: success
   type: list

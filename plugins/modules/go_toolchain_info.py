@@ -181,7 +181,7 @@ mismatches:
       required: 1.23.4
       installed: [1.22.12]
       default: 1.22.12
-      remedy: add Go 1.23.4 to toolchain_versions, or make it or a later version toolchain_default
+      remedy: add Go 1.23.4 to devserver_go_versions, or make it or a later version devserver_go_default
 """
 
 import typing as t

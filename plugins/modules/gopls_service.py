@@ -161,7 +161,7 @@ workarounds:
   type: list
   elements: dict
   sample: []
-workarounds_over:
+obsolete_workarounds:
   description: Names of work-arounds that are not needed with these versions.
   returned: success
   type: list

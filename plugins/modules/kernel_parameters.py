@@ -43,7 +43,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-refused:
+skipped:
   description: The parameters that were not set at once, though they differ.
   returned: success
   type: list
@@ -52,11 +52,11 @@ refused:
     name:
       description: The parameter.
       type: str
-    why:
-      description: What is in the way.
+    reason:
+      description: The reason, such as a kernel that does not have the parameter.
       type: str
   sample:
-    - {name: kernel.yama.ptrace_scope, why: this kernel does not have it}
+    - {name: kernel.yama.ptrace_scope, reason: this kernel does not have it}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -44,7 +44,7 @@ def containers(image: str, goroot: str) -> t.Iterator[list[str]]:
 def seconds(image: str, goroot: str, delivery: str) -> float:
     """Run the play on hosts without a tool, and without anything in the cache."""
     with tempfile.TemporaryDirectory() as folder, containers(image, goroot) as names:
-        tools = {"tools_list": [TOOL], "tools_delivery": delivery, "tools_cache_dir": f"{folder}/cache"}
+        tools = {"devserver_tools": [TOOL], "tools_delivery": delivery, "devserver_tools_cache_dir": f"{folder}/cache"}
         trust = {"trust_ca_bundle": os.environ["DEVSERVER_CA_BUNDLE"], "tools_goproxy": os.environ["DEVSERVER_GOPROXY"]}
         connection = {"ansible_connection": "community.docker.docker"}
         roles = ["gopherops.devserver.trust", "gopherops.devserver.tools"]

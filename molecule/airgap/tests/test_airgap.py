@@ -53,7 +53,7 @@ def test_everyone_builds_and_tests_a_workspace_with_a_dependency(host, user):
 
 
 def test_a_declared_proxy_takes_the_place_of_the_bundles(play):
-    told = play("site", "--check", "--diff", "--tags", "environment", environment_variables={"GOPROXY": "off"})
+    told = play("site", "--check", "--diff", "--tags", "environment", devserver_variables={"GOPROXY": "off"})
     assert told.returncode == 0, told.output
     assert f"-GOPROXY=file://{ROOT}/modules" in told.output.replace(" ", "")
     assert "+GOPROXY=off" in told.output.replace(" ", "")
@@ -85,7 +85,7 @@ def test_what_somebody_has_changed_is_found_and_replaced(host, play):
 
 
 def test_the_same_declaration_makes_the_same_bundle_and_needs_no_network(play):
-    told = play("bundle", bundle_goproxy="off", toolchain_goproxy="https://127.0.0.1:9")
+    told = play("bundle", bundle_goproxy="off", devserver_toolchain_goproxy="https://127.0.0.1:9")
     assert told.returncode == 0, told.output
     assert "changed=0" in told.output
 

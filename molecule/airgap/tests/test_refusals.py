@@ -14,7 +14,7 @@ import pytest
 
 FOLDER = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 # A place where nothing is yet, so that there would be much to do before the bundle is found wrong.
-FRESH = {"bundle_root": "/opt/go-bundle"}
+FRESH = {"devserver_bundle_root": "/opt/go-bundle"}
 SNAPSHOT = (
     "find /etc /home /srv /opt /usr/local /var/lib -type d -printf '%p %m %u\\n' -o -printf '%p %m %u %s %T@\\n' | sort"
 )
@@ -48,13 +48,13 @@ def refused(host, play, *words: str, **variables) -> None:
 @pytest.mark.parametrize(("part", "kind"), [(0.5, "toolchains/"), (0.99, "tools/")], ids=["toolchain", "tool"])
 def test_a_flipped_bit(host, play, tmp_path, part, kind):
     bundle = flipped(tmp_path, part)
-    refused(host, play, kind, "not what its manifest lists", "SHA-256", bundle_file=str(bundle))
+    refused(host, play, kind, "not what its manifest lists", "SHA-256", devserver_bundle_file=str(bundle))
 
 
 def test_a_truncated_bundle(host, play, tmp_path):
     bundle = flipped(tmp_path, 0.5)
     os.truncate(bundle, bundle.stat().st_size // 2)
-    refused(host, play, "bundle", "copy", bundle_file=str(bundle))
+    refused(host, play, "bundle", "copy", devserver_bundle_file=str(bundle))
 
 
 def test_another_digest(host, play):
@@ -69,4 +69,4 @@ def test_a_stranger_who_signs(host, play, tmp_path):
 
 
 def test_no_bundle(host, play):
-    refused(host, play, "cannot be read", "/nowhere.tar", bundle_file="/nowhere.tar")
+    refused(host, play, "cannot be read", "/nowhere.tar", devserver_bundle_file="/nowhere.tar")

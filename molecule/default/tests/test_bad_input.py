@@ -13,36 +13,36 @@ SNAPSHOT = (
 )
 
 # Places where nothing is yet, so that there would be much to do before the bad input is met.
-FRESH = {"toolchain_root": "/opt/go", "toolchain_link": "/opt/go-link", "tools_root": "/opt/go-tools"}
+FRESH = {"devserver_toolchain_root": "/opt/go", "devserver_goroot": "/opt/go-link", "devserver_tools_root": "/opt/go-tools"}
 
 CASES = {
-    "version that does not exist": ({"toolchain_versions": ["1.22.99"]}, ["1.22.99", "toolchain_checksums"]),
-    "version below 1.21": ({"toolchain_versions": ["1.20.14"]}, ["1.20.14", "1.21"]),
+    "version that does not exist": ({"devserver_go_versions": ["1.22.99"]}, ["1.22.99", "devserver_toolchain_checksums"]),
+    "version below 1.21": ({"devserver_go_versions": ["1.20.14"]}, ["1.20.14", "1.21"]),
     "wrong checksum": (
         {
-            "toolchain_versions": ["1.21.13"],
-            "toolchain_checksums": {"1.21.13": {"linux-amd64": "h1:" + "A" * 43 + "="}},
+            "devserver_go_versions": ["1.21.13"],
+            "devserver_toolchain_checksums": {"1.21.13": {"linux-amd64": "h1:" + "A" * 43 + "="}},
         },
         ["1.21.13", "h1:AAAA"],
     ),
     "unreachable mirror": (
         {
-            "toolchain_versions": ["1.21.13"],
+            "devserver_go_versions": ["1.21.13"],
             "toolchain_sources": ["mirror"],
-            "toolchain_mirror": "https://127.0.0.1:9/go",
+            "devserver_toolchain_mirror": "https://127.0.0.1:9/go",
         },
         ["https://127.0.0.1:9/go", "1.21.13"],
     ),
     "user that does not exist": (
-        {"environment_users": [{"name": "nobody-at-all"}]},
+        {"devserver_users": [{"name": "nobody-at-all"}]},
         ["nobody-at-all", "create the account"],
     ),
     "unwritable GOPATH": (
-        {"environment_users": [{"name": "alice", "variables": {"GOPATH": "/root/go"}}]},
+        {"devserver_users": [{"name": "alice", "variables": {"GOPATH": "/root/go"}}]},
         ["GOPATH=/root/go", "alice", "install -d"],
     ),
     "tool that is not pinned": (
-        {"tools_list": [{"package": "golang.org/x/tools/gopls", "version": "latest"}]},
+        {"devserver_tools": [{"package": "golang.org/x/tools/gopls", "version": "latest"}]},
         ["latest", "gopls"],
     ),
 }
@@ -64,7 +64,7 @@ def test_bad_input(host, play, case):
 
 def test_check_mode_of_an_upgrade_says_what_it_would_do_and_does_nothing(host, play):
     before = host.check_output(SNAPSHOT)
-    told = play("site", "--check", "--diff", toolchain_versions=["1.21.13"])
+    told = play("site", "--check", "--diff", devserver_go_versions=["1.21.13"])
     assert told.returncode == 0, told.output
     assert "1.21.13" in told.output
     assert host.check_output(SNAPSHOT) == before

@@ -54,13 +54,13 @@ def files(host):
 
 
 def test_what_differs_is_told_with_its_line_and_corrected(host, play, files):
-    told = play("drift", environment_users=USERS)
+    told = play("drift", devserver_users=USERS)
     assert told.findings == FOUND, told.output
     assert told.lines >= PLACES
     assert {f["workspace"] for f in told.report["findings"] if f["context"] == "vscode_debug"} == {f"{WORKSPACE} (one)"}
-    assert play("site", "--tags", "environment", environment_users=USERS).returncode == 0
-    assert "changed=0" in play("site", "--tags", "environment", environment_users=USERS).output
-    told = play("drift", drift_fail_on="note", environment_users=USERS)
+    assert play("site", "--tags", "environment", devserver_users=USERS).returncode == 0
+    assert "changed=0" in play("site", "--tags", "environment", devserver_users=USERS).output
+    told = play("drift", drift_fail_on="note", devserver_users=USERS)
     assert (told.returncode, told.findings) == (0, set()), told.output
     for path in FILES:
         file = host.file(path)
@@ -71,10 +71,10 @@ def test_what_differs_is_told_with_its_line_and_corrected(host, play, files):
 def test_broken_json_is_told_and_left_alone(host, play, files):
     host.run(f"sed -i 's,// mine,mine,' {SETTINGS}")
     before = host.file(SETTINGS).content_string
-    told = play("drift", environment_users=USERS)
+    told = play("drift", devserver_users=USERS)
     assert ("GD901", "alice", "vscode_server", "") in told.findings
     assert f"{SETTINGS}:2:3: found" in told.output
-    failed = play("site", "--tags", "environment", environment_users=USERS)
+    failed = play("site", "--tags", "environment", devserver_users=USERS)
     assert failed.returncode != 0
     assert f"{SETTINGS}:2:3: found" in failed.output
     assert host.file(SETTINGS).content_string == before

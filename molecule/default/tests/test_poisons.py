@@ -38,7 +38,7 @@ DECLARED = {
     "go_version": "1.22.12",
     # However busy the machine is.
     "timeout": 30,
-    "tools": yaml.safe_load(TOOLS_DEFAULTS.read_text())["tools_list"],
+    "tools": yaml.safe_load(TOOLS_DEFAULTS.read_text())["devserver_tools"],
 }
 OF_BOB = {"GOPATH": "/srv/bob/go"}
 

@@ -28,7 +28,7 @@ def test_every_host_has_the_same_bytes(fleet):
 
 
 def test_one_host_builds_and_the_others_get_a_copy(fleet, play):
-    told = play("site", "-v", "--tags", "tools", tools_list=[GOFUMPT])
+    told = play("site", "-v", "--tags", "tools", devserver_tools=[GOFUMPT])
     assert told.returncode == 0, told.output
     assert (told.output.count("source: built"), told.output.count("source: copied")) == (1, 2), told.output
     assert len(digests(fleet, "gofumpt")) == 1

@@ -140,7 +140,7 @@ def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play)
 
 
 def test_each_way_to_spoil_it_is_found_with_its_place(host, spoilt, play):
-    told = play("drift", language_server_workarounds=[FAULT])
+    told = play("drift", devserver_gopls_workarounds=[FAULT])
     assert found(told.report) == FOUND, told.output
     assert "language servers: daemon for alice, bob" in told.output
 

@@ -219,7 +219,7 @@ def test_who_is_revoked_is_out_at_once_and_for_ever_and_all_is_renewed_in_time(p
     served = ssl.get_server_certificate((address, API))
     with connected(address, API, lost) as stream:
         # All that the first run made is due then, and what this one makes is not.
-        renewal = {"debugger_tls_renew_before": "+398d", "debugger_tls_lifetime": "+500d"}
+        renewal = {"devserver_tls_renew_before": "+398d", "debugger_tls_lifetime": "+500d"}
         done = play("site", "--tags=debugger", debugger_tls_revoked=["lost"], **renewal)
         assert done.returncode == 0, done.output
         assert "PRIVATE KEY" not in done.output

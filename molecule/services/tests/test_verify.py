@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook verify as a gate, green and red, and what debug_bundle takes home."""
+"""The playbook verify as a gate, green and red, and what support_bundle takes home."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
             verify_users=[{"name": "bob", "workspace": "{home}/broken"}],
             verify_drift=False,
             verify_port=8099,
-            verify_dlv="/usr/local/bin/no-dlv",
+            devserver_dlv="/usr/local/bin/no-dlv",
         )
         assert leaves_nothing(host, before)
     finally:
@@ -122,14 +122,14 @@ def planted(host):
     host.check_output("rm /var/log/gopls/planted.log /home/alice/planted /home/alice/planted.core /home/alice/dump")
 
 
-def test_a_debug_bundle_holds_everything_but_secrets(host, play, planted, tmp_path):
+def test_a_support_bundle_holds_everything_but_secrets(host, play, planted, tmp_path):
     before = found(host)
     pid = host.check_output(f"systemctl show {planted} -p MainPID --value")
     done = play(
-        "debug_bundle",
-        debug_bundle_dir=str(tmp_path / "bundles"),
-        debug_bundle_goroutines=[planted, "no-such.service"],
-        debug_bundle_cores=[{"core": "/home/alice/planted.core", "program": "/home/alice/planted"}],
+        "support_bundle",
+        support_bundle_dir=str(tmp_path / "bundles"),
+        support_bundle_goroutines=[planted, "no-such.service"],
+        support_bundle_cores=[{"core": "/home/alice/planted.core", "program": "/home/alice/planted"}],
     )
     assert done.returncode == 0, done.output
     (archive,) = (tmp_path / "bundles").iterdir()

@@ -178,7 +178,7 @@ def _unreadable(path: str, reason: str) -> DevserverError:
     return DevserverError(
         f"the bundle {path} cannot be read: {reason}",
         expected="a file that playbooks/bundle.yml has made",
-        remedy="make one, copy it again from where it was made, or correct bundle_file (file)",
+        remedy="make one, copy it again from where it was made, or correct devserver_bundle_file (file)",
         path=path,
     )
 

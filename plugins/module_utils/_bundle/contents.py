@@ -71,7 +71,7 @@ class Contents:
         self._means = means
         self._trees: dict[str, str] = {}
         self._count = 0
-        self._builder = Builder(workshop, means.goproxy, means.build_timeout, "tools_timeout (build_timeout)")
+        self._builder = Builder(workshop, means.goproxy, means.build_timeout, "devserver_tools_timeout (build_timeout)")
 
     def new_file(self) -> str:
         """Return a path that nothing is at yet."""

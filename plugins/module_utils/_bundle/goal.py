@@ -108,7 +108,7 @@ def _resolved_tool(tool: Tool, declared: Declared, builders: t.Container[str], d
         raise DevserverError(
             f"{tool.package} is to be built by the Go at {tool.goroot}, which is none of the bundle",
             expected=f"{declared.link}, or {declared.root}/ and one of the versions",
-            remedy="add its version to toolchain_versions (versions), or correct its goroot",
+            remedy="add its version to devserver_go_versions (versions), or correct its goroot",
         )
     if tool.cgo:
         raise DevserverError(

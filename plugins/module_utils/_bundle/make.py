@@ -105,7 +105,7 @@ def _check_places(place: Place) -> None:
         raise DevserverError(
             f"the bundle is to be {place.file!r}",
             expected="an absolute path in a folder that is there",
-            remedy="make the folder, or correct bundle_file (file)",
+            remedy="make the folder, or correct devserver_bundle_file (file)",
         )
     if place.signing_key and not os.path.isfile(place.signing_key):
         raise DevserverError(
@@ -165,6 +165,6 @@ def _unusable(error: OSError, place: Place) -> DevserverError:
     return DevserverError(
         f"cannot make the bundle: {error.filename or place.file}: {error.strerror}",
         expected="a place for the bundle that this user may write, and 2 GB of room to work in",
-        remedy="use another bundle_file (file) or bundle_work_dir (work_dir)",
+        remedy="use another devserver_bundle_file (file) or bundle_work_dir (work_dir)",
         path=error.filename or place.file,
     )

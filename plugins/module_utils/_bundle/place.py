@@ -87,7 +87,7 @@ def place_bundle(wish: Wish, delivered: str, *, ask: bool, check: bool) -> Outco
     """
     entries = _for_host(wish)
     try:
-        check_own_directory("bundle_root (root)", wish.root)
+        check_own_directory("devserver_bundle_root (root)", wish.root)
         plan = _plan(wish, entries)
         if plan.changes and not check and not (ask and plan.missing):
             os.umask(0o022)  # Every user reads what lies here.
@@ -241,6 +241,6 @@ def _unusable(error: OSError, root: str) -> DevserverError:
     return DevserverError(
         f"cannot use {path}: {error.strerror}",
         expected="a place that this user may write, with room for the bundle",
-        remedy="use become, or another bundle_root (root)",
+        remedy="use become, or another devserver_bundle_root (root)",
         path=path,
     )

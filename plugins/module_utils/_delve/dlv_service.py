@@ -54,7 +54,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     ]
     result = {
         "services": [_told(service, states[service.name]) for service in services],
-        "checked": check,
+        "check_mode": check,
         "tls": os.path.exists(os.path.join(UNITS, SERVER)),
         "ptrace": {name: tried._asdict() for name, tried in sorted(ptrace.items())},
         **changes.result(),

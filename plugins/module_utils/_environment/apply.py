@@ -35,7 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownershi
 _SECONDS = 20
 
 
-def homeless(declaration: Declaration) -> list[UserEnvironment]:
+def users_without_home(declaration: Declaration) -> list[UserEnvironment]:
     """Return the users whose home is missing, as before a first login that makes it."""
     return [user for user in declaration.users if not has_home(user.account)]
 
@@ -48,7 +48,7 @@ def apply(declaration: Declaration, *, check: bool) -> Changes:
     be read or written, and a managed block that is broken.
     """
     try:
-        without = [user.account for user in homeless(declaration)]
+        without = [user.account for user in users_without_home(declaration)]
         housed = [user for user in declaration.users if user.account not in without]
         taken = [(user.account, path) for user in housed for path in _left_by_root(user)]
         missing = [(user.account, path) for user in housed for path in _missing_directories(user)]

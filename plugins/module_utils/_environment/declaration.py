@@ -55,7 +55,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 # What is declared, or not at all, in another way than as a variable.
 _ELSEWHERE = {
-    "GOROOT": "declare the Go by environment_goroot; where a program needs GOROOT, set environment_export_goroot",
+    "GOROOT": "declare the Go by devserver_goroot; where a program needs GOROOT, set devserver_export_goroot",
     "GOENV": "leave it out: the declaration is written into each user's own settings file, ~/.config/go/env",
 }
 

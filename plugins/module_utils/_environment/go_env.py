@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, homeless
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, users_without_home
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     declaration_from,
@@ -20,14 +20,14 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the declaration into every context; with ``check`` only plan it."""
     declaration = declaration_from(params)
     changes = apply(declaration, check=check)
-    incomplete = homeless(declaration)
+    incomplete = users_without_home(declaration)
     warnings = [
         f"the home directory {user.account.home} of user {user.account.name} is missing: nothing was written in it."
         " To fix this: create it, or let the user log in where that creates it; then run this again."
         for user in incomplete
     ]
     names = [user.account.name for user in incomplete]
-    return Outcome({"users": _users(declaration), "homeless": names, **changes.result()}, warnings)
+    return Outcome({"users": _users(declaration), "users_without_home": names, **changes.result()}, warnings)
 
 
 def _users(declaration: Declaration) -> list[dict[str, t.Any]]:

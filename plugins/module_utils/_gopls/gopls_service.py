@@ -52,7 +52,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
     result = {
         "restarted": list(plan.units.restart),
-        "workarounds_over": obsolete,
+        "obsolete_workarounds": obsolete,
         # Package managers install nothing in check mode.
         "packages": [] if check else _missing_packages(options.expected),
         **_describe(options),

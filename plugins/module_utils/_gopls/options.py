@@ -66,7 +66,7 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
         raise DevserverError(
             f"there is no gopls at {gopls}",
             expected="the pinned gopls",
-            remedy="run the role tools first, or set language_server_gopls to the path of another gopls",
+            remedy="run the role tools first, or set devserver_gopls to the path of another gopls",
             path=gopls,
         )
     workarounds, obsolete = _match_workarounds(params, gopls if installed else "")

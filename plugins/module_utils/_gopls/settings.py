@@ -49,7 +49,7 @@ def read_schema(gopls: str, timeout: float = 30) -> Schema:
         raise DevserverError(
             f"'{gopls} api-json' does not list the settings of gopls: {error if completed.ok else completed.complaint}",
             expected="JSON with Options.User",
-            remedy="pin gopls 0.14 or later in tools_list, and run the role tools",
+            remedy="pin gopls 0.14 or later in devserver_tools, and run the role tools",
             path=gopls,
         ) from error
     return {name: setting for setting in settings for name in (setting.full_name, setting.name)}

@@ -92,7 +92,7 @@ def _is_within(version: str, bounds: str, name: str) -> bool:
         if not match:
             raise DevserverError(
                 f"workaround {name} must have version bounds such as '>=0.15.0 <0.15.1' or one version, got {bounds!r}",
-                remedy=f"correct gopls or go of {name} in language_server_workarounds",
+                remedy=f"correct gopls or go of {name} in devserver_gopls_workarounds",
             )
         if not _satisfies(numbers, match.group(1) or "", _parse_numbers(match.group(2))):
             return False

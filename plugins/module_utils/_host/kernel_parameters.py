@@ -40,18 +40,18 @@ REASONS = {
 }
 
 
-class Refused(t.NamedTuple):
-    """A parameter that could not be set at once, and why."""
+class Skipped(t.NamedTuple):
+    """A parameter that could not be set at once, and the reason."""
 
     name: str
-    why: str
+    reason: str
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Set parameters of the kernel now and at each boot; with ``check`` only plan it."""
-    changes, refused = apply(parameters_from(params["parameters"]), params["path"], check=check)
-    warnings = [f"kernel parameter {one.name} is not set: {one.why}" for one in refused]
-    return Outcome({"refused": [one._asdict() for one in refused], **changes.result()}, warnings)
+    changes, skipped = apply(parameters_from(params["parameters"]), params["path"], check=check)
+    warnings = [f"kernel parameter {one.name} is not set: {one.reason}" for one in skipped]
+    return Outcome({"skipped": [one._asdict() for one in skipped], **changes.result()}, warnings)
 
 
 def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -67,13 +67,13 @@ def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
     return parameters
 
 
-def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[Changes, list[Refused]]:
-    """Write the file, without parameters none, set what differs, and return what changed and what was refused.
+def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[Changes, list[Skipped]]:
+    """Write the file, without parameters none, set what differs, and return what changed and what was skipped.
 
     In the file each has a dash, so that nothing complains at boot of one that this kernel does not have.
     """
     edits = edits_of([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
-    changes, refused = Changes(), []
+    changes, skipped = Changes(), []
     for edit in edits:
         changes.add(path, *edit.shown)
     if not check:
@@ -82,12 +82,12 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
         before = _present(name)
         if before == _words(value):
             continue
-        why = _refusal(name) or ("" if check else _set(name, value))
-        if why:
-            refused.append(Refused(name, why))
+        reason = _refusal(name) or ("" if check else _set(name, value))
+        if reason:
+            skipped.append(Skipped(name, reason))
         else:
             changes.add(name, f"{before}\n", f"{value}\n")
-    return changes, refused
+    return changes, skipped
 
 
 def _content(parameters: t.Mapping[str, str], now: str | None) -> str | None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The archive of a debug bundle: texts without secrets, of bounded sizes, and a manifest of what is there or not."""
+"""The archive of a support bundle: texts without secrets, of bounded sizes, and a manifest of what is there or not."""
 
 from __future__ import annotations
 

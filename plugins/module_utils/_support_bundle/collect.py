@@ -348,4 +348,4 @@ def _flat(path: str) -> str:
 def folder_name(host: str, now: float) -> str:
     """Return what the folder in the archive is called, by the host and the time."""
     plain = "".join(char if char.isalnum() or char in "-._" else "_" for char in host) or "host"
-    return f"debug-bundle-{plain}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"
+    return f"support-bundle-{plain}-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now))}"

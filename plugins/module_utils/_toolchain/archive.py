@@ -254,6 +254,6 @@ def _unsafe(path: str, entry: str, error: Exception) -> DevserverError:
         f"{os.path.basename(path)} cannot be unpacked: {entry!r}: {error}",
         expected="files, directories and links inside the tree, each once",
         remedy="replace it by the archive from go.dev/dl or a module proxy, and correct its digest in"
-        " toolchain_checksums (checksums)",
+        " devserver_toolchain_checksums (checksums)",
         entry=entry,
     )

@@ -107,7 +107,7 @@ def _not_an_archive(path: str, reason: str) -> DevserverError:
     return DevserverError(
         f"cannot read {path}: {reason}",
         expected="an archive, as a regular file that this user can read",
-        remedy="copy the archive there, or correct toolchain_archive_dir (archive_dir)",
+        remedy="copy the archive there, or correct devserver_toolchain_archive_dir (archive_dir)",
         path=path,
     )
 
@@ -129,7 +129,7 @@ def _download(url: str, destination: str, timeout: float) -> Copied:
         raise DevserverError(
             f"{redacted(url)} is invalid: {error}",
             expected="a URL with the name of a host",
-            remedy="correct toolchain_mirror (mirror), toolchain_official (official) or toolchain_goproxy (goproxy)",
+            remedy="correct devserver_toolchain_mirror (mirror), devserver_toolchain_official (official) or devserver_toolchain_goproxy (goproxy)",
         ) from error
     with response:
         copied = _copy(_Steady(response, timeout), destination)

@@ -184,7 +184,7 @@ def _note_removals(
 
 
 def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
-    check_timeout("toolchain_timeout (timeout)", request.timeout)
+    check_timeout("devserver_toolchain_timeout (timeout)", request.timeout)
     _check_paths(request)
     known = releases(platform.archive, request.checksums)
     requested, default = resolve_versions(request.versions, request.default, known, platform.archive)
@@ -195,9 +195,9 @@ def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
         links[os.path.join(request.bin_dir, program)] = os.path.join(request.link, "bin", program)
     if len(links) < len(requested) + 3:
         raise DevserverError(
-            f"toolchain_link (link) is {request.link}, the path of a program's link in toolchain_bin_dir (bin_dir)",
-            expected="a path outside toolchain_bin_dir, such as /usr/local/go",
-            remedy="correct toolchain_link (link) or toolchain_bin_dir (bin_dir)",
+            f"devserver_goroot (link) is {request.link}, the path of a program's link in devserver_bin_dir (bin_dir)",
+            expected="a path outside devserver_bin_dir, such as /usr/local/go",
+            remedy="correct devserver_goroot (link) or devserver_bin_dir (bin_dir)",
         )
     return _Expected(requested, expected, checked_bases(request.bases), default, links)
 
@@ -209,16 +209,16 @@ def _check_paths(request: ToolchainRequest) -> None:
     for name, path in paths.items():
         if f"{path}/".startswith(f"{request.link}/"):
             raise DevserverError(
-                f"toolchain_{name} ({name}) is {path}, inside toolchain_link (link) {request.link}",
+                f"toolchain_{name} ({name}) is {path}, inside devserver_goroot (link) {request.link}",
                 expected="a path outside the link, whose place a real directory may have to leave",
-                remedy=f"correct toolchain_{name} ({name}) or toolchain_link (link)",
+                remedy=f"correct toolchain_{name} ({name}) or devserver_goroot (link)",
             )
     for name in ("bin_dir", "link"):
         _check_outside_trees(name, getattr(request, name), request.root)
     try:
-        check_own_directory("toolchain_root (root)", request.root)
-        check_shared_directory("toolchain_bin_dir (bin_dir)", request.bin_dir)
-        check_shared_directory("toolchain_link (link)", os.path.dirname(request.link))
+        check_own_directory("devserver_toolchain_root (root)", request.root)
+        check_shared_directory("devserver_bin_dir (bin_dir)", request.bin_dir)
+        check_shared_directory("devserver_goroot (link)", os.path.dirname(request.link))
     except OSError as error:
         raise _unusable(error, request) from error
 
@@ -233,7 +233,7 @@ def _check_outside_trees(name: str, path: str, root: str) -> None:
         raise DevserverError(
             f"toolchain_{name} ({name}) is {path}, inside {os.path.join(root, inside)}, the tree of Go {inside}",
             expected="a path outside the trees of the versions",
-            remedy=f"correct toolchain_{name} ({name}) or toolchain_root (root)",
+            remedy=f"correct toolchain_{name} ({name}) or devserver_toolchain_root (root)",
         )
 
 
@@ -276,7 +276,7 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store)
 def _look(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
     of_tree = path == request.link
     link = symlinks.look(path, target, GO_TREE if of_tree else GO_PROGRAM)
-    link.check("toolchain_link (link)" if of_tree else "toolchain_bin_dir (bin_dir)")
+    link.check("devserver_goroot (link)" if of_tree else "devserver_bin_dir (bin_dir)")
     return link
 
 
@@ -336,8 +336,8 @@ def _check_tree(tree: str, release: Release, offer: Offer) -> None:
         raise DevserverError(
             f"{redacted(offer.location)} from {offer.source} is not Go {release.version} for this host: {reason}",
             expected=f"go version reports go{release.version} {release.platform.reported}",
-            remedy="correct the archive or toolchain_checksums (checksums); if its go could not be started, choose a"
-            " toolchain_root (root) that is not mounted noexec",
+            remedy="correct the archive or devserver_toolchain_checksums (checksums); if its go could not be started, choose a"
+            " devserver_toolchain_root (root) that is not mounted noexec",
         )
 
 
@@ -373,7 +373,7 @@ def _unusable(error: OSError, request: ToolchainRequest) -> DevserverError:
     return DevserverError(
         f"cannot use {path}: {error.strerror}",
         expected="a path that this user can write to, with about 400 MB of free space for each version",
-        remedy="set become: true, or choose another toolchain_root (root), toolchain_link (link) or"
-        " toolchain_bin_dir (bin_dir)",
+        remedy="set become: true, or choose another devserver_toolchain_root (root), devserver_goroot (link) or"
+        " devserver_bin_dir (bin_dir)",
         path=path,
     )

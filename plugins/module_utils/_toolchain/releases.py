@@ -68,9 +68,9 @@ def releases(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]:
 def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]]:
     if len(parse_version(str(version))) != 3 or not isinstance(digests, dict):
         raise DevserverError(
-            f"toolchain_checksums (checksums) has {digests!r} for {version!r}",
+            f"devserver_toolchain_checksums (checksums) has {digests!r} for {version!r}",
             expected='{"1.22.12": {"linux-amd64": "<digest>"}}, with an exact version',
-            remedy="correct that entry of toolchain_checksums (checksums)",
+            remedy="correct that entry of devserver_toolchain_checksums (checksums)",
         )
     return {str(name): _parse_digest(f"Go {version} on {name}", digest) for name, digest in digests.items()}
 
@@ -83,9 +83,9 @@ def _parse_digest(release: str, digest: t.Any) -> dict[str, str]:
     if _H1.fullmatch(text):
         return {"h1": text}
     raise DevserverError(
-        f"toolchain_checksums (checksums) has {text!r} for {release}",
+        f"devserver_toolchain_checksums (checksums) has {text!r} for {release}",
         expected="the 64 hex digits of the archive's SHA-256, or the module's h1 as h1: and 44 characters of base64",
-        remedy="correct that entry of toolchain_checksums (checksums)",
+        remedy="correct that entry of devserver_toolchain_checksums (checksums)",
     )
 
 
@@ -101,7 +101,7 @@ def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
         raise DevserverError(
             f"no checksum is known for Go {requested} on {platform}",
             expected=f"a version that the collection knows (the newest is {_newest(known) or 'none'}), or a checksum",
-            remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to toolchain_checksums (checksums)',
+            remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to devserver_toolchain_checksums (checksums)',
         )
     return _newest([version for version in matching if known[version].sha256] or matching)
 
@@ -112,17 +112,17 @@ def resolve_versions(
     """Return what was requested by exact version, and the exact default, which is the first where there is none."""
     if not versions:
         raise DevserverError(
-            "toolchain_versions (versions) is empty",
+            "devserver_go_versions (versions) is empty",
             expected="at least one version, such as 1.22.12",
-            remedy="add a version to toolchain_versions (versions)",
+            remedy="add a version to devserver_go_versions (versions)",
         )
     requested = {resolve(text, known, platform): text for text in versions}
     exact_default = resolve(default or versions[0], known, platform)
     if exact_default not in requested:
         raise DevserverError(
-            f"toolchain_default (default) is {exact_default}",
-            expected=f"one of toolchain_versions (versions): {', '.join(requested)}",
-            remedy="add it to toolchain_versions (versions), or correct toolchain_default (default)",
+            f"devserver_go_default (default) is {exact_default}",
+            expected=f"one of devserver_go_versions (versions): {', '.join(requested)}",
+            remedy="add it to devserver_go_versions (versions), or correct devserver_go_default (default)",
         )
     return requested, exact_default
 

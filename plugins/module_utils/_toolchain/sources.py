@@ -99,8 +99,8 @@ def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str])
             f"no source can deliver Go {release.version} for {release.platform.archive}: "
             + "; ".join(_obstacle(source, bases[source]) for source in order),
             expected="a source with a location and a checksum of its kind",
-            remedy="set bundle_file, toolchain_archive_dir (archive_dir), toolchain_mirror (mirror) or"
-            " toolchain_goproxy (goproxy), or add the digest to toolchain_checksums (checksums)",
+            remedy="set devserver_bundle_file, devserver_toolchain_archive_dir (archive_dir), devserver_toolchain_mirror (mirror) or"
+            " devserver_toolchain_goproxy (goproxy), or add the digest to devserver_toolchain_checksums (checksums)",
         )
     return candidates
 
@@ -138,7 +138,7 @@ def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *,
     raise DevserverError(
         f"no source serves Go {release.version} for {release.platform.archive}: " + "; ".join(reasons),
         expected=f"{release.archive_name}, or {release.module_name} from a module proxy",
-        remedy="make one of the sources reachable, or copy the file to toolchain_archive_dir (archive_dir)",
+        remedy="make one of the sources reachable, or copy the file to devserver_toolchain_archive_dir (archive_dir)",
         sources=reasons,
     )
 

@@ -99,7 +99,7 @@ class Store:
         replaceable = os.path.islink(tree) or not os.path.lexists(tree) or is_go_tree(tree)
         # A kill may have left only one of the two beside a tree that was broken before.
         if not replaceable and not any(os.path.isfile(tree + suffix) for suffix in (".json", ".files")):
-            raise rejection("toolchain_root (root)", tree, GO_TREE.expected)
+            raise rejection("devserver_toolchain_root (root)", tree, GO_TREE.expected)
 
     def installed(self) -> list[InstallRecord]:
         """Return the records that are here, even if their trees are broken."""

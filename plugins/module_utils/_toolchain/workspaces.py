@@ -81,10 +81,10 @@ def _in_file(
 def _remedy(requirement: Requirement) -> str:
     version = requirement.version
     if requirement.directive == "version-file":
-        return f"add Go {version} to toolchain_versions, or change the file to an installed version"
+        return f"add Go {version} to devserver_go_versions, or change the file to an installed version"
     if version.count(".") == 1:  # There is no toolchain of this name that go could switch to.
-        return f"make Go {version} or a later version toolchain_default"
-    return f"add Go {version} to toolchain_versions, or make it or a later version toolchain_default"
+        return f"make Go {version} or a later version devserver_go_default"
+    return f"add Go {version} to devserver_go_versions, or make it or a later version devserver_go_default"
 
 
 def _met(requirement: Requirement, offered: Offered) -> bool:

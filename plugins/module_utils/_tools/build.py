@@ -185,7 +185,7 @@ class Builder(t.NamedTuple):
     workshop: Workshop
     goproxy: str
     timeout: float
-    limit: str = "tools_timeout (timeout)"
+    limit: str = "devserver_tools_timeout (timeout)"
 
     def build(self, tool: Tool, go: Go, destination: str) -> None:
         """Build ``tool`` by ``go`` into the new file ``destination``; raise DevserverError where that fails."""

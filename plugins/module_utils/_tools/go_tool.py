@@ -40,7 +40,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         raise DevserverError(
             f"timeout is {params['timeout']}",
             expected="a number of seconds above 0",
-            remedy="correct tools_timeout (timeout)",
+            remedy="correct devserver_tools_timeout (timeout)",
         )
     outcome = install_tools(
         declared_tools(params["tools"], params["goroot"]),

@@ -130,8 +130,8 @@ def _built_to_share(plans: t.Sequence[Plan]) -> list[dict[str, str]]:
 
 
 def _check_paths(places: Places, tools: t.Sequence[Tool]) -> None:
-    check_own_directory("tools_root (root)", places.root)
-    check_shared_directory("tools_bin_dir (bin_dir)", places.bin_dir)
+    check_own_directory("devserver_tools_root (root)", places.root)
+    check_shared_directory("devserver_bin_dir (bin_dir)", places.bin_dir)
     for tool in tools:
         if not os.path.isabs(tool.goroot):
             raise DevserverError(f"{tool.goroot!r} is not an absolute path", expected="a goroot from / on")
@@ -141,7 +141,7 @@ def _check_paths(places: Places, tools: t.Sequence[Tool]) -> None:
 
 def _check_links(plans: t.Sequence[Plan]) -> None:
     for link in (link for plan in plans for link in plan.links):
-        link.check("tools_user_bin_dir (user_bin_dir)" if link.account else "tools_bin_dir (bin_dir)")
+        link.check("devserver_user_bin_dir (user_bin_dir)" if link.account else "devserver_bin_dir (bin_dir)")
 
 
 def _refuse_unfit(plans: t.Sequence[Plan]) -> None:

@@ -286,7 +286,7 @@ def test_a_directory_of_others_is_neither_filled_nor_cleaned(host: Host, name: s
     path = host.root / name
     path.parent.mkdir(parents=True)
     path.write_text("gold")
-    with pytest.raises(DevserverError, match=r"bundle_root \(root\) is ") as error:
+    with pytest.raises(DevserverError, match=r"devserver_bundle_root \(root\) is ") as error:
         host.place(OLD, check=check)
     assert error.value.details["path"] == str(host.root)
     assert [path.read_text() for path in host.root.parent.rglob("*") if path.is_file()] == ["gold"]

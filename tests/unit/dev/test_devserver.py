@@ -60,7 +60,7 @@ def test_own_host_keeps_the_users_ssh_configuration(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(host, "DEVSERVER", tmp_path)
     target = host.own("ada@build7.example.org")
     variables = json.loads(target.inventory.read_text())["all"]["hosts"]["build7.example.org"]
-    assert variables["ansible_user"] == "ada" and variables["environment_users"] == [{"name": "ada"}]
+    assert variables["ansible_user"] == "ada" and variables["devserver_users"] == [{"name": "ada"}]
     assert not [name for name in variables if name.startswith("ansible_ssh_")]
     assert target.connect.endswith("ssh ada@build7.example.org")
 
@@ -76,7 +76,7 @@ def test_own_host_keeps_the_users_ssh_configuration(tmp_path: Path, monkeypatch:
 )
 def test_first_https_proxy_is_passed_on(goproxy: str, expected: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOPROXY", goproxy)
-    assert host.surroundings().get("toolchain_goproxy") == expected
+    assert host.surroundings().get("devserver_toolchain_goproxy") == expected
 
 
 def test_certificate_authorities_are_passed_on_where_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,5 +34,5 @@ def test_a_go_that_fails_is_a_reason_of_the_tool(places, tmp_path):
 
 @pytest.mark.parametrize("entry", [{"package": "x", "cgo": "perhaps"}, {"packag": "x"}, "gopls"])
 def test_invalid_entries_are_rejected(places, tmp_path, entry):
-    with pytest.raises(DevserverError, match="tools_list"):
+    with pytest.raises(DevserverError, match="devserver_tools"):
         pinned_tools([entry], goroot=str(tmp_path), places=places)

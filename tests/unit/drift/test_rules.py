@@ -112,8 +112,8 @@ def test_declared_values_are_reported_only_if_they_remove_a_protection(fake_host
 @pytest.mark.parametrize(
     ("value", "proposed"),
     [
-        ("direct,https://a.example", {"environment_variables": {"GOPROXY": "https://a.example,direct"}}),
-        ("https://a.example", {"environment_variables": {"GOPROXY": "https://a.example,direct"}}),
+        ("direct,https://a.example", {"devserver_variables": {"GOPROXY": "https://a.example,direct"}}),
+        ("https://a.example", {"devserver_variables": {"GOPROXY": "https://a.example,direct"}}),
         ("direct", {}),
     ],
 )
@@ -275,7 +275,7 @@ def test_a_conflict_is_settled_for_its_user(fake_host: t.Any) -> None:
         fake_host(answer={"GOSUMDB": "sum.example.com"}), fake_host("goenv", answer=off.go.values), off
     )[1]
     user = {"name": fake_host.declaration.users[0].account.name, "variables": {"GOSUMDB": "sum.example.net"}}
-    assert (finding.rule.id, finding.remedy.variables) == ("GD102", {"environment_users": [user]})
+    assert (finding.rule.id, finding.remedy.variables) == ("GD102", {"devserver_users": [user]})
 
 
 def test_versions_that_differ_are_no_conflict_that_a_declaration_settles(fake_host: t.Any) -> None:
@@ -815,7 +815,7 @@ def test_output_of_a_startup_is_reported_without_secrets(fake_host: t.Any) -> No
 
 
 def test_a_proposal_with_a_secret_in_it_is_left_out() -> None:
-    remedy = Remedy("r", variables={"environment_variables": {"GITHUB_TOKEN": "abc"}})
+    remedy = Remedy("r", variables={"devserver_variables": {"GITHUB_TOKEN": "abc"}})
     assert Finding(values.DIFFERS, "c", remedy).result("h")["remedy"]["vars"] == {}
 
 
@@ -857,13 +857,13 @@ def test_a_function_of_fish_is_reported_in_one_line(fake_host: t.Any) -> None:
 
 @pytest.mark.parametrize(("users", "expected"), [(["a", "b"], [""]), (["a", "b", "c"], ["a", "b"])])
 def test_a_line_that_sets_a_value_for_all_users_is_one_finding(users: list[str], expected: list[str]) -> None:
-    remedy = Remedy("declare it", variables={"environment_users": [{"name": "x", "variables": {"V": "1"}}]})
+    remedy = Remedy("declare it", variables={"devserver_users": [{"name": "x", "variables": {"V": "1"}}]})
     source = Source("file", "/etc/environment", 3)
     found = [Finding(values.CONTEXTS_DISAGREE, "c", remedy, user, "", "V", source) for user in ("a", "b")]
     folded = list(values._once_for_all(found, set(users)))
     assert [finding.user for finding in folded] == expected
     if expected == [""]:
-        assert folded[0].remedy.variables == {"environment_variables": {"V": "1"}}
+        assert folded[0].remedy.variables == {"devserver_variables": {"V": "1"}}
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def test_a_missing_home_keeps_nobody_else_from_anything(declare, check):
     gone = both.users[0].account._replace(home=f"{declare.home}/gone")
     both.users.append(UserEnvironment(gone, {"GOPATH": f"{gone.home}/go", "GOBIN": f"{declare.home}/other"}, []))
     told = apply.apply(both, check=check).result()
-    assert [user.account for user in apply.homeless(both)] == [gone]
+    assert [user.account for user in apply.users_without_home(both)] == [gone]
     written = [f"{declare.home}/{name}" for name in (".config/go/env", "go", "go/bin")]
     assert sorted(one["after_header"] for one in told["diff"]) == written
     assert tree(declare.home) == ([] if check else [".config", ".config/go", ".config/go/env", "go", "go/bin"])

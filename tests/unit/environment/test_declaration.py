@@ -129,7 +129,7 @@ def test_bad_input_is_named(arguments, words):
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"GOROOT": "/opt/nope"}, "GOROOT.*environment_export_goroot"),
+        ({"GOROOT": "/opt/nope"}, "GOROOT.*devserver_export_goroot"),
         ({"GOENV": "/x"}, "GOENV.*~/.config/go/env"),
         ({"GOPROXY": ["https://x y", "direct"]}, "GOPROXY has 'https://x y'"),
         ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY has 'https://a b'"),

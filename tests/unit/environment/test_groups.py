@@ -41,7 +41,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], 
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             # Nothing of this machine's own is to be looked at.
-            "environment_vscode_settings": [str(folder / "settings.json")],
+            "devserver_vscode_settings": [str(folder / "settings.json")],
         }
         argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--check", "-v", "-i", folder / "hosts.json"]
         argv += ["-e", json.dumps(common), folder / "play.json"]
@@ -69,27 +69,27 @@ def hosts(**variables: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def flags(*words: str) -> dict[str, t.Any]:
-    return {"environment_variables": {"GOFLAGS": list(words)}}
+    return {"devserver_variables": {"GOFLAGS": list(words)}}
 
 
 def listed(**variables: str) -> dict[str, t.Any]:
-    return {"environment_users": [{"name": USER, "variables": variables}]}
+    return {"devserver_users": [{"name": USER, "variables": variables}]}
 
 
 def test_the_nearer_declaration_wins(played: t.Callable[[Inventory], Users]) -> None:
     """For all, for a group, for a host and for a user: each says more than the one before it."""
     seen = played(
         {
-            "vars": {**listed(), **flags("-all"), "environment_path": ["/all/bin"]},
+            "vars": {**listed(), **flags("-all"), "devserver_path": ["/all/bin"]},
             "hosts": {"plain": {}},
             "children": {
                 "dev": {
-                    "vars": {**flags("-dev"), "environment_path": ["{goroot}/bin", "/dev/bin"]},
+                    "vars": {**flags("-dev"), "devserver_path": ["{goroot}/bin", "/dev/bin"]},
                     **hosts(
                         grouped={},
-                        own={**flags("-own"), "environment_path": ["/own/bin"]},
+                        own={**flags("-own"), "devserver_path": ["/own/bin"]},
                         users={**flags("-own"), **listed(GOFLAGS="-user")},
-                        back={"environment_users": [{"name": USER, "variables": {"GOFLAGS": None}}]},
+                        back={"devserver_users": [{"name": USER, "variables": {"GOFLAGS": None}}]},
                     ),
                 }
             },
@@ -113,13 +113,13 @@ def test_of_several_groups_the_inner_one_then_the_priority_then_the_last_name_wi
     played: t.Callable[[Inventory], Users],
 ) -> None:
     strong = {**flags("-strong"), "ansible_group_priority": 2}
-    outer = {**flags("-outer"), "environment_path": ["/outer/bin"]}
+    outer = {**flags("-outer"), "devserver_path": ["/outer/bin"]}
     seen = played(
         {
             "vars": listed(),
             "children": {
                 "a_strong": {"vars": strong, **hosts(inner={}, prior={})},
-                "b_first": {"vars": {**flags("-first"), "environment_path": ["/first/bin"]}, **hosts(last={})},
+                "b_first": {"vars": {**flags("-first"), "devserver_path": ["/first/bin"]}, **hosts(last={})},
                 "c_other": {"vars": flags("-other"), **hosts(prior={}, last={})},
                 "z_outer": {"vars": outer, "children": {"a_inner": {"vars": flags("-inner"), **hosts(inner={})}}},
             },
@@ -139,10 +139,10 @@ def test_of_several_groups_the_inner_one_then_the_priority_then_the_last_name_wi
 
 def test_a_groups_variables_stand_in_the_place_of_those_for_all(played: t.Callable[[Inventory], Users]) -> None:
     """They are no addition to them, but the standard ones stay; an own GOBIN goes into the standard PATH."""
-    prod = {"environment_variables": {"GOPROXY": PROXY, "GOBIN": "{home}/{user}-bin"}}
+    prod = {"devserver_variables": {"GOPROXY": PROXY, "GOBIN": "{home}/{user}-bin"}}
     seen = played(
         {
-            "vars": {**listed(), "environment_variables": {"GOFLAGS": "-x", "GOPRIVATE": "git.example.com"}},
+            "vars": {**listed(), "devserver_variables": {"GOFLAGS": "-x", "GOPRIVATE": "git.example.com"}},
             "children": {"prod": {"vars": prod, **hosts(strict={})}, "dev": hosts(loose={})},
         }
     )

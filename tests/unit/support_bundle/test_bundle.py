@@ -281,4 +281,4 @@ def test_only_journal_entries_of_systemd_itself_name_core_dumps(cores, tmp_path)
     ("host", "plain"), [("dev1.example.com", "dev1.example.com"), ("../x y", ".._x_y"), ("", "host")]
 )
 def test_the_folder_is_named_plainly(host, plain):
-    assert folder_name(host, 0) == f"debug-bundle-{plain}-19700101T000000Z"
+    assert folder_name(host, 0) == f"support-bundle-{plain}-19700101T000000Z"

@@ -149,7 +149,7 @@ def test_every_reason_is_in_the_error_if_no_source_serves(
         run(request)
     assert f"archive ({tmp_path}/{old.tar_name}): no such file" in str(caught.value)
     assert f"mirror ({server.url}/{old.tar_name}): HTTP 404" in str(caught.value)
-    assert "toolchain_archive_dir" in str(caught.value)
+    assert "devserver_toolchain_archive_dir" in str(caught.value)
 
 
 @pytest.mark.parametrize("source", ["archive", "mirror", "goproxy"])
@@ -255,12 +255,12 @@ def test_a_patch_is_never_taken_for_a_longer_one(make_request: Make, archives: p
 @pytest.mark.parametrize(
     ("versions", "given", "message"),
     [
-        ([], {}, r"toolchain_versions \(versions\) is empty"),
+        ([], {}, r"devserver_go_versions \(versions\) is empty"),
         (["go1.99.1"], {}, "drop the prefix"),
         (["1.99.1", "1.99.3"], {}, "no checksum is known for Go 1.99.3"),
-        (["1.99.1"], {"default": "1.99.12"}, r"toolchain_default \(default\) is 1.99.12"),
-        (["1.99.1"], {"root": "lib/go"}, r"toolchain_root \(root\) is 'lib/go'"),
-        (["1.99.1"], {"link": "/tmp/x/../y"}, r"toolchain_link \(link\) is"),
+        (["1.99.1"], {"default": "1.99.12"}, r"devserver_go_default \(default\) is 1.99.12"),
+        (["1.99.1"], {"root": "lib/go"}, r"devserver_toolchain_root \(root\) is 'lib/go'"),
+        (["1.99.1"], {"link": "/tmp/x/../y"}, r"devserver_goroot \(link\) is"),
         (["1.99.1"], {"root": "/opt/go", "link": "/opt/go"}, "root.* is /opt/go, inside"),
         (["1.99.1"], {"root": "/opt/go/versions", "link": "/opt/go"}, "root.* is /opt/go/versions, inside"),
         (["1.99.1"], {"bin_dir": "/opt/go/bin", "link": "/opt/go"}, "bin_dir.* is /opt/go/bin, inside"),
@@ -501,10 +501,10 @@ def make_foreign(path: pathlib.Path, kind: str) -> None:
 @pytest.mark.parametrize(
     ("place", "option"),
     [
-        ("go", "toolchain_link (link)"),
-        ("bin/go", "toolchain_bin_dir (bin_dir)"),
-        ("bin/gofmt", "toolchain_bin_dir (bin_dir)"),
-        ("bin/go1.99.1", "toolchain_bin_dir (bin_dir)"),
+        ("go", "devserver_goroot (link)"),
+        ("bin/go", "devserver_bin_dir (bin_dir)"),
+        ("bin/gofmt", "devserver_bin_dir (bin_dir)"),
+        ("bin/go1.99.1", "devserver_bin_dir (bin_dir)"),
     ],
 )
 def test_nothing_but_go_leaves_the_place_of_a_link(
@@ -537,7 +537,7 @@ def test_a_root_with_other_content_is_left_as_it_is(
     before = snapshot(tmp_path)
     with pytest.raises(DevserverError) as error:
         run(make_request("1.99.1", archive=archives), check)
-    assert error.value.details["option"] == "toolchain_root (root)"
+    assert error.value.details["option"] == "devserver_toolchain_root (root)"
     assert kind == "a file" or expected in error.value.expected
     assert snapshot(tmp_path) == before
 
@@ -727,7 +727,7 @@ def test_a_destination_that_cannot_be_written_is_named(make_request: Make, archi
 
 @pytest.mark.skipif(not os.path.isdir("/sys/kernel"), reason="no filesystem that refuses even root")
 def test_a_read_only_filesystem_is_named(make_request: Make, archives: pathlib.Path) -> None:
-    with pytest.raises(DevserverError, match=r"cannot use /sys/kernel/go.*toolchain_root"):
+    with pytest.raises(DevserverError, match=r"cannot use /sys/kernel/go.*devserver_toolchain_root"):
         run(make_request("1.99.1", archive=archives, root="/sys/kernel/go"))
 
 

@@ -53,7 +53,7 @@ def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:
             "required": "1.24.1",
             "installed": ["1.21.13", "1.22.12", "1.23.4"],
             "default": "1.22.12",
-            "remedy": "add Go 1.24.1 to toolchain_versions, or make it or a later version toolchain_default",
+            "remedy": "add Go 1.24.1 to devserver_go_versions, or make it or a later version devserver_go_default",
         }
     ]
 

@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._tools.worksho
 @pytest.mark.parametrize(
     ("returncode", "said", "remedy"),
     [
-        (None, "", "raise tools_timeout (build_timeout)"),
+        (None, "", "raise devserver_tools_timeout (build_timeout)"),
         (1, "write x.a: no space left on device", "make room in {parent},"),
         (1, "x requires go >= 1.999", "a newer Go"),
         (1, "something {else}", "by hand"),
@@ -29,5 +29,5 @@ def test_the_remedy_names_what_the_user_set(
     top = tmp_path / "top"
     top.mkdir()
     with open_workshop(str(top), None, -1) as workshop:
-        builder = Builder(workshop, "", 5, "tools_timeout (build_timeout)")
+        builder = Builder(workshop, "", 5, "devserver_tools_timeout (build_timeout)")
         assert remedy.format(parent=tmp_path) in builder.explained(Completed([], returncode, "", said), said)[1]

@@ -92,7 +92,7 @@ def test_a_missing_go_is_an_error(host: Host) -> None:
 def test_a_timeout_that_is_not_positive_is_rejected(host: Host, timeout: int) -> None:
     result = host.run(HELLO, timeout=timeout, check=True)
     assert f"timeout is {timeout}" in result["msg"]
-    assert "tools_timeout" in result["msg"]
+    assert "devserver_tools_timeout" in result["msg"]
     assert not host.root.exists()
 
 
@@ -177,9 +177,9 @@ def test_anything_else_stays_in_the_place_of_the_link(provisioned: Host, version
     content.write_text("gold")
     before = provisioned.files()
     result = provisioned.run(dict(HELLO, version=version), check=check)
-    assert result["msg"].startswith(f"tools_bin_dir (bin_dir) is {place}, but {place} is a {kind}")
+    assert result["msg"].startswith(f"devserver_bin_dir (bin_dir) is {place}, but {place} is a {kind}")
     assert "a program that Go has built" in result["msg"] and f"move {place} away" in result["msg"]
-    assert (result["option"], result["path"]) == ("tools_bin_dir (bin_dir)", str(place))
+    assert (result["option"], result["path"]) == ("devserver_bin_dir (bin_dir)", str(place))
     assert content.read_text() == "gold"
     assert provisioned.files() == before
 
@@ -362,7 +362,7 @@ def test_a_version_that_is_not_for_the_go_is_rejected_unless_forced(host: Host) 
         ("example.com/suite/lib", "v0.1.0-rc.1", {}, ["no such main package"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "off"}, ["cannot be reached", "goproxy"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "https://me:s3cret@127.0.0.1:9"}, ["cannot be reached", "goproxy"]),
-        ("example.com/hello", "v1.0.0", {"root": "tools"}, ["tools_root (root) is 'tools'", "an absolute path"]),
+        ("example.com/hello", "v1.0.0", {"root": "tools"}, ["devserver_tools_root (root) is 'tools'", "an absolute path"]),
     ],
 )
 def test_a_tool_that_fails_leaves_the_host_as_it_was(
@@ -455,7 +455,7 @@ def test_a_build_that_hangs_ends_at_its_time_limit(host: Host) -> None:
     with silent_server() as (url, _arrived):
         result = host.run(HELLO, goproxy=url, timeout=2)
     assert "longer than 2 seconds" in result["msg"]
-    assert "raise tools_timeout (timeout)" in result["msg"]
+    assert "raise devserver_tools_timeout (timeout)" in result["msg"]
     assert host.files() == []
 
 

@@ -52,7 +52,7 @@ def _version_bounds(evidence: Evidence) -> Cause | None:
     go = re.search(r"go\d+\.\d+(?:\.\d+)?", match.group())
     version = _version_of(evidence.plan.dlv)
     which = reservation(_DLV, version, go.group()) if go and version else ""
-    remedy = "pin the dlv that goes with that Go in tools_list, or build with a Go that this dlv takes"
+    remedy = "pin the dlv that goes with that Go in devserver_tools, or build with a Go that this dlv takes"
     return Cause("version", f"{match.group().strip()}{'; ' if which else ''}{which}", remedy)
 
 

@@ -46,7 +46,7 @@ def lifetimes_problem(lifetimes: t.Mapping[str, t.Any], renew_before: t.Any) -> 
     try:
         before = span(str(renew_before))
     except (ValueError, OverflowError):
-        return f"debugger_tls_renew_before: {renew_before!r} is not a length of time. Write one such as +30d or +12h."
+        return f"devserver_tls_renew_before: {renew_before!r} is not a length of time. Write one such as +30d or +12h."
     for name, text in lifetimes.items():
         if not _LIFETIME.match(str(text)):
             return (
@@ -58,7 +58,7 @@ def lifetimes_problem(lifetimes: t.Mapping[str, t.Any], renew_before: t.Any) -> 
             return f"{name}: {text} is longer than any certificate can be good. Write one such as +397d."
         if length <= before:
             return (
-                f"{name}: {text} is not longer than debugger_tls_renew_before, {renew_before}, so each run would renew "
+                f"{name}: {text} is not longer than devserver_tls_renew_before, {renew_before}, so each run would renew "
                 "what the one before has made. Make it longer, or renew later."
             )
     return ""

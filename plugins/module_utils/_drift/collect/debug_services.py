@@ -58,7 +58,7 @@ def _seconds(renew_before: str) -> float:
         return span(renew_before).total_seconds()
     except ValueError as error:
         raise DevserverError(
-            str(error), expected="a length of time such as +30d", remedy="correct debugger_tls_renew_before"
+            str(error), expected="a length of time such as +30d", remedy="correct devserver_tls_renew_before"
         ) from error
 
 

@@ -25,9 +25,9 @@ def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, pla
     typed = ArgumentSpecValidator({"tools": _TOOLS}).validate({"tools": list(entries)})
     if typed.error_messages:
         raise DevserverError(
-            f"tools_list is invalid: {'; '.join(typed.error_messages)}",
+            f"devserver_tools is invalid: {'; '.join(typed.error_messages)}",
             expected="entries in the format of go_tool",
-            remedy="correct tools_list",
+            remedy="correct devserver_tools",
         )
     return [_pinned(tool, places) for tool in declared_tools(typed.validated_parameters["tools"], goroot)]
 

@@ -22,7 +22,7 @@ With any value other than `local`, go runs another version from PATH, or downloa
 it. The standard declaration sets `local`. This finding appears if the play removes that (`GOTOOLCHAIN: null`) and the
 variable is not declared. A declared GOTOOLCHAIN is not reported. A value that differs from it is GD101.""",
     fix="""\
-Remove `GOTOOLCHAIN: null` from the play, or declare another value. Install more versions with `toolchain_versions`.""",
+Remove `GOTOOLCHAIN: null` from the play, or declare another value. Install more versions with `devserver_go_versions`.""",
     example="GOTOOLCHAIN is auto, from /usr/local/go/go.env:9; expected local (in login, bash, ssh, goenv)",
 )
 FLAGS = Rule(
@@ -33,7 +33,7 @@ FLAGS = Rule(
     why="""\
 Go adds GOFLAGS to each go command of the context, including those that gopls and VS Code run. No command shows these
 flags in its output. A declared GOFLAGS is not reported.""",
-    fix="Delete the line, or declare the flags with `environment_variables`.",
+    fix="Delete the line, or declare the flags with `devserver_variables`.",
     example="GOFLAGS is -mod=mod, from /home/alice/.config/go/env:3; expected no value (in goenv, login)",
 )
 MODULE_MODE = Rule(
@@ -66,10 +66,10 @@ WORKSPACE = Rule(
     why="""\
 The lines `go` and `toolchain` of go.mod and go.work, and .go-version, of the declared workspaces are compared with the
 installed versions. A file that cannot be read or parsed and a missing workspace are reported too. If the play sets a
-minimum (`environment_go_minimum`), the Go at GOROOT must not be older: that is one finding of the host, without a
+minimum (`drift_go_minimum`), the Go at GOROOT must not be older: that is one finding of the host, without a
 user. A workspace's .go-version must not require an older version either.""",
     fix="""\
-Add the version to `toolchain_versions`, set it as `toolchain_default`, or correct the line that the finding names.""",
+Add the version to `devserver_go_versions`, set it as `devserver_go_default`, or correct the line that the finding names.""",
     example="/home/alice/hello/go.mod:3 requires Go 1.23.4 (go); installed: 1.22.12",
 )
 RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
@@ -108,7 +108,7 @@ def _state(row: Row, variable: str) -> str:
 
 
 def _declared(variable: str, value: str) -> dict[str, t.Any]:
-    return {"environment_variables": {variable: value}}
+    return {"devserver_variables": {variable: value}}
 
 
 def _minimum(requirement: UnmetRequirement, goroot: str) -> Finding:

@@ -46,7 +46,7 @@ EXPIRES_SOON = Rule(
     "After that date no client can connect to a debugger.",
     why="""\
 A certificate or the revocation list expires within the time in which provisioning renews them
-(`debugger_tls_renew_before`), and the host has not been provisioned since.""",
+(`devserver_tls_renew_before`), and the host has not been provisioned since.""",
     fix="Provision the host again with `--tags debugger`.",
     example="/etc/gopherops/debug/tls/server.crt is valid until 2026-01-31T12:00:00Z",
 )

@@ -50,7 +50,7 @@ GOBIN_UNREACHABLE = Rule(
     why="""\
 PATH is as declared, but does not contain the directory of `go install` (GOBIN, else GOPATH/bin): the declaration itself
 omits it. If PATH or GOBIN differs from the declaration, GD103 or GD101 reports that instead.""",
-    fix="Add `{GOBIN}` to `environment_path`.",
+    fix="Add `{GOBIN}` to `devserver_path`.",
     example="GOBIN=/home/alice/go/bin is not in PATH=/usr/local/go/bin:/usr/bin (in login, bash)",
 )
 UNWRITABLE = Rule(
@@ -211,7 +211,7 @@ def _no_execution(directory: ProgramDirectory) -> Finding | None:
         return None
     name, point = directory.variable, directory.mount.point
     cause = f"{name}={directory.path} is on the file system at {point}, which is mounted with noexec"
-    remedy = Remedy(f"declare another {name}", variables={"environment_variables": {name: _PROPOSED[name]}})
+    remedy = Remedy(f"declare another {name}", variables={"devserver_variables": {name: _PROPOSED[name]}})
     return _finding(NO_EXECUTION, cause, remedy, directory)
 
 
@@ -244,4 +244,4 @@ def _unreachable(row: Row) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
     if gobin and path and path.status == "ok" and not in_order([gobin], (path.actual or "").split(":")):
         cause = f"GOBIN={gobin} is not in PATH={path.actual}"
-        yield row.finding(GOBIN_UNREACHABLE, cause, Remedy("add {GOBIN} to environment_path"), "GOBIN", path.source)
+        yield row.finding(GOBIN_UNREACHABLE, cause, Remedy("add {GOBIN} to devserver_path"), "GOBIN", path.source)

@@ -46,7 +46,7 @@ GO_VERSION = Rule(
     why="""\
 The declared tree is in use, but contains another version: the link was changed by hand, or the tree was replaced.
 Versions are compared exactly.""",
-    fix="Provision again with `--tags toolchain`, or declare the version with `toolchain_versions`.",
+    fix="Provision again with `--tags toolchain`, or declare the version with `devserver_go_versions`.",
     example="GOVERSION is go1.21.13, from built-in; expected go1.22.12",
 )
 GOROOT_DIFFERS = Rule(
@@ -118,7 +118,7 @@ GOROOT_EXPORTED = Rule(
     "GOROOT is exported without being declared",
     "The value is correct today, and outdated after the next change of versions.",
     why="The exported value leads to the declared tree, so nothing fails yet. GD204 describes the consequences.",
-    fix="Delete the line that exports it, or declare `environment_export_goroot: true` if a program needs it.",
+    fix="Delete the line that exports it, or declare `devserver_export_goroot: true` if a program needs it.",
     example="GOROOT=/usr/local/go is exported by /home/alice/.profile:8; expected no value (in login)",
 )
 GOENV_ELSEWHERE = Rule(
@@ -276,7 +276,7 @@ def _exported(row: Row) -> t.Iterator[Finding]:
         return
     if row.cells["GOROOT"].status == "ok":
         cause = f"GOROOT={value} is exported by {row.source('GOROOT')}; expected no value"
-        remedy = Remedy("delete the line that exports it", variables={"environment_export_goroot": True})
+        remedy = Remedy("delete the line that exports it", variables={"devserver_export_goroot": True})
         yield row.finding(GOROOT_EXPORTED, cause, remedy, "GOROOT")
 
 

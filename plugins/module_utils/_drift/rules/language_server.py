@@ -108,7 +108,7 @@ UNHELPED = Rule(
     "This gopls has a known bug without a workaround",
     "It crashes, or reports wrong results, for code that triggers the bug.",
     why="""\
-The pinned gopls, with the Go that built it, is in the table of known bugs (or in `language_server_workarounds`), and
+The pinned gopls, with the Go that built it, is in the table of known bugs (or in `devserver_gopls_workarounds`), and
 provisioning has not applied the workaround; or only another version helps.""",
     fix="Provision the host again with `--tags language_server`, or pin the version that the remedy names.",
     example="gopls 0.15.0 crashes where return values are highlighted",
@@ -121,7 +121,7 @@ NEEDLESS = Rule(
     why="""\
 It was applied for other versions of gopls or Go than those in use now, or the play still contains it although its
 versions no longer match.""",
-    fix="Provision the host again with `--tags language_server`, and remove it from `language_server_workarounds`.",
+    fix="Provision the host again with `--tags language_server`, and remove it from `devserver_gopls_workarounds`.",
     example="the workaround type-aliases-before-0.16 does not apply to gopls v0.16.2, built by go1.22.12",
 )
 INVALID_SETTING = Rule(
@@ -266,7 +266,7 @@ def _workarounds(gopls: Gopls) -> t.Iterator[Finding]:
     for name in sorted(used & {*entries} - {entry.name for entry in needed}):
         applied = name in gopls.applied
         versions = f"gopls {gopls.info.version}, built by {gopls.info.go}"
-        remedy = Remedy(_CONVERGE if applied else f"remove {name} from language_server_workarounds")
+        remedy = Remedy(_CONVERGE if applied else f"remove {name} from devserver_gopls_workarounds")
         source = Source("file", APPLIED) if applied else None
         cause = f"the workaround {name} does not apply to {versions}"
         yield Finding(NEEDLESS, cause, remedy, variable="gopls", source=source, subject=name)

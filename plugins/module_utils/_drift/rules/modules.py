@@ -139,7 +139,7 @@ def _checksums(row: Row) -> t.Iterator[Finding]:
 
 
 def _declare(variable: str, value: str) -> Remedy:
-    return Remedy(f"declare {variable}", variables={"environment_variables": {variable: value}})
+    return Remedy(f"declare {variable}", variables={"devserver_variables": {variable: value}})
 
 
 def _split(value: str) -> list[str]:

@@ -24,7 +24,7 @@ NO_EFFECT = Rule(
 go reads lines of the form NAME=value with a name that it knows, and skips all others without a message: a missing `=`,
 lower-case letters, a leading `export`, a variable that is not Go's. Lines that begin with # are comments. The report
 names the line and does not show it, because it may contain a password.""",
-    fix="Correct or delete the line. Declare a variable that is not Go's with `environment_variables`.",
+    fix="Correct or delete the line. Declare a variable that is not Go's with `devserver_variables`.",
     example="/home/alice/.config/go/env:7 has no effect; the same applies to line 9, 12",
 )
 NOT_UTF8 = Rule(

@@ -110,7 +110,7 @@ NO_HOME = Rule(
 The home directory in the user's account does not exist, or the user cannot look at it: it was never created, its volume
 is not mounted, or the first login creates it. It is the user's only finding; the cells are `unknown`.""",
     fix="""\
-Create the home directory (`mkhomedir_helper NAME`), mount its volume, or remove the user from `environment_users`.""",
+Create the home directory (`mkhomedir_helper NAME`), mount its volume, or remove the user from `devserver_users`.""",
     example="the home /home/alice is missing",
 )
 RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, HELD, UNKNOWN, NO_HOME)
@@ -138,7 +138,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 def _unknown(snapshot: Snapshot, observation: Observation) -> t.Iterator[Finding]:
     name = observation.user.account.name
     if observation.failure == "no home":
-        remedy = Remedy(f"run 'mkhomedir_helper {name}', mount the volume, or remove {name} from environment_users")
+        remedy = Remedy(f"run 'mkhomedir_helper {name}', mount the volume, or remove {name} from devserver_users")
         yield Finding(NO_HOME, observation.problem, remedy, name)
     elif observation.environment is None:
         source, action = _restore(snapshot, observation)

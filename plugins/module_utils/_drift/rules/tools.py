@@ -20,7 +20,7 @@ TOOL = Rule(
     why="""\
 The build info in the binary is read without running it: package, version and build settings must be the declared ones,
 and the link must lead to that binary. `go install …@latest` or an editor's own installer changes that.""",
-    fix="Provision again with `--tags tools`, or declare the desired version in `tools_list`.",
+    fix="Provision again with `--tags tools`, or declare the desired version in `devserver_tools`.",
     example="/usr/local/bin/gopls: other version; expected golang.org/x/tools/gopls v0.16.2",
 )
 TOOL_SHADOWED = Rule(
@@ -87,7 +87,7 @@ def _build(tool: PinnedTool) -> t.Iterator[Finding]:
         remedy = Remedy("provision the host again with --tags tools")
         yield Finding(rule, cause, remedy, variable=tool.name, source=source)
     if tool.reservation:
-        proposed = {"tools_list": [{"package": tool.package}]}
+        proposed = {"devserver_tools": [{"package": tool.package}]}
         remedy = Remedy("declare a version that supports this Go", variables=proposed)
         yield Finding(TOOL_UNSUPPORTED, tool.reservation, remedy, variable=tool.name, source=source)
 

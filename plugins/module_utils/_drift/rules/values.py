@@ -57,7 +57,7 @@ PATH_ORDER = Rule(
     why="""\
 PATH must contain the declared directories in their order; others may be between them. A startup file breaks that if it
 replaces PATH, or puts a directory in front after the managed part has run.""",
-    fix="Remove the line that the source names from the startup file, or declare the order with `environment_path`.",
+    fix="Remove the line that the source names from the startup file, or declare the order with `devserver_path`.",
     example="PATH is /usr/bin:/bin, from /home/bob/.profile:12; expected, in this order, /usr/local/go/bin",
 )
 DEBUG_DIFFERS = Rule(
@@ -82,7 +82,7 @@ MISSPELT = Rule(
     why="""\
 The name begins with GO or CGO, is unknown to Go, and is similar to a name that Go knows. Names in the declaration and
 in the environments of processes are compared. No program reports such a name by itself.""",
-    fix="Correct the name in the line that sets it; in the play, in `environment_variables` or the user's `variables`.",
+    fix="Correct the name in the line that sets it; in the play, in `devserver_variables` or the user's `variables`.",
     example="GOPAHT is set, which Go does not know; expected GOPATH",
 )
 CARRIAGE_RETURN = Rule(
@@ -120,7 +120,7 @@ has the same effect. Provisioning renders only the absolute entries, and adds mi
 programs that read the file get the line as it is.""",
     fix="""\
 Write absolute directories into that line, including /usr/bin and /bin, or delete the line. Declare additional
-directories with `environment_path`.""",
+directories with `devserver_path`.""",
     example="PAM does not expand $PATH in the PATH of /etc/environment; it lacks /usr/bin",
 )
 RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN, RELATIVE_PATH, HOST_PATH)
@@ -183,7 +183,7 @@ def _plainly_differs(cell: Cell) -> bool:
 def _differs(snapshot: Snapshot, cell: Cell) -> Finding:
     fault = snapshot.fault(cell)
     user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
-    remedy = Remedy(fault.remedy, variables={"environment_users": [user]} if cell.actual else {})
+    remedy = Remedy(fault.remedy, variables={"devserver_users": [user]} if cell.actual else {})
     cause = f"{_state(cell)}; expected {cell.expected}{fault.addition}"
     place = (cell.user, cell.context, cell.variable, fault.source)
     return Finding(DIFFERS, cause, remedy, *place, workspace=cell.workspace)
@@ -223,7 +223,7 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         commonest = max(group, key=lambda cell: counts[cell.actual])
         declared = {"name": user, "variables": {variable: commonest.actual or ""}}
         remedy = Remedy(
-            f"declare {variable}, so that every context gets one value", variables={"environment_users": [declared]}
+            f"declare {variable}, so that every context gets one value", variables={"devserver_users": [declared]}
         )
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
 
@@ -238,8 +238,8 @@ def _once_for_all(findings: t.Iterable[Finding], users: set[str]) -> t.Iterator[
         if not line or len(users) == 1 or {finding.user for finding in group} != users:
             yield from group
             continue
-        (value,) = group[0].remedy.variables["environment_users"][0]["variables"].values()
-        remedy = Remedy(group[0].remedy.text, variables={"environment_variables": {group[0].variable: value}})
+        (value,) = group[0].remedy.variables["devserver_users"][0]["variables"].values()
+        remedy = Remedy(group[0].remedy.text, variables={"devserver_variables": {group[0].variable: value}})
         cause = f"for all users; for {group[0].user}, {group[0].cause}"
         yield dataclasses.replace(group[0], user="", cause=cause, remedy=remedy)
 

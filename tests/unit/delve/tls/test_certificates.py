@@ -191,7 +191,7 @@ ROLE = """
         name: gopherops.devserver.debugger
         tasks_from: tls.yml
       vars:
-        debugger_outcome: {checked: true}
+        debugger_outcome: {check_mode: true}
         debugger_tls_lifetime: 30d
 """
 
@@ -209,9 +209,9 @@ ROLE = """
         (397, "+30d", "debugger_tls_lifetime: 397 is not a length"),
         ("+10d", "+30d", r"each run would renew"),
         ("+30d", "+30d", r"each run would renew"),
-        ("+397d", "soon", "debugger_tls_renew_before: 'soon' is not a length of time"),
+        ("+397d", "soon", "devserver_tls_renew_before: 'soon' is not a length of time"),
         ("+9999999999999d", "+30d", "longer than any certificate"),
-        ("+397d", "+9999999999999d", "debugger_tls_renew_before"),
+        ("+397d", "+9999999999999d", "devserver_tls_renew_before"),
     ],
 )
 def test_lifetimes_that_will_not_do_are_told(lifetime, before, words):

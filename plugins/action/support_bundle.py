@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module debug_bundle and writes what it has collected to a file on the controller."""
+"""Runs the module support_bundle and writes what it has collected to a file on the controller."""
 
 from __future__ import annotations
 

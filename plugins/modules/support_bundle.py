@@ -7,7 +7,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: debug_bundle
+module: support_bundle
 short_description: Collects what says why Go tools, gopls and dlv do not work, without secrets, into one archive
 version_added: 0.1.0
 author:
@@ -15,7 +15,7 @@ author:
 description:
   - Makes one C(tar.gz) on the controller with versions, build info, the drift report, states and logs of units, stacks
     of goroutines and backtraces of core dumps.
-  - What looks like a secret is replaced by asterisks on the host, before anything leaves it. C(docs/debug_bundle.md) of
+  - What looks like a secret is replaced by asterisks on the host, before anything leaves it. C(docs/support_bundle.md) of
     the collection says what that is.
   - What cannot be got is no failure. The archive's C(manifest.json) says for each file what it has, or why it is
     missing.
@@ -130,7 +130,7 @@ seealso:
 
 EXAMPLES = r"""
 - name: Take home what says why the service hangs
-  gopherops.devserver.debug_bundle:
+  gopherops.devserver.support_bundle:
     dest: "bundles/{{ inventory_hostname }}.tar.gz"
     host: "{{ inventory_hostname }}"
     goroutines: [shop.service]
