@@ -13,10 +13,17 @@ SNAPSHOT = (
 )
 
 # Places where nothing is yet, so that there would be much to do before the bad input is met.
-FRESH = {"devserver_toolchain_root": "/opt/go", "devserver_goroot": "/opt/go-link", "devserver_tools_root": "/opt/go-tools"}
+FRESH = {
+    "devserver_toolchain_root": "/opt/go",
+    "devserver_goroot": "/opt/go-link",
+    "devserver_tools_root": "/opt/go-tools",
+}
 
 CASES = {
-    "version that does not exist": ({"devserver_go_versions": ["1.22.99"]}, ["1.22.99", "devserver_toolchain_checksums"]),
+    "version that does not exist": (
+        {"devserver_go_versions": ["1.22.99"]},
+        ["1.22.99", "devserver_toolchain_checksums"],
+    ),
     "version below 1.21": ({"devserver_go_versions": ["1.20.14"]}, ["1.20.14", "1.21"]),
     "wrong checksum": (
         {

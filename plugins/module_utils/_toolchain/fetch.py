@@ -129,7 +129,8 @@ def _download(url: str, destination: str, timeout: float) -> Copied:
         raise DevserverError(
             f"{redacted(url)} is invalid: {error}",
             expected="a URL with the name of a host",
-            remedy="correct devserver_toolchain_mirror (mirror), devserver_toolchain_official (official) or devserver_toolchain_goproxy (goproxy)",
+            remedy="correct devserver_toolchain_mirror (mirror), devserver_toolchain_official (official) or "
+            "devserver_toolchain_goproxy (goproxy)",
         ) from error
     with response:
         copied = _copy(_Steady(response, timeout), destination)

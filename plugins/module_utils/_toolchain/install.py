@@ -47,6 +47,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sto
     fault,
 )
 
+# The variables of the options, as messages name them.
+_VARIABLES = {
+    "root": "devserver_toolchain_root (root)",
+    "bin_dir": "devserver_bin_dir (bin_dir)",
+    "link": "devserver_goroot (link)",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class ToolchainRequest:
@@ -205,20 +212,20 @@ def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
 def _check_paths(request: ToolchainRequest) -> None:
     paths = {"root": request.root, "bin_dir": request.bin_dir}
     for name, path in {**paths, "link": request.link}.items():
-        check_path(f"toolchain_{name} ({name})", path)
+        check_path(_VARIABLES[name], path)
     for name, path in paths.items():
         if f"{path}/".startswith(f"{request.link}/"):
             raise DevserverError(
-                f"toolchain_{name} ({name}) is {path}, inside devserver_goroot (link) {request.link}",
+                f"{_VARIABLES[name]} is {path}, inside devserver_goroot (link) {request.link}",
                 expected="a path outside the link, whose place a real directory may have to leave",
-                remedy=f"correct toolchain_{name} ({name}) or devserver_goroot (link)",
+                remedy=f"correct {_VARIABLES[name]} or devserver_goroot (link)",
             )
     for name in ("bin_dir", "link"):
         _check_outside_trees(name, getattr(request, name), request.root)
     try:
-        check_own_directory("devserver_toolchain_root (root)", request.root)
-        check_shared_directory("devserver_bin_dir (bin_dir)", request.bin_dir)
-        check_shared_directory("devserver_goroot (link)", os.path.dirname(request.link))
+        check_own_directory(_VARIABLES["root"], request.root)
+        check_shared_directory(_VARIABLES["bin_dir"], request.bin_dir)
+        check_shared_directory(_VARIABLES["link"], os.path.dirname(request.link))
     except OSError as error:
         raise _unusable(error, request) from error
 
@@ -231,9 +238,9 @@ def _check_outside_trees(name: str, path: str, root: str) -> None:
     inside = os.path.relpath(real, os.path.realpath(root)).split(os.sep)[0]
     if _is_version(inside):
         raise DevserverError(
-            f"toolchain_{name} ({name}) is {path}, inside {os.path.join(root, inside)}, the tree of Go {inside}",
+            f"{_VARIABLES[name]} is {path}, inside {os.path.join(root, inside)}, the tree of Go {inside}",
             expected="a path outside the trees of the versions",
-            remedy=f"correct toolchain_{name} ({name}) or devserver_toolchain_root (root)",
+            remedy=f"correct {_VARIABLES[name]} or devserver_toolchain_root (root)",
         )
 
 
@@ -276,7 +283,7 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store)
 def _look(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
     of_tree = path == request.link
     link = symlinks.look(path, target, GO_TREE if of_tree else GO_PROGRAM)
-    link.check("devserver_goroot (link)" if of_tree else "devserver_bin_dir (bin_dir)")
+    link.check(_VARIABLES["link" if of_tree else "bin_dir"])
     return link
 
 
@@ -336,8 +343,8 @@ def _check_tree(tree: str, release: Release, offer: Offer) -> None:
         raise DevserverError(
             f"{redacted(offer.location)} from {offer.source} is not Go {release.version} for this host: {reason}",
             expected=f"go version reports go{release.version} {release.platform.reported}",
-            remedy="correct the archive or devserver_toolchain_checksums (checksums); if its go could not be started, choose a"
-            " devserver_toolchain_root (root) that is not mounted noexec",
+            remedy="correct the archive or devserver_toolchain_checksums (checksums); if its go could not be started, "
+            "choose a devserver_toolchain_root (root) that is not mounted noexec",
         )
 
 

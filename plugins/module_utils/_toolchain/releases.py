@@ -101,7 +101,8 @@ def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
         raise DevserverError(
             f"no checksum is known for Go {requested} on {platform}",
             expected=f"a version that the collection knows (the newest is {_newest(known) or 'none'}), or a checksum",
-            remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to devserver_toolchain_checksums (checksums)',
+            remedy=f'add {{"{requested}": {{"{platform}": "<SHA-256 or h1>"}}}} to '
+            "devserver_toolchain_checksums (checksums)",
         )
     return _newest([version for version in matching if known[version].sha256] or matching)
 

@@ -85,7 +85,9 @@ def checked_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
 
 def _option(source: str) -> str:
     name = f"{source}_dir" if source in DIRECTORIES else source
-    return f"toolchain_{name} ({name})"
+    # The role derives the directory of a bundle; the others are shared variables.
+    prefix = "toolchain" if source == "bundle" else "devserver_toolchain"
+    return f"{prefix}_{name} ({name})"
 
 
 def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
@@ -99,8 +101,9 @@ def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str])
             f"no source can deliver Go {release.version} for {release.platform.archive}: "
             + "; ".join(_obstacle(source, bases[source]) for source in order),
             expected="a source with a location and a checksum of its kind",
-            remedy="set devserver_bundle_file, devserver_toolchain_archive_dir (archive_dir), devserver_toolchain_mirror (mirror) or"
-            " devserver_toolchain_goproxy (goproxy), or add the digest to devserver_toolchain_checksums (checksums)",
+            remedy="set devserver_bundle_file, devserver_toolchain_archive_dir (archive_dir), "
+            "devserver_toolchain_mirror (mirror) or devserver_toolchain_goproxy (goproxy), or add the digest to "
+            "devserver_toolchain_checksums (checksums)",
         )
     return candidates
 

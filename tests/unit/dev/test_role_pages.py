@@ -64,7 +64,9 @@ def test_options_become_rows_with_their_own_options_below(tmp_path: Path) -> Non
 def test_markup_becomes_markdown(tmp_path: Path) -> None:
     text = page(tmp_path)
     assert "Writes `sample_list`, for `community.crypto.x509_crl` and `gopherops.devserver.tools`." in text
-    assert "In the form of `devserver_tools`, see [the guide](https://example.com/a).<br>`a\\|b) in /run/<name>/`." in text
+    assert (
+        "In the form of `devserver_tools`, see [the guide](https://example.com/a).<br>`a\\|b) in /run/<name>/`." in text
+    )
 
 
 def test_a_role_without_tasks_shows_no_play(tmp_path: Path) -> None:

@@ -28,10 +28,12 @@ class Kernel(t.NamedTuple):
         return self.root / "net/ipv4/tcp_syn_retries"
 
     def run(self, check: bool = False, **parameters: t.Any) -> tuple[list[str], list[str]]:
-        """Return what changes, and what is refused; an underscore in a name's place stands for its dots."""
+        """Return what changes, and what is skipped; an underscore in a name's place represents its dots."""
         given = {{"scope": SCOPE, "retries": RETRIES}[name]: value for name, value in parameters.items()}
-        changes, refused = apply(parameters_from(given), str(self.file), check=check)
-        return [one["after_header"] for one in changes.result()["diff"]], [f"{one.name}: {one.why}" for one in refused]
+        changes, skipped = apply(parameters_from(given), str(self.file), check=check)
+        return [one["after_header"] for one in changes.result()["diff"]], [
+            f"{one.name}: {one.reason}" for one in skipped
+        ]
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_and_so_is_what_a_container_must_not_set(kernel: Kernel, monkeypatch: py
     assert kernel.run(retries=6) == ([str(kernel.file)], [])
 
 
-def test_a_value_that_the_kernel_refuses_is_told(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_the_kernel_refuses_is_skipped(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     (kernel.root / "kernel/yama/ptrace_scope").mkdir(parents=True)
     monkeypatch.setattr(kernel_parameters, "_present", lambda _name: "1")
     assert kernel.run(scope=0)[1] == [f"{SCOPE}: the kernel says: Is a directory"]
@@ -95,7 +97,7 @@ def test_without_parameters_the_own_file_goes_and_no_other(kernel: Kernel) -> No
     ("name", "value"),
     [("../../etc/passwd", 1), ("retries", 1), ("a.b\nc", 1), ("a.b", "1\n2"), ("a.b", ""), ("a..b", 1)],
 )
-def test_what_is_no_parameter_is_refused(name: str, value: t.Any) -> None:
+def test_what_is_no_parameter_is_rejected(name: str, value: t.Any) -> None:
     with pytest.raises(DevserverError, match="kernel parameter"):
         parameters_from({name: value})
 

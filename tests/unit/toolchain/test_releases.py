@@ -74,7 +74,9 @@ def test_a_patch_is_never_taken_for_a_longer_one() -> None:
 
 
 def test_an_unknown_version_is_rejected_with_the_entry_to_add() -> None:
-    with pytest.raises(DevserverError, match=r"1\.22\.12.*\"1\.98\.0\": .\"linux-amd64\".*devserver_toolchain_checksums"):
+    with pytest.raises(
+        DevserverError, match=r"1\.22\.12.*\"1\.98\.0\": .\"linux-amd64\".*devserver_toolchain_checksums"
+    ):
         resolve("1.98.0", {"1.22.12": Pin(SHA)}, "linux-amd64")
 
 

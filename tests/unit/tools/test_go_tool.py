@@ -196,8 +196,9 @@ def test_a_directory_of_others_is_neither_filled_nor_cleaned(
         (base / name).parent.mkdir(parents=True, exist_ok=True)
         (base / name).write_text("gold")
     result = host.run(HELLO, check=check, **{option: f"{base}/x"})
-    assert result["msg"].startswith(f"tools_{option} ({option}) is {base}/x")
-    assert (result["option"], result["path"]) == (f"tools_{option} ({option})", f"{base}/x")
+    variable = {"root": "devserver_tools_root (root)", "bin_dir": "devserver_bin_dir (bin_dir)"}[option]
+    assert result["msg"].startswith(f"{variable} is {base}/x")
+    assert (result["option"], result["path"]) == (variable, f"{base}/x")
     found = [path for path in base.rglob("*") if path.is_file()]
     assert [str(path.relative_to(base)) for path in found] == made
     assert host.files() == []
@@ -362,7 +363,12 @@ def test_a_version_that_is_not_for_the_go_is_rejected_unless_forced(host: Host) 
         ("example.com/suite/lib", "v0.1.0-rc.1", {}, ["no such main package"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "off"}, ["cannot be reached", "goproxy"]),
         ("example.com/hello", "v1.0.0", {"goproxy": "https://me:s3cret@127.0.0.1:9"}, ["cannot be reached", "goproxy"]),
-        ("example.com/hello", "v1.0.0", {"root": "tools"}, ["devserver_tools_root (root) is 'tools'", "an absolute path"]),
+        (
+            "example.com/hello",
+            "v1.0.0",
+            {"root": "tools"},
+            ["devserver_tools_root (root) is 'tools'", "an absolute path"],
+        ),
     ],
 )
 def test_a_tool_that_fails_leaves_the_host_as_it_was(

@@ -58,8 +58,8 @@ def lifetimes_problem(lifetimes: t.Mapping[str, t.Any], renew_before: t.Any) -> 
             return f"{name}: {text} is longer than any certificate can be good. Write one such as +397d."
         if length <= before:
             return (
-                f"{name}: {text} is not longer than devserver_tls_renew_before, {renew_before}, so each run would renew "
-                "what the one before has made. Make it longer, or renew later."
+                f"{name}: {text} is not longer than devserver_tls_renew_before, {renew_before}, so each run would "
+                "renew what the one before has made. Make it longer, or renew later."
             )
     return ""
 

@@ -54,10 +54,10 @@ class Options:
     go_version: str = ""
     go_minimum: str = ""
     tools: t.Sequence[t.Mapping[str, t.Any]] = ()
-    devserver_tools_root: str = "/usr/local/lib/go-tools"
-    devserver_bin_dir: str = "/usr/local/bin"
-    devserver_user_bin_dir: str = "go/bin"
-    devserver_goroot: str | None = None
+    tools_root: str = "/usr/local/lib/go-tools"
+    tools_bin_dir: str = "/usr/local/bin"
+    tools_user_bin_dir: str = "go/bin"
+    tools_goroot: str | None = None
     gopls: str | None = None
     gopls_workarounds: t.Sequence[t.Mapping[str, t.Any]] = ()
     crash_days: float = 7

@@ -22,7 +22,8 @@ With any value other than `local`, go runs another version from PATH, or downloa
 it. The standard declaration sets `local`. This finding appears if the play removes that (`GOTOOLCHAIN: null`) and the
 variable is not declared. A declared GOTOOLCHAIN is not reported. A value that differs from it is GD101.""",
     fix="""\
-Remove `GOTOOLCHAIN: null` from the play, or declare another value. Install more versions with `devserver_go_versions`.""",
+Remove `GOTOOLCHAIN: null` from the play, or declare another value. Install more versions with
+`devserver_go_versions`.""",
     example="GOTOOLCHAIN is auto, from /usr/local/go/go.env:9; expected local (in login, bash, ssh, goenv)",
 )
 FLAGS = Rule(
@@ -69,7 +70,8 @@ installed versions. A file that cannot be read or parsed and a missing workspace
 minimum (`drift_go_minimum`), the Go at GOROOT must not be older: that is one finding of the host, without a
 user. A workspace's .go-version must not require an older version either.""",
     fix="""\
-Add the version to `devserver_go_versions`, set it as `devserver_go_default`, or correct the line that the finding names.""",
+Add the version to `devserver_go_versions`, set it as `devserver_go_default`, or correct the line that the
+finding names.""",
     example="/home/alice/hello/go.mod:3 requires Go 1.23.4 (go); installed: 1.22.12",
 )
 RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
