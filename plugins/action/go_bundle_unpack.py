@@ -38,6 +38,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         """Return the result of the module, and what was learnt of the bundle."""
         result: _Result = super().run(tmp, task_vars)
         self._vars = task_vars
+        if self._task.args.get("file") == "":
+            return dict(result, changed=False)
         try:
             with open_bundle(self._path("file")) as bundle:
                 result.update(self._run(bundle))

@@ -20,7 +20,7 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
 options:
   pem:
-    description: One or more certificates.
+    description: One or more certificates. Empty means that there is nothing to add, and the host is not changed.
     type: str
     required: true
 """
@@ -35,7 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 anchors:
   description: The directory of the host's trust store that added certificates go to.
-  returned: success
+  returned: success, if O(pem) is not empty
   type: str
   sample: /usr/local/share/ca-certificates
 """

@@ -30,7 +30,9 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
 options:
   file:
-    description: The bundle, an absolute path on the controller.
+    description:
+      - The bundle, an absolute path on the controller.
+      - Empty means that there is no bundle. Then the host is neither contacted nor changed.
     type: str
     required: true
   root:
@@ -82,26 +84,26 @@ EXAMPLES = r"""
 RETURN = r"""
 root:
   description: The folder that the files lie in.
-  returned: success
+  returned: success, if O(file) is not empty
   type: str
   sample: /usr/local/lib/go-bundle
 placed:
   description: How many files were placed, or would be in check mode.
-  returned: success
+  returned: success, if O(file) is not empty
   type: int
   sample: 7
 manifest_sha256:
   description: The SHA-256 of the bundle's manifest.
-  returned: success
+  returned: success, if O(file) is not empty
   type: str
 signer:
   description: Who signed the bundle, by the first column of O(allowed_signers). Empty where that is not given.
-  returned: success
+  returned: success, if O(file) is not empty
   type: str
   sample: builds@example.com
 cached:
   description: The builds of tools that went into the controller's cache. Always empty in check mode.
-  returned: success
+  returned: success, if O(file) is not empty
   type: list
   elements: str
   sample: [gopls-v0.16.2-go1.22.12-linux-amd64-0a1b2c3d4e5f6071]

@@ -27,6 +27,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Unpack what the host lacks of the bundle; with ``check`` only plan it."""
+    if not params["file"]:
+        return Outcome({"changed": False})
     delivery = params["_delivery"]
     if not delivery:
         raise DevserverError("the module was run without its action plugin, which reads the bundle on the controller")

@@ -15,6 +15,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {"pem": {"type": "str", "required": True}}
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Add certificate authorities to the trust store; with ``check`` only plan it."""
+    if not params["pem"]:
+        return Outcome({"changed": False})
     store = store_of_host()
     changes = trust(params["pem"], store=store, check=check)
     return Outcome({"anchors": store.anchors, **changes.result()})

@@ -19,6 +19,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bundle_unpack import converge
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import sign
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
@@ -64,7 +65,7 @@ class Controller:
     def calls(self) -> int:
         return len(self._calls.read_text().splitlines())
 
-    def play(self, hosts: str, file: pathlib.Path, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
+    def play(self, hosts: str, file: pathlib.Path | str, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Return the result of the module on each host."""
         root = f"{self.folder}/{{{{ inventory_hostname }}}}/bundle"
         arguments = dict({"file": str(file), "root": root, "tools_cache_dir": str(self.cache)}, **options)
@@ -130,6 +131,12 @@ def test_a_complete_host_costs_one_call_and_no_transfer(controller: Controller, 
     result = controller.play("a", bundle)["a"]
     assert (result["changed"], result["cached"], controller.calls - before) == (False, [], 1)
     assert "invocation" not in result
+
+
+def test_an_empty_file_changes_nothing_without_a_call_of_the_module(controller: Controller) -> None:
+    result = controller.play("a", "")["a"]
+    assert (result["changed"], controller.calls, controller.placed("a")) == (False, 0, {})
+    assert converge({"file": "", "_delivery": None}, check=False).result == {"changed": False}
 
 
 def test_a_tool_of_the_cache_that_is_damaged_or_another_is_replaced(controller: Controller, packed: t.Any) -> None:

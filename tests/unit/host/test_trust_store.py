@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ca_trust import converge
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import Store, trust
 
 
@@ -83,3 +84,7 @@ def test_a_merge_that_was_interrupted_is_repaired(store, certificates):
 def test_what_is_no_certificate_is_refused(store, text):
     with pytest.raises(DevserverError, match="certificate"):
         trust(text, store=store, check=False)
+
+
+def test_an_empty_pem_changes_nothing():
+    assert converge({"pem": ""}, check=False).result == {"changed": False}
