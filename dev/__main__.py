@@ -18,7 +18,7 @@ HELP = """make devserver     a running, provisioned and checked dev server; how 
                    HOST=user@host does the same to a machine of your own
 make check         lint, syntax under the oldest ansible-core, and the unit tests that build nothing: minutes
 make test          every check there is
-make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog
+make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog, codespell, vocabulary
 make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
 make units         the unit tests
 make molecule      the molecule scenario, on containers

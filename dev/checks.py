@@ -26,6 +26,7 @@ from dev import (
     node_env,
     python_env,
     skips,
+    words,
 )
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
 from dev.command import Argv, query, run
@@ -86,6 +87,10 @@ def _yamllint(log: Path) -> None:
 
 def _ansible_lint(log: Path) -> None:
     _tool(["ansible-lint", "--profile", "production", "--offline", "--strict"], log)
+
+
+def _codespell(log: Path) -> None:
+    _tool(["codespell"], log)
 
 
 def _layers(log: Path) -> None:
@@ -222,6 +227,8 @@ CHECKS = (
     Check("yamllint", "lint", _yamllint),
     Check("ansible-lint", "lint", _ansible_lint),
     Check("layers", "lint", _layers),
+    Check("spelling", "lint", _codespell),
+    Check("vocabulary", "lint", words.check),
     Check("workflows", "lint", actionlint.check),
     Check("change log", "lint", documentation.change_log),
     Check("plugin documentation", "docs", documentation.plugins),

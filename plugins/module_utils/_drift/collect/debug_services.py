@@ -65,8 +65,8 @@ def _seconds(renew_before: str) -> float:
 def wide_debuggers(proc: str = "/proc") -> list[WideDebugger]:
     """Return each dlv that listens on an address outside the loopback network."""
     wide = {inode: address for inode, address in _listening(proc).items() if is_wide(address)}
-    directorys = sorted(glob.glob(os.path.join(proc, "[0-9]*"))) if wide else []
-    found = (_debugger(directory, wide) for directory in directorys)
+    paths = sorted(glob.glob(os.path.join(proc, "[0-9]*"))) if wide else []
+    found = (_debugger(path, wide) for path in paths)
     return [debugger for debugger in found if debugger]
 
 
