@@ -61,7 +61,7 @@ def copy_pages(root: Path, source: Path) -> None:
     """Copy Sphinx's configuration, and every page in Markdown with its links made to work on the site."""
     shutil.copytree(root / "dev" / "site", source)
     top = sorted(path.relative_to(root) for path in root.glob("*.md"))
-    guides = sorted(path.relative_to(root) for path in (root / "docs").rglob("*.md"))
+    guides = _in_reading_order(root)
     for page in (*top, *guides):
         (source / page).parent.mkdir(parents=True, exist_ok=True)
         (source / page).write_text(_relinked((root / page).read_text(encoding="utf-8"), page), encoding="utf-8")
@@ -73,6 +73,15 @@ def copy_pages(root: Path, source: Path) -> None:
     for placeholder, pages in named.items():
         index = index.replace(placeholder, "\n".join(str(page.with_suffix("")) for page in pages))
     (source / "index.md").write_text(index, encoding="utf-8")
+
+
+def _in_reading_order(root: Path) -> list[Path]:
+    """Return the pages of docs/ in the order of the table of contents, and after them those that it does not list."""
+    contents = Path("docs", "index.md")
+    listed = [match[1] for match in _LINK.finditer((root / contents).read_text(encoding="utf-8"))]
+    order = [contents, *(Path(os.path.normpath(contents.parent / page)) for page in listed)]
+    pages = sorted(path.relative_to(root) for path in (root / "docs").rglob("*.md"))
+    return sorted(pages, key=lambda page: order.index(page) if page in order else len(order))
 
 
 def _relinked(text: str, page: Path) -> str:

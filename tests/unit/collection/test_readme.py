@@ -1,17 +1,18 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the README and the reference lead to all that there is."""
+"""The README and the table of contents lead to every page, every link leads to a file, the reference is complete."""
 
 from __future__ import annotations
 
 import pathlib
+import re
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[3]
-README = (ROOT / "README.md").read_text()
-REFERENCE = (ROOT / "docs/reference.md").read_text()
+DOCS = ROOT / "docs"
+REFERENCE = (DOCS / "reference/contents.md").read_text()
 NAMES = [
     *(path.name for path in (ROOT / "roles").iterdir()),
     *(path.stem for folder in ("playbooks", "plugins/modules") for path in (ROOT / folder).iterdir() if path.is_file()),
@@ -23,6 +24,24 @@ def test_every_role_playbook_and_module_has_a_line_in_a_table(name: str) -> None
     assert f"\n| `{name}` |" in REFERENCE
 
 
-@pytest.mark.parametrize("page", sorted(path.name for path in (ROOT / "docs").glob("*.md")))
-def test_every_page_is_linked(page: str) -> None:
-    assert f"](docs/{page})" in README
+def linked_files(page: pathlib.Path) -> set[pathlib.Path]:
+    """Return the files of the repository that a page links to."""
+    targets = re.findall(r"\]\((?![a-z]+:|#)([^)#\s]+)", page.read_text())
+    return {(page.parent / target).resolve() for target in targets}
+
+
+@pytest.mark.parametrize(
+    "page", sorted(path for path in DOCS.rglob("*.md") if path.parent != DOCS / "rules"), ids=lambda page: page.stem
+)
+def test_every_page_is_linked(page: pathlib.Path) -> None:
+    linked = linked_files(ROOT / "README.md") | linked_files(DOCS / "index.md")
+    assert page in linked | {DOCS / "index.md"}
+
+
+def test_the_readme_leads_to_the_table_of_contents() -> None:
+    assert DOCS / "index.md" in linked_files(ROOT / "README.md")
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")]), ids=lambda page: page.stem)
+def test_every_link_leads_to_a_file(page: pathlib.Path) -> None:
+    assert [path for path in linked_files(page) if not path.exists()] == []

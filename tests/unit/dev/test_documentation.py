@@ -19,6 +19,8 @@ def copied(tmp_path: Path, text: str) -> Path:
     (tmp_path / "root" / "README.md").write_text("# Title\n")
     (tmp_path / "root" / "SECURITY.md").write_text("# Security\n")
     (guides.parent / "guide.md").write_text(text)
+    (guides.parent / "a.md").write_text("# A\n")
+    (guides.parent / "index.md").write_text("[guide](guide.md) [a](a.md)\n")
     (guides / "GD101.md").write_text("# GD101\n")
     documentation.copy_pages(tmp_path / "root", tmp_path / "source")
     return tmp_path / "source"
@@ -38,3 +40,8 @@ def test_links_to_other_files_lead_to_the_repository(tmp_path: Path) -> None:
 def test_the_index_lists_every_page_once(tmp_path: Path) -> None:
     index = (copied(tmp_path, "# Guide\n") / "index.md").read_text().splitlines()
     assert [index.count(page) for page in ("README", "SECURITY", "docs/guide", "docs/rules/GD101")] == [1, 1, 1, 0]
+
+
+def test_guides_are_in_the_order_of_the_table_of_contents(tmp_path: Path) -> None:
+    index = (copied(tmp_path, "# Guide\n") / "index.md").read_text().splitlines()
+    assert [line for line in index if line.startswith("docs/")] == ["docs/index", "docs/guide", "docs/a"]

@@ -78,7 +78,7 @@ def test_every_known_good_version_takes_its_go(name: str, minor: str) -> None:
 
 
 def test_the_manual_has_the_same_table() -> None:
-    manual = (pathlib.Path(__file__).parents[3] / "docs/tools.md").read_text()
+    manual = (pathlib.Path(__file__).parents[3] / "docs/reference/tools.md").read_text()
     assert "| Go | {} |\n".format(" | ".join(PACKAGES)) in manual
     for minor, versions in SETS.items():
         assert "| {} | {} |\n".format(minor, " | ".join(versions.values())) in manual
