@@ -191,7 +191,7 @@ ROLE = """
         name: gopherops.devserver.debugger
         tasks_from: tls.yml
       vars:
-        debugger_outcome: {check_mode: true}
+        debugger_result: {check_mode: true}
         debugger_tls_lifetime: 30d
 """
 

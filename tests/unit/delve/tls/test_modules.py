@@ -88,9 +88,53 @@ def test_nothing_but_what_a_revoked_client_has_is_removed(tmp_path: pathlib.Path
     variables = {"debugger_tls_dir": str(tmp_path), "debugger_tls_revoked": names}
     found = told(tmp_path, "debugger_tls_revoked_files", **variables)
     assert found == [str(tmp_path / "clients/ci.key")]
-    assert told(tmp_path, "debugger_tls_misnamed", debugger_tls_revoked=names) == names[:-1]
+    assert told(tmp_path, "debugger_tls_invalid_names", debugger_tls_revoked=names) == names[:-1]
 
 
-def test_names_are_judged_before_anything_is_done() -> None:
+def test_client_names_are_validated_by_the_first_task() -> None:
     first = yaml.safe_load((ROLE / "tasks/tls.yml").read_text())[0]
-    assert first["ansible.builtin.assert"]["that"] == "debugger_tls_misnamed | length == 0"
+    assert first["ansible.builtin.assert"]["that"] == "debugger_tls_invalid_names | length == 0"
+
+
+def host_tasks() -> dict[str, dict[str, t.Any]]:
+    """Return the arguments of the role's tasks that run a module of the collection on the host, by module."""
+    prefix = "gopherops.devserver."
+    tasks = [task for path in (ROLE / "tasks").glob("*.yml") for task in yaml.safe_load(path.read_text())]
+    on_host = [task for task in tasks if "delegate_to" not in task]
+    return {key[len(prefix) :]: task[key] for task in on_host for key in task if key.startswith(prefix)}
+
+
+def test_arguments_of_modules_on_the_host_depend_on_no_earlier_task() -> None:
+    tasks, variables = host_tasks(), yaml.safe_load((ROLE / "vars/main.yml").read_text())
+    assert set(tasks) == {"kernel_parameters", "dlv_service", "dlv_tls"}
+    texts = [str(tasks)]
+    for text in texts:
+        texts += [str(value) for name, value in variables.items() if name in text and str(value) not in texts]
+    assert not [text for text in texts if "debugger_result" in text]
+
+
+@pytest.mark.parametrize("services", [[], [API]], ids=["no TLS", "TLS"])
+def test_arguments_of_dlv_tls_are_valid_without_certificates(tmp_path: pathlib.Path, services: list[t.Any]) -> None:
+    variables = {
+        "debugger_tls_revoked": [],
+        "debugger_tls_minimum": "TLSv1.2",
+        "debugger_tls_dir": str(tmp_path / "ca"),
+    }
+    variables["dlv_tls"] = host_tasks()["dlv_tls"]
+    arguments = told(tmp_path, "dlv_tls", debugger_services=services, **variables)
+    assert arguments["services"] == services
+    pem = [arguments[name] for name in ("authority", "certificate", "key", "revocations")]
+    assert pem == [""] * 4
+
+
+def test_certificates_on_the_controller_are_pending_until_they_exist(tmp_path: pathlib.Path) -> None:
+    variables: dict[str, t.Any] = {
+        "debugger_tls_revoked": [],
+        "debugger_tls_dir": str(tmp_path),
+        "debugger_tls_address": "dev1",
+        "debugger_tls_addresses": [],
+        "debugger_tls_key_type": "ECC",
+        "devserver_tls_renew_before": "+30d",
+    }
+    assert told(tmp_path, "debugger_tls_pending", debugger_services=[API], **variables) is True
+    assert told(tmp_path, "debugger_tls_pending", debugger_services=[], **variables) is False
