@@ -21,11 +21,13 @@ description:
   - Creates the directories that those variables name, with the user's own rights.
   - A listed user whose home is missing, as before a first login, is a warning and keeps nobody else from anything. What
     lies outside of the home is written already; the rest comes with the next run.
-  - In files that belong to somebody else only a managed block, or the declared names, are touched. JSON with comments
-    that cannot be read ends it before anything is written, with line and column.
+  - In files that belong to somebody else only a managed block, or the declared names, are touched.
+  - A file or directory of one user that cannot be used, such as settings with a syntax error or a file with the wrong
+    owner, is skipped. The module writes everything else, fails at the end, and lists what it skipped in RV(skipped).
+    Invalid options are reported before the first write.
 notes:
-  - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs is
-    asked to read its files again, which restarts nothing.
+  - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs
+    reloads its files, which restarts nothing.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
@@ -51,7 +53,7 @@ EXAMPLES = r"""
 RETURN = r"""
 users:
   description: What each listed user's processes now get.
-  returned: success
+  returned: always, unless an option is invalid
   type: list
   elements: dict
   sample:
@@ -60,9 +62,33 @@ users:
       variables: {GOPATH: /home/alice/go, GOTOOLCHAIN: local}
 users_without_home:
   description: The listed users whose home is missing, in which nothing was written therefore; each is a warning too.
-  returned: success
+  returned: always, unless an option is invalid
   type: list
   elements: str
+  sample: []
+skipped:
+  description:
+    - The files and directories of users that were left as they are, in the order of their users. With an entry the
+      module fails, after it has written everything else.
+  returned: always, unless an option is invalid
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the account.
+      type: str
+    file:
+      description: Path of the file or directory.
+      type: str
+    line:
+      description: Line of the error, counted from 1. None for an error of the whole file.
+      type: int
+    column:
+      description: Column of the error, counted from 1. None for an error of the whole line or file.
+      type: int
+    reason:
+      description: The error, the expected state, and how to fix it.
+      type: str
   sample: []
 """
 

@@ -17,11 +17,13 @@ Params = t.Mapping[str, t.Any]
 class Outcome(t.NamedTuple):
     """What a writer changed, or would change: the keys of its result, ``changed`` and ``diff`` among them.
 
-    ``warnings`` are for people.
+    ``warnings`` are for people. With a ``failure`` the module did all it could, and fails at its end: the failed result
+    has all keys of ``result`` and, where ``result`` does not have them, the details of the failure.
     """
 
     result: dict[str, t.Any]
     warnings: t.Sequence[str] = ()
+    failure: DevserverError | None = None
 
 
 class Converge(t.Protocol):
@@ -43,4 +45,6 @@ def run(module: AnsibleModule, converge: Converge, params: Params | None = None)
     if not module._diff:
         # It holds whole files of users, which must not stay in registered results and logs.
         result.pop("diff", None)
+    if outcome.failure:
+        module.fail_json(**{**outcome.failure.result(), **result})
     module.exit_json(**result)

@@ -1,15 +1,23 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings the declaration into every context of a host: directories, then files, each changed only where it differs."""
+"""Brings the declaration into every context of a host: directories, then files, each changed only where it differs.
+
+A file or directory of one user that cannot be used is skipped and reported; everything else is written.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, OWN_FOLDERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import (
+    loses_variables,
+    user_of_record,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -19,6 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
+    ManagedFile,
     edits_of,
     mend_folder,
     refusal_of,
@@ -31,8 +40,34 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownershi
     repairable,
 )
 
-# What runs already may take so long to take note of a change.
+# How long a running process may take to reload a changed file.
 _SECONDS = 20
+
+
+class Skipped(t.NamedTuple):
+    """A file or directory of one user that was left as it is; ``line`` and ``column`` count from 1."""
+
+    user: str
+    file: str
+    line: int | None
+    column: int | None
+    reason: str
+
+
+class Applied(t.NamedTuple):
+    """What was changed, or would be in check mode, and what was skipped."""
+
+    changes: Changes
+    skipped: t.Sequence[Skipped]
+
+    @property
+    def failure(self) -> DevserverError | None:
+        """The error of a run that skipped something, with every reason; None for a complete run."""
+        if not self.skipped:
+            return None
+        users = ", ".join(dict.fromkeys(entry.user for entry in self.skipped))
+        reasons = "".join(f"\n{entry.user}: {entry.reason}" for entry in self.skipped)
+        return DevserverError(f"the environment of these users is incomplete: {users}.{reasons}")
 
 
 def users_without_home(declaration: Declaration) -> list[UserEnvironment]:
@@ -40,84 +75,151 @@ def users_without_home(declaration: Declaration) -> list[UserEnvironment]:
     return [user for user in declaration.users if not has_home(user.account)]
 
 
-def apply(declaration: Declaration, *, check: bool) -> Changes:
-    """Make every context carry the declaration and return what that changed, or would change where ``check``.
+def apply(declaration: Declaration, *, check: bool) -> Applied:
+    """Make every context carry the declaration; with ``check`` only return what that would change.
 
-    Of a user whose home is missing only what lies outside the users' own places is written. Everything is read and
-    judged before the first write. Raises DevserverError for a directory that its user cannot have, a file that cannot
-    be read or written, and a managed block that is broken.
+    Of a user without a home only what lies outside the users' own places is written. Everything is read and validated
+    before the first write. Raises DevserverError for a file of the host itself that cannot be read or written.
     """
+    run = _Run(check=check)
     try:
         without = [user.account for user in users_without_home(declaration)]
-        housed = [user for user in declaration.users if user.account not in without]
-        taken = [(user.account, path) for user in housed for path in _left_by_root(user)]
-        missing = [(user.account, path) for user in housed for path in _missing_directories(user)]
-        edits = _edits(declaration, without)
-        folders = {path: rights for path, rights in zip(OWN_FOLDERS, map(wrong_folder, OWN_FOLDERS)) if rights}
+        directories = run.plan_directories([user for user in declaration.users if user.account not in without])
+        edits = run.plan_edits(declaration, without)
+        os.umask(0o022)  # With a stricter one, users could not read the files that are for all of them.
+        run.make_directories(directories)
+        # Before the files, so that nobody else can put something else into these directories meanwhile.
+        run.repair_own_directories()
+        run.write(edits)
         if not check:
-            _carry_out(taken, missing, folders, edits)
-            _tell(declaration, edits)
+            _reload(declaration, run.written)
     except OSError as error:
-        raise DevserverError(f"cannot render the environment: {error}", remedy="mend what it names") from error
-    changes = Changes()
-    for account, path in taken:
-        changes.add(path, "directory left by root\n", f"directory of {account.name}\n")
-    for _account, path in missing:
-        changes.add(path, "", "directory\n")
-    for path, (now, wanted) in folders.items():
-        changes.add(path, f"({now})\n", f"({wanted})\n")
-    for edit in edits:
-        changes.add(edit.file.path, *edit.shown, whole=edit.file.whole)
-    return changes
+        raise DevserverError(
+            f"cannot write the environment: {error}", remedy="make this path readable and writable, and run again"
+        ) from error
+    return Applied(run.changes, sorted(run.skipped, key=lambda entry: (entry.user, entry.file)))
 
 
-def _edits(declaration: Declaration, without: t.Container[Account]) -> list[FileEdit]:
-    files = (file for context in CONTEXTS for file in context.managed_files(declaration))
-    edits = edits_of(file for file in files if file.actor not in without)
-    # What tells a later run what this one took away is written last, so that a kill loses nothing of it.
-    return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
+class _Directory(t.NamedTuple):
+    """A directory that its user needs: to be made, or given back to its user."""
+
+    account: Account
+    path: str
+    left_by_root: bool
+    missing: bool
 
 
-def _carry_out(
-    taken: t.Sequence[tuple[Account, str]],
-    missing: t.Sequence[tuple[Account, str]],
-    folders: t.Iterable[str],
-    edits: t.Sequence[FileEdit],
-) -> None:
-    os.umask(0o022)  # What every user must read would not be readable under a stricter one.
-    for account, path in taken:
-        give_back(path, account)
-    for account, path in missing:
-        with acting_as(account):
-            os.makedirs(path, exist_ok=True)
-    # First, so that nobody else can put something else into them meanwhile.
-    for path in folders:
-        mend_folder(path)
-    write_all(edits)
+class _Run:
+    """One run over a host: what it changed, and what it skipped."""
+
+    def __init__(self, *, check: bool) -> None:
+        self.changes = Changes()
+        self.skipped: list[Skipped] = []
+        self.written: set[str] = set()
+        self._check = check
+        # The users with a file that still has to be changed by a later run.
+        self._unfinished: set[str] = set()
+
+    @contextlib.contextmanager
+    def _isolated(self, user: Account | None, path: str) -> t.Iterator[None]:
+        """Turn an error about what belongs to ``user`` into an entry of ``skipped``; one of the host is raised."""
+        try:
+            yield
+        except (DevserverError, OSError) as error:
+            if user is None:
+                raise
+            details = error.details if isinstance(error, DevserverError) else {}
+            reason = str(error) if isinstance(error, DevserverError) else f"{path}: {error.strerror}."
+            self.skipped.append(Skipped(user.name, path, details.get("line"), details.get("column"), reason))
+
+    @contextlib.contextmanager
+    def _isolated_file(self, file: ManagedFile) -> t.Iterator[None]:
+        count = len(self.skipped)
+        with self._isolated(file.owner, file.path):
+            yield
+        self._unfinished.update(entry.user for entry in self.skipped[count:])
+
+    def plan_directories(self, users: t.Iterable[UserEnvironment]) -> list[_Directory]:
+        """Return the directories that are to be made for their users, or given back to them."""
+        planned = []
+        for user in users:
+            for variable, path in user.directories.items():
+                with self._isolated(user.account, path):
+                    directory = _plan_directory(user.account, variable, path)
+                    planned += [directory] if directory.missing or directory.left_by_root else []
+        return planned
+
+    def plan_edits(self, declaration: Declaration, without: t.Container[Account]) -> list[FileEdit]:
+        """Return the edits of all files but those in the homes of users ``without`` one."""
+        files = (file for context in CONTEXTS for file in context.managed_files(declaration))
+        edits = []
+        for file in {file.path: file for file in files if file.actor not in without}.values():
+            with self._isolated_file(file):
+                edits += edits_of([file])
+        # The records from which a later run learns what this one took away are written last, so that a kill loses none.
+        return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
+
+    def make_directories(self, directories: t.Sequence[_Directory]) -> None:
+        # A directory above another may be the one to be given back.
+        for directory in (one for one in directories if one.left_by_root):
+            with self._isolated(directory.account, directory.path):
+                if not self._check:
+                    give_back(directory.path, directory.account)
+                owner = f"directory of {directory.account.name}\n"
+                self.changes.add(directory.path, "directory left by root\n", owner)
+        for directory in (one for one in directories if one.missing):
+            with self._isolated(directory.account, directory.path):
+                if not self._check:
+                    with acting_as(directory.account):
+                        os.makedirs(directory.path, exist_ok=True)
+                self.changes.add(directory.path, "", "directory\n")
+
+    def repair_own_directories(self) -> None:
+        for path in OWN_FOLDERS:
+            rights = wrong_folder(path)
+            if rights:
+                if not self._check:
+                    mend_folder(path)
+                self.changes.add(path, f"({rights[0]})\n", f"({rights[1]})\n")
+
+    def write(self, edits: t.Iterable[FileEdit]) -> None:
+        for edit in edits:
+            if self._keep_record(edit):
+                continue
+            with self._isolated_file(edit.file):
+                if not self._check:
+                    write_all([edit])
+                self.written.add(edit.file.path)
+                self.changes.add(edit.file.path, *edit.shown, whole=edit.file.whole)
+
+    def _keep_record(self, edit: FileEdit) -> bool:
+        """Return whether the edit would lose variables that a later run must still remove from a skipped file."""
+        path = edit.file.path
+        user = user_of_record(path)
+        if user not in self._unfinished or not loses_variables(edit.before, edit.after):
+            return False
+        reason = DevserverError(
+            f"{path} stays as it is: it records the variables that are to be removed from other files of user {user}",
+            remedy=f"repair the other files of user {user}, and run again",
+        )
+        self.skipped.append(Skipped(user, path, None, None, str(reason)))
+        return True
 
 
-def _tell(declaration: Declaration, edits: t.Sequence[FileEdit]) -> None:
-    paths = {edit.file.path for edit in edits}
+def _reload(declaration: Declaration, paths: t.Collection[str]) -> None:
     for context in CONTEXTS if paths else ():
         context.written(declaration, paths, _SECONDS)
 
 
-def _left_by_root(user: UserEnvironment) -> list[str]:
-    """Return those of the user's directories in the home that root has left there, as by a ``sudo go``."""
-    return [path for path in user.directories.values() if repairable(path, user.account)]
-
-
-def _missing_directories(user: UserEnvironment) -> list[str]:
-    """Return those of the user's directories that are to be made; raise DevserverError for one that cannot be."""
-    missing = []
-    for variable, path in user.directories.items():
-        with acting_as(user.account):
-            present = os.path.isdir(path)
-            refusal = refusal_of(path) or (_foreign(path, user.account) if present else "")
-        if refusal and not repairable(path, user.account):
-            raise _unusable(user.account, variable, path, refusal)
-        missing += [] if present else [path]
-    return missing
+def _plan_directory(account: Account, variable: str, path: str) -> _Directory:
+    """Return what is to be done for a directory; raise DevserverError for one that cannot be used or made."""
+    left_by_root = repairable(path, account)
+    with acting_as(account):
+        present = os.path.isdir(path)
+        reason = refusal_of(path) or (_foreign(path, account) if present else "")
+    if reason and not left_by_root:
+        raise _unusable(account, variable, path, reason)
+    return _Directory(account, path, left_by_root, not present)
 
 
 def _foreign(path: str, account: Account) -> str:
@@ -125,9 +227,9 @@ def _foreign(path: str, account: Account) -> str:
     return "" if owner == account.uid else f"it belongs to uid {owner}"
 
 
-def _unusable(account: Account, variable: str, path: str, why: str) -> DevserverError:
+def _unusable(account: Account, variable: str, path: str, reason: str) -> DevserverError:
     return DevserverError(
-        f"{variable}={path} cannot be used by user {account.name}: {why}",
+        f"{variable}={path} cannot be used by user {account.name}: {reason}",
         expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
         remedy=f"{giving_back(path, account)}; or declare another {variable}",
         user=account.name,

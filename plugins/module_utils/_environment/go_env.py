@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the declaration into every context; with ``check`` only plan it."""
     declaration = declaration_from(params)
-    changes = apply(declaration, check=check)
+    applied = apply(declaration, check=check)
     incomplete = users_without_home(declaration)
     warnings = [
         f"the home directory {user.account.home} of user {user.account.name} is missing: nothing was written in it."
@@ -27,7 +27,13 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         for user in incomplete
     ]
     names = [user.account.name for user in incomplete]
-    return Outcome({"users": _users(declaration), "users_without_home": names, **changes.result()}, warnings)
+    result = {
+        "users": _users(declaration),
+        "users_without_home": names,
+        "skipped": [entry._asdict() for entry in applied.skipped],
+        **applied.changes.result(),
+    }
+    return Outcome(result, warnings, applied.failure)
 
 
 def _users(declaration: Declaration) -> list[dict[str, t.Any]]:

@@ -43,11 +43,13 @@ def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None
     if not begins and not ends:
         return newline, lines, None
     if len(begins) != 1 or len(ends) != 1 or begins[0] > ends[0]:
+        line = min(begins + ends) + 1
         raise DevserverError(
-            f"{path} line {min(begins + ends) + 1}: the marks of the managed block are broken",
+            f"{path} line {line}: the marks of the managed block are broken",
             expected=f"one {BEGIN!r}, followed by one {END!r}",
             remedy="delete what is left of the block and run again",
             path=path,
+            line=line,
         )
     return newline, lines, (begins[0], ends[0])
 

@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     Probe,
     no_probe,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -104,7 +105,7 @@ def _crontabs(declaration: Declaration) -> t.Iterator[ManagedFile]:
             # Cron reads no file of another mode.
             yield ManagedFile(path, content, whole=False, mode=0o600, owner=users[name].account)
         elif os.path.isfile(path) and not name.startswith("."):
-            yield ManagedFile(path, functools.partial(_without, path), whole=False)
+            yield ManagedFile(path, functools.partial(_without, path), whole=False, owner=known_account(name))
 
 
 def _with(line: str, path: str, text: str | None) -> str:

@@ -10,6 +10,7 @@ import os
 import shutil
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import ShellContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -65,7 +66,7 @@ class FishContext(ShellContext):
             # A user's variables may hold a proxy's password.
             *(whole_file(path, _render(user), mode=0o400, owner=user.account) for path, user in users.items()),
             whole_file(HOOK, script),
-            *(whole_file(path, None) for path in stale),
+            *(whole_file(path, None, owner=known_account(_user_of(path))) for path in stale),
         ]
 
     def start_up(self, account: Account, timeout: float) -> Startup:
@@ -74,6 +75,10 @@ class FishContext(ShellContext):
 
 def _user_file(name: str) -> str:
     return os.path.join(USERS, name + ".fish")
+
+
+def _user_of(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def _render(user: UserEnvironment) -> str:

@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
     find_account,
     has_home,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import readable_text
 
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
@@ -35,9 +35,29 @@ def departed(declaration: Declaration, folder: str = USERS) -> list[Account]:
     return [account for account in accounts if has_home(account)]
 
 
+def user_of_record(path: str, folder: str = USERS) -> str:
+    """Return the user whose variables the script ``path`` records for a later run; empty for any other file."""
+    name, suffix = os.path.splitext(os.path.basename(path))
+    return name if (os.path.dirname(path), suffix) == (folder, ".sh") else ""
+
+
+def known_account(name: str) -> Account | None:
+    """Return the account that a file is named after; None where it does not exist any more."""
+    return find_account(name) if exists(name) else None
+
+
+def loses_variables(before: str | None, after: str | None) -> bool:
+    """Return whether a script no longer exports a variable that it exported."""
+    return bool(_exported(before) - _exported(after))
+
+
+def _exported(text: str | None) -> set[str]:
+    return {name for name, _value in _EXPORT.findall(text or "")}
+
+
 def dropped(user: UserEnvironment, folder: str = USERS) -> dict[str, str]:
     """Return the variables that an earlier run gave the user and that are no longer declared, with their values."""
-    text = read_text(os.path.join(folder, user.account.name + ".sh")) or ""
+    text = readable_text(os.path.join(folder, user.account.name + ".sh"))
     return {name: _plain(value) for name, value in _EXPORT.findall(text) if name not in user.variables}
 
 

@@ -20,6 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     Probe,
     probe_of,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -86,12 +87,16 @@ def script_files(declaration: Declaration) -> list[ManagedFile]:
         # A user's variables may hold a proxy's password.
         *(whole_file(path, _render(user), mode=0o400, owner=user.account) for path, user in users.items()),
         whole_file(SCRIPT, script),
-        *(whole_file(path, None) for path in stale),
+        *(whole_file(path, None, owner=known_account(_user_of(path))) for path in stale),
     ]
 
 
 def _user_file(name: str) -> str:
     return os.path.join(USERS, name + ".sh")
+
+
+def _user_of(path: str) -> str:
+    return os.path.splitext(os.path.basename(path))[0]
 
 
 def _render(user: UserEnvironment) -> str:
