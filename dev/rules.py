@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make rules`: writes the pages of the drift rules, and their table in docs/drift.md, from the code of the rules."""
+"""`make rules`: writes the pages of the drift rules, and their table, from the code of the rules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dev import galaxy
 from dev.checkout import ROOT
 
 DOCS = ROOT / "docs"
-# The text of drift.md above this header is not generated.
+TABLE = "reference/drift_rules.md"
+# The text of that page above this header is not generated.
 HEADER = "| rule | severity | finding | impact |\n|---|---|---|---|\n"
 
 if t.TYPE_CHECKING:
@@ -33,11 +34,11 @@ def write(docs: Path = DOCS) -> None:
 
 
 def pages(docs: Path = DOCS) -> dict[Path, str]:
-    """Return what is generated: a page for each rule, and drift.md with the table of all."""
+    """Return what is generated: a page for each rule, and the page with the table of all."""
     rules = _catalogue()
     found = {docs / "rules" / f"{rule.id}.md": _page(rule) for rule in rules}
-    head = (docs / "drift.md").read_text(encoding="utf-8").partition(HEADER)[0]
-    return found | {docs / "drift.md": head + HEADER + "".join(map(_row, rules))}
+    head = (docs / TABLE).read_text(encoding="utf-8").partition(HEADER)[0]
+    return found | {docs / TABLE: head + HEADER + "".join(map(_row, rules))}
 
 
 def _catalogue() -> t.Sequence[Rule]:
@@ -50,7 +51,7 @@ def _catalogue() -> t.Sequence[Rule]:
 
 
 def _row(rule: Rule) -> str:
-    return f"| [{rule.id}](rules/{rule.id}.md) | {rule.severity} | {rule.title} | {rule.impact} |\n"
+    return f"| [{rule.id}](../rules/{rule.id}.md) | {rule.severity} | {rule.title} | {rule.impact} |\n"
 
 
 def _page(rule: Rule) -> str:

@@ -15,19 +15,20 @@ from dev import rules
 
 def test_the_pages_are_those_of_the_code() -> None:
     expected = rules.pages()
-    present = {*(rules.DOCS / "rules").iterdir(), rules.DOCS / "drift.md"}
+    present = {*(rules.DOCS / "rules").iterdir(), rules.DOCS / rules.TABLE}
     assert present == set(expected)
     for path, text in expected.items():
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make rules"
 
 
 def test_writing_pages_adds_missing_ones_and_removes_obsolete_ones(tmp_path) -> None:
-    (tmp_path / "drift.md").write_text("# Drift\n\n" + rules.HEADER + "| old |\n")
+    (tmp_path / "reference").mkdir()
+    (tmp_path / rules.TABLE).write_text("# Rules\n\n" + rules.HEADER + "| old |\n")
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules/GD000.md").write_text("")
     rules.write(tmp_path)
     assert {path.stem for path in (tmp_path / "rules").iterdir()} == {rule.id for rule in RULES}
-    assert "| old |" not in (tmp_path / "drift.md").read_text()
+    assert "| old |" not in (tmp_path / rules.TABLE).read_text()
 
 
 def test_identifiers_are_of_one_rule() -> None:
