@@ -15,6 +15,7 @@ import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove, shared_directory
 
 _LOCK = "lock"
@@ -55,6 +56,30 @@ def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
         with os.fdopen(lock, "rb"):
             _remove(path)
         _PRESENT.discard(path)
+
+
+@contextlib.contextmanager
+def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str]:
+    """Make a temporary directory of ``account``, and remove it with its rights, so that root follows no link in it.
+
+    Raises DevserverError if that user cannot create a directory in ``parent``.
+    """
+    with contextlib.ExitStack() as held:
+        with acting_as(account):
+            try:
+                path = held.enter_context(scratch_folder(parent, prefix)).path
+            except OSError as error:
+                raise DevserverError(
+                    f"user {account.name} cannot create a directory in {parent}: {error.strerror}",
+                    expected="a directory in which this user can create files and run programs, such as /tmp",
+                    remedy="set temporary_folder to another directory",
+                    path=parent,
+                ) from error
+        try:
+            yield path
+        finally:
+            with acting_as(account):
+                held.close()
 
 
 def remove_own() -> None:

@@ -28,7 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once, shared_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Item
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import Asked, goroutines
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
@@ -230,7 +230,8 @@ def _goroutines(wanted: Wanted, name: str) -> Item:
         pid = _pid(name)
         if not pid:
             raise DevserverError(f"{name} has no process")
-        with _folder_of(wanted, _owner(f"/proc/{pid}")) as (account, folder):
+        account = _owner(f"/proc/{pid}")
+        with user_directory(account, wanted.scratch, _PREFIX) as folder:
             env = dict(session_environment(account), PATH=f"{wanted.goroot}/bin:{SYSTEM_PATH}")
             return goroutines(pid, Asked(wanted.dlv, account, env, folder, wanted.hold))
 
@@ -240,7 +241,8 @@ def _goroutines(wanted: Wanted, name: str) -> Item:
 def _core(wanted: Wanted, core: Core) -> Item:
     def backtrace() -> str:
         # Who may read the core owns what dlv makes of it: nothing runs as root that a user has written.
-        with _folder_of(wanted, _owner_of(core.uid) if core.pid else _owner(core.core)) as (account, folder):
+        account = _owner_of(core.uid) if core.pid else _owner(core.core)
+        with user_directory(account, wanted.scratch, _PREFIX) as folder:
             path = _taken_out(wanted, core, account, folder) if core.pid else core.core
             script = os.path.join(folder, "script")
             with acting_as(account), open(script, "w", encoding="utf-8") as file:
@@ -298,19 +300,6 @@ def _taken_out(wanted: Wanted, core: Core, account: Account, folder: str) -> str
     if not done.ok:
         raise DevserverError(f"coredumpctl dump {core.pid} failed: {done.complaint}")
     return path
-
-
-@contextlib.contextmanager
-def _folder_of(wanted: Wanted, account: Account) -> t.Iterator[tuple[Account, str]]:
-    """Yield a folder that only ``account`` may enter, and remove it afterwards with that user's rights."""
-    with contextlib.ExitStack() as made:
-        with acting_as(account):
-            folder = made.enter_context(scratch_folder(wanted.scratch, _PREFIX)).path
-        try:
-            yield account, folder
-        finally:
-            with acting_as(account):
-                made.close()
 
 
 def _owner(path: str) -> Account:

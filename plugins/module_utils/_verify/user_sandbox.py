@@ -14,7 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import without_traces
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import Plan
 
 _PREFIX = "gopherops-verify-"
@@ -46,32 +46,13 @@ def site_of(plan: Plan, name: str, workspace: str) -> t.Iterator[Site]:
     account = find_account(name)
     # Go would count its commands in a file of the user's, and dlv would make itself a configuration.
     env = without_traces(user_environment(account, plan.programs.goroot, {}))
-    with _own_folder(plan, account) as folder:
+    with user_directory(account, plan.scratch, _PREFIX) as folder:
         if not workspace:
             workspace = os.path.join(folder, "service")
             with acting_as(account):
                 write_all(workspace, plan.sample)
         path = workspace.replace("{user}", account.name).replace("{home}", account.home)
         yield Site(plan, account, env, folder, path)
-
-
-@contextlib.contextmanager
-def _own_folder(plan: Plan, account: Account) -> t.Iterator[str]:
-    """Make the folder with the user's rights, and with these alone remove it: links in it lead nobody astray."""
-    with contextlib.ExitStack() as made:
-        with acting_as(account):
-            try:
-                scratch = made.enter_context(scratch_folder(plan.scratch, _PREFIX))
-            except OSError as error:
-                raise DevserverError(
-                    f"{account.name} cannot make a folder in {plan.scratch}: {error.strerror}",
-                    remedy="name another one in temporary_folder",
-                ) from error
-        try:
-            yield scratch.path
-        finally:
-            with acting_as(account):
-                made.close()
 
 
 def write_all(folder: str, files: t.Mapping[str, str]) -> None:

@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
     abandoned,
     remove_abandoned,
     scratch_folder,
+    user_directory,
 )
 
 PREFIX = "work-[x]-"
@@ -202,4 +203,15 @@ def test_root_makes_no_temporary_directory_where_a_user_could_swap_it(tmp_path: 
         pass
     assert list(tmp_path.iterdir()) == []
     with acting_as(find_account("nobody")), pytest.raises(PermissionError), scratch_folder("/usr", PREFIX):
+        pass
+
+
+@needs_root
+def test_a_users_directory_belongs_to_that_user_and_is_removed() -> None:
+    nobody = find_account("nobody")
+    with user_directory(nobody, "/tmp", PREFIX) as path:
+        assert os.stat(path).st_uid == nobody.uid
+        pathlib.Path(path, "hosts").symlink_to("/etc/hosts")
+    assert os.path.exists("/etc/hosts") and not os.path.exists(path)
+    with pytest.raises(DevserverError, match="user nobody cannot create"), user_directory(nobody, "/usr", PREFIX):
         pass

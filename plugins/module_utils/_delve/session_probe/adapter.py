@@ -20,11 +20,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
 
-_PREFIX = "gopherops-dlv-"
 # Bytes of what dlv and the debuggee print that are kept.
 _LONGEST_OUTPUT = 65536
 # Seconds that dlv may take to end by itself after its client has gone, and between two looks at whether it listens.
@@ -44,25 +42,6 @@ class Adapter(t.NamedTuple):
     client: Client
     pid: int | None
     said: t.Callable[[], str]
-
-
-@contextlib.contextmanager
-def own_folder(plan: Plan) -> t.Iterator[str]:
-    """Make a folder that is the user's alone, and remove it at the end with the user's rights."""
-    with contextlib.ExitStack() as made:
-        with acting_as(plan.account):
-            try:
-                scratch = made.enter_context(scratch_folder(plan.scratch, _PREFIX))
-            except OSError as error:
-                raise DevserverError(
-                    f"{plan.account.name} cannot make a folder in {plan.scratch}: {error.strerror}",
-                    remedy="name another one in temporary_folder",
-                ) from error
-        try:
-            yield scratch.path
-        finally:
-            with acting_as(plan.account):
-                made.close()
 
 
 @contextlib.contextmanager

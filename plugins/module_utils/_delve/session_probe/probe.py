@@ -10,7 +10,6 @@ import statistics
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.adapter import own_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.causes import Cause, cause_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.evidence import (
     binary_of,
@@ -22,12 +21,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
     Run,
     debug_once,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
+
+_PREFIX = "gopherops-dlv-"
 
 
 def probe(plan: Plan) -> dict[str, t.Any]:
     """Carry out ``plan`` and return what was measured; raise DevserverError, with that, where it is less than asked."""
     alive = _begun(plan.pid)
-    with own_folder(plan) as folder:
+    with user_directory(plan.account, plan.scratch, _PREFIX) as folder:
         runs = _runs(plan, folder)
         result = _measured(plan, runs)
         causes = _causes(plan, runs)

@@ -366,7 +366,7 @@ def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, beh
         ({"hit_rate": 1.5}, "hit_rate is 1.5"),
         ({"timeout": 0}, "timeout is 0"),
         ({"trigger": "file:///etc/passwd"}, "trigger is"),
-        ({"temporary_folder": "/none"}, "cannot make a folder in /none"),
+        ({"temporary_folder": "/none"}, "cannot create a directory in /none"),
         ({"user": "nobody-here"}, "does not exist on this host"),
     ],
 )
