@@ -284,7 +284,7 @@ cause:
   description:
     - The cause of the first breakpoint that was missed. V(stripped), V(optimised), V(path), V(build-id), V(excluded),
       V(dropped), V(no-part), V(no-statement), V(version), V(ptrace), V(same-user), V(build), V(program), V(ended),
-      V(not-reached), V(differs) or V(refused). C(docs/debugger_probe.md) of the collection describes them.
+      V(not-reached), V(differs) or V(refused). C(docs/reference/dlv_probe.md) of the collection describes them.
   returned: failure, once sessions have been held
   type: str
   sample: path

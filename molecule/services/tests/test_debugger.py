@@ -12,7 +12,7 @@ import time
 import pytest
 
 PORTS = {"api": "127.0.0.1:2345", "stock-test": "127.0.0.1:2346", "shop": "unix:/run/dlv/shop/dlv.sock"}
-# systemd-analyze's own scale; docs/debugger.md promises it.
+# systemd-analyze's own scale; docs/explanation/debugging.md documents it.
 EXPOSURE = 2.0
 READYZ = {"name": "readyz", "stack": ["web.(*Service).readyz"]}
 CONNECT = "echo exit | dlv connect {where} --allow-non-terminal-interactive=true 2>&1"
