@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module dlv_service does: its options, and how it plans and applies."""
+"""The options of the module dlv_service, and its plan and application."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import State, carry_out, plan, wait_for
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.ptrace import Ptrace, try_ptrace
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import (
+    ServiceState,
+    apply_plan,
+    plan_services,
+    wait_for_services,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.ptrace import PtraceAccess, probe_ptrace
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
     SERVICE_SPEC,
     STATES,
-    Limits,
-    Service,
-    services_from,
+    DebugService,
+    ResourceLimits,
+    parse_services,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import SERVER
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.units import Programs
@@ -37,48 +42,50 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Run the debug services; with ``check`` only plan it."""
-    limits = Limits(size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
-    services = services_from(params["services"], limits=limits, state=params["state"])
-    planned = plan(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
-    changes = planned.changes()
+    """Run the debug services; with ``check`` only plan the changes."""
+    limits = ResourceLimits(size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
+    services = parse_services(params["services"], limits=limits, state=params["state"])
+    plan = plan_services(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
+    changes = plan.changes()
     if not check:
-        carry_out(planned)
-    states = wait_for(services, 0 if check else params["wait"])
-    ptrace = {account.name: try_ptrace(account) for account in {one.account for one in services}}
+        apply_plan(plan)
+    states = wait_for_services(services, 0 if check else params["wait"])
+    ptrace = {account.name: probe_ptrace(account) for account in {service.account for service in services}}
     wait = None if check else params["wait"]
     warnings = [
-        text
+        warning
         for service in services
-        for text in _warnings(service, states[service.name], ptrace[service.account.name], wait)
+        for warning in _service_warnings(service, states[service.name], ptrace[service.account.name], wait)
     ]
     result = {
-        "services": [_told(service, states[service.name]) for service in services],
+        "services": [_service_result(service, states[service.name]) for service in services],
         "check_mode": check,
         "tls": os.path.exists(os.path.join(UNITS, SERVER)),
-        "ptrace": {name: tried._asdict() for name, tried in sorted(ptrace.items())},
+        "ptrace": {name: access._asdict() for name, access in sorted(ptrace.items())},
         **changes.result(),
     }
     return Outcome(result, warnings)
 
 
-def _told(service: Service, state: State) -> dict[str, t.Any]:
+def _service_result(service: DebugService, state: ServiceState) -> dict[str, t.Any]:
     return {
         "name": service.name,
         "unit": service.unit,
         "listen": str(service.listen),
         "state": state.active,
-        "listens": state.listens,
+        "listens": state.listening,
         "problem": state.problem,
     }
 
 
-def _warnings(service: Service, state: State, ptrace: Ptrace, wait: int | None) -> t.Iterator[str]:
-    """Yield what keeps ``service`` from being of use; ``wait`` is the seconds that were waited, None for none."""
+def _service_warnings(
+    service: DebugService, state: ServiceState, ptrace: PtraceAccess, wait: int | None
+) -> t.Iterator[str]:
+    """Yield why a client cannot use ``service``; ``wait`` is the time limit of the start, None in check mode."""
     if state.problem:
-        yield f"debug service {service.name} does not start, and is tried again: {state.problem}"
+        yield f"debug service {service.name} failed to start, and systemd retries it: {state.problem}"
     elif state.pending and wait is not None:
-        yield f"debug service {service.name} is not ready after {wait} s; it goes on by itself"
-    tried = ptrace.attach if service.mode == "attach" else ptrace.launch
-    if tried.startswith("refused"):
-        yield f"debug service {service.name}: ptrace by user {service.account.name} is {tried}"
+        yield f"debug service {service.name} is not ready after {wait} s; its start continues in the background"
+    access = ptrace.attach if service.mode == "attach" else ptrace.launch
+    if access.startswith("denied"):
+        yield f"debug service {service.name}: ptrace by user {service.account.name} is {access}"

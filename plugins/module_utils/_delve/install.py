@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings the declared debug services onto the host: units, environments, launch configurations, and what runs."""
+"""Plans and applies the debug services of a host: units, environment files, launch configurations, unit states."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted, without_values
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve import open_ports, units
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.launch import (
-    Launch,
-    configuration_of,
+    LaunchFileEdit,
+    configuration_name,
+    launch_configuration,
     launch_file,
     managed_launch_files,
-    title_of,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import Service, unit_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DebugService, unit_name
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, remove
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
@@ -37,16 +37,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_i
 
 PENDING = f"{reload_journal.FOLDER}/gopherops-debug.pending"
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
-# What ends comes first: its port may be another's now.
+# Services stop first: another service may use their port.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
-_LINES = 12
-_SOCKETS_SINCE = (1, 22, 1)
+_OUTPUT_LINES = 12
+_FIRST_DLV_WITH_SOCKETS = (1, 22, 1)
 
 
-class Plan(t.NamedTuple):
-    """What a run does: files to write, services to end for good, verbs of systemctl, each with its units.
+class DebugServicePlan(t.NamedTuple):
+    """The changes of a run: files to write, services to remove, and systemctl verbs, each with its units.
 
-    With ``reload`` the manager has units to read anew, from this run or one that was killed.
+    With ``reload`` the manager has changed unit files to read, from this run or from one that was killed.
     """
 
     edits: list[FileEdit]
@@ -55,211 +55,217 @@ class Plan(t.NamedTuple):
     reload: bool
 
     def changes(self) -> Changes:
-        """Return all of it as a module's result tells it."""
+        """Return the changes for the result of a module."""
         changes = Changes()
         for edit in self.edits:
-            changes.add(edit.file.path, *_shown(edit), whole=edit.file.whole)
+            changes.add(edit.file.path, *_redacted_diff(edit), whole=edit.file.whole)
         for name in self.stale:
-            changes.add(unit_of(name), "declared\n", "stopped and removed\n")
+            changes.add(unit_name(name), "declared\n", "stopped and removed\n")
         for verb, names in self.verbs:
             for name in names:
                 changes.add(name, "", f"{verb}\n")
         return changes
 
 
-class State(t.NamedTuple):
-    """How a service is: systemd's word for it, whether it listens, what is the matter, whether that will change."""
+class ServiceState(t.NamedTuple):
+    """A service's ActiveState, whether it listens, why it failed, and whether its start is pending."""
 
     active: str
-    listens: bool
+    listening: bool
     problem: str
     pending: bool
 
 
-def plan(services: t.Sequence[Service], programs: units.Programs) -> Plan:
-    """Return what is to be done on this host; raises DevserverError for what cannot be, and changes nothing."""
-    present = _present()
-    wanted = {service.name: service for service in services}
-    stale = sorted(set(present) - set(wanted))
-    if (wanted or stale) and not manager_runs():
+def plan_services(services: t.Sequence[DebugService], programs: units.Programs) -> DebugServicePlan:
+    """Return the changes for this host, and apply none of them. Raises DevserverError where they are impossible."""
+    installed = _installed_units()
+    expected = {service.name for service in services}
+    stale = sorted(set(installed) - expected)
+    if (expected or stale) and not manager_runs():
         raise DevserverError(
-            "debug services are units of systemd, which does not run this host",
+            "debug services need systemd, which does not run this host",
             expected="a host or a container with systemd as its first process",
-            remedy="leave debugger_services empty here, and start dlv by hand, on the loopback",
+            remedy="leave debugger_services empty for this host, and start dlv by hand on a loopback address",
         )
-    _refuse_old_dlv(services, programs.dlv)
-    edits = edits_of(_files(services, programs, present))
+    _reject_old_dlv(services, programs.dlv)
+    edits = edits_of(_managed_files(services, programs, installed))
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
     unread = any(path.startswith(UNITS) for path in written) or any(map(systemctl.is_unread, states.values()))
-    return Plan(edits, stale, _verbs(services, states, written), unread)
+    return DebugServicePlan(edits, stale, _verbs(services, states, written), unread)
 
 
-def carry_out(planned: Plan) -> None:
-    """Do what was planned: what is stale ends first, so that its port is free."""
+def apply_plan(plan: DebugServicePlan) -> None:
+    """Apply a plan. Stale services stop first, which frees their ports."""
     os.umask(0o022)
-    reload_journal.note(PENDING, (name for _verb, names in planned.verbs for name in names))
-    if planned.stale:
-        systemctl.tell("disable", "--now", "--", *map(unit_of, planned.stale))
-    write_all(planned.edits)
-    for name in planned.stale:
-        _forget(name)
-    if planned.reload:
+    reload_journal.note(PENDING, (name for _verb, names in plan.verbs for name in names))
+    if plan.stale:
+        systemctl.tell("disable", "--now", "--", *map(unit_name, plan.stale))
+    write_all(plan.edits)
+    for name in plan.stale:
+        _remove_build(name)
+    if plan.reload:
         systemctl.tell("daemon-reload")
-    for verb, names in planned.verbs:
-        # A program may take long to build: its start is waited for below, with all others.
+    for verb, names in plan.verbs:
+        # A build may take long. wait_for_services waits for all services at once.
         systemctl.tell(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
     reload_journal.settle(PENDING)
 
 
-def _present() -> dict[str, str]:
-    """Return the texts of this module's units on the host, by the names of their services."""
-    found = {}
+def _installed_units() -> dict[str, str]:
+    """Return the unit texts that this module wrote, by the names of their services."""
+    texts = {}
     for path in glob.glob(_unit_file("*")):
         text = read_text(path) or ""
         if text.startswith(units.HEAD):
-            found[os.path.basename(path)[len("dlv-") : -len(".service")]] = text
-    return found
+            texts[os.path.basename(path)[len("dlv-") : -len(".service")]] = text
+    return texts
 
 
 def _unit_file(name: str) -> str:
-    return os.path.join(UNITS, unit_of(name))
+    return os.path.join(UNITS, unit_name(name))
 
 
-def _files(
-    services: t.Sequence[Service], programs: units.Programs, present: t.Mapping[str, str]
+def _managed_files(
+    services: t.Sequence[DebugService], programs: units.Programs, installed: t.Mapping[str, str]
 ) -> t.Iterator[ManagedFile]:
-    wanted = {service.name for service in services}
+    expected = {service.name for service in services}
     for service in services:
-        _refuse_foreign(service, present)
+        _reject_foreign_unit(service, installed)
         unit = units.render_unit(service, programs, launch_file(service))
-        yield _own_file(_unit_file(service.name), unit)
-        # It may hold passwords; systemd reads it as root.
-        yield _own_file(units.environment_file(service.name), units.render_environment(service), mode=0o600)
-    for name in sorted(set(present) - wanted):
-        yield _own_file(_unit_file(name), None)
-        yield _own_file(units.environment_file(name), None)
-    yield from managed_launch_files(_launches(services, present))
+        yield _managed_file(_unit_file(service.name), unit)
+        # It may contain passwords; systemd reads it as root.
+        yield _managed_file(units.environment_file(service.name), units.render_environment(service), mode=0o600)
+    for name in sorted(set(installed) - expected):
+        yield _managed_file(_unit_file(name), None)
+        yield _managed_file(units.environment_file(name), None)
+    yield from managed_launch_files(_launch_file_edits(services, installed))
 
 
-def _own_file(path: str, text: str | None, mode: int = 0o644) -> ManagedFile:
+def _managed_file(path: str, text: str | None, mode: int = 0o644) -> ManagedFile:
     return ManagedFile(path, lambda _now: text, mode=mode)
 
 
-def _refuse_foreign(service: Service, present: t.Container[str]) -> None:
+def _reject_foreign_unit(service: DebugService, installed: t.Container[str]) -> None:
     path = _unit_file(service.name)
-    if service.name not in present and os.path.lexists(path):
+    if service.name not in installed and os.path.lexists(path):
         raise DevserverError(
-            f"debug service {service.name}: {path} is there and was not written by this module",
-            expected="no such unit",
-            remedy="give the service another name, or remove that unit",
+            f"debug service {service.name}: {path} exists and was not written by this module",
+            expected="no other unit of this name",
+            remedy="rename the service, or remove that unit",
             path=path,
         )
 
 
-def _refuse_old_dlv(services: t.Sequence[Service], dlv: str) -> None:
-    """Refuse sockets that the dlv on this host does not know; one that is still to come is not judged."""
+def _reject_old_dlv(services: t.Sequence[DebugService], dlv: str) -> None:
+    """Reject Unix sockets where the installed dlv does not support them. A missing dlv is not an error here."""
     on_socket = next((service for service in services if service.listen.path), None)
     if on_socket is None or not os.path.exists(dlv):
         return
     version = read_build_info(dlv).version
     numbers = re.match(r"v(\d+)\.(\d+)\.(\d+)", version)
-    if numbers and tuple(map(int, numbers.groups())) < _SOCKETS_SINCE:
+    if numbers and tuple(map(int, numbers.groups())) < _FIRST_DLV_WITH_SOCKETS:
         raise DevserverError(
-            f"debug service {on_socket.name}: {dlv} is {version}, which knows no unix sockets",
+            f"debug service {on_socket.name}: {dlv} is {version}, which does not support Unix sockets",
             expected="dlv 1.22.1 or later",
-            remedy="listen on the loopback, or install a later dlv",
+            remedy="use a loopback address in listen, or install a later dlv",
             service=on_socket.name,
         )
 
 
-def _launches(services: t.Sequence[Service], present: t.Mapping[str, str]) -> dict[str, Launch]:
-    """Return what becomes of each launch.json in which a configuration is wanted, or was by an earlier run."""
-    found: dict[str, Launch] = {}
-    for name, (user, path) in ((name, units.launch_of(text)) for name, text in present.items()):
-        # Whose account is gone has no configuration either.
+def _launch_file_edits(services: t.Sequence[DebugService], installed: t.Mapping[str, str]) -> dict[str, LaunchFileEdit]:
+    """Return the edits of each launch.json that contains, or is to contain, a configuration of this module."""
+    edits: dict[str, LaunchFileEdit] = {}
+    for name, (user, path) in ((name, units.launch_file_of(text)) for name, text in installed.items()):
+        # With the account, its launch.json is gone too.
         with contextlib.suppress(DevserverError):
-            found.setdefault(path, Launch(find_account(user), {}, [])).stale.append(title_of(name))
+            edits.setdefault(path, LaunchFileEdit(find_account(user), {}, [])).stale.append(configuration_name(name))
     for service in services:
         if service.launch:
-            launch = found.setdefault(launch_file(service), Launch(service.account, {}, []))
-            launch.wanted[title_of(service.name)] = configuration_of(service)
-    for launch in found.values():
-        launch.stale[:] = [title for title in launch.stale if title not in launch.wanted]
-    return found
+            edit = edits.setdefault(launch_file(service), LaunchFileEdit(service.account, {}, []))
+            edit.expected[configuration_name(service.name)] = launch_configuration(service)
+    for edit in edits.values():
+        edit.stale[:] = [name for name in edit.stale if name not in edit.expected]
+    return edits
 
 
 def _verbs(
-    services: t.Sequence[Service], states: t.Mapping[str, t.Mapping[str, str]], written: t.Iterable[str]
+    services: t.Sequence[DebugService], states: t.Mapping[str, t.Mapping[str, str]], written: t.Iterable[str]
 ) -> list[tuple[str, list[str]]]:
-    targets = systemctl.properties_of([one.process_unit for one in services if one.process_unit], ("ActiveState",))
+    targets = systemctl.properties_of(
+        [service.process_unit for service in services if service.process_unit], ("ActiveState",)
+    )
     verbs: dict[str, list[str]] = {}
     owed = reload_journal.owed(PENDING)
     written = {*written, *(_unit_file(service.name) for service in services if service.unit in owed)}
     for service in services:
-        for verb in _verbs_of(service, states[service.unit], targets.get(service.process_unit), written):
+        for verb in _service_verbs(service, states[service.unit], targets.get(service.process_unit), written):
             verbs.setdefault(verb, []).append(service.unit)
     return [(verb, verbs[verb]) for verb in _ORDER if verb in verbs]
 
 
-def _verbs_of(
-    service: Service, now: t.Mapping[str, str], target: t.Mapping[str, str] | None, written: t.Container[str]
+def _service_verbs(
+    service: DebugService, state: t.Mapping[str, str], target: t.Mapping[str, str] | None, written: t.Container[str]
 ) -> list[str]:
-    rewritten = _unit_file(service.name) in written or systemctl.is_unread(now)
+    rewritten = _unit_file(service.name) in written or systemctl.is_unread(state)
     changed = rewritten or units.environment_file(service.name) in written
-    enabled, runs = now["UnitFileState"] == "enabled", now["ActiveState"] in systemctl.RUNNING
+    enabled, running = state["UnitFileState"] == "enabled", state["ActiveState"] in systemctl.RUNNING
     if not service.started:
-        return (["disable"] if enabled else []) + (["stop"] if runs else [])
-    # What is to be attached to is not started for it: the service starts along with it then.
+        return (["disable"] if enabled else []) + (["stop"] if running else [])
+    # dlv never starts the unit that it attaches to. The debug service starts together with that unit.
     can_run = target is None or target["ActiveState"] in systemctl.RUNNING
     verbs = [] if enabled and not rewritten else ["reenable"]
-    if runs:
+    if running:
         return verbs + (["restart"] if changed else [])
     return verbs + (["start"] if can_run else [])
 
 
-def _forget(name: str) -> None:
-    path = os.path.join(units.STATE, name)
+def _remove_build(name: str) -> None:
+    path = os.path.join(units.STATE_DIR, name)
     if os.path.lexists(path):
         remove(path)
 
 
-def _shown(edit: FileEdit) -> tuple[str, str]:
+def _redacted_diff(edit: FileEdit) -> tuple[str, str]:
     before, after = edit.before or "", edit.after or ""
-    if not edit.file.path.startswith(units.ENVIRONMENTS):
+    if not edit.file.path.startswith(units.ENVIRONMENT_DIR):
         return edit.shown
-    # Values may be secrets: of what has changed the name alone is told.
-    return edit.with_rights(_masked(before, ""), _masked(after, before))
+    # Values may be secrets: the difference contains only names.
+    return edit.with_rights(_mask_values(before, ""), _mask_values(after, before))
 
 
-def _masked(text: str, other: str) -> str:
-    known = other.splitlines()
-    pairs = [(line.partition("=")[0], line in known or not other) for line in text.splitlines() if "=" in line]
-    return "".join(f"{name}=***\n" if same else f"{name}=*** (new)\n" for name, same in pairs)
+def _mask_values(text: str, before: str) -> str:
+    lines = before.splitlines()
+    variables = [(line.partition("=")[0], line in lines or not before) for line in text.splitlines() if "=" in line]
+    return "".join(f"{name}=***\n" if unchanged else f"{name}=*** (new)\n" for name, unchanged in variables)
 
 
-def wait_for(services: t.Sequence[Service], timeout: float) -> dict[str, State]:
-    """Return how each service is when all that were to start listen or have failed, or after ``timeout`` seconds."""
+def wait_for_services(services: t.Sequence[DebugService], timeout: float) -> dict[str, ServiceState]:
+    """Return the states once no start is pending, or after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while True:
-        states = _states(services)
+        states = _service_states(services)
         if time.monotonic() >= deadline or not any(state.pending for state in states.values()):
             return states
         time.sleep(0.2)
 
 
-def _states(services: t.Sequence[Service]) -> dict[str, State]:
-    found = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
-    return {service.name: _state(service, found[service.unit]) for service in services}
+def _service_states(services: t.Sequence[DebugService]) -> dict[str, ServiceState]:
+    properties = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
+    return {service.name: _service_state(service, properties[service.unit]) for service in services}
 
 
-def _state(service: Service, now: t.Mapping[str, str]) -> State:
-    active, listens, queued = now["ActiveState"], open_ports.listens(service.listen), bool(int(now.get("Job") or 0))
-    failed = active == "failed" or now["SubState"] == "auto-restart"
-    problem = (_last_words(service, now["InvocationID"]) or "it failed") if failed else ""
-    return State(active, listens, problem, queued or (active in systemctl.RUNNING and not listens and not failed))
+def _service_state(service: DebugService, properties: t.Mapping[str, str]) -> ServiceState:
+    active, listening = properties["ActiveState"], open_ports.is_listening(service.listen)
+    queued = bool(int(properties.get("Job") or 0))
+    failed = active == "failed" or properties["SubState"] == "auto-restart"
+    problem = (
+        (_failure_output(service, properties["InvocationID"]) or "the unit failed without output") if failed else ""
+    )
+    pending = queued or (active in systemctl.RUNNING and not listening and not failed)
+    return ServiceState(active, listening, problem, pending)
 
 
-def _last_words(service: Service, invocation: str) -> str:
-    # A program that does not start may well say with what it was given.
-    return redacted(without_values(systemctl.last_words(invocation, _LINES), service.environment.values()))
+def _failure_output(service: DebugService, invocation: str) -> str:
+    # A program that fails to start may print its variables.
+    return redacted(without_values(systemctl.last_words(invocation, _OUTPUT_LINES), service.environment.values()))

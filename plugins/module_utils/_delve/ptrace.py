@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether this host lets a user debug: the calls that dlv makes of ptrace, really made, as that user."""
+"""Whether a user may debug on this host: the ptrace calls of dlv, made as that user."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 
 _YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 
-# One that lets itself be traced, as what dlv launches; and one that another child of ours attaches to, as dlv does to
-# what it has not started. Prints both errors as numbers, 0 for none.
-_TRY = """
+# One child requests to be traced, like a program that dlv launches. Another child attaches to a process that it did not
+# start, like dlv in mode attach. The script prints both error numbers, 0 for success.
+_PROBE_SCRIPT = """
 import ctypes, json, os, signal, time
 libc = ctypes.CDLL(None, use_errno=True)
 libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
 TRACEME, ATTACH = 0, 16
 def error(request, pid):
     return ctypes.get_errno() if libc.ptrace(request, pid, None, None) else 0
-def child(what):
+def child(action):
     pid = os.fork()
     if not pid:
         signal.alarm(5)
-        os._exit(what() or 0)
+        os._exit(action() or 0)
     return pid
 def status(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) if hasattr(os, "waitstatus_to_exitcode") \\
@@ -44,43 +44,43 @@ print(json.dumps({"launch": launch, "attach": attach}))
 """
 
 
-class Ptrace(t.NamedTuple):
-    """What keeps a user from debugging what dlv starts, and what runs already.
+class PtraceAccess(t.NamedTuple):
+    """Whether a user may debug programs that dlv launches, and processes that dlv attaches to.
 
-    Each is ``ok``, or begins with ``refused`` or ``not known``.
+    Each text is ``ok``, or begins with ``denied`` or ``unknown``.
     """
 
     launch: str
     attach: str
 
 
-def try_ptrace(account: Account) -> Ptrace:
-    """Make a process of ``account`` trace another one, and say what came of it. Nothing is left behind."""
+def probe_ptrace(account: Account) -> PtraceAccess:
+    """Return whether processes of ``account`` can trace each other, by a real attempt. No process is left running."""
     try:
-        done = run([sys.executable, "-c", _TRY], env={"PATH": SYSTEM_PATH}, account=account, timeout=20)
-        errors = json.loads(done.stdout)
+        completed = run([sys.executable, "-c", _PROBE_SCRIPT], env={"PATH": SYSTEM_PATH}, account=account, timeout=20)
+        errors = json.loads(completed.stdout)
     except DevserverError as error:
-        # This module's Python may be root's alone.
-        return Ptrace(*[f"not known: {error.what}"] * 2)
+        # Only root may be able to run this Python.
+        return PtraceAccess(*[f"unknown: {error.what}"] * 2)
     except ValueError:
-        return Ptrace(*[f"not known: {done.complaint}"] * 2)
+        return PtraceAccess(*[f"unknown: {completed.complaint}"] * 2)
     scope = (read_text(_YAMA, largest=64) or "").strip()
-    return judged(errors["launch"], errors["attach"], scope=scope, filtered=_filtered())
+    return interpret_errors(errors["launch"], errors["attach"], scope=scope, filtered=_has_seccomp_filter())
 
 
-def judged(launch: int, attach: int, *, scope: str, filtered: bool) -> Ptrace:
-    """Return in words what the errors mean, where Yama has ``scope`` and a seccomp filter may be in force."""
+def interpret_errors(launch: int, attach: int, *, scope: str, filtered: bool) -> PtraceAccess:
+    """Return what the errors mean with the ``scope`` of Yama; ``filtered`` means that seccomp is active."""
     if launch:
-        who = "the container's seccomp filter" if filtered else "a security module, such as SELinux's deny_ptrace"
-        remedy = "start the container with --cap-add=SYS_PTRACE or a seccomp profile that allows ptrace"
-        why = f"refused by {who}: {remedy if filtered else 'setsebool deny_ptrace off'}"
-        return Ptrace(why, why)
+        denied_by = "the container's seccomp filter" if filtered else "a security module, such as SELinux's deny_ptrace"
+        container = "start the container with --cap-add=SYS_PTRACE or a seccomp profile that allows ptrace"
+        message = f"denied by {denied_by}. To fix this: {container if filtered else 'run setsebool deny_ptrace off'}"
+        return PtraceAccess(message, message)
     if attach and scope not in ("", "0"):
-        remedy = "set kernel.yama.ptrace_scope to 0 by debugger_kernel_parameters"
-        return Ptrace("ok", f"refused by Yama, whose ptrace_scope is {scope}: {remedy}")
-    return Ptrace("ok", f"refused (error {attach})" if attach else "ok")
+        remedy = "set kernel.yama.ptrace_scope to 0 in debugger_kernel_parameters"
+        return PtraceAccess("ok", f"denied by Yama, whose ptrace_scope is {scope}. To fix this: {remedy}")
+    return PtraceAccess("ok", f"denied (error {attach})" if attach else "ok")
 
 
 @functools.lru_cache(maxsize=None)
-def _filtered() -> bool:
+def _has_seccomp_filter() -> bool:
     return "\nSeccomp:\t2" in (read_text("/proc/self/status") or "")

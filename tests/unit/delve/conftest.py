@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of debug services share."""
+"""Fixtures of the tests of debug services."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import pytest
 
 @pytest.fixture
 def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A workspace with a command, in a folder that systemd and shells find hard to spell."""
-    folder = tmp_path / "my 100% $HOME"
-    (folder / "cmd/api").mkdir(parents=True)
-    (folder / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
-    (folder / "cmd/api/main.go").write_text("package main\n\nfunc main() { println(greet()) }\n")
-    (folder / "cmd/api/greet.go").write_text('package main\n\nfunc greet() string { return "hello" }\n')
-    (folder / "cmd/api/greet_test.go").write_text(
+    """A workspace with a command, in a directory whose name systemd and shells must quote."""
+    directory = tmp_path / "my 100% $HOME"
+    (directory / "cmd/api").mkdir(parents=True)
+    (directory / "go.mod").write_text("module example.com/x\n\ngo 1.21\n")
+    (directory / "cmd/api/main.go").write_text("package main\n\nfunc main() { println(greet()) }\n")
+    (directory / "cmd/api/greet.go").write_text('package main\n\nfunc greet() string { return "hello" }\n')
+    (directory / "cmd/api/greet_test.go").write_text(
         'package main\n\nimport "testing"\n\nfunc TestGreet(t *testing.T) { println(greet()) }\n'
     )
-    return folder
+    return directory

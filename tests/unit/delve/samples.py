@@ -1,22 +1,26 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What debug services are declared with."""
+"""Sample declarations of debug services."""
 
 from __future__ import annotations
 
 import getpass
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import Limits, Service, services_from
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
+    DebugService,
+    ResourceLimits,
+    parse_services,
+)
 
-LIMITS = Limits(2 << 30, 512, 50)
+LIMITS = ResourceLimits(2 << 30, 512, 50)
 Entry = dict[str, t.Any]
 
 
-def entry(**given: t.Any) -> Entry:
-    """Return an entry as the module's argument spec hands it on."""
-    standard: Entry = {
+def entry(**options: t.Any) -> Entry:
+    """Return an entry in the form that the module's argument spec produces."""
+    defaults: Entry = {
         "name": "api",
         "user": getpass.getuser(),
         "mode": "exec",
@@ -34,17 +38,17 @@ def entry(**given: t.Any) -> Entry:
         "cpu_weight": None,
         "state": None,
         "launch_configuration": False,
-        # Tests run as root on many a machine.
+        # Tests run as root on many machines.
         "allow_root": True,
         "tls": None,
     }
-    return {**standard, **given}
+    return {**defaults, **options}
 
 
-def attached(**given: t.Any) -> Entry:
-    return entry(**{"mode": "attach", "workspace": None, "package": ".", "process_unit": "shop.service", **given})
+def attached(**options: t.Any) -> Entry:
+    return entry(**{"mode": "attach", "workspace": None, "package": ".", "process_unit": "shop.service", **options})
 
 
-def service(**given: t.Any) -> Service:
-    """Return the only service of an entry."""
-    return services_from([entry(**given)], limits=LIMITS, state="started")[0]
+def service(**options: t.Any) -> DebugService:
+    """Return the service of one entry."""
+    return parse_services([entry(**options)], limits=LIMITS, state="started")[0]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module as ansible runs it, on a host that it must not change; and what the role asks of it."""
+"""The module in a process of its own, in check mode, and its options in the role."""
 
 from __future__ import annotations
 
@@ -22,42 +22,42 @@ ROLE = pathlib.Path(__file__).parents[3] / "roles/debugger/meta/argument_specs.y
 
 
 def run(*services: dict[str, t.Any], **arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
-    """Run the module in check mode; return its code and answer."""
-    asked = [{name: value for name, value in service.items() if value is not None} for service in services]
-    given = {"services": asked, "_ansible_check_mode": True, "_ansible_diff": True, **arguments}
-    done = subprocess.run(
+    """Run the module in check mode; return its exit code and result."""
+    entries = [{name: value for name, value in service.items() if value is not None} for service in services]
+    options = {"services": entries, "_ansible_check_mode": True, "_ansible_diff": True, **arguments}
+    completed = subprocess.run(
         [sys.executable, "-m", "ansible_collections.gopherops.devserver.plugins.modules.dlv_service"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "Traceback" not in done.stderr
-    return done.returncode, json.loads(done.stdout)
+    assert "Traceback" not in completed.stderr
+    return completed.returncode, json.loads(completed.stdout)
 
 
 @pytest.mark.parametrize(
     ("service", "words"),
     [
-        (entry(listen="0.0.0.0:2345"), "where others can reach it"),
+        (entry(listen="0.0.0.0:2345"), "which other hosts can reach"),
         (entry(name="../x"), "letters, digits"),
         (entry(log=["everything"]), "must be one or more of"),
         (entry(mode="core"), "must be one of"),
         ({"name": "api"}, "missing required arguments"),
     ],
 )
-def test_bad_input_is_refused_in_words(service: dict[str, t.Any], words: str) -> None:
+def test_invalid_input_is_rejected_with_a_message(service: dict[str, t.Any], words: str) -> None:
     code, result = run(service)
     assert code == 1 and words in result["msg"]
 
 
-def test_a_host_without_services_is_left_alone() -> None:
+def test_no_services_change_nothing() -> None:
     code, result = run()
     assert (code, result["changed"], result["services"], result["ptrace"]) == (0, False, [], {})
 
 
-def test_the_roles_entries_are_the_modules() -> None:
+def test_the_role_has_the_options_of_the_module() -> None:
     options = yaml.safe_load(ROLE.read_text())["argument_specs"]["main"]["options"]["debugger_services"]["options"]
     assert set(options) == set(SERVICE_SPEC)
     for name, spec in SERVICE_SPEC.items():

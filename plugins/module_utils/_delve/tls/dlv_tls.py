@@ -8,13 +8,13 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import TLS_SERVICE_SPEC
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.install import install, places_of_host
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import Material
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
+    "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},
     "clients": {"type": "list", "elements": "str", "default": []},
     "revoked": {"type": "list", "elements": "str", "default": []},
     "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import TLS_SERVICE_SPEC
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import Server, deliver
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
 
@@ -18,7 +18,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "source": {"type": "path", "required": True},
     "host": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
-    "services": {"type": "list", "elements": "dict", "default": [], "options": DOOR_SPEC},
+    "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},
     "clients": {"type": "list", "elements": "str", "default": []},
     "revoked": {"type": "list", "elements": "str", "default": []},
     "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},

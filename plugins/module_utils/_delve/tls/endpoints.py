@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, address_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import listen_from
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import parse_listen_address
 
 # What is a label of DNS can be compared by TLS libraries, stand in a unit's name and in a file's.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")
@@ -76,7 +76,9 @@ def _door(service: t.Mapping[str, t.Any], clients: t.Sequence[str], revoked: t.S
     local = int(tls.get("client_port") or address.port)
     _refuse_unless(0 < local < 65536, f"tls.client_port of {name} is {local}", "a port of 1 to 65535")
     folder = str(service.get("workspace") or "")
-    return Door(name, service["user"], listen_from(str(service["listen"]), name).bare, address, admitted, local, folder)
+    return Door(
+        name, service["user"], parse_listen_address(str(service["listen"]), name).bare, address, admitted, local, folder
+    )
 
 
 def _refuse_clashes(doors: t.Sequence[Door], plain: t.Sequence[str]) -> None:

@@ -14,7 +14,7 @@ import typing as t
 
 import pytest
 import yaml
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DOOR_SPEC, TLS_SPEC
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import TLS_SERVICE_SPEC, TLS_SPEC
 
 ROLE = pathlib.Path(__file__).parents[4] / "roles/debugger"
 ADHOC = (sys.executable, "-m", "ansible", "adhoc", "localhost")
@@ -76,7 +76,7 @@ def test_the_role_hands_on_what_is_needed_and_no_variables(tmp_path: pathlib.Pat
     service = {**API, "workspace": "/src/acme", "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
     (handed,) = told(tmp_path, "debugger_tls_services", debugger_services=[service])
     assert handed == {**API, "workspace": "/src/acme"}
-    assert set(handed) == set(DOOR_SPEC) and TLS_SPEC["listen"]["required"]
+    assert set(handed) == set(TLS_SERVICE_SPEC) and TLS_SPEC["listen"]["required"]
 
 
 def test_nothing_but_what_a_revoked_client_has_is_removed(tmp_path: pathlib.Path) -> None:
