@@ -15,8 +15,8 @@ author:
 description:
   - Makes one C(tar.gz) on the controller with versions, build info, the drift report, states and logs of units, stacks
     of goroutines and backtraces of core dumps.
-  - What looks like a secret is replaced by asterisks on the host, before anything leaves it. C(docs/reference/support_bundle.md)
-    of the collection says what that is.
+  - What looks like a secret is replaced by asterisks on the host, before anything leaves it.
+    C(docs/reference/support_bundle.md) of the collection describes that.
   - What cannot be got is no failure. The archive's C(manifest.json) says for each file what it has, or why it is
     missing.
   - Leaves nothing on the host. A process whose goroutines are dumped stands still while that lasts, and runs on.
