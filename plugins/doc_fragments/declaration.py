@@ -27,11 +27,15 @@ options:
         default: {}
       workspaces:
         description:
-          - Folders that this user works in, with the placeholders of O(variables).
-          - The C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions that lie in them carry the
-            declaration too, and are looked at for drift. None is made where there is none.
+          - Directories that this user works in. An entry is a path, with the placeholders of O(variables), or a
+            dictionary with C(path) and C(manage).
+          - Their C(.vscode/settings.json), C(.vscode/launch.json), C(devcontainer.json) and workflows of GitHub Actions
+            are compared with the declaration by M(gopherops.devserver.go_env_drift).
+          - C(manage) lists the files that M(gopherops.devserver.go_env) edits as well. They are V(settings), V(launch)
+            and V(devcontainer). By default it edits none of them, because they are often under version control. It
+            never makes one, and never edits a workflow.
         type: list
-        elements: str
+        elements: raw
         default: []
   variables:
     description:

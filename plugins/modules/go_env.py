@@ -16,8 +16,8 @@ description:
   - Makes login shells, interactive bash, zsh, fish, commands over ssh, cron jobs, units of systemd and every process
     that runs C(go) meet the same C(GOPATH), C(GOMODCACHE), C(GOBIN), C(GOCACHE), C(GOTOOLCHAIN) and C(PATH), for each
     user in the list.
-  - VS Code's machine settings, and launch configurations, dev containers and workflows in the users' workspaces, carry
-    the same values where they are there.
+  - VS Code's machine settings carry the same values where they are there. Settings, launch configurations and dev
+    containers in a workspace do so where O(users[].workspaces) lists them in C(manage).
   - Creates the directories that those variables name, with the user's own rights.
   - A listed user whose home is missing, as before a first login, is a warning and keeps nobody else from anything. What
     lies outside of the home is written already; the rest comes with the next run.
@@ -41,6 +41,10 @@ EXAMPLES = r"""
   gopherops.devserver.go_env:
     users:
       - name: alice
+        workspaces:
+          - "{home}/service"
+          - path: "{home}/shop"
+            manage: [launch, devcontainer]
       - name: bob
         variables:
           GOPATH: /srv/bob/go

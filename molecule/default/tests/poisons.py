@@ -706,15 +706,16 @@ def setting(member: str, found: Found, **rest: t.Any) -> Poison:
 _NUMBERS = itertools.count(1)
 
 
-def in_workspace(name: str, lines: t.Sequence[str], line: str, found: Found, **rest: t.Any) -> Poison:
-    """Return the poison that is the only file of a workspace of alice's."""
+def in_workspace(
+    name: str, lines: t.Sequence[str], line: str, found: Found, *, manage: t.Sequence[str] = (), **rest: t.Any
+) -> Poison:
+    """Return the poison that is the only file of a workspace of alice's, in which files are edited as in ``manage``."""
     workspace = f"{ALICE}/workspace{next(_NUMBERS)}"
     file = f"{workspace}/{name}"
     text = " ".join(map(quote, lines))
     do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"
-    return Poison(
-        do, at(file, line, found), undo=f"rm -r {workspace}", declared={"alice": {"workspaces": [workspace]}}, **rest
-    )
+    declared = {"alice": {"workspaces": [{"path": workspace, "manage": list(manage)} if manage else workspace]}}
+    return Poison(do, at(file, line, found), undo=f"rm -r {workspace}", declared=declared, **rest)
 
 
 # Where there is a file of settings, provisioning renders the declaration into it, which mends what start-up files do.
@@ -787,6 +788,7 @@ EDITORS = {
         ["{", '  "containerEnv": {', '    "GOTOOLCHAIN": "local",', '    "GOFLAGS": "-mod=mod"', "  }", "}"],
         '    "GOFLAGS": "-mod=mod"',
         {("GD101", "alice", "devcontainer", "GOFLAGS")},
+        manage=["devcontainer"],
         told=["GD101"],
     ),
     "a dev container that refers to its own flags": in_workspace(
@@ -801,14 +803,12 @@ EDITORS = {
         ],
         '    "GOFLAGS": "-mod=mod"',
         {("GD101", "alice", "devcontainer", "GOFLAGS")},
-        told=["GD101"],
     ),
     "a workflow with another toolchain": in_workspace(
         ".github/workflows/test.yml",
         ["env:", "  GOFLAGS: -mod=readonly", "  GOTOOLCHAIN: auto", "jobs: {}"],
         "  GOTOOLCHAIN: auto",
         {("GD101", "alice", "ci", "GOTOOLCHAIN")},
-        told=["GD101"],
     ),
     "a workflow whose jobs have their variables in braces": in_workspace(
         ".github/workflows/test.yaml",
@@ -820,7 +820,6 @@ EDITORS = {
         ],
         '    env: {GOPRIVATE: "${{ vars.P }}", GOFLAGS: "-mod=mod"} # once',
         {("GD101", "alice", "ci", "GOFLAGS")},
-        told=["GD101"],
     ),
     "a workflow that is not understood": in_workspace(
         ".github/workflows/test.yml",

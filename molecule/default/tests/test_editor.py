@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""An editor's files of a workspace: told with file and line, corrected where they stand, and nothing else in them."""
+"""An editor's files of a workspace: reported with file and line, and edited where ``manage`` lists them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,14 @@ PLACES = {
     (f"{WORKSPACE}/.vscode/launch.json", 4),
     (f"{WORKSPACE}/.github/workflows/test.yml", 3),
 }
-USERS = [
-    {"name": "alice", "workspaces": ["{home}/hello"]},
+# No workflow is edited.
+LEFT = {("GD101", "alice", "ci", "GOFLAGS")}
+OTHERS = [
     {"name": "bob", "variables": {"GOPATH": "/srv/bob/go"}},
     *({"name": name} for name in ("zoe", "finn", "builder", "root")),
 ]
+USERS = [{"name": "alice", "workspaces": [{"path": "{home}/hello", "manage": ["launch", "devcontainer"]}]}, *OTHERS]
+UNMANAGED = [{"name": "alice", "workspaces": ["{home}/hello"]}, *OTHERS]
 
 
 @pytest.fixture
@@ -61,11 +64,17 @@ def test_what_differs_is_told_with_its_line_and_corrected(host, play, files):
     assert play("site", "--tags", "environment", devserver_users=USERS).returncode == 0
     assert "changed=0" in play("site", "--tags", "environment", devserver_users=USERS).output
     told = play("drift", drift_fail_on="note", devserver_users=USERS)
-    assert (told.returncode, told.findings) == (0, set()), told.output
+    assert (told.returncode, told.findings) == (2, LEFT), told.output
     for path in FILES:
         file = host.file(path)
         assert (file.user, file.mode) == ("alice", 0o640)
         assert "mine" in file.content_string
+
+
+def test_no_file_of_a_checkout_is_edited_by_default(host, play, files):
+    assert play("site", "--tags", "environment", devserver_users=UNMANAGED).returncode == 0
+    for path, text in FILES.items():
+        assert (host.file(path).content_string == text) == path.startswith(WORKSPACE)
 
 
 def test_broken_json_is_told_and_left_alone(host, play, files):

@@ -225,12 +225,14 @@ class ManagedFiles(t.NamedTuple):
 
     In the files in ``repaired`` provisioning corrects every declared variable. ``outdated`` has the files that lack
     lines that were rendered for a user, by user and context; it has no users whose values are all as declared.
+    ``unmanaged`` are the files of checkouts that provisioning does not edit, with the action that changes that.
     """
 
     repaired: frozenset[str] = frozenset()
     outdated: t.Mapping[str, t.Mapping[str, t.Sequence[str]]] = {}
     wrong_rights: t.Sequence[WrongRights] = ()
     foreign: t.Sequence[ForeignFile] = ()
+    unmanaged: t.Mapping[str, str] = {}
 
 
 NO_MANAGED_FILES = ManagedFiles()

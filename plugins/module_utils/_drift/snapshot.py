@@ -181,12 +181,30 @@ class Snapshot:
         """Return the action that restores a declared value."""
         source = cell.source
         if source is None or source.line is None or is_default(source):
-            return CONVERGE
+            path = self._checkout_file(cell)
+            managed = not path or path in self.managed_files.repaired
+            return CONVERGE if managed else self._with_manage(f"set {cell.variable} in {path}", path)
         if source.file in self.managed_files.repaired:
             # Provisioning keeps a reference in an editor's file: its author has written it on purpose.
             refers = (source.file or "").endswith(".json") and "${" in self.line(source, cell.user)
             return f"replace the reference at {source} by the declared value" if refers else CONVERGE
-        return f"delete or correct {source}, which provisioning leaves alone"
+        correct = f"delete or correct {source}"
+        with_manage = self._with_manage(correct, source.file or "")
+        return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"
+
+    def _checkout_file(self, cell: Cell) -> str:
+        """Return the file of a checkout that alone feeds the cell's context; empty for other contexts."""
+        place = (cell.user, cell.context, cell.workspace)
+        files = {
+            (one.user.account.name, one.context.name, one.workspace): one.context.checkout_file
+            for one in self.observations
+        }
+        return files.get(place, "")
+
+    def _with_manage(self, action: str, path: str) -> str:
+        """Return an action, or that provisioning is to edit the file, if it can."""
+        manage = self.managed_files.unmanaged.get(path)
+        return f"{action}, or {manage}" if manage else action
 
 
 def _is_own(path: str, account: Account) -> bool:

@@ -30,6 +30,13 @@ STANDARD_VSCODE_SETTINGS = [
     "{home}/.vscode-server/data/Machine/settings.json",
     "{home}/.local/share/code-server/Machine/settings.json",
 ]
+# The files of a user's checkout that a workspace may let go_env edit, by the kinds of its option "manage". Of several
+# names the first that exists counts.
+CHECKOUT_FILES = {
+    "settings": (".vscode/settings.json",),
+    "launch": (".vscode/launch.json",),
+    "devcontainer": (".devcontainer/devcontainer.json", ".devcontainer.json"),
+}
 DIRECTORY_VARIABLES = ("GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE")
 
 # The options of the ``declaration`` documentation fragment.
@@ -41,7 +48,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "options": {
             "name": {"type": "str", "required": True},
             "variables": {"type": "dict", "default": {}},
-            "workspaces": {"type": "list", "elements": "str", "default": []},
+            "workspaces": {"type": "list", "elements": "raw", "default": []},
         },
     },
     "variables": {"type": "dict", "default": {}},
@@ -67,8 +74,9 @@ _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 class UserEnvironment:
     """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest.
 
-    ``workspaces`` are folders, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
-    ``telemetry`` is GOTELEMETRY, which is no variable to go but a file; empty where it is not declared.
+    ``workspaces`` are directories, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
+    ``telemetry`` is GOTELEMETRY, which is no variable to go but a file; empty where it is not declared. ``manage`` has
+    the kinds of CHECKOUT_FILES that are edited, by workspace.
     """
 
     account: Account
@@ -77,6 +85,11 @@ class UserEnvironment:
     workspaces: t.Sequence[str] = ()
     vscode_settings: t.Sequence[str] = ()
     telemetry: str = ""
+    manage: t.Mapping[str, t.Collection[str]] = dataclasses.field(default_factory=dict)
+
+    def managed_workspaces(self, kind: str) -> list[str]:
+        """Return the workspaces in which files of a kind are edited."""
+        return [workspace for workspace in self.workspaces if kind in self.manage.get(workspace, ())]
 
     @property
     def directories(self) -> dict[str, str]:
@@ -133,14 +146,46 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     def paths(option: str, entries: t.Sequence[str]) -> list[str]:
         return [_absolute(option, _fill(entry, known, account.name, option), account.name) for entry in entries]
 
+    entries = [_workspace(entry, account.name) for entry in user.get("workspaces") or []]
+    workspaces = paths("workspaces", [entry.path for entry in entries])
     return UserEnvironment(
         account,
         variables,
         paths("PATH", path),
-        paths("workspaces", user.get("workspaces") or []),
+        workspaces,
         paths("vscode_settings", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
         telemetry,
+        {workspace: entry.manage for workspace, entry in zip(workspaces, entries) if entry.manage},
     )
+
+
+class _Workspace(t.NamedTuple):
+    """An entry of ``workspaces`` as it is declared."""
+
+    path: str
+    manage: t.Sequence[str] = ()
+
+
+def _workspace(entry: t.Any, user: str) -> _Workspace:
+    """Return a workspace that is declared by its path alone, or with the files that are edited in it."""
+    if isinstance(entry, str):
+        return _Workspace(entry)
+    path = entry.get("path") if isinstance(entry, dict) else None
+    if not isinstance(path, str) or set(entry) - {"path", "manage"}:
+        raise DevserverError(
+            f"workspaces of user {user} has the entry {entry!r}",
+            expected="a path, or a dictionary with path and manage",
+            remedy="write it as {path: '{home}/shop', manage: [settings, launch, devcontainer]}",
+        )
+    manage = [] if entry.get("manage") is None else entry["manage"]
+    unknown = [kind for kind in manage if kind not in list(CHECKOUT_FILES)] if isinstance(manage, list) else [manage]
+    if unknown:
+        raise DevserverError(
+            f"manage of the workspace {path} of user {user} has {', '.join(map(repr, unknown))}",
+            expected=f"a list of {', '.join(CHECKOUT_FILES)}",
+            remedy="correct the list; workflow files are never edited",
+        )
+    return _Workspace(path, manage)
 
 
 def _telemetry(mode: str, user: str) -> str:

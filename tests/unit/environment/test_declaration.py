@@ -10,7 +10,10 @@ import pwd
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import declaration_from
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    CHECKOUT_FILES,
+    declaration_from,
+)
 
 ME = getpass.getuser()
 HOME = pwd.getpwnam(ME).pw_dir
@@ -77,6 +80,36 @@ def test_editors_and_workspaces():
         f"{HOME}/.local/share/code-server/Machine/settings.json",
     ]
     assert (declared.vscode_tools, declared.vscode_create) == ({"dlv": "/d"}, False)
+
+
+def test_a_workspace_may_let_files_in_it_be_edited():
+    shop = {"path": "{home}/shop/", "manage": ["launch", "settings"]}
+    workspaces = ["/plain", shop, {"path": "/none"}, {"path": "/null", "manage": None}]
+    (user,) = declare(users=[{"name": ME, "workspaces": workspaces}]).users
+    assert user.workspaces == ["/plain", f"{HOME}/shop", "/none", "/null"]
+    managed = {kind: user.managed_workspaces(kind) for kind in CHECKOUT_FILES}
+    assert managed == {"settings": [f"{HOME}/shop"], "launch": [f"{HOME}/shop"], "devcontainer": []}
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (7, ["the entry 7", "a path, or a dictionary"]),
+        ({"manage": ["launch"]}, ["the entry {'manage': ['launch']}"]),
+        ({"path": ["/x"]}, ["the entry {'path': ['/x']}"]),
+        ({"path": "/x", "managed": []}, ["the entry", "'managed'", "path and manage"]),
+        ({"path": "/x", "manage": ["launch", "tasks"]}, ["manage of the workspace /x", "'tasks'", "settings, launch"]),
+        ({"path": "/x", "manage": "launch"}, ["manage of the workspace /x", "'launch'", "a list of"]),
+        ({"path": "/x", "manage": ["workflows"]}, ["workspace /x", "'workflows'", "workflow files are never edited"]),
+        ({"path": "/x", "manage": [["launch"]]}, ["workspace /x", "['launch']"]),
+        ({"path": "x", "manage": []}, ["workspaces", "'x'", "absolute"]),
+    ],
+)
+def test_an_invalid_workspace_is_reported_with_its_user(entry, words):
+    with pytest.raises(DevserverError) as raised:
+        declare(users=[{"name": ME, "workspaces": ["/good", entry]}])
+    for word in (ME, *words):
+        assert word in str(raised.value)
 
 
 def test_telemetry_is_no_variable():

@@ -35,6 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     VscodeServerContext,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    CHECKOUT_FILES,
     Declaration,
     UserEnvironment,
 )
@@ -76,6 +77,9 @@ class Host:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
+
+    def declare(self, **changes: t.Any) -> None:
+        self.declaration = dataclasses.replace(self.declaration, users=[dataclasses.replace(self.user, **changes)])
 
     def settings(self, text: str) -> pathlib.Path:
         return self.put(".vscode-server/data/Machine/settings.json", text)
@@ -125,7 +129,9 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     (home / ".profile").write_text("".join(f"export {line}\n" for line in exports))
     account = find_account(getpass.getuser())._replace(home=str(home), shell="/bin/bash")
     settings = [f"{home}/.vscode-server/data/Machine/settings.json", f"{home}/other/settings.json"]
-    user = UserEnvironment(account, {"GOPATH": f"{tmp_path}/p", "GOPROXY": PROXY}, path, [f"{home}/hello"], settings)
+    variables = {"GOPATH": f"{tmp_path}/p", "GOPROXY": PROXY}
+    manage = {f"{home}/hello": list(CHECKOUT_FILES)}
+    user = UserEnvironment(account, variables, path, [f"{home}/hello"], settings, manage=manage)
     return Host(home, Declaration([user], str(goroot), [], {"dlv": "/usr/local/bin/dlv"}))
 
 
@@ -572,7 +578,7 @@ def test_what_is_there_is_rendered_and_nothing_else(host: Host) -> None:
     )
     host.put("hello/.devcontainer.json", "{}")
     workflow = host.put("hello/.github/workflows/test.yml", WORKFLOW)
-    names = sorted(str(path.relative_to(host.home)) for path in (settings, launch, container, workflow))
+    names = sorted(str(path.relative_to(host.home)) for path in (settings, launch, container))
     assert sorted(host.apply(check=True)) == names
     assert launch.read_text() == LAUNCH
     assert sorted(host.apply()) == names
@@ -592,7 +598,75 @@ def test_what_is_there_is_rendered_and_nothing_else(host: Host) -> None:
     assert launch.read_text() == wanted
     assert f'"remoteEnv": {{"GOPROXY": "{PROXY}"}}' in container.read_text()
     assert f'\t"containerEnv": {{\n\t\t"GOPROXY": "{PROXY}"\n\t}}\n' in container.read_text()
-    assert workflow.read_text() == WORKFLOW.replace("off #", f'"{PROXY}" #').replace(": direct", f': "{PROXY}"')
+    assert workflow.read_text() == WORKFLOW
+
+
+WORKSPACE_SETTINGS = """\
+{
+  // mine
+  "go.goroot": "/old",
+  "go.alternateTools": {"go": "/old/bin/go", "gopls": "/mine", "dlv": "${workspaceFolder}/dlv"},
+  "go.toolsEnvVars": {"GOPROXY": "off", "GOFLAGS": "${env:F}", "X": "1"},
+  "go.toolsManagement.checkForUpdates": "local"
+}
+"""
+
+
+def test_of_settings_of_a_workspace_only_present_values_are_corrected(host: Host) -> None:
+    path = host.put("hello/.vscode/settings.json", WORKSPACE_SETTINGS)
+    assert host.apply() == ["hello/.vscode/settings.json"]
+    goroot = host.declaration.goroot
+    expected = WORKSPACE_SETTINGS.replace('"/old"', f'"{goroot}"').replace("/old/bin/go", f"{goroot}/bin/go")
+    expected = expected.replace('"GOPROXY": "off"', f'"GOPROXY": "{PROXY}"').replace('"local"', '"off"')
+    assert path.read_text() == expected
+    assert host.apply() == []
+
+
+CHECKOUT = {
+    "settings": (".vscode/settings.json", '{\n"go.toolsEnvVars": {\n"GOPROXY": "off"}}', 3),
+    "launch": (".vscode/launch.json", LAUNCH, 5),
+    "devcontainer": (".devcontainer.json", '{\n"containerEnv": {\n"GOPROXY": "off"}}', 3),
+}
+
+
+def test_a_checkout_is_edited_only_as_its_workspace_declares(host: Host) -> None:
+    files = {kind: host.put(f"hello/{name}", text) for kind, (name, text, _line) in CHECKOUT.items()}
+    for managed in CHECKOUT_FILES:
+        host.declare(manage={str(host.folder): [managed]})
+        assert host.apply(check=True) == [str(files[managed].relative_to(host.home))]
+    host.declare(manage={})
+    assert host.apply() == []
+    assert {kind: path.read_text() for kind, path in files.items()} == {kind: one[1] for kind, one in CHECKOUT.items()}
+
+
+@pytest.mark.parametrize("kind", CHECKOUT)
+@pytest.mark.parametrize("managed", [True, False])
+def test_drift_in_a_checkout_has_a_remedy_that_works(host: Host, kind: str, managed: bool) -> None:
+    name, text, line = CHECKOUT[kind]
+    path = host.put(f"hello/{name}", text)
+    host.declare(manage={str(host.folder): [kind]} if managed else {})
+    place = f"hello/{name}:{line}"
+    findings = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD101"]
+    (text,) = {finding["remedy"]["text"] for finding in findings if host.place(finding["source"]) == place}
+    unmanaged = f"delete or correct {path}:{line}, or add {kind} to `manage` of the workspace {host.folder}"
+    assert text == ("provision the host again with --tags environment" if managed else unmanaged)
+
+
+def test_what_an_unmanaged_file_lacks_is_to_be_set_there(host: Host) -> None:
+    container = host.put("hello/.devcontainer.json", "{}")
+    workflow = host.put("hello/.github/workflows/test.yml", "jobs: {}\n")
+    host.declare(manage={})
+    texts = {f["context"]: f["remedy"]["text"] for f in host.report()["findings"] if f["rule_id"] == "GD101"}
+    assert texts == {
+        "devcontainer": f"set GOPROXY in {container}, or add devcontainer to `manage` of the workspace {host.folder}",
+        "ci": f"set GOPROXY in {workflow}",
+    }
+    host.declare(manage={str(host.folder): ["devcontainer"]})
+    texts = {f["context"]: f["remedy"]["text"] for f in host.report()["findings"] if f["rule_id"] == "GD101"}
+    assert texts == {
+        "devcontainer": "provision the host again with --tags environment",
+        "ci": f"set GOPROXY in {workflow}",
+    }
 
 
 def test_settings_are_made_on_request_only(host: Host) -> None:

@@ -27,6 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
 ACCOUNT = find_account(getpass.getuser())
+MANAGE = {"/w": ["devcontainer"]}
 GIVEN = {"GOPATH": "/srv/it's mine/go", "GOFLAGS": "-mod=mod -x", "GOVCS": "", "GOSUMDB": "off"}
 
 
@@ -40,7 +41,7 @@ def scripts(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
 
 
 def now(**variables: str) -> Declaration:
-    return Declaration([UserEnvironment(ACCOUNT, variables, [], ["/w"], ["/s.json"])], "/g", [])
+    return Declaration([UserEnvironment(ACCOUNT, variables, [], ["/w"], ["/s.json"], manage=MANAGE)], "/g", [])
 
 
 def file_in(files: list[ManagedFile], path: str) -> t.Callable[[str | None], str | None]:

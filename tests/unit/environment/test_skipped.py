@@ -70,7 +70,8 @@ class Host:
         (home / ENV).parent.mkdir(parents=True)
         variables = {"GOPATH": f"{home}/go", "GOCACHE": f"{home}/cache"}
         variables["GOPROXY"] = "https://proxy.example"
-        return UserEnvironment(account, variables, [], [f"{home}/work"], [f"{home}/{SETTINGS}"])
+        manage = {f"{home}/work": ["launch", "devcontainer"]}
+        return UserEnvironment(account, variables, [], [f"{home}/work"], [f"{home}/{SETTINGS}"], manage=manage)
 
     def of(self, user: UserEnvironment, path: str) -> pathlib.Path:
         return pathlib.Path(user.account.home, path)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Workflow files: what is read of them, compared with a real reader of YAML, and edits that keep all other lines."""
+"""Workflow files: what is read of them, compared with a real reader of YAML."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ import typing as t
 import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workflow_file import (
-    Variable,
-    envs,
-    with_variables,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workflow_file import envs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -140,40 +136,6 @@ def test_other_forms_are_refused_with_their_line(text: str, line: int) -> None:
         envs(text, path="/w/x.yml")
 
 
-def test_edits_keep_all_other_lines() -> None:
-    after = with_variables(WORKFLOW, {"GOPROXY": "off", "GOFLAGS": "-mod=readonly -x", "GOSUMDB": "a # b"}, path="f")
-    lines = WORKFLOW.split("\n")
-    lines[5] = '  GOPROXY: "off" # near'
-    lines[13] = '        GOPROXY: "off"'
-    lines.insert(9, '  GOSUMDB: "a # b"')
-    assert after.split("\n") == lines
-
-
-@pytest.mark.parametrize(
-    ("text", "after"),
-    [
-        ("on: push\r\njobs:\r\n  a: 1\r\n", 'on: push\r\nenv:\r\n  A: "1"\r\n\r\njobs:\r\n  a: 1\r\n'),
-        ("env:\njobs:\n", 'env:\n  A: "1"\njobs:\n'),
-        ("env:\n    B: x\n", 'env:\n    B: x\n    A: "1"\n'),
-        ("env:\n  A: ${{ x }}\n", "env:\n  A: ${{ x }}\n"),
-        ("env: {} # c\r\njobs:\r\n", 'env: {A: "1"} # c\r\njobs:\r\n'),
-        ("env: { B: x, } # c\n", 'env: { B: x, A: "1", } # c\n'),
-        ("env: {B: x, A: 2 , C: }\n", 'env: {B: x, A: "1" , C: }\n'),
-        ("env: {A: }\n", 'env: {A: "1"}\n'),
-        ("env: {'A': '${{ x }}'}\n", "env: {'A': '${{ x }}'}\n"),
-        (
-            "env: {B: x}\njobs:\n  a:\n    env: {A: 'x', C: y}\n",
-            'env: {B: x, A: "1"}\njobs:\n  a:\n    env: {A: "1", C: y}\n',
-        ),
-        ("env:\n  A: # c\n", 'env:\n  A: "1" # c\n'),
-        ("no: workflow\n", "no: workflow\n"),
-        ("", ""),
-    ],
-)
-def test_places_of_an_env(text: str, after: str) -> None:
-    assert with_variables(text, {"A": "1"}, path="f") == after
-
-
 NAMES = st.sampled_from(["GOPROXY", "GOFLAGS", "A"])
 _WORDS = st.text("ab :#'\"-,\\é{}*&!|%@`~$", max_size=8)
 _QUOTED = _WORDS.map(json.dumps) | _WORDS.map(lambda word: "'{}'".format(word.replace("'", "''")))
@@ -192,8 +154,8 @@ _BRACES = st.tuples(
 ).map(lambda parts: " {" + parts[1].join(parts[0]) + parts[2] + "\n")
 
 
-@given(_BLOCKS | _BRACES, st.dictionaries(NAMES, _WORDS))
-def test_a_real_reader_sees_the_same(block: str, values: dict[str, str]) -> None:
+@given(_BLOCKS | _BRACES)
+def test_a_real_reader_sees_the_same(block: str) -> None:
     text = f"on: push\nenv:{block}jobs:\n  a: 1\n"
     try:
         (env,) = envs(text, path="f")
@@ -203,10 +165,6 @@ def test_a_real_reader_sees_the_same(block: str, values: dict[str, str]) -> None
     real = read["env"] or {}
     unknown = {name: value for name, value in real.items() if "${{" in value}
     assert {one.name: one.value for one in env.variables} == {**real, **dict.fromkeys(unknown)}
-    after = with_variables(text, values, path="f")
-    wanted = {**real, **values, **unknown}
-    assert yaml.load(after, yaml.BaseLoader) == {**read, "env": wanted or read["env"]}
-    assert with_variables(after, values, path="f") == after
 
 
 _ANY = st.text("AB:#'\"-,\\{}[]&*?!|%@ \t\r\x07\x85\xa0\u2028\ufeff\udce9", max_size=12)
@@ -222,19 +180,3 @@ def test_what_a_real_reader_refuses_is_refused(block: str, before: str) -> None:
         return
     read: dict[str, t.Any] = yaml.load(text, yaml.BaseLoader)
     assert {one.name: one.value for one in env.variables} == (read["env"] or {})
-
-
-@given(_BRACES, st.dictionaries(NAMES, _WORDS))
-def test_what_stands_around_a_corrected_value_stays(braces: str, values: dict[str, str]) -> None:
-    try:
-        (env,) = envs(f"env:{braces}", path="f")
-    except DevserverError:
-        return
-    after = with_variables(f"env:{braces}", {one.name: values.get(one.name, "x") for one in env.variables}, path="f")
-    (again,) = envs(after, path="f")
-
-    def between(text: str, variables: t.Sequence[Variable]) -> list[str]:
-        starts, ends = [0, *(one.end for one in variables)], [*(one.start for one in variables), len(text)]
-        return [text[start:end] for start, end in zip(starts, ends, strict=True)]
-
-    assert between(after, again.variables) == between(f"env:{braces}", env.variables)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
@@ -21,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     EditorContext,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    CHECKOUT_FILES,
     Declaration,
     UserEnvironment,
 )
@@ -46,7 +48,19 @@ def managed_files_of(
     repaired = frozenset(file.path for file in files if file.whole or file.as_owner)
     rights = [*_wrong_directories(directories), *_wrong_files(files)]
     outdated = outdated_files(declaration, cells, contexts)
-    return ManagedFiles(repaired, outdated, rights, list(_foreign_files(files, declaration)))
+    foreign = list(_foreign_files(files, declaration))
+    return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration))
+
+
+def _unmanaged_files(declaration: Declaration) -> dict[str, str]:
+    return {
+        os.path.join(workspace, name): f"add {kind} to `manage` of the workspace {workspace}"
+        for user in declaration.users
+        for workspace in user.workspaces
+        for kind, names in CHECKOUT_FILES.items()
+        if kind not in user.manage.get(workspace, ())
+        for name in names
+    }
 
 
 def files_of(context: Context, declaration: Declaration) -> list[ManagedFile]:

@@ -28,7 +28,7 @@ NOT_THE_USERS = Rule(
     "GD109",
     "error",
     "A user's file has the wrong owner or group",
-    "Provisioning stops before it writes, and `go env -w` of the user fails.",
+    "Provisioning leaves the file as it is and fails, and `go env -w` of the user fails.",
     why="""\
 Files such as `~/.config/go/env` and editor settings are written with the rights of their user, and keep their owner and
 group. Both must be the user's. `sudo go env -w` leaves a file of root. Outside of the home directory, as in a shared

@@ -34,7 +34,8 @@ a line in a user's startup file, from `go env -w`, from a changed managed file, 
 process. The source is the line that takes effect; the cell's `shadowed` names those that lost.""",
     fix="""\
 If the source is a managed file, provision again. Provisioning leaves a user's own line alone: delete or correct it, or
-declare the value for that user, as in the finding's `vars`.""",
+declare the value for that user, as in the finding's `vars`. In a workspace it edits only the files in `manage` of the
+workspace, and never a workflow: correct the file, or add it to `manage`.""",
     example="GOBIN is /tmp/b, from /home/alice/.profile:9; expected /home/alice/go/bin",
 )
 CONTEXTS_DISAGREE = Rule(

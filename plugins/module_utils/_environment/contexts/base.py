@@ -73,6 +73,8 @@ class Context(abc.ABC):
     name: str
     # Tells apart what one user has several of: a workspace's folder, or that and what in it. Empty for the only one.
     workspace = ""
+    # The file of a user's checkout that alone feeds this context; empty for other contexts.
+    checkout_file = ""
     # False where the processes do not run on this host, so that only what they are given is known, not what go says.
     asks_go = True
     # Variables of which only somebody else can say what they are, so that nothing is judged of them.

@@ -9,7 +9,6 @@ path of this host.
 
 from __future__ import annotations
 
-import functools
 import glob
 import os
 import typing as t
@@ -28,7 +27,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workflow_file import (
     Variable,
     envs,
-    with_variables,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
@@ -50,8 +48,10 @@ class CiContext(Context):
         problem: str = "",
         workspace: str = "",
         unknown: t.Collection[str] = (),
+        path: str = "",
     ) -> None:
         self.workspace = workspace
+        self.checkout_file = path
         self.unknown = unknown
         self._given = given
         self._problem = problem
@@ -71,13 +71,7 @@ class CiContext(Context):
         return bool(self.workspace)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        files = []
-        for user in declaration.users:
-            for folder in user.workspaces:
-                for path in _files(folder, user.account):
-                    content = functools.partial(_updated, portable(user.variables), path)
-                    files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
-        return files
+        return []  # Workflows are only compared: they belong to everybody who works on the repository.
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if self._given is None:
@@ -100,7 +94,7 @@ def _jobs(folder: str, path: str, user: UserEnvironment) -> list[Context]:
         with acting_as(user.account):
             found = envs(read_text(path) or "", path=path)
     except DevserverError as error:
-        return [CiContext(None, error.what, f"{folder} ({title})")]
+        return [CiContext(None, error.what, f"{folder} ({title})", path=path)]
     own = [variable for env in found if not env.job for variable in env.variables]
     jobs = {env.job: [*own, *env.variables] for env in found if env.job}
     whole = _context(own, path, f"{folder} ({title})")
@@ -116,11 +110,4 @@ def _context(variables: t.Sequence[Variable], path: str, workspace: str) -> Cont
         for variable in variables
         if variable.value is not None and variable.name not in unknown
     ]
-    return CiContext(given, "", workspace, unknown)
-
-
-def _updated(values: t.Mapping[str, str], path: str, now: str | None) -> str | None:
-    try:
-        return None if now is None else with_variables(now, values, path=path)
-    except DevserverError:
-        return now  # It may be right YAML of another form: the drift report says that nothing is known of it.
+    return CiContext(given, "", workspace, unknown, path)

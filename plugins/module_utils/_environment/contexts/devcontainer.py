@@ -29,6 +29,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import dropped
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    CHECKOUT_FILES,
     Declaration,
     UserEnvironment,
 )
@@ -39,8 +40,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor 
 
 _OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
 _OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")
-# The first that is there counts.
-_NAMES = (".devcontainer/devcontainer.json", ".devcontainer.json")
+_NAMES = CHECKOUT_FILES["devcontainer"]
 
 
 class DevcontainerContext(EditorContext):
@@ -52,6 +52,7 @@ class DevcontainerContext(EditorContext):
 
     def __init__(self, file: EditorFile | None = None, workspace: str = "") -> None:
         self.file = file
+        self.checkout_file = file.path if file else ""
         self.workspace = workspace
         last = {item.name: item for item in self._given()}
         # What the image has, and what the editor's own machine has, only these know.
@@ -79,7 +80,7 @@ class DevcontainerContext(EditorContext):
         files = []
         for user in declaration.users:
             before = portable(dropped(user))
-            for folder in user.workspaces:
+            for folder in user.managed_workspaces("devcontainer"):
                 for number, name in enumerate(_NAMES):
                     stronger = [os.path.join(folder, other) for other in _NAMES[:number]]
                     path = os.path.join(folder, name)

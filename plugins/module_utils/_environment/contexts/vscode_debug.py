@@ -30,6 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     workspace_settings,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    CHECKOUT_FILES,
     Declaration,
     UserEnvironment,
 )
@@ -85,7 +86,7 @@ class VscodeDebugContext(EditorContext):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
         for user in declaration.users:
-            for folder in user.workspaces:
+            for folder in user.managed_workspaces("launch"):
                 path = _launch_file(folder)
                 content = functools.partial(_updated, declared_values(user, declaration), path)
                 files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
@@ -118,7 +119,7 @@ class VscodeDebugContext(EditorContext):
 
 
 def _launch_file(folder: str) -> str:
-    return os.path.join(folder, ".vscode/launch.json")
+    return os.path.join(folder, *CHECKOUT_FILES["launch"])
 
 
 def _sessions(server: VscodeServerContext, folder: str, account: Account) -> list[Context]:

@@ -44,6 +44,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     given_over_ssh,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    CHECKOUT_FILES,
     Declaration,
     UserEnvironment,
 )
@@ -99,11 +100,17 @@ class VscodeServerContext(EditorContext):
         return can_log_in(account)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        return [
+        machine = [
             _settings(user, declaration, path, create=declaration.vscode_create and number == 0)
             for user in declaration.users
             for number, path in enumerate(user.vscode_settings)
         ]
+        workspaces = [
+            _settings_of_workspace(user, declaration, workspace_settings(folder))
+            for user in declaration.users
+            for folder in user.managed_workspaces("settings")
+        ]
+        return [*machine, *workspaces]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         got = self.shell.probe(account, timeout)
@@ -173,7 +180,7 @@ class VscodeServerContext(EditorContext):
 
 def workspace_settings(folder: str) -> str:
     """Return the path of a workspace's own settings."""
-    return os.path.join(folder, ".vscode/settings.json")
+    return os.path.join(folder, *CHECKOUT_FILES["settings"])
 
 
 class Shell:
@@ -245,18 +252,48 @@ def _updated(
     if now is None and not create:
         return None
     file = EditorFile(path, parse(now or "", path=path))
+    edits = [*_corrections(file, user, declaration), *removals(file, ["go.toolsEnvVars"], before)]
+    return edited(now or "", [*edits, Merge(_expected(user, declaration))], path=path)
+
+
+def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path: str) -> ManagedFile:
+    content = functools.partial(_updated_of_workspace, user, declaration, path)
+    return ManagedFile(path, content, whole=False, owner=user.account, as_owner=True)
+
+
+def _updated_of_workspace(user: UserEnvironment, declaration: Declaration, path: str, now: str | None) -> str | None:
+    """Return a workspace's settings with the declared values in the place of others; none is added."""
+    if now is None:
+        return None
+    file = EditorFile(path, parse(now, path=path))
+    rest = _expected(user, declaration)
+    # The corrections have these variables.
+    del rest["go.toolsEnvVars"]
+    tools = rest.pop("go.alternateTools")
+    places: dict[tuple[str, ...], t.Any] = {(name,): value for name, value in rest.items()}
+    places.update({("go.alternateTools", name): value for name, value in tools.items()})
+    wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
+    return edited(now, [*_corrections(file, user, declaration), *wrong], path=path)
+
+
+def _is_wrong(present: t.Any, expected: t.Any) -> bool:
+    """Return whether a setting has another value than the declared one; a reference was written on purpose."""
+    return present not in (None, expected) and "${" not in str(present)
+
+
+def _corrections(file: EditorFile, user: UserEnvironment, declaration: Declaration) -> list[Edit]:
+    """Return the edits by which settings that are there get the declared values."""
     declared = declared_values(user, declaration)
     paths = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
-    wrong: list[Edit] = [
+    edits: list[Edit] = [
         Put([name], declared[variable]) for name, variable in paths.items() if variable in declared and file.value(name)
     ]
     for name in ("go.toolsEnvVars", _TERMINALS):
-        wrong += corrections(file, [name], declared)
-    wrong += removals(file, ["go.toolsEnvVars"], before)
-    return edited(now or "", [*wrong, Merge(_wanted(user, declaration))], path=path)
+        edits += corrections(file, [name], declared)
+    return edits
 
 
-def _wanted(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
+def _expected(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
     return {
         "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)},
         "go.toolsEnvVars": user.variables,
