@@ -13,9 +13,11 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-
-_YAMA = "/proc/sys/kernel/yama/ptrace_scope"
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+    has_seccomp_filter,
+    read_file,
+    read_ptrace_scope,
+)
 
 # One child requests to be traced, like a program that dlv launches. Another child attaches to a process that it did not
 # start, like dlv in mode attach. The script prints both error numbers, 0 for success.
@@ -64,8 +66,8 @@ def probe_ptrace(account: Account) -> PtraceAccess:
         return PtraceAccess(*[f"unknown: {error.what}"] * 2)
     except ValueError:
         return PtraceAccess(*[f"unknown: {completed.complaint}"] * 2)
-    scope = (read_text(_YAMA, largest=64) or "").strip()
-    return interpret_errors(errors["launch"], errors["attach"], scope=scope, filtered=_has_seccomp_filter())
+    filtered = _has_seccomp_filter()
+    return interpret_errors(errors["launch"], errors["attach"], scope=read_ptrace_scope(), filtered=filtered)
 
 
 def interpret_errors(launch: int, attach: int, *, scope: str, filtered: bool) -> PtraceAccess:
@@ -83,4 +85,4 @@ def interpret_errors(launch: int, attach: int, *, scope: str, filtered: bool) ->
 
 @functools.lru_cache(maxsize=None)
 def _has_seccomp_filter() -> bool:
-    return "\nSeccomp:\t2" in (read_text("/proc/self/status") or "")
+    return has_seccomp_filter(read_file("self", "status"))

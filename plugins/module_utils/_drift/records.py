@@ -238,15 +238,6 @@ class ManagedFiles(t.NamedTuple):
 NO_MANAGED_FILES = ManagedFiles()
 
 
-class Process(t.NamedTuple):
-    """A running process: its owner, the environment in which it was started, and when (seconds of the epoch)."""
-
-    pid: int
-    uid: int
-    environment: dict[str, str]
-    started: float | None = None
-
-
 class Setting(t.NamedTuple):
     """One setting of an editor's file, by its full name; ``inner`` has the sources of the keys of an object."""
 

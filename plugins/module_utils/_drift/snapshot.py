@@ -24,7 +24,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     ManagedFiles,
     Observation,
     PinnedTool,
-    Process,
     ProgramDirectory,
     SettingsFile,
     ToolCopy,
@@ -36,6 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 
 CONVERGE = "provision the host again with --tags environment"
 

@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.host_files import gopls_variables
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running as process
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
@@ -77,9 +77,9 @@ def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
     binary = os.path.realpath(expected.daemon.gopls)
     outdated = []
     for name, pid in zip(expected.names, systemctl.main_processes(list(map(paths.daemon_unit, expected.names)))):
-        daemon = process(pid)
+        daemon = read_process(pid)
         variables = gopls_variables(name, expected.daemon.limits, expected.environment, 0)
-        if daemon and (daemon.binary != binary or not variables.items() <= daemon.environment.items()):
+        if daemon and (daemon.program != binary or not variables.items() <= daemon.environment.items()):
             outdated.append(name)
     return outdated
 

@@ -13,11 +13,16 @@ import threading
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+    child_ids,
+    path_of,
+    process_ids,
+    read_stat,
+)
+
 _PR_SET_CHILD_SUBREAPER = 36
 # Who starts new processes faster than all are looked through would keep this going for ever.
 _SWEEPS = 20
-# The children of a process's first thread.
-_GIVEN = "/proc/{0}/task/{0}/children"
 # Seconds that one takes to end.
 _PAUSE = 0.005
 
@@ -27,7 +32,7 @@ def end_session(leader: int) -> None:
 
     A process group is less: an interactive shell gives each job one.
     """
-    if _ORPHANS.none() and not os.path.exists(f"/proc/{leader}"):
+    if _ORPHANS.none() and not os.path.exists(path_of(leader)):
         return
     for _sweep in range(_SWEEPS):
         if not _end(_of_session(leader)):
@@ -105,7 +110,7 @@ class _Process(t.NamedTuple):
 
 def _children() -> list[_Process]:
     """Return the children in other sessions than this one, which all that is started within has left."""
-    return _in_other_sessions(_processes())
+    return _in_other_sessions(process_ids())
 
 
 def _orphans() -> list[_Process]:
@@ -117,11 +122,8 @@ def _given() -> set[int]:
 
     Those that this thread has begun are among them. A look at all processes takes long on a busy host.
     """
-    try:
-        with open(_GIVEN.format(os.getpid()), encoding="ascii") as file:
-            return set(map(int, file.read().split()))
-    except FileNotFoundError:
-        return {process.pid for process in _children()}  # A kernel without CONFIG_PROC_CHILDREN.
+    children = child_ids(os.getpid())
+    return {process.pid for process in _children()} if children is None else children
 
 
 def _in_other_sessions(pids: t.Iterable[int]) -> list[_Process]:
@@ -131,7 +133,7 @@ def _in_other_sessions(pids: t.Iterable[int]) -> list[_Process]:
 
 
 def _of_session(leader: int) -> list[int]:
-    found = [process for process in map(_process, _processes()) if process]
+    found = [process for process in map(_process, process_ids()) if process]
     sessions = {leader}
     children: dict[int, list[_Process]] = {}
     for process in found:
@@ -148,18 +150,10 @@ def _of_session(leader: int) -> list[int]:
     return [process.pid for process in found if process.session in sessions or process.pid in begun]
 
 
-def _processes() -> t.Iterator[int]:
-    return map(int, filter(str.isdigit, os.listdir("/proc")))
-
-
 def _process(pid: int, *, ended: bool = False) -> _Process | None:
     """Return what runs under that number, and where ``ended`` what waits for its parent to take note of its end."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
-            state, parent, _group, session = file.read().rpartition(")")[2].split()[:4]
-    except (OSError, ValueError):
-        return None
-    return None if state in "ZX" and not ended else _Process(pid, int(parent), int(session))
+    stat = read_stat(pid)
+    return None if stat is None or (stat.has_exited and not ended) else _Process(pid, stat.parent, stat.session)
 
 
 def _end(pids: t.Iterable[int]) -> bool:

@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     session_environment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once, shared_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import path_of, read_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Item
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import Asked, goroutines
@@ -105,7 +105,7 @@ def known_secrets(wanted: Wanted) -> set[str]:
         for path in _found(pattern):
             with contextlib.suppress(DevserverError):
                 variables += [{one.name: one.value} for one in assignments_in(path)]
-    variables += [found.environment for found in map(running, _processes(wanted)) if found]
+    variables += [found.environment for found in map(read_process, _processes(wanted)) if found]
     # In the report a value does not stand beside its name.
     cells = (wanted.drift or {}).get("cells", [])
     variables += [{cell["variable"]: str(cell[side])} for cell in cells for side in ("expected", "actual")]
@@ -230,7 +230,7 @@ def _goroutines(wanted: Wanted, name: str) -> Item:
         pid = _pid(name)
         if not pid:
             raise DevserverError(f"{name} has no process")
-        account = _owner(f"/proc/{pid}")
+        account = _owner(path_of(pid))
         with user_directory(account, wanted.scratch, _PREFIX) as folder:
             env = dict(session_environment(account), PATH=f"{wanted.goroot}/bin:{SYSTEM_PATH}")
             return goroutines(pid, Asked(wanted.dlv, account, env, folder, wanted.hold))
@@ -319,7 +319,7 @@ def _owner_of(uid: int) -> Account:
 def _pid(name: str) -> int:
     """Return the process of that number, or the main process of the unit; 0 where there is none."""
     if name.isdigit():
-        return int(name) if os.path.exists(f"/proc/{name}") else 0
+        return int(name) if os.path.exists(path_of(name)) else 0
     return main_processes([name])[0]
 
 

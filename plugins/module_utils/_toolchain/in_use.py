@@ -9,13 +9,15 @@ import os
 import time
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import PROC, process_ids, read_program
+
 # Seconds to wait for processes to exit.
 TIMEOUT = 10.0
 
 _PAUSE = 0.1
 
 
-def processes_in(trees: t.Sequence[str], proc: str = "/proc") -> dict[str, list[int]]:
+def processes_in(trees: t.Sequence[str], proc: str = PROC) -> dict[str, list[int]]:
     """Return the trees with a running program, each with the IDs of its processes.
 
     Only root can read the programs of all users.
@@ -45,10 +47,5 @@ def await_exit(trees: t.Sequence[str]) -> dict[str, list[int]]:
 
 def _running(proc: str) -> dict[int, str]:
     """Return the program of each process that this user may inspect."""
-    programs = {}
-    for name in filter(str.isdecimal, os.listdir(proc)):
-        try:
-            programs[int(name)] = os.readlink(os.path.join(proc, name, "exe"))
-        except OSError:
-            continue  # It has exited, or belongs to another user.
-    return programs
+    programs = {pid: read_program(pid, proc) for pid in process_ids(proc)}
+    return {pid: program for pid, program in programs.items() if program}

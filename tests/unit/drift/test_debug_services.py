@@ -25,6 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import debugger
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
 DAY = 86400
@@ -188,7 +189,7 @@ def test_a_program_with_the_name_of_dlv_is_not_a_debugger(listener: t.Any) -> No
 )
 @pytest.mark.skipif(sys.byteorder != "little", reason="the kernel writes numbers of its machine")
 def test_addresses_of_the_kernel(entry: str, shown: str, wide: bool) -> None:
-    address = debug_services._address(entry)
+    address = str(procfs.parse_address(entry))
     assert address in (shown, shown.replace("::ffff:127.0.0.1", "::ffff:7f00:1"))
     assert debug_services.is_wide(address) is wide
 
@@ -198,7 +199,9 @@ def test_an_outgoing_connection_is_not_a_listener(tmp_path: pathlib.Path) -> Non
     row = " {}: 00000000:0929 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1"
     rows = ["head", row.format(0, "0A", 11), row.format(1, "01", 12)]
     (tmp_path / "net/tcp").write_text("\n".join(rows))
-    assert debug_services._listening(str(tmp_path)) == {"11": "0.0.0.0:2345"}
+    assert [(one.inode, str(one.address)) for one in procfs.listening_sockets(str(tmp_path))] == [
+        ("11", "0.0.0.0:2345")
+    ]
 
 
 def test_an_invalid_renewal_time_is_rejected() -> None:

@@ -40,6 +40,7 @@ NAMES = {
     "_host.managed_files": {"Rights"},
     "_host.mounts": {"Mount", "NETWORK"},
     "_host.ownership": {"giving_back"},
+    "_host.procfs": {"Process"},
     "_shells.blame": {"place_in"},
     "_systemd.unit_state": {"State"},
     "_tools.build_info": {"BuildInfo"},

@@ -21,11 +21,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
     printable,
     redacted,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import processes
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import (
     extension_hosts,
     manager_started,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mount_of, mounts, parse
 from hypothesis import given
@@ -118,10 +118,11 @@ def test_an_extension_host_is_read_with_its_owners_rights(
         acted.append(account.name if account else "")
         yield
 
-    monkeypatch.setattr(processes, "acting_as", acting_as)
+    monkeypatch.setattr(procfs, "acting_as", acting_as)
     (tmp_path / "7").mkdir()
     (tmp_path / "7/cmdline").write_text("node\0bootstrap-fork\0--type=extensionHost\0")
     (tmp_path / "7/environ").write_text("A=1\0")
+    (tmp_path / "7/exe").symlink_to("/usr/bin/node")
     assert [host.environment for host in extension_hosts(str(tmp_path))] == [{"A": "1"}]
     assert acted == [getpass.getuser()]
 

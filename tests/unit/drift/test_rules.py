@@ -28,7 +28,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     GoResult,
     ManagedFiles,
     PinnedTool,
-    Process,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     building,
@@ -43,6 +42,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered
 
 PROFILE = "/h/.profile"

@@ -6,14 +6,23 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs as module
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running, tracer_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+    Stat,
+    listening_sockets,
+    parse_stat,
+    read_process,
+    socket_inodes,
+    tracer_of,
+)
 
 # One that debugs a child of its own from a thread that is not its first, as dlv does; prints the child's number.
 DEBUGGER = """
@@ -43,15 +52,15 @@ def test_binary_and_environment_are_read_as_its_owner(monkeypatch, name):
     monkeypatch.setattr(module.os, "readlink", lambda path: (seen.append(os.geteuid()), readlink(path))[1])
     account = find_account(name)
     with begin(["/bin/cat"], account, env={"A": "x=y", "B": ""}, cwd="/", stdin=subprocess.PIPE) as process:
-        found = running(process.pid)
+        found = read_process(process.pid)
         process.stdin.close()
     assert seen == [account.uid]
     assert found.environment == {"A": "x=y", "B": ""}
-    assert found.binary == os.path.realpath("/bin/cat")
+    assert found.program == os.path.realpath("/bin/cat")
 
 
 def test_what_does_not_run_is_nothing():
-    assert running(0) is None
+    assert read_process(0) is None
 
 
 def test_tracer_is_the_process_of_the_thread_that_traces():
@@ -64,3 +73,20 @@ def test_tracer_is_the_process_of_the_thread_that_traces():
 @pytest.mark.parametrize("pid", [lambda: 0, os.getpid], ids=["none", "ours"])
 def test_what_nobody_debugs_has_no_tracer(pid):
     assert tracer_of(pid()) == ""
+
+
+def test_a_program_name_with_parentheses_does_not_shift_the_fields():
+    fields = " ".join(str(number) for number in range(4, 23))
+    assert parse_stat(f"7 (a) b (c) Z {fields}\n") == Stat("Z", 4, 6, 22)
+    assert parse_stat("") is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_listening_sockets_are_found_by_address_and_process(host):
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as server:
+        address = Address(host, server.getsockname()[1])
+        inodes = [one.inode for one in listening_sockets() if one.address == address]
+        assert len(inodes) == 1
+        assert inodes[0] in socket_inodes(os.getpid())
+    assert address not in [one.address for one in listening_sockets()]

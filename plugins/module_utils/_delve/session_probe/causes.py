@@ -12,15 +12,18 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.evidence import Binary, Evidence
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.paths import Rule, mapping
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import readable_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import status_field, tracer_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+    has_seccomp_filter,
+    owner_id,
+    read_ptrace_scope,
+    tracer_of,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
 
 _DLV = "github.com/go-delve/delve/cmd/dlv"
 _FULL = "-gcflags='all=-N -l'"
 _NO_FILE, _NO_STATEMENT = "could not find file", "could not find statement"
-_YAMA = "/proc/sys/kernel/yama/ptrace_scope"
 
 
 class Cause(t.NamedTuple):
@@ -87,14 +90,14 @@ def _ptrace_refused(evidence: Evidence) -> Cause | None:
     """Tell who it was that refused: the filter that dlv runs under, Yama, or the plain rule of the same user."""
     if not _not_permitted(evidence):
         return None
-    plan, scope = evidence.plan, readable_text(_YAMA).strip()
+    plan, scope = evidence.plan, read_ptrace_scope()
     who = f"the kernel does not let {plan.account.name} trace"
-    owner = _owner(plan.pid) if plan.pid else None
+    owner = owner_id(plan.pid) if plan.pid else None
     if owner is not None and owner != plan.account.uid:
         return Cause("ptrace", f"{who} process {plan.pid}: it belongs to uid {owner}", "probe as the user who runs it")
     if scope == "3" or (plan.pid and scope in ("1", "2")):
         return Cause("ptrace", f"{who}: kernel.yama.ptrace_scope is {scope}", "set it to 0 by the role debugger")
-    if status_field(evidence.run.status, "Seccomp") == "2":
+    if has_seccomp_filter(evidence.run.status):
         remedy = "run the container with a seccomp profile that allows ptrace, or --cap-add=SYS_PTRACE"
         return Cause("ptrace", f"{who}: a seccomp filter is on dlv", remedy)
     remedy = "look for a security module, or for a container that lacks --cap-add=SYS_PTRACE"
@@ -279,10 +282,3 @@ def _settings(binary: Binary | None) -> t.Mapping[str, str]:
 
 def _binary(evidence: Evidence) -> str:
     return evidence.binary.path if evidence.binary else evidence.plan.program or "the program"
-
-
-def _owner(pid: int) -> int | None:
-    try:
-        return os.stat(f"/proc/{pid}").st_uid
-    except OSError:
-        return None

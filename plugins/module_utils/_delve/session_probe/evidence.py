@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.g
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import path_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import (
     BuildInfo,
     read_build_id,
@@ -93,7 +94,7 @@ def evidence_for(plan: Plan, run: Run, number: int, binary: Binary | None, wrong
 
 def binary_of(plan: Plan) -> Binary | None:
     """Return what is known of the binary that ``plan`` debugs; None where it is built anew or on another host."""
-    path = f"/proc/{plan.pid}/exe" if plan.pid else "" if plan.builds else plan.program
+    path = path_of(plan.pid, "exe") if plan.pid else "" if plan.builds else plan.program
     # A container may keep root from looking into other users' processes; the user may look into its own.
     with acting_as(plan.account):
         if not path or not os.path.exists(path):

@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
     Run,
     debug_once,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_stat
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
 
 _PREFIX = "gopherops-dlv-"
@@ -33,7 +34,7 @@ def probe(plan: Plan) -> dict[str, t.Any]:
         runs = _runs(plan, folder)
         result = _measured(plan, runs)
         causes = _causes(plan, runs)
-    if alive and _begun(plan.pid) != alive:
+    if alive is not None and _begun(plan.pid) != alive:
         raise DevserverError(
             f"process {plan.pid} is gone since the debugger was attached to it",
             remedy="look at its log; start it again",
@@ -156,10 +157,7 @@ def _too_few(plan: Plan, result: dict[str, t.Any], causes: t.Mapping[int, Cause]
     )
 
 
-def _begun(pid: int) -> str:
+def _begun(pid: int) -> int | None:
     """Return when a process began, in the kernel's count, which tells it from a later one of its number."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().rpartition(")")[2].split()[19] if pid else ""
-    except (OSError, IndexError):
-        return ""
+    stat = read_stat(pid) if pid else None
+    return stat.started if stat else None

@@ -25,7 +25,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.trigger import asking
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, readable_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import HungUp, Message
 
@@ -353,4 +354,4 @@ def _line_told(breakpoint: Message, file: str) -> int | None:
 
 def _status(pid: int | None) -> str:
     """Return what the kernel says of dlv; nothing of one on another host."""
-    return readable_text(f"/proc/{pid}/status") if pid else ""
+    return read_file(pid, "status") if pid else ""

@@ -5,18 +5,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
-import ipaddress
 import os
 import re
-import sys
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import FILES, FOLDER
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import end_of, span
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     Debuggers,
     Validity,
@@ -24,14 +20,21 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     is_wide,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+    PROC,
+    listening_sockets,
+    owner_id,
+    path_of,
+    process_ids,
+    read_file,
+    socket_inodes,
+    start_time,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import states_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
 _MODULE = "github.com/go-delve/delve"
-_LISTENING = "0A"
-_SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
 
 
@@ -62,51 +65,27 @@ def _seconds(renew_before: str) -> float:
         ) from error
 
 
-def wide_debuggers(proc: str = "/proc") -> list[WideDebugger]:
+def wide_debuggers(proc: str = PROC) -> list[WideDebugger]:
     """Return each dlv that listens on an address outside the loopback network."""
-    wide = {inode: address for inode, address in _listening(proc).items() if is_wide(address)}
-    paths = sorted(glob.glob(os.path.join(proc, "[0-9]*"))) if wide else []
-    found = (_debugger(path, wide) for path in paths)
+    addresses = {socket.inode: str(socket.address) for socket in listening_sockets(proc)}
+    wide = {inode: address for inode, address in addresses.items() if is_wide(address)}
+    found = (_debugger(pid, wide, proc) for pid in (process_ids(proc) if wide else []))
     return [debugger for debugger in found if debugger]
 
 
-def _listening(proc: str) -> dict[str, str]:
-    """Return the listen addresses of all processes, by the inode of the socket."""
-    found = {}
-    for table in ("net/tcp", "net/tcp6"):
-        with contextlib.suppress(OSError), open(os.path.join(proc, table), encoding="ascii") as file:
-            rows = [line.split() for line in file][1:]
-            found.update({row[9]: _address(row[1]) for row in rows if len(row) > 9 and row[3] == _LISTENING})
-    return found
-
-
-def _address(entry: str) -> str:
-    """Return a readable address; the kernel writes each 32 bits in the byte order of this machine."""
-    digits, _colon, port = entry.partition(":")
-    words = (int(digits[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(digits), 8))
-    address = ipaddress.ip_address(b"".join(words))
-    return f"[{address}]:{int(port, 16)}" if address.version == 6 else f"{address}:{int(port, 16)}"
-
-
-def _debugger(directory: str, wide: t.Mapping[str, str]) -> WideDebugger | None:
-    try:
-        if not (read_text(os.path.join(directory, "comm")) or "").startswith("dlv"):
-            return None
-        uid = os.stat(directory).st_uid
-        with acting_as(owner_of(uid)):
-            if not _is_dlv(os.path.join(directory, "exe")):
-                return None
-            links = [os.readlink(path) for path in glob.glob(os.path.join(directory, "fd/*"))]
-            with open(os.path.join(directory, "cgroup"), encoding="utf-8", errors="replace") as file:
-                unit = _UNIT.search(file.read())
-        inodes = [match.group(1) for match in map(_SOCKET.match, links) if match]
-    except (OSError, DevserverError):
-        return None  # It has exited, or this process may not read it.
-    address = next((wide[inode] for inode in inodes if inode in wide), "")
-    if not address:
+def _debugger(pid: int, wide: t.Mapping[str, str], proc: str) -> WideDebugger | None:
+    uid = owner_id(pid, proc)
+    if uid is None or not read_file(pid, "comm", proc).startswith("dlv"):
         return None
+    try:
+        with acting_as(owner_of(uid)):
+            inodes = socket_inodes(pid, proc) if _is_dlv(path_of(pid, "exe", proc)) else set()
+            unit = _UNIT.search(read_file(pid, "cgroup", proc))
+    except OSError:
+        return None  # It has exited, or this process may not read it.
+    address = next((wide[inode] for inode in sorted(inodes) if inode in wide), "")
     name = unit.group(1) if unit else ""
-    return WideDebugger(int(os.path.basename(directory)), _name(uid), address, name, started(directory))
+    return WideDebugger(pid, _name(uid), address, name, start_time(pid, proc)) if address else None
 
 
 def _name(uid: int) -> str:

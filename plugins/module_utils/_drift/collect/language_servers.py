@@ -12,7 +12,6 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import started
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     LIMITS,
     Crash,
@@ -27,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, read_schema
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import running
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
@@ -131,8 +130,8 @@ def _limits(path: str) -> dict[str, str]:
 
 
 def _daemon(pid: str) -> Daemon | None:
-    found = running(int(pid))
-    return Daemon(found.binary, found.environment, started(f"/proc/{pid}")) if found else None
+    process = read_process(int(pid))
+    return Daemon(process.program, process.environment, process.started) if process else None
 
 
 def _crashes(user: str) -> list[Crash]:

@@ -15,10 +15,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     SLOW_SECONDS,
     Observation,
-    Process,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import place_in
 
 NOISY = Rule(

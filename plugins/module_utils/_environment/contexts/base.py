@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import parse_stat
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 # In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
@@ -180,8 +181,8 @@ def _start_up_seconds(said: str, longest: float) -> float:
     ``said`` is the shell's /proc/PID/stat, and /proc/uptime; where they do not count alike, it is ``longest``.
     """
     try:
-        started, now = said.rpartition(")")[2].split()[19], said.split()[-2]
-        age = float(now) - int(started) / os.sysconf("SC_CLK_TCK")
+        stat, now = parse_stat(said), said.split()[-2]
+        age = float(now) - stat.started / os.sysconf("SC_CLK_TCK") if stat else -1.0
     except (ValueError, IndexError):
         return longest
     return age if 0 <= age < longest else longest

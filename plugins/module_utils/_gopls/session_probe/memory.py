@@ -9,8 +9,9 @@ Sources: the kernel's documentation of both versions of the memory controller, a
 from __future__ import annotations
 
 import os
-import re
 import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import PROC, read_file, status_field
 
 _CGROUPS = "/sys/fs/cgroup"
 
@@ -32,9 +33,9 @@ class _Files(t.NamedTuple):
     limit: str
 
 
-def read_memory(pid: int, unit: str, proc: str = "/proc", cgroups: str = _CGROUPS) -> Memory:
+def read_memory(pid: int, unit: str, proc: str = PROC, cgroups: str = _CGROUPS) -> Memory:
     """Return the memory of the control group of process ``pid`` if it is that of ``unit``, else of the process."""
-    for files in _memory_files(_read_text(f"{proc}/{pid}/cgroup"), cgroups):
+    for files in _memory_files(read_file(pid, "cgroup", proc), cgroups):
         peak = _read_bytes(os.path.join(files.directory, files.peak))
         if unit and os.path.basename(files.directory) == unit and peak is not None:
             return Memory(peak, "cgroup", _read_bytes(os.path.join(files.directory, files.limit)))
@@ -42,10 +43,10 @@ def read_memory(pid: int, unit: str, proc: str = "/proc", cgroups: str = _CGROUP
     return Memory(peak, "process" if peak is not None else "")
 
 
-def read_process_peak(pid: int, proc: str = "/proc") -> int | None:
+def read_process_peak(pid: int, proc: str = PROC) -> int | None:
     """Return the largest resident set that a process has had, in bytes."""
-    match = re.search(r"^VmHWM:\s*(\d+) kB", _read_text(f"{proc}/{pid}/status"), re.MULTILINE)
-    return int(match.group(1)) * 1024 if match else None
+    kibibytes = status_field(read_file(pid, "status", proc), "VmHWM")
+    return int(kibibytes) * 1024 if kibibytes.isdigit() else None
 
 
 def _memory_files(groups: str, cgroups: str) -> t.Iterator[_Files]:

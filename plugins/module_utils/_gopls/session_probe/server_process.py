@@ -20,6 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_command_line
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs, properties_of
 
 # Seconds; a unix socket accepts at once.
@@ -146,9 +147,7 @@ class StartedServer(ServerConnection):
 
     def _forwards(self) -> bool:
         """Return whether the process is a gopls that only forwards to a daemon."""
-        with contextlib.suppress(OSError), open(f"/proc/{self._process.pid}/cmdline", "rb") as file:
-            return any(word.startswith((b"-remote=", b"--remote=")) for word in file.read().split(b"\0"))
-        return False
+        return any(word.startswith(("-remote=", "--remote=")) for word in read_command_line(self._process.pid))
 
     def explain_failure(self) -> str:
         self._end()
