@@ -1,22 +1,22 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work-arounds of gopls, as the module that applies them and the one that looks for drift take them."""
+"""Workarounds for gopls, an option of the module that applies them and of the one that reports drift."""
 
 from __future__ import annotations
 
-# The option has another name in each, so Ansible could not merge it.
+# Ansible could not merge the option, because its name differs between the modules.
 _ENTRIES = """
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: A name for it, by which it is reported.
+        description: The name of the workaround in reports.
         type: str
         required: true
       reason:
-        description: The fault, and where it is described.
+        description: The fault, and a link to its description.
         type: str
         required: true
       gopls:
@@ -28,28 +28,28 @@ _ENTRIES = """
         type: str
         default: ''
       settings:
-        description: Settings of gopls that help.
+        description: Settings of gopls that avoid the fault.
         type: dict
         default: {}
       environment:
-        description: Variables of gopls's environment that help.
+        description: Variables of gopls's environment that avoid the fault.
         type: dict
         default: {}
       pin:
-        description: Another version that has not the fault. It is told only.
+        description: A version without the fault, to recommend in a warning.
         type: str
         default: ''
 """
 
 
 class ModuleDocFragment:
-    # Annotated, because ansible-test's yamllint breaks off at a plain assignment of what is no constant.
+    # The annotation keeps ansible-test's yamllint from failing at an assignment that is not a constant.
     DOCUMENTATION: str = rf"""
 options:
   workarounds:
     description:
-      - What helps against faults of some versions, besides those that are known here. Each is applied while the
-        versions match, and told when they no longer do.
+      - Workarounds for faults of some versions, in addition to the built-in ones. Each is applied while the versions
+        match, and reported as obsolete when they no longer do.
 {_ENTRIES}
 """
 

@@ -8,24 +8,24 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: go_verify
-short_description: Proves that users can work with Go on a host, from hello world to a breakpoint that stops
+short_description: Verifies that users can develop in Go on a host, from hello world to a breakpoint that stops
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Does for each user what a developer does in a day. It runs hello world, builds and tests the modules of a workspace,
-    asks gopls, debugs in each mode of dlv, runs a service and asks for its health.
-  - All steps of all users are taken, whatever fails; what needs a step that failed is skipped. The module fails at the
-    end and names what did.
-  - Runs everything as the user, with the environment that the user's units have, in a folder of its own. Leaves no
-    file, no process and no port; as with every build, Go's build cache is filled.
+  - Does the tasks of a developer as each user. It runs hello world, builds and tests the modules of a workspace, sends
+    requests to gopls, debugs in each mode of dlv, runs a service and checks its health.
+  - All steps run for all users, whatever fails; a step that needs a failed step is skipped. The module fails at the end
+    and names the failed steps.
+  - Every command runs as the user, with the environment of the user's units, in a temporary directory. No file, process
+    or port is left. As with every build, Go's build cache grows.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.gopls_server
 options:
   users:
-    description: Who is to be able to work.
+    description: The users to verify.
     type: list
     elements: dict
     required: true
@@ -36,71 +36,71 @@ options:
         required: true
       workspace:
         description:
-          - The folder with C(go.mod) or C(go.work) to work on. V({home}) and V({user}) in it are filled. Nothing in it
-            is changed.
-          - By default the sample, in the folder of the module's own.
+          - The directory with C(go.mod) or C(go.work) to work on. V({home}) and V({user}) in it are replaced. Its files
+            are not changed.
+          - Empty means the sample, in a temporary directory.
         type: str
         default: ''
   sample:
-    description: The files of the sample workspace, by path below it. Needed where a user has no workspace.
+    description: The files of the sample workspace, by relative path. Required if a user has no workspace.
     type: dict
     default: {}
   goroot:
-    description: The Go that is used where a user's environment declares none.
+    description: The Go of users whose environment declares none.
     type: path
     default: /usr/local/go
   dlv:
-    description: The debugger.
+    description: Path of the debugger.
     type: path
     default: /usr/local/bin/dlv
   gopls:
     description:
       - As O(gopherops.devserver.gopls_probe#module:gopls).
-      - Where it is empty and no systemd runs, it is the C(gopls-shared) beside O(dlv), if that is there.
+      - Empty means, on a host without systemd, the C(gopls-shared) in the directory of O(dlv), if it exists.
     type: str
     default: ''
   package:
-    description: The program of the workspace that serves HTTP. Empty where there is none.
+    description: The program of the workspace that serves HTTP. Empty means none.
     type: str
     default: ./cmd/api
   args:
-    description: Its arguments, with V({address}) in the place of the address that it shall listen at.
+    description: Its arguments, with V({address}) for the address to listen at.
     type: list
     elements: str
     default: [-listen, '{address}']
   host:
-    description: The address of the loopback that it shall listen at.
+    description: The loopback address to listen at.
     type: str
     default: 127.0.0.1
   port:
-    description: The port. V(0) takes one that is free.
+    description: The port to listen at. V(0) means any free port.
     type: int
     default: 0
   health:
-    description: Paths that have to answer with 200. Empty leaves the step out.
+    description: Paths that must return status 200. An empty list disables the step.
     type: list
     elements: str
     default: [/healthz, /readyz]
   ready:
-    description: Seconds that it may take until they do.
+    description: Maximum seconds from the start of the service until they do.
     type: float
     default: 30
   coverage:
-    description: How many percent of the statements the tests have to cover at least.
+    description: Minimum share of the statements that the tests must cover, in percent.
     type: float
     default: 0
   modes:
     description:
-      - The modes of debugging that are tried, of V(debug), V(exec) and V(test), in which dlv starts the program,
-        V(local), in which it attaches to one that runs, and V(remote), in which a headless dlv runs it.
+      - The modes to debug in. dlv starts the program in V(debug), V(exec) and V(test), attaches to a running one in
+        V(local), and in V(remote) a client attaches to a headless dlv that runs the program.
     type: list
     elements: str
     choices: [debug, exec, test, local, remote]
     default: [debug, exec, test, local, remote]
   breakpoints:
     description:
-      - Markers that the program comes by at its start, as O(gopherops.devserver.dlv_probe#module:breakpoints) has them.
-      - Empty means all that stand in the folder of O(package).
+      - Markers that the program reaches during its start, as in O(gopherops.devserver.dlv_probe#module:breakpoints).
+      - Empty means all markers in the directory of O(package).
     type: list
     elements: str
     default: [filled, listening]
@@ -109,41 +109,41 @@ options:
     type: str
     default: ./stock
   test_breakpoints:
-    description: Markers that its tests come by. Empty means all that stand in its folder.
+    description: Markers that its tests reach. Empty means all markers in its directory.
     type: list
     elements: str
     default: [take]
   trigger:
-    description: The path that the running program is asked for, so that it comes by O(served_breakpoints).
+    description: The path to request from the running program so that it reaches O(served_breakpoints).
     type: str
     default: /readyz
   served_breakpoints:
-    description: Markers that it comes by then.
+    description: Markers that the running program reaches on that request.
     type: list
     elements: str
     default: [readyz]
   runs:
-    description: How many debug sessions of each mode are held. All of them have to stop.
+    description: Number of debug sessions in each mode. Every session must stop at all markers.
     type: int
     default: 1
   drift:
-    description: The C(report) of M(gopherops.devserver.go_env_drift), which is judged in the step V(go env).
+    description: The C(report) of M(gopherops.devserver.go_env_drift), which the step V(go env) evaluates.
     type: dict
   drift_problem:
-    description: What kept that module from a report. The step fails with it.
+    description: The reason why there is no report. The step V(go env) fails with it.
     type: str
     default: ''
   drift_fail_on:
-    description: The least severity of a finding that makes the step fail.
+    description: The lowest severity of a finding that makes the step V(go env) fail.
     type: str
     choices: [note, warning, error]
     default: error
   timeout:
-    description: Seconds that one command, probe or debug session may take.
+    description: Maximum seconds of each command, probe and debug session.
     type: float
     default: 300
   temporary_folder:
-    description: Where a folder for each user is made. Users must be able to run programs there.
+    description: Where to create a directory for each user. Users must be able to run programs there.
     type: path
     default: /tmp
 seealso:
@@ -153,7 +153,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Prove that everybody can work on their own service
+- name: Verify that two users can work on their own service
   gopherops.devserver.go_verify:
     users:
       - name: alice
@@ -166,10 +166,10 @@ EXAMPLES = r"""
     breakpoints: [started]
     test_package: ./internal/orders
     test_breakpoints: [order]
-    served_breakpoints: [asked]
+    served_breakpoints: [requested]
   become: true
 
-- name: Build and test a library, and ask gopls
+- name: Build and test a library, and check gopls
   gopherops.devserver.go_verify:
     users:
       - name: alice
@@ -182,8 +182,8 @@ EXAMPLES = r"""
 
 RETURN = r"""
 steps:
-  description: What came of each step of each user, in their order.
-  returned: always, once steps have been taken
+  description: The results of all steps, user by user.
+  returned: always, unless an option is invalid
   type: list
   elements: dict
   contains:
@@ -193,28 +193,28 @@ steps:
     step:
       description:
         - V(go env), V(hello world), V(build), V(test), V(gopls), V(dlv debug), V(dlv exec), V(dlv test), V(dlv local),
-          V(dlv remote) or V(health); V(workspace) where there was none to take the others in.
+          V(dlv remote) or V(health); V(workspace) if the sandbox of the user cannot be created.
       type: str
     result:
       description: V(ok), V(failed) or V(skipped).
       type: str
     seconds:
-      description: How long it took.
+      description: Wall time of the step.
       type: float
     what:
-      description: What was measured, or what is wrong and what to do.
+      description: The measurement, or the error with its remedy.
       type: str
   sample:
     - {user: alice, step: test, result: ok, seconds: 1.52, what: 82.1 % of statements covered}
 failed_steps:
-  description: Each step that failed, with its user.
-  returned: always, once steps have been taken
+  description: Each failed step with its user.
+  returned: always, unless an option is invalid
   type: list
   elements: str
   sample: ["alice: test"]
 table:
-  description: The steps as a table for people, line by line.
-  returned: always, once steps have been taken
+  description: The lines of a table of the steps, and the failures in full.
+  returned: always, unless an option is invalid
   type: list
   elements: str
 """
@@ -226,12 +226,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials, printable
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import (
     MODES,
-    Debugging,
-    Plan,
-    Programs,
-    Service,
+    DebugOptions,
+    ProgramOptions,
+    ServiceOptions,
+    VerificationPlan,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import failed_steps, table, verify
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import (
+    list_failed_steps,
+    render_table,
+    verify,
+)
 
 _SEVERITIES = ("note", "warning", "error")
 _USER: dict[str, t.Any] = {"name": {"type": "str", "required": True}, "workspace": {"type": "str", "default": ""}}
@@ -269,30 +273,30 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     module.no_log_values.update(credentials(module.params))
     try:
-        outcomes = verify(_plan(module.params))
+        results = verify(_make_plan(module.params))
     except DevserverError as error:
         module.fail_json(**error.result())
-    failed = failed_steps(outcomes)
-    steps = [outcome._asdict() for outcome in outcomes]
-    result = printable({"steps": steps, "failed_steps": failed, "table": table(outcomes)})
+    failed = list_failed_steps(results)
+    steps = [result._asdict() for result in results]
+    shown = printable({"steps": steps, "failed_steps": failed, "table": render_table(results)})
     if failed:
-        module.fail_json(msg=f"{len(failed)} of {len(steps)} steps failed: {'; '.join(failed)}", **result)
-    module.exit_json(changed=False, **result)
+        module.fail_json(msg=f"{len(failed)} of {len(steps)} steps failed: {'; '.join(failed)}", **shown)
+    module.exit_json(changed=False, **shown)
 
 
-def _plan(params: t.Mapping[str, t.Any]) -> Plan:
-    return Plan(
+def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:
+    return VerificationPlan(
         users=[(user["name"], user["workspace"]) for user in params["users"]],
         sample=params["sample"],
-        programs=Programs(*(params[name] for name in Programs._fields)),
-        service=Service(*(params[name] for name in Service._fields)),
-        debugging=Debugging(*(params[name] for name in Debugging._fields)),
+        programs=ProgramOptions(*(params[name] for name in ProgramOptions._fields)),
+        service=ServiceOptions(*(params[name] for name in ServiceOptions._fields)),
+        debugging=DebugOptions(*(params[name] for name in DebugOptions._fields)),
         drift=params["drift"],
         drift_problem=params["drift_problem"],
         drift_severities=_SEVERITIES[_SEVERITIES.index(params["drift_fail_on"]) :],
         coverage=params["coverage"],
         timeout=params["timeout"],
-        scratch=params["temporary_folder"],
+        temporary_directory=params["temporary_folder"],
     )
 
 

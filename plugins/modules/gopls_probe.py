@@ -8,26 +8,26 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: gopls_probe
-short_description: Proves that gopls works for users, and measures how fast and with how much memory
+short_description: Verifies that gopls works for users, and measures its response times and memory
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Does for each user what an editor does, over the Language Server Protocol. It opens a file, waits for diagnostics,
-    asks for hover, definition and references of a function of another module, makes a mistake in the file without
-    saving it, and waits until that is told.
-  - The answers are judged. It is a failure where the definition is not the right one, the references leave a place out,
-    the mistake is not told, or the server does not answer in time.
-  - All users are tried at the same time, each with that user's rights.
-  - Changes nothing in the workspace. What gopls does by itself there is what it does for any editor, such as completing
-    a C(go.work.sum).
+  - Sends the requests of an editor for each user, over the Language Server Protocol. It opens a file, waits for its
+    diagnostics, requests hover, definition and references of a function of another module, inserts a compile error
+    without saving the file, and waits for the diagnostic of that error.
+  - The responses are validated. The module fails if the definition is wrong, the references lack a place, the compile
+    error gets no diagnostic, or the server does not respond in time.
+  - All users are probed at the same time, each with the rights of that user.
+  - Changes nothing in the workspace. gopls may change files as it does for any editor, for example complete a
+    C(go.work.sum).
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.gopls_server
 options:
   users:
-    description: Whose language servers are tried, and on what. A user may be there several times.
+    description: The users to probe. A user may be listed several times.
     type: list
     elements: dict
     required: true
@@ -37,75 +37,75 @@ options:
         type: str
         required: true
       workspace:
-        description: The folder that the editor opens. V({home}) and V({user}) in it are filled.
+        description: The directory to open. V({home}) and V({user}) in it are replaced.
         type: str
         required: true
       files:
         description:
-          - Go files to open, from O(users[].workspace) on. The diagnostics of all of them are waited for.
-          - Without any, it is the file that the symbol is found in.
+          - Go files to open, relative to O(users[].workspace). The probe waits for the diagnostics of all of them.
+          - Empty means the file that contains the symbol.
         type: list
         elements: str
         default: []
       symbol:
         description:
-          - The function, or anything that has a name, to ask about, as it is spelt in the first of O(users[].files),
-            such as V(stock.NewShelf).
-          - Without it a call of a function of another module is looked for, in O(users[].files) if there are any, else
-            one of another package, else any.
+          - The function, or any other name, for the requests, as the first of O(users[].files) spells it, such as
+            V(stock.NewShelf).
+          - Empty means a call of a function of another module, else of another package, else any call, in
+            O(users[].files) if they are set.
         type: str
         default: ''
       line:
-        description: The line in which O(users[].symbol) stands. By default the first one.
+        description: The line that contains O(users[].symbol). The default is the first one.
         type: int
   settings:
     description:
-      - What an editor would send as the settings of gopls. They show in RV(users[].popups) where gopls does not like
-        them.
-      - Without it each user gets the C(gopls) of the machine settings of VS Code's server, if there is any.
+      - The settings that the probe sends to gopls. RV(users[].popups) shows those that gopls rejects.
+      - The default is C(gopls) in each user's machine settings of VS Code's server.
     type: dict
   timeout:
-    description: Seconds that one user's session may take in all.
+    description: Maximum seconds of one user's session.
     type: float
     default: 120
   max_seconds_initialize:
-    description: How long the server may take to start, and to answer for the first time. A failure where it is longer.
+    description: Maximum seconds until the server has started and responded to the first request.
     type: float
   max_seconds_diagnostics:
-    description: How long it may take from the opening of the files to their first diagnostics.
+    description: Maximum seconds from the opening of the files to their first diagnostics.
     type: float
   max_seconds_hover:
-    description: How long a hover may take.
+    description: Maximum seconds of a hover request.
     type: float
   max_seconds_definition:
-    description: How long it may take to find a definition.
+    description: Maximum seconds of a definition request.
     type: float
   max_seconds_references:
-    description: How long it may take to find all references.
+    description: Maximum seconds of a references request.
     type: float
   max_seconds_edit:
-    description: How long it may take from a change until what is wrong with it is told.
+    description: Maximum seconds from the insertion of a compile error to its diagnostic.
     type: float
   max_seconds_total:
-    description: How long all of that may take.
+    description: Maximum seconds of all steps together.
     type: float
   max_rss:
     description:
-      - The most memory the server may have had, which is the peak in RV(users[].memory).
-      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB); bytes without.
+      - Maximum memory of the server, which is the C(peak) in RV(users[].memory).
+      - A size is a number of bytes, or a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or
+        V(800MB).
     type: str
   max_errors:
-    description: How many errors there may be among the diagnostics.
+    description: Maximum number of errors among the diagnostics.
     type: int
   max_popups:
-    description: How many errors and warnings the server may pop up.
+    description: Maximum number of errors and warnings that an editor would pop up.
     type: int
 seealso:
   - module: gopherops.devserver.go_env_drift
 """
 
 EXAMPLES = r"""
-- name: Prove that gopls works for everybody
+- name: Verify that gopls works for two users
   gopherops.devserver.gopls_probe:
     users:
       - name: alice
@@ -119,7 +119,7 @@ EXAMPLES = r"""
     max_popups: 0
   become: true
 
-- name: Try settings on a gopls of its own
+- name: Test settings with a separate gopls
   gopherops.devserver.gopls_probe:
     users:
       - name: alice
@@ -133,7 +133,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: What was found out for each of O(users), in that order; also in a failure, as far as it came.
+  description: One result for each of O(users), in the same order. A failure contains the partial results.
   returned: always
   type: list
   elements: dict
@@ -142,16 +142,16 @@ users:
       description: Name of the account.
       type: str
     workspace:
-      description: The folder that was opened.
+      description: The directory that was opened.
       type: str
     mode:
-      description: V(daemon), V(per-editor) for a gopls that was started and does the work, or empty where none was met.
+      description: V(daemon), V(per-editor) for a gopls that the probe started, or empty if no server was reached.
       type: str
     problem:
-      description: What does not work, and what to do; empty where all does.
+      description: The error with its remedy; empty if all steps succeeded.
       type: str
     exceeded:
-      description: Which limit was exceeded by what.
+      description: One message for each exceeded limit.
       type: list
       elements: str
     server:
@@ -159,28 +159,28 @@ users:
       type: dict
     symbol:
       description:
-        - What was asked about, and where. Lines count from 1, columns from 0 in UTF-16 units.
-        - Its C(across) is V(modules), V(packages) or V(package); empty for a given O(users[].symbol).
+        - The symbol of the requests and its place. Lines count from 1, columns from 0 in UTF-16 units.
+        - Its C(across) is V(modules), V(packages) or V(package); empty if O(users[].symbol) is set.
       type: dict
     definition:
-      description: Where it is defined.
+      description: The place of its definition.
       type: dict
     references:
-      description: How many references were found, with the declaration.
+      description: Number of references, including the declaration.
       type: int
     seconds:
-      description: How long C(initialize), C(diagnostics), C(hover), C(definition), C(references) and C(edit) took.
+      description: Time of C(initialize), C(diagnostics), C(hover), C(definition), C(references), C(edit), and C(total).
       type: dict
     memory:
       description:
-        - The C(peak) and C(limit), in bytes, and the C(source). With V(cgroup) the peak is that of the unit since it
-          was started, with the file cache; with V(process) the largest resident set of the process.
+        - The C(peak) and C(limit), in bytes, and the C(source). With V(cgroup) the peak is that of the unit since its
+          start, including the file cache; with V(process) it is the largest resident set of the process.
       type: dict
     errors:
-      description: How many errors there are among the diagnostics.
+      description: Number of errors among the diagnostics.
       type: int
     diagnostics:
-      description: The first diagnostics of the files.
+      description: The first 20 diagnostics of the files.
       type: list
       elements: dict
     popups:
@@ -188,7 +188,7 @@ users:
       type: list
       elements: dict
     unit:
-      description: State of the unit; how often it was restarted by itself is in C(restarts).
+      description: State of the unit; C(restarts) counts its automatic restarts.
       type: dict
   sample:
     - name: alice

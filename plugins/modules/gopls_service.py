@@ -8,25 +8,24 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: gopls_service
-short_description: One gopls for each user, shared by all of that user's editors, within limits that hold
+short_description: Runs gopls as one daemon per user, shared by all editors of that user, within memory limits
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Makes gopls a daemon of each listed user, a unit of the system's manager C(gopls@USER.service) that runs as that
-    user. It starts when an editor connects to C(/run/gopls/USER/gopls.sock), which only that user can reach, and ends
-    when nobody is connected for a while.
-  - Its memory is capped by the unit's cgroup, on cgroup v1 and v2 alike, and its heap is told to stay below by
-    C(GOMEMLIMIT). Where it is ended at the cap, it is started again after a pause, and editors that connect meanwhile
-    wait.
-  - Tells VS Code's Go extension of it in the machine settings, as M(gopherops.devserver.go_env) tells of the rest.
-  - Fills its cache ahead of time with all packages of the users' workspaces, at low priority.
-  - Where no systemd runs the host, as in plain containers, every editor has a gopls of its own within the same heap
-    limit.
+  - Runs gopls as a daemon of each listed user, in the system unit C(gopls@USER.service). It starts when an editor
+    connects to C(/run/gopls/USER/gopls.sock), which only that user can reach, and exits after O(idle) seconds without a
+    connection.
+  - The cgroup of the unit limits its memory, on cgroup v1 and v2, and C(GOMEMLIMIT) its heap. A daemon that is killed
+    at the limit is restarted after a pause; editors that connect during the pause wait.
+  - Configures VS Code's Go extension for it in the machine settings, as M(gopherops.devserver.go_env) does for the
+    environment.
+  - Fills its cache with all packages of the users' workspaces in advance, at idle priority.
+  - On a host without systemd, such as a plain container, each editor starts its own gopls within the same heap limit.
 notes:
-  - A daemon that runs is restarted only where its binary, its memory limits or the variables of a work-around change.
-    Everything else reaches it when it starts the next time.
-  - Users who are no longer listed lose their units and what their editors were told of them.
+  - A running daemon is restarted only if its binary, its memory limits or the variables of a workaround change. Other
+    changes take effect at its next start.
+  - For users who are no longer listed, the units and the settings of their editors are removed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
@@ -35,76 +34,77 @@ extends_documentation_fragment:
 options:
   gopls:
     description:
-      - The gopls that runs. In check mode it may be missing, and settings are not judged then.
+      - The gopls to run. In check mode it may be missing; then O(settings) are not validated.
     type: path
     default: /usr/local/bin/gopls
   memory:
     description:
-      - What each user's gopls may have at most, such as V(2G). Empty means half of the host's memory, divided among the
-        users, but 512M to 4G each, and on a small host as much less as all fit in.
-      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB); bytes without.
+      - Maximum memory of each user's gopls, such as V(2G). Empty means half of the host's memory, divided among the
+        users, but 512M to 4G each, and less on a host on which they would not fit.
+      - A size is a number of bytes, or a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or
+        V(800MB).
     type: str
     default: ''
   session_memory:
     description:
-      - What all that a user's sessions run may have at most, such as V(8G) for editor server, builds and debuggers
-        together. gopls is not among them. Empty means no limit.
+      - Maximum memory of all processes in one user's sessions, such as V(8G) for editor server, builds and debuggers
+        together, without gopls. Empty means no limit.
     type: str
     default: ''
   heap_percent:
-    description: The part of O(memory) that gopls's heap is told to stay below, by C(GOMEMLIMIT).
+    description: The soft limit of gopls's heap, set by C(GOMEMLIMIT), in percent of O(memory).
     type: int
     default: 85
   force:
-    description: Whether limits that are together more than the host has are taken nevertheless.
+    description: Whether to accept limits that add up to more than the host's memory.
     type: bool
     default: false
   cpu_weight:
-    description: The weight of each daemon where processors are short; other units have 100.
+    description: The share of each daemon in busy processors; other units have 100.
     type: int
     default: 50
   oom_score:
-    description: What is added to a daemon's badness where the whole host is out of memory, V(-1000) to V(1000).
+    description:
+      - The C(OOMScoreAdjust) of each daemon, V(-1000) to V(1000). The kernel kills processes with a high score first.
     type: int
     default: 500
   idle:
     description:
-      - Seconds without a connection after which a daemon ends; V(0) means never. Needs systemd 246, without which it is
-        never.
+      - Seconds without a connection after which a daemon exits. V(0), and any value before systemd 246, means never.
     type: int
     default: 3600
   settings:
     description:
       - gopls's settings, by short name or as VS Code writes them, such as V(ui.diagnostic.staticcheck). They are
         written to the machine settings, below C(gopls).
-      - Those that C(gopls api-json) of O(gopls) does not list, and values of another type, are refused before anything
-        is written. Deprecated ones are told.
+      - Settings that C(gopls api-json) of O(gopls) does not list, and values of another type, are rejected before any
+        file is written. Deprecated settings are reported.
     type: dict
     default: {}
   prewarm:
-    description: Whether the users' workspaces are analysed ahead of time, after this and then every O(prewarm_days).
+    description: Whether to analyse the users' workspaces after this module ran, and then every O(prewarm_days).
     type: bool
     default: true
   prewarm_days:
-    description: Days between; gopls forgets what nobody has used for five.
+    description: Days between two prewarms. gopls deletes cache entries that were not used for five days.
     type: int
     default: 3
   prewarm_minutes:
-    description: Minutes that the prewarm of one user may take.
+    description: Maximum minutes of one user's prewarm.
     type: int
     default: 30
   log:
-    description: Whether a daemon logs to C(/var/log/gopls/USER.log), which is rotated, and not to the journal.
+    description: Whether daemons log to C(/var/log/gopls/USER.log), which is rotated, instead of the journal.
     type: bool
     default: true
   trace:
-    description: Whether editors are told C(-rpc.trace), which writes all messages to the editor's own output of gopls.
+    description: Whether editors start gopls with C(-rpc.trace), to log all messages in their output panel.
     type: bool
     default: false
   pprof_port:
     description:
-      - The port on the loopback address where the first user's daemon serves its debug and profiling pages; each
-        further user's has the next one. V(0) means none. Every user of the host can read them.
+      - The loopback port on which the first user's daemon serves its debug and profiling pages; further users get the
+        following ports. V(0) disables the pages. All users of the host can read them.
     type: int
     default: 0
 seealso:
@@ -113,7 +113,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Give two developers a language server of at most 2 GiB each
+- name: Run a language server of at most 2 GiB for each of two users
   gopherops.devserver.gopls_service:
     users:
       - name: alice
@@ -128,17 +128,17 @@ EXAMPLES = r"""
 
 RETURN = r"""
 mode:
-  description: V(daemon) where systemd runs the host, else V(per-editor).
+  description: V(daemon) on a host with systemd, else V(per-editor).
   returned: success
   type: str
   sample: daemon
 limits:
-  description: Bytes that each daemon, and each user's sessions (0 is no limit), may have.
+  description: The limits of each daemon and of each user's sessions (0 means none), in bytes.
   returned: success
   type: dict
   sample: {memory: 2147483648, memory_high: 2040109465, heap: 1824522240, session: 0}
 users:
-  description: The listed users, with the socket that editors connect to; empty in the mode V(per-editor).
+  description: The listed users, with the socket that editors connect to, which is empty in the mode V(per-editor).
   returned: success
   type: list
   elements: dict
@@ -150,25 +150,25 @@ restarted:
   elements: str
   sample: []
 deprecated:
-  description: Settings that gopls takes, but not for long any more, and why.
+  description: The deprecated settings, with gopls's message about each.
   returned: success
   type: list
   elements: str
   sample: []
 workarounds:
-  description: The work-arounds that are in use.
+  description: The workarounds that are applied.
   returned: success
   type: list
   elements: dict
   sample: []
 obsolete_workarounds:
-  description: Names of work-arounds that are not needed with these versions.
+  description: Names of workarounds that these versions do not need.
   returned: success
   type: list
   elements: str
   sample: []
 packages:
-  description: Packages that the host lacks for what was set up; none in check mode, which sets up nothing.
+  description: Packages that are needed and not installed. Always empty in check mode.
   returned: success
   type: list
   elements: str

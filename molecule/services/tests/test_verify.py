@@ -91,7 +91,7 @@ def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
     assert "TestFilled" in told["test"][1]
     assert "/run/gopls/bob/gopls.sock" in told["gopls"][1]
     assert "no-dlv" in told["dlv test"][1]
-    assert "127.0.0.1:8099 cannot be listened at" in told["health"][1]
+    assert "cannot listen at 127.0.0.1:8099" in told["health"][1]
 
 
 def test_a_user_who_is_not_there_is_told(verify):

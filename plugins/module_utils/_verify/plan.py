@@ -1,26 +1,27 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a server is verified by: for whom, on which workspace, with which tools."""
+"""The options of a verification: the users and workspaces, and the programs, service and breakpoints to check."""
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 
 MODES = ("debug", "exec", "test", "local", "remote")
-# In an argument of the service, where it shall listen.
+# In an argument of the service, the address to listen at.
 ADDRESS = "{address}"
+_MAX_SECONDS = 86400
 
 
-class Service(t.NamedTuple):
-    """The program of the workspace that serves HTTP; without a ``package`` there is none.
+class ServiceOptions(t.NamedTuple):
+    """The program of the workspace that serves HTTP; an empty ``package`` means none.
 
-    Its ``args`` hold ``{address}``. Each path of ``health`` has to answer 200 within ``ready`` seconds. ``port``
-    0 is any free one.
+    Its ``args`` contain ``{address}``. Each path of ``health`` must return 200 within ``ready`` seconds. ``port`` 0
+    means any free port.
     """
 
     package: str
@@ -31,11 +32,11 @@ class Service(t.NamedTuple):
     ready: float = 30.0
 
 
-class Debugging(t.NamedTuple):
-    """Which modes are tried, and at which markers the service, its tests and the service that runs have to stop.
+class DebugOptions(t.NamedTuple):
+    """The modes to debug in, and the markers at which the service, its tests and the running service must stop.
 
-    ``trigger`` is the path that is asked for so that the running service comes by its breakpoints. Each mode has
-    ``runs`` sessions.
+    The path ``trigger`` is requested so that the running service reaches its breakpoints. Each mode has ``runs``
+    sessions.
     """
 
     modes: t.Sequence[str]
@@ -47,8 +48,8 @@ class Debugging(t.NamedTuple):
     runs: int = 1
 
 
-class Programs(t.NamedTuple):
-    """``goroot`` and ``dlv`` are paths; ``socket``, ``unit`` and ``gopls`` are as gopls_probe takes them."""
+class ProgramOptions(t.NamedTuple):
+    """``goroot`` and ``dlv`` are paths; ``socket``, ``unit`` and ``gopls`` are options of gopls_probe."""
 
     goroot: str
     dlv: str
@@ -57,65 +58,59 @@ class Programs(t.NamedTuple):
     gopls: str
 
 
-class Plan(t.NamedTuple):
-    """One verification. ``users`` are names and workspaces, an empty one for the sample, whose files are ``sample``.
+class VerificationPlan(t.NamedTuple):
+    """One verification. ``users`` are pairs of name and workspace; an empty workspace means the ``sample`` files.
 
-    ``drift`` is the report's part of the result of go_env_drift, ``drift_problem`` what kept it from looking.
-    ``coverage`` is the least share of statements in percent; ``timeout`` are seconds for one
-    command, probe or debug session.
+    ``drift`` is the report in the result of go_env_drift, ``drift_problem`` the reason why there is none.
+    ``coverage`` is the minimum in percent of statements; ``timeout`` limits each command, probe and debug session, in
+    seconds.
     """
 
     users: t.Sequence[tuple[str, str]]
     sample: t.Mapping[str, str]
-    programs: Programs
-    service: Service
-    debugging: Debugging
+    programs: ProgramOptions
+    service: ServiceOptions
+    debugging: DebugOptions
     drift: t.Mapping[str, t.Any] | None = None
     drift_problem: str = ""
     drift_severities: t.Sequence[str] = ("error",)
     coverage: float = 0.0
     timeout: float = 300.0
-    scratch: str = "/tmp"
+    temporary_directory: str = "/tmp"
 
 
-def judged(plan: Plan) -> Plan:
-    """Return ``plan``; raise DevserverError for one that cannot be carried out as it is."""
-    service, debugging = plan.service, plan.debugging
-    serves = bool(service.package)
-    fills = any(ADDRESS in word for word in service.args)
-    lost = [mode for mode in debugging.modes if mode != "test" and not serves]
-    for wrong, what, expected in (
-        (not _is_loopback(service.host), f"host is {service.host}", "an address of the loopback"),
-        (not 0 <= service.port < 65536, f"port is {service.port}", "0 for any free one, or a number below 65536"),
-        (serves and not fills, f"no one of args holds {ADDRESS}", f"as in -listen={ADDRESS}"),
-        (bool(lost), f"modes has {', '.join(lost)}, but there is no package", "the package of a program that serves"),
-        (bool(service.health) and not serves, "health has paths, but there is no package", "the package that serves"),
-        (not 0 < service.ready <= 86400, f"ready is {service.ready:g}", "seconds, more than 0 and at most a day"),
-        (not 0 <= plan.coverage <= 100, f"coverage is {plan.coverage:g}", "percent, from 0 to 100"),
-        (not 0 < plan.timeout <= 86400, f"timeout is {plan.timeout:g}", "seconds, more than 0 and at most a day"),
-        (any(not path.startswith("/") for path in service.health), "health has a path without /", "as in /healthz"),
-        (_needs_sample(plan) and not plan.sample, "there is no workspace and no sample", "one of the two"),
-    ):
-        if wrong:
-            raise DevserverError(f"nothing is verified: {what}", expected=expected, remedy="correct the options")
-    _refuse_outside(plan.sample)
-    return plan
+def validate_plan(plan: VerificationPlan) -> None:
+    """Raise DevserverError for the first invalid option."""
+    for problem, remedy in _find_problems(plan):
+        raise DevserverError(problem, remedy=remedy)
 
 
-def _needs_sample(plan: Plan) -> bool:
-    return any(not workspace for _name, workspace in plan.users)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _refuse_outside(sample: t.Iterable[str]) -> None:
-    for name in sample:
+def _find_problems(plan: VerificationPlan) -> t.Iterator[tuple[str, str]]:
+    """Yield each problem with its remedy."""
+    service = plan.service
+    ip = Address(service.host).ip
+    if not (ip and ip.is_loopback):
+        yield f"host must be a loopback address, got {service.host}", "set host to 127.0.0.1 or ::1"
+    if not 0 <= service.port < 65536:
+        yield f"port must be between 0 and 65535, got {service.port}", "set port to 0, which means any free port"
+    if service.package and not any(ADDRESS in word for word in service.args):
+        yield f"args must contain {ADDRESS}, got {list(service.args)}", f"add an argument such as -listen={ADDRESS}"
+    served = [mode for mode in plan.debugging.modes if mode != "test"]
+    for option, values in (("modes", served), ("health", service.health)):
+        if values and not service.package:
+            remedy = f"set package to the program that serves HTTP, or remove these values from {option}"
+            yield f"package must be set for {', '.join(values)} in {option}, got none", remedy
+    for path in service.health:
+        if not path.startswith("/"):
+            yield f"health must contain paths that start with /, got {path}", f"replace it by /{path}"
+    for option, seconds in (("ready", service.ready), ("timeout", plan.timeout)):
+        if not 0 < seconds <= _MAX_SECONDS:
+            expected = f"more than 0 and at most {_MAX_SECONDS} seconds"
+            yield f"{option} must be {expected}, got {seconds:g}", f"set {option} to a number in this range"
+    if not 0 <= plan.coverage <= 100:
+        yield f"coverage must be between 0 and 100 percent, got {plan.coverage:g}", "set coverage to 0 to accept any"
+    if not plan.sample and not all(workspace for _name, workspace in plan.users):
+        yield "workspace must be set for each user if sample is empty", "set workspace, or the files in sample"
+    for name in plan.sample:
         if os.path.isabs(name) or ".." in name.split("/"):
-            raise DevserverError(
-                f"the sample has a file {name!r}", expected="paths below its folder", remedy="correct the option sample"
-            )
+            yield f"sample must contain relative paths without .., got {name!r}", "correct this key of sample"

@@ -1,13 +1,14 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The steps of a verification: each does for one user what developers do, and says in a few words what came of it."""
+"""The steps of a verification: each does one task of a developer as one user, and returns a short result."""
 
 from __future__ import annotations
 
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan as ProbePlan
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
@@ -24,17 +25,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import probe as probe_gopls
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import MODES, Plan
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import MODES, VerificationPlan
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.service import (
-    arguments,
-    free_address,
-    serving,
+    fill_address,
+    find_free_address,
+    run_service,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import (
-    Site,
-    command,
-    said,
-    write_all,
+    UserSandbox,
+    describe_failure,
+    run_command,
+    write_files,
 )
 
 _HELLO = """package main
@@ -48,235 +49,233 @@ func main() {
     fmt.Println("hello, world, from", runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 }
 """
-# As debug services are built: what the user's GOFLAGS say of trimming and stripping has no effect.
-_FOR_DEBUGGING = ("-gcflags=all=-N -l", "-trimpath=false", "-ldflags=")
+# As debug services are built, whatever flags for trimming and stripping GOFLAGS contains.
+_DEBUG_FLAGS = ("-gcflags=all=-N -l", "-trimpath=false", "-ldflags=")
 _FAILED = re.compile(r"^(?:\s*--- FAIL: (\S+)|FAIL\s+(\S+) \[(?:build|setup) failed\])", re.MULTILINE)
-_HANGS = re.compile(r"^panic: test timed out after .*\n\s*running tests:\n((?:\t\S+ \(.*\)\n)+)", re.MULTILINE)
-# Of a step's time; what is left is for go to say which tests hang.
-_SHARE = 0.9
+_HUNG = re.compile(r"^panic: test timed out after .*\n\s*running tests:\n((?:\t\S+ \(.*\)\n)+)", re.MULTILINE)
+# Of a step's time; in the rest go lists the tests that hang.
+_TEST_SHARE = 0.9
 _TOTAL = re.compile(r"^total:\s+\(statements\)\s+([\d.]+)%", re.MULTILINE)
-_MOST_NAMES = 5
+_MAX_NAMES = 5
 
 
 class Step(t.NamedTuple):
-    """One step; it is skipped where one of ``needs`` has not succeeded. ``function`` raises DevserverError."""
+    """One step, which is skipped unless all of ``needs`` succeeded. ``run`` raises DevserverError for a failure."""
 
     name: str
-    function: t.Callable[[Site], str]
+    run: t.Callable[[UserSandbox], str]
     needs: t.Sequence[str] = ()
 
 
-def hello(site: Site) -> str:
-    """Make a module, and run a program in it."""
-    folder = site.file("hello")
-    with acting_as(site.account):
-        write_all(folder, {"main.go": _HELLO})
-    command(site, "go", "mod", "init", "example.com/hello", cwd=folder)
-    printed = command(site, "go", "run", ".", cwd=folder).stdout.strip()
-    if not printed.startswith("hello, world, "):
-        raise DevserverError(f"hello world printed {printed[:80]!r}", expected="'hello, world'")
-    return printed.rpartition("from ")[2]
+def run_hello_world(sandbox: UserSandbox) -> str:
+    """Create a module, and run a program in it."""
+    directory = sandbox.path_to("hello")
+    with acting_as(sandbox.account):
+        write_files(directory, {"main.go": _HELLO})
+    run_command(sandbox, "go", "mod", "init", "example.com/hello", cwd=directory)
+    output = run_command(sandbox, "go", "run", ".", cwd=directory).stdout.strip()
+    if not output.startswith("hello, world, "):
+        raise DevserverError(
+            f"'go run .' printed {output[:80]!r}",
+            expected="'hello, world' from the program",
+            remedy=f"run 'type -a go' as {sandbox.account.name}, and remove wrappers of go that print to stdout",
+        )
+    return output.rpartition("from ")[2]
 
 
-def build(site: Site) -> str:
-    """Build all modules, and the service twice: as it is released, and for debugging."""
-    patterns = _patterns(site)
-    command(site, "go", "build", "-o", "/dev/null", *patterns, cwd=site.workspace)
-    package = site.plan.service.package
-    if package:
-        command(site, "go", "build", "-o", site.file("service.bin"), package, cwd=site.workspace)
-        debuggee = site.file("debuggee")
-        command(site, "go", "build", *_FOR_DEBUGGING, "-o", debuggee, package, cwd=site.workspace)
+def build_modules(sandbox: UserSandbox) -> str:
+    """Build all modules, and the service twice: for a release and for debugging."""
+    patterns = _list_patterns(sandbox)
+    workspace, package = sandbox.workspace, sandbox.plan.service.package
+    run_command(sandbox, "go", "build", "-o", "/dev/null", *patterns, cwd=workspace)
+    for name, flags in (("service.bin", ()), ("debuggee", _DEBUG_FLAGS)) if package else ():
+        run_command(sandbox, "go", "build", *flags, "-o", sandbox.path_to(name), package, cwd=workspace)
     return f"{len(patterns)} module{'s' if len(patterns) != 1 else ''}"
 
 
-def _patterns(site: Site) -> list[str]:
-    """Return what names all packages of the main module, or of all that go.work uses."""
-    # Outside of a module `go list -m` prints a name of its own making, and is content.
-    there = command(site, "go", "env", "GOMOD", "GOWORK", cwd=site.workspace).stdout.split()
-    if not any(file.endswith(("go.mod", "go.work")) for file in there):
+def _list_patterns(sandbox: UserSandbox) -> list[str]:
+    """Return the patterns of all packages of the main module, or of all modules that go.work uses."""
+    # Outside of a module `go list -m` prints command-line-arguments and succeeds.
+    files = run_command(sandbox, "go", "env", "GOMOD", "GOWORK", cwd=sandbox.workspace).stdout.split()
+    if not any(file.endswith(("go.mod", "go.work")) for file in files):
         raise DevserverError(
-            f"{site.workspace} is in no module", expected="a folder with go.mod or go.work", remedy="correct workspace"
+            f"workspace {sandbox.workspace} is not in a module",
+            expected="a directory with go.mod or go.work",
+            remedy="correct workspace, or run 'go mod init' in it",
         )
-    return [f"{path}/..." for path in command(site, "go", "list", "-m", cwd=site.workspace).stdout.split()]
+    modules = run_command(sandbox, "go", "list", "-m", cwd=sandbox.workspace).stdout.split()
+    return [f"{path}/..." for path in modules]
 
 
-def test(site: Site) -> str:
-    """Run the tests of all modules, and count how many of their statements are covered."""
-    profile = site.file("coverage.out")
-    argv = [
-        "go",
-        "test",
-        "-count=1",
-        f"-timeout={site.plan.timeout * _SHARE:.0f}s",
-        f"-coverprofile={profile}",
-        *_patterns(site),
-    ]
-    command(site, *argv, cwd=site.workspace, remedy="mend the tests that it names", tell=failures)
-    told = command(site, "go", "tool", "cover", f"-func={profile}", cwd=site.workspace).stdout
-    found = _TOTAL.search(told)
-    share = float(found.group(1)) if found else 0.0
-    if share < site.plan.coverage:
+def run_tests(sandbox: UserSandbox) -> str:
+    """Run the tests of all modules, and measure the share of statements that they cover."""
+    plan, workspace, profile = sandbox.plan, sandbox.workspace, sandbox.path_to("coverage.out")
+    flags = ["-count=1", f"-timeout={plan.timeout * _TEST_SHARE:.0f}s", f"-coverprofile={profile}"]
+    argv = ["go", "test", *flags, *_list_patterns(sandbox)]
+    remedy = f"run 'go test' in {workspace}, and fix the tests that fail"
+    run_command(sandbox, *argv, cwd=workspace, remedy=remedy, describe=describe_test_failures)
+    output = run_command(sandbox, "go", "tool", "cover", f"-func={profile}", cwd=workspace).stdout
+    total = _TOTAL.search(output)
+    share = float(total.group(1)) if total else 0.0
+    if share < plan.coverage:
         raise DevserverError(
             f"the tests cover {share:g} % of the statements",
-            expected=f"{site.plan.coverage:g} % or more",
-            remedy="write tests of what 'go tool cover -func' shows with little",
+            expected=f"{plan.coverage:g} % or more",
+            remedy="add tests of the functions for which 'go tool cover -func' shows little, or decrease coverage",
         )
     return f"{share:g} % of statements covered"
 
 
-def failures(done: Completed) -> str:
-    """Return the names of the tests and packages that failed; go's own words where it names none."""
-    names = [test or package for test, package in _FAILED.findall(done.stdout)]
-    names += [f"{line.split()[0]} hangs" for block in _HANGS.findall(done.stdout) for line in block.splitlines()]
-    # A test fails with its subtests; they say more.
-    telling = [name for name in dict.fromkeys(names) if not any(other.startswith(f"{name}/") for other in names)]
-    more = f" and {len(telling) - _MOST_NAMES} more" if len(telling) > _MOST_NAMES else ""
-    return ", ".join(telling[:_MOST_NAMES]) + more if telling else said(done)
+def describe_test_failures(completed: Completed) -> str:
+    """Return the names of the tests and packages that failed; the errors of go if there are none."""
+    names = [test or package for test, package in _FAILED.findall(completed.stdout)]
+    names += [f"{line.split()[0]} hangs" for block in _HUNG.findall(completed.stdout) for line in block.splitlines()]
+    # A test fails with its subtests, whose names are more precise.
+    precise = [name for name in dict.fromkeys(names) if not any(other.startswith(f"{name}/") for other in names)]
+    more = f" and {len(precise) - _MAX_NAMES} more" if len(precise) > _MAX_NAMES else ""
+    return ", ".join(precise[:_MAX_NAMES]) + more if precise else describe_failure(completed)
 
 
-def gopls(site: Site) -> str:
-    """Ask the user's language server what an editor asks."""
-    programs = site.plan.programs
-    # Beside the other tools lies what their users start where they have no daemons.
-    own = programs.gopls or stand_in(programs.dlv)
-    options = ServerOptions(programs.socket, programs.unit, own, None, site.plan.timeout)
-    result = probe_gopls([ProbeRequest(site.account.name, site.workspace)], options)[0]
+def check_gopls(sandbox: UserSandbox) -> str:
+    """Send the requests of an editor to the user's language server."""
+    programs, timeout = sandbox.plan.programs, sandbox.plan.timeout
+    # On a host without systemd, users start the wrapper that is installed beside the other tools.
+    command = programs.gopls or stand_in(programs.dlv)
+    options = ServerOptions(programs.socket, programs.unit, command, None, timeout)
+    result = probe_gopls([ProbeRequest(sandbox.account.name, sandbox.workspace)], options)[0]
     if result["problem"]:
         raise DevserverError(result["problem"])
     peak = result["memory"]["peak"]
-    memory = f", {peak >> 20} MiB at most" if peak else ""
+    memory = f", memory peak {peak >> 20} MiB" if peak else ""
     return f"{result['mode']}, diagnostics after {result['seconds']['diagnostics']:.2f} s{memory}"
 
 
-def drift(site: Site) -> str:
-    """Say what the drift report found about the user, and about the host."""
-    plan = site.plan
+def check_drift(sandbox: UserSandbox) -> str:
+    """Evaluate the findings of the drift report about the user and the host."""
+    plan, name = sandbox.plan, sandbox.account.name
     if plan.drift is None:
-        raise DevserverError(plan.drift_problem or "nobody has looked")
-    about = [one for one in plan.drift["findings"] if one["user"] in ("", site.account.name)]
-    bad = [one for one in about if one["severity"] in plan.drift_severities]
-    if bad:
-        first = f"{bad[0]['rule_id']}: {bad[0]['cause']}"
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise DevserverError(first + more, remedy="run the playbook drift, which says where and what to do")
-    cells = sum(one["user"] == site.account.name for one in plan.drift["cells"])
-    less = f", {len(about)} findings of less weight" if about else ""
-    return f"{cells} values looked at{less}"
+        raise DevserverError(plan.drift_problem)
+    findings = [finding for finding in plan.drift["findings"] if finding["user"] in ("", name)]
+    failures = [finding for finding in findings if finding["severity"] in plan.drift_severities]
+    if failures:
+        more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
+        raise DevserverError(
+            f"{failures[0]['rule_id']}: {failures[0]['cause']}{more}",
+            remedy="run the playbook drift, and apply the remedy of each finding in its report",
+        )
+    cells = sum(cell["user"] == name for cell in plan.drift["cells"])
+    ignored = f", {len(findings)} findings of lower severity" if findings else ""
+    return f"{cells} values compared{ignored}"
 
 
-def launch(mode: str) -> t.Callable[[Site], str]:
-    """Return the step that debugs the service, started by dlv: ``mode`` is debug or exec."""
+def debug_launched(mode: str) -> t.Callable[[UserSandbox], str]:
+    """Return the step in which dlv starts the service: ``mode`` is debug or exec."""
 
-    def step(site: Site) -> str:
-        plan = site.plan
-        words = arguments(plan.service, free_address(plan.service))
-        program = site.file("debuggee") if mode == "exec" else ""
-        names = plan.debugging.breakpoints
-        return _debug(site, "launch", mode, names, package=plan.service.package, args=words, program=program)
+    def step(sandbox: UserSandbox) -> str:
+        service, names = sandbox.plan.service, sandbox.plan.debugging.breakpoints
+        args = fill_address(service, find_free_address(service))
+        program = sandbox.path_to("debuggee") if mode == "exec" else ""
+        return _debug(sandbox, "launch", mode, names, package=service.package, args=args, program=program)
 
     return step
 
 
-def debug_tests(site: Site) -> str:
+def debug_tests(sandbox: UserSandbox) -> str:
     """Debug the tests of a package."""
-    debugging = site.plan.debugging
-    return _debug(site, "launch", "test", debugging.test_breakpoints, package=debugging.test_package)
+    debugging = sandbox.plan.debugging
+    return _debug(sandbox, "launch", "test", debugging.test_breakpoints, package=debugging.test_package)
 
 
-def debug_running(site: Site) -> str:
-    """Attach to a service that runs."""
-    address = free_address(site.plan.service)
-    argv = [site.file("debuggee"), *arguments(site.plan.service, address)]
-    with serving(site, argv, address) as pid:
-        return _debug(site, "attach", "local", _served(site), pid=pid, trigger=_trigger(site, address))
+def debug_local(sandbox: UserSandbox) -> str:
+    """Attach to a running service."""
+    address = find_free_address(sandbox.plan.service)
+    argv = [sandbox.path_to("debuggee"), *fill_address(sandbox.plan.service, address)]
+    with run_service(sandbox, argv, address) as pid:
+        return _debug_served(sandbox, "local", address, pid=pid)
 
 
-def debug_remote(site: Site) -> str:
-    """Attach to a headless dlv that runs a service."""
-    address = free_address(site.plan.service)
-    door = f"unix:{site.file('dlv.sock')}"
-    dlv = [site.plan.programs.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={door}"]
-    argv = [*dlv, "--api-version=2", site.file("debuggee"), "--", *arguments(site.plan.service, address)]
-    with serving(site, argv, address):
-        return _debug(
-            site,
-            "attach",
-            "remote",
-            _served(site),
-            address=address_from(door, tls=False),
-            trigger=_trigger(site, address),
-        )
+def debug_remote(sandbox: UserSandbox) -> str:
+    """Attach to a headless dlv that runs the service."""
+    address = find_free_address(sandbox.plan.service)
+    listen = f"unix:{sandbox.path_to('dlv.sock')}"
+    dlv = [sandbox.plan.programs.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={listen}"]
+    argv = [*dlv, "--api-version=2", sandbox.path_to("debuggee"), "--", *fill_address(sandbox.plan.service, address)]
+    with run_service(sandbox, argv, address):
+        return _debug_served(sandbox, "remote", address, address=address_from(listen, tls=False))
 
 
-def _served(site: Site) -> t.Sequence[str]:
-    return site.plan.debugging.served_breakpoints
+def _debug_served(sandbox: UserSandbox, mode: str, served: Address, **fields: t.Any) -> str:
+    debugging = sandbox.plan.debugging
+    trigger = f"http://{served}{debugging.trigger}"
+    return _debug(sandbox, "attach", mode, debugging.served_breakpoints, trigger=trigger, **fields)
 
 
-def _trigger(site: Site, address: t.Any) -> str:
-    return f"http://{address}{site.plan.debugging.trigger}"
-
-
-def _debug(site: Site, request: str, mode: str, breakpoints: t.Sequence[str], **more: t.Any) -> str:
-    result = probe_dlv(probe_plan(site, request, mode, breakpoints, **more))
+def _debug(sandbox: UserSandbox, request: str, mode: str, breakpoints: t.Sequence[str], **fields: t.Any) -> str:
+    result = probe_dlv(plan_probe(sandbox, request, mode, breakpoints, **fields))
     first = result["seconds_to_first_stop"]["median"]
     return f"hit rate {result['hit_rate']:.3f}, first stop after {first:.2f} s"
 
 
-def probe_plan(
-    site: Site, request: str, mode: str, breakpoints: t.Sequence[str], *, package: str = ".", **more: t.Any
+def plan_probe(
+    sandbox: UserSandbox,
+    request: str,
+    mode: str,
+    breakpoints: t.Sequence[str],
+    *,
+    package: str = ".",
+    **fields: t.Any,
 ) -> ProbePlan:
-    """Return what dlv is asked at a site, in the environment of all that runs there; ``more`` are fields of the plan.
+    """Return the plan of a debug probe in the sandbox, with its environment; ``fields`` are further fields of the plan.
 
-    Raises DevserverError where a marker is not there, or it cannot be carried out.
+    Raises DevserverError for a marker that does not exist, and for an invalid plan.
     """
-    plan = site.plan
+    plan, account, workspace = sandbox.plan, sandbox.account, sandbox.workspace
     names = [{"name": name} for name in breakpoints]
-    wanted = wanted_from(names, account=site.account, workspace=site.workspace, package=package, tests=mode == "test")
-    probed = ProbePlan(
+    expected = wanted_from(names, account=account, workspace=workspace, package=package, tests=mode == "test")
+    probe = ProbePlan(
         plan.programs.dlv,
-        site.account,
-        dict(site.env),
+        account,
+        dict(sandbox.environment),
         request,
         mode,
-        wanted,
-        workspace=site.workspace,
+        expected,
+        workspace=workspace,
         package=package,
         runs=plan.debugging.runs,
         hit_rate=1.0,
         timeout=plan.timeout,
-        # Of this module's own folder: it is removed with it, whatever happens.
-        scratch=site.folder,
+        # It is removed with the sandbox, even if the probe is killed.
+        scratch=sandbox.directory,
     )
-    return judged(probed._replace(**more))
+    return judged(probe._replace(**fields))
 
 
-def health(site: Site) -> str:
-    """Run the service as it is released, and ask for its health."""
-    address = free_address(site.plan.service)
-    argv = [site.file("service.bin"), *arguments(site.plan.service, address)]
-    with serving(site, argv, address):
-        return f"{', '.join(site.plan.service.health)} answer 200"
+def check_health(sandbox: UserSandbox) -> str:
+    """Run the release build of the service, and request its health paths."""
+    service = sandbox.plan.service
+    address = find_free_address(service)
+    with run_service(sandbox, [sandbox.path_to("service.bin"), *fill_address(service, address)], address):
+        return f"{', '.join(service.health)} returned 200"
 
 
 _ALL = (
-    Step("go env", drift),
-    Step("hello world", hello),
-    Step("build", build),
-    Step("test", test),
-    Step("gopls", gopls),
-    Step("dlv debug", launch("debug")),
-    Step("dlv exec", launch("exec"), ["build"]),
+    Step("go env", check_drift),
+    Step("hello world", run_hello_world),
+    Step("build", build_modules),
+    Step("test", run_tests),
+    Step("gopls", check_gopls),
+    Step("dlv debug", debug_launched("debug")),
+    Step("dlv exec", debug_launched("exec"), ["build"]),
     Step("dlv test", debug_tests),
-    Step("dlv local", debug_running, ["build"]),
+    Step("dlv local", debug_local, ["build"]),
     Step("dlv remote", debug_remote, ["build"]),
-    Step("health", health, ["build"]),
+    Step("health", check_health, ["build"]),
 )
 
 
-def steps_of(plan: Plan) -> list[Step]:
-    """Return the steps that are asked for, in their order."""
-    left_out = {f"dlv {mode}" for mode in MODES if mode not in plan.debugging.modes}
-    left_out |= set() if plan.service.health else {"health"}
-    left_out |= set() if plan.drift is not None or plan.drift_problem else {"go env"}
-    return [step for step in _ALL if step.name not in left_out]
+def select_steps(plan: VerificationPlan) -> list[Step]:
+    """Return the steps that ``plan`` contains, in the order in which they run."""
+    excluded = {f"dlv {mode}" for mode in MODES if mode not in plan.debugging.modes}
+    excluded |= set() if plan.service.health else {"health"}
+    excluded |= set() if plan.drift is not None or plan.drift_problem else {"go env"}
+    return [step for step in _ALL if step.name not in excluded]

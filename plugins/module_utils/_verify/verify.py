@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Carries out all steps for all users, to the last one whatever fails, and shows what came of them."""
+"""Runs all steps for all users, whatever fails, and shows the results."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import Plan, judged
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import Step, steps_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import Site, site_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import VerificationPlan, validate_plan
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import Step, select_steps
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox, open_sandbox
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
-_HEAD = ("user", "step", "result", "seconds", "what")
-# Characters; the whole stands in the result.
-_WIDEST = 100
+_HEADER = ("user", "step", "result", "seconds", "what")
+# Characters of a cell; the result contains the whole text.
+_MAX_WIDTH = 100
 
 
-class Outcome(t.NamedTuple):
-    """What came of a step: ``result`` is ok, failed or skipped, ``seconds`` is wall time, ``what`` says it in words."""
+class StepResult(t.NamedTuple):
+    """``result`` is ok, failed or skipped, ``seconds`` is wall time, ``what`` is the measurement or the error."""
 
     user: str
     step: str
@@ -30,56 +30,57 @@ class Outcome(t.NamedTuple):
     what: str
 
 
-def verify(plan: Plan) -> list[Outcome]:
-    """Return the outcomes of ``plan``, user by user; raise DevserverError only for a plan that is none."""
-    steps = steps_of(judged(plan))
-    return [outcome for name, workspace in plan.users for outcome in _of_user(plan, steps, name, workspace)]
+def verify(plan: VerificationPlan) -> list[StepResult]:
+    """Return the results of all steps, user by user; raise DevserverError only for an invalid plan."""
+    validate_plan(plan)
+    steps = select_steps(plan)
+    return [result for name, workspace in plan.users for result in _verify_user(plan, steps, name, workspace)]
 
 
-def _of_user(plan: Plan, steps: t.Sequence[Step], name: str, workspace: str) -> list[Outcome]:
+def _verify_user(plan: VerificationPlan, steps: t.Sequence[Step], name: str, workspace: str) -> list[StepResult]:
     try:
-        with site_of(plan, name, workspace) as site:
-            return _taken(steps, site)
+        with open_sandbox(plan, name, workspace) as sandbox:
+            return _run_steps(steps, sandbox)
     except (DevserverError, OSError) as error:
-        skipped = [Outcome(name, step.name, SKIPPED, 0.0, "there is no workspace") for step in steps]
-        return [Outcome(name, "workspace", FAILED, 0.0, redacted(str(error))), *skipped]
+        skipped = [StepResult(name, step.name, SKIPPED, 0.0, "needs workspace") for step in steps]
+        return [StepResult(name, "workspace", FAILED, 0.0, redacted(str(error))), *skipped]
 
 
-def _taken(steps: t.Sequence[Step], site: Site) -> list[Outcome]:
-    done: list[Outcome] = []
+def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult]:
+    results: list[StepResult] = []
     for step in steps:
-        lost = [one.step for one in done if one.result != OK and one.step in step.needs]
-        done.append(_skipped(site, step, lost) if lost else _attempted(step, site))
-    return done
+        missing = [entry.step for entry in results if entry.result != OK and entry.step in step.needs]
+        results.append(_skip_step(step, sandbox, missing) if missing else _run_step(step, sandbox))
+    return results
 
 
-def _skipped(site: Site, step: Step, lost: t.Sequence[str]) -> Outcome:
-    return Outcome(site.account.name, step.name, SKIPPED, 0.0, f"it needs {', '.join(lost)}")
+def _skip_step(step: Step, sandbox: UserSandbox, missing: t.Sequence[str]) -> StepResult:
+    return StepResult(sandbox.account.name, step.name, SKIPPED, 0.0, f"needs {', '.join(missing)}")
 
 
-def _attempted(step: Step, site: Site) -> Outcome:
+def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:
     start = time.monotonic()
     try:
-        result, what = OK, step.function(site)
+        result, what = OK, step.run(sandbox)
     except (DevserverError, OSError) as error:
         result, what = FAILED, str(error)
-    return Outcome(site.account.name, step.name, result, round(time.monotonic() - start, 2), redacted(what))
+    return StepResult(sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), redacted(what))
 
 
-def failed_steps(outcomes: t.Iterable[Outcome]) -> list[str]:
-    """Return each failed step with its user, as in ``alice: test``."""
-    return [f"{one.user}: {one.step}" for one in outcomes if one.result == FAILED]
+def list_failed_steps(results: t.Iterable[StepResult]) -> list[str]:
+    """Return each failed step with its user, such as ``alice: test``."""
+    return [f"{entry.user}: {entry.step}" for entry in results if entry.result == FAILED]
 
 
-def table(outcomes: t.Sequence[Outcome]) -> list[str]:
-    """Return the lines of a table for people; what is wrong stands below it in full."""
-    rows = [_HEAD, *(_row(one) for one in outcomes)]
+def render_table(results: t.Sequence[StepResult]) -> list[str]:
+    """Return the lines of a table, and below it each failure in full."""
+    rows = [_HEADER, *map(_render_row, results)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return [*lines, *(f"{one.user}: {one.step}: {one.what}" for one in outcomes if one.result == FAILED)]
+    return [*lines, *(f"{entry.user}: {entry.step}: {entry.what}" for entry in results if entry.result == FAILED)]
 
 
-def _row(one: Outcome) -> tuple[str, ...]:
-    what = one.what.splitlines()[0] if one.what else ""
-    shown = what if len(what) <= _WIDEST else what[: _WIDEST - 1] + "…"
-    return (one.user, one.step, one.result, f"{one.seconds:.2f}", shown)
+def _render_row(entry: StepResult) -> tuple[str, ...]:
+    what = entry.what.splitlines()[0] if entry.what else ""
+    shown = what if len(what) <= _MAX_WIDTH else what[: _MAX_WIDTH - 1] + "…"
+    return (entry.user, entry.step, entry.result, f"{entry.seconds:.2f}", shown)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module as a process, with a real Go: what works, what does not, and that nothing is left."""
+"""The module as a process with a real Go: passing steps, failures, and that nothing is left."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.syste
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 SERVICE = pathlib.Path(__file__).parents[3] / "roles/verify/files/service"
 ME = pwd.getpwuid(os.geteuid()).pw_name
-WRONG = 'err := errors.Join(errors.New("no configuration"), ctx.Err())'
+FAULT = 'err := errors.Join(errors.New("no configuration"), ctx.Err())'
 RUN = """
 import sys
 from ansible.module_utils import basic
@@ -35,42 +35,42 @@ main()
 @pytest.fixture(scope="session")
 def goroot():
     env = dict(os.environ, GOTOOLCHAIN="go1.22.12")
-    done = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    completed = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=True, capture_output=True, text=True)
+    return completed.stdout.strip()
 
 
 @pytest.fixture
 def verify(goroot, tmp_path):
-    """Run the module without debugging; return what came of each step. Nothing may be left."""
+    """Run the module without debugging; return each step's result, and the module's. Nothing may be left."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
 
     def run(workspace="", **options):
-        asked = {"users": [{"name": ME, "workspace": str(workspace)}], "sample": texts_below(SERVICE), "modes": []}
-        asked |= {"goroot": goroot, "socket": str(tmp_path / "none.sock"), "temporary_folder": str(scratch)}
-        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": {**asked, **options}})]
+        params = {"users": [{"name": ME, "workspace": str(workspace)}], "sample": texts_below(SERVICE), "modes": []}
+        params |= {"goroot": goroot, "socket": str(tmp_path / "none.sock"), "temporary_folder": str(scratch)}
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **options}})]
         path = f"{goroot}/bin:{os.environ['PATH']}"
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GOTOOLCHAIN="local", PATH=path)
-        done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
-        assert done.stdout and not done.stderr, done.stderr
+        completed = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
+        assert completed.stdout and not completed.stderr, completed.stderr
         assert not list(scratch.iterdir())
-        answer = json.loads(done.stdout)
-        return {step["step"]: (step["result"], step["what"]) for step in answer["steps"]}, answer
+        result = json.loads(completed.stdout)
+        return {step["step"]: (step["result"], step["what"]) for step in result["steps"]}, result
 
     return run
 
 
-def test_the_sample_works_and_only_the_missing_gopls_fails(verify):
-    steps, answer = verify()
-    assert answer["failed"] and answer["failed_steps"] == [f"{ME}: gopls"]
+def test_the_sample_passes_and_only_the_missing_gopls_fails(verify):
+    steps, result = verify()
+    assert result["failed"] and result["failed_steps"] == [f"{ME}: gopls"]
     assert "none.sock" in steps.pop("gopls")[1]
-    assert {result for result, _what in steps.values()} == {"ok"}
+    assert {outcome for outcome, _what in steps.values()} == {"ok"}
     assert steps["hello world"][1].startswith("go1.22.12 ")
     assert steps["test"][1].endswith("% of statements covered")
 
 
-@pytest.mark.skipif(manager_runs(), reason="systemd runs here, so that users have daemons")
-def test_without_systemd_the_gopls_beside_dlv_is_started(verify, tmp_path):
+@pytest.mark.skipif(manager_runs(), reason="systemd runs here, so users have daemons")
+def test_without_systemd_the_wrapper_beside_dlv_is_started(verify, tmp_path):
     shared = tmp_path / "bin" / "gopls-shared"
     shared.parent.mkdir()
     shared.write_text("#!/bin/sh\necho this is no language server >&2\n")
@@ -78,7 +78,7 @@ def test_without_systemd_the_gopls_beside_dlv_is_started(verify, tmp_path):
     assert "this is no language server" in verify(dlv=str(shared.parent / "dlv"))[0]["gopls"][1]
 
 
-def test_too_little_coverage_is_told(verify):
+def test_low_coverage_is_reported(verify):
     assert "95 % or more" in verify(coverage=95)[0]["test"][1]
 
 
@@ -87,28 +87,28 @@ def workspace(tmp_path):
     return shutil.copytree(SERVICE, tmp_path / "service")
 
 
-def test_what_does_not_build_is_not_run(verify, workspace):
+def test_a_program_that_does_not_build_is_not_run(verify, workspace):
     (workspace / "cmd/api/main.go").write_text("package main\nfunc main() { oops() }\n")
-    steps, _answer = verify(workspace)
+    steps, _result = verify(workspace)
     assert "main.go:2:15: undefined: oops" in steps["build"][1]
     assert "example.com/service/cmd/api" in steps["test"][1]
-    assert steps["health"] == ("skipped", "it needs build")
+    assert steps["health"] == ("skipped", "needs build")
 
 
-def test_a_service_that_ends_is_told_with_its_words(verify, workspace):
+def test_a_service_that_exits_is_reported_with_its_output(verify, workspace):
     source = workspace / "cmd/api/main.go"
-    source.write_text(source.read_text().replace("err := run(ctx, os.Args[1:], os.Stdout)", WRONG))
-    steps, _answer = verify(workspace)
+    source.write_text(source.read_text().replace("err := run(ctx, os.Args[1:], os.Stdout)", FAULT))
+    steps, _result = verify(workspace)
     assert steps["health"][0] == "failed"
-    assert "ended with 1: api: no configuration" in steps["health"][1]
+    assert "exited with 1: api: no configuration" in steps["health"][1]
 
 
-def test_a_service_that_is_never_ready_is_told(verify):
-    steps, _answer = verify(health=["/nowhere"], ready=2)
-    assert "/nowhere answers 404" in steps["health"][1]
+def test_a_service_that_does_not_become_ready_is_reported(verify):
+    steps, _result = verify(health=["/nowhere"], ready=2)
+    assert "/nowhere returned status 404" in steps["health"][1]
 
 
-def test_a_folder_that_is_no_module_is_told(verify, tmp_path):
+def test_a_workspace_outside_of_a_module_is_reported(verify, tmp_path):
     empty = tmp_path / "empty"
     empty.mkdir()
-    assert "is in no module" in verify(empty, package="", health=[])[0]["build"][1]
+    assert "is not in a module" in verify(empty, package="", health=[])[0]["build"][1]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sample service is sound by itself: what is tried on it must not fail for its own sake."""
+"""The sample service has no faults of its own, which would make verifications fail."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ PACKAGES = ["./...", "./stock/..."]
 
 @pytest.mark.parametrize("version", ["go1.22.12", "go1.21.13"])
 @pytest.mark.parametrize("command", [["vet"], ["test", "-count=1"]], ids=lambda command: command[0])
-def test_go_finds_nothing_wrong(version, command):
+def test_go_vet_and_the_tests_pass(version, command):
     env = dict(os.environ, GOTOOLCHAIN=version, GOFLAGS="-mod=readonly", CGO_ENABLED="0")
-    done = subprocess.run(
+    completed = subprocess.run(
         ["go", *command, *PACKAGES], cwd=SERVICE, env=env, check=False, capture_output=True, text=True
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert completed.returncode == 0, completed.stdout + completed.stderr
 
 
-def test_each_place_to_stop_at_has_a_name_of_its_own():
+def test_each_breakpoint_marker_has_a_unique_name():
     lines = [line for file in SERVICE.rglob("*.go") for line in file.read_text().splitlines()]
     names = [line.partition("// breakpoint: ")[2] for line in lines if "// breakpoint: " in line]
     assert sorted(names) == sorted(set(names))
