@@ -72,4 +72,6 @@ Severity: **{rule.severity}**. {rule.impact}
 ## Example
 
     {rule.example}
+
+See also: [report drift](../how-to/drift.md), [all rules](../{TABLE}).
 """
