@@ -135,7 +135,6 @@ def _lines(inputs: t.Mapping[str, t.Any]) -> str:
 def _write(goal: Goal, place: Place, means: Means, inputs: dict[str, t.Any]) -> tuple[Manifest, str]:
     """Write the bundle; return its manifest and digest."""
     account = find_account(place.build_user) if os.geteuid() == 0 else None
-    os.umask(0o022)  # The account has to read the Go that it runs.
     with scratch_folder(place.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_workshop(
         scratch.path, account, scratch.lock
     ) as workshop:

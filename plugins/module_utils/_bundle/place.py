@@ -90,7 +90,6 @@ def place_bundle(wish: Wish, delivered: str, *, ask: bool, check: bool) -> Outco
         check_own_directory("devserver_bundle_root (root)", wish.root)
         plan = _plan(wish, entries)
         if plan.changes and not check and not (ask and plan.missing):
-            os.umask(0o022)  # Every user reads what lies here.
             with locked_folder(wish.root, timeout=_LOCK_WAIT):
                 # Another run may have done the work while this one waited.
                 plan = _plan(wish, entries)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -12,6 +13,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
 
 Params = t.Mapping[str, t.Any]
+
+# Users read what the modules write for all of them, also where root has a stricter mask.
+_UMASK = 0o022
 
 
 class Outcome(t.NamedTuple):
@@ -34,6 +38,7 @@ class Converge(t.Protocol):
 
 def run(module: AnsibleModule, converge: Converge, params: Params | None = None) -> None:
     """Do the module's work with its options, or ``params`` in their place, and exit with the result."""
+    os.umask(_UMASK)
     module.no_log_values.update(credentials(module.params))
     try:
         outcome = converge(module.params if params is None else params, check=module.check_mode)

@@ -97,7 +97,6 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
 
 def apply_plan(plan: DebugServicePlan) -> None:
     """Apply a plan. Stale services stop first, which frees their ports."""
-    os.umask(0o022)
     reload_journal.note(PENDING, (name for _verb, names in plan.verbs for name in names))
     if plan.stale:
         systemctl.tell("disable", "--now", "--", *map(unit_name, plan.stale))

@@ -86,7 +86,6 @@ def apply(declaration: Declaration, *, check: bool) -> Applied:
         without = [user.account for user in users_without_home(declaration)]
         directories = run.plan_directories([user for user in declaration.users if user.account not in without])
         edits = run.plan_edits(declaration, without)
-        os.umask(0o022)  # With a stricter one, users could not read the files that are for all of them.
         run.make_directories(directories)
         # Before the files, so that nobody else can put something else into these directories meanwhile.
         run.repair_own_directories()

@@ -80,7 +80,6 @@ def plan_service(expected: ExpectedDaemons) -> ServicePlan:
 def apply_service(plan: ServicePlan) -> None:
     """Carry out the plan; raise DevserverError for a file that cannot be written and a unit that does not start."""
     with _os_errors_reported():
-        os.umask(0o022)
         if plan.expected.daemon.systemd:
             manager.stop_units([*(unit for name in plan.removed for unit in paths.units_of(name)), *plan.units.stop])
         _remove_user_directories(plan.removed)

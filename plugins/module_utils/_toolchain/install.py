@@ -148,7 +148,6 @@ def _apply(request: ToolchainRequest, expected: _Expected, store: Store, check: 
     plan = _plan(request, expected, store)
     if check or not (plan.changes or plan.obsolete):
         return _Applied(plan, {}, _note_removals(plan, store, processes_in))
-    os.umask(0o022)  # Every user must be able to read the trees.
     with store.locked():
         # Another run may have done the work while this one waited.
         plan = _plan(request, expected, store)

@@ -166,7 +166,6 @@ def _install(
 ) -> tuple[list[Plan], list[str]]:
     """Plan again and carry it out, alone; return what was done, and what of killed runs was removed."""
     account = find_account(build_user) if os.geteuid() == 0 else None
-    os.umask(0o022)  # What every user must reach would not be reachable under a stricter one.
     with locked_folder(places.root, timeout=timeout) as lock:
         leftovers = _leftovers(places.root)
         for folder in leftovers:

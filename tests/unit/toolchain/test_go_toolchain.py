@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import pathlib
 import typing as t
 
@@ -40,6 +41,26 @@ def platform(toolchain: t.Any) -> str:
     """Return the platform in the archive's name."""
     name: str = toolchain.tar_name
     return name[len(f"go{toolchain.version}.") : -len(".tar.gz")]
+
+
+def test_every_user_can_read_the_tree_despite_a_strict_umask(
+    run: Run, archives: pathlib.Path, old, tmp_path: pathlib.Path
+) -> None:
+    before = os.umask(0o077)
+    try:
+        checksums = {"1.99.1": {platform(old): old.sha256}}
+        code, _result = run(versions=["1.99.1"], archive_dir=str(archives), checksums=checksums)
+    finally:
+        os.umask(before)
+    assert code == 0
+    directories = [
+        tmp_path / "lib/go",
+        tmp_path / "bin",
+        tmp_path / "lib/go/1.99.1",
+        tmp_path / "lib/go/1.99.1/src/fmt",
+    ]
+    assert [directory.stat().st_mode & 0o777 for directory in directories] == [0o755] * 4
+    assert (directories[-1] / "print.go").stat().st_mode & 0o777 == 0o644
 
 
 def test_an_error_is_one_message_with_its_facts(run: Run, archives: pathlib.Path, old, new) -> None:

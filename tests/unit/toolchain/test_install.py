@@ -448,18 +448,6 @@ def test_check_mode_reports_the_same_and_writes_nothing(
     assert not run(request, check=True)["changed"]
 
 
-def test_every_user_can_read_the_tree_whatever_the_umask(make_request: Make, archives: pathlib.Path) -> None:
-    before = os.umask(0o077)
-    try:
-        request = make_request("1.99.1", archive=archives)
-        run(request)
-    finally:
-        os.umask(before)
-    folders = [request.root, request.bin_dir, f"{request.root}/1.99.1", f"{request.root}/1.99.1/src/fmt"]
-    assert [os.stat(folder).st_mode & 0o777 for folder in folders] == [0o755] * 4
-    assert os.stat(f"{request.root}/1.99.1/src/fmt/print.go").st_mode & 0o777 == 0o644
-
-
 # What stands there already
 
 

@@ -146,7 +146,6 @@ def _file(path: str, wanted: Wanted, places: Places) -> ManagedFile:
 
 
 def _write(edits: t.Sequence[FileEdit], wanted: t.Mapping[str, Wanted], stale: t.Iterable[str], places: Places) -> None:
-    os.umask(0o022)
     if wanted and not exists(places.user):
         _make_user(places.user)
         # Now there is somebody to give the key to.
