@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import re
 import shutil
 import sys
 import threading
@@ -38,6 +39,7 @@ from dev.skips import Skip
 # The Pythons that a managed host may have (meta/runtime.yml's ansible-core decides) and the one of the controller.
 TARGET_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 ERRORS_SHOWN = 40
+COVERAGE = re.compile(r"^TOTAL +(?P<statements>\d+) .* (?P<share>\d+%)$", re.MULTILINE)
 SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 
@@ -159,15 +161,22 @@ def _installed_pythons() -> dict[str, Path]:
 
 
 def _units(log: Path, *arguments: str) -> None:
-    # What users' start-up files are, their shells say best.
+    # The shells themselves show best what users' startup files do.
     apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
     if not node_env.ensure(log):
         show("    no npm: tests against node packages are skipped")
-    # Each process has tests that lie side by side, and so fewer fixtures to make; who is done takes some of another's.
+    # Each process gets neighbouring tests, which share fixtures; one that is finished takes over tests of another.
     processes = ["--numprocesses", str(os.cpu_count() or 2), "--dist", "worksteal"]
     report = f"--junitxml={skips.report_of(log)}"
-    said = _tool(["pytest", *processes, report, *arguments], log, PYTHONPATH=str(galaxy.COLLECTIONS))
-    show(f"    {said.strip().splitlines()[-1].strip('= ')}")
+    output = _tool(["pytest", *processes, report, *arguments], log, PYTHONPATH=str(galaxy.COLLECTIONS))
+    show(f"    {output.strip().splitlines()[-1].strip('= ')}")
+    total = COVERAGE.search(output)
+    if total:
+        show(f"    {total['share']} of {total['statements']} statements covered; by file: {log}")
+
+
+def _units_with_coverage(log: Path) -> None:
+    _units(log, "--cov", "--cov-report=term")
 
 
 def _quick_units(log: Path) -> None:
@@ -235,7 +244,7 @@ CHECKS = (
     Check("documentation site", "docs", documentation.site),
     Check("Galaxy import", "docs", documentation.package),
     Check("ansible-core 2.16", "compatibility", _oldest_core),
-    Check("unit tests", "units", _units),
+    Check("unit tests", "units", _units_with_coverage),
     Check("unit tests that build nothing", QUICK, _quick_units),
     # Both work in one copy of the collection.
     Check("sanity", "sanity", _sanity, resource="sanity"),
