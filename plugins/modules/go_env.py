@@ -98,8 +98,7 @@ skipped:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import ARGUMENT_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_env import converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_env import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

@@ -34,7 +34,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         raise DevserverError("the module was run without its action plugin, which reads the bundle on the controller")
     manifest = delivery.get("manifest") or receipt_of(params["root"], delivery["sha256"])
     if manifest is None:
-        return Outcome({"changed": False, "unknown": True})
+        # The host has another bundle, or none; what it lacks is known when it gets the manifest.
+        return Outcome({"changed": True, "unknown": True})
     wish = Wish(params["root"], manifest, this_platform(), params["verify"])
     outcome = place_bundle(wish, delivery.get("tar", ""), ask=bool(delivery.get("ask")), check=check)
     wanted = {"wanted": outcome.wanted} if delivery.get("ask") else {}

@@ -11,9 +11,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, users_without_home
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    ARGUMENT_SPEC as DECLARATION,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     declaration_from,
 )
+
+ARGUMENT_SPEC: dict[str, t.Any] = DECLARATION
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:

@@ -49,12 +49,16 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     if not check:
         apply_service(plan)
     obsolete = list(dict.fromkeys([*options.obsolete_workarounds, *plan.obsolete_work_arounds]))
+    packages = _missing_packages(options.expected)
+    if check:
+        # The role installs them by a task of its own, which does nothing in check mode.
+        for name in packages:
+            plan.changes.add(f"package {name}", "", "installed\n")
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
     result = {
         "restarted": list(plan.units.restart),
         "obsolete_workarounds": obsolete,
-        # Package managers install nothing in check mode.
-        "packages": [] if check else _missing_packages(options.expected),
+        "packages": [] if check else packages,
         **_describe(options),
         **plan.changes.result(),
     }

@@ -19,7 +19,7 @@ LAYERS = (
     ("_environment", "_toolchain"),
     ("_tools",),
     ("_bundle", "_gopls", "_delve"),
-    ("_drift", "_verify", "_support_bundle"),
+    ("_drift", "_plan", "_support_bundle", "_verify"),
 )
 RANKS = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 

@@ -1,0 +1,103 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the module host_plan does: validate the options of all roles' tasks, and plan each with its own module."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle import go_bundle_unpack
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
+    SHORTEST,
+    credentials,
+    secret_values,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve import dlv_service
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls import dlv_tls, dlv_tls_client
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import go_env
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import gopls_service
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import ca_trust, kernel_parameters
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import go_toolchain
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools import go_tool
+
+# The modules that roles use to change a host, by name. Each has ARGUMENT_SPEC and converge.
+MODULES = {
+    module.__name__.rpartition(".")[2]: module
+    for module in (
+        ca_trust,
+        dlv_service,
+        dlv_tls,
+        dlv_tls_client,
+        go_bundle_unpack,
+        go_env,
+        go_tool,
+        go_toolchain,
+        gopls_service,
+        kernel_parameters,
+    )
+}
+
+
+@dataclasses.dataclass
+class RolePlan:
+    """What one role would change: ``reasons`` are paths and other names of what differs, without any content."""
+
+    role: str
+    reasons: list[str] = dataclasses.field(default_factory=list)
+    errors: list[dict[str, t.Any]] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
+
+
+def plan_role(role: str, tasks: t.Sequence[t.Mapping[str, t.Any]]) -> RolePlan:
+    """Plan the ``tasks`` of a role, each with the name of its ``module`` and its ``args``."""
+    plan = RolePlan(role)
+    for task in tasks:
+        name = task["module"]
+        try:
+            outcome = plan_task(name, task["args"])
+        except DevserverError as error:
+            plan.errors.append(dict(error.result(), role=role, module=name))
+            continue
+        plan.warnings += outcome.warnings
+        plan.reasons += _reasons(name, outcome)
+    return plan
+
+
+def plan_task(name: str, args: t.Mapping[str, t.Any]) -> Outcome:
+    """Return what a module would change on this host. Raises DevserverError for invalid options."""
+    module = MODULES[name]
+    validated = ArgumentSpecValidator(module.ARGUMENT_SPEC).validate(dict(args))
+    if validated.error_messages:
+        raise DevserverError(f"invalid options of {name}: {'; '.join(validated.error_messages)}")
+    outcome: Outcome = module.converge(validated.validated_parameters, check=True)
+    return outcome
+
+
+def secrets_of(tasks: t.Sequence[t.Mapping[str, t.Any]]) -> set[str]:
+    """Return the values in the tasks' options that are secret: by their option, by their name, or by their form."""
+    found = {*credentials(tasks), *_secrets_in(tasks)}
+    for task in tasks:
+        spec = MODULES[task["module"]].ARGUMENT_SPEC
+        found.update(str(value) for name, value in task["args"].items() if spec.get(name, {}).get("no_log") and value)
+    return found
+
+
+def _secrets_in(value: t.Any) -> set[str]:
+    """Return the values of all dictionaries in ``value`` whose names are those of secrets."""
+    if isinstance(value, dict):
+        texts = {str(name): str(inner) for name, inner in value.items() if isinstance(inner, (str, int))}
+        named = {secret for secret in secret_values(texts) if len(secret) >= SHORTEST}
+        return named.union(*map(_secrets_in, value.values()))
+    return set().union(*map(_secrets_in, value)) if isinstance(value, (list, tuple)) else set()
+
+
+def _reasons(module: str, outcome: Outcome) -> list[str]:
+    if not outcome.result.get("changed"):
+        return []
+    headers = [part["after_header"] for part in outcome.result.get("diff", [])]
+    return list(dict.fromkeys(headers)) or [module]

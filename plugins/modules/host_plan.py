@@ -1,0 +1,105 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: host_plan
+short_description: Validates everything that the roles of a play declare, and reports which roles would change the host
+version_added: 0.2.0
+author:
+  - the gopherops.devserver authors (@gopherops)
+description:
+  - Takes the roles of the play, evaluates the options of their tasks that use modules of this collection, and plans all
+    of them in one call on the host, with the functions that the modules themselves use. Changes nothing.
+  - A play runs it in C(pre_tasks), and then only the roles in RV(roles). Where nothing differs, one call is all that a
+    run costs.
+  - Respects tags. Conditions of tasks are not evaluated, so a role of this collection must have arguments that are
+    valid without them. Tasks that C(include_tasks) or C(include_role) adds at run time are not part of the plan.
+  - A role's variable C(<role>_plan_reasons), a list, adds what differs elsewhere, such as on the controller.
+extends_documentation_fragment:
+  - gopherops.devserver.attributes
+  - gopherops.devserver.attributes.read_only
+options:
+  roles:
+    description: The roles of the play, which the action plugin finds itself. Not for use in a playbook.
+    type: list
+    elements: dict
+    default: []
+seealso:
+  - module: gopherops.devserver.go_env_drift
+"""
+
+EXAMPLES = r"""
+- name: Provision Go development servers
+  hosts: all
+  become: true
+  gather_facts: false
+  pre_tasks:
+    - name: Plan all roles
+      gopherops.devserver.host_plan:
+      register: devserver_plan
+      tags: [always]
+  roles:
+    - role: gopherops.devserver.toolchain
+      tags: [toolchain]
+      when: "'toolchain' in devserver_plan.roles"
+    - role: gopherops.devserver.environment
+      tags: [environment]
+      when: "'environment' in devserver_plan.roles"
+"""
+
+RETURN = r"""
+roles:
+  description: The roles to run, which are the first one that would change the host and all that come after it.
+  returned: success
+  type: list
+  elements: str
+  sample: [environment, language_server]
+reasons:
+  description: The files and other parts of the host that would change, by role. Roles without any are left out.
+  returned: success
+  type: dict
+  sample:
+    environment: [/etc/gopherops/go-env.sh, /home/alice/.config/go/env]
+errors:
+  description: One entry for each module that rejects its options, with the C(role), the C(module), the C(msg) and
+    further facts.
+  returned: failure
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import RolePlan, plan_role, secrets_of
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={"roles": {"type": "list", "elements": "dict", "default": [], "no_log": True}},
+        supports_check_mode=True,
+    )
+    roles = module.params["roles"]
+    # The options of all modules are in here. Every single value as a secret would make results unreadable.
+    module.params["roles"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+    module.no_log_values.clear()
+    module.no_log_values.update(secrets_of([task for role in roles for task in role["tasks"]]))
+    plans = [plan_role(role["role"], role["tasks"]) for role in roles]
+    for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
+        module.warn(warning)
+    _exit(module, plans)
+
+
+def _exit(module: AnsibleModule, plans: list[RolePlan]) -> None:
+    errors = [error for plan in plans for error in plan.errors]
+    if errors:
+        # The facts of the first one are those of the module's own failure.
+        module.fail_json(**dict(errors[0], errors=errors, msg="\n".join(error["msg"] for error in errors)))
+    module.exit_json(changed=False, reasons={plan.role: plan.reasons for plan in plans if plan.reasons})
+
+
+if __name__ == "__main__":
+    main()

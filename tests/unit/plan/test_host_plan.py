@@ -1,0 +1,197 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a plan runs what differs, validates what is declared, changes nothing and shows no secret."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import pytest
+import yaml
+from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import MODULES, plan_role, secrets_of
+
+MODULE_NAME = "gopherops.devserver.kernel_parameters"
+ROLES = pathlib.Path(__file__).parents[3] / "roles"
+TASK_FILES = sorted(ROLES.glob("*/tasks/*.yml"))
+# These write nothing on a managed host.
+READERS = {"go_bundle", "go_env_drift", "go_verify", "support_bundle"}
+
+
+class Project:
+    """A directory with roles, each of which keeps one file of kernel parameters, and a play that plans them."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        (root / "ansible.cfg").write_text("[defaults]\n")
+
+    def file(self, role: str) -> pathlib.Path:
+        return self.root / f"{role}.conf"
+
+    def add(
+        self, role: str, *tasks: dict[str, t.Any], options: dict[str, t.Any] | None = None, **variables: t.Any
+    ) -> None:
+        own = {MODULE_NAME: {"path": str(self.file(role)), "parameters": f"{{{{ {role}_parameters }}}}"}, "when": False}
+        contents = {
+            "tasks": list(tasks) or [own],
+            "defaults": {f"{role}_parameters": {}},
+            "vars": variables,
+            "meta": {},
+        }
+        for name, content in contents.items():
+            path = self.root / "roles" / role / name / "main.yml"
+            path.parent.mkdir(parents=True)
+            path.write_text(yaml.safe_dump(content))
+        specs = {"argument_specs": {"main": {"options": {f"{role}_parameters": {"type": "dict"}, **(options or {})}}}}
+        (self.root / "roles" / role / "meta/argument_specs.yml").write_text(yaml.safe_dump(specs))
+
+    def outdate(self, role: str) -> None:
+        """Leave the file that an earlier run has written with other parameters."""
+        header = "# Managed by gopherops.devserver (kernel_parameters); changes made here are lost.\n"
+        self.file(role).write_text(f"{header}-vm.swappiness = 1\n")
+
+    def plan(self, *arguments: str, **variables: t.Any) -> dict[str, t.Any]:
+        """Run the play as a new process, and return the result of the plan; ``output`` is all that Ansible printed."""
+        report = self.root / "plan.json"
+        written = {"content": "{{ plan | to_json }}", "dest": str(report), "mode": "0600"}
+        names = sorted(path.name for path in (self.root / "roles").iterdir())
+        play = {
+            "hosts": "localhost",
+            "connection": "local",
+            "gather_facts": False,
+            "vars": {"ansible_python_interpreter": sys.executable, **variables},
+            "pre_tasks": [
+                {"gopherops.devserver.host_plan": None, "register": "plan", "ignore_errors": True, "tags": ["always"]},
+                {"ansible.builtin.copy": written, "check_mode": False, "tags": ["always"]},
+            ],
+            "roles": [{"role": name, "tags": [name], "when": False} for name in names],
+        }
+        path = self.root / "play.yml"
+        path.write_text(yaml.safe_dump([play]))
+        settings = {"ANSIBLE_CONFIG": str(self.root / "ansible.cfg"), "ANSIBLE_HOME": str(self.root / "home")}
+        command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(path)]
+        completed = subprocess.run(
+            [*command, *arguments],
+            env={**os.environ, **settings},
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert report.exists(), completed.stdout + completed.stderr
+        return dict(json.loads(report.read_text()), output=completed.stdout + completed.stderr)
+
+
+@pytest.fixture
+def project(tmp_path: pathlib.Path) -> Project:
+    return Project(tmp_path)
+
+
+def test_the_first_role_that_differs_and_all_after_it_are_to_run(project: Project) -> None:
+    for role in ("a", "b", "c"):
+        project.add(role)
+    project.outdate("b")
+    before = project.file("b").read_bytes()
+    result = project.plan()
+    assert (result["roles"], result["reasons"]) == (["b", "c"], {"b": [str(project.file("b"))]})
+    assert not result["changed"]
+    assert project.file("b").read_bytes() == before
+
+
+def test_nothing_is_to_run_where_nothing_differs(project: Project) -> None:
+    project.add("a")
+    result = project.plan()
+    assert (result["roles"], result["reasons"]) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "roles"),
+    [(["--tags", "b"], ["b"]), (["--skip-tags", "a"], ["b"]), (["--tags", "other"], []), (["--check"], ["a", "b"])],
+)
+def test_tags_limit_the_plan(project: Project, arguments: list[str], roles: list[str]) -> None:
+    for role in ("a", "b"):
+        project.add(role)
+        project.outdate(role)
+    assert project.plan(*arguments)["roles"] == roles
+
+
+def test_all_invalid_options_are_reported_before_anything_runs(project: Project) -> None:
+    project.add("a")
+    project.add("b")
+    result = project.plan(a_parameters={"bad name": 1}, b_parameters={"worse name": 2})
+    assert result["failed"]
+    assert [(error["role"], error["module"]) for error in result["errors"]] == [
+        ("a", "kernel_parameters"),
+        ("b", "kernel_parameters"),
+    ]
+    assert "'bad name'" in result["msg"] and "'worse name'" in result["msg"]
+
+
+def test_variables_that_a_roles_spec_rejects_are_named(project: Project) -> None:
+    project.add("a", options={"a_level": {"type": "int"}})
+    result = project.plan(a_level="high")
+    assert result["failed"]
+    assert "variables of the role a" in result["msg"] and "a_level" in result["msg"]
+
+
+def test_an_option_of_the_wrong_type_names_the_module(project: Project) -> None:
+    project.add("a", {MODULE_NAME: {"path": str(project.file("a")), "parameters": [1]}})
+    result = project.plan()
+    assert result["failed"]
+    assert "invalid options of kernel_parameters" in result["msg"]
+
+
+def test_a_role_adds_what_differs_on_the_controller(project: Project) -> None:
+    project.add("a", a_plan_reasons=["a certificate is due"])
+    result = project.plan()
+    assert (result["roles"], result["reasons"]) == (["a"], {"a": ["a certificate is due"]})
+
+
+def test_a_task_for_the_controller_is_planned_there(project: Project) -> None:
+    task = {MODULE_NAME: {"path": str(project.file("a")), "parameters": {}}, "delegate_to": "localhost"}
+    project.add("a", task)
+    project.outdate("a")
+    assert project.plan()["reasons"] == {"a": [str(project.file("a"))]}
+
+
+def test_no_secret_is_shown_at_any_verbosity(project: Project) -> None:
+    project.add("a")
+    result = project.plan("-vvv", a_parameters={"bad name": "https://user:s3cret-word@proxy"})
+    assert result["failed"]
+    assert "s3cret-word" not in result["output"]
+
+
+def test_secrets_are_found_by_option_by_name_and_by_form() -> None:
+    tasks = [
+        {"module": "dlv_tls", "args": {"key": "-----PEM-----", "services": [{"name": "api"}]}},
+        {"module": "dlv_service", "args": {"services": [{"environment": {"DB_PASSWORD": "hunter22", "PORT": "8080"}}]}},
+        {"module": "go_env", "args": {"variables": {"GOPROXY": "https://me:letmein99@proxy"}}},
+    ]
+    found = secrets_of(tasks)
+    assert {"-----PEM-----", "hunter22", "letmein99"} <= found
+    assert not {"8080", "api"} & found
+
+
+def test_options_that_a_module_does_not_have_are_an_error() -> None:
+    (error,) = plan_role("a", [{"module": "kernel_parameters", "args": {"path": "/x", "other": 1}}]).errors
+    assert "other" in error["msg"]
+
+
+@pytest.mark.parametrize("path", TASK_FILES, ids=lambda path: str(path.relative_to(ROLES)))
+def test_every_module_that_a_role_runs_to_change_a_host_can_be_planned(path: pathlib.Path) -> None:
+    names = {key.rpartition(".")[2] for key in _modules_in(yaml.safe_load(path.read_text(encoding="utf-8")))}
+    assert names - READERS <= set(MODULES)
+
+
+def _modules_in(tasks: t.Any) -> set[str]:
+    if isinstance(tasks, list):
+        return set().union(*map(_modules_in, tasks))
+    if not isinstance(tasks, dict):
+        return set()
+    own = {key for key in tasks if key.startswith("gopherops.devserver.")}
+    return own.union(*(_modules_in(tasks.get(key)) for key in ("block", "rescue", "always")))
