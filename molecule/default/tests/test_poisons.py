@@ -15,7 +15,7 @@ from asking import Host
 from poisons import CONTEXTS, CONTEXTS_OF, EVERYONE, OF_WORKSPACES, POISONS, SETTINGS, batches
 
 RULE_PAGES = pathlib.Path(__file__).parents[3] / "docs/rules"
-TOOLS_DEFAULTS = pathlib.Path(__file__).parents[3] / "roles/tools/defaults/main.yml"
+TOOLS_DEFAULTS = pathlib.Path(__file__).parents[3] / "roles/common/defaults/main.yml"
 WATCHED = "/etc /home /srv /root /usr/local /var/lib /var/spool /opt"
 LOOKS = "'%p %m %u %s %T@ %C@\\n'"
 # In the last two temporary files come and go, after which the folders themselves have another time; by those of fish
