@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The README and the table of contents lead to every page, every link leads to a file, the reference is complete."""
+"""The README and the table of contents lead to every page, every link to a file, and pages name existing variables."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pathlib
 import re
 
 import pytest
+import yaml
 
 ROOT = pathlib.Path(__file__).parents[3]
 DOCS = ROOT / "docs"
@@ -17,6 +18,16 @@ NAMES = [
     *(path.name for path in (ROOT / "roles").iterdir()),
     *(path.stem for folder in ("playbooks", "plugins/modules") for path in (ROOT / folder).iterdir() if path.is_file()),
 ]
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
+VARIABLES = {name for spec in SPECS for entry in spec.values() for name in entry.get("options", {})}
+# Variables of playbooks, and registered results.
+OTHER_VARIABLES = {"bundle_builder", "bundle_made", "drift_result"}
+# The prefixes of the roles. Not a part of a path, of a file's name or of an identifier.
+VARIABLE = re.compile(
+    r"(?<![\w/.-])(?:devserver|toolchain|tools|bundle|trust|language_server|debugger|drift|verify|support_bundle)"
+    r"_[a-z_]+\b(?![/.(-])"
+)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES)))
@@ -42,6 +53,17 @@ def test_the_readme_leads_to_the_table_of_contents() -> None:
     assert DOCS / "index.md" in linked_files(ROOT / "README.md")
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")]), ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_every_link_leads_to_a_file(page: pathlib.Path) -> None:
     assert [path for path in linked_files(page) if not path.exists()] == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.stem)
+def test_every_variable_exists(page: pathlib.Path) -> None:
+    assert set(VARIABLE.findall(page.read_text())) <= VARIABLES | OTHER_VARIABLES
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_example_is_yaml(page: pathlib.Path) -> None:
+    for example in re.findall(r"^ *```yaml\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE):
+        assert yaml.safe_load(example)
