@@ -15,7 +15,7 @@ author:
 description:
   - Writes a file for C(sysctl.d) in which each parameter stands with the reason for it, and sets what differs at once.
   - A parameter that this kernel does not have, or that must not be set here, as in a container whose C(/proc/sys) is
-    read-only, is told by RV(refused) and a warning. It is no failure.
+    read-only, is told by RV(skipped) and a warning. It is no failure.
 notes:
   - A parameter that is no longer declared goes from the file. What it was before is not known, so that it stays as it
     is until the next boot.
