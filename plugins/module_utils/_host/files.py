@@ -146,29 +146,6 @@ def sha256_of_file(path: str) -> str:
     return digest.hexdigest()
 
 
-def shared_directory(path: str) -> str:
-    """Return the first place on the way to ``path`` where another user than root can redirect root; empty for none.
-
-    Such a place is a directory, ``path`` itself included, in which another user can replace entries, or a link of
-    another user. In a directory with the sticky bit, such as /tmp, nobody else can replace what belongs to root.
-    """
-    path = os.path.abspath(path)
-    parent = os.path.dirname(path)
-    found = shared_directory(parent) if parent != path else ""
-    try:
-        status = os.lstat(path)
-        if not found and stat.S_ISLNK(status.st_mode):
-            if status.st_uid != 0:
-                return path  # Its owner can make it anew, also in /tmp.
-            os.stat(path)  # Links that lead in a circle end here.
-            return shared_directory(os.path.join(os.path.realpath(parent), os.readlink(path)))
-    except OSError:
-        return found
-    shared = status.st_mode & (stat.S_IWOTH | (stat.S_IWGRP if status.st_gid else 0))
-    open_to_others = status.st_uid != 0 or (shared and not status.st_mode & stat.S_ISVTX)
-    return found or (path if stat.S_ISDIR(status.st_mode) and open_to_others else "")
-
-
 def is_socket(path: str) -> bool:
     """Return whether there is a socket of that name; one that goes while it is looked at is none."""
     try:

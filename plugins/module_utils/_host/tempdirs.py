@@ -16,7 +16,8 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove, shared_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
 
 _LOCK = "lock"
 # The folders of this process that are there.

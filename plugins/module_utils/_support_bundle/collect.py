@@ -26,9 +26,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run,
     session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once, shared_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import path_of, read_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Item
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import Asked, goroutines
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in

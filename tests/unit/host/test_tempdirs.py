@@ -17,7 +17,6 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import shared_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
     abandoned,
     remove_abandoned,
@@ -162,37 +161,6 @@ def test_who_is_told_to_end_leaves_neither_folders_nor_programs(tmp_path: pathli
     assert [path.name for path in tmp_path.iterdir()] == ["pid"]
     state = pathlib.Path("/proc", pid, "stat")
     assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-@needs_root
-@pytest.mark.parametrize(
-    ("mode", "mine", "shared"), [(0o755, True, False), (0o755, False, True), (0o777, True, True), (0o1777, True, False)]
-)
-def test_a_directory_in_which_another_user_can_swap_things(
-    tmp_path: pathlib.Path, mode: int, mine: bool, shared: bool
-) -> None:
-    (tmp_path / "d/below").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("d/below")
-    (tmp_path / "d").chmod(mode)
-    if not mine:
-        os.chown(tmp_path / "d", pwd.getpwnam("nobody").pw_uid, 0)
-    expected = str(tmp_path / "d") if shared else ""
-    for path in ("d", "d/below", "d/below/missing", "link"):
-        assert shared_directory(str(tmp_path / path)) == expected
-
-
-@needs_root
-def test_the_owner_of_a_link_can_make_it_anew(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "link").symlink_to("/usr")
-    os.chown(tmp_path / "link", pwd.getpwnam("nobody").pw_uid, 0, follow_symlinks=False)
-    assert shared_directory(str(tmp_path / "link/lib")) == str(tmp_path / "link")
-
-
-@needs_root
-def test_links_in_a_circle_end(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "a").symlink_to("b")
-    (tmp_path / "b").symlink_to("a")
-    assert shared_directory(str(tmp_path / "a/x")) == ""
 
 
 @needs_root

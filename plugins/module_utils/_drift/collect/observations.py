@@ -39,7 +39,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.g
     without_traces,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, has_home
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_programs import only_root_can_change
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import only_root_can_change
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.

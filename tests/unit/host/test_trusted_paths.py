@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which programs nobody but root can change."""
+"""Paths and programs that nobody but root can change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_programs import only_root_can_change
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import (
+    only_root_can_change,
+    shared_directory,
+)
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root's")
 OTHER = 65534
@@ -64,3 +67,44 @@ def test_what_is_no_program_is_not_trusted(program: pathlib.Path, tmp_path: path
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in ("", "go", str(tmp_path), f"{tmp_path}/loop", f"{tmp_path}/gone"):
         assert not only_root_can_change(path)
+
+
+@pytest.mark.parametrize(
+    ("mode", "mine", "shared"), [(0o755, True, False), (0o755, False, True), (0o777, True, True), (0o1777, True, False)]
+)
+def test_a_directory_in_which_another_user_can_swap_things(
+    tmp_path: pathlib.Path, mode: int, mine: bool, shared: bool
+) -> None:
+    (tmp_path / "d/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("d/below")
+    (tmp_path / "d").chmod(mode)
+    if not mine:
+        os.chown(tmp_path / "d", OTHER, 0)
+    expected = str(tmp_path / "d") if shared else ""
+    for path in ("d", "d/below", "d/below/missing", "link"):
+        assert shared_directory(str(tmp_path / path)) == expected
+
+
+def test_the_owner_of_a_link_can_make_it_anew(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "link").symlink_to("/usr")
+    os.chown(tmp_path / "link", OTHER, 0, follow_symlinks=False)
+    assert shared_directory(str(tmp_path / "link/lib")) == str(tmp_path / "link")
+
+
+def test_links_in_a_circle_end(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+    assert shared_directory(str(tmp_path / "a/x")) == ""
+
+
+def test_the_parent_of_a_link_is_that_of_its_target(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "home/d").mkdir(parents=True)
+    os.chown(tmp_path / "home", OTHER, 0)
+    (tmp_path / "link").symlink_to("home/d")
+    assert shared_directory(f"{tmp_path}/link/../x") == str(tmp_path / "home")
+
+
+def test_a_file_of_another_user_is_no_shared_directory(program: pathlib.Path) -> None:
+    os.chown(program, OTHER, 0)
+    program.chmod(0o666)
+    assert shared_directory(str(program)) == ""
