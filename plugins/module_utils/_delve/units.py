@@ -12,6 +12,7 @@ import os
 import re
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DebugService
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
     unit_environment_file,
@@ -23,7 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoti
     without_specifiers,
 )
 
-HEAD = "# Managed by gopherops.devserver (dlv_service); changes made here are lost.\n"
+HEAD = managed_header("dlv_service")
 STATE_DIR = "/var/lib/dlv"
 ENVIRONMENT_DIR = "/etc/gopherops/debug"
 

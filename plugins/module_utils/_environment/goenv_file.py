@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import MANAGED_BY
+
 # Beside this file: what "go telemetry" writes and every Go program reads, a mode and since when it holds.
 TELEMETRY_MODE = "telemetry/mode"
 TELEMETRY_MODES = ("on", "local", "off")
 
-_MANAGED = "# Managed by gopherops.devserver:"
+_MANAGED = f"# {MANAGED_BY}:"
 
 
 class Setting(t.NamedTuple):

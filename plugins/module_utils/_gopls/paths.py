@@ -13,9 +13,10 @@
 
 from __future__ import annotations
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
-HEADER = "# Managed by gopherops.devserver (gopls_service); changes made here are lost.\n"
+HEADER = managed_header("gopls_service")
 
 SETTINGS = "/etc/gopherops/language_server/settings.json"
 # What the last run wrote into editors, so that the next one can take back what is no longer declared.

@@ -10,6 +10,7 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
@@ -18,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     write_all,
 )
 
-_HEAD = "# Managed by gopherops.devserver (kernel_parameters); changes made here are lost.\n"
+_HEAD = managed_header("kernel_parameters")
 _ROOT = "/proc/sys"
 # The kernel makes room for as many bytes as it is asked for.
 ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}

@@ -11,11 +11,12 @@ import stat
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, write_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
 
-HEAD = "# Managed by gopherops.devserver (go_env); changes made here are lost.\n"
+HEAD = managed_header("go_env")
 # Those of the folders that hold the collection's own files.
 _FOLDER_MODE = 0o755
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import Door
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
 
@@ -35,7 +36,7 @@ RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 SystemCallFilter=~@privileged
 UMask=0077
 """
-_HEAD = "{} Managed by gopherops.devserver; changes are lost.\n"
+_HEADER = managed_header("dlv_tls")
 
 
 class Material(t.NamedTuple):
@@ -98,7 +99,7 @@ TIMEOUTbusy = 30
 TIMEOUTclose = 0
 socket = l:TCP_NODELAY=1
 """
-    return _HEAD.format(";") + head + "".join(_section(door, folder) for door in doors)
+    return managed_header("dlv_tls", comment=";") + head + "".join(_section(door, folder) for door in doors)
 
 
 def _section(door: Door, folder: str) -> str:
@@ -115,8 +116,7 @@ CRLfile = {folder}/crl.pem
 
 
 def _server(folder: str) -> str:
-    head = _HEAD.format("#")
-    return f"""{head}[Unit]
+    return f"""{_HEADER}[Unit]
 Description=TLS in front of the debuggers
 After=network-online.target
 Wants=network-online.target
@@ -137,8 +137,7 @@ WantedBy=multi-user.target
 
 
 def _socket(door: Door) -> str:
-    head = _HEAD.format("#")
-    return f"""{head}[Unit]
+    return f"""{_HEADER}[Unit]
 Description=Where the TLS server hands over connections to the debugger {door.name}
 
 [Socket]
@@ -153,8 +152,7 @@ WantedBy=sockets.target
 
 
 def _relay(door: Door) -> str:
-    head = _HEAD.format("#")
-    return f"""{head}[Unit]
+    return f"""{_HEADER}[Unit]
 Description=Relay to the debugger {door.name}, as its user
 After=dlv-{door.name}.service
 
