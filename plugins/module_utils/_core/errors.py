@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one error that this collection raises for bad input and for a host that refuses."""
+"""The errors that this collection raises for invalid input and for operations that fail on the host."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import typing as t
 
 
 class DevserverError(Exception):
-    """Says what failed, where, what was expected and what to do about it.
+    """An error with what failed and where, the expected state, and a remedy.
 
-    ``details`` are facts for machines (a digest, a path, an exit code); they become keys of the module's result.
+    ``details`` are machine-readable facts (a digest, a path, an exit code); they become keys of the module's result.
     """
 
     def __init__(self, what: str, *, expected: str = "", remedy: str = "", **details: t.Any) -> None:
@@ -35,4 +35,4 @@ class DevserverError(Exception):
 
 
 class TimedOut(DevserverError):
-    """Says that something did not come to its end within its time limit."""
+    """An operation exceeded its time limit."""

@@ -13,7 +13,7 @@ import collections
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
 
 # Characters of what the debuggee and the adapter print; who prints without end must not fill the memory.
@@ -28,10 +28,6 @@ class Refused(DevserverError):
     def __init__(self, peer: str, command: str, reason: str) -> None:
         super().__init__(f"{peer} refused {command}: {reason}", remedy="mend what it names")
         self.reason = reason
-
-
-class TimedOut(DevserverError):
-    """What was waited for did not come before the deadline."""
 
 
 class Client:

@@ -11,8 +11,8 @@ import threading
 import time
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused, TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
 
 

@@ -12,7 +12,7 @@ import shlex
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.adapter import (
     Adapter,
     Unreachable,
@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused, TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import HungUp, Message
 
 # Frames of a stack that are asked for, and seconds that an end in good order may take.
