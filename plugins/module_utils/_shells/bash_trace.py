@@ -20,6 +20,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
     BASH_PROMPT,
+    BASH_TRACE,
+    BASH_TRACED_STARTUP,
     fill,
     quoted,
     source_files,
@@ -29,84 +31,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.script
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
-# What is noted goes to a descriptor of its own: a start-up may send its complaints elsewhere. A file is named by the
-# folder that was the present one when it was first seen; what is read from a pipe by where that is read. Lines of what
-# eval runs are counted on from its own: where the command does not stand in that line, it is eval's.
-_SCRIPT = r"""
-set -T
-exec {__go_out}>&2
-declare -A __go_old __go_whole
-__go_names=(NAMES)
-__go_file= __go_line=0 __go_depth=0 __go_eval_line=0 __go_eval= __go_values=
-__go_note() { printf '\1%s\0%s\0%s\0%s\0%s\0%s\0' "$@" >&$__go_out; }
-__go_value() {
-  case $1 in
-    PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
-    'alias go') __go_now=${BASH_ALIASES[go]-} ;;
-    *) __go_now=${!1-} ;;
-  esac
-}
-__go_settle() {
-  local -a __go_text
-  local __go_ends=${__go_command//[!$'\n']/} __go_else=$__go_line __go_behind=$((__go_line - __go_eval_line))
-  if [[ $__go_eval == "$__go_depth:$__go_file" ]] && ((0 < __go_behind && __go_behind < 99)); then
-    __go_else=$__go_eval_line
-  elif [[ -z $__go_ends ]]; then
-    return 0
-  fi
-  ((__go_line -= ${#__go_ends})) || :
-  mapfile -t -s $((__go_line - 1)) -n 1 __go_text <"$__go_file" || :
-  [[ ${__go_text[0]-} == *"${__go_command%%$'\n'*}"* ]] || __go_line=$__go_else
-} 2>/dev/null
-__go_changed() {
-  local __go_name __go_now
-  __go_settle
-  for __go_name in "${__go_names[@]}" "${!GO@}"; do
-    __go_value "$__go_name"
-    [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
-    __go_old[$__go_name]=$__go_now
-    __go_note "$__go_name" "$__go_now" "$__go_file" "$__go_line" "$__go_depth" "$1"
-  done
-  __go_values="VALUES"
-} 2>/dev/null
-__go_place() {
-  local -i __go_frame=2
-  while [[ ${BASH_SOURCE[__go_frame]-} == @(/dev/fd/*|/proc/*|environment|main) ]]; do __go_frame+=1; done
-  __go_file=${BASH_SOURCE[__go_frame]-} __go_line=${BASH_LINENO[__go_frame - 1]-0}
-  [[ $__go_file == /* || -z $__go_file ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
-}
-__go_look() {
-  [[ $BASH_SUBSHELL == 0 ]] || return 0
-  [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
-  __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1))
-  __go_command=$BASH_COMMAND
-  [[ $__go_file == /* && $__go_file != /dev/* && $__go_file != /proc/* ]] || __go_place
-  case $BASH_COMMAND in
-    [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
-      __go_values=
-      __go_settle
-      __go_note '' "$BASH_COMMAND" "$__go_file" "$__go_line" "$__go_depth" "$__go_depth" ;;
-    eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
-  esac
-}
-for __go_name in "${__go_names[@]}" "${!GO@}"; do __go_value "$__go_name"; __go_old[$__go_name]=$__go_now; done
-__go_values="VALUES"
-unset __go_name __go_now
-builtin trap '__go_last=$_; __go_look; : "$__go_last"' DEBUG
-trap() { [[ ${*: -1} == DEBUG ]] || builtin trap "$@"; }
-START_UP
-__go_values=
-builtin trap - DEBUG
-shopt -s extdebug
-declare -F go
-"""
-# Outside of all files an interactive bash counts a function's lines from its own first.
-_START_UP = """\
-SOURCE
-. /dev/fd/9 9<<'END'
-THEN
-END
-"""
 _NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d+)\0(\\d+)\0(\\d+)\0")
 _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
 # What "declare -F" prints in debugging mode.
@@ -133,10 +57,10 @@ def trace(
     keep it from that.
     """
     then = BASH_PROMPT if prompt else then
-    start_up = fill(_START_UP, {"SOURCE": source_files(files, first_of), "THEN": then})
+    start_up = fill(BASH_TRACED_STARTUP, {"SOURCE": source_files(files, first_of), "THEN": then})
     names = watched_names(declared)
     looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
-    script = fill(_SCRIPT, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
+    script = fill(BASH_TRACE, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
     start = run_in_terminal if prompt else run_at_home
     done = start(["bash", *options, "-c", script], env=env, account=account, timeout=timeout)
     function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])

@@ -19,28 +19,25 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run_in_terminal,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import fish_blame
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import PROMPTS, source_files
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
+    BASH_XTRACE,
+    FINISH,
+    FINISHED,
+    PROMPTS,
+    SH_MERGE_OUTPUT,
+    fill,
+    quoted,
+    source_files,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 _MARK = "\x01"
 _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
 _ZSH = f"{_MARK}%D{{%s.%6.}}{_MARK}%x{_MARK}%I{_MARK}"
 _STEP = re.compile(f"{_MARK}+([0-9.,]*){_MARK}([^{_MARK}\n]*){_MARK}(\\d+){_MARK}([^\n]*)\n?([^{_MARK}]*)")
-# Everything goes into one channel, so that what is printed stands behind the command that prints it.
-_SCRIPT = """\
-exec 2>&1
-PS4={ps4}
-set -x
-{source}
-{then}
-{end}
-"""
-# In two parts, so that the trace of it is none.
-_ENDED = "gopherops-start-up-came-to-its-end"
-_END = "printf '%s%s\\n' gopherops- start-up-came-to-its-end"
-_TOGETHER = ["/bin/sh", "-c", 'exec "$@" 2>&1', "sh"]
+_TOGETHER = ["/bin/sh", "-c", SH_MERGE_OUTPUT, "sh"]
 # The end as bash traces it, wherever it is printed to.
-_REACHED_END = re.compile(rf"{_MARK}printf '%s%s\\n' gopherops- start-up-came-to-its-end\r?$", re.MULTILINE)
+_REACHED_END = re.compile(rf"{_MARK}{re.escape(FINISH)}\r?$", re.MULTILINE)
 # Redirections, which are all that this one has, are in no trace.
 _REDIRECTING = "exec"
 # As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
@@ -139,7 +136,7 @@ def last_line(start_up: Startup, timeout: float) -> Source | None:
     steps = _steps(done)
     said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
     broken = next(filter(None, (place_in(line, start_up.account.home) for line in said)), None)
-    if broken or not done or _ENDED in done.stdout:
+    if broken or not done or FINISHED in done.stdout:
         return broken
     # It goes on to its end, but what is asked of it is printed elsewhere.
     if _REACHED_END.search(done.stdout):
@@ -206,14 +203,15 @@ def _followed(start_up: Startup, timeout: float) -> Completed | None:
     start = run_in_terminal if start_up.prompts else run_at_home
     prompt = PROMPTS[start_up.shell] if start_up.prompts else ""
     if start_up.shell == "zsh":
-        argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{_END}"]
+        argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{FINISH}"]
         return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
     if start_up.shell == "fish" or not [*start_up.files, *start_up.first_of]:
         return None
-    script = _SCRIPT.format(
-        ps4=shlex.quote(_BASH),
-        source=source_files(start_up.files, start_up.first_of),
-        then=prompt or start_up.then,
-        end=_END,
-    )
+    marks = {
+        "TRACE_PROMPT": quoted([_BASH]),
+        "SOURCE": source_files(start_up.files, start_up.first_of),
+        "THEN": prompt or start_up.then,
+        "FINISH": FINISH,
+    }
+    script = fill(BASH_XTRACE, marks)
     return start(["bash", *start_up.unread, "-c", script], env=env, account=account, timeout=timeout)

@@ -23,22 +23,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run_in_terminal,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import own_folder, spare_folders
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_HOOKS, FISH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
+    FISH_HALF_TIME,
+    FISH_HOOKS,
+    FISH_PROMPT,
+    SH_PRINT_FISH_FILES,
+    SH_PRINT_FISH_PROFILE,
+    SH_TRACE_FISH,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
-# Those of the user, by names without the home's, and those of the host.
-_PRINT_FILES = """\
-cd -- "$1" 2>/dev/null && grep -nHs '' config.fish conf.d/*.fish
-grep -nHs '' /etc/fish/config.fish /etc/fish/conf.d/*.fish
-"""
 _LINE = re.compile(r"^([^:\n]+\.fish):(\d+):(.*)$", re.MULTILINE)
 # Microseconds by itself and with its parts, depth, and the first line of the command.
 _TIMED = re.compile(r"^\s*(\d+)\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
-_PROFILED = '"$@"; cat -- "$0" >&2'
-# Half of the time later a mark comes into the trace, with the name of what the shell is by then.
-_HALF = "\x01"
-_TRACED = f'(sleep "$0"; printf "\\n{_HALF}%s\\n" "$(cat /proc/$$/comm)" >&2) & exec "$@"'
-_STEP = re.compile(rf"^(?:(-*)> (.*)|{_HALF}(.*))\n", re.MULTILINE)
+_STEP = re.compile(rf"^(?:(-*)> (.*)|{FISH_HALF_TIME}(.*))\n", re.MULTILINE)
 # What other steps are a part of, beside the functions that a start-up has made.
 _BLOCKS = {"begin", "if", "for", "while", "switch", "source", "eval"}
 # More steps than any start-up has that comes to an end.
@@ -64,7 +62,17 @@ def slowest_line(start_up: Startup, timeout: float) -> Source | None:
         profile = os.path.join(folder, "profile")
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
         command = FISH_PROMPT if start_up.prompts else "true"
-        argv = ["/bin/sh", "-c", _PROFILED, profile, start_up.account.shell, *start_up.options, *options, "-c", command]
+        argv = [
+            "/bin/sh",
+            "-c",
+            SH_PRINT_FISH_PROFILE,
+            profile,
+            start_up.account.shell,
+            *start_up.options,
+            *options,
+            "-c",
+            command,
+        ]
         done = _started(start_up, argv, start_up.env, timeout)
     steps = [_Step(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(done.stderr)]
     spent: dict[Source | None, int] = {}
@@ -76,7 +84,7 @@ def slowest_line(start_up: Startup, timeout: float) -> Source | None:
 def last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a start-up leaves the shell, or hangs; None where it ends, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
-    argv = ["/bin/sh", "-c", _TRACED, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
+    argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
     done = _started(start_up, argv, {**start_up.env, "fish_trace": "all"}, timeout)
     found = _STEP.findall(done.stderr)
     steps = [_Step(len(dashes), command) for dashes, command, mark in found if not mark]
@@ -103,7 +111,7 @@ def _started(start_up: Startup, argv: t.Sequence[str], env: t.Mapping[str, str],
 def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
     """Return every line of the start-up files that the user can read."""
     folder = os.path.join(account.home, ".config/fish")
-    argv = ["/bin/sh", "-c", _PRINT_FILES, "sh", folder]
+    argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", folder]
     done = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
     found = _LINE.findall(done.stdout)
     return [(Source("file", os.path.join(folder, name), int(number)), text) for name, number, text in found]

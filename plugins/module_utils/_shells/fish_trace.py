@@ -19,29 +19,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_PROMPT, FISH_TRACE, fill
 
-# In fish's own order: its own config.fish reads the conf.d folders. Each name in them that may be a variable's is
-# followed, and those that go knows wherever they are set.
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
-_SCRIPT = r"""
-set __files $__fish_sysconf_dir/{conf.d/*,config}.fish $__fish_config_dir/{conf.d/*,config}.fish
-for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $__names
-    functions --query __trace_$__name; and continue
-    function __trace_$__name --on-variable $__name --inherit-variable __name
-        printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
-    end
-end
-for __line in (grep -Hn '^SETUVAR --export ' $__fish_config_dir/fish_variables 2>/dev/null)
-    printf '\1%s\1%s\1%s\1' '' '' $__line >&2
-end
-for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
-    test -r $__file; and source $__file
-end
-THEN
-functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
-printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[= ]' $__files 2>/dev/null)[-1] >&2
-"""
 # What fish makes where it is missing, by the variable that says where its parent is.
 _OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
@@ -64,8 +44,8 @@ def trace_fish(
 
     With ``prompt`` it is one in a terminal that gets as far as its first prompt.
     """
-    script = _SCRIPT.replace("THEN", FISH_PROMPT if prompt else "")
-    argv = ["fish", *options, "--no-config", "-c", f"set __names {_NAMES}\n{script}"]
+    script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if prompt else ""})
+    argv = ["fish", *options, "--no-config", "-c", script]
     start = run_in_terminal if prompt else run_at_home
     with spare_folders(account) as folders:
         done = start(argv, env=dict(env, **folders), account=account, timeout=timeout)

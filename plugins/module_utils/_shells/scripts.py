@@ -1,7 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shell texts that this collection runs, and how values get into them."""
+"""The shell scripts that observe startups, and the substitution of values in them.
+
+Words in capital letters, such as NAMES, are marks that ``fill`` replaces. Variables and functions of a script that runs
+in a user's shell have names that begin with ``__go_``.
+"""
 
 from __future__ import annotations
 
@@ -9,37 +13,221 @@ import re
 import shlex
 import typing as t
 
-# What an interactive bash runs before it prompts; one before 5.1 takes an array's first entry alone. What is printed
-# is for people to read.
+# The hooks that an interactive bash runs before its first prompt; before 5.1 it runs only the first entry of an array.
+# As at a real prompt, the standard error of hooks goes to the terminal.
 BASH_PROMPT = """\
 [ -z "${PROMPT_COMMAND+x}" ] || \
 for __go_hook in "${PROMPT_COMMAND[@]:0:BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 501 ? 1 : 99}"; do \
 eval "$__go_hook" 2>&1 || :; \
 done; unset __go_hook"""
 
-# What an interactive zsh runs before it prompts. What is printed is for people to read. Whatever options start-up files
-# have set: a name that is not set is no error here, and a hook that fails does not end the shell.
+# The hooks that an interactive zsh runs before its first prompt. They work with all options that startup files can set:
+# an unset name is no error, and a hook that fails does not end the shell.
 ZSH_PROMPT = """\
 for __go_hook in precmd ${precmd_functions+"${precmd_functions[@]}"}; do \
 if typeset -f "$__go_hook" >/dev/null; then "$__go_hook" 2>&1 || :; fi; \
 done; unset __go_hook"""
 
-# What fish tells its functions before it prompts, less its own, which writes settings into the home. What is printed is
-# for people to read.
+# The event of fish's first prompt. fish's own handler is removed, because it writes settings into the home directory.
 FISH_PROMPT = "functions -e __fish_on_interactive; begin; emit fish_prompt; end 2>&1"
-# The same by hand, for fish's own trace: it leaves out what an event calls.
+# Calls the handlers one by one, because fish's own trace has no calls by events.
 FISH_HOOKS = """\
 functions -e __fish_on_interactive
 for __go_hook in (functions --handlers-type generic | string replace -rf '^fish_prompt ' '')
     $__go_hook
 end"""
 
-# What each shell runs before it prompts.
+# The hooks of the first prompt, by shell.
 PROMPTS = {"bash": BASH_PROMPT, "zsh": ZSH_PROMPT, "fish": FISH_PROMPT}
 
+# Sources all FILES, and the first readable one of FIRST_OF.
 _SOURCE = """\
 for __startup in FILES; do [ ! -r "$__startup" ] || . "$__startup"; done
 for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break; fi; done"""
+
+# Reports values to a descriptor of its own, because a startup may redirect its standard error. A file is named relative
+# to the directory in which it was first seen, and a pipe by the command that reads it. Lines inside of eval are counted
+# from the line of eval: if the command is not in that line, the line of eval is reported.
+BASH_TRACE = r"""
+set -T
+exec {__go_out}>&2
+declare -A __go_old __go_whole
+__go_names=(NAMES)
+__go_file= __go_line=0 __go_depth=0 __go_eval_line=0 __go_eval= __go_values=
+__go_note() { printf '\1%s\0%s\0%s\0%s\0%s\0%s\0' "$@" >&$__go_out; }
+__go_value() {
+  case $1 in
+    PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
+    'alias go') __go_now=${BASH_ALIASES[go]-} ;;
+    *) __go_now=${!1-} ;;
+  esac
+}
+__go_settle() {
+  local -a __go_text
+  local __go_ends=${__go_command//[!$'\n']/} __go_else=$__go_line __go_behind=$((__go_line - __go_eval_line))
+  if [[ $__go_eval == "$__go_depth:$__go_file" ]] && ((0 < __go_behind && __go_behind < 99)); then
+    __go_else=$__go_eval_line
+  elif [[ -z $__go_ends ]]; then
+    return 0
+  fi
+  ((__go_line -= ${#__go_ends})) || :
+  mapfile -t -s $((__go_line - 1)) -n 1 __go_text <"$__go_file" || :
+  [[ ${__go_text[0]-} == *"${__go_command%%$'\n'*}"* ]] || __go_line=$__go_else
+} 2>/dev/null
+__go_changed() {
+  local __go_name __go_now
+  __go_settle
+  for __go_name in "${__go_names[@]}" "${!GO@}"; do
+    __go_value "$__go_name"
+    [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
+    __go_old[$__go_name]=$__go_now
+    __go_note "$__go_name" "$__go_now" "$__go_file" "$__go_line" "$__go_depth" "$1"
+  done
+  __go_values="VALUES"
+} 2>/dev/null
+__go_place() {
+  local -i __go_frame=2
+  while [[ ${BASH_SOURCE[__go_frame]-} == @(/dev/fd/*|/proc/*|environment|main) ]]; do __go_frame+=1; done
+  __go_file=${BASH_SOURCE[__go_frame]-} __go_line=${BASH_LINENO[__go_frame - 1]-0}
+  [[ $__go_file == /* || -z $__go_file ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+}
+__go_look() {
+  [[ $BASH_SUBSHELL == 0 ]] || return 0
+  [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
+  __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1))
+  __go_command=$BASH_COMMAND
+  [[ $__go_file == /* && $__go_file != /dev/* && $__go_file != /proc/* ]] || __go_place
+  case $BASH_COMMAND in
+    [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
+      __go_values=
+      __go_settle
+      __go_note '' "$BASH_COMMAND" "$__go_file" "$__go_line" "$__go_depth" "$__go_depth" ;;
+    eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
+  esac
+}
+for __go_name in "${__go_names[@]}" "${!GO@}"; do __go_value "$__go_name"; __go_old[$__go_name]=$__go_now; done
+__go_values="VALUES"
+unset __go_name __go_now
+builtin trap '__go_last=$_; __go_look; : "$__go_last"' DEBUG
+trap() { [[ ${*: -1} == DEBUG ]] || builtin trap "$@"; }
+START_UP
+__go_values=
+builtin trap - DEBUG
+shopt -s extdebug
+declare -F go
+"""
+# Outside of files, an interactive bash counts the lines of a function from the function's first line.
+BASH_TRACED_STARTUP = """\
+SOURCE
+. /dev/fd/9 9<<'END'
+THEN
+END
+"""
+
+# zsh always reads the first file, /etc/zshenv, by itself: its assignments are undone. All files follow in zsh's order.
+# One trap serves all commands: a startup cannot set its own. A trap that sets errexit makes zsh skip the command, and
+# zsh resets the option.
+ZSH_TRACE = r"""
+unset -m GIVEN_NAMES 'GO*'
+eval "$__go_given"
+unset __go_given
+setopt rcs
+zmodload zsh/parameter
+exec {__go_out}>&2
+typeset -A __go_old __go_whole
+__go_names=(NAMES)
+__go_file= __go_line=0 __go_depth=0 __go_values=
+__go_note() { print -rN -u $__go_out -- $'\1'"$1" "${@:2}" }
+__go_changed() {
+  local __go_name __go_now
+  for __go_name in $__go_names ${(k)parameters[(I)GO*]} 'alias go'; do
+    [[ $__go_name == 'alias go' ]] && __go_now=${aliases[go]-} || __go_now=${(P)__go_name-}
+    [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
+    __go_old[$__go_name]=$__go_now
+    [[ -z $__go_file ]] || __go_note "$__go_name" "$__go_now" "$__go_file" $__go_line $__go_depth $1
+  done
+  __go_values="VALUES"
+}
+__go_look() {
+  emulate -L zsh
+  [[ $ZSH_SUBSHELL == 0 ]] || return 0
+  [[ "VALUES" == "$__go_values" ]] || __go_changed $(($#funcstack - 1))
+  integer __go_frame=1
+  while [[ ${funcstack[__go_frame + 1]-} == '(eval)' || ${funcfiletrace[__go_frame]-} == (/proc/|/dev/)* ]]; do
+    __go_frame+=1
+  done
+  __go_file=${funcfiletrace[__go_frame]%:*} __go_line=${funcfiletrace[__go_frame]##*:} __go_depth=$(($#funcstack - 1))
+  [[ $__go_file == /* ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+  if [[ $ZSH_DEBUG_CMD == ([A-Z]*|export *|typeset *|declare *|readonly *)=* ]]; then
+    __go_values=
+    __go_note '' "$ZSH_DEBUG_CMD" "$__go_file" $__go_line $__go_depth $__go_depth
+  fi
+  [[ $ZSH_DEBUG_CMD != (|function\ |functions\[|autoload\ *)TRAPDEBUG* ]]
+}
+__go_changed 0
+trap '__go_look || builtin setopt errexit' DEBUG
+trap() { [[ ${@[-1]} == DEBUG ]] || builtin trap "$@" }
+__go_etc=/etc
+[[ ! -d /etc/zsh ]] || __go_etc=/etc/zsh
+for __go_start in zshenv ${${options[login]:#off}:+zprofile} zshrc ${${options[login]:#off}:+zlogin}; do
+  [[ $__go_start != zshrc || -o interactive ]] || continue
+  [[ $__go_start == zshenv || ( -o rcs && -o globalrcs ) ]] && [[ -r $__go_etc/$__go_start ]] &&
+    source $__go_etc/$__go_start
+  [[ -o rcs && -r ${ZDOTDIR:-$HOME}/.$__go_start ]] && source ${ZDOTDIR:-$HOME}/.$__go_start
+done
+THEN
+__go_values=
+builtin trap - DEBUG
+print -r -- "${functions_source[go]}"
+"""
+
+# fish's own config.fish reads the conf.d directories, so that the order is fish's. Every name in them that may be a
+# variable is traced, and the NAMES that go reads.
+FISH_TRACE = r"""
+set __names NAMES
+set __files $__fish_sysconf_dir/{conf.d/*,config}.fish $__fish_config_dir/{conf.d/*,config}.fish
+for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $__names
+    functions --query __trace_$__name; and continue
+    function __trace_$__name --on-variable $__name --inherit-variable __name
+        printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
+    end
+end
+for __line in (grep -Hn '^SETUVAR --export ' $__fish_config_dir/fish_variables 2>/dev/null)
+    printf '\1%s\1%s\1%s\1' '' '' $__line >&2
+end
+for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
+    test -r $__file; and source $__file
+end
+THEN
+functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
+printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[= ]' $__files 2>/dev/null)[-1] >&2
+"""
+
+# Everything goes to one descriptor, so that the output of a command follows its trace.
+BASH_XTRACE = """\
+exec 2>&1
+PS4=TRACE_PROMPT
+set -x
+SOURCE
+THEN
+FINISH
+"""
+# Printed at the end of a startup; in two parts, so that the trace of this command does not contain the text.
+FINISHED = "gopherops-startup-finished"
+FINISH = "printf '%s%s\\n' gopherops- startup-finished"
+# Runs a command with its output in one descriptor.
+SH_MERGE_OUTPUT = 'exec "$@" 2>&1'
+
+# Prints all lines of the user's startup files of fish, whose names are relative, and of the host's.
+SH_PRINT_FISH_FILES = """\
+cd -- "$1" 2>/dev/null && grep -nHs '' config.fish conf.d/*.fish
+grep -nHs '' /etc/fish/config.fish /etc/fish/conf.d/*.fish
+"""
+# Runs a fish with a profile, and prints the profile.
+SH_PRINT_FISH_PROFILE = '"$@"; cat -- "$0" >&2'
+# Writes a mark into the trace of fish after half of the time limit, with the name of the program that runs by then.
+FISH_HALF_TIME = "\x01"
+SH_TRACE_FISH = f'(sleep "$0"; printf "\\n{FISH_HALF_TIME}%s\\n" "$(cat /proc/$$/comm)" >&2) & exec "$@"'
 
 
 def fill(script: str, marks: t.Mapping[str, str]) -> str:
@@ -48,6 +236,7 @@ def fill(script: str, marks: t.Mapping[str, str]) -> str:
 
 
 def quoted(words: t.Iterable[str]) -> str:
+    """Return ``words`` quoted for POSIX shells."""
     return " ".join(map(shlex.quote, words))
 
 
