@@ -43,7 +43,7 @@ FILES = {
     SETTINGS: '{\n  "go.languageServerFlags": ["-mine"],\n  "gopls": {\n    "staticchek": true\n  }\n}\n',
     WORKSPACE: '{\n  "go.languageServerFlags": [],\n  "gopls": {"hoverkind": 1}\n}\n',
     f"{TLS}/ca.crt": ended(),
-    APPLIED: '{"settings": {}, "work_arounds": ["type-aliases-before-0.16"]}\n',
+    APPLIED: '{"settings": {}, "workarounds": ["type-aliases-before-0.16"]}\n',
     MINE: f'[Service]\nMemoryMax=infinity\nExecStart=\nExecStart={OLD} serve "-listen=unix;{DAEMON}"\n',
     WIDE: "[Service]\nExecStart=\nExecStart=/usr/local/bin/dlv dap --listen=:2347\n",
     BROKEN: "[Service]\nType=exec\nExecStart=/bin/false\n",

@@ -33,7 +33,7 @@ class DaemonOptions(t.NamedTuple):
 class ExpectedDaemons(t.NamedTuple):
     """The daemons that a host should have.
 
-    ``environment`` is added to the daemons' own, ``work_arounds`` are the names of those applied, ``pprof_port`` is
+    ``environment`` is added to the daemons' own, ``workarounds`` are the names of those applied, ``pprof_port`` is
     the first user's.
     """
 
@@ -41,7 +41,7 @@ class ExpectedDaemons(t.NamedTuple):
     daemon: DaemonOptions
     settings: t.Mapping[str, t.Any]
     environment: t.Mapping[str, str]
-    work_arounds: t.Sequence[str] = ()
+    workarounds: t.Sequence[str] = ()
     prewarm: bool = True
     trace: bool = False
     pprof_port: int = 0

@@ -28,7 +28,7 @@ def expected_files(expected: ExpectedDaemons, applied: Applied) -> list[ManagedF
     """Return the files for the listed users."""
     if not expected.users:
         return []
-    record = {"settings": expected.settings, "work_arounds": list(expected.work_arounds)}
+    record = {"settings": expected.settings, "workarounds": list(expected.workarounds)}
     gopls = expected.daemon.gopls
     files = [
         _file(paths.SETTINGS, _json(expected.settings)),

@@ -48,10 +48,10 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     plan = plan_service(options.expected)
     if not check:
         apply_service(plan)
-    obsolete = list(dict.fromkeys([*options.obsolete_workarounds, *plan.obsolete_work_arounds]))
+    obsolete = list(dict.fromkeys([*options.obsolete_workarounds, *plan.obsolete_workarounds]))
     packages = _missing_packages(options.expected)
     if check:
-        # The role installs them by a task of its own, which does nothing in check mode.
+        # A separate task of the role installs them, which does nothing in check mode.
         for name in packages:
             plan.changes.add(f"package {name}", "", "installed\n")
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]

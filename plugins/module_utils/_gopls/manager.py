@@ -70,7 +70,7 @@ def _is_active(state: t.Mapping[str, str]) -> bool:
 
 
 def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
-    """Return the users whose daemon runs another binary than the pinned one, or has other limits or work-arounds.
+    """Return the users whose daemon runs another binary than the pinned one, or has other limits or workarounds.
 
     Any other change, such as the place of the log, waits for the next start: a working editor keeps its connection.
     """

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
@@ -47,7 +46,7 @@ def calculate_limits(
     all_sessions = size(session, "session_memory") if session else 0
     cap = size(memory, "memory") if memory else _default_cap(users, host - users * all_sessions, prewarm=prewarm)
     if not memory and users and not force and cap < _MINIMUM:
-        raise _host_too_small(users, host, all_sessions)
+        raise _host_too_small_error(users, host, all_sessions)
     if not memory:
         cap = max(cap, _MINIMUM)
     for option, amount in (("memory", cap), ("session_memory", all_sessions)):
@@ -58,7 +57,7 @@ def calculate_limits(
             )
     total = users * (cap + all_sessions) + (cap if prewarm else 0)
     if total > host and not force:
-        raise _overcommitted(users, host, cap, all_sessions, prewarm, total)
+        raise _overcommitted_error(users, host, cap, all_sessions, prewarm, total)
     # Multiples of a page. MemoryHigh is between the two, where throttling lets the garbage collector catch up.
     return Limits(cap, _round_down(cap * 95 // 100), _round_down(cap * heap_percent // 100), all_sessions)
 
@@ -71,7 +70,7 @@ def _default_cap(users: int, available: int, *, prewarm: bool) -> int:
     return _round_down(max(0, min(_DEFAULT_MAX, share, available // (users + (1 if prewarm else 0)))))
 
 
-def _host_too_small(users: int, host: int, session: int) -> DevserverError:
+def _host_too_small_error(users: int, host: int, session: int) -> DevserverError:
     besides = f" in addition to {shown(session)} for the rest of each session" if session else ""
     return DevserverError(
         f"this host has {shown(host)} of memory, too little for the gopls daemons of {users} users{besides}",
@@ -85,7 +84,7 @@ def _round_down(amount: int) -> int:
     return amount // MIB * MIB
 
 
-def _overcommitted(users: int, host: int, cap: int, session: int, prewarm: bool, total: int) -> DevserverError:
+def _overcommitted_error(users: int, host: int, cap: int, session: int, prewarm: bool, total: int) -> DevserverError:
     parts = f"{users} x {shown(cap)}"
     if session:
         parts += f", {users} x {shown(session)} for the rest of the sessions"
@@ -99,34 +98,3 @@ def _overcommitted(users: int, host: int, cap: int, session: int, prewarm: bool,
         needed=total,
         available=host,
     )
-
-
-def host_memory(root: str = "/") -> int:
-    """Return the bytes of memory of this host: its RAM, or the limit of the container that it is."""
-    with open(f"{root}proc/meminfo", encoding="ascii") as file:
-        match = re.search(r"^MemTotal:\s*(\d+) kB", file.read(), re.MULTILINE)
-    total = int(match.group(1)) * 1024 if match else 0
-    return min([total, *_container_limits(root)])
-
-
-def _container_limits(root: str) -> list[int]:
-    """Return the limits on the cgroup of process 1 and its parents; this session has its own, which do not count."""
-    limits = []
-    for line in (_text(f"{root}proc/1/cgroup") or "").splitlines():
-        _number, controllers, path = line.split(":", 2)
-        if controllers not in ("", "memory"):
-            continue
-        directory, name = ("memory", "memory.limit_in_bytes") if controllers else ("", "memory.max")
-        parts = path.strip("/").split("/")
-        for count in range(len(parts) + 1):
-            file = "/".join([f"{root}sys/fs/cgroup", directory, *parts[:count], name])
-            limits += [int(text) for text in [_text(file)] if text and text.strip().isdigit()]
-    return limits
-
-
-def _text(path: str) -> str | None:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return None

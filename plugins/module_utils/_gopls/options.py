@@ -15,10 +15,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.manager import systemd_version
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import (
-    calculate_limits,
-    host_memory,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import read_host_memory
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import calculate_limits
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import read_schema, validate_settings
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
     Workaround,
@@ -64,7 +62,7 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
     installed = os.path.exists(gopls)
     if declaration.users and not installed and not check:
         raise DevserverError(
-            f"there is no gopls at {gopls}",
+            f"gopls {gopls} does not exist",
             expected="the pinned gopls",
             remedy="run the role tools first, or set devserver_gopls to the path of another gopls",
             path=gopls,
@@ -78,7 +76,7 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
         _daemon_options(params, len(declaration.users)),
         settings,
         environment={name: str(value) for entry in workarounds for name, value in entry.environment.items()},
-        work_arounds=[entry.name for entry in workarounds],
+        workarounds=[entry.name for entry in workarounds],
         prewarm=params["prewarm"],
         trace=params["trace"],
         pprof_port=params["pprof_port"],
@@ -111,7 +109,7 @@ def _match_workarounds(params: Params, gopls: str) -> tuple[list[Workaround], li
 def _daemon_options(params: Params, users: int) -> DaemonOptions:
     limits = calculate_limits(
         users,
-        host_memory(),
+        read_host_memory(),
         memory=params["memory"],
         session=params["session_memory"],
         heap_percent=params["heap_percent"],

@@ -43,7 +43,7 @@ class ServicePlan(t.NamedTuple):
     edits: t.Sequence[FileEdit]
     units: UnitPlan
     removed: t.Sequence[str]
-    obsolete_work_arounds: t.Sequence[str]
+    obsolete_workarounds: t.Sequence[str]
 
     @property
     def changes(self) -> Changes:
@@ -73,7 +73,7 @@ def plan_service(expected: ExpectedDaemons) -> ServicePlan:
     with _os_errors_reported():
         edits = edits_of([*expected_files(expected, applied), *removed_files(expected, removed, applied)])
         units = manager.plan_units(expected)
-    obsolete = [name for name in applied.get("work_arounds", []) if name not in expected.work_arounds]
+    obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
     return ServicePlan(expected, edits, units, removed, obsolete)
 
 

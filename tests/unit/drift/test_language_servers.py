@@ -352,7 +352,7 @@ def test_the_pinned_gopls_and_the_applied_workarounds(tmp_path: pathlib.Path, mo
     applied = tmp_path / "applied.json"
     monkeypatch.setattr(paths, "APPLIED", str(applied))
     assert language_servers.pinned("/none", []) == Gopls("/none", None, [], [])
-    applied.write_text(json.dumps({"work_arounds": ["a"]}))
+    applied.write_text(json.dumps({"workarounds": ["a"]}))
     (tmp_path / "link").symlink_to(sys.executable)
     entry = {"name": "b", "reason": "r", "gopls": "", "go": "", "settings": {}, "environment": {}, "pin": ""}
     found = language_servers.pinned(str(tmp_path / "link"), [entry])

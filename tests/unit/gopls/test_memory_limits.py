@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-import pathlib
-
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import (
     Limits,
     calculate_limits,
-    host_memory,
 )
 
 GIB = 1024 * MIB
@@ -96,29 +93,3 @@ def test_the_remedy_proposes_a_limit_that_fits() -> None:
 def test_values_below_the_minimum_are_rejected(memory: str, session: str, percent: int) -> None:
     with pytest.raises(DevserverError):
         limits(1, 8 * GIB, memory, session, percent)
-
-
-@pytest.mark.parametrize(
-    ("cgroup", "files", "amount"),
-    [
-        ("0::/init.scope\n", {}, 8 * GIB),
-        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "2147483648\n"}, 2 * GIB),
-        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "max\n"}, 8 * GIB),
-        ("9:memory:/docker/x\n3:cpu:/y\n", {"memory/docker/x/memory.limit_in_bytes": "1073741824\n"}, GIB),
-        ("0::/\n", {"memory.max": "1073741824\n"}, GIB),
-        ("9:memory:/docker/x\n", {"memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n"}, 8 * GIB),
-    ],
-)
-def test_a_container_has_the_smallest_limit_of_its_cgroups(
-    tmp_path: pathlib.Path, cgroup: str, files: dict[str, str], amount: int
-) -> None:
-    texts = {"proc/meminfo": "MemTotal:        8388608 kB\nMemFree: 1 kB\n", "proc/1/cgroup": cgroup}
-    texts.update({f"sys/fs/cgroup/{name}": text for name, text in files.items()})
-    for name, text in texts.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    assert host_memory(f"{tmp_path}/") == amount
-
-
-def test_the_memory_of_this_host_is_read() -> None:
-    assert host_memory() > 64 * MIB

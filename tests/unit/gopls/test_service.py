@@ -232,9 +232,9 @@ def test_a_damaged_record_of_the_last_run_is_ignored(host):
 
 
 def test_obsolete_workarounds_are_reported_once(host):
-    assert host.apply(host.user, work_arounds=["one", "two"]).obsolete_work_arounds == []
-    assert host.apply(host.user, work_arounds=["two"]).obsolete_work_arounds == ["one"]
-    assert host.apply(host.user, work_arounds=["two"]).obsolete_work_arounds == []
+    assert host.apply(host.user, workarounds=["one", "two"]).obsolete_workarounds == []
+    assert host.apply(host.user, workarounds=["two"]).obsolete_workarounds == ["one"]
+    assert host.apply(host.user, workarounds=["two"]).obsolete_workarounds == []
 
 
 @pytest.mark.parametrize("name", ["-x", "a/b", "a b", "é", "%i", "a\nb", ""])

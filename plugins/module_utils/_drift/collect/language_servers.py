@@ -48,7 +48,7 @@ def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
     applied: t.Any = None
     with contextlib.suppress(ValueError, DevserverError):
         applied = json.loads(read_text(paths.APPLIED) or "{}")
-    names = applied.get("work_arounds") if isinstance(applied, dict) else None
+    names = applied.get("workarounds") if isinstance(applied, dict) else None
     own = [Workaround(**entry) for entry in added]
     return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], own)
 

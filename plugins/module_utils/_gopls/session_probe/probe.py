@@ -26,12 +26,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
     declaration_from,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import Memory
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import (
     Measurements,
     Task,
     run_checks,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import Memory
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.sample_positions import (
     Use,
     find_use,

@@ -15,7 +15,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import Memory, read_memory
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import Memory, read_memory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard

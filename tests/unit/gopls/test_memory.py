@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Memory is read from the unit's own control group of either version, and from no other one."""
+"""The peak is read from the unit's own control group of either version, and the memory of the host."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import os
 import resource
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.memory import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import (
     Memory,
+    read_host_memory,
     read_memory,
     read_process_peak,
 )
 
+GIB = 1024 * 1024 * 1024
 UNIT = "gopls@alice.service"
 STATUS = "Name:\tgopls\nVmPeak:\t  2000 kB\nVmHWM:\t    300 kB\nVmRSS:\t    200 kB\n"
 V1 = "memory/system.slice/gopls@alice.service/memory."
@@ -62,3 +64,27 @@ def test_the_peak_agrees_with_getrusage():
     peak = read_process_peak(os.getpid())
     usage = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert peak == pytest.approx(usage, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "files", "amount"),
+    [
+        ("0::/init.scope\n", {}, 8 * GIB),
+        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "2147483648\n"}, 2 * GIB),
+        ("0::/docker/x/init.scope\n", {"docker/x/memory.max": "max\n"}, 8 * GIB),
+        ("9:memory:/docker/x\n3:cpu:/y\n", {"memory/docker/x/memory.limit_in_bytes": "1073741824\n"}, GIB),
+        ("0::/\n", {"memory.max": "1073741824\n"}, GIB),
+        ("9:memory:/docker/x\n", {"memory/docker/x/memory.limit_in_bytes": "9223372036854771712\n"}, 8 * GIB),
+    ],
+)
+def test_a_container_has_the_smallest_limit_of_its_cgroups(tmp_path, cgroup, files, amount):
+    texts = {"proc/meminfo": "MemTotal:        8388608 kB\nMemFree: 1 kB\n", "proc/1/cgroup": cgroup}
+    texts.update({f"sys/fs/cgroup/{name}": text for name, text in files.items()})
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    assert read_host_memory(str(tmp_path / "proc"), str(tmp_path / "sys/fs/cgroup")) == amount
+
+
+def test_the_memory_of_this_host_is_read():
+    assert read_host_memory() > 64 * 1024 * 1024
