@@ -1,34 +1,35 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debug services, as the modules that run them and those that put TLS in front of them take them."""
+"""The options of debug services, for the module that runs them and for the TLS modules."""
 
 from __future__ import annotations
 
-# Ansible merges options by name, but not what is in one: what two lists of suboptions share is put together here.
-_DOOR = """
+# Ansible merges options by name, but not their suboptions. This text contains the common suboptions of both lists.
+_TLS_SERVICE = """
       name:
-        description: Its name, of letters, digits, V(_), V(.) and V(-). Names must differ.
+        description: The unique name of the service, of letters, digits, V(_), V(.) and V(-).
         type: str
         required: true
       user:
-        description: The account that the debugger, and what it starts, run as.
+        description: The account that runs the debugger and the program.
         type: str
         required: true
       listen:
         description:
-          - Where dlv listens. An address of the loopback and a port, such as V(127.0.0.1:2345) or V([::1]:2345), or a
-            unix socket in C(/run/dlv/<name>/).
-          - V(localhost) stands for V(127.0.0.1). All other names and addresses are refused.
+          - The address that dlv listens on. A loopback address and a port, such as V(127.0.0.1:2345) or V([::1]:2345),
+            or a Unix socket in C(/run/dlv/<name>/).
+          - V(localhost) means V(127.0.0.1). All other names and addresses are rejected.
           - Unix sockets need dlv 1.22.1 or later.
         type: str
         required: true
       workspace:
-        description: Absolute folder of the host that the user works in. Needed but to attach to what runs.
+        description: The absolute directory of the user's sources on the host. Required except to attach to a unit.
         type: str
       tls:
         description:
-          - How it can be reached from elsewhere. The role P(gopherops.devserver.debugger#role) puts TLS in front by it.
+          - The port with mutual TLS for connections from other machines, which the role
+            P(gopherops.devserver.debugger#role) provides.
         type: dict
         suboptions:
           listen:
@@ -37,17 +38,17 @@ _DOOR = """
             type: str
             required: true
           clients:
-            description: Names of those who may come in. By default all.
+            description: The names of the admitted clients. By default all.
             type: list
             elements: str
           client_port:
-            description: The port of the loopback at which a client's machine offers it. By default the host's own.
+            description: The loopback port on the client's machine. By default the port of O(services[].tls.listen).
             type: int
 """
 
 
 class ModuleDocFragment:
-    # Annotated, because ansible-test's yamllint breaks off at a plain assignment of what is no constant.
+    # Annotated: ansible-test's yamllint fails at an unannotated assignment of a value that is not constant.
     DOCUMENTATION: str = rf"""
 options:
   services:
@@ -56,107 +57,107 @@ options:
     elements: dict
     default: []
     suboptions:
-{_DOOR}
+{_TLS_SERVICE}
       mode:
         description:
-          - V(exec) builds a main package and runs it. It goes on before anybody attaches, and any number of clients may
-            come and go.
-          - V(test) builds the tests of a package and holds them before the first. One client runs them; when it leaves
-            they are built anew for the next.
-          - V(attach) attaches to the main process of a unit that runs already, each time that this unit starts.
+          - V(exec) builds a main package and runs it. The program runs before a client attaches, and any number of
+            clients may attach and detach.
+          - V(test) builds the tests of a package and stops before the first test. One client runs them. When it
+            detaches, they are built again for the next client.
+          - V(attach) attaches to the main process of a unit each time that this unit starts.
         type: str
         choices: [exec, attach, test]
         default: exec
       package:
-        description: Folder of the package in the workspace, such as V(./cmd/api).
+        description: The directory of the package in the workspace, such as V(./cmd/api).
         type: str
         default: .
       process_unit:
         description:
-          - The unit whose main process is attached to, with O(services[].mode=attach). It must run as
-            O(services[].user).
-          - The service starts and stops along with it. It is not started for the service's sake.
+          - The unit whose main process is debugged, with O(services[].mode=attach). It must run as O(services[].user).
+          - The debug service starts and stops together with this unit. It never starts the unit.
         type: str
       args:
-        description: Arguments of the program; for a test such as V(-test.run=TestOrder).
+        description: The arguments of the program. A test accepts arguments such as V(-test.run=TestOrder).
         type: list
         elements: str
         default: []
       environment:
         description:
-          - Variables that the program, and its build, get besides those of its user.
-          - They stand in a file that only root can read, and as names alone in a difference.
+          - Environment variables of the program and of its build, in addition to those of the user.
+          - They are written to a file that only root can read. Differences contain only their names.
         type: dict
         default: {{}}
       build_flags:
         description:
           - Flags of C(go build), such as V(-tags=integration).
-          - Not C(-o), C(-C), C(-gcflags) and C(-trimpath), which are set here, nor C(-s) and C(-w) for the linker.
+          - C(-o), C(-C), C(-gcflags) and C(-trimpath) are rejected, because the module sets them. So are the linker
+            flags C(-s) and C(-w).
         type: list
         elements: str
         default: []
       continue:
         description:
-          - Whether the program runs before anybody attaches. Without it, it waits, so that its start can be debugged.
-          - Means nothing to O(services[].mode=test), which always waits.
+          - Whether the program runs before a client attaches. With V(false) it waits, and its start can be debugged.
+          - Ignored with O(services[].mode=test), which always waits.
         type: bool
         default: true
       log:
-        description: Parts of dlv whose own log goes to the journal.
+        description: The components of dlv that log to the journal.
         type: list
         elements: str
         choices: [debugger, rpc, dap, fncall, minidump, debuglineerr]
         default: []
       memory:
-        description: What the service may take at most, with its build; a size as for O(memory), which is the default.
+        description: The memory limit of the service and its build, in the format of O(memory), which is the default.
         type: str
       tasks:
-        description: How many processes and threads it may have. By default O(tasks).
+        description: The limit of processes and threads. By default O(tasks).
         type: int
       cpu_weight:
-        description: Its share where CPUs are short, from 1 to 10000; others have 100. By default O(cpu_weight).
+        description: The CPU weight, from 1 to 10000. Other units have 100. By default O(cpu_weight).
         type: int
       state:
         description:
-          - V(started) runs now and after each boot. V(stopped) is there to be started by hand. By default O(state).
+          - V(started) runs the service now and after each boot. V(stopped) only installs it. By default O(state).
         type: str
         choices: [started, stopped]
       launch_configuration:
         description:
-          - Whether C(.vscode/launch.json) of the workspace gets a configuration C(Attach to dlv-<name>). It is made
-            where there is none; the rest of it stays as it is.
-          - Taken out again where it is no longer asked for, or the service is no longer declared.
+          - Whether C(.vscode/launch.json) of the workspace gets a configuration C(Attach to dlv-<name>). A missing file
+            is created. Other content of the file is kept.
+          - The configuration is removed together with this option or with the service.
         type: bool
         default: false
       allow_root:
-        description: Whether O(services[].user) may be root. Who reaches the debugger is root then.
+        description: Whether O(services[].user) may be root. Then every client of the debugger has the rights of root.
         type: bool
         default: false
 """
 
-    DOORS: str = rf"""
+    TLS_SERVICES: str = rf"""
 options:
   services:
     description:
-      - Entries of the variable C(debugger_services) of P(gopherops.devserver.debugger#role), less what is not needed
-        here, such as the variables of programs. One without O(services[].tls) is left alone.
+      - Entries of the variable C(debugger_services) of P(gopherops.devserver.debugger#role), without the options that
+        TLS does not need, such as environment variables. Entries without O(services[].tls) are ignored.
     type: list
     elements: dict
     default: []
     suboptions:
-{_DOOR}
+{_TLS_SERVICE}
   clients:
-    description: Names of the clients that there are. An entry of O(services) may name fewer.
+    description: The names of all clients. An entry of O(services) may admit fewer.
     type: list
     elements: str
     default: []
   revoked:
-    description: Names that nobody is let in by any more.
+    description: The names of revoked clients, which no service admits.
     type: list
     elements: str
     default: []
   minimum:
-    description: The oldest version of TLS that is spoken.
+    description: The minimum TLS version.
     type: str
     choices: [TLSv1.2, TLSv1.3]
     default: TLSv1.2

@@ -7,48 +7,48 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 name: certificates_due
-short_description: Picks the certificates that have to be made
+short_description: Select the certificates that must be created or renewed
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Reads the certificates on the controller and returns those that are not there, run out soon, are for other names
-    or another type of key, or were not signed by the authority.
-  - Starts no process, so that a play that has nothing to make does not pay for looking.
+  - Reads the certificates on the controller. Returns those that are missing, that expire soon, that have other names or
+    another type of key, and those that the authority has not signed.
+  - Starts no process, which keeps a play without due certificates fast.
 positional: folder, authority, key_type, renew_before, alternative
 options:
   _input:
-    description: Names of certificates. Each lies in O(folder) with the ending C(.crt), its key with C(.key).
+    description: The names of the certificates. The files in O(folder) are C(NAME.crt), and C(NAME.key) for the key.
     type: list
     elements: str
     required: true
   folder:
-    description: The folder of the certificates.
+    description: The directory of the certificates.
     type: path
     required: true
   authority:
-    description: Path of the certificate that has to have signed them.
+    description: The path of the certificate of the authority that issues them.
     type: path
     required: true
   key_type:
-    description: The type of their keys.
+    description: The expected type of their keys.
     type: str
     choices: [ECC, Ed25519, RSA]
     required: true
   renew_before:
-    description: How long before its end a certificate is made again, such as V(+30d).
+    description: How long before its expiry a certificate is renewed, such as V(+30d).
     type: str
     required: true
   alternative:
     description:
-      - The subject alternative names that they shall have, such as V(DNS:one) or V(IP:192.0.2.1).
-      - By default each has its own name.
+      - The expected subject alternative names, such as V(DNS:one) or V(IP:192.0.2.1).
+      - By default the name of each certificate.
     type: list
     elements: str
 """
 
 EXAMPLES = r"""
-- name: Make the keys that are missing
+- name: Create the missing keys
   community.crypto.openssl_privatekey:
     path: "/srv/ca/clients/{{ item }}.key"
     type: ECC
@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Those of the names whose certificates have to be made.
+  description: The names of the due certificates.
   type: list
   elements: str
 """
@@ -79,22 +79,22 @@ def certificates_due(
     renew_before: str,
     alternative: list[str] | None = None,
 ) -> list[str]:
-    """Return those of ``names`` whose certificates have to be made."""
+    """Return the ``names`` of the certificates that must be created or renewed."""
     if MISSING:
         raise AnsibleFilterError(f"the controller's Python has no cryptography: {MISSING}")
 
     def due(name: str) -> bool:
-        wanted = [f"DNS:{name}"] if alternative is None else alternative
-        return is_due(os.path.join(folder, name), wanted, authority, key_type, renew_before)
+        expected = [f"DNS:{name}"] if alternative is None else alternative
+        return is_due(os.path.join(folder, name), expected, authority, key_type, renew_before)
 
     try:
         return [name for name in names if due(name)]
     except (KeyError, ValueError) as error:
-        raise AnsibleFilterError(f"the certificates in {folder} cannot be judged: {error}") from error
+        raise AnsibleFilterError(f"cannot evaluate the certificates in {folder}: {error}") from error
 
 
 class FilterModule:
-    """The filter of this file."""
+    """Registers the filter."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"certificates_due": certificates_due}

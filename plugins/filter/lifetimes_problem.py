@@ -7,27 +7,27 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 name: lifetimes_problem
-short_description: Says which lifetime of certificates will not do
+short_description: Validate the lifetimes of certificates
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Judges how long certificates are to be good before any is made. Each has to be longer than the time before its end
-    at which it is renewed, or every run would renew it.
+  - Validates the lifetimes before a certificate is created. Each must be longer than O(renew_before). Otherwise every
+    run would renew the certificate.
 positional: renew_before
 options:
   _input:
-    description: Lifetimes such as V(+397d), by the names of the variables that hold them.
+    description: The lifetimes, such as V(+397d), by the names of their variables.
     type: dict
     required: true
   renew_before:
-    description: How long before its end a certificate is made again, such as V(+30d).
+    description: How long before its expiry a certificate is renewed, such as V(+30d).
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Refuse lifetimes that will not do
+- name: Validate the lifetimes
   ansible.builtin.assert:
     that: problem | length == 0
     fail_msg: "{{ problem }}"
@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: What is wrong and what to do; empty where all will do.
+  description: The problem and its remedy; empty if all lifetimes are valid.
   type: str
 """
 
@@ -47,7 +47,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.val
 
 
 class FilterModule:
-    """The filter of this file."""
+    """Registers the filter."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"lifetimes_problem": lifetimes_problem}

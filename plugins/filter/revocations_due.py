@@ -7,36 +7,36 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 name: revocations_due
-short_description: Says whether a revocation list has to be made
+short_description: Report whether a revocation list must be created or renewed
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Reads the list on the controller. It is due where it is not there, ages, is not the authority's or misses one of
-    the certificates.
+  - Reads the list on the controller. It is due if it is missing, expires soon, was not signed by the authority, or
+    lacks one of the certificates.
 positional: path, authority, renew_before
 options:
   _input:
-    description: Paths of certificates that are to be revoked.
+    description: The paths of the certificates to revoke.
     type: list
     elements: path
     required: true
   path:
-    description: Path of the revocation list.
+    description: The path of the revocation list.
     type: path
     required: true
   authority:
-    description: Path of the certificate of the authority whose list it is.
+    description: The path of the certificate of the list's authority.
     type: path
     required: true
   renew_before:
-    description: How long before its end the list is made again, such as V(+30d).
+    description: How long before its expiry the list is renewed, such as V(+30d).
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Say whether the list is due
+- name: Show whether the list is due
   ansible.builtin.debug:
     msg: "{{ ['/srv/ca/clients/ci.crt']
       | gopherops.devserver.revocations_due('/srv/ca/crl.pem', '/srv/ca/ca.crt', '+30d') }}"
@@ -44,7 +44,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 _value:
-  description: Whether the list has to be made.
+  description: Whether the list is due.
   type: bool
 """
 
@@ -55,7 +55,7 @@ from ansible_collections.gopherops.devserver.plugins.plugin_utils import certifi
 
 
 def revocations_due(revoked: list[str], path: str, authority: str, renew_before: str) -> bool:
-    """Return whether the list at ``path`` has to be made."""
+    """Return whether the list at ``path`` must be created or renewed."""
     if certificates.MISSING:
         raise AnsibleFilterError(f"the controller's Python has no cryptography: {certificates.MISSING}")
     try:
@@ -65,7 +65,7 @@ def revocations_due(revoked: list[str], path: str, authority: str, renew_before:
 
 
 class FilterModule:
-    """The filter of this file."""
+    """Registers the filter."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
         return {"revocations_due": revocations_due}

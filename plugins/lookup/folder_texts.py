@@ -7,27 +7,27 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 name: folder_texts
-short_description: Reads a small folder of texts on the controller, as a dictionary of its files
+short_description: Read a small directory of text files on the controller as a dictionary
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Lets a module have a folder of sources in its arguments, where copying file by file would cost a round trip each.
+  - Passes a directory of sources to a module in its arguments. Copying would cost a round trip for each file.
 options:
   _terms:
-    description: Folders, each absolute.
+    description: Absolute paths of directories.
     required: true
 """
 
 EXAMPLES = r"""
-- name: Show which files a sample has
+- name: Show the files of a sample
   ansible.builtin.debug:
     msg: "{{ lookup('gopherops.devserver.folder_texts', role_path ~ '/files/service') | list }}"
 """
 
 RETURN = r"""
 _raw:
-  description: For each folder the text of every file, by its path below the folder.
+  description: For each directory, the text of every file by its relative path.
   type: list
   elements: dict
 """
@@ -40,20 +40,20 @@ from ansible.plugins.lookup import LookupBase
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The lookup."""
+    """Reads directories of text files."""
 
     def run(self, terms: list[str], variables: t.Any = None, **kwargs: t.Any) -> list[dict[str, str]]:
-        """Return the texts of each folder."""
+        """Return the texts of each directory."""
         return [texts_below(pathlib.Path(term)) for term in terms]
 
 
-def texts_below(folder: pathlib.Path) -> dict[str, str]:
-    """Return the text of every file, by its path below ``folder``; raise AnsibleError where there is none."""
+def texts_below(directory: pathlib.Path) -> dict[str, str]:
+    """Return the text of every file by its relative path. Raises AnsibleError for a directory without files."""
     try:
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        texts = {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in files}
+        files = sorted(path for path in directory.rglob("*") if path.is_file())
+        texts = {str(path.relative_to(directory)): path.read_text(encoding="utf-8") for path in files}
     except (OSError, UnicodeDecodeError) as error:
-        raise AnsibleError(f"the texts in {folder} cannot be read: {error}") from error
+        raise AnsibleError(f"cannot read the texts in {directory}: {error}") from error
     if not texts:
-        raise AnsibleError(f"there is no file in {folder}; name a folder of texts")
+        raise AnsibleError(f"{directory} contains no file. To fix this: use the path of a directory with text files")
     return texts

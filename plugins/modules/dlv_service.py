@@ -8,67 +8,68 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dlv_service
-short_description: Runs dlv as services that editors attach to, on the loopback alone
+short_description: Run dlv as services that editors attach to, on loopback addresses only
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Makes a unit C(dlv-<name>.service) of the system's manager for each debug service, which runs a headless C(dlv) as
-    its user, with limits of its own, in a sandbox, logging to the journal.
-  - What is debugged is built without optimisation into a folder of its own, C(/var/lib/dlv/<name>), each time that the
-    service starts. A program that is used elsewhere is never overwritten.
-  - A service listens on the loopback or on a unix socket that its user alone can reach. Anything wider is refused, as
-    dlv has no TLS and asks nobody who they are.
-  - One call declares all services of a host. Those of an earlier call that are no longer declared are stopped, and
-    removed with their programs.
-  - All entries are judged before anything is written.
+  - Writes a system unit C(dlv-<name>.service) for each debug service. It runs a headless C(dlv) as its user, with
+    resource limits, in a sandbox, and logs to the journal.
+  - Each start of a service builds the program without optimisation into the separate directory
+    C(/var/lib/dlv/<name>). Other builds of the program are never overwritten.
+  - A service listens on a loopback address, or on a Unix socket that only its user can reach. Other addresses are
+    rejected, because dlv has neither TLS nor a password.
+  - One call declares all services of a host. It stops the services that are no longer declared, and removes them and
+    their programs.
+  - All entries are validated before anything is written.
 notes:
-  - A program that does not compile does not end the run. The service is tried again until it does; RV(services) says
-    what is the matter, and so does a warning.
+  - A program that does not compile is not an error of the module. systemd retries the service until the program
+    compiles. A warning and RV(services) contain the output of the compiler.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services
 options:
   dlv:
-    description: The debugger.
+    description: The path of C(dlv).
     type: path
     default: /usr/local/bin/dlv
   go:
-    description: The C(go) that builds.
+    description: The path of the C(go) command that builds the programs.
     type: path
     default: /usr/local/go/bin/go
   check_go_version:
-    description: Whether dlv refuses programs of a Go that it was not made for.
+    description: Whether dlv rejects programs that were built with a Go version that it does not support.
     type: bool
     default: true
   memory:
     description:
-      - The memory of services that say nothing else.
-      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB); bytes without.
+      - The default memory limit of the services.
+      - A size is a number with K, M, G or T for powers of 1024, such as V(2G), V(1.5GiB) or V(800MB). A
+        number without a unit is in bytes.
     type: str
     default: 2G
   tasks:
-    description: The processes and threads of services that say nothing else.
+    description: The default limit of processes and threads of the services.
     type: int
     default: 512
   cpu_weight:
-    description: The share of the CPUs of services that say nothing else.
+    description: The default CPU weight of the services.
     type: int
     default: 50
   state:
-    description: The state of services that say nothing else.
+    description: The default state of the services.
     type: str
     choices: [started, stopped]
     default: started
   wait:
-    description: How many seconds to wait until all listen. A service that still builds then is no error.
+    description: The seconds to wait until all services listen. A service that is still building then is not an error.
     type: int
     default: 120
 """
 
 EXAMPLES = r"""
-- name: Let alice debug her service, its tests and what runs of it
+- name: Run debug services for alice's program, its tests and its staging unit
   gopherops.devserver.dlv_service:
     services:
       - name: api
@@ -94,46 +95,47 @@ EXAMPLES = r"""
 
 RETURN = r"""
 services:
-  description: How each declared service is; in check mode, how it was before.
+  description: The state of each declared service; in check mode, the state before the run.
   returned: success
   type: list
   elements: dict
   contains:
     name:
-      description: Its name.
+      description: The name of the service.
       type: str
     unit:
-      description: Its unit.
+      description: The name of its unit.
       type: str
     listen:
-      description: Where it listens, as dlv's own option has it.
+      description: The address that it listens on, in the format of dlv's option.
       type: str
     state:
-      description: What systemd says of the unit, such as V(active), V(inactive) or V(activating).
+      description: The active state of the unit, such as V(active), V(inactive) or V(activating).
       type: str
     listens:
-      description: Whether somebody listens there.
+      description: Whether a process listens on the address.
       type: bool
     problem:
-      description: What it said last, where it has failed to start; else empty.
+      description: The last output of a service that failed to start; empty otherwise.
       type: str
   sample:
     - {name: api, unit: dlv-api.service, listen: "127.0.0.1:2345", state: active, listens: true, problem: ""}
 check_mode:
-  description: Whether it ran in check mode, be it of the whole play or of this task alone.
+  description: Whether the module ran in check mode, which a play or a single task can request.
   returned: success
   type: bool
 tls:
-  description: Whether M(gopherops.devserver.dlv_tls) has put TLS in front of debug services of this or an earlier run.
+  description: Whether the TLS server of M(gopherops.devserver.dlv_tls) is installed, by this or an earlier run.
   returned: success
   type: bool
 ptrace:
   description:
-    - What came of it when a process of each service's user really traced another one. V(ok), or who refused that.
-    - The one that it C(launch)es itself, and one that runs already, to C(attach) to.
+    - Whether the kernel lets each user debug, by a real attempt. C(launch) is for programs that dlv starts, C(attach)
+      is for running processes.
+    - V(ok), or a text that begins with V(denied) or V(unknown) and contains the reason.
   returned: success
   type: dict
-  sample: {alice: {launch: ok, attach: "refused by Yama, whose ptrace_scope is 1"}}
+  sample: {alice: {launch: ok, attach: "denied by Yama, whose ptrace_scope is 1"}}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -8,45 +8,47 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dlv_tls
-short_description: Puts mutual TLS in front of debug services
+short_description: Run a server with mutual TLS for debug services
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Runs one stunnel that lets in clients by their certificates and by their names, and hands what they say to the
-    debuggers, which listen on loopback addresses or Unix sockets.
-  - The server has a user of its own, C(gopherops-debug-tls), who alone may read the key. Behind it a relay for each
-    debugger runs as the debugger's user while somebody is connected, because C(dlv) takes nobody else's connections.
-  - New certificates are read by the running server. Whatever changes who may come in restarts it, which ends the
-    connections that there are.
-  - Without services that have a TLS port, everything is taken away.
+  - Runs one stunnel that admits clients by their certificates and names, and forwards their connections to the debug
+    services, which listen on loopback addresses or Unix sockets.
+  - The server runs as the separate user C(gopherops-debug-tls), and only this user may read the key. A relay for each
+    debug service runs as the user of the service while a client is connected, because C(dlv) rejects connections of
+    other users.
+  - The running server reloads new certificates. A change of the admitted clients restarts it, which ends all
+    connections.
+  - Without services that have a TLS port, the server and its files are removed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
-  - gopherops.devserver.debug_services.doors
+  - gopherops.devserver.debug_services.tls_services
 options:
   authority:
     description:
-      - Certificate of the authority that signs for clients, as PEM text.
-      - This and the three below may be empty in check mode, where nothing was made yet.
+      - The certificate of the authority that signs the clients' certificates, as PEM text.
+      - In check mode O(authority), O(certificate), O(key) and O(revocations) may be empty. The controller may not have
+        created them yet.
     type: str
     default: ""
   certificate:
-    description: Certificate of this host, as PEM text.
+    description: The certificate of this host, as PEM text.
     type: str
     default: ""
   key:
-    description: Key of this host, as PEM text. It shows in no result and in no difference.
+    description: The key of this host, as PEM text. Results and differences do not contain it.
     type: str
     default: ""
   revocations:
-    description: Revocation list of the authority, as PEM text.
+    description: The revocation list of the authority, as PEM text.
     type: str
     default: ""
 """
 
 EXAMPLES = r"""
-- name: Put TLS in front of the debuggers
+- name: Run the TLS server of the debug services
   gopherops.devserver.dlv_tls:
     services:
       - name: api
@@ -65,7 +67,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ports:
-  description: The TLS address of each debug service that somebody may come in by.
+  description: The TLS address of each debug service that admits a client.
   returned: success
   type: dict
   sample: {"api": "[::]:12345"}

@@ -8,40 +8,41 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dlv_tls_client
-short_description: Bundles what a client of debug services needs
+short_description: Write bundles for the clients of debug services
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Runs where the authority of M(gopherops.devserver.dlv_tls)'s certificates is, which is the controller as a rule.
-  - Writes a folder for each client, with the authority's certificate, the client's own, its key for its owner alone,
-    and for the host a configuration of stunnel and an entry for VS Code's C(launch.json).
-  - Files of other hosts that lie in the same folder stay. The bundles of who is revoked are removed.
+  - Runs on the machine of the authority that signs the certificates of M(gopherops.devserver.dlv_tls), usually the
+    controller.
+  - Writes a directory for each client. It contains the certificates of the authority and of the client, the client's
+    key with mode 0600, a configuration of stunnel for the host, and an entry for VS Code's C(launch.json).
+  - Keeps the files of other hosts in the same directory. Removes the bundles of revoked clients.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
-  - gopherops.devserver.debug_services.doors
+  - gopherops.devserver.debug_services.tls_services
 options:
   folder:
-    description: Where the bundles go.
+    description: The directory for the bundles.
     type: path
     required: true
   source:
-    description: The folder of the authority, with C(ca.crt) and C(clients/).
+    description: The directory of the authority, with C(ca.crt) and C(clients/).
     type: path
     required: true
   host:
-    description: Name of the host in the inventory.
+    description: The name of the host in the inventory.
     type: str
     required: true
   address:
-    description: The name or IP address by which clients reach the host. The host's certificate must be for it.
+    description: The host name or IP address that clients connect to. The certificate of the host must contain it.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Bundle what clients need
+- name: Write the bundles of clients
   gopherops.devserver.dlv_tls_client:
     folder: /srv/debug-ca/bundles
     source: /srv/debug-ca
@@ -61,7 +62,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 bundles:
-  description: The folder of each client.
+  description: The directory of each client's bundle.
   returned: success
   type: dict
   sample: {"ci": "/srv/debug-ca/bundles/ci"}

@@ -179,7 +179,7 @@ def test_what_a_container_must_not_set_is_told_and_kept_for_its_boot(host, play)
 
 @pytest.mark.parametrize(
     ("listen", "words"),
-    [("[::]:2345", "where others can reach it"), ("/tmp/dlv.sock", "which only the service's user can enter")],
+    [("[::]:2345", "which other hosts can reach"), ("/tmp/dlv.sock", "which only the service's user can enter")],
 )
 def test_a_wide_bind_is_refused_before_anything_is_written(host, play, listen, words):
     before = show(host, "dlv-api", "MainPID", "FragmentPath")

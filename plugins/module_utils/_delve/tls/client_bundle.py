@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a client is given, on the controller: a folder to carry to an editor's machine, or into a job of CI."""
+"""Bundles for the clients, on the controller: a directory to copy to an editor's machine or a CI job."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import Door
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_to
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import TlsEndpoint
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_redacted_change
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
@@ -24,123 +24,130 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 
 _SECRET = "client.key"
 _CERTIFICATES = ("ca.crt", "client.crt", _SECRET)
-_OF_HOSTS = ("stunnel-*.conf", "launch-*.json")
+_HOST_FILES = ("stunnel-*.conf", "launch-*.json")
 
 
-class Server(t.NamedTuple):
-    """A host as its clients see it: its inventory ``name``, the ``address`` they go to, its doors and oldest TLS."""
+class DebugHost(t.NamedTuple):
+    """A host for its clients: its inventory ``name``, ``address``, endpoints and minimum TLS version."""
 
     name: str
     address: str
-    doors: t.Sequence[Door]
+    endpoints: t.Sequence[TlsEndpoint]
     minimum: str
 
 
-def deliver(
-    server: Server, clients: t.Sequence[str], revoked: t.Sequence[str], *, source: str, folder: str, check: bool
+def write_bundles(
+    host: DebugHost, clients: t.Sequence[str], revoked: t.Sequence[str], *, source: str, directory: str, check: bool
 ) -> Changes:
-    """Write the bundle of each client into ``folder``, a folder each, and remove those of who is revoked.
+    """Write the bundle of each client to its directory in ``directory``, and remove those of revoked clients.
 
-    ``source`` is the authority's folder: ``ca.crt``, and of each client ``clients/NAME.crt`` and ``clients/NAME.key``.
+    ``source`` is the authority's directory: it contains ``ca.crt``, ``clients/NAME.crt`` and ``clients/NAME.key``.
     """
-    files = [file for client in {*clients} - {*revoked} for file in _bundle(server, client, source, folder, check)]
-    emptied = [os.path.join(folder, client) for client in {*revoked}]
-    edits = edits_of([*files, *(_file(path, None) for bundle in emptied for path in _left_in(bundle))])
+    files = [
+        file for client in {*clients} - {*revoked} for file in _bundle_files(host, client, source, directory, check)
+    ]
+    revoked_directories = [os.path.join(directory, client) for client in {*revoked}]
+    edits = edits_of(
+        [*files, *(_managed_file(path, None) for bundle in revoked_directories for path in _installed_files(bundle))]
+    )
     changes = Changes()
     for edit in sorted(edits, key=lambda edit: edit.file.path):
-        add_to(changes, edit)
+        add_redacted_change(changes, edit)
     if not check:
-        _carry_out(edits, emptied)
+        _apply_edits(edits, revoked_directories)
     return changes
 
 
-def _bundle(server: Server, client: str, source: str, folder: str, check: bool) -> list[ManagedFile]:
-    doors = [door for door in server.doors if client in door.clients]
+def _bundle_files(host: DebugHost, client: str, source: str, directory: str, check: bool) -> list[ManagedFile]:
+    endpoints = [endpoint for endpoint in host.endpoints if client in endpoint.clients]
     texts = {
-        "ca.crt": _text(os.path.join(source, "ca.crt"), check),
-        "client.crt": _text(os.path.join(source, "clients", client + ".crt"), check),
-        _SECRET: _text(os.path.join(source, "clients", client + ".key"), check),
-        f"stunnel-{server.name}.conf": tunnel(server, doors) if doors else None,
-        f"launch-{server.name}.json": launch(server, doors) if doors else None,
+        "ca.crt": _read_source(os.path.join(source, "ca.crt"), check),
+        "client.crt": _read_source(os.path.join(source, "clients", client + ".crt"), check),
+        _SECRET: _read_source(os.path.join(source, "clients", client + ".key"), check),
+        f"stunnel-{host.name}.conf": render_stunnel_configuration(host, endpoints) if endpoints else None,
+        f"launch-{host.name}.json": render_launch_configurations(host, endpoints) if endpoints else None,
     }
-    return [_file(os.path.join(folder, client, name), text) for name, text in texts.items()]
+    return [_managed_file(os.path.join(directory, client, name), text) for name, text in texts.items()]
 
 
-def _file(path: str, text: str | None) -> ManagedFile:
+def _managed_file(path: str, text: str | None) -> ManagedFile:
     return ManagedFile(path, lambda _now: text, mode=0o600 if path.endswith(_SECRET) else 0o644)
 
 
-def _left_in(folder: str) -> list[str]:
-    """Return what earlier runs have put into a bundle, for whatever host."""
-    patterns = (os.path.join(glob.escape(folder), name) for name in (*_CERTIFICATES, *_OF_HOSTS))
+def _installed_files(directory: str) -> list[str]:
+    """Return the files of a bundle that earlier runs have written, for any host."""
+    patterns = (os.path.join(glob.escape(directory), name) for name in (*_CERTIFICATES, *_HOST_FILES))
     return [path for pattern in patterns for path in glob.glob(pattern)]
 
 
-def _carry_out(edits: t.Sequence[FileEdit], emptied: t.Sequence[str]) -> None:
-    """Write what is to be written; a folder goes where nothing of somebody else's lies there."""
+def _apply_edits(edits: t.Sequence[FileEdit], revoked_directories: t.Sequence[str]) -> None:
+    """Write the edits, and remove the directories of revoked clients unless they contain other files."""
     for edit in edits:
         if edit.after is not None:
             os.makedirs(os.path.dirname(edit.file.path), mode=0o700, exist_ok=True)
     write_all(edits)
-    for folder in emptied:
-        if any(os.path.dirname(edit.file.path) == folder for edit in edits) and not os.listdir(folder):
-            os.rmdir(folder)
+    for directory in revoked_directories:
+        if any(os.path.dirname(edit.file.path) == directory for edit in edits) and not os.listdir(directory):
+            os.rmdir(directory)
 
 
-def tunnel(server: Server, doors: t.Sequence[Door]) -> str:
-    """Return the configuration of a client's stunnel, which finds the certificates in the folder it is started in."""
-    check = "checkIP" if Address(server.address).ip else "checkHost"
+def render_stunnel_configuration(host: DebugHost, endpoints: t.Sequence[TlsEndpoint]) -> str:
+    """Return the configuration of a client's stunnel, which reads the certificates from its working directory."""
+    check = "checkIP" if Address(host.address).ip else "checkHost"
     head = f"""\
-; Debug services of {server.name}. In this folder: stunnel stunnel-{server.name}.conf
-; (Take out the next two lines on Windows.)
+; Debug services of {host.name}. In this directory: stunnel stunnel-{host.name}.conf
+; (Remove the next two lines on Windows.)
 foreground = yes
 pid =
 client = yes
-sslVersionMin = {server.minimum}
+sslVersionMin = {host.minimum}
 CAfile = ca.crt
 cert = client.crt
 key = client.key
 verifyChain = yes
-{check} = {server.address}
+{check} = {host.address}
 TIMEOUTclose = 0
 """
     return head + "".join(
         f"""
-[{door.name}]
-accept = 127.0.0.1:{door.local_port}
-connect = {server.address}:{door.address.port}
+[{endpoint.name}]
+accept = 127.0.0.1:{endpoint.local_port}
+connect = {host.address}:{endpoint.address.port}
 """
-        for door in doors
+        for endpoint in endpoints
     )
 
 
-def launch(server: Server, doors: t.Sequence[Door]) -> str:
-    """Return configurations for the ``launch.json`` of a workspace whose sources lie where the editor is."""
-    return json.dumps({"configurations": [_attach(server, door) for door in doors]}, indent=2) + "\n"
+def render_launch_configurations(host: DebugHost, endpoints: t.Sequence[TlsEndpoint]) -> str:
+    """Return configurations for the ``launch.json`` of a workspace on the editor's machine."""
+    return (
+        json.dumps({"configurations": [_attach_configuration(host, endpoint) for endpoint in endpoints]}, indent=2)
+        + "\n"
+    )
 
 
-def _attach(server: Server, door: Door) -> dict[str, t.Any]:
+def _attach_configuration(host: DebugHost, endpoint: TlsEndpoint) -> dict[str, t.Any]:
     entry: dict[str, t.Any] = {
-        "name": f"{door.name} on {server.name}",
+        "name": f"{endpoint.name} on {host.name}",
         "type": "go",
         "request": "attach",
         "mode": "remote",
         "debugAdapter": "dlv-dap",
         "host": "127.0.0.1",
-        "port": door.local_port,
+        "port": endpoint.local_port,
     }
-    if door.workspace:
-        entry["substitutePath"] = [{"from": "${workspaceFolder}", "to": door.workspace}]
+    if endpoint.workspace:
+        entry["substitutePath"] = [{"from": "${workspaceFolder}", "to": endpoint.workspace}]
     return entry
 
 
-def _text(path: str, check: bool) -> str:
+def _read_source(path: str, check: bool) -> str:
     text = read_text(path)
     if text is None and not check:
         raise DevserverError(
             f"{path} is missing",
-            expected="what was made by the role debugger before",
-            remedy="run the role as a whole",
+            expected="a file that the role debugger creates",
+            remedy="run the whole role debugger, without tags",
             path=path,
         )
-    return text or "still to be made\n"
+    return text or "not created yet\n"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module dlv_tls_client does: its options, and how it plans and applies."""
+"""The options of the module dlv_tls_client, and its plan and application."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import TLS_SERVICE_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import Server, deliver
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import (
+    DebugHost,
+    write_bundles,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "folder": {"type": "path", "required": True},
@@ -26,10 +29,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Write the bundles that clients need to connect; with ``check`` only plan it."""
+    """Write the bundles of the clients; with ``check`` only plan the changes."""
     clients, revoked, folder = params["clients"], params["revoked"], params["folder"]
-    doors = doors_of(params["services"], clients, revoked)
-    server = Server(params["host"], params["address"], doors, params["minimum"])
-    changes = deliver(server, clients, revoked, source=params["source"], folder=folder, check=check)
+    endpoints = parse_endpoints(params["services"], clients, revoked)
+    host = DebugHost(params["host"], params["address"], endpoints, params["minimum"])
+    changes = write_bundles(host, clients, revoked, source=params["source"], directory=folder, check=check)
     bundles = {client: os.path.join(folder, client) for client in clients if client not in revoked}
     return Outcome({"bundles": bundles, **changes.result()})

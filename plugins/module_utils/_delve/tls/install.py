@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings the TLS server in front of the debuggers to what is declared, and takes away what is declared no more."""
+"""Applies the declared TLS server of the debug services, and removes the parts that are no longer declared."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import Door
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_to
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import TlsEndpoint
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_redacted_change
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import (
+    DIRECTORY,
     FILES,
-    FOLDER,
     RELAYS,
     SERVER,
     STUNNEL,
     USER,
-    Material,
-    Wanted,
-    files_of,
-    units_of,
+    ServerFile,
+    TlsMaterial,
+    server_files,
+    server_units,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import exists, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
@@ -36,20 +36,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
 
-_SECONDS = 60
-# Of a unit that is started, now and at each boot.
-_RUNS = {"ActiveState": "active", "UnitFileState": "enabled"}
-# A change of these is read again by a running server; any other, also of who is revoked, ends its connections.
-_READ_AGAIN = ("ca.crt", "server.crt", "server.key")
+_TIMEOUT = 60
+# The properties of a unit that runs now and starts at each boot.
+_STARTED = {"ActiveState": "active", "UnitFileState": "enabled"}
+# A running server reloads these files. All other changes, such as a revocation, restart it and end its connections.
+_RELOADED = ("ca.crt", "server.crt", "server.key")
 
 
-class Places(t.NamedTuple):
-    """Where things lie on the host, and whether systemd runs it, so that units can be told to start.
+class HostPaths(t.NamedTuple):
+    """The paths of the TLS server on the host; with ``managed`` systemd runs the host and can start units.
 
-    ``user`` is who the server runs as, ``stunnel`` its program.
+    ``user`` is the user of the server, ``stunnel`` is its program.
     """
 
-    folder: str = FOLDER
+    directory: str = DIRECTORY
     units: str = UNITS
     user: str = USER
     stunnel: str = STUNNEL
@@ -57,122 +57,129 @@ class Places(t.NamedTuple):
     pending: str = f"{reload_journal.FOLDER}/gopherops-debug-tls.pending"
 
 
-def places_of_host() -> Places:
-    return Places(managed=manager_runs())
+def host_paths() -> HostPaths:
+    return HostPaths(managed=manager_runs())
 
 
-def install(doors: t.Sequence[Door], material: Material, minimum: str, places: Places, *, check: bool) -> Changes:
-    """Make the host's files, units and running services what ``doors`` say; with none, leave nothing of them.
+def apply_tls_server(
+    endpoints: t.Sequence[TlsEndpoint], material: TlsMaterial, minimum: str, paths: HostPaths, *, check: bool
+) -> Changes:
+    """Write the files and units for ``endpoints``, and start the units. Without endpoints, remove everything.
 
-    Raises DevserverError for certificates that are not made yet (in check mode they need not be), for users that do not
-    exist, and for what systemd or the filesystem refuses.
+    Raises DevserverError for missing certificates (except in check mode), for missing users, and for errors of systemd
+    or the filesystem.
     """
-    for door in doors:
-        find_account(door.user)
-    if doors and not check:
-        _refuse_missing(material)
+    for endpoint in endpoints:
+        find_account(endpoint.user)
+    if endpoints and not check:
+        _reject_missing_material(material)
     changes = Changes()
-    wanted = dict(files_of(doors, material, minimum, places.folder))
-    units = {os.path.join(places.units, name): Wanted(text) for name, text in units_of(doors, places.folder).items()}
-    wanted.update(units)
-    stale = [path for path in _present(places) if path not in wanted]
-    if doors:
-        _judge_host(places, changes, check)
-    edits = edits_of(_files(wanted, stale, places))
+    expected = dict(server_files(endpoints, material, minimum, paths.directory))
+    units = {
+        os.path.join(paths.units, name): ServerFile(text)
+        for name, text in server_units(endpoints, paths.directory).items()
+    }
+    expected.update(units)
+    stale = [path for path in _installed_files(paths) if path not in expected]
+    if endpoints:
+        _check_host(paths, changes, check)
+    edits = edits_of(_managed_files(expected, stale, paths))
     for edit in edits:
-        add_to(changes, edit)
-    touched = [os.path.basename(edit.file.path) for edit in edits]
-    owed = sorted(reload_journal.owed(places.pending)) if places.managed else []
+        add_redacted_change(changes, edit)
+    changed_names = [os.path.basename(edit.file.path) for edit in edits]
+    owed = sorted(reload_journal.owed(paths.pending)) if paths.managed else []
     if owed:
-        changes.add("what an earlier run has written", f"still to be read: {', '.join(owed)}\n", "read\n")
+        changes.add("changes of an earlier run", f"not loaded: {', '.join(owed)}\n", "loaded\n")
     if not check:
-        if places.managed:
-            reload_journal.note(places.pending, [*touched, *owed] if touched else [])
-            _end([os.path.basename(path) for path in stale if path.startswith(places.units)])
-        _write(edits, wanted, stale, places)
-    if places.managed:
-        _bring_up(list(map(os.path.basename, units)), [*touched, *owed], changes, check)
+        if paths.managed:
+            reload_journal.note(paths.pending, [*changed_names, *owed] if changed_names else [])
+            _stop_units([os.path.basename(path) for path in stale if path.startswith(paths.units)])
+        _write_files(edits, expected, stale, paths)
+    if paths.managed:
+        _start_units(list(map(os.path.basename, units)), [*changed_names, *owed], changes, check)
         if not check:
-            reload_journal.settle(places.pending)
+            reload_journal.settle(paths.pending)
     return changes
 
 
-def _judge_host(places: Places, changes: Changes, check: bool) -> None:
-    if not exists(places.user):
-        changes.add(f"user {places.user}", "", "present\n")
-    if not os.access(places.stunnel, os.X_OK):
-        _without_stunnel(places, changes, check)
+def _check_host(paths: HostPaths, changes: Changes, check: bool) -> None:
+    if not exists(paths.user):
+        changes.add(f"user {paths.user}", "", "present\n")
+    if not os.access(paths.stunnel, os.X_OK):
+        _report_missing_stunnel(paths, changes, check)
 
 
-def _without_stunnel(places: Places, changes: Changes, check: bool) -> None:
+def _report_missing_stunnel(paths: HostPaths, changes: Changes, check: bool) -> None:
     if not check:
         raise DevserverError(
-            f"{places.stunnel} is missing",
+            f"{paths.stunnel} is missing",
             expected="the distribution's stunnel",
-            remedy="install the package, which is called stunnel4 or stunnel",
+            remedy="install the package stunnel4 or stunnel, or set debugger_tls_package to its name",
         )
-    changes.add(places.stunnel, "", "the distribution's package\n")
+    changes.add(paths.stunnel, "", "the distribution's package\n")
 
 
-def _refuse_missing(material: Material) -> None:
+def _reject_missing_material(material: TlsMaterial) -> None:
     missing = [name for name, text in material._asdict().items() if not text.strip()]
     if missing:
         raise DevserverError(
-            "the TLS server lacks its {}".format(", ".join(missing)),
-            expected="PEM texts that were made on the controller before",
-            remedy="run the role debugger without tags that leave out its certificates",
+            "the TLS server has no {}".format(", ".join(missing)),
+            expected="PEM texts from the controller",
+            remedy="run the whole role debugger, which creates them",
         )
 
 
-def _present(places: Places) -> list[str]:
-    """Return what earlier runs have left, whatever was declared then."""
-    units = glob.glob(os.path.join(glob.escape(places.units), RELAYS))
-    server = os.path.join(places.units, SERVER)
-    files = [os.path.join(places.folder, name) for name in FILES]
+def _installed_files(paths: HostPaths) -> list[str]:
+    """Return the files and units that earlier runs have written."""
+    units = glob.glob(os.path.join(glob.escape(paths.units), RELAYS))
+    server = os.path.join(paths.units, SERVER)
+    files = [os.path.join(paths.directory, name) for name in FILES]
     return sorted(path for path in (*units, server, *files) if os.path.isfile(path))
 
 
-def _files(wanted: t.Mapping[str, Wanted], stale: t.Iterable[str], places: Places) -> list[ManagedFile]:
-    gone = [ManagedFile(path, lambda _now: None) for path in stale]
-    return [*(_file(path, file, places) for path, file in wanted.items()), *gone]
+def _managed_files(expected: t.Mapping[str, ServerFile], stale: t.Iterable[str], paths: HostPaths) -> list[ManagedFile]:
+    removals = [ManagedFile(path, lambda _now: None) for path in stale]
+    return [*(_managed_file(path, file, paths) for path, file in expected.items()), *removals]
 
 
-def _file(path: str, wanted: Wanted, places: Places) -> ManagedFile:
-    text = wanted.text.rstrip("\n") + "\n" if wanted.text else "still to be made on the controller\n"
-    if not wanted.secret:
+def _managed_file(path: str, file: ServerFile, paths: HostPaths) -> ManagedFile:
+    text = file.text.rstrip("\n") + "\n" if file.text else "not created on the controller yet\n"
+    if not file.secret:
         return ManagedFile(path, lambda _now: text)
-    owner = find_account(places.user) if exists(places.user) else None
+    owner = find_account(paths.user) if exists(paths.user) else None
     return ManagedFile(path, lambda _now: text, mode=0o600, owner=owner)
 
 
-def _write(edits: t.Sequence[FileEdit], wanted: t.Mapping[str, Wanted], stale: t.Iterable[str], places: Places) -> None:
-    if wanted and not exists(places.user):
-        _make_user(places.user)
-        # Now there is somebody to give the key to.
-        edits = edits_of(_files(wanted, stale, places))
+def _write_files(
+    edits: t.Sequence[FileEdit], expected: t.Mapping[str, ServerFile], stale: t.Iterable[str], paths: HostPaths
+) -> None:
+    if expected and not exists(paths.user):
+        _create_user(paths.user)
+        # The owner of the key exists now.
+        edits = edits_of(_managed_files(expected, stale, paths))
     write_all(edits)
 
 
-def _make_user(name: str) -> None:
+def _create_user(name: str) -> None:
     argv = ["useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--no-create-home"]
-    done = run([*argv, "--shell", "/usr/sbin/nologin", name], env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
-    if not done.ok:
+    completed = run([*argv, "--shell", "/usr/sbin/nologin", name], env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT)
+    if not completed.ok:
         raise DevserverError(
-            f"cannot create the user {name}: {done.complaint}",
-            remedy=f"create {name} as a system user without a home, then run again",
+            f"cannot create the user {name}: {completed.complaint}",
+            remedy=f"create {name} as a system user without a home directory, and run the play again",
         )
 
 
-def _end(units: t.Sequence[str]) -> None:
+def _stop_units(units: t.Sequence[str]) -> None:
     if units:
         systemctl.tell("disable", "--quiet", "--now", *units)
 
 
-def _bring_up(units: t.Sequence[str], touched: t.Iterable[str], changes: Changes, check: bool) -> None:
-    """Enable and start what is to run, restart what has changed; note in ``changes`` what did not run as it should."""
-    names = {*touched}
-    states = systemctl.properties_of([unit for unit in units if not _activated(unit)], tuple(_RUNS))
-    idle = [unit for unit, state in states.items() if state != _RUNS]
+def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes: Changes, check: bool) -> None:
+    """Enable and start ``units``, and restart the changed ones; add the units that did not run to ``changes``."""
+    names = {*changed_names}
+    states = systemctl.properties_of([unit for unit in units if not _is_relay_service(unit)], tuple(_STARTED))
+    idle = [unit for unit, state in states.items() if state != _STARTED]
     for unit in idle:
         changes.add(f"state of {unit}", "not enabled or not running\n", "enabled and running\n")
     if check:
@@ -181,24 +188,24 @@ def _bring_up(units: t.Sequence[str], touched: t.Iterable[str], changes: Changes
         systemctl.tell("daemon-reload")
     if idle:
         systemctl.tell("enable", "--quiet", "--now", *idle)
-    for verb, chosen in _again(units, names, idle).items():
-        if chosen:
-            systemctl.tell(verb, *chosen)
+    for verb, affected in _restart_verbs(units, names, idle).items():
+        if affected:
+            systemctl.tell(verb, *affected)
 
 
-def _again(units: t.Sequence[str], names: t.Collection[str], idle: t.Collection[str]) -> dict[str, list[str]]:
-    """Return the units that have to be told of a change, by how; the ``idle`` ones have started with it."""
+def _restart_verbs(units: t.Sequence[str], names: t.Collection[str], idle: t.Collection[str]) -> dict[str, list[str]]:
+    """Return the units to restart or reload, by systemctl verb. The ``idle`` units have just started."""
     changed = [unit for unit in units if unit in names and unit not in idle and unit != SERVER]
-    # A socket whose service runs cannot be restarted.
-    serving = [unit.replace(".socket", ".service") for unit in changed if unit.endswith(".socket")]
-    again = {"stop": serving, "try-restart": changed, "restart": [], "reload": []}
+    # systemd cannot restart a socket while its service runs.
+    relays = [unit.replace(".socket", ".service") for unit in changed if unit.endswith(".socket")]
+    verbs = {"stop": relays, "try-restart": changed, "restart": [], "reload": []}
     if SERVER in units and SERVER not in idle:
-        news = {name for name in names if name in (SERVER, "stunnel.conf", "crl.pem", *_READ_AGAIN)}
-        if news:
-            again["reload" if news <= {*_READ_AGAIN} else "restart"] = [SERVER]
-    return again
+        server_changes = {name for name in names if name in (SERVER, "stunnel.conf", "crl.pem", *_RELOADED)}
+        if server_changes:
+            verbs["reload" if server_changes <= {*_RELOADED} else "restart"] = [SERVER]
+    return verbs
 
 
-def _activated(unit: str) -> bool:
-    """Return whether the unit runs only while somebody is connected."""
+def _is_relay_service(unit: str) -> bool:
+    """Return whether the unit is a relay, which runs only while a client is connected."""
     return unit.endswith(".service") and unit != SERVER

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the host is given for TLS in front of its debuggers: one stunnel, and a relay behind it for each debugger.
+"""Renders the files and units of the TLS server: one stunnel, and a relay behind it for each debug service.
 
-dlv takes connections over the loopback address from processes of its own user alone. A TLS server that ran as that user
-would show its key to whatever the user debugs. So the server runs as a user of its own; what it lets in goes through a
-Unix socket, which no other user may open, to a relay that runs as the debugger's user and knows no secret.
+dlv accepts connections on loopback addresses only from processes of its own user. A TLS server of that user would
+expose its key to every program that the user debugs. Therefore the server has a separate user. It forwards admitted
+connections through a Unix socket, which no other user can open, to a relay of the debugger's user without secrets.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import Door
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import TlsEndpoint
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
 
 USER = "gopherops-debug-tls"
 STUNNEL = "/usr/bin/stunnel"
-FOLDER = "/etc/gopherops/debug/tls"
+DIRECTORY = "/etc/gopherops/debug/tls"
 FILES = ("ca.crt", "server.crt", "server.key", "crl.pem", "stunnel.conf")
-# Not dlv-…: those are the debuggers' own.
+# Not dlv-*: these are the names of debug services.
 SERVER = "debug-tls.service"
 RELAYS = "debug-tls-*"
 
@@ -39,8 +39,8 @@ UMask=0077
 _HEADER = managed_header("dlv_tls")
 
 
-class Material(t.NamedTuple):
-    """Certificates, key and revocation list as PEM texts; all empty where they are still to be made."""
+class TlsMaterial(t.NamedTuple):
+    """The certificates, key and revocation list as PEM texts; empty before they are created."""
 
     authority: str
     certificate: str
@@ -48,44 +48,48 @@ class Material(t.NamedTuple):
     revocations: str
 
 
-class Wanted(t.NamedTuple):
-    """What a file holds, and whether it is for the server's user alone."""
+class ServerFile(t.NamedTuple):
+    """The content of a file, and whether only the server's user may read it."""
 
     text: str
     secret: bool = False
 
 
-def relay_socket(door: Door) -> str:
-    """Return the path through which the TLS server reaches the relay of a door."""
-    return f"/run/debug-tls/{door.name}.sock"
+def relay_socket(endpoint: TlsEndpoint) -> str:
+    """Return the path of the socket between the TLS server and the relay of an endpoint."""
+    return f"/run/debug-tls/{endpoint.name}.sock"
 
 
-def files_of(doors: t.Sequence[Door], material: Material, minimum: str, folder: str = FOLDER) -> dict[str, Wanted]:
-    """Return the files of the TLS server itself by path; ``minimum`` is the oldest version of TLS, such as TLSv1.2."""
-    if not doors:
+def server_files(
+    endpoints: t.Sequence[TlsEndpoint], material: TlsMaterial, minimum: str, directory: str = DIRECTORY
+) -> dict[str, ServerFile]:
+    """Return the files of the TLS server by path; ``minimum`` is the minimum TLS version, such as TLSv1.2."""
+    if not endpoints:
         return {}
     return {
-        os.path.join(folder, "ca.crt"): Wanted(material.authority),
-        os.path.join(folder, "server.crt"): Wanted(material.certificate),
-        os.path.join(folder, "server.key"): Wanted(material.key, secret=True),
-        os.path.join(folder, "crl.pem"): Wanted(material.revocations),
-        os.path.join(folder, "stunnel.conf"): Wanted(configuration(doors, minimum, folder)),
+        os.path.join(directory, "ca.crt"): ServerFile(material.authority),
+        os.path.join(directory, "server.crt"): ServerFile(material.certificate),
+        os.path.join(directory, "server.key"): ServerFile(material.key, secret=True),
+        os.path.join(directory, "crl.pem"): ServerFile(material.revocations),
+        os.path.join(directory, "stunnel.conf"): ServerFile(
+            render_stunnel_configuration(endpoints, minimum, directory)
+        ),
     }
 
 
-def units_of(doors: t.Sequence[Door], folder: str = FOLDER) -> dict[str, str]:
-    """Return the text of each unit by its name."""
-    if not doors:
+def server_units(endpoints: t.Sequence[TlsEndpoint], directory: str = DIRECTORY) -> dict[str, str]:
+    """Return the text of each unit, by its name."""
+    if not endpoints:
         return {}
-    units = {SERVER: _server(folder)}
-    for door in doors:
-        units[f"debug-tls-{door.name}.socket"] = _socket(door)
-        units[f"debug-tls-{door.name}.service"] = _relay(door)
+    units = {SERVER: _render_server_unit(directory)}
+    for endpoint in endpoints:
+        units[f"debug-tls-{endpoint.name}.socket"] = _render_socket_unit(endpoint)
+        units[f"debug-tls-{endpoint.name}.service"] = _render_relay_unit(endpoint)
     return units
 
 
-def configuration(doors: t.Sequence[Door], minimum: str, folder: str = FOLDER) -> str:
-    """Return stunnel's configuration. What is asked of a client is said for each door: nothing is inherited there."""
+def render_stunnel_configuration(endpoints: t.Sequence[TlsEndpoint], minimum: str, directory: str = DIRECTORY) -> str:
+    """Return stunnel's configuration. Each section repeats the verification options: it inherits none."""
     head = f"""\
 foreground = yes
 pid =
@@ -93,38 +97,39 @@ syslog = no
 debug = notice
 sslVersionMin = {minimum}
 options = NO_RENEGOTIATION
-cert = {folder}/server.crt
-key = {folder}/server.key
+cert = {directory}/server.crt
+key = {directory}/server.key
 TIMEOUTbusy = 30
 TIMEOUTclose = 0
 socket = l:TCP_NODELAY=1
 """
-    return managed_header("dlv_tls", comment=";") + head + "".join(_section(door, folder) for door in doors)
+    sections = "".join(_render_stunnel_section(endpoint, directory) for endpoint in endpoints)
+    return managed_header("dlv_tls", comment=";") + head + sections
 
 
-def _section(door: Door, folder: str) -> str:
-    admitted = "".join(f"checkHost = {client}\n" for client in door.clients)
+def _render_stunnel_section(endpoint: TlsEndpoint, directory: str) -> str:
+    admitted = "".join(f"checkHost = {client}\n" for client in endpoint.clients)
     return f"""
-[{door.name}]
-accept = {door.address.bare}
-connect = {relay_socket(door)}
+[{endpoint.name}]
+accept = {endpoint.address.bare}
+connect = {relay_socket(endpoint)}
 verifyChain = yes
 requireCert = yes
-CAfile = {folder}/ca.crt
-CRLfile = {folder}/crl.pem
+CAfile = {directory}/ca.crt
+CRLfile = {directory}/crl.pem
 {admitted}"""
 
 
-def _server(folder: str) -> str:
+def _render_server_unit(directory: str) -> str:
     return f"""{_HEADER}[Unit]
-Description=TLS in front of the debuggers
+Description=TLS server of the debug services
 After=network-online.target
 Wants=network-online.target
 
 [Service]
 Type=exec
 User={USER}
-ExecStart={STUNNEL} {folder}/stunnel.conf
+ExecStart={STUNNEL} {directory}/stunnel.conf
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
@@ -136,12 +141,12 @@ WantedBy=multi-user.target
 """
 
 
-def _socket(door: Door) -> str:
+def _render_socket_unit(endpoint: TlsEndpoint) -> str:
     return f"""{_HEADER}[Unit]
-Description=Where the TLS server hands over connections to the debugger {door.name}
+Description=Socket between the TLS server and the relay to the debug service {endpoint.name}
 
 [Socket]
-ListenStream={relay_socket(door)}
+ListenStream={relay_socket(endpoint)}
 SocketUser={USER}
 SocketMode=0600
 RemoveOnStop=yes
@@ -151,14 +156,14 @@ WantedBy=sockets.target
 """
 
 
-def _relay(door: Door) -> str:
+def _render_relay_unit(endpoint: TlsEndpoint) -> str:
     return f"""{_HEADER}[Unit]
-Description=Relay to the debugger {door.name}, as its user
-After=dlv-{door.name}.service
+Description=Relay to the debug service {endpoint.name}, as its user
+After=dlv-{endpoint.name}.service
 
 [Service]
-User={door.user}
-ExecStart=/lib/systemd/systemd-socket-proxyd --exit-idle-time=60s {door.target}
+User={endpoint.user}
+ExecStart=/lib/systemd/systemd-socket-proxyd --exit-idle-time=60s {endpoint.target}
 MemoryMax=64M
 TasksMax=32
 {_HARDENING}"""

@@ -11,8 +11,8 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import FILES, FOLDER
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import end_of, span
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import DIRECTORY, FILES
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import parse_duration, read_expiry
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
     Debuggers,
     Validity,
@@ -47,7 +47,7 @@ def collect(renew_before: str) -> Debuggers:
     names = {os.path.basename(path) for pattern in ("dlv-*", "debug-tls*") for path in glob.glob(f"{UNITS}/{pattern}")}
     units = sorted(name for name in names if name.endswith((".service", ".socket")))
     states = states_of(units, ["ExecStart"]) if manager_runs() else {}
-    return with_listen_lines(Debuggers(states, wide_debuggers(), _certificates(FOLDER), seconds))
+    return with_listen_lines(Debuggers(states, wide_debuggers(), _certificates(DIRECTORY), seconds))
 
 
 def with_listen_lines(debuggers: Debuggers) -> Debuggers:
@@ -58,7 +58,7 @@ def with_listen_lines(debuggers: Debuggers) -> Debuggers:
 
 def _seconds(renew_before: str) -> float:
     try:
-        return span(renew_before).total_seconds()
+        return parse_duration(renew_before).total_seconds()
     except ValueError as error:
         raise DevserverError(
             str(error), expected="a length of time such as +30d", remedy="correct devserver_tls_renew_before"
@@ -103,5 +103,5 @@ def _is_dlv(program: str) -> bool:
 
 def _certificates(directory: str) -> list[Validity]:
     files = [os.path.join(directory, name) for name in FILES if name.endswith((".crt", ".pem"))]
-    ends = {path: end_of(path) for path in files}
+    ends = {path: read_expiry(path) for path in files}
     return [Validity(path, end) for path, end in ends.items() if end is not None]

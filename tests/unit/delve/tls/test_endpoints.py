@@ -1,13 +1,16 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which TLS addresses may stand in front of debuggers, and who is let in."""
+"""The valid addresses of TLS endpoints, and the clients that they admit."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of, parse_address
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import (
+    parse_endpoint_address,
+    parse_endpoints,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +28,8 @@ def service(name="api", debugger="127.0.0.1:2345", **tls):
         ("[2001:db8:0:0::1]:12345", "2001:db8::1:12345"),
     ],
 )
-def test_an_address_is_told_as_stunnel_takes_it(text, bare):
-    assert parse_address(text, "it").bare == bare
+def test_addresses_have_the_format_of_stunnel(text, bare):
+    assert parse_endpoint_address(text, "it").bare == bare
 
 
 @pytest.mark.parametrize(
@@ -36,18 +39,18 @@ def test_an_address_is_told_as_stunnel_takes_it(text, bare):
         *("[0.0.0.0]:12345", "0.0.0.0:12345\nclient = yes", "[fe80::1%eth0]:12345", "1.2.3.4:١٢٣٤٥", "0:12345"),
     ],
 )
-def test_any_other_form_is_refused(text):
+def test_other_formats_are_rejected(text):
     with pytest.raises(DevserverError, match=r"tls.listen of api.*\[::\]:12345 for IPv4 and IPv6"):
-        doors_of([service(listen=text)], ["ci"], [])
+        parse_endpoints([service(listen=text)], ["ci"], [])
 
 
 @given(st.text())
-def test_what_is_taken_is_one_address_and_port_and_says_itself_again(text):
+def test_a_valid_text_is_one_address_and_can_be_parsed_again(text):
     try:
-        address = parse_address(text, "it")
+        address = parse_endpoint_address(text, "it")
     except DevserverError:
         return
-    assert parse_address(str(address), "it") == address
+    assert parse_endpoint_address(str(address), "it") == address
     assert not set(address.bare) - set("0123456789abcdef.:")
 
 
@@ -61,53 +64,53 @@ def test_what_is_taken_is_one_address_and_port_and_says_itself_again(text):
         ("unix:/run/dlv/api/dlv.sock", "/run/dlv/api/dlv.sock"),
     ],
 )
-def test_the_relay_goes_where_the_debugger_listens(listen, target):
-    assert doors_of([service(debugger=listen)], ["ci"], [])[0].target == target
+def test_the_target_is_the_address_of_the_debugger(listen, target):
+    assert parse_endpoints([service(debugger=listen)], ["ci"], [])[0].target == target
 
 
-def test_all_clients_come_in_where_none_is_named_and_the_named_alone_elsewhere():
+def test_an_endpoint_admits_all_clients_or_only_the_listed_ones():
     services = [service(), service("web", "127.0.0.1:2346", listen="0.0.0.0:12346", clients=["ci"])]
-    everybody, one = doors_of(services, ["alice-laptop", "ci"], [])
-    assert everybody.clients == ["alice-laptop", "ci"]
-    assert one.clients == ["ci"]
+    first, second = parse_endpoints(services, ["alice-laptop", "ci"], [])
+    assert first.clients == ["alice-laptop", "ci"]
+    assert second.clients == ["ci"]
 
 
-def test_nobody_revoked_comes_in_and_a_door_for_nobody_stays_shut():
-    open_door, *others = doors_of([service()], ["alice-laptop", "ci"], ["ci"])
-    assert (open_door.clients, others) == (["alice-laptop"], [])
-    assert doors_of([service()], ["ci"], ["ci"]) == []
+def test_revoked_clients_are_not_admitted_and_an_endpoint_without_clients_is_removed():
+    endpoint, *others = parse_endpoints([service()], ["alice-laptop", "ci"], ["ci"])
+    assert (endpoint.clients, others) == (["alice-laptop"], [])
+    assert parse_endpoints([service()], ["ci"], ["ci"]) == []
 
 
 @pytest.mark.parametrize(
     ("services", "clients", "message"),
     [
-        ([service()], [], "nobody can come through the TLS port of api: no client"),
-        ([service(clients=["eve"])], ["ci"], "nobody can come through the TLS port of api: eve"),
-        ([service()], ["*"], r"'\*' cannot be the name of a client"),
-        ([service()], ["a.b"], "'a.b' cannot be the name"),
-        ([service()], ["ci\nverifyChain = no"], "cannot be the name of a client"),
-        ([service("a/b")], ["ci"], "'a/b' cannot be the name of a debug service"),
-        ([service(), service("web", "127.0.0.1:2346")], ["ci"], "taken by tls.listen of api"),
+        ([service()], [], "the TLS port of api admits no client"),
+        ([service(clients=["eve"])], ["ci"], "tls.clients of api contains undeclared names: eve"),
+        ([service()], ["*"], r"the client name '\*' is invalid"),
+        ([service()], ["a.b"], "the client name 'a.b' is invalid"),
+        ([service()], ["ci\nverifyChain = no"], "the client name .* is invalid"),
+        ([service("a/b")], ["ci"], "the name 'a/b' of a debug service is invalid"),
+        ([service(), service("web", "127.0.0.1:2346")], ["ci"], "in use by tls.listen of api"),
         ([service(client_port=0x10000)], ["ci"], "client_port of api is 65536"),
         (
             [service(client_port=99), service("web", "127.0.0.1:2346", listen="0.0.0.0:12346", client_port=99)],
             ["ci"],
-            "client_port of api and of web is 99, and ci may use both",
+            "client_port of api and of web is 99, and ci uses both",
         ),
-        ([service(debugger="127.0.0.1:12345")], ["ci"], r"taken by the debugger itself \(127.0.0.1:12345\)"),
+        ([service(debugger="127.0.0.1:12345")], ["ci"], r"in use by the debugger itself \(127.0.0.1:12345\)"),
     ],
 )
-def test_what_cannot_be_is_refused_with_words(services, clients, message):
+def test_invalid_declarations_are_rejected(services, clients, message):
     with pytest.raises(DevserverError, match=message):
-        doors_of(services, clients, [])
+        parse_endpoints(services, clients, [])
 
 
-def test_what_is_not_for_one_client_may_be_offered_at_one_port():
+def test_different_clients_may_use_the_same_local_port():
     one = service(client_port=99, clients=["ci"])
     two = service("web", "127.0.0.1:2346", listen="0.0.0.0:12346", client_port=99, clients=["alice-laptop"])
-    assert [door.local_port for door in doors_of([one, two], ["alice-laptop", "ci"], [])] == [99, 99]
+    assert [endpoint.local_port for endpoint in parse_endpoints([one, two], ["alice-laptop", "ci"], [])] == [99, 99]
 
 
-def test_services_without_tls_have_no_door():
+def test_services_without_tls_have_no_endpoint():
     plain = {"name": "api", "user": "alice", "listen": "127.0.0.1:2345"}
-    assert doors_of([plain, plain | {"tls": None}], ["ci"], []) == []
+    assert parse_endpoints([plain, plain | {"tls": None}], ["ci"], []) == []

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The TLS server's files and units, and what is told to a manager that only takes notes."""
+"""The files and units of the TLS server, and the commands to a fake systemd."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ import stat
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import doors_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.install import Places, install
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import Material
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.install import (
+    HostPaths,
+    apply_tls_server,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import TlsMaterial
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
-MATERIAL = Material("the authority", "the certificate", "the key", "the revocations")
+MATERIAL = TlsMaterial("the authority", "the certificate", "the key", "the revocations")
 
 
-class Manager:
-    """Knows which units were enabled, and keeps what else it is told."""
+class FakeSystemd:
+    """Knows the enabled units, and records all commands."""
 
     def __init__(self):
         self.running = set()
-        self.told = []
+        self.commands = []
 
     def properties(self, units, names):
         assert set(names) == {"ActiveState", "UnitFileState"}
-        lives = {"ActiveState": "active", "UnitFileState": "enabled"}
-        return {unit: lives if unit in self.running else dict.fromkeys(names, "") for unit in units}
+        started = {"ActiveState": "active", "UnitFileState": "enabled"}
+        return {unit: started if unit in self.running else dict.fromkeys(names, "") for unit in units}
 
     def tell(self, verb, *words):
         units = [word for word in words if not word.startswith("--")]
@@ -38,20 +41,20 @@ class Manager:
             self.running.update(units)
         if verb == "disable":
             self.running.difference_update(units)
-        self.told.append((verb, *units))
+        self.commands.append((verb, *units))
 
 
 @pytest.fixture
-def manager(monkeypatch):
-    made = Manager()
-    monkeypatch.setattr(systemctl, "properties_of", made.properties)
-    monkeypatch.setattr(systemctl, "tell", made.tell)
-    return made
+def systemd(monkeypatch):
+    fake = FakeSystemd()
+    monkeypatch.setattr(systemctl, "properties_of", fake.properties)
+    monkeypatch.setattr(systemctl, "tell", fake.tell)
+    return fake
 
 
 @pytest.fixture
-def places(tmp_path, manager):
-    return Places(
+def paths(tmp_path, systemd):
+    return HostPaths(
         str(tmp_path / "tls"),
         str(tmp_path / "units"),
         ME,
@@ -61,7 +64,7 @@ def places(tmp_path, manager):
     )
 
 
-def doors(*names, clients=("ci", "alice-laptop"), revoked=()):
+def endpoints(*names, clients=("ci", "alice-laptop"), revoked=()):
     entries = [
         {
             "name": name,
@@ -71,54 +74,56 @@ def doors(*names, clients=("ci", "alice-laptop"), revoked=()):
         }
         for number, name in enumerate(names)
     ]
-    return doors_of(entries, list(clients), list(revoked))
+    return parse_endpoints(entries, list(clients), list(revoked))
 
 
-def put(places, *names, material=MATERIAL, check=False, **who):
-    return install(doors(*names, **who), material, "TLSv1.2", places, check=check)
+def apply(paths, *names, material=MATERIAL, check=False, **declaration):
+    return apply_tls_server(endpoints(*names, **declaration), material, "TLSv1.2", paths, check=check)
 
 
-def left(tmp_path):
+def files_below(tmp_path):
     return sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
 
 
-def test_check_mode_says_what_is_written_then_and_writes_nothing(places, tmp_path, manager):
-    told = {entry["after_header"] for entry in put(places, "api", check=True).result()["diff"]}
-    assert (left(tmp_path), manager.told) == ([], [])
-    put(places, "api")
-    assert {str(tmp_path / path) for path in left(tmp_path)} == {header for header in told if header.startswith("/")}
-    assert told - {str(tmp_path / path) for path in left(tmp_path)} == {
+def test_check_mode_predicts_the_run_and_writes_nothing(paths, tmp_path, systemd):
+    predicted = {entry["after_header"] for entry in apply(paths, "api", check=True).result()["diff"]}
+    assert (files_below(tmp_path), systemd.commands) == ([], [])
+    apply(paths, "api")
+    assert {str(tmp_path / path) for path in files_below(tmp_path)} == {
+        header for header in predicted if header.startswith("/")
+    }
+    assert predicted - {str(tmp_path / path) for path in files_below(tmp_path)} == {
         "state of debug-tls.service",
         "state of debug-tls-api.socket",
     }
 
 
-def test_a_second_run_changes_nothing(places, manager):
-    put(places, "api", "web")
-    manager.told.clear()
-    assert not put(places, "api", "web")
-    assert manager.told == []
+def test_a_second_run_changes_nothing(paths, systemd):
+    apply(paths, "api", "web")
+    systemd.commands.clear()
+    assert not apply(paths, "api", "web")
+    assert systemd.commands == []
 
 
-def test_the_key_is_for_the_server_alone_and_in_no_difference(places, tmp_path):
-    changes = [put(places, "api"), put(places, "api", material=MATERIAL._replace(key="another key"))]
+def test_only_the_server_reads_the_key_and_differences_do_not_contain_it(paths, tmp_path):
+    changes = [apply(paths, "api"), apply(paths, "api", material=MATERIAL._replace(key="another key"))]
     assert stat.S_IMODE((tmp_path / "tls/server.key").stat().st_mode) == 0o600
     assert all(changes)
     assert "the key" not in str([change.result() for change in changes])
     assert "another key" not in str([change.result() for change in changes])
 
 
-def test_a_key_that_others_may_read_is_closed_again(places, tmp_path):
-    put(places, "api")
+def test_the_mode_of_a_readable_key_is_repaired(paths, tmp_path):
+    apply(paths, "api")
     (tmp_path / "tls/server.key").chmod(0o644)
-    (entry,) = put(places, "api").result()["diff"]
+    (entry,) = apply(paths, "api").result()["diff"]
     assert ("mode 0644" in entry["before"], "mode 0600" in entry["after"]) == (True, True)
     assert entry["before"].splitlines()[1:] == entry["after"].splitlines()[1:] == ["a private key"]
     assert stat.S_IMODE((tmp_path / "tls/server.key").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
-    ("renewed", "who", "told"),
+    ("renewed", "declaration", "commands"),
     [
         ({"certificate": "new"}, {}, [("reload", "debug-tls.service")]),
         ({"certificate": "new", "key": "new", "authority": "new"}, {}, [("reload", "debug-tls.service")]),
@@ -127,45 +132,45 @@ def test_a_key_that_others_may_read_is_closed_again(places, tmp_path):
         ({"revocations": "new"}, {"revoked": ["ci"]}, [("restart", "debug-tls.service")]),
     ],
 )
-def test_news_are_read_again_and_who_may_not_come_in_any_more_is_out_at_once(places, manager, renewed, who, told):
-    put(places, "api")
-    manager.told.clear()
-    put(places, "api", material=MATERIAL._replace(**renewed), **who)
-    assert manager.told == told
+def test_new_certificates_reload_and_revocations_restart_the_server(paths, systemd, renewed, declaration, commands):
+    apply(paths, "api")
+    systemd.commands.clear()
+    apply(paths, "api", material=MATERIAL._replace(**renewed), **declaration)
+    assert systemd.commands == commands
 
 
-def test_what_was_stopped_by_somebody_is_started(places, manager):
-    put(places, "api")
-    manager.running.remove("debug-tls.service")
-    manager.told.clear()
-    assert put(places, "api")
-    assert manager.told == [("enable", "debug-tls.service")]
+def test_a_stopped_server_is_started(paths, systemd):
+    apply(paths, "api")
+    systemd.running.remove("debug-tls.service")
+    systemd.commands.clear()
+    assert apply(paths, "api")
+    assert systemd.commands == [("enable", "debug-tls.service")]
 
 
-def test_a_door_that_is_declared_no_more_is_taken_away(places, tmp_path, manager):
-    put(places, "api", "web")
-    manager.told.clear()
-    put(places, "api")
-    assert not [path for path in left(tmp_path) if "web" in path]
-    assert manager.told[0] == ("disable", "debug-tls-web.service", "debug-tls-web.socket")
+def test_an_undeclared_endpoint_is_removed(paths, tmp_path, systemd):
+    apply(paths, "api", "web")
+    systemd.commands.clear()
+    apply(paths, "api")
+    assert not [path for path in files_below(tmp_path) if "web" in path]
+    assert systemd.commands[0] == ("disable", "debug-tls-web.service", "debug-tls-web.socket")
 
 
-def test_without_doors_nothing_is_left(places, tmp_path, manager):
-    put(places, "api")
-    gone = put(places).result()["diff"]
-    assert "the key" not in str(gone) and "the certificate" in str(gone)
-    assert (left(tmp_path), manager.running) == ([], set())
-    assert not put(places)
+def test_without_endpoints_everything_is_removed(paths, tmp_path, systemd):
+    apply(paths, "api")
+    diff = apply(paths).result()["diff"]
+    assert "the key" not in str(diff) and "the certificate" in str(diff)
+    assert (files_below(tmp_path), systemd.running) == ([], set())
+    assert not apply(paths)
 
 
-def test_the_last_client_revoked_shuts_the_door(places, tmp_path):
-    put(places, "api", clients=["ci"])
-    put(places, "api", clients=["ci"], revoked=["ci"])
-    assert left(tmp_path) == []
+def test_the_revocation_of_the_last_client_removes_the_server(paths, tmp_path):
+    apply(paths, "api", clients=["ci"])
+    apply(paths, "api", clients=["ci"], revoked=["ci"])
+    assert files_below(tmp_path) == []
 
 
-def test_every_door_asks_for_a_certificate_that_is_not_revoked_and_a_name(places, tmp_path):
-    put(places, "api", "web")
+def test_every_section_verifies_certificate_revocation_and_name(paths, tmp_path):
+    apply(paths, "api", "web")
     _head, *sections = (tmp_path / "tls/stunnel.conf").read_text().split("\n[")
     assert len(sections) == 2
     for section in sections:
@@ -177,41 +182,43 @@ def test_every_door_asks_for_a_certificate_that_is_not_revoked_and_a_name(places
         ]
 
 
-def test_certificates_are_wanted_before_anything_is_written(places, tmp_path):
-    with pytest.raises(DevserverError, match="lacks its authority, key"):
-        put(places, "api", material=MATERIAL._replace(authority="", key=" "))
-    assert left(tmp_path) == []
+def test_missing_certificates_are_reported_before_any_write(paths, tmp_path):
+    with pytest.raises(DevserverError, match="has no authority, key"):
+        apply(paths, "api", material=MATERIAL._replace(authority="", key=" "))
+    assert files_below(tmp_path) == []
 
 
-def test_a_host_without_stunnel_is_told_in_check_mode_and_refused_else(places, tmp_path):
-    bare = places._replace(stunnel="/nowhere/stunnel")
-    assert "/nowhere/stunnel" in [entry["after_header"] for entry in put(bare, "api", check=True).result()["diff"]]
+def test_a_missing_stunnel_is_a_change_in_check_mode_and_an_error_otherwise(paths, tmp_path):
+    without_stunnel = paths._replace(stunnel="/nowhere/stunnel")
+    assert "/nowhere/stunnel" in [
+        entry["after_header"] for entry in apply(without_stunnel, "api", check=True).result()["diff"]
+    ]
     with pytest.raises(DevserverError, match="/nowhere/stunnel is missing"):
-        put(bare, "api")
-    assert left(tmp_path) == []
+        apply(without_stunnel, "api")
+    assert files_below(tmp_path) == []
 
 
 @pytest.mark.parametrize(
-    ("renewed", "told"),
+    ("renewed", "command"),
     [
         ({"revocations": "new"}, ("restart", "debug-tls.service")),
         ({"certificate": "new"}, ("reload", "debug-tls.service")),
     ],
 )
-def test_what_a_killed_run_has_written_is_read_after_the_next(places, manager, monkeypatch, renewed, told):
+def test_the_run_after_a_killed_one_loads_its_changes(paths, systemd, monkeypatch, renewed, command):
     def killed(verb, *words):
-        if verb == told[0]:
+        if verb == command[0]:
             raise KeyboardInterrupt
-        manager.tell(verb, *words)
+        systemd.tell(verb, *words)
 
-    put(places, "api")
+    apply(paths, "api")
     material = MATERIAL._replace(**renewed)
     for _run in range(2):
         with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patched:
             patched.setattr(systemctl, "tell", killed)
-            put(places, "api", material=material)
-    manager.told.clear()
-    assert put(places, "api", material=material, check=True) and manager.told == []
-    assert put(places, "api", material=material)
-    assert manager.told == [told]
-    assert not put(places, "api", material=material)
+            apply(paths, "api", material=material)
+    systemd.commands.clear()
+    assert apply(paths, "api", material=material, check=True) and systemd.commands == []
+    assert apply(paths, "api", material=material)
+    assert systemd.commands == [command]
+    assert not apply(paths, "api", material=material)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the modules in front of debuggers are asked for, in words where it cannot be, and by the role."""
+"""The options of the TLS modules, their validation, and the arguments that the role passes to them."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ ADHOC = (sys.executable, "-m", "ansible", "adhoc", "localhost")
 API = {"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "tls": {"listen": "[::]:12345"}}
 
 
-def refused(module: str, *services: t.Any) -> str:
-    """Run a module in check mode; return the words by which it refuses."""
-    given = {"services": services, "clients": ["ci"], "_ansible_check_mode": True}
+def error_of(module: str, *services: t.Any) -> str:
+    """Run a module in check mode; return its error message."""
+    options = {"services": services, "clients": ["ci"], "_ansible_check_mode": True}
     if module == "dlv_tls_client":
-        given.update(folder="/nowhere/bundles", source="/nowhere", host="dev1", address="dev1")
-    done = subprocess.run(
+        options.update(folder="/nowhere/bundles", source="/nowhere", host="dev1", address="dev1")
+    completed = subprocess.run(
         [sys.executable, "-m", f"ansible_collections.gopherops.devserver.plugins.modules.{module}"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": given}),
+        input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "Traceback" not in done.stderr
-    return str(json.loads(done.stdout)["msg"])
+    assert "Traceback" not in completed.stderr
+    return str(json.loads(completed.stdout)["msg"])
 
 
 @pytest.mark.parametrize("module", ["dlv_tls", "dlv_tls_client"])
 @pytest.mark.parametrize(
-    ("service", "words"),
+    ("service", "message"),
     [
         ({"name": "api"}, "missing required arguments: listen, user"),
         ({**API, "tls": {"listen": "[::]:12345", "client_port": "many"}}, "client_port"),
@@ -49,19 +49,19 @@ def refused(module: str, *services: t.Any) -> str:
         ({**API, "environment": {"DB_PASSWORD": "x"}}, "environment"),
     ],
 )
-def test_what_is_no_service_is_refused_in_words(module: str, service: dict[str, t.Any], words: str) -> None:
-    assert words in refused(module, service)
+def test_invalid_services_are_rejected(module: str, service: dict[str, t.Any], message: str) -> None:
+    assert message in error_of(module, service)
 
 
-def told(folder: pathlib.Path, name: str, **variables: t.Any) -> t.Any:
-    """Return what the role's variable ``name`` is with ``variables``."""
+def role_variable(directory: pathlib.Path, name: str, **variables: t.Any) -> t.Any:
+    """Return the value of the role's variable ``name`` with ``variables``."""
     role = yaml.safe_load((ROLE / "vars/main.yml").read_text())
-    (folder / "variables.yml").write_text(yaml.safe_dump({**role, "debugger_tls_clients": [], **variables}))
-    done = subprocess.run(
-        [*ADHOC, "-m", "debug", "-a", f"var={name}", "-e", f"@{folder}/variables.yml"],
+    (directory / "variables.yml").write_text(yaml.safe_dump({**role, "debugger_tls_clients": [], **variables}))
+    completed = subprocess.run(
+        [*ADHOC, "-m", "debug", "-a", f"var={name}", "-e", f"@{directory}/variables.yml"],
         env={
             **os.environ,
-            "ANSIBLE_HOME": str(folder / "home"),
+            "ANSIBLE_HOME": str(directory / "home"),
             "LC_ALL": "C.UTF-8",
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
         },
@@ -69,26 +69,26 @@ def told(folder: pathlib.Path, name: str, **variables: t.Any) -> t.Any:
         text=True,
         check=True,
     )
-    return json.loads(done.stdout.partition("=>")[2])[name]
+    return json.loads(completed.stdout.partition("=>")[2])[name]
 
 
-def test_the_role_hands_on_what_is_needed_and_no_variables(tmp_path: pathlib.Path) -> None:
+def test_the_role_passes_no_program_variables(tmp_path: pathlib.Path) -> None:
     service = {**API, "workspace": "/src/acme", "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
-    (handed,) = told(tmp_path, "debugger_tls_services", debugger_services=[service])
-    assert handed == {**API, "workspace": "/src/acme"}
-    assert set(handed) == set(TLS_SERVICE_SPEC) and TLS_SPEC["listen"]["required"]
+    (passed,) = role_variable(tmp_path, "debugger_tls_services", debugger_services=[service])
+    assert passed == {**API, "workspace": "/src/acme"}
+    assert set(passed) == set(TLS_SERVICE_SPEC) and TLS_SPEC["listen"]["required"]
 
 
-def test_nothing_but_what_a_revoked_client_has_is_removed(tmp_path: pathlib.Path) -> None:
+def test_only_files_of_revoked_clients_are_removed(tmp_path: pathlib.Path) -> None:
     (tmp_path / "clients").mkdir()
     kept = [tmp_path / "ca.key", tmp_path / "clients/ci.key", tmp_path / "clients/other.key"]
     for path in kept:
         path.write_text("key")
     names = ["*", "?i", "[c]i", "../ca", "c/../ci", "ci.key", "", "ci\n", "ci"]
     variables = {"debugger_tls_dir": str(tmp_path), "debugger_tls_revoked": names}
-    found = told(tmp_path, "debugger_tls_revoked_files", **variables)
-    assert found == [str(tmp_path / "clients/ci.key")]
-    assert told(tmp_path, "debugger_tls_invalid_names", debugger_tls_revoked=names) == names[:-1]
+    removed = role_variable(tmp_path, "debugger_tls_revoked_files", **variables)
+    assert removed == [str(tmp_path / "clients/ci.key")]
+    assert role_variable(tmp_path, "debugger_tls_invalid_names", debugger_tls_revoked=names) == names[:-1]
 
 
 def test_client_names_are_validated_by_the_first_task() -> None:
@@ -121,7 +121,7 @@ def test_arguments_of_dlv_tls_are_valid_without_certificates(tmp_path: pathlib.P
         "debugger_tls_dir": str(tmp_path / "ca"),
     }
     variables["dlv_tls"] = host_tasks()["dlv_tls"]
-    arguments = told(tmp_path, "dlv_tls", debugger_services=services, **variables)
+    arguments = role_variable(tmp_path, "dlv_tls", debugger_services=services, **variables)
     assert arguments["services"] == services
     pem = [arguments[name] for name in ("authority", "certificate", "key", "revocations")]
     assert pem == [""] * 4
@@ -136,5 +136,5 @@ def test_certificates_on_the_controller_are_pending_until_they_exist(tmp_path: p
         "debugger_tls_key_type": "ECC",
         "devserver_tls_renew_before": "+30d",
     }
-    assert told(tmp_path, "debugger_tls_pending", debugger_services=[API], **variables) is True
-    assert told(tmp_path, "debugger_tls_pending", debugger_services=[], **variables) is False
+    assert role_variable(tmp_path, "debugger_tls_pending", debugger_services=[API], **variables) is True
+    assert role_variable(tmp_path, "debugger_tls_pending", debugger_services=[], **variables) is False
