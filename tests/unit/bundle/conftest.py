@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import io
 import json
 import os
 import pathlib
-import shutil
 import subprocess
 import sys
 import tarfile
-import tempfile
 import typing as t
 import zipfile
 
@@ -26,6 +23,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manife
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1, h1_of_zip
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+
+from tests.support.directories import public_directory
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 HERE = this_platform()
@@ -156,34 +155,23 @@ class Site:
             return {one.name: t.cast("t.IO[bytes]", archive.extractfile(one)).read() for one in archive}
 
 
-@contextlib.contextmanager
-def public_folder() -> t.Iterator[pathlib.Path]:
-    """Yield a temporary folder that the build user can enter, which pytest's own are not."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="go-bundle-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
 @pytest.fixture
 def site(quick_goroot: str) -> t.Iterator[Site]:
     """A site without a bundle, and with a Go that does not compile all anew."""
-    with public_folder() as folder:
+    with public_directory() as folder:
         yield Site(folder, quick_goroot)
 
 
 @pytest.fixture
 def sites_with_plain_go(goroot: str) -> t.Iterator[tuple[Site, Site]]:
     """Two sites in folders of their own, and with a Go that nothing stands before."""
-    with public_folder() as one, public_folder() as other:
+    with public_directory() as one, public_directory() as other:
         yield Site(one, goroot), Site(other, goroot)
 
 
 @pytest.fixture(scope="session")
 def _made(quick_goroot: str) -> t.Iterator[bytes]:
-    with public_folder() as folder:
+    with public_directory() as folder:
         site = Site(folder, quick_goroot)
         result = site.make()
         assert result.get("changed"), result

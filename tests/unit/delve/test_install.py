@@ -16,36 +16,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import parse_services
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
+from tests.support.systemd import FakeSystemd
+
 from .samples import LIMITS, Entry, attached, entry
 
 PROGRAMS = units.Programs("/bin/true", "/bin/true", True)
 
 
 class Host:
-    """Directories of a host, and a fake systemd: the states of units, and the commands that it received."""
+    """Directories of a host, and a fake systemd."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.directory = directory
-        self.states: dict[str, dict[str, str]] = {}
-        self.commands: list[tuple[str, ...]] = []
-
-    def properties(self, names: t.Sequence[str], _properties: t.Sequence[str]) -> dict[str, dict[str, str]]:
-        defaults = {"ActiveState": "inactive", "SubState": "dead", "UnitFileState": "", "InvocationID": "", "Job": ""}
-        defaults["NeedDaemonReload"] = "no"
-        return {name: {**defaults, **self.states.get(name, {})} for name in names}
-
-    def tell(self, verb: str, *arguments: str) -> None:
-        names = [word for word in arguments if not word.startswith("-")]
-        self.commands.append((verb, *names))
-        for name in names:
-            state = self.states.setdefault(name, {})
-            state.pop("NeedDaemonReload", None)
-            if verb in ("start", "restart", "stop"):
-                state["ActiveState"] = "inactive" if verb == "stop" else "active"
-            elif verb == "disable":
-                state.update(UnitFileState="disabled", ActiveState="inactive")
-            elif verb == "reenable":
-                state["UnitFileState"] = "enabled"
+        self.systemd = FakeSystemd()
+        self.states, self.commands = self.systemd.states, self.systemd.commands
 
     def run(self, *entries: Entry, check: bool = False, **programs: t.Any) -> dict[str, tuple[str, str]]:
         """Run like the module; return the changed paths and units, each with its text before and after."""
@@ -71,8 +55,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(units, "ENVIRONMENT_DIR", str(fake_host.directory / "environments"))
     monkeypatch.setattr(units, "STATE_DIR", str(fake_host.directory / "state"))
     monkeypatch.setattr(install, "manager_runs", lambda: True)
-    monkeypatch.setattr(systemctl, "properties_of", fake_host.properties)
-    monkeypatch.setattr(systemctl, "tell", fake_host.tell)
+    fake_host.systemd.install(monkeypatch)
     return fake_host
 
 
@@ -271,14 +254,14 @@ def test_the_run_after_a_killed_one_restarts_the_service(
     def killed(verb: str, *arguments: str) -> None:
         if verb == killed_verb:
             raise KeyboardInterrupt
-        host.tell(verb, *arguments)
+        host.systemd.run(verb, *arguments)
 
     monkeypatch.setattr(systemctl, "tell", killed)
     declared = entry(**{"environment": {"A": "old"}, **change})
     for _run in range(2):
         with pytest.raises(KeyboardInterrupt):
             host.run(declared)
-    monkeypatch.setattr(systemctl, "tell", host.tell)
+    monkeypatch.setattr(systemctl, "tell", host.systemd.run)
     assert host.run(declared)
     assert ("restart", "dlv-api.service") in host.commands
     assert not host.run(declared) and host.commands == []

@@ -34,6 +34,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 
+from tests.support.systemd import FakeSystemd
+
 LIMITS = Limits(1024 * MIB, 972 * MIB, 870 * MIB)
 ME = getpass.getuser()
 
@@ -64,58 +66,10 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.Simpl
     return types.SimpleNamespace(apply=apply, user=user, settings=settings, directory=tmp_path)
 
 
-class FakeSystemd:
-    """A systemd that records which unit files it has read, and which units are enabled and running."""
-
-    def __init__(self) -> None:
-        self.read: dict[str, str] = {}
-        self.active: set[str] = set()
-
-    @staticmethod
-    def files() -> dict[str, str]:
-        files = [path for path in pathlib.Path(systemctl.UNITS).rglob("*") if path.is_file()]
-        return {str(path.relative_to(systemctl.UNITS)): path.read_text() for path in files}
-
-    def properties(self, queried: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
-        return {unit: {name: self._property(unit, name) for name in names} for unit in queried}
-
-    def _property(self, unit: str, name: str) -> str:
-        active = unit in self.active
-        values = {
-            "ActiveState": "active" if active else "inactive",
-            "UnitFileState": "enabled" if active else "disabled",
-            "MainPID": "0",
-            "NeedDaemonReload": "no"
-            if self._files_of(unit, self.read) == self._files_of(unit, self.files())
-            else "yes",
-        }
-        return values[name]
-
-    def _is_read(self, unit: str) -> bool:
-        return self._files_of(unit, self.read) == self._files_of(unit, self.files())
-
-    def _files_of(self, unit: str, files: dict[str, str]) -> list[str]:
-        template = unit.partition("@")[0] + "@." + unit.rpartition(".")[2]
-        return [text for name, text in sorted(files.items()) if name.startswith((template, f"{unit}.d/"))]
-
-    def tell(self, *words: str) -> str:
-        verb, listed = words[0], [word for word in words[1:] if not word.startswith("-")]
-        if verb == "daemon-reload":
-            self.read = self.files()
-        if verb == "enable":
-            self.active |= set(listed)
-        if verb in ("stop", "disable"):
-            # A unit must be stopped by the files that it was started with.
-            assert self.read == self.files()
-            self.active -= set(listed)
-        return ""
-
-
 @pytest.fixture
-def systemd(monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
-    fake = FakeSystemd()
-    monkeypatch.setattr(systemctl, "properties_of", fake.properties)
-    monkeypatch.setattr(systemctl, "tell", fake.tell)
+def systemd(host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
+    fake = FakeSystemd(pathlib.Path(systemctl.UNITS), oneshot="gopls-prewarm@")
+    fake.install(monkeypatch)
     monkeypatch.setattr(
         manager, "make_temporary_files", lambda _path: os.makedirs(f"{paths.SOCKETS}/{ME}", exist_ok=True)
     )
@@ -325,7 +279,7 @@ def test_crash_logs_keep_the_output_from_where_it_is_logged(tmp_path, monkeypatc
 
 def test_a_unit_that_does_not_stop_is_an_error(host, systemd, monkeypatch):
     manager.stop_units(["gopls@gone.service"])
-    systemd.active.add("gopls@bob.service")
+    systemd.states["gopls@bob.service"] = {"ActiveState": "active"}
 
     def deny(*_words: str) -> str:
         raise DevserverError("Access denied")

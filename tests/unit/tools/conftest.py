@@ -5,20 +5,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tempfile
 import typing as t
 import zipfile
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
+
+from tests.support.directories import public_directory
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 RUN = """
@@ -53,21 +53,10 @@ def older_goroot() -> str:
     return done.stdout.strip()
 
 
-@contextlib.contextmanager
-def public_folder() -> t.Iterator[pathlib.Path]:
-    """Yield a temporary folder that the build user can enter, which pytest's own are not."""
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="go-tool-"))
-    folder.chmod(0o755)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
-
-
 @pytest.fixture(scope="session")
 def proxy() -> t.Iterator[str]:
     """The URL of a module proxy that serves MODULES."""
-    with public_folder() as folder:
+    with public_directory() as folder:
         for name, files in MODULES.items():
             module, version = name.split("@")
             _publish(folder, module, version, files)
@@ -129,7 +118,7 @@ class Host:
 @pytest.fixture
 def host(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
     """A host without any tool, and with a Go that does not compile all anew."""
-    with public_folder() as folder:
+    with public_directory() as folder:
         yield Host(folder, quick_goroot, proxy)
 
 
@@ -142,7 +131,7 @@ def host_with_plain_go(host: Host, goroot: str) -> Host:
 
 @pytest.fixture(scope="session")
 def _built(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
-    with public_folder() as folder:
+    with public_directory() as folder:
         host = Host(folder, quick_goroot, proxy)
         result = host.run({"package": "example.com/hello", "version": "v1.0.0"})
         assert result.get("changed"), result

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import shutil
-import tempfile
 
 import pytest
 from ansible.errors import AnsibleError
@@ -41,6 +39,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify
     list_failed_steps,
     render_table,
 )
+
+from tests.support.directories import public_directory
 
 SERVICE = ServiceOptions("./cmd/api", ["-listen", "{address}"], ["/healthz"])
 DEBUGGING = DebugOptions(MODES, ["filled"], "./stock", ["take"], "/readyz", ["readyz"])
@@ -158,17 +158,13 @@ def test_the_end_of_a_long_log_is_read(tmp_path):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_a_link_in_place_of_the_log_discloses_no_file_of_another_user():
-    directory = pathlib.Path(tempfile.mkdtemp(dir="/tmp"))
-    try:
-        directory.chmod(0o755)
+    with public_directory() as directory:
         secret = directory / "secret"
         secret.write_text("only root knows")
         secret.chmod(0o600)
         (directory / "service.log").symlink_to(secret)
         assert read_log_end(find_account("root"), str(directory / "service.log")) == "only root knows"
         assert read_log_end(find_account("nobody"), str(directory / "service.log")) == ""
-    finally:
-        shutil.rmtree(directory)
 
 
 def test_the_address_is_filled_in():

@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pathlib
 import pwd
 import re
 import shutil
 import socket
-import tempfile
 import threading
 import time
 
@@ -29,6 +27,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.fra
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import Client, Place
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.support.directories import public_directory
 
 SERVICE = pathlib.Path(__file__).parents[3] / "fixtures/service"
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -221,17 +221,6 @@ def test_the_connection_uses_the_rights_of_the_user(tmp_path):
         root, nobody = probing.probe(requests, options)
     assert "did not answer initialize" in root["problem"]
     assert f"user nobody has no permission to connect to {directory}/gopls/gopls.sock" in nobody["problem"]
-
-
-@contextlib.contextmanager
-def public_directory():
-    """Yield a temporary directory that every user can enter, unlike those of pytest."""
-    directory = pathlib.Path(tempfile.mkdtemp(prefix="probe-"))
-    directory.chmod(0o755)
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory)
 
 
 @pytest.mark.parametrize(
