@@ -23,7 +23,7 @@ make sanity        ansible-test sanity, also with every Python of managed hosts 
 make units         the unit tests
 make molecule      the molecule scenario, on containers
 make docs          checks the documentation of plugins, modules and roles
-make bench         what a run costs on the embedded dev server
+make bench         what runs cost on the embedded dev server; PARTS='runs hosts' measures these parts only
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
 make rules         writes the pages of the drift rules and of the roles from their code
@@ -55,6 +55,10 @@ def _parse() -> argparse.Namespace:
         command = commands.add_parser(name)
         if name == "devserver":
             command.add_argument("--host", default="", help="user@host; the embedded dev server where it is not given")
+        if name == "bench":
+            command.add_argument(
+                "--parts", default="", help=f"what to measure, of: {' '.join(bench.PARTS)}; all if empty"
+            )
         if name == "release-pins":
             command.add_argument("--version", default="", help="the release to add")
             command.add_argument(
@@ -87,7 +91,7 @@ COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "units": lambda _arguments: checks.run_checks("units"),
     "molecule": lambda _arguments: checks.run_checks("molecule"),
     "docs": lambda _arguments: checks.run_checks("docs"),
-    "bench": lambda _arguments: bench.bench(),
+    "bench": lambda arguments: bench.bench(arguments.parts.split()),
     "clean": lambda _arguments: clean.clean(),
     "requirements": lambda _arguments: _requirements(),
     "rules": lambda _arguments: _rules(),

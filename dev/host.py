@@ -74,7 +74,7 @@ def embedded(image: str, log: Path) -> Target:
         _create(image)
     elif status.output.strip() != "running":
         _start()
-    _await_boot()
+    await_boot(NAME)
     docker("exec", NAME, "sh", "-euc", ADMIT, "sh", USER, KEY.with_suffix(".pub").read_text().strip())
     port = _published_port()
     _pin_host_key(port)
@@ -155,15 +155,16 @@ def _start() -> None:
         ) from error
 
 
-def _await_boot() -> None:
+def await_boot(name: str) -> None:
+    """Wait until systemd has started the services of a container. Raises Failure after BOOT_SECONDS."""
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
         # Its exit code is 0 only for "running"; one failed unit ("degraded") does not keep sshd from serving.
-        answer = query(["docker", "exec", NAME, "systemctl", "is-system-running", "--wait"]).output.split()
+        answer = query(["docker", "exec", name, "systemctl", "is-system-running", "--wait"]).output.split()
         if answer and answer[0] in ("running", "degraded"):
             return
         if time.monotonic() > deadline:
-            raise Failure(f"the container {NAME} did not boot within {BOOT_SECONDS} s: {' '.join(answer)}")
+            raise Failure(f"the container {name} did not boot within {BOOT_SECONDS} s: {' '.join(answer)}")
         time.sleep(0.3)
 
 
