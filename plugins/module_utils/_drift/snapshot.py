@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source, is_default
@@ -29,6 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     ToolCopy,
     UnmetRequirement,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CRONTABS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -168,7 +168,9 @@ class Snapshot:
         account = self._account(cell)
         by = (cell.source.file if cell.source else None) or ""
         by_kind = self.managed_files.outdated.get(account.name, {})
-        outdated = [path for kind in _fed_by(cell.context, account) for path in by_kind.get(kind, ())]
+        context = self._context(cell)
+        kinds = context.fed_by(account) if context else [cell.context]
+        outdated = [path for kind in kinds for path in by_kind.get(kind, ())]
         # A line in a user's own file stays there after provisioning.
         if by in self.managed_files.repaired or (by not in outdated and _is_own(by, account)):
             return None
@@ -181,7 +183,8 @@ class Snapshot:
         """Return the action that restores a declared value."""
         source = cell.source
         if source is None or source.line is None or is_default(source):
-            path = self._checkout_file(cell)
+            context = self._context(cell)
+            path = context.checkout_file if context else ""
             managed = not path or path in self.managed_files.repaired
             return CONVERGE if managed else self._with_manage(f"set {cell.variable} in {path}", path)
         if source.file in self.managed_files.repaired:
@@ -192,14 +195,11 @@ class Snapshot:
         with_manage = self._with_manage(correct, source.file or "")
         return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"
 
-    def _checkout_file(self, cell: Cell) -> str:
-        """Return the file of a checkout that alone feeds the cell's context; empty for other contexts."""
+    def _context(self, cell: Cell) -> Context | None:
+        """Return the context of a cell, if it was observed."""
         place = (cell.user, cell.context, cell.workspace)
-        files = {
-            (one.user.account.name, one.context.name, one.workspace): one.context.checkout_file
-            for one in self.observations
-        }
-        return files.get(place, "")
+        contexts = {(one.user.account.name, one.context.name, one.workspace): one.context for one in self.observations}
+        return contexts.get(place)
 
     def _with_manage(self, action: str, path: str) -> str:
         """Return an action, or that provisioning is to edit the file, if it can."""
@@ -210,16 +210,6 @@ class Snapshot:
 def _is_own(path: str, account: Account) -> bool:
     """Return whether a file is the user's: it is in the home directory, or is a crontab."""
     return path.startswith(account.home + "/") or path in (f"{directory}/{account.name}" for directory in CRONTABS)
-
-
-def _fed_by(context: str, account: Account) -> list[str]:
-    """Return the kinds of contexts whose files feed a process in ``context``."""
-    shell = {"zsh": ["zsh"], "fish": ["fish"]}.get(os.path.basename(account.shell), ["login", "bash"])
-    if context == "login":
-        return shell
-    if context == "ssh":
-        return ["ssh", *(shell if shell[0] != "login" else ["bash"])]
-    return ["ssh", *shell] if context in ("vscode_server", "vscode_debug") else [context]
 
 
 def once_per_user(findings: t.Iterable[Finding]) -> t.Iterator[Finding]:

@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, OWN_FOLDERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_FOLDERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import (
     loses_variables,
     user_of_record,
@@ -150,7 +150,7 @@ class _Run:
 
     def plan_edits(self, declaration: Declaration, without: t.Container[Account]) -> list[FileEdit]:
         """Return the edits of all files but those in the homes of users ``without`` one."""
-        files = (file for context in CONTEXTS for file in context.managed_files(declaration))
+        files = (file for kind in KINDS for file in kind.managed_files(declaration))
         edits = []
         for file in {file.path: file for file in files if file.actor not in without}.values():
             with self._isolated_file(file):
@@ -206,8 +206,8 @@ class _Run:
 
 
 def _reload(declaration: Declaration, paths: t.Collection[str]) -> None:
-    for context in CONTEXTS if paths else ():
-        context.written(declaration, paths, _SECONDS)
+    for kind in KINDS if paths else ():
+        kind.written(declaration, paths, _SECONDS)
 
 
 def _plan_directory(account: Account, variable: str, path: str) -> _Directory:

@@ -30,7 +30,18 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import GoResult, Observation
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
+    DevcontainerContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import EditorFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
+    VscodeDebugContext,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -38,7 +49,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 
-CONTEXT = {context.name: context for context in CONTEXTS}
+SERVER = VscodeServerContext()
+CONTEXT = {
+    **{kind.name: kind for kind in KINDS if isinstance(kind, Context)},
+    SERVER.name: SERVER,
+    VscodeDebugContext.name: VscodeDebugContext(SERVER, EditorFile("")),
+    DevcontainerContext.name: DevcontainerContext(EditorFile(""), ""),
+}
 
 
 class FakeHost:

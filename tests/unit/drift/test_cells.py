@@ -32,10 +32,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.values import DIFFERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 
 DOCS = pathlib.Path(__file__).parents[3] / "docs"
-CONTEXT = {context.name: context for context in CONTEXTS}
 
 
 def ids(found):
@@ -210,7 +210,7 @@ def test_contexts_with_different_undeclared_values(fake_host):
 
 
 def test_a_failed_probe_makes_unknown_cells(fake_host):
-    matrix, found = fake_host.evaluate(Observation(fake_host.declaration.users[0], CONTEXT["login"], None, "it hangs"))
+    matrix, found = fake_host.evaluate(Observation(fake_host.declaration.users[0], LoginContext(), None, "it hangs"))
     assert {cell.status for cell in matrix.values()} == {"unknown"}
     assert ids(found) == ["GD901"]
 
@@ -350,4 +350,4 @@ def test_since_is_the_last_change_of_the_source(tmp_path):
 
 def test_the_schema_knows_every_context():
     schema = json.loads((DOCS / "drift-report.schema.json").read_text())
-    assert {context.name for context in CONTEXTS} <= set(schema["$defs"]["cell"]["properties"]["context"]["enum"])
+    assert {kind.name for kind in KINDS} <= set(schema["$defs"]["cell"]["properties"]["context"]["enum"])

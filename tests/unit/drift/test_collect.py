@@ -43,11 +43,13 @@ class Slow:
     """A context whose startups take the given times."""
 
     name, workspace, gives_environment, asks_go, unknown = "slow", "", True, False, ()
+    over_ssh = has_fixed_limit = in_terminal = False
+    checkout_file = ""
 
     def __init__(self, *seconds: float) -> None:
         self._seconds = list(seconds)
 
-    def for_user(self, _user: t.Any, _outer: t.Any) -> list[Slow]:
+    def contexts_of(self, _user: t.Any, _outer: t.Any) -> list[Slow]:
         return [self]
 
     def applies_to(self, _account: t.Any) -> bool:
@@ -99,7 +101,7 @@ def test_only_files_that_set_a_password_are_examined(fake_host: t.Any) -> None:
 
 
 def test_a_path_that_cannot_be_searched_in_time_is_reported(fake_host: t.Any) -> None:
-    (seen,) = observations.observe(fake_host.declaration, [], timeout=1e-9, contexts=[Bare()])
+    (seen,) = observations.observe(fake_host.declaration, [], timeout=1e-9, kinds=[Bare()])
     found = fake_host.findings(seen)
     assert [(finding.rule.id, "could not be" in finding.cause) for finding in found] == [("GD901", True)]
 
@@ -116,6 +118,7 @@ def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pyt
 
     class Ssh(Login):
         name = "ssh"
+        over_ssh = True
 
     home = fake_host.tmp / "home"
     home.mkdir()
@@ -124,7 +127,7 @@ def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pyt
     account = user.account._replace(home=str(home), shell="/bin/sh")
     fake_host.declaration.users[0] = dataclasses.replace(user, account=account)
     monkeypatch.setattr(observations.blame, "sshd_complaint", lambda _timeout: "/etc/x: line 7: Bad option")
-    login, ssh = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Login(), Ssh()])
+    login, ssh = observations.observe(fake_host.declaration, [], timeout=5, kinds=[Login(), Ssh()])
     assert login.culprit == Source("file", str(home / ".profile"), 2)
     assert (ssh.culprit, ssh.problem) == (
         Source("file", "/etc/x", 7),
@@ -134,7 +137,7 @@ def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pyt
 
 @pytest.mark.parametrize(("times", "slow"), [([1.0], 1.0), ([3.5, 0.5], 0.5), ([3.5, 4.5], 3.5)])
 def test_a_slow_context_is_probed_again_alone(fake_host: t.Any, times: list[float], slow: float) -> None:
-    (seen,) = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Slow(*times)])
+    (seen,) = observations.observe(fake_host.declaration, [], timeout=5, kinds=[Slow(*times)])
     assert seen.seconds == slow
 
 
@@ -143,7 +146,7 @@ def test_a_user_whose_home_is_missing_has_one_finding(fake_host: t.Any) -> None:
     gone = user.account._replace(home=str(fake_host.tmp / "gone"))
     variables = {"GOPATH": f"{gone.home}/go", "GOCACHE": f"{gone.home}/cache"}
     fake_host.declaration.users.append(dataclasses.replace(user, account=gone, variables=variables))
-    seen = observations.observe(fake_host.declaration, [], timeout=5, contexts=[Bare()])
+    seen = observations.observe(fake_host.declaration, [], timeout=5, kinds=[Bare()])
     assert [one.context.name for one in seen] == ["bare", "goenv"]
     matrix, found = fake_host.evaluate(*seen[1:])
     assert {cell.status for cell in matrix.values()} == {"unknown"}

@@ -351,6 +351,7 @@ class Debug(BashContext):
     """A substitute for the context of debug sessions."""
 
     name = "vscode_debug"
+    in_terminal = False
 
 
 RELATIVE = {"": "an empty entry", ".": "'.'", "bin": "'bin'", "~/bin": "'~/bin'"}

@@ -24,7 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 @pytest.fixture
 def declare(tmp_path, monkeypatch):
     """Declare for a user whose home is a temporary folder; only the context that lies in the home is written."""
-    monkeypatch.setattr(apply, "CONTEXTS", [GoEnvContext()])
+    monkeypatch.setattr(apply, "KINDS", [GoEnvContext()])
     home = tmp_path / "home é"
     home.mkdir()
     account = find_account(getpass.getuser())._replace(home=str(home))
@@ -234,6 +234,6 @@ def test_the_record_of_what_was_given_is_written_last(declare, monkeypatch, tmp_
         def managed_files(self, _declaration):
             return [whole_file(f"{tmp_path}/{name}", "x") for name in ("users/a.sh", "other", "users/b.sh", "more")]
 
-    monkeypatch.setattr(apply, "CONTEXTS", [Early()])
+    monkeypatch.setattr(apply, "KINDS", [Early()])
     apply.apply(declare(), check=False)
     assert [path[len(str(tmp_path)) + 1 :] for path in written] == ["other", "more", "users/a.sh", "users/b.sh"]

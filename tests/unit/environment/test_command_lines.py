@@ -18,13 +18,13 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import asked, followed
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    VscodeServerContext,
+    VscodeServerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -132,7 +132,7 @@ def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: Start
 def test_a_drift_run_keeps_values_out_of_command_lines(
     start_up: Startup, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contexts: list[Context] = [LoginContext(), BashContext(), ZshContext(), FishContext(), VscodeServerContext()]
+    contexts: list[ContextKind] = [LoginContext(), BashContext(), ZshContext(), FishContext(), VscodeServerKind()]
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     # As PAM gives it to all that comes over ssh.
     given = [Assignment("GOPROXY", PROXY, Source("file", "/etc/environment", 1))]
@@ -147,7 +147,7 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
     user = UserEnvironment(start_up.account, {"GOPROXY": PROXY}, [str(go.parent)], [], [])
     with reading_command_lines() as lines:
         declaration = Declaration([user], str(tmp_path / "go"), [])
-        seen = observations.observe(declaration, ["gopls"], timeout=20, contexts=contexts)
+        seen = observations.observe(declaration, ["gopls"], timeout=20, kinds=contexts)
     assert PROXY in [(one.environment or {}).get("GOPROXY") for one in seen]
     assert any("env\0-json" in line for line in lines.read)
     assert lines.leaking == []

@@ -20,19 +20,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, probe_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
-    DevcontainerContext,
+    DevcontainerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     portable,
     read_editor_file,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
-    VscodeDebugContext,
+    VscodeDebugKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
     VscodeServerContext,
+    VscodeServerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     CHECKOUT_FILES,
@@ -50,7 +51,7 @@ printf '{"GOPATH": "%s", "GOPROXY": "%s", "GOROOT": "%s", "GOVERSION": "go1.22.1
 """
 PROXY = "https://a.example,direct"
 
-CONTEXTS = [VscodeServerContext(), VscodeDebugContext(), DevcontainerContext(), CiContext()]
+KINDS = [VscodeServerKind(), VscodeDebugKind(), DevcontainerKind(), CiKind()]
 
 
 @dataclasses.dataclass
@@ -102,7 +103,7 @@ class Host:
         return f"{source['file']}:{source['line']}".replace(f"{self.home}/", "")
 
     def report(self) -> dict[str, t.Any]:
-        snapshot = collect(self.declaration, Options(go_version="1.22.12", timeout=20), CONTEXTS)
+        snapshot = collect(self.declaration, Options(go_version="1.22.12", timeout=20), KINDS)
         return report(snapshot, evaluate(snapshot), "h")
 
     def apply(self, *, check: bool = False) -> list[str]:
@@ -112,7 +113,7 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    monkeypatch.setattr(apply, "CONTEXTS", CONTEXTS)
+    monkeypatch.setattr(apply, "KINDS", KINDS)
     # The home of this test is not the one that an sshd would find.
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     home = tmp_path / "home é x"
@@ -530,7 +531,7 @@ def test_only_the_shells_own_time_counts_over_ssh_too(
 def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: Host) -> None:
     host.put(".profile", (host.home / ".profile").read_text() + "echo >> ~/asked\n")
     host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
-    contexts = observations._contexts(host.user, CONTEXTS)
+    contexts = observations._contexts(host.user, KINDS)
     for context in contexts:
         context.probe(host.user.account, host.declaration, 20)
     assert (len(contexts), (host.home / "asked").read_text()) == (4, "\n")

@@ -87,7 +87,7 @@ def test_of_a_user_who_has_left_the_file_of_user_services_goes(scripts: t.Any) -
 
 
 def test_a_variable_that_is_no_longer_declared_leaves_the_settings_where_nobody_has_changed_it(scripts: t.Any) -> None:
-    content = file_in(vscode_server.VscodeServerContext().managed_files(now(GOFLAGS="-v")), "/s.json")
+    content = file_in(vscode_server.VscodeServerKind().managed_files(now(GOFLAGS="-v")), "/s.json")
     before = '{\n    // mine\n    "GOSUMDB": "off",\n    "GOPATH": "/own",\n    "CC": "gcc"\n  }'
     after = content(f'{{\n  "go.toolsEnvVars": {before}\n}}\n') or ""
     assert '{\n    // mine\n    "GOPATH": "/own",\n    "CC": "gcc",\n    "GOFLAGS": "-v"\n  }' in after
@@ -95,7 +95,7 @@ def test_a_variable_that_is_no_longer_declared_leaves_the_settings_where_nobody_
 
 
 def test_a_variable_that_is_no_longer_declared_leaves_the_dev_container(scripts: t.Any) -> None:
-    files = devcontainer.DevcontainerContext().managed_files(now())
+    files = devcontainer.DevcontainerKind().managed_files(now())
     content = file_in(files, "/w/.devcontainer.json")
     given = {
         "containerEnv": {"GOSUMDB": "off", "GOFLAGS": "-own", "GOPATH": GIVEN["GOPATH"]},

@@ -26,15 +26,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CronContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
-    DevcontainerContext,
+    DevcontainerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
-    VscodeDebugContext,
+    VscodeDebugKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    VscodeServerContext,
+    VscodeServerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -82,8 +82,8 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
-    contexts = [GoEnvContext(), CronContext(), VscodeServerContext(), VscodeDebugContext(), DevcontainerContext()]
-    monkeypatch.setattr(apply, "CONTEXTS", contexts)
+    contexts = [GoEnvContext(), CronContext(), VscodeServerKind(), VscodeDebugKind(), DevcontainerKind()]
+    monkeypatch.setattr(apply, "KINDS", contexts)
     (tmp_path / "crontabs").mkdir()
     monkeypatch.setattr(cron, "CRONTABS", (str(tmp_path / "crontabs"),))
     for module, name in ((cron, "_PAM"), (pam, "FOLDER"), (pam, "SERVICE"), (pam, "USERS_SERVICE")):
@@ -264,7 +264,7 @@ def test_a_later_run_still_removes_what_this_one_could_not(
 ) -> None:
     """The user's script is the only record of what was given; it must not forget it before all files have."""
     users = tmp_path / "users"
-    monkeypatch.setattr(apply, "CONTEXTS", [LoginContext(), VscodeServerContext()])
+    monkeypatch.setattr(apply, "KINDS", [LoginContext(), VscodeServerKind()])
     monkeypatch.setattr(apply, "OWN_FOLDERS", [])
     for module, name in ((shell, "USERS"), (shell, "SCRIPT")):
         monkeypatch.setattr(module, name, str(users if name == "USERS" else tmp_path / "script.sh"))
@@ -300,7 +300,7 @@ def test_a_later_run_still_removes_what_this_one_could_not(
 
 
 def test_an_error_of_the_host_itself_ends_the_run(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
-    monkeypatch.setattr(apply, "CONTEXTS", [LoginContext(), GoEnvContext()])
+    monkeypatch.setattr(apply, "KINDS", [LoginContext(), GoEnvContext()])
     monkeypatch.setattr(shell, "SCRIPT", str(tmp_path / "script.sh"))
     fifo(tmp_path / "script.sh")
     with pytest.raises(DevserverError, match="not a regular file"):

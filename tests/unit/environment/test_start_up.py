@@ -16,8 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
-    Context,
     Probe,
+    SingleContext,
     no_probe,
     probe_of,
 )
@@ -141,11 +141,13 @@ def test_a_command_that_was_late_is_no_sign_of_a_session_that_is_kept_open():
     assert (got.environment is not None, got.held) == (True, False)
 
 
-class Stub(Context):
-    """A context that gives what it is told to."""
+class Stub(SingleContext):
+    """A context with a given result."""
 
     def __init__(self, name, probe):
         self.name = name
+        self.over_ssh = name in ("ssh", "vscode_server")
+        self.has_fixed_limit = name == "vscode_server"
         self._probe = probe
 
     def applies_to(self, account):
@@ -169,7 +171,7 @@ class Stub(Context):
 def observe():
     def run_with(*contexts):
         user = UserEnvironment(ACCOUNT, {}, [])
-        return observe_module.observe(Declaration([user], "/g", []), ["tool"], timeout=5, contexts=contexts)
+        return observe_module.observe(Declaration([user], "/g", []), ["tool"], timeout=5, kinds=contexts)
 
     return run_with
 

@@ -37,8 +37,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.requirements import unmet_requirements
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools, tool_copies
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mounts
@@ -65,8 +65,8 @@ class Options:
     timeout: float = 10
 
 
-def collect(declaration: Declaration, options: Options, contexts: t.Sequence[Context] = CONTEXTS) -> Snapshot:
-    """Return the snapshot of this host, with what processes have in ``contexts``.
+def collect(declaration: Declaration, options: Options, kinds: t.Sequence[ContextKind] = KINDS) -> Snapshot:
+    """Return the snapshot of this host, with what processes have in the contexts of ``kinds``.
 
     Raises DevserverError for invalid options, before any process is started.
     """
@@ -76,7 +76,7 @@ def collect(declaration: Declaration, options: Options, contexts: t.Sequence[Con
     places = Places(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
     names = [tool.name for tool in tools]
-    observations = observe(declaration, names, timeout=options.timeout, contexts=contexts)
+    observations = observe(declaration, names, timeout=options.timeout, kinds=kinds)
     editor_files = editor_settings.files_of(observations)
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
     return with_details(

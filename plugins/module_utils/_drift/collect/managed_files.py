@@ -16,11 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     ManagedFiles,
     WrongRights,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS, OWN_FOLDERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
-    EditorContext,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_FOLDERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     CHECKOUT_FILES,
     Declaration,
@@ -40,14 +37,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 def managed_files_of(
     declaration: Declaration,
     cells: t.Sequence[Cell],
-    contexts: t.Sequence[Context] = CONTEXTS,
+    kinds: t.Sequence[ContextKind] = KINDS,
     directories: t.Sequence[str] = OWN_FOLDERS,
 ) -> ManagedFiles:
-    """Return the state of the files of ``contexts``, and of the collection's own ``directories``."""
-    files = [file for context in contexts for file in files_of(context, declaration)]
+    """Return the state of the files of ``kinds``, and of the collection's own ``directories``."""
+    files = [file for kind in kinds for file in files_of(kind, declaration)]
     repaired = frozenset(file.path for file in files if file.whole or file.as_owner)
     rights = [*_wrong_directories(directories), *_wrong_files(files)]
-    outdated = outdated_files(declaration, cells, contexts)
+    outdated = outdated_files(declaration, cells, kinds)
     foreign = list(_foreign_files(files, declaration))
     return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration))
 
@@ -63,10 +60,10 @@ def _unmanaged_files(declaration: Declaration) -> dict[str, str]:
     }
 
 
-def files_of(context: Context, declaration: Declaration) -> list[ManagedFile]:
-    """Return the files that a context manages; none if they cannot be rendered, which provisioning rejects."""
+def files_of(kind: ContextKind, declaration: Declaration) -> list[ManagedFile]:
+    """Return the files that a kind of contexts manages; none if they cannot be rendered, which provisioning rejects."""
     try:
-        return list(context.managed_files(declaration))
+        return list(kind.managed_files(declaration))
     except (DevserverError, OSError):
         return []
 
@@ -118,7 +115,7 @@ def _differs(file: ManagedFile) -> bool:
 
 
 def outdated_files(
-    declaration: Declaration, cells: t.Iterable[Cell], contexts: t.Sequence[Context] = CONTEXTS
+    declaration: Declaration, cells: t.Iterable[Cell], kinds: t.Sequence[ContextKind] = KINDS
 ) -> dict[str, dict[str, list[str]]]:
     """Return the files that lack lines that were rendered for a user, by user and context.
 
@@ -126,16 +123,15 @@ def outdated_files(
     """
     differing = {cell.user for cell in cells if cell.status in ("drift", "missing")}
     users = [user for user in declaration.users if user.account.name in differing]
-    return {user.account.name: outdated_for(user, declaration, contexts) for user in users}
+    return {user.account.name: outdated_for(user, declaration, kinds) for user in users}
 
 
 def outdated_for(
-    user: UserEnvironment, declaration: Declaration, contexts: t.Sequence[Context] = CONTEXTS
+    user: UserEnvironment, declaration: Declaration, kinds: t.Sequence[ContextKind] = KINDS
 ) -> dict[str, list[str]]:
-    kinds = [context for context in contexts if not isinstance(context, EditorContext) and context.name != "ci"]
     # In a file for all users, only the lines for this one count.
     alone = dataclasses.replace(declaration, users=[user])
-    files = {kind.name: files_of(kind, alone) for kind in kinds}
+    files = {kind.name: files_of(kind, alone) for kind in kinds if kind.of_lines}
     return {
         kind: [file.path for file in found if file.owner in (None, user.account) and is_outdated(file)]
         for kind, found in files.items()

@@ -22,9 +22,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     GoResult,
     Observation,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import CONTEXTS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Context,
+    ContextKind,
     Probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
@@ -44,9 +45,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells import
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.
 _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
-# Contexts that start through sshd.
-_OVER_SSH = ("ssh", "vscode_server")
-_OF_SERVER = ("vscode_server", "vscode_debug")
 # Seconds for a startup that is known to hang: it usually reaches the line that hangs at once.
 _PATIENCE = 5.0
 # Before Python 3.9 the change of the user in a child process is not safe beside other threads.
@@ -61,13 +59,13 @@ class _NoHomeContext(GoEnvContext):
 
 
 def observe(
-    declaration: Declaration, names: t.Sequence[str], *, timeout: float, contexts: t.Sequence[Context] = CONTEXTS
+    declaration: Declaration, names: t.Sequence[str], *, timeout: float, kinds: t.Sequence[ContextKind] = KINDS
 ) -> list[Observation]:
     """Probe every user in every context of the host, several at a time, and search the programs ``names``.
 
     ``timeout`` (seconds) limits each probe, and all second probes of slow startups together.
     """
-    pairs = [_Pair(user, context) for user in declaration.users for context in _contexts(user, contexts)]
+    pairs = [_Pair(user, context) for user in declaration.users for context in _contexts(user, kinds)]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         probes = {pool.submit(_probe, *pair, declaration, timeout): pair for pair in pairs}
         queries = _Queries(pool, ["go", *names], timeout)
@@ -95,17 +93,17 @@ def observe(
 
 def _exceeds_limit(pair: _Pair, probe: Probe) -> bool:
     """Return whether a startup exceeds the limit of VS Code's server, which is not configurable."""
-    return pair.context.name in _OF_SERVER and probe.failure == "timed out"
+    return pair.context.has_fixed_limit and probe.failure == "timed out"
 
 
 def _hangs_over_ssh(pair: _Pair, probe: Probe) -> bool:
     """Return whether the login to VS Code's server exceeds the timeout of all probes, which is the longer limit."""
-    return pair.context.name == _OVER_SSH[0] and probe.failure == "timed out"
+    return pair.context.over_ssh and not pair.context.has_fixed_limit and probe.failure == "timed out"
 
 
 def _probe_alone(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:
     """Probe again without other probes beside it; contexts with the same shell use the result of that shell."""
-    if pair.context.name == _OF_SERVER[0] and not pair.context.workspace:
+    if not pair.context.workspace:
         pair.context.forget()
     return _probe(*pair, declaration, timeout)
 
@@ -137,7 +135,7 @@ def _explained(observation: Observation, timeout: float) -> Observation:
 
 def _with_lines(observation: Observation, timeout: float) -> Observation:
     if observation.environment is None:
-        denied = _denied(observation, timeout) if observation.context.name in _OVER_SSH else None
+        denied = _denied(observation, timeout) if observation.context.over_ssh else None
         return denied or dataclasses.replace(observation, culprit=_stopping(observation, timeout))
     traced = observation.noise or observation.seconds > SLOW_SECONDS
     start_up = observation.context.start_up(observation.user.account, timeout) if traced else None
@@ -179,12 +177,12 @@ class _Pair(t.NamedTuple):
     context: Context
 
 
-def _contexts(user: UserEnvironment, kinds: t.Sequence[Context]) -> list[Context]:
+def _contexts(user: UserEnvironment, kinds: t.Sequence[ContextKind]) -> list[Context]:
     if not has_home(user.account):
         return [_NoHomeContext()]
     found: list[Context] = []
     for kind in kinds:
-        found += [context for context in kind.for_user(user, tuple(found)) if context.applies_to(user.account)]
+        found += [context for context in kind.contexts_of(user, tuple(found)) if context.applies_to(user.account)]
     return found
 
 

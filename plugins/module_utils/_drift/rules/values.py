@@ -128,7 +128,6 @@ RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIA
 
 # Other rules evaluate these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
-_TERMINALS = ("login", "bash", "zsh", "fish")
 _DEBUG = "vscode_debug"
 # Variables that Go reads only from the environment, and similar names of other programs.
 _NAMES = """
@@ -290,8 +289,9 @@ def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 
 def _in_terminals(snapshot: Snapshot, user: str, variable: str) -> list[str | None]:
-    cells = (cell for cell in snapshot.cells if (cell.user, cell.variable) == (user, variable))
-    return list(dict.fromkeys(cell.actual for cell in cells if cell.context in _TERMINALS and cell.status != "unknown"))
+    rows = (row for row in snapshot.rows if row.user.account.name == user and row.observation.context.in_terminal)
+    cells = (row.cells[variable] for row in rows if variable in row.cells)
+    return list(dict.fromkeys(cell.actual for cell in cells if cell.status != "unknown"))
 
 
 def _has_carriage_return(cell: Cell) -> bool:

@@ -12,12 +12,12 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd_system
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CronContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
-    DevcontainerContext,
+    DevcontainerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
@@ -30,15 +30,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     SystemdUserContext,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
-    VscodeDebugContext,
+    VscodeDebugKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    VscodeServerContext,
+    VscodeServerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 
-CONTEXTS: t.Sequence[Context] = (
+KINDS: t.Sequence[ContextKind] = (
     GoEnvContext(),
     LoginContext(),
     BashContext(),
@@ -48,10 +48,10 @@ CONTEXTS: t.Sequence[Context] = (
     CronContext(),
     SystemdUserContext(),
     SystemdSystemContext(),
-    VscodeServerContext(),
-    VscodeDebugContext(),
-    DevcontainerContext(),
-    CiContext(),
+    VscodeServerKind(),
+    VscodeDebugKind(),
+    DevcontainerKind(),
+    CiKind(),
 )
 
 # The folders that hold nothing but files of theirs, the outer ones first.

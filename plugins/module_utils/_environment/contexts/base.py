@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a context is."""
+"""What a context and a kind of contexts are, and what a probe of a context returns."""
 
 from __future__ import annotations
 
@@ -69,62 +69,91 @@ class Probe(t.NamedTuple):
 
 
 class Context(abc.ABC):
-    """One way in which a process gets its environment; those of the registry hold no state."""
+    """One way in which processes of one user get their environment."""
 
     name: str
-    # Tells apart what one user has several of: a workspace's folder, or that and what in it. Empty for the only one.
+    # Distinguishes several contexts of one kind: the directory of a workspace, or that and a part of it. Empty for the
+    # only one.
     workspace = ""
     # The file of a user's checkout that alone feeds this context; empty for other contexts.
     checkout_file = ""
-    # False where the processes do not run on this host, so that only what they are given is known, not what go says.
+    # Whether the processes run on this host, so that go can be queried; elsewhere only what they are given is known.
     asks_go = True
-    # Variables of which only somebody else can say what they are, so that nothing is judged of them.
+    # Variables that only another program knows, so that they are not compared.
     unknown: t.Collection[str] = ()
-    # False where nothing but the go command itself sees this context, so that PATH and the like mean nothing in it.
+    # Whether programs other than go see this context; for go alone, PATH and the like have no meaning.
     gives_environment = True
+    # Whether a process starts by a login through sshd.
+    over_ssh = False
+    # Whether the limit for its startup is that of VS Code's server, which is not configurable.
+    has_fixed_limit = False
+    # Whether users type commands in it.
+    in_terminal = False
 
-    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        """Return what to probe for ``user``: this context, or one of its kind for each workspace.
-
-        ``outer`` are the user's contexts of the kinds before this one. It is called before any thread starts, so here
-        the user's files are read, with the user's rights; nothing is raised for what they hold.
-        """
-        return [self]
+    def fed_by(self, account: Account) -> t.Sequence[str]:
+        """Return the names of the kinds whose managed files feed a process of ``account``."""
+        return [self.name]
 
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         """Return the variables that the declaration means for this context."""
         return user.variables
 
-    @abc.abstractmethod
     def applies_to(self, account: Account) -> bool:
         """Return whether this host lets ``account`` start a process in this way."""
-
-    @abc.abstractmethod
-    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        """Return the files that carry the declaration into this context."""
-
-    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
-        """Tell what runs already that those of ``paths`` that feed this context have been written."""
-        return  # Most contexts are new processes, which read their files themselves.
+        return True
 
     @abc.abstractmethod
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        """Start a real process of ``account`` in this context and return what it got."""
+        """Start a real process of ``account`` in this context and return its environment."""
 
     def start_up(self, account: Account, timeout: float) -> Startup | None:
-        """Return how a shell starts up in this context, found out within ``timeout`` seconds; None where none does."""
+        """Return how a shell starts up in this context, found within ``timeout`` seconds; None without a shell."""
         return None
 
     def forget(self) -> None:
-        """Let the next probe start a process anew, where an answer is kept for several contexts."""
-        return  # Most keep none.
+        """Let the next probe start a new process, if the result is shared by several contexts."""
+        return  # Most contexts share none.
 
     @abc.abstractmethod
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         """Return who sets which variable in this context, in order.
 
-        Aliases and functions that stand for go are called ``alias go`` and ``function go``.
+        Aliases and functions that replace go are called ``alias go`` and ``function go``.
         """
+
+
+class ContextKind(abc.ABC):
+    """An entry of the registry: it renders the declaration for all users, and makes the contexts of each.
+
+    It holds no state.
+    """
+
+    name: str
+    # Whether each line of its managed files has its effect by itself.
+    of_lines = True
+
+    @abc.abstractmethod
+    def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        """Return what to probe for ``user``: one context, or one for each workspace.
+
+        ``outer`` are the user's contexts of the kinds before this one. It is called before any thread starts, so here
+        the user's files are read, with the user's rights; an error in one of them becomes the result of a probe.
+        """
+
+    @abc.abstractmethod
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        """Return the files that carry the declaration into contexts of this kind."""
+
+    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+        """Reload those of ``paths``, which have been written, in running processes."""
+        return  # Most contexts are new processes, which read their files themselves.
+
+
+class SingleContext(ContextKind, Context):
+    """A kind whose only context has no state either, and serves all users."""
+
+    def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        return [self]
 
 
 def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False) -> Probe:

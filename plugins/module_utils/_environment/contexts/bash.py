@@ -25,6 +25,7 @@ class BashContext(ShellContext):
     """``bash -i`` with the system's and the user's bashrc."""
 
     name = "bash"
+    in_terminal = True
 
     def applies_to(self, account: Account) -> bool:
         return shutil.which("bash") is not None and can_log_in(account)

@@ -15,7 +15,11 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ContextKind,
+    Probe,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     encodable,
     portable,
@@ -44,34 +48,20 @@ class CiContext(Context):
 
     def __init__(
         self,
+        path: str,
+        workspace: str,
         given: t.Sequence[Assignment] | None = None,
         problem: str = "",
-        workspace: str = "",
         unknown: t.Collection[str] = (),
-        path: str = "",
     ) -> None:
-        self.workspace = workspace
         self.checkout_file = path
+        self.workspace = workspace
         self.unknown = unknown
         self._given = given
         self._problem = problem
 
-    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        return [
-            context
-            for folder in user.workspaces
-            for path in _files(folder, user.account)
-            for context in _jobs(folder, path, user)
-        ]
-
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         return portable(user.variables)
-
-    def applies_to(self, account: Account) -> bool:
-        return bool(self.workspace)
-
-    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        return []  # Workflows are only compared: they belong to everybody who works on the repository.
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if self._given is None:
@@ -80,6 +70,23 @@ class CiContext(Context):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return list(self._given or [])
+
+
+class CiKind(ContextKind):
+    """One context for each workflow in the users' workspaces, and for each job with an env."""
+
+    name = CiContext.name
+
+    def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        return [
+            context
+            for folder in user.workspaces
+            for path in _files(folder, user.account)
+            for context in _jobs(folder, path, user)
+        ]
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        return []  # Workflows are only compared: they belong to everybody who works on the repository.
 
 
 def _files(folder: str, account: Account) -> list[str]:
@@ -94,7 +101,7 @@ def _jobs(folder: str, path: str, user: UserEnvironment) -> list[Context]:
         with acting_as(user.account):
             found = envs(read_text(path) or "", path=path)
     except DevserverError as error:
-        return [CiContext(None, error.what, f"{folder} ({title})", path=path)]
+        return [CiContext(path, f"{folder} ({title})", problem=error.what)]
     own = [variable for env in found if not env.job for variable in env.variables]
     jobs = {env.job: [*own, *env.variables] for env in found if env.job}
     whole = _context(own, path, f"{folder} ({title})")
@@ -110,4 +117,4 @@ def _context(variables: t.Sequence[Variable], path: str, workspace: str) -> Cont
         for variable in variables
         if variable.value is not None and variable.name not in unknown
     ]
-    return CiContext(given, "", workspace, unknown, path)
+    return CiContext(path, workspace, given, unknown=unknown)

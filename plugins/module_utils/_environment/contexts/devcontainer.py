@@ -15,7 +15,11 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ContextKind,
+    Probe,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     EditorContext,
     EditorFile,
@@ -50,20 +54,13 @@ class DevcontainerContext(EditorContext):
     gives_environment = False
     asks_go = False
 
-    def __init__(self, file: EditorFile | None = None, workspace: str = "") -> None:
+    def __init__(self, file: EditorFile, workspace: str) -> None:
         self.file = file
-        self.checkout_file = file.path if file else ""
+        self.checkout_file = file.path
         self.workspace = workspace
         last = {item.name: item for item in self._given()}
         # What the image has, and what the editor's own machine has, only these know.
         self.unknown = {name for name, item in last.items() if _OF_OTHERS.search(item.value)}
-
-    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        found = []
-        for folder in user.workspaces:
-            files = [read_editor_file(os.path.join(folder, name), user.account) for name in _NAMES]
-            found += [DevcontainerContext(file, folder) for file in files if file.there][:1]
-        return found
 
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         return portable(user.variables)
@@ -71,10 +68,36 @@ class DevcontainerContext(EditorContext):
     def editor_places(self) -> list[EditorPlace]:
         # The settings that a container brings for the editor stand in the same file.
         places: list[tuple[Key, ...]] = [(), ("customizations", "vscode", "settings")]
-        return [EditorPlace("devcontainer", self.file, place) for place in places] if self.file else []
+        return [EditorPlace("devcontainer", self.file, place) for place in places]
 
-    def applies_to(self, account: Account) -> bool:
-        return self.file is not None
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self.file.problem:
+            return Probe(None, self.file.problem)
+        return Probe({item.name: item.value for item in self.assignments(account, timeout)})
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        places = places_of(self.workspace, account)
+        known = [item for item in self._given() if item.name not in self.unknown]
+        return [item._replace(value=filled(item.value, {}, places)) for item in known]
+
+    def _given(self) -> list[Assignment]:
+        """Return containerEnv, then remoteEnv, in which references to the first are filled in."""
+        container = {item.name: item for item in self.file.variables(["containerEnv"])}
+        return [*container.values(), *(_referring(item, container) for item in self.file.variables(["remoteEnv"]))]
+
+
+class DevcontainerKind(ContextKind):
+    """One context for each workspace with a devcontainer.json."""
+
+    name = DevcontainerContext.name
+    of_lines = False
+
+    def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        found = []
+        for folder in user.workspaces:
+            files = [read_editor_file(os.path.join(folder, name), user.account) for name in _NAMES]
+            found += [DevcontainerContext(file, folder) for file in files if file.there][:1]
+        return found
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
@@ -87,25 +110,6 @@ class DevcontainerContext(EditorContext):
                     content = functools.partial(_updated, portable(user.variables), before, path, stronger)
                     files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
         return files
-
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if self.file is None or self.file.problem:
-            return Probe(None, self.file.problem if self.file else "")
-        return Probe({item.name: item.value for item in self.assignments(account, timeout)})
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        if self.file is None:
-            return []
-        places = places_of(self.workspace, account)
-        known = [item for item in self._given() if item.name not in self.unknown]
-        return [item._replace(value=filled(item.value, {}, places)) for item in known]
-
-    def _given(self) -> list[Assignment]:
-        """Return containerEnv, then remoteEnv, in which references to the first are filled in."""
-        if self.file is None:
-            return []
-        container = {item.name: item for item in self.file.variables(["containerEnv"])}
-        return [*container.values(), *(_referring(item, container) for item in self.file.variables(["remoteEnv"]))]
 
 
 def _referring(item: Assignment, container: t.Mapping[str, Assignment]) -> Assignment:

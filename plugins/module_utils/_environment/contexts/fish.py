@@ -52,6 +52,7 @@ class FishContext(ShellContext):
     """``fish -i`` in a terminal, with the system's and the user's files."""
 
     name = "fish"
+    in_terminal = True
 
     def applies_to(self, account: Account) -> bool:
         return shutil.which("fish") is not None and can_log_in(account)

@@ -12,7 +12,7 @@ import time
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, SingleContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -23,14 +23,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
 
-class GoEnvContext(Context):
+class GoEnvContext(SingleContext):
     """The baseline: a process that was given nothing but HOME, and runs the declared go."""
 
     name = "goenv"
     gives_environment = False
-
-    def applies_to(self, account: Account) -> bool:
-        return True
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = [_mode_file(user) for user in declaration.users if user.telemetry]

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
+    login_kinds,
     script_files,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
@@ -32,12 +34,16 @@ class LoginContext(ShellContext):
     """The user's own shell, started as login(1) does."""
 
     name = "login"
+    in_terminal = True
 
     def applies_to(self, account: Account) -> bool:
         return can_log_in(account)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [*script_files(declaration), whole_file(HOOK, SOURCE_SCRIPT)]
+
+    def fed_by(self, account: Account) -> t.Sequence[str]:
+        return login_kinds(account)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
         return Startup(account, ["-l"], login_environment(account), ["/etc/profile"], own_files(account))

@@ -16,8 +16,8 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
-    Context,
     Probe,
+    SingleContext,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
@@ -108,7 +108,7 @@ def _path(directories: t.Sequence[str]) -> str:
     return " ".join(["__go_path", *map(shlex.quote, directories)]) if directories else ""
 
 
-class ShellContext(Context):
+class ShellContext(SingleContext):
     """A context that is the start-up of a shell, and nothing besides."""
 
     @abc.abstractmethod
@@ -122,6 +122,16 @@ class ShellContext(Context):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return followed(self.start_up(account, timeout), timeout)
+
+
+def login_kinds(account: Account) -> list[str]:
+    """Return the names of the kinds whose files a login shell of ``account`` reads."""
+    return {"zsh": ["zsh"], "fish": ["fish"]}.get(os.path.basename(account.shell), ["login", "bash"])
+
+
+def kinds_over_ssh(account: Account) -> list[str]:
+    """Return the names of the kinds whose files a command over ssh reads in the shell of ``account``."""
+    return ["ssh", *(kind for kind in login_kinds(account) if kind != "login")]
 
 
 def asked(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:

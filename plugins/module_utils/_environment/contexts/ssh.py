@@ -20,13 +20,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment i
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
-    Context,
     Probe,
+    SingleContext,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     bashrc_files,
     followed,
+    kinds_over_ssh,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
@@ -79,10 +80,11 @@ exec {sshd} -i -e -f {folder}/sshd_config
 """
 
 
-class SshContext(Context):
+class SshContext(SingleContext):
     """A real ssh client against a real sshd, joined by a pipe: no port is opened, no user's file is touched."""
 
     name = "ssh"
+    over_ssh = True
 
     def applies_to(self, account: Account) -> bool:
         return os.path.exists(sshd_config.SSHD) and shutil.which("ssh") is not None and can_log_in(account)
@@ -91,6 +93,9 @@ class SshContext(Context):
         if not os.path.exists(_SERVICE):
             return []
         return [*pam.managed_files(declaration), block_in(_SERVICE, pam.HOOK, first=False)]
+
+    def fed_by(self, account: Account) -> t.Sequence[str]:
+        return kinds_over_ssh(account)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         return ask_over_ssh(account, PRINT_ENVIRONMENT, timeout)

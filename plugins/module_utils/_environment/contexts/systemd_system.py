@@ -11,8 +11,8 @@ import os
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
     Probe,
+    SingleContext,
     no_probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -37,7 +37,7 @@ def unit_environment_file(user: str) -> str:
     return os.path.join(FOLDER, user + ".env")
 
 
-class SystemdSystemContext(Context):
+class SystemdSystemContext(SingleContext):
     """A unit with ``User=`` and that ``EnvironmentFile=``."""
 
     name = "systemd_system"

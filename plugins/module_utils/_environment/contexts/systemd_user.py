@@ -13,8 +13,8 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
     Probe,
+    SingleContext,
     no_probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
@@ -42,7 +42,7 @@ _FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
 _LINE = re.compile(r"([^\0]*)\0(\d+):\s*([A-Za-z_]\w*)=(.*)")
 
 
-class SystemdUserContext(Context):
+class SystemdUserContext(SingleContext):
     """A unit of the user's manager where that runs, else what the manager's generators would give it."""
 
     name = "systemd_user"

@@ -12,7 +12,11 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Probe
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
+    Context,
+    ContextKind,
+    Probe,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
     EditorContext,
     EditorFile,
@@ -50,11 +54,12 @@ class VscodeDebugContext(EditorContext):
     """One launch configuration of type go: the server's environment, then envFile, then env."""
 
     name = "vscode_debug"
+    has_fixed_limit = True
 
     def __init__(
         self,
-        server: VscodeServerContext | None = None,
-        launch: EditorFile | None = None,
+        server: VscodeServerContext,
+        launch: EditorFile,
         given: t.Sequence[Assignment] = (),
         problem: str = "",
         *,
@@ -70,18 +75,46 @@ class VscodeDebugContext(EditorContext):
         self._given = given
         self._problem = problem
 
-    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
-        return [one for folder in user.workspaces if server for one in _sessions(server, folder, user.account)]
+    def fed_by(self, account: Account) -> t.Sequence[str]:
+        return self.server.fed_by(account)
 
     def editor_places(self) -> list[EditorPlace]:
-        if self.server is None or self.launch is None:
-            return []
         own = EditorPlace("launch", self.launch, tuple(self.configuration))
         return [*self.server.editor_places(), *([own] if self.configuration else [])]
 
-    def applies_to(self, account: Account) -> bool:
-        return self.server is not None
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self._problem:
+            return Probe(None, self._problem)
+        result = self.server.probe(account, declaration, timeout)
+        if result.environment is None:
+            return result
+        laid_over = {item.name: item.value for item in self._filled(account, result.environment)}
+        # A problem of the startup is one of the server.
+        return Probe({**result.environment, **laid_over}, login=result.login)
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        environment = self.server.environment(account, timeout)
+        return self.server.assignments(account, timeout) + self._filled(account, environment)
+
+    def _filled(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
+        places = places_of(self._folder, account)
+        # In an envFile ${NAME} is the variable of that name.
+        own = {"": {**environment, **places}, self.launch.path: places}
+        return [
+            item._replace(value=filled(item.value, environment, own.get(item.source.file or "", own[""])))
+            for item in self._given
+        ]
+
+
+class VscodeDebugKind(ContextKind):
+    """One context for each launch configuration of Go in the users' workspaces."""
+
+    name = VscodeDebugContext.name
+    of_lines = False
+
+    def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
+        return [one for folder in user.workspaces if server for one in _sessions(server, folder, user.account)]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
@@ -91,31 +124,6 @@ class VscodeDebugContext(EditorContext):
                 content = functools.partial(_updated, declared_values(user, declaration), path)
                 files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
         return files
-
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if self.server is None or self._problem:
-            return Probe(None, self._problem)
-        got = self.server.probe(account, declaration, timeout)
-        if got.environment is None:
-            return got
-        laid_over = {item.name: item.value for item in self._filled(account, got.environment)}
-        # How its start-up went is told of the server.
-        return Probe({**got.environment, **laid_over}, login=got.login)
-
-    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        if self.server is None:
-            return []
-        environment = self.server.environment(account, timeout)
-        return self.server.assignments(account, timeout) + self._filled(account, environment)
-
-    def _filled(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
-        places = places_of(self._folder, account)
-        # In an envFile ${NAME} is the variable of that name.
-        own = {"": {**environment, **places}, **({self.launch.path: places} if self.launch else {})}
-        return [
-            item._replace(value=filled(item.value, environment, own.get(item.source.file or "", own[""])))
-            for item in self._given
-        ]
 
 
 def _launch_file(folder: str) -> str:

@@ -19,6 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     PRINT_ENVIRONMENT,
     Context,
+    ContextKind,
     Probe,
     probe_of,
 )
@@ -36,7 +37,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import own_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import dropped
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import followed, uncovered
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
+    followed,
+    login_kinds,
+    uncovered,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ssh import (
     SshContext,
     ask_over_ssh,
@@ -72,6 +77,8 @@ class VscodeServerContext(EditorContext):
     """What the Go extension gives to the processes it starts; ``files`` are settings, the weakest first."""
 
     name = "vscode_server"
+    over_ssh = True
+    has_fixed_limit = True
 
     def __init__(
         self, files: t.Sequence[EditorFile] = (), shell: Shell | None = None, workspace: str = "", folder: str = ""
@@ -81,36 +88,18 @@ class VscodeServerContext(EditorContext):
         self.workspace = workspace
         self._folder = folder
 
-    def for_user(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        shell = Shell()
-        files = [read_editor_file(path, user.account) for path in user.vscode_settings]
-        others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
-        main = VscodeServerContext(files[:1], shell)
-        own = {folder: read_editor_file(workspace_settings(folder), user.account) for folder in user.workspaces}
-        return [main, *others, *(main.in_folder(folder, file) for folder, file in own.items() if file.there)]
-
     def in_folder(self, folder: str, settings: EditorFile) -> VscodeServerContext:
         """Return this server as it is for a workspace with settings of its own."""
         return VscodeServerContext([*self.files, settings], self.shell, folder, folder)
+
+    def fed_by(self, account: Account) -> t.Sequence[str]:
+        return ["ssh", *login_kinds(account)]
 
     def editor_places(self) -> list[EditorPlace]:
         return [EditorPlace("settings", file) for file in self.files]
 
     def applies_to(self, account: Account) -> bool:
         return can_log_in(account)
-
-    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        machine = [
-            _settings(user, declaration, path, create=declaration.vscode_create and number == 0)
-            for user in declaration.users
-            for number, path in enumerate(user.vscode_settings)
-        ]
-        workspaces = [
-            _settings_of_workspace(user, declaration, workspace_settings(folder))
-            for user in declaration.users
-            for folder in user.managed_workspaces("settings")
-        ]
-        return [*machine, *workspaces]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         got = self.shell.probe(account, timeout)
@@ -176,6 +165,34 @@ class VscodeServerContext(EditorContext):
             if found and isinstance(found.value, str) and found.value and can_be_given(found):
                 return found
         return None
+
+
+class VscodeServerKind(ContextKind):
+    """The main server of each user, each other one with settings, and each workspace with settings of its own."""
+
+    name = VscodeServerContext.name
+    of_lines = False
+
+    def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
+        shell = Shell()
+        files = [read_editor_file(path, user.account) for path in user.vscode_settings]
+        others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
+        main = VscodeServerContext(files[:1], shell)
+        own = {folder: read_editor_file(workspace_settings(folder), user.account) for folder in user.workspaces}
+        return [main, *others, *(main.in_folder(folder, file) for folder, file in own.items() if file.there)]
+
+    def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
+        machine = [
+            _settings(user, declaration, path, create=declaration.vscode_create and number == 0)
+            for user in declaration.users
+            for number, path in enumerate(user.vscode_settings)
+        ]
+        workspaces = [
+            _settings_of_workspace(user, declaration, workspace_settings(folder))
+            for user in declaration.users
+            for folder in user.managed_workspaces("settings")
+        ]
+        return [*machine, *workspaces]
 
 
 def workspace_settings(folder: str) -> str:

@@ -37,6 +37,7 @@ class ZshContext(ShellContext):
     """``zsh -i`` in a terminal, with the system's and the user's files."""
 
     name = "zsh"
+    in_terminal = True
 
     def applies_to(self, account: Account) -> bool:
         return shutil.which("zsh") is not None and can_log_in(account)

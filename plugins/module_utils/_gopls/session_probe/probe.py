@@ -20,6 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
     VscodeServerContext,
+    VscodeServerKind,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     ARGUMENT_SPEC,
@@ -142,7 +143,7 @@ class _Session:
     def prepare(self) -> None:
         """Read the user's files, in the main thread only."""
         user = _declare_user(self._request)
-        context = VscodeServerContext().for_user(user, ())[0]
+        context = VscodeServerKind().contexts_of(user, ())[0]
         settings = self._options.settings if self._options.settings is not None else _read_settings(user)
         with acting_as(user.account):
             task = _make_task(self._request, user.workspaces[0])
