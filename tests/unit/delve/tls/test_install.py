@@ -19,36 +19,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.ins
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import TlsMaterial
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
+from tests.support.systemd import FakeSystemd
+
 ME = pwd.getpwuid(os.geteuid()).pw_name
 MATERIAL = TlsMaterial("the authority", "the certificate", "the key", "the revocations")
-
-
-class FakeSystemd:
-    """Knows the enabled units, and records all commands."""
-
-    def __init__(self):
-        self.running = set()
-        self.commands = []
-
-    def properties(self, units, names):
-        assert set(names) == {"ActiveState", "UnitFileState"}
-        started = {"ActiveState": "active", "UnitFileState": "enabled"}
-        return {unit: started if unit in self.running else dict.fromkeys(names, "") for unit in units}
-
-    def tell(self, verb, *words):
-        units = [word for word in words if not word.startswith("--")]
-        if verb == "enable":
-            self.running.update(units)
-        if verb == "disable":
-            self.running.difference_update(units)
-        self.commands.append((verb, *units))
 
 
 @pytest.fixture
 def systemd(monkeypatch):
     fake = FakeSystemd()
-    monkeypatch.setattr(systemctl, "properties_of", fake.properties)
-    monkeypatch.setattr(systemctl, "tell", fake.tell)
+    fake.install(monkeypatch)
     return fake
 
 
@@ -141,7 +121,7 @@ def test_new_certificates_reload_and_revocations_restart_the_server(paths, syste
 
 def test_a_stopped_server_is_started(paths, systemd):
     apply(paths, "api")
-    systemd.running.remove("debug-tls.service")
+    systemd.run("stop", "debug-tls.service")
     systemd.commands.clear()
     assert apply(paths, "api")
     assert systemd.commands == [("enable", "debug-tls.service")]
@@ -159,7 +139,7 @@ def test_without_endpoints_everything_is_removed(paths, tmp_path, systemd):
     apply(paths, "api")
     diff = apply(paths).result()["diff"]
     assert "the key" not in str(diff) and "the certificate" in str(diff)
-    assert (files_below(tmp_path), systemd.running) == ([], set())
+    assert (files_below(tmp_path), systemd.active) == ([], set())
     assert not apply(paths)
 
 
@@ -209,7 +189,7 @@ def test_the_run_after_a_killed_one_loads_its_changes(paths, systemd, monkeypatc
     def killed(verb, *words):
         if verb == command[0]:
             raise KeyboardInterrupt
-        systemd.tell(verb, *words)
+        systemd.run(verb, *words)
 
     apply(paths, "api")
     material = MATERIAL._replace(**renewed)
