@@ -16,7 +16,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions, validate_options
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.paths import socket_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import apply_service, plan_service
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import (
+    ServicePlan,
+    apply_service,
+    plan_service,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -40,6 +44,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 # The fields of a workaround in the result.
 _SHOWN = ("name", "reason", "pin")
+_LOGROTATE = "/usr/sbin/logrotate"
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
@@ -48,19 +53,24 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     plan = plan_service(options.expected)
     if not check:
         apply_service(plan)
+    return make_outcome(options, plan, check=check)
+
+
+def make_outcome(options: ValidOptions, plan: ServicePlan, *, check: bool) -> Outcome:
+    """Return the result of a plan, with warnings; with ``check`` the packages to install are changes of this module."""
     obsolete = list(dict.fromkeys([*options.obsolete_workarounds, *plan.obsolete_workarounds]))
     packages = _missing_packages(options.expected)
-    if check:
-        # A separate task of the role installs them, which does nothing in check mode.
-        for name in packages:
-            plan.changes.add(f"package {name}", "", "installed\n")
+    changes = plan.changes
+    # A separate task of the role installs them, which does nothing in check mode.
+    for name in packages if check else ():
+        changes.add(f"package {name}", "", "installed\n")
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
     result = {
         "restarted": list(plan.units.restart),
         "obsolete_workarounds": obsolete,
         "packages": [] if check else packages,
         **_describe(options),
-        **plan.changes.result(),
+        **changes.result(),
     }
     return Outcome(result, [*options.warnings, *warnings])
 
@@ -79,4 +89,4 @@ def _describe(options: ValidOptions) -> dict[str, t.Any]:
 
 def _missing_packages(expected: ExpectedDaemons) -> list[str]:
     rotates = expected.users and expected.shared and expected.daemon.log
-    return ["logrotate"] if rotates and not os.path.exists("/usr/sbin/logrotate") else []
+    return ["logrotate"] if rotates and not os.path.exists(_LOGROTATE) else []

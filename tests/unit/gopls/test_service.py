@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
     editor,
     expected_files,
+    gopls_service,
     host_files,
     manager,
     paths,
@@ -30,6 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
+from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
@@ -304,3 +306,12 @@ def test_memory_max_is_below_the_declared_cap_and_above_memory_high():
         int(line.partition("=")[2]) for line in text.splitlines() if line.startswith(("MemoryH", "MemoryMax"))
     )
     assert high < most == LIMITS.cap - MIB
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_a_missing_package_is_a_change_in_check_mode_only(host, systemd, monkeypatch, check):
+    monkeypatch.setattr(gopls_service, "_LOGROTATE", str(host.directory / "logrotate"))
+    plan = host.apply(host.user, check=True, systemd=252)
+    outcome = gopls_service.make_outcome(ValidOptions(plan.expected, [], [], [], []), plan, check=check)
+    assert outcome.result["packages"] == ([] if check else ["logrotate"])
+    assert ("package logrotate" in json.dumps(outcome.result["diff"])) == check
