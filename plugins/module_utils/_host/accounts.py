@@ -11,6 +11,7 @@ import pwd
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.threads import assert_single_thread
 
 
 class Account(t.NamedTuple):
@@ -70,10 +71,13 @@ def groups_of(account: Account) -> list[int]:
 
 @contextlib.contextmanager
 def acting_as(account: Account | None) -> t.Iterator[None]:
-    """Touch files with the rights of ``account``, so that links in a user's tree cannot lead root astray.
+    """Access files with the rights of ``account``, so that links in a user's directories cannot mislead root.
 
-    Not for threads: it changes the whole process. Does nothing for None, or where this process is not root.
+    This changes the whole process: raises RuntimeError beside other threads. Does nothing for None, or if this process
+    is not root's.
     """
+    if account is not None:
+        assert_single_thread(f"acting as {account.name}")
     if account is None or os.geteuid() != 0:
         yield
         return

@@ -121,9 +121,9 @@ def read_program(pid: int, proc: str = PROC) -> str:
 
 
 def read_process(pid: int, proc: str = PROC) -> Process | None:
-    """Return the record of a process. Not for threads.
+    """Return the record of a process.
 
-    It is read with the rights of its owner, because root may not inspect it in a container.
+    ``acting_as`` gives the rights of the owner, because root may not inspect the process in a container.
     """
     uid = owner_id(pid, proc)
     if uid is None:

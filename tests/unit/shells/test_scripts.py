@@ -55,7 +55,7 @@ CASES = [
 )
 def test_the_script_has_valid_syntax(shell: str, text: str) -> None:
     if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+        pytest.skip(f"this machine has no {shell}")
     result = subprocess.run([shell, "-n"], input=text, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
 
@@ -69,7 +69,7 @@ def test_every_script_is_checked() -> None:
 @pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "fish"])
 def test_the_check_finds_an_error(shell: str) -> None:
     if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
+        pytest.skip(f"this machine has no {shell}")
     assert subprocess.run([shell, "-n"], input="if true\n", capture_output=True, text=True, check=False).returncode
 
 

@@ -104,7 +104,7 @@ def _text(value: t.Any) -> str:
 
 
 def read_editor_file(path: str, account: Account) -> EditorFile:
-    """Read a file with the rights of ``account``. Not for threads."""
+    """Read a file with the rights of ``account``, as ``acting_as`` gives them."""
     try:
         with acting_as(account):
             text = read_text(path)

@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rights of the process change in the main thread only, and beside no other thread."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import getpass
+import threading
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
+
+
+def act() -> None:
+    with acting_as(find_account(getpass.getuser())):
+        pass
+
+
+def test_the_main_thread_may_act_as_a_user() -> None:
+    act()
+
+
+def test_another_thread_may_not() -> None:
+    with concurrent.futures.ThreadPoolExecutor() as pool, pytest.raises(RuntimeError, match="acting as"):
+        pool.submit(act).result()
+
+
+@pytest.mark.parametrize("daemon", [True, False])
+def test_only_daemon_threads_may_run_beside_it(daemon: bool) -> None:
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait, name="worker", daemon=daemon)
+    thread.start()
+    try:
+        if daemon:
+            act()
+        else:
+            with pytest.raises(RuntimeError, match="worker"):
+                act()
+    finally:
+        end.set()
+        thread.join()
