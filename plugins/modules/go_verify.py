@@ -15,8 +15,8 @@ author:
 description:
   - Does the tasks of a developer as each user. It runs hello world, builds and tests the modules of a workspace, sends
     requests to gopls, debugs in each mode of dlv, runs a service and checks its health.
-  - All steps run for all users, whatever fails; a step that needs a failed step is skipped. The module fails at the end
-    and names the failed steps.
+  - All steps run for all users, after failures too; a step that needs a failed step is skipped. The module fails at the
+    end and names the failed steps.
   - Every command runs as the user, with the environment of the user's units, in a temporary directory. No file, process
     or port is left. As with every build, Go's build cache grows.
 extends_documentation_fragment:

@@ -256,26 +256,26 @@ def main() -> None:
     requests = [ProbeRequest(**{**user, "files": tuple(user["files"])}) for user in params["users"]]
     options = ServerOptions(params["socket"], params["unit"], params["gopls"], params["settings"], params["timeout"])
     try:
-        thresholds = _thresholds(params)
+        thresholds = _make_thresholds(params)
         results = probe(requests, options)
     except DevserverError as error:
         module.fail_json(**error.result())
     for result in results:
         result["exceeded"] = [] if result["problem"] else find_exceeded(result, thresholds)
-    problems = [f"{result['name']}: {problem}" for result in results for problem in _problems(result)]
+    problems = [f"{result['name']}: {problem}" for result in results for problem in _list_problems(result)]
     if problems:
         module.fail_json(msg="; ".join(problems), users=results)
     module.exit_json(changed=False, users=results)
 
 
-def _thresholds(params: t.Mapping[str, t.Any]) -> Thresholds:
+def _make_thresholds(params: t.Mapping[str, t.Any]) -> Thresholds:
     seconds = {step: params[f"max_seconds_{step}"] for step in _TIMED}
     declared = {step: most for step, most in seconds.items() if most is not None}
     rss = size(params["max_rss"], "max_rss") if params["max_rss"] else None
     return Thresholds(declared, rss, params["max_errors"], params["max_popups"])
 
 
-def _problems(result: t.Mapping[str, t.Any]) -> list[str]:
+def _list_problems(result: t.Mapping[str, t.Any]) -> list[str]:
     return [result["problem"]] if result["problem"] else result["exceeded"]
 
 

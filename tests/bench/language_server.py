@@ -62,7 +62,7 @@ def emptied(*names: str) -> None:
 
 def whole(gopls: str, source: Path) -> tuple[float, float, float]:
     """Return the peak in MiB, the processor seconds and the wall seconds of an analysis of every package."""
-    files = prewarm.one_file_of_each_package(str(source))
+    files = prewarm.list_package_files(str(source))
     start = time.monotonic()
     server = prewarm.Server(gopls, str(source), {})
     server.initialize(str(source))

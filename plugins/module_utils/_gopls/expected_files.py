@@ -83,7 +83,7 @@ def _system_files(expected: ExpectedDaemons) -> list[ManagedFile]:
         _file(paths.TMPFILES, host_files.render_tmpfiles(accounts, daemon.log)),
         _file(paths.CRASH, host_files.render_crash_script(daemon.log), mode=0o755),
         _file(paths.LOGROTATE, host_files.render_log_rotation() if daemon.log else None),
-        _file(paths.PREWARM, _source_of(prewarm) if expected.prewarmed else None, mode=0o755),
+        _file(paths.PREWARM, _render_program(prewarm) if expected.prewarmed else None, mode=0o755),
     ]
     session = units.render_session_drop_in(daemon.limits) if daemon.limits.session else None
     files += [_file(paths.session_file(account.uid), session) for account in accounts]
@@ -100,7 +100,7 @@ def _prewarm_files(expected: ExpectedDaemons) -> list[ManagedFile]:
     return [_file(paths.prewarm_file(name), texts.get(name)) for name in expected.names]
 
 
-def _source_of(module: t.Any) -> str:
+def _render_program(module: t.Any) -> str:
     """Return a module as a program; its text comes from the loader, because ansible packs modules into an archive."""
     text = module.__loader__.get_source(module.__name__)
     return f"#!{sys.executable}\n{paths.HEADER}{text}"

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd impor
 HEADER = managed_header("gopls_service")
 
 SETTINGS = "/etc/gopherops/language_server/settings.json"
-# What the last run wrote into editors, so that the next one can take back what is no longer declared.
+# What the last run wrote into editors, so that the next run can remove what is no longer declared.
 APPLIED = "/etc/gopherops/language_server/applied.json"
 PREWARM = "/usr/local/lib/gopherops/gopls-prewarm"
 CRASH = "/usr/local/lib/gopherops/gopls-crash"

@@ -1,14 +1,14 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fills gopls's cache: analyses every package of some workspaces as an editor would that opens a file of each.
+"""Fills gopls's cache: analyses every package of some workspaces, by opening one file of each as an editor does.
 
-This file is also put on the host as a program of its own, so it needs nothing but Python's standard library:
+This file is also installed on the host as a program, so it imports only Python's standard library:
 
     gopls-prewarm GOPLS SETTINGS WORKSPACE...
 
-GOPLS is the binary that the editor's requests reach, because the cache is one for each binary; SETTINGS is the JSON
-file of the settings that the editor sends, because they decide what is analysed.
+GOPLS must be the binary that serves the editor, because each binary has its own cache. SETTINGS is the JSON file of the
+settings that the editor sends, because they determine the analyses.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from urllib.parse import quote, unquote
 
 Message = t.Dict[str, t.Any]
 
-# Files open at a time: what gopls holds in memory for them is given back between the batches.
+# Files open at a time; gopls frees their memory between the batches.
 _BATCH = 16
-# Seconds that one batch may take; the unit bounds the whole.
-_PATIENCE = 600
-# Seconds in which gopls has to end by itself, once it was asked to.
-_FAREWELL = 30
+# Seconds for one batch; the unit limits the whole run.
+_TIMEOUT = 600
+# Seconds for gopls to exit after the exit notification.
+_EXIT_TIMEOUT = 30
 _SKIPPED = ("vendor", "testdata", "node_modules")
-_ONE_OF_EACH = "{{if .GoFiles}}{{.Dir}}/{{index .GoFiles 0}}{{else if .CgoFiles}}{{.Dir}}/{{index .CgoFiles 0}}{{end}}"
+_LIST_FORMAT = "{{if .GoFiles}}{{.Dir}}/{{index .GoFiles 0}}{{else if .CgoFiles}}{{.Dir}}/{{index .CgoFiles 0}}{{end}}"
 
 
 class Server:
-    """A gopls of our own, spoken to over its standard input and output."""
+    """A gopls process, connected by its standard input and output."""
 
-    def __init__(self, gopls: str, folder: str, settings: Message) -> None:
+    def __init__(self, gopls: str, directory: str, settings: Message) -> None:
         self._settings = settings
         pipe = subprocess.PIPE
-        self._process = subprocess.Popen([gopls, "serve"], cwd=folder, stdin=pipe, stdout=pipe)
+        self._process = subprocess.Popen([gopls, "serve"], cwd=directory, stdin=pipe, stdout=pipe)
         self._messages: queue.Queue[Message | None] = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
         self._number = 0
@@ -51,15 +51,15 @@ class Server:
     def pid(self) -> int:
         return self._process.pid
 
-    def initialize(self, folder: str) -> None:
-        folders = [{"uri": uri(folder), "name": os.path.basename(folder)}]
+    def initialize(self, directory: str) -> None:
+        workspace_folders = [{"uri": to_uri(directory), "name": os.path.basename(directory)}]
         capabilities = {"workspace": {"configuration": True, "workspaceFolders": True}}
         self._request(
             "initialize",
             {
                 "processId": os.getpid(),
-                "rootUri": uri(folder),
-                "workspaceFolders": folders,
+                "rootUri": to_uri(directory),
+                "workspaceFolders": workspace_folders,
                 "capabilities": capabilities,
                 "initializationOptions": self._settings,
             },
@@ -67,31 +67,31 @@ class Server:
         self._send({"method": "initialized", "params": {}})
 
     def diagnose(self, files: t.Sequence[str]) -> set[str]:
-        """Open ``files`` and return those for which diagnostics came."""
-        wanted = set(files)
+        """Open ``files`` and return those that got diagnostics."""
+        opened = set(files)
         for file in files:
             with open(file, encoding="utf-8", errors="replace") as source:
-                document = {"uri": uri(file), "languageId": "go", "version": 1, "text": source.read()}
+                document = {"uri": to_uri(file), "languageId": "go", "version": 1, "text": source.read()}
             self._send({"method": "textDocument/didOpen", "params": {"textDocument": document}})
-        came: set[str] = set()
-        deadline = time.monotonic() + _PATIENCE
-        while wanted - came:
+        diagnosed: set[str] = set()
+        deadline = time.monotonic() + _TIMEOUT
+        while opened - diagnosed:
             message = self._next(deadline)
             if message is None:
                 break
             if message.get("method") == "textDocument/publishDiagnostics":
-                came.add(_path(message["params"]["uri"]))
+                diagnosed.add(_to_path(message["params"]["uri"]))
         for file in files:
-            self._send({"method": "textDocument/didClose", "params": {"textDocument": {"uri": uri(file)}}})
-        return came & wanted
+            self._send({"method": "textDocument/didClose", "params": {"textDocument": {"uri": to_uri(file)}}})
+        return diagnosed & opened
 
     def close(self) -> None:
-        """Let gopls end by itself, so that all it found is written."""
+        """Let gopls exit by itself, so that it writes its whole cache."""
         with contextlib.suppress(OSError):
             self._request("shutdown", None)
             self._send({"method": "exit"})
         try:
-            self._process.wait(timeout=_FAREWELL)
+            self._process.wait(timeout=_EXIT_TIMEOUT)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -99,23 +99,23 @@ class Server:
     def _request(self, method: str, params: t.Any) -> None:
         self._number += 1
         self._send({"id": self._number, "method": method, "params": params})
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _TIMEOUT
         while True:
             message = self._next(deadline)
             if message is None or (message.get("id") == self._number and "method" not in message):
                 return
 
     def _next(self, deadline: float) -> Message | None:
-        """Return the next message, None at the deadline or where gopls has ended; answer what it asks."""
+        """Return the next message, None at the deadline or after the exit of gopls; respond to its requests."""
         try:
             message = self._messages.get(timeout=max(0.0, deadline - time.monotonic()))
         except queue.Empty:
             return None
         if message and "method" in message and "id" in message:
-            self._send({"id": message["id"], "result": self._answer(message)})
+            self._send({"id": message["id"], "result": self._respond(message)})
         return message
 
-    def _answer(self, message: Message) -> t.Any:
+    def _respond(self, message: Message) -> t.Any:
         if message["method"] == "workspace/configuration":
             return [self._settings for _item in message["params"]["items"]]
         return None
@@ -139,71 +139,71 @@ class Server:
             self._messages.put(json.loads(stream.read(length)))
 
 
-def uri(path: str) -> str:
+def to_uri(path: str) -> str:
     """Return the URI of a file."""
     return "file://" + quote(path)
 
 
-def _path(address: str) -> str:
-    # Which characters are escaped is left to who writes it.
+def _to_path(address: str) -> str:
+    # gopls may escape other characters than to_uri does.
     return unquote(address[len("file://") :])
 
 
-def modules(folder: str) -> list[str]:
-    """Return the folders at and below ``folder`` that hold a go.mod, of which gopls makes a workspace."""
+def find_modules(directory: str) -> list[str]:
+    """Return ``directory`` and the directories below it that contain a go.mod, as gopls does for a workspace."""
     found = []
-    for path, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith((".", "_")))
+    for path, below, files in os.walk(directory):
+        below[:] = sorted(name for name in below if name not in _SKIPPED and not name.startswith((".", "_")))
         found += [path] if "go.mod" in files else []
     return found
 
 
-def one_file_of_each_package(folder: str) -> list[str]:
-    """Return a file of every package of the modules below ``folder`` that the build takes."""
+def list_package_files(directory: str) -> list[str]:
+    """Return one file of each package that can be built here, in the modules below ``directory``."""
     files = []
-    for module in modules(folder):
-        argv = ["go", "list", "-e", "-f", _ONE_OF_EACH, "./..."]
-        done = subprocess.run(argv, cwd=module, stdout=subprocess.PIPE, text=True, check=False)
-        files += [line for line in done.stdout.splitlines() if os.path.isfile(line)]
+    for module in find_modules(directory):
+        argv = ["go", "list", "-e", "-f", _LIST_FORMAT, "./..."]
+        completed = subprocess.run(argv, cwd=module, stdout=subprocess.PIPE, text=True, check=False)
+        files += [line for line in completed.stdout.splitlines() if os.path.isfile(line)]
     return files
 
 
-def prewarm(gopls: str, settings: Message, folder: str) -> tuple[int, int]:
-    """Analyse every package of one workspace; return how many files were answered, and how many were asked for."""
-    files = one_file_of_each_package(folder)
-    server = Server(gopls, folder, settings)
+def prewarm(gopls: str, settings: Message, workspace: str) -> tuple[int, int]:
+    """Analyse every package of one workspace; return the number of analysed packages and of all packages."""
+    files = list_package_files(workspace)
+    server = Server(gopls, workspace, settings)
     try:
-        server.initialize(folder)
-        answered = [server.diagnose(files[start : start + _BATCH]) for start in range(0, len(files), _BATCH)]
+        server.initialize(workspace)
+        diagnosed = [server.diagnose(files[start : start + _BATCH]) for start in range(0, len(files), _BATCH)]
     finally:
         server.close()
-    return sum(map(len, answered)), len(files)
+    return sum(map(len, diagnosed)), len(files)
 
 
 def main(argv: t.Sequence[str]) -> int:
-    """Return 1 where not all packages could be analysed; a workspace that is not there yet is left out."""
-    gopls, settings_file, *folders = argv
+    """Return 1 if not all packages could be analysed; a workspace that does not exist yet is skipped."""
+    gopls, settings_file, *workspaces = argv
     with open(settings_file, encoding="utf-8") as file:
         settings = json.load(file)
     failed = False
-    for folder in folders:
-        if not os.path.isdir(folder):
-            _say(f"{folder}: not there, left out")
+    for workspace in workspaces:
+        if not os.path.isdir(workspace):
+            _log(f"{workspace}: does not exist, skipped")
             continue
         start = time.monotonic()
         try:
-            answered, asked = prewarm(gopls, settings, folder)
+            analysed, packages = prewarm(gopls, settings, workspace)
         except OSError as error:
-            _say(f"{folder}: {error}")
+            _log(f"{workspace}: cannot be analysed: {error}")
             failed = True
             continue
-        _say(f"{folder}: {answered} of {asked} packages in {time.monotonic() - start:.1f} s")
-        failed |= answered < asked
+        _log(f"{workspace}: {analysed} of {packages} packages in {time.monotonic() - start:.1f} s")
+        failed |= analysed < packages
     return int(failed)
 
 
-def _say(text: str) -> None:
-    """Write to the journal; this is a program, not part of a module."""
+def _log(text: str) -> None:
+    """Write to the journal. This is a program, so its output is no part of a module's result."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

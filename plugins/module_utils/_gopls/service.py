@@ -122,7 +122,7 @@ def _read_applied() -> dict[str, t.Any]:
 
 
 def _known_users() -> set[str]:
-    """Return the users for whom an earlier run set up a daemon."""
+    """Return the users who got a daemon in an earlier run."""
     files = glob.glob(paths.environment_file("*"))
     return {os.path.basename(path)[: -len(".env")] for path in files}
 

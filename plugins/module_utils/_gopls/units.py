@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoti
 _IDLE_SINCE = 246
 # From this version on the delay can grow from one restart to the next.
 _STEPS_SINCE = 254
-# Bytes. The kernel was seen to go 32 KiB above MemoryMax while it killed a process; the declared cap must hold.
+# Bytes. The kernel can exceed MemoryMax by 32 KiB (measured) while it kills a process; the declared cap must hold.
 SLACK = MIB
 
 # Homes and workspaces can be anywhere, /tmp included, and must be the same as in the editor. go downloads modules, and

@@ -49,7 +49,7 @@ func main() {
     fmt.Println("hello, world, from", runtime.Version(), runtime.GOOS+"/"+runtime.GOARCH)
 }
 """
-# As debug services are built, whatever flags for trimming and stripping GOFLAGS contains.
+# As debug services are built; they override the flags for trimming and stripping in GOFLAGS.
 _DEBUG_FLAGS = ("-gcflags=all=-N -l", "-trimpath=false", "-ldflags=")
 _FAILED = re.compile(r"^(?:\s*--- FAIL: (\S+)|FAIL\s+(\S+) \[(?:build|setup) failed\])", re.MULTILINE)
 _HUNG = re.compile(r"^panic: test timed out after .*\n\s*running tests:\n((?:\t\S+ \(.*\)\n)+)", re.MULTILINE)

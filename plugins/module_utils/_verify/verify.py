@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs all steps for all users, whatever fails, and shows the results."""
+"""Runs all steps for all users, after failures too, and shows the results."""
 
 from __future__ import annotations
 

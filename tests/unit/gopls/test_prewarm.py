@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Analysis ahead of time: every package of real workspaces by a real gopls, whose cache then holds the answers."""
+"""The prewarm analyses every package of real workspaces by a real gopls, and fills its cache."""
 
 from __future__ import annotations
 
@@ -20,77 +20,77 @@ SERVICE = pathlib.Path(__file__).parents[2] / "fixtures/service"
 
 @pytest.fixture
 def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
-    """The sample service in a folder with a hard name."""
-    folder = tmp_path / "föhn's #1 ?"
-    shutil.copytree(SERVICE, folder)
-    return folder
+    """The sample service in a directory whose name has special characters."""
+    directory = tmp_path / "föhn's #1 ?"
+    shutil.copytree(SERVICE, directory)
+    return directory
 
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A cache for tests that do not look at what is added to one: the analysis of Go's own packages takes long."""
+    """A cache for tests that do not check its contents; the analysis of the standard library takes long."""
     return tmp_path_factory.mktemp("gopls-cache")
 
 
 @pytest.fixture
 def run(tmp_path: pathlib.Path, gopls: str, go_environment: dict[str, str]) -> t.Callable[..., t.Any]:
-    """Run the program as the unit does; gopls's cache is the folder ``cache`` if nothing else is said."""
+    """Run the program as the unit does; gopls's cache is the directory ``cache`` by default."""
 
     def start(
-        *folders: object, settings: t.Any = None, cache: pathlib.Path = tmp_path / "cache"
+        *workspaces: object, settings: t.Any = None, cache: pathlib.Path = tmp_path / "cache"
     ) -> subprocess.CompletedProcess[str]:
         file = tmp_path / "settings.json"
         file.write_text(json.dumps(settings or {}))
-        argv = [sys.executable, "-I", prewarm.__file__, gopls, str(file), *map(str, folders)]
+        argv = [sys.executable, "-I", prewarm.__file__, gopls, str(file), *map(str, workspaces)]
         env = dict(go_environment, GOPLSCACHE=str(cache))
         return subprocess.run(argv, env=env, capture_output=True, text=True, check=False, timeout=120)
 
     return start
 
 
-def entries(folder: pathlib.Path) -> set[str]:
-    return {path.name for path in folder.rglob("*") if path.is_file()}
+def entries(directory: pathlib.Path) -> set[str]:
+    return {path.name for path in directory.rglob("*") if path.is_file()}
 
 
-def test_every_package_is_analysed_and_a_second_time_adds_nothing(run, workspace, tmp_path):
-    done = run(workspace)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "3 of 3 packages" in done.stdout
+def test_every_package_is_analysed_and_a_second_run_adds_nothing(run, workspace, tmp_path):
+    completed = run(workspace)
+    assert (completed.returncode, completed.stderr) == (0, "")
+    assert "3 of 3 packages" in completed.stdout
     first = entries(tmp_path / "cache")
     assert len(first) > 100
     assert run(workspace).returncode == 0
-    # What is added are only notes of when the cache was tidied.
+    # Only records of the last cleanup of the cache are added.
     assert len(entries(tmp_path / "cache") - first) < len(first) / 20
 
 
-def test_other_settings_are_another_analysis(run, workspace, shared):
+def test_other_settings_cause_another_analysis(run, workspace, shared):
     run(workspace, cache=shared)
     first = entries(shared)
     assert run(workspace, settings={"staticcheck": True}, cache=shared).returncode == 0
     assert len(entries(shared) - first) > 20
 
 
-def test_a_broken_package_holds_up_nobody(run, workspace, shared):
+def test_a_broken_package_does_not_block_the_others(run, workspace, shared):
     (workspace / "stock/broken.go").write_text("package stock\n\nfunc broken( {\n")
-    done = run(workspace, cache=shared)
-    assert (done.returncode, "3 of 3 packages" in done.stdout) == (0, True), done
+    completed = run(workspace, cache=shared)
+    assert (completed.returncode, "3 of 3 packages" in completed.stdout) == (0, True), completed
 
 
-def test_a_workspace_that_is_not_there_yet_is_left_out(run, workspace, tmp_path, shared):
-    done = run(tmp_path / "nothing", workspace, cache=shared)
-    assert done.returncode == 0
-    assert "nothing: not there, left out" in done.stdout
-    assert "3 of 3 packages" in done.stdout
+def test_a_missing_workspace_is_skipped(run, workspace, tmp_path, shared):
+    completed = run(tmp_path / "nothing", workspace, cache=shared)
+    assert completed.returncode == 0
+    assert "nothing: does not exist, skipped" in completed.stdout
+    assert "3 of 3 packages" in completed.stdout
 
 
-def test_a_folder_without_modules_has_nothing_to_analyse(run, tmp_path):
+def test_a_directory_without_modules_has_no_packages(run, tmp_path):
     (tmp_path / "empty").mkdir()
     assert "0 of 0 packages" in run(tmp_path / "empty").stdout
 
 
 @pytest.mark.parametrize("script", ["exit 3", "cat >/dev/null", "echo garbage"])
 def test_a_gopls_that_does_not_serve_fails_the_unit(tmp_path, workspace, go_environment, script, monkeypatch):
-    for name in ("_PATIENCE", "_FAREWELL"):
+    for name in ("_TIMEOUT", "_EXIT_TIMEOUT"):
         monkeypatch.setattr(prewarm, name, 1)
     for name in ("PATH", "GOTOOLCHAIN", "GOFLAGS", "GOWORK"):
         monkeypatch.setenv(name, go_environment[name])
@@ -101,9 +101,9 @@ def test_a_gopls_that_does_not_serve_fails_the_unit(tmp_path, workspace, go_envi
     assert prewarm.main([str(program), str(tmp_path / "settings.json"), str(workspace)]) == 1
 
 
-def test_modules_are_found_below_a_workspace_but_not_where_go_does_not_look(tmp_path):
+def test_modules_are_found_except_in_directories_that_go_ignores(tmp_path):
     for name in ("a", "a/b", "vendor/x", "testdata/y", ".hidden", "_x", "node_modules/z", "plain"):
         (tmp_path / name).mkdir(parents=True)
         if name != "plain":
             (tmp_path / name / "go.mod").write_text("module m\n")
-    assert prewarm.modules(str(tmp_path)) == [str(tmp_path / "a"), str(tmp_path / "a/b")]
+    assert prewarm.find_modules(str(tmp_path)) == [str(tmp_path / "a"), str(tmp_path / "a/b")]

@@ -291,7 +291,7 @@ def test_a_unit_that_does_not_stop_is_an_error(host, systemd, monkeypatch):
         manager.stop_units(["gopls@bob.service", "gopls@gone.service"])
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a directory")
 def test_a_cache_that_a_killed_run_left_to_root_is_given_to_its_user(host):
     nobody = find_account("nobody")
     account = host.user.account._replace(name="nobody", uid=nobody.uid, gid=nobody.gid)

@@ -77,8 +77,8 @@ def _check_use(client: Client, use: Use, measured: Measurements) -> None:
     if measured.definition is None:
         raise _wrong_response(use, "definition", "is empty", f"the place where {name} is declared")
     directory = os.path.dirname(measured.definition.file)
-    if use.folder and not _is_same(directory, use.folder):
-        raise _wrong_response(use, "definition", f"is in {measured.definition.file}", f"a file in {use.folder}")
+    if use.directory and not _is_same(directory, use.directory):
+        raise _wrong_response(use, "definition", f"is in {measured.definition.file}", f"a file in {use.directory}")
     with measured.timed("references"):
         measured.references = client.references(use.place)
     for file in (use.place.file, measured.definition.file):

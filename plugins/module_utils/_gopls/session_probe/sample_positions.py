@@ -21,9 +21,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.mod
 )
 
 # Limits of the search: a large workspace has a sample among its first files.
-_MOST_FILES = 5000
-_MOST_DIRECTORIES = 20000
-_LARGEST = 1024 * 1024
+_MAX_FILES = 5000
+_MAX_DIRECTORIES = 20000
+_MAX_SIZE = 1024 * 1024
 _SKIPPED = ("vendor", "testdata", "node_modules")
 # Files that only some platforms or tags build: a server for this platform ignores them.
 _CONSTRAINT = re.compile(r"^//(go:build| \+build) ", re.MULTILINE)
@@ -36,7 +36,7 @@ _MODULE = re.compile(r'^module\s+"?([^\s"]+)', re.MULTILINE)
 
 
 class Use(t.NamedTuple):
-    """A call at ``place`` of the function ``symbol``, declared in the directory ``folder`` (empty if unknown).
+    """A call at ``place`` of the function ``symbol``, declared in ``directory`` (empty if unknown).
 
     ``across`` is what separates the two: modules or packages, or package if both are in the same one.
     """
@@ -44,12 +44,12 @@ class Use(t.NamedTuple):
     place: Place
     symbol: str
     across: str = ""
-    folder: str = ""
+    directory: str = ""
 
 
 class _Module(t.NamedTuple):
     path: str
-    folder: str
+    directory: str
     # The directories of other modules that go.work or a replace directive uses as they are.
     linked: frozenset[str]
 
@@ -79,13 +79,13 @@ class _Package(t.NamedTuple):
 
 def find_use(workspace: str, files: t.Collection[str] = ()) -> Use:
     """Return the best sample in a workspace, or in ``files`` (absolute) alone; raise DevserverError without one."""
-    packages = _packages(workspace)
+    packages = _read_packages(workspace)
     best: Use | None = None
     for package in packages.values():
         for source in package.sources:
             if files and source.file not in files:
                 continue
-            best = min(filter(None, [best, *_uses(source, package, packages)]), key=_rank, default=None)
+            best = min(filter(None, [best, *_find_calls(source, package, packages)]), key=_rank_use, default=None)
     if best is None:
         raise DevserverError(
             f"no function call found in {workspace}",
@@ -98,10 +98,10 @@ def find_use(workspace: str, files: t.Collection[str] = ()) -> Use:
 
 def locate_symbol(file: str, symbol: str, line: int | None = None) -> Use:
     """Return the first place of ``symbol``, such as ``stock.NewShelf``, in a file or in one line of it."""
-    text = _text_of(file)
+    text = _read_source(file)
     pattern = re.compile(rf"(?<![\w.]){re.escape(symbol)}(?!\w)")
-    for match in pattern.finditer(_code(text)):
-        place = _place(file, text, match.end() - len(symbol.rpartition(".")[2]))
+    for match in pattern.finditer(_blank_out(text)):
+        place = _locate(file, text, match.end() - len(symbol.rpartition(".")[2]))
         if line in (None, place.line):
             return Use(place, symbol)
     where = f"line {line} of {file}" if line else file
@@ -113,42 +113,43 @@ def locate_symbol(file: str, symbol: str, line: int | None = None) -> Use:
     )
 
 
-def _rank(use: Use) -> tuple[int, bool, Place]:
+def _rank_use(use: Use) -> tuple[int, bool, Place]:
     return ("modules", "packages", "package").index(use.across), use.place.file.endswith("_test.go"), use.place
 
 
-def _uses(source: _Source, package: _Package, packages: t.Mapping[str, _Package]) -> t.Iterator[Use]:
-    for name, path in _imports(source.text):
+def _find_calls(source: _Source, package: _Package, packages: t.Mapping[str, _Package]) -> t.Iterator[Use]:
+    for name, path in _parse_imports(source.text):
         other = packages.get(path)
         if other is None or other is package:
             continue
         across = "packages" if other.module == package.module else "modules"
-        if across == "modules" and other.module.folder not in package.module.linked:
+        if across == "modules" and other.module.directory not in package.module.linked:
             continue
-        use = _call(source, f"{name or other.name}.", other.exported, across, os.path.dirname(other.sources[0].file))
+        directory = os.path.dirname(other.sources[0].file)
+        use = _find_call(source, f"{name or other.name}.", other.exported, across, directory)
         if use:
             yield use
-    own = {name for one in package.sources for name in one.functions}
-    use = _call(source, "", own, "package", os.path.dirname(source.file))
+    names = {name for entry in package.sources for name in entry.functions}
+    use = _find_call(source, "", names, "package", os.path.dirname(source.file))
     if use:
         yield use
 
 
-def _call(source: _Source, prefix: str, names: t.Collection[str], across: str, folder: str) -> Use | None:
+def _find_call(source: _Source, prefix: str, names: t.Collection[str], across: str, directory: str) -> Use | None:
     for match in re.finditer(rf"(?<![\w.]){re.escape(prefix)}(\w+)\s*[\[(]", source.code):
         declared = re.search(r"\bfunc\s*\Z", source.code[max(0, match.start() - 40) : match.start()])
         if match.group(1) in names and not declared:
-            return Use(_place(source.file, source.text, match.start(1)), prefix + match.group(1), across, folder)
+            return Use(_locate(source.file, source.text, match.start(1)), prefix + match.group(1), across, directory)
     return None
 
 
-def _place(file: str, text: str, offset: int) -> Place:
+def _locate(file: str, text: str, offset: int) -> Place:
     before = text[:offset]
     start = before.rfind("\n") + 1
     return Place(file, before.count("\n") + 1, len(before[start:].encode("utf-16-le", "surrogatepass")) // 2)
 
 
-def _imports(text: str) -> t.Iterator[tuple[str, str]]:
+def _parse_imports(text: str) -> t.Iterator[tuple[str, str]]:
     """Yield name and path of each import of a file; the name is empty unless the file gives one."""
     code = _NO_CODE.sub(lambda match: match.group() if match.group()[0] in '"`' else " ", text)
     for block, single in _IMPORTS.findall(code):
@@ -157,36 +158,36 @@ def _imports(text: str) -> t.Iterator[tuple[str, str]]:
                 yield name, path
 
 
-def _code(text: str) -> str:
+def _blank_out(text: str) -> str:
     return _NO_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
 
 
-def _text_of(file: str) -> str:
-    text = read_text(file, largest=_LARGEST)
+def _read_source(file: str) -> str:
+    text = read_text(file, largest=_MAX_SIZE)
     if text is None:
         raise DevserverError(f"file {file} does not exist", expected="a Go file of the workspace", remedy="correct it")
     return text
 
 
-def _packages(workspace: str) -> dict[str, _Package]:
+def _read_packages(workspace: str) -> dict[str, _Package]:
     """Return the packages of a workspace by import path."""
-    modules = _modules(workspace)
+    modules = _find_modules(workspace)
     packages: dict[str, _Package] = {}
     count = 0
     for module in modules:
-        for folder, names in _walk_directories(module.folder):
-            sources = list(filter(None, (_source(os.path.join(folder, name)) for name in names)))
+        for directory, names in _walk_directories(module.directory):
+            sources = list(filter(None, (_parse_file(os.path.join(directory, name)) for name in names)))
             count += len(sources)
-            name = _package_name(sources)
+            name = _parse_package_name(sources)
             if name:
-                path = os.path.normpath(os.path.join(module.path, os.path.relpath(folder, module.folder)))
+                path = os.path.normpath(os.path.join(module.path, os.path.relpath(directory, module.directory)))
                 packages[path] = _Package(path, name, module, sources)
-            if count >= _MOST_FILES:
+            if count >= _MAX_FILES:
                 return packages
     return packages
 
 
-def _package_name(sources: t.Sequence[_Source]) -> str:
+def _parse_package_name(sources: t.Sequence[_Source]) -> str:
     for source in sources:
         clause = re.search(r"^package\s+(\w+)", source.code, re.MULTILINE)
         if clause and not clause.group(1).endswith("_test"):
@@ -194,40 +195,40 @@ def _package_name(sources: t.Sequence[_Source]) -> str:
     return ""
 
 
-def _source(file: str) -> _Source | None:
+def _parse_file(file: str) -> _Source | None:
     """Return a Go file without build constraints; None for any other file."""
     if not file.endswith(".go") or _PLATFORM.search(os.path.basename(file)):
         return None
     try:
-        text = _text_of(file)
+        text = _read_source(file)
     except DevserverError:
         return None
-    return None if _CONSTRAINT.search(text) else _Source(file, text, _code(text))
+    return None if _CONSTRAINT.search(text) else _Source(file, text, _blank_out(text))
 
 
-def _modules(workspace: str) -> list[_Module]:
+def _find_modules(workspace: str) -> list[_Module]:
     """Return the modules that a server loads together: those of go.work, else all below the workspace."""
-    used = _linked(os.path.join(workspace, "go.work"))
+    used = _read_linked(os.path.join(workspace, "go.work"))
     walked = _walk_directories(workspace, into_modules=True)
     modules = []
     for directory in sorted(used) or [directory for directory, names in walked if "go.mod" in names]:
         file = os.path.join(directory, "go.mod")
         name = _MODULE.search(read_text(file) or "")
         if name:
-            modules.append(_Module(name.group(1), directory, frozenset(used | _linked(file))))
+            modules.append(_Module(name.group(1), directory, frozenset(used | _read_linked(file))))
     return modules
 
 
-def _linked(file: str) -> set[str]:
+def _read_linked(file: str) -> set[str]:
     text = read_text(file) or ""
-    return {os.path.normpath(os.path.join(os.path.dirname(file), folder)) for folder in local_directories(text)}
+    return {os.path.normpath(os.path.join(os.path.dirname(file), directory)) for directory in local_directories(text)}
 
 
 def _walk_directories(top: str, *, into_modules: bool = False) -> t.Iterator[tuple[str, list[str]]]:
     """Yield each directory that Go searches, with the names of its files; other modules are left out by default."""
-    for folder, below, names in itertools.islice(os.walk(top), _MOST_DIRECTORIES):
-        if "go.mod" in names and folder != top and not into_modules:
+    for directory, below, names in itertools.islice(os.walk(top), _MAX_DIRECTORIES):
+        if "go.mod" in names and directory != top and not into_modules:
             below.clear()
             continue
         below[:] = sorted(name for name in below if name[0] not in "._" and name not in _SKIPPED)
-        yield folder, sorted(names)
+        yield directory, sorted(names)

@@ -49,8 +49,8 @@ def caches(
     go_environment: dict[str, str], run_folder: t.Callable[[str], pathlib.Path], go_cache: str
 ) -> dict[str, str]:
     """An environment with a cache and a home for gopls that all tests of a run share."""
-    folder = run_folder("gopls-caches")
-    return dict(go_environment, GOPLSCACHE=str(folder / "gopls"), HOME=str(folder), GOCACHE=go_cache)
+    directory = run_folder("gopls-caches")
+    return dict(go_environment, GOPLSCACHE=str(directory / "gopls"), HOME=str(directory), GOCACHE=go_cache)
 
 
 class Daemon(t.NamedTuple):
@@ -93,12 +93,12 @@ def probe(workspace: pathlib.Path) -> t.Callable[..., Ran]:
     """Run the module for one user, or ``users``, and return its result."""
 
     def run(users: t.Sequence[t.Mapping[str, t.Any]] = (), **options: t.Any) -> Ran:
-        asked = {"users": users or [{"name": ME, "workspace": str(workspace)}], "settings": {}, "timeout": 60}
-        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": {**asked, **options}})]
+        params = {"users": users or [{"name": ME, "workspace": str(workspace)}], "settings": {}, "timeout": 60}
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **options}})]
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS))
-        done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
-        assert done.stdout and not done.stderr, done.stderr
-        return json.loads(done.stdout)
+        completed = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
+        assert completed.stdout and not completed.stderr, completed.stderr
+        return json.loads(completed.stdout)
 
     return run
 

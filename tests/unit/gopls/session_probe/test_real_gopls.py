@@ -85,12 +85,12 @@ def running() -> list[str]:
 
 
 def test_a_failure_of_one_user_does_not_affect_the_others(daemon, probe, workspace):
-    folder = str(workspace)
+    directory = str(workspace)
     users = [
-        {"name": ME, "workspace": folder},
-        {"name": "nobody-of-this-name", "workspace": folder},
-        {"name": ME, "workspace": folder, "files": ["internal/web/web.go"], "symbol": "stock.ErrTooFew"},
-        {"name": ME, "workspace": f"{folder}/none"},
+        {"name": ME, "workspace": directory},
+        {"name": "nobody-of-this-name", "workspace": directory},
+        {"name": ME, "workspace": directory, "files": ["internal/web/web.go"], "symbol": "stock.ErrTooFew"},
+        {"name": ME, "workspace": f"{directory}/none"},
     ]
     result = probe(users, socket=daemon.socket)
     assert result["failed"]

@@ -100,7 +100,7 @@ def two_modules(files: dict[str, str]) -> dict[str, str]:
             ("main.go", 8),
         ),
     ],
-    ids=["go.work", "replace", "package", "alias", "odd folder", "generic", "one package", "no test", "no comment"],
+    ids=["go.work", "replace", "package", "alias", "odd directory", "generic", "one package", "no test", "no comment"],
 )
 def test_a_call_across_modules_or_packages_is_preferred(tmp_path, files, symbol, across, place):
     use = find_use(tree(tmp_path, files))
