@@ -75,3 +75,36 @@ def test_check_mode_of_an_upgrade_says_what_it_would_do_and_does_nothing(host, p
     assert told.returncode == 0, told.output
     assert "1.21.13" in told.output
     assert host.check_output(SNAPSHOT) == before
+
+
+def test_a_broken_file_of_one_user_leaves_out_that_user_alone(host, play):
+    file = "/home/alice/.config/go/env"
+    host.check_output(f"cp --preserve=all {file} /root/goenv && printf '\\377\\n' >> {file}")
+    try:
+        result = play("site", devserver_variables={"GOFLAGS": ["-mod=mod"]})
+        assert result.returncode == 2, result.output
+        assert result.output.count("fatal:") == 1, result.output
+        assert file in result.output
+        assert "GOFLAGS=-mod=mod" in host.file("/home/zoe/.config/go/env").content_string
+        assert "TASK [gopherops.devserver.debugger" in result.output
+        # Nothing differs but the broken file: each run reports it.
+        assert play("site", devserver_variables={"GOFLAGS": ["-mod=mod"]}).returncode == 2
+    finally:
+        host.check_output(f"mv /root/goenv {file}")
+    assert play("site").returncode == 0
+    assert "TASK [gopherops.devserver" not in play("site").output
+
+
+def test_tags_limit_a_run_to_a_role_and_what_it_plans(host, play):
+    result = play(
+        "site",
+        "--tags",
+        "environment",
+        devserver_variables={"GOFLAGS": ["-mod=mod"]},
+        devserver_go_versions=["1.21.13"],
+    )
+    assert result.returncode == 0, result.output
+    assert "TASK [gopherops.devserver.environment" in result.output
+    assert "TASK [gopherops.devserver.toolchain : Install" not in result.output
+    assert "GOFLAGS=-mod=mod" in host.file("/home/zoe/.config/go/env").content_string
+    assert play("site", "--tags", "environment").returncode == 0

@@ -97,7 +97,9 @@ def _secrets_in(value: t.Any) -> set[str]:
 
 
 def _reasons(module: str, outcome: Outcome) -> list[str]:
+    # The role reports the failure itself, after it has done the rest.
+    failure = [outcome.failure.what] if outcome.failure else []
     if not outcome.result.get("changed"):
-        return []
+        return failure
     headers = [part["after_header"] for part in outcome.result.get("diff", [])]
-    return list(dict.fromkeys(headers)) or [module]
+    return [*(dict.fromkeys(headers) or [module]), *failure]
