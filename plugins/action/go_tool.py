@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module go_tool, and carries what one host has built to the others of its platform.
+"""Runs the module go_tool, and copies the builds of one host to the others of its platform.
 
-Where nothing is to be built that is one call of the module. Otherwise the first call only says what is; the second is
-given what is in the controller's cache and builds the rest, which is then fetched. What is not in the cache is claimed
-before, so that of the hosts of a play one builds it while the others wait.
+If no build is missing, that is one call of the module. Otherwise the first call only reports the missing builds. The
+second call gets those in the controller's cache and builds the rest, which is then fetched. Builds that are not in the
+cache are claimed before, so that one host of the play builds each while the others wait.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_directory
 
 _Result = t.Dict[str, t.Any]
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The action of the task; not to be run asynchronously."""
+    """The action of the task, which cannot run asynchronously."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -37,15 +37,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         except DevserverError as error:
             result.update(error.result(), failed=True)
         except OSError as error:
-            result.update(failed=True, msg=f"the controller cannot use its cache of tools: {error}")
+            result.update(failed=True, msg=f"cannot use the controller's cache of tools: {error}")
         return result
 
     def _run(self) -> _Result:
         if self._task.args.get("delivery", "copy") != "copy" or self._task.check_mode:
             return self._module(None)
-        answer = self._module({"ask": True})
-        wanted = answer.pop("wanted", [])
-        return self._deliver(wanted) if wanted else answer
+        result = self._module({"report_missing": True})
+        missing = result.pop("missing", [])
+        return self._deliver(missing) if missing else result
 
     def _module(self, delivery: _Result | None) -> _Result:
         arguments = dict(self._task.args, _delivery=delivery)
@@ -54,42 +54,42 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         )
         return result
 
-    def _deliver(self, wanted: list[str]) -> _Result:
-        cache = ToolCache(self._task.args.get("cache_dir") or default_folder(os.environ))
-        found = {key: cache.find(key) for key in wanted}
-        missing = {key for key in wanted if not found[key]}
+    def _deliver(self, keys: list[str]) -> _Result:
+        cache = ToolCache(self._task.args.get("cache_dir") or default_directory(os.environ))
+        paths = {key: cache.find(key) for key in keys}
+        missing = {key for key in keys if not paths[key]}
+        timeout = float(self._task.args.get("timeout", 900)) * len(keys)
         with contextlib.ExitStack() as claims:
             # In one order, so that no two hosts wait for each other.
             for key in sorted(missing):
                 with contextlib.ExitStack() as claim:
-                    claim.enter_context(cache.claimed(key, timeout=self._patience(wanted)))
-                    found[key] = cache.find(key)
-                    if not found[key]:
+                    claim.enter_context(cache.claim(key, timeout=timeout))
+                    paths[key] = cache.find(key)
+                    if not paths[key]:
                         claims.push(claim.pop_all())
-            result = self._module({"files": self._sent({key: path for key, path in found.items() if path})})
-            for one in result.pop("shared", []):
-                if one["key"] in missing:
-                    self._keep(cache, one, result)
+            result = self._module({"files": self._send({key: path for key, path in paths.items() if path})})
+            for build in result.pop("shared", []):
+                if build["key"] in missing:
+                    self._store(cache, build, result)
         return result
 
-    def _patience(self, wanted: list[str]) -> float:
-        return float(self._task.args.get("timeout", 900)) * len(wanted)
-
-    def _sent(self, found: dict[str, str]) -> dict[str, dict[str, str]]:
-        """Send files of the cache to the host; return the path there and the digest of each."""
-        if not found:
+    def _send(self, paths: dict[str, str]) -> dict[str, dict[str, str]]:
+        """Copy files of the cache to the host; return the path there and the digest of each."""
+        if not paths:
             return {}
         shell = self._connection._shell
-        folder = shell.tmpdir or self._make_tmp_path()
-        files = {key: shell.join_path(folder, f"tool-{number}") for number, key in enumerate(found)}
-        for key, path in files.items():
-            self._transfer_file(found[key], path)
-        self._fixup_perms2([folder, *files.values()], execute=False)
-        return {key: {"path": path, "sha256": os.path.basename(found[key])} for key, path in files.items()}
+        directory = shell.tmpdir or self._make_tmp_path()
+        copies = {key: shell.join_path(directory, f"tool-{number}") for number, key in enumerate(paths)}
+        for key, copy in copies.items():
+            self._transfer_file(paths[key], copy)
+        self._fixup_perms2([directory, *copies.values()], execute=False)
+        return {key: {"path": copy, "sha256": os.path.basename(paths[key])} for key, copy in copies.items()}
 
-    def _keep(self, cache: ToolCache, built: dict[str, str], result: _Result) -> None:
-        """Fetch what the host has built. It is installed there: where that fails, the next host builds it again."""
+    def _store(self, cache: ToolCache, build: dict[str, str], result: _Result) -> None:
+        """Fetch a build of the host into the cache. It is installed there: if this fails, the next host builds it."""
         try:
-            cache.store(built["key"], built["sha256"], lambda path: self._connection.fetch_file(built["path"], path))
+            cache.store(build["key"], build["sha256"], lambda path: self._connection.fetch_file(build["path"], path))
         except (AnsibleError, DevserverError, OSError) as error:
-            result.setdefault("warnings", []).append(f"cannot keep {built['path']} for other hosts: {error}")
+            result.setdefault("warnings", []).append(
+                f"cannot copy {build['path']} to the cache for other hosts: {error}"
+            )

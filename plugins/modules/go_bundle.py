@@ -13,23 +13,23 @@ version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Fetches Go toolchains, builds tools for every platform that is asked for, downloads the modules of workspaces, and
-    writes them with extension files into one plain tar, which M(gopherops.devserver.go_bundle_unpack) provisions from.
-  - The first file in it is C(manifest.json), which lists what the bundle was made from, and the size and SHA-256 of
-    every file. RV(manifest_sha256) therefore stands for the whole bundle. With O(signing_key) it is signed.
-  - Where the bundle is there, whole, made from the same inputs and signed as asked, nothing is done, and nobody is
-    asked for anything. The bundle is replaced in one step. Whatever fails or is killed leaves the former one.
-  - A workspace is only read. Its modules are downloaded by a copy of its go.work, go.mod and their sums, which go
-    holds them against.
+  - Fetches Go toolchains, builds tools for every requested platform, downloads the modules of workspaces, and writes
+    them with extension files into one plain tar, from which M(gopherops.devserver.go_bundle_unpack) provisions hosts.
+  - The first file in it is C(manifest.json), which lists the inputs of the bundle, and the size and SHA-256 of every
+    file. RV(manifest_sha256) therefore identifies the whole bundle. With O(signing_key) the manifest is signed.
+  - If the bundle exists, complete, with the same inputs and the declared signature, nothing is done and no source is
+    contacted. The bundle is replaced in one step. A failure or a kill leaves the previous bundle.
+  - Workspaces are only read. Their modules are downloaded with a copy of go.work, go.mod and their sums, with which go
+    verifies the modules.
 notes:
-  - Needs about 1 GB of room in O(work_dir), more with several platforms.
+  - Needs about 1 GB of free space in O(work_dir), more with several platforms.
   - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)). Certificates are always verified.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   file:
-    description: The bundle, an absolute path in a folder that is there.
+    description: The bundle, an absolute path in an existing directory.
     type: path
     required: true
   versions:
@@ -41,7 +41,7 @@ options:
     description: The version that the hosts' O(link) leads to, one of O(versions). By default the first of them.
     type: str
   root:
-    description: The folder on the hosts that holds one tree for each version. By it a tool's Go means a version.
+    description: The directory on the hosts with one tree for each version. It maps a tool's goroot to a version.
     type: path
     default: /usr/local/lib/go
   link:
@@ -51,18 +51,18 @@ options:
   platforms:
     description:
       - The platforms of the hosts, such as V(linux-amd64) and V(linux-arm64), as Go's archives are named.
-      - By default the one that the module runs on. It builds for the others too.
+      - By default the platform of the host that makes the bundle, which also builds for other platforms.
     type: list
     elements: str
     default: []
   sources:
-    description: Where to look for toolchains, in this order, as in M(gopherops.devserver.go_toolchain).
+    description: The sources of toolchains, in order, as in M(gopherops.devserver.go_toolchain).
     type: list
     elements: str
     choices: [archive, mirror, official, goproxy]
     default: [archive, mirror, official, goproxy]
   archive_dir:
-    description: A folder with archives of Go, or toolchain modules.
+    description: A directory with archives of Go, or toolchain modules.
     type: path
     default: ""
   mirror:
@@ -85,19 +85,19 @@ options:
     description:
       - The tools, as in M(gopherops.devserver.go_tool). The Go of each must be O(link), or a version of O(versions)
         below O(root).
-      - One with cgo is refused, because it depends on the C libraries of the host that builds it.
+      - A tool with cgo is rejected, because it depends on the C libraries of the host that builds it.
     type: list
     elements: dict
     default: []
     suboptions:
       package:
-        description: The import path of the main package. Not needed with the name of a tool that is known.
+        description: The import path of the main package. Not needed if O(tools[].name) is a known tool.
         type: str
       version:
-        description: The exact version of its module. By default the one that is known to go with its Go.
+        description: The exact version of its module. By default the known-good one for its Go.
         type: str
       force:
-        description: Whether a version that is known not to go with its Go is built nevertheless.
+        description: Whether a version that is known not to support its Go is built nevertheless.
         type: bool
         default: false
       name:
@@ -112,7 +112,7 @@ options:
         elements: str
         default: []
       cgo:
-        description: Whether it is built with cgo, which is refused.
+        description: Whether it is built with cgo, which is rejected.
         type: bool
         default: false
       flags:
@@ -121,7 +121,7 @@ options:
         elements: str
         default: []
       users:
-        description: The users that alone get it, which makes no difference to the bundle.
+        description: The only users that get it, which makes no difference to the bundle.
         type: list
         elements: str
         default: []
@@ -131,14 +131,13 @@ options:
     default: /usr/local/go
   goproxy:
     description:
-      - Where the modules of tools and workspaces come from, as in Go's variable E(GOPROXY). Empty means Go's own
-        default.
+      - The source of the modules of tools and workspaces, as in Go's variable E(GOPROXY). Empty means Go's own default.
       - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
         E(GOPRIVATE) are taken from the environment of the task.
     type: str
     default: ""
   workspaces:
-    description: Folders with a go.work or go.mod, whose modules go into the bundle.
+    description: Directories with a go.work or go.mod, whose modules go into the bundle.
     type: list
     elements: path
     default: []
@@ -150,25 +149,25 @@ options:
   signing_key:
     description:
       - A file with the ssh key that signs the manifest. A private key without a passphrase, or a public one whose
-        private half is held by the ssh-agent of E(SSH_AUTH_SOCK).
-      - A bundle that is there and not signed by it is made anew, because nobody vouches for what lies there.
-      - Without it a new bundle is not signed, and a signature that is there stays.
+        private key is in the ssh-agent of E(SSH_AUTH_SOCK).
+      - An existing bundle that is not signed by it is made again, because its origin is unknown.
+      - Without it, a new bundle is not signed, and an existing signature stays.
     type: path
     default: ""
   build_user:
-    description: The unprivileged account that runs go, where the module runs as root.
+    description: The unprivileged account that runs go, if the module runs as root.
     type: str
     default: nobody
   work_dir:
-    description: A folder to work in. By default that for temporary files.
+    description: A directory to work in. By default the one for temporary files.
     type: path
     default: ""
   timeout:
-    description: Seconds that a server of toolchains may stay silent before it counts as out of reach.
+    description: Seconds that a server of toolchains may stay silent before it counts as unreachable.
     type: int
     default: 60
   build_timeout:
-    description: How many seconds the build of one tool may take, and the download of a workspace's modules.
+    description: The time limit in seconds for the build of one tool, and for the download of a workspace's modules.
     type: int
     default: 900
 seealso:
@@ -197,12 +196,12 @@ file:
   sample: /srv/bundles/devservers.tar
 manifest_sha256:
   description:
-    - The SHA-256 of its manifest, which stands for the whole bundle. Hand it on by another way than the bundle.
-    - V(null) in check mode, where the bundle would be made.
+    - The SHA-256 of its manifest, which identifies the whole bundle. Transfer it by another channel than the bundle.
+    - V(null) in check mode if the bundle would be made.
   returned: success
   type: str
 contents:
-  description: How many files and bytes of each kind are in it. Empty in check mode, where it would be made.
+  description: The number of files and bytes of each kind in it. Empty in check mode if it would be made.
   returned: success
   type: dict
   sample:
@@ -215,14 +214,14 @@ contents:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import Means
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.goal import Declared, resolved
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.make import Place, make_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import BundleSources
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.make import BundleTarget, make_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.request import BundleRequest, resolve_request
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, declared_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, parse_tools
 
-# A bundle is made from what lies outside of one.
+# A bundle is not made from another bundle.
 _KINDS = [kind for kind in KINDS if kind != "bundle"]
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "file": {"type": "path", "required": True},
@@ -248,7 +247,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "timeout": {"type": "int", "default": 60},
     "build_timeout": {"type": "int", "default": 900},
 }
-# The options that Declared has by the same name.
+# The options that BundleRequest has by the same name.
 _SAME = ("versions", "default", "root", "link", "checksums", "platforms", "workspaces", "extensions")
 
 
@@ -257,15 +256,15 @@ def main() -> None:
 
 
 def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    tools = declared_tools(params["tools"], params["goroot"])
-    goal = resolved(Declared(tools=tools, **{name: params[name] for name in _SAME}))
-    place = Place(params["file"], params["signing_key"], params["work_dir"], params["build_user"])
-    return Outcome(make_bundle(goal, place, _means(params), check=check))
+    tools = parse_tools(params["tools"], params["goroot"])
+    expected = resolve_request(BundleRequest(tools=tools, **{name: params[name] for name in _SAME}))
+    target = BundleTarget(params["file"], params["signing_key"], params["work_dir"], params["build_user"])
+    return Outcome(make_bundle(expected, target, _sources(params), check=check))
 
 
-def _means(params: t.Mapping[str, t.Any]) -> Means:
+def _sources(params: t.Mapping[str, t.Any]) -> BundleSources:
     locations = {"archive": "archive_dir", "goproxy": "toolchain_goproxy"}
-    return Means(
+    return BundleSources(
         order=params["sources"],
         bases={kind: params[locations.get(kind, kind)] for kind in _KINDS},
         goproxy=params["goproxy"],

@@ -13,18 +13,18 @@ version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Judges a bundle of M(gopherops.devserver.go_bundle) on the controller and brings to the host what it lacks of it,
-    in one transfer. That is the toolchains of the host's platform, the module proxy's files and the extension files.
-  - They lie in C(<root>/toolchains), C(<root>/modules) and C(<root>/extensions), with the bundle's C(manifest.json)
-    beside them. What a former bundle has put there, and this one has no more, is removed.
+  - Verifies a bundle of M(gopherops.devserver.go_bundle) on the controller, and copies the files that the host lacks in
+    one transfer. These are the toolchains of the host's platform, the module proxy's files and the extension files.
+  - They are placed in C(<root>/toolchains), C(<root>/modules) and C(<root>/extensions), and the bundle's
+    C(manifest.json) beside them. Files of a previous bundle that are not in this one are removed.
   - The tools of the bundle go into the controller's cache, from which M(gopherops.devserver.go_tool) copies them.
-  - Every file is held against its SHA-256 in the manifest before it is used, on the controller and on the host. One
-    that differs ends the task before anything has changed.
-  - All files are complete on the host before the first is renamed into its place. What a kill interrupts is ended by
-    the next run.
+  - The SHA-256 of every file is compared with the manifest before the file is used, on the controller and on the host.
+    A difference fails the task before anything has changed.
+  - All files are complete on the host before the first is renamed to its final path. The next run completes what a kill
+    interrupts.
 notes:
   - The task cannot run asynchronously.
-  - A module is not installed by that. C(GOPROXY=file://<root>/modules) makes Go find it, and go.sum verifies it.
+  - Modules are not installed. C(GOPROXY=file://<root>/modules) makes Go find it, and go.sum verifies it.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
@@ -36,45 +36,45 @@ options:
     type: str
     required: true
   root:
-    description: The folder on the host that the files go into.
+    description: The directory on the host for the files.
     type: path
     default: /usr/local/lib/go-bundle
   sha256:
-    description: The SHA-256 that the bundle's manifest must have. A bundle with another is refused.
+    description: The expected SHA-256 of the bundle's manifest. A bundle with another one is rejected.
     type: str
     default: ""
   allowed_signers:
     description:
-      - A file on the controller with the keys of those who may sign a bundle, in the form that C(ssh-keygen -Y verify)
-        takes. With it a bundle without a signature, or with another's, is refused.
+      - A file on the controller with the keys of the allowed signers, in the format of C(ssh-keygen -Y verify). With it
+        a bundle without a signature by one of them is rejected.
       - The signature must be for the namespace C(gopherops.devserver.bundle).
     type: str
     default: ""
   tools_cache_dir:
     description:
       - The controller's cache of tools, as the option C(cache_dir) of M(gopherops.devserver.go_tool).
-      - By default C(gopherops-devserver/tools) in the user's cache folder, E(XDG_CACHE_HOME) or C(~/.cache).
+      - By default C(gopherops-devserver/tools) in the user's cache directory, E(XDG_CACHE_HOME) or C(~/.cache).
     type: str
     default: ""
   verify:
     description:
-      - Whether every file on the host is read and held against its SHA-256. Without it one that has the size and the
-        time that it was placed with is taken for right.
+      - Whether every file on the host is read and compared with its SHA-256. Without it, a file with the size and time
+        that it was placed with counts as unchanged.
     type: bool
     default: false
   _delivery:
-    description: What the action plugin of this name says to the module. Leave it alone.
+    description: Reserved for the action plugin of this name. Do not set it.
     type: dict
 """
 
 EXAMPLES = r"""
-- name: Provision from a bundle that is signed off by its digest
+- name: Provision from a bundle with a known digest
   gopherops.devserver.go_bundle_unpack:
     file: /srv/bundles/devservers.tar
     sha256: "{{ bundle_manifest_sha256 }}"
   become: true
 
-- name: Take only what the build team has signed
+- name: Accept only bundles signed by the build team
   gopherops.devserver.go_bundle_unpack:
     file: /srv/bundles/devservers.tar
     allowed_signers: /etc/gopherops/allowed_signers
@@ -83,12 +83,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 root:
-  description: The folder that the files lie in.
+  description: The directory with the files.
   returned: success, if O(file) is not empty
   type: str
   sample: /usr/local/lib/go-bundle
 placed:
-  description: How many files were placed, or would be in check mode.
+  description: The number of files that were placed, or would be in check mode.
   returned: success, if O(file) is not empty
   type: int
   sample: 7
@@ -97,12 +97,12 @@ manifest_sha256:
   returned: success, if O(file) is not empty
   type: str
 signer:
-  description: Who signed the bundle, by the first column of O(allowed_signers). Empty where that is not given.
+  description: The signer of the bundle, from the first column of O(allowed_signers). Empty without that option.
   returned: success, if O(file) is not empty
   type: str
   sample: builds@example.com
 cached:
-  description: The builds of tools that went into the controller's cache. Always empty in check mode.
+  description: The builds that were added to the controller's cache. Always empty in check mode.
   returned: success, if O(file) is not empty
   type: list
   elements: str

@@ -8,21 +8,22 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: go_tool
-short_description: Installs Go tools such as gopls and dlv, pinned and judged by what is inside them
+short_description: Installs Go tools such as gopls and dlv, pinned and validated by their build info
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Builds main packages of Go modules at exact versions by a given Go and links them into a directory on PATH.
-  - Whether a tool is right is read from the build info in its binary, which is not run for that. It is built again
-    where its package, version, Go or build settings differ from what is declared, and where it is damaged.
-  - A tool lies in C(<root>/<name>/<version>-<Go version>/<name>), where a digest of flags, tags and cgo follows the
-    version of Go if there are any. Those of earlier declarations stay there.
-  - All tools of a call are built before the first is placed. Where a build fails, nothing has changed.
-  - Knows for gopls, dlv, staticcheck, govulncheck, gofumpt and goimports which versions go with which Go. Gives the
-    right one to a tool that is declared without a version, and refuses one that is not for the Go which builds it.
-  - Building is done by an unprivileged account with caches of its own that are removed afterwards. Settings that users
-    made by C(go env -w) have no effect on it.
+  - Builds main packages of Go modules at exact versions with a given Go, and links them into a directory on PATH.
+  - A tool is compared by the build info in its binary, without running it. It is rebuilt if its package, version, Go
+    or build settings differ from the declaration, or if it is damaged.
+  - The path of a tool is C(<root>/<name>/<version>-<Go version>/<name>). With flags, tags or cgo, a digest of them
+    follows the version of Go. The tools of earlier declarations stay there.
+  - All tools of a call are built before the first is placed. If a build fails, nothing has changed.
+  - The module knows which versions of gopls, dlv, staticcheck, govulncheck, gofumpt and goimports support which Go. It
+    chooses the version of a tool that is declared without one, and rejects a version that does not support the Go that
+    builds it.
+  - An unprivileged account builds the tools, with its own caches that are removed afterwards. Settings made with
+    C(go env -w) have no effect on builds.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
@@ -42,20 +43,19 @@ options:
       version:
         description:
           - The exact version of its module, such as V(v0.16.2), or a pseudo-version.
-          - V(latest), branches and short versions such as V(v0.16) are refused, as they mean another version tomorrow.
-          - By default, for the tools that are known by name, the version that is known to be good with the Go which
-            builds it.
+          - V(latest), branches and short versions such as V(v0.16) are rejected, because they can change.
+          - By default, for the tools that are known by name, the known-good version for the Go that builds it.
         type: str
       force:
         description:
-          - Whether a version that is known not to go with the Go which builds it is built nevertheless, with a warning.
+          - Whether a version that is known not to support the Go that builds it is built nevertheless, with a warning.
         type: bool
         default: false
       name:
         description:
           - The name of the executable.
-          - By default the last element of O(tools[].package), or the one before it where the last one is a major
-            version such as C(v2).
+          - By default the last element of O(tools[].package), or the one before it if the last one is a major version
+            such as C(v2).
         type: str
       goroot:
         description: The tree of the Go that builds this tool. By default O(goroot).
@@ -76,47 +76,47 @@ options:
         default: []
       users:
         description:
-          - The users that get this tool, by a link of their own in O(user_bin_dir). By default everybody gets it, by a
-            link in O(bin_dir).
-          - Several tools may have the same name where each of them has users, and no user has two.
+          - The users that get this tool, with a link in their O(user_bin_dir). By default all users get it, with a link
+            in O(bin_dir).
+          - Several tools may have the same name if each of them has users, and no user has two of them.
         type: list
         elements: str
         default: []
   root:
-    description: The directory that the tools lie in.
+    description: The directory of the tools.
     type: path
     default: /usr/local/lib/go-tools
   bin_dir:
     description:
       - The directory of the links to the tools.
-      - A link that leads elsewhere is pointed anew. A program that Go has built is moved aside to
+      - A link that leads elsewhere is replaced. A program that Go has built is moved aside to
         C(<name>.replaced-<date and time>) with a warning. Anything else in the place of a link fails the task
         before anything is written.
     type: path
     default: /usr/local/bin
   user_bin_dir:
     description:
-      - The directory of the links of tools that only some users get, below their homes. It is made, and the links are,
-        with that user's rights.
-      - By default what is GOBIN for Go by default. Name another where your users have another GOBIN.
+      - The directory, below each home directory, of the links to tools that only some users get. The directory and
+        the links are made with that user's rights.
+      - The default is Go's default for GOBIN. Set it if your users have another GOBIN.
     type: str
     default: go/bin
   goroot:
     description:
       - The tree of the Go that builds the tools; links are followed.
-      - It must be there, except in check mode.
+      - It must exist, except in check mode.
     type: path
     default: /usr/local/go
   go_version:
     description:
-      - The version of the Go at O(goroot) when its own task has run, which in check mode has installed nothing.
-      - Of use in check mode only. Empty means the version that is there.
+      - The version of the Go that an earlier task installs at O(goroot). In check mode that task has changed nothing.
+      - Only used in check mode. Empty means the installed version.
     type: str
     default: ""
   goproxy:
     description:
-      - Where modules come from, as in Go's variable E(GOPROXY). Empty means Go's own default.
-      - Credentials in it are kept out of results and logs.
+      - The source of modules, as in Go's variable E(GOPROXY). Empty means Go's own default.
+      - Results and logs do not contain its credentials.
       - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
         E(GOPRIVATE) are taken from the environment of the task.
     type: str
@@ -124,38 +124,38 @@ options:
   build_user:
     description:
       - The account that builds. It must be able to read O(goroot) and to enter O(root).
-      - Without root's rights the module builds as the user that it runs as.
+      - Without root's rights, the user that runs the module also builds.
     type: str
     default: nobody
   delivery:
     description:
-      - With V(copy) the first host of each platform builds, the controller keeps what it built in O(cache_dir), and all
-        others get a copy, which is checked by its SHA-256 and its build info before it is placed.
-      - With V(build) every host builds for itself.
-      - Tools with O(tools[].cgo) are always built where they are to run.
+      - With V(copy) the first host of each platform builds, the controller stores its builds in O(cache_dir), and all
+        other hosts get copies, whose SHA-256 and build info are verified before they are placed.
+      - With V(build) every host builds its own tools.
+      - Tools with O(tools[].cgo) are always built on their host.
     type: str
     choices: [copy, build]
     default: copy
   cache_dir:
     description:
-      - Where the controller keeps what was built. Only its user may be able to write there.
-      - By default C(gopherops-devserver/tools) in the user's cache folder, E(XDG_CACHE_HOME) or C(~/.cache).
+      - The directory of the builds on the controller. Only its user may be able to write to it.
+      - By default C(gopherops-devserver/tools) in the user's cache directory, E(XDG_CACHE_HOME) or C(~/.cache).
     type: str
     default: ""
   timeout:
     description:
-      - How many seconds the build of one tool may take, and how many to wait for another run to end.
-      - With O(delivery=copy) a host waits so long for each tool that it lacks while another host builds it.
+      - The time limit in seconds for the build of one tool, and for waiting for another run.
+      - With O(delivery=copy) also the limit for waiting for another host's build, for each missing tool.
     type: int
     default: 900
   verify:
     description:
-      - Whether every byte of the tools is held against the SHA-256 that was recorded when they were installed.
-      - A tool that is another is built again, or copied.
+      - Whether every byte of the tools is compared with the SHA-256 that was recorded when they were installed.
+      - A tool that differs is built or copied again.
     type: bool
     default: false
   _delivery:
-    description: What the action plugin of this name says to the module. Leave it alone.
+    description: Reserved for the action plugin of this name. Do not set it.
     type: dict
 """
 
@@ -169,7 +169,7 @@ EXAMPLES = r"""
         version: v1.23.1
   become: true
 
-- name: Install the versions that are known to go with the Go of this host
+- name: Install the known-good versions for the Go of this host
   gopherops.devserver.go_tool:
     tools:
       - name: gopls
@@ -177,7 +177,7 @@ EXAMPLES = r"""
       - name: staticcheck
   become: true
 
-- name: Install a tool from the company's proxy, with another Go than the rest
+- name: Install a tool from the company's proxy, built with another Go
   gopherops.devserver.go_tool:
     tools:
       - package: github.com/golangci/golangci-lint/v2/cmd/golangci-lint
@@ -203,27 +203,27 @@ tools:
       type: str
       sample: golang.org/x/tools/gopls
     module:
-      description: The path of its module. Empty in check mode where the tool would be built.
+      description: The path of its module. Empty in check mode if the tool would be built.
       type: str
       sample: golang.org/x/tools/gopls
     version:
-      description: The version of its module. Empty in check mode where neither a version is declared nor a Go present.
+      description: The version of its module. Empty in check mode if no version is declared and no Go is installed.
       type: str
       sample: v0.16.2
     pin:
-      description: V(declared), or V(known-good) where the version comes from the table of those that go with this Go.
+      description: V(declared), or V(known-good) if the version comes from the table of known-good versions.
       type: str
       sample: declared
     go:
-      description: The version of the Go that builds it. Empty where there is none yet, in check mode.
+      description: The version of the Go that builds it. Empty if there is none yet, in check mode.
       type: str
       sample: go1.22.12
     path:
-      description: The binary. Empty where there is no Go yet, in check mode.
+      description: The binary. Empty if there is no Go yet, in check mode.
       type: str
       sample: /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls
     links:
-      description: The link to it, or those of its users.
+      description: The link to it, or the links of its users.
       type: list
       elements: str
       sample: [/usr/local/bin/gopls]
@@ -235,15 +235,15 @@ tools:
       description:
         - Why it was built, or would be. V(absent), V(other version), V(built by another Go), V(other build settings),
           V(unreadable), V(other owner or mode), or with O(verify) V(not the recorded bytes).
-        - V(not linked) means that the binary was right and only links were set. Empty where all was right.
+        - V(not linked) means that only links were set. Empty if nothing had to change.
       type: str
       sample: built by another Go
     source:
-      description: V(built) on this host, or V(copied) from another's build. Empty where neither was needed.
+      description: V(built) on this host, or V(copied) from another host's build. Empty if neither was necessary.
       type: str
       sample: built
     replaced:
-      description: Where files and folders that stood in the place of a link were moved to.
+      description: The new paths of programs that were in the place of a link.
       type: list
       elements: str
       sample: []

@@ -48,7 +48,7 @@ def refused(host, play, *words: str, **variables) -> None:
 @pytest.mark.parametrize(("part", "kind"), [(0.5, "toolchains/"), (0.99, "tools/")], ids=["toolchain", "tool"])
 def test_a_flipped_bit(host, play, tmp_path, part, kind):
     bundle = flipped(tmp_path, part)
-    refused(host, play, kind, "not what its manifest lists", "SHA-256", devserver_bundle_file=str(bundle))
+    refused(host, play, kind, "differs from its manifest", "SHA-256", devserver_bundle_file=str(bundle))
 
 
 def test_a_truncated_bundle(host, play, tmp_path):
@@ -58,14 +58,14 @@ def test_a_truncated_bundle(host, play, tmp_path):
 
 
 def test_another_digest(host, play):
-    refused(host, play, "is another one", "bundle_sha256", bundle_sha256="0" * 64)
+    refused(host, play, "is another bundle", "bundle_sha256", bundle_sha256="0" * 64)
 
 
 def test_a_stranger_who_signs(host, play, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     allowed = tmp_path / "allowed"
     allowed.write_text("other@example.com " + (tmp_path / "key.pub").read_text())
-    refused(host, play, "not signed off", "allowed_signers", bundle_allowed_signers=str(allowed))
+    refused(host, play, "signature of the bundle is invalid", "allowed_signers", bundle_allowed_signers=str(allowed))
 
 
 def test_no_bundle(host, play):

@@ -1,13 +1,17 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module go_bundle_unpack does: its options, and how it plans and applies."""
+"""The module go_bundle_unpack: its options, and how it plans and applies."""
 
 from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import Wish, place_bundle, receipt_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import (
+    ExpectedFiles,
+    find_manifest,
+    place_bundle,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
@@ -19,24 +23,29 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "allowed_signers": {"type": "str", "default": ""},
     "tools_cache_dir": {"type": "str", "default": ""},
     "verify": {"type": "bool", "default": False},
-    # The text of the ``manifest``, or its ``sha256``, which will do for a host that has it already; ``ask`` for what is
-    # missing, or the path of a ``tar`` with that.
+    # The text of the ``manifest``, or its ``sha256``, enough for a host that has it already; ``report_missing`` for the
+    # first calls, or the path of a ``tar`` with the missing files.
     "_delivery": {"type": "dict"},
 }
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Unpack what the host lacks of the bundle; with ``check`` only plan it."""
+    """Place the bundle's files on the host; with ``check`` only plan it."""
     if not params["file"]:
         return Outcome({"changed": False})
     delivery = params["_delivery"]
     if not delivery:
-        raise DevserverError("the module was run without its action plugin, which reads the bundle on the controller")
-    manifest = delivery.get("manifest") or receipt_of(params["root"], delivery["sha256"])
+        raise DevserverError(
+            "the module was run without its action plugin, which reads the bundle on the controller",
+            expected="a task of Ansible",
+            remedy="call the module by its name gopherops.devserver.go_bundle_unpack in a task",
+        )
+    manifest = delivery.get("manifest") or find_manifest(params["root"], delivery["sha256"])
     if manifest is None:
-        # The host has another bundle, or none; what it lacks is known when it gets the manifest.
-        return Outcome({"changed": True, "unknown": True})
-    wish = Wish(params["root"], manifest, this_platform(), params["verify"])
-    outcome = place_bundle(wish, delivery.get("tar", ""), ask=bool(delivery.get("ask")), check=check)
-    wanted = {"wanted": outcome.wanted} if delivery.get("ask") else {}
-    return Outcome({"root": params["root"], "placed": len(outcome.wanted), **outcome.changes.result(), **wanted})
+        # The host has another bundle or none; the missing files are known when it gets the manifest.
+        return Outcome({"changed": True, "manifest_needed": True})
+    expected = ExpectedFiles(params["root"], manifest, this_platform(), params["verify"])
+    report_missing = bool(delivery.get("report_missing"))
+    placed = place_bundle(expected, delivery.get("tar", ""), report_missing=report_missing, check=check)
+    missing = {"missing": placed.missing} if report_missing else {}
+    return Outcome({"root": params["root"], "placed": len(placed.missing), **placed.changes.result(), **missing})

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a bundle: fetches, builds and downloads in a workshop what is declared, and writes it in one step."""
+"""Makes a bundle: fetches, builds and downloads in a temporary directory, and writes the bundle in one step."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import (
     open_bundle,
-    scratch_of,
+    tempdir_location,
     write_bundle,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import Contents, Means, check_sources
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.goal import Goal
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import (
+    BundleContents,
+    BundleSources,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import (
-    FOLDERS,
+    DIRECTORIES,
     Manifest,
     digest_of_text,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.request import ExpectedBundle
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import (
-    check_key,
-    sign,
-    signed_by_key,
+    is_signed_by,
+    sign_manifest,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
@@ -35,16 +37,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
     remove_abandoned,
     scratch_folder,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workshop import open_workshop
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import note_leftovers
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import open_build_directory
 
-# Of the folder that it is made in.
+# Of the temporary directory for making a bundle.
 _PREFIX = "go-bundle-making-"
 
 
-class Place(t.NamedTuple):
-    """The bundle's path, the file of the key that signs it (none where empty), and where to work (where empty: /tmp).
+class BundleTarget(t.NamedTuple):
+    """The bundle's path, the file of the signing key (empty: unsigned), and the directory to work in (empty: /tmp).
 
-    ``build_user`` is the account that runs go where this process is root.
+    ``build_user`` is the account that runs go if this process is root.
     """
 
     file: str
@@ -53,8 +56,8 @@ class Place(t.NamedTuple):
     build_user: str
 
 
-class _Former(t.NamedTuple):
-    """The bundle that is there: its manifest, its digest, whether it is signed as asked; ``state`` for the diff."""
+class _CurrentBundle(t.NamedTuple):
+    """The existing bundle: its manifest, its digest, whether it is signed as declared; ``state`` for the diff."""
 
     manifest: Manifest | None
     sha256: str
@@ -62,96 +65,94 @@ class _Former(t.NamedTuple):
     state: str
 
 
-def make_bundle(goal: Goal, place: Place, means: Means, *, check: bool) -> dict[str, t.Any]:
-    """Make the bundle unless it is there, made from the same inputs, whole and signed as asked; return the result.
+def make_bundle(
+    expected: ExpectedBundle, target: BundleTarget, sources: BundleSources, *, check: bool
+) -> dict[str, t.Any]:
+    """Make the bundle unless it exists, complete, with the same inputs and signed as declared; return the result.
 
-    Where anything fails DevserverError is raised, and the former bundle stays.
+    Raises DevserverError on any failure, and leaves the previous bundle.
     """
-    _check_places(place)
-    inputs = json.loads(json.dumps(goal.inputs()))
-    former, changes = _look(place), Changes()
-    same = former.manifest is not None and former.manifest.inputs == inputs
-    changes.add(place.file, former.state, _lines(inputs))
-    if same and not former.signed:
-        # What is signed was made by that run: nobody vouches for what lies here without a signature.
-        changes.add(f"{place.file}: signature", "none, or by another key\n", f"by {place.signing_key}\n")
-    manifest, sha256 = former.manifest, former.sha256
-    wanted = bool(changes)
-    for rest in abandoned(*scratch_of(place.file)):
-        changes.add(rest, "left by an interrupted run\n", "")
-    if wanted:
-        _check_means(goal, place, means)
+    _check_target(target)
+    inputs = json.loads(json.dumps(expected.inputs()))
+    current, changes = _inspect(target), Changes()
+    same = current.manifest is not None and current.manifest.inputs == inputs
+    changes.add(target.file, current.state, _dump(inputs))
+    if same and not current.signed:
+        # Only a bundle made by this run is signed: the origin of an existing one without a signature is unknown.
+        changes.add(f"{target.file}: signature", "none, or by another key\n", f"by {target.signing_key}\n")
+    manifest, sha256 = current.manifest, current.sha256
+    outdated = bool(changes)
+    note_leftovers(abandoned(*tempdir_location(target.file)), changes)
+    if outdated:
+        # Also in check mode, and before all downloads and builds.
+        for release in [*expected.releases, *expected.builders.values()]:
+            sources.list_offers(release)
+        if target.signing_key:
+            sign_manifest("", target.signing_key)
     if changes and not check:
         try:
-            remove_abandoned(*scratch_of(place.file))
-            if wanted:
-                manifest, sha256 = _write(goal, place, means, inputs)
+            remove_abandoned(*tempdir_location(target.file))
+            if outdated:
+                manifest, sha256 = _write(expected, target, sources, inputs)
         except OSError as error:
-            raise _unusable(error, place) from error
-    current = manifest if not (wanted and check) else None
-    return dict(changes.result(), **_result(current, sha256, place))
+            raise _unusable(error, target) from error
+    return dict(changes.result(), **_result(None if outdated and check else manifest, sha256, target))
 
 
-def _check_means(goal: Goal, place: Place, means: Means) -> None:
-    """Raise DevserverError for what can be seen to fail before all the downloads and builds."""
-    check_sources(goal, means)
-    if place.signing_key:
-        check_key(place.signing_key)
-
-
-def _check_places(place: Place) -> None:
-    folder = os.path.dirname(place.file)
-    if not os.path.isabs(place.file) or not os.path.isdir(folder):
+def _check_target(target: BundleTarget) -> None:
+    if not os.path.isabs(target.file) or not os.path.isdir(os.path.dirname(target.file)):
         raise DevserverError(
-            f"the bundle is to be {place.file!r}",
-            expected="an absolute path in a folder that is there",
-            remedy="make the folder, or correct devserver_bundle_file (file)",
+            f"devserver_bundle_file (file) is {target.file!r}",
+            expected="an absolute path in an existing directory",
+            remedy="make the directory, or correct devserver_bundle_file (file)",
         )
-    if place.signing_key and not os.path.isfile(place.signing_key):
+    if target.signing_key and not os.path.isfile(target.signing_key):
         raise DevserverError(
-            f"there is no key {place.signing_key} to sign with",
+            f"bundle_signing_key (signing_key) is {target.signing_key}, and there is no such file",
             expected="a file with an ssh key",
-            remedy="make one by ssh-keygen -t ed25519, or correct bundle_signing_key (signing_key)",
+            remedy="make one with ssh-keygen -t ed25519, or correct bundle_signing_key (signing_key)",
         )
 
 
-def _look(place: Place) -> _Former:
-    if not os.path.lexists(place.file):
-        return _Former(None, "", False, "")
+def _inspect(target: BundleTarget) -> _CurrentBundle:
+    if not os.path.lexists(target.file):
+        return _CurrentBundle(None, "", False, "")
     try:
-        with open_bundle(place.file) as bundle:
+        with open_bundle(target.file) as bundle:
             for entry in bundle.manifest.files:
                 bundle.files.verify(entry)
     except DevserverError:
-        return _Former(None, "", False, "not a whole bundle\n")
-    signed = not place.signing_key or signed_by_key(bundle.text, bundle.signature, place.signing_key)
-    return _Former(bundle.manifest, bundle.sha256, signed, _lines(bundle.manifest.inputs))
+        return _CurrentBundle(None, "", False, "not a complete bundle\n")
+    signed = not target.signing_key or is_signed_by(bundle.text, bundle.signature, target.signing_key)
+    return _CurrentBundle(bundle.manifest, bundle.sha256, signed, _dump(bundle.manifest.inputs))
 
 
-def _lines(inputs: t.Mapping[str, t.Any]) -> str:
+def _dump(inputs: t.Mapping[str, t.Any]) -> str:
     return json.dumps(inputs, indent=1, sort_keys=True) + "\n"
 
 
-def _write(goal: Goal, place: Place, means: Means, inputs: dict[str, t.Any]) -> tuple[Manifest, str]:
+def _write(
+    expected: ExpectedBundle, target: BundleTarget, sources: BundleSources, inputs: dict[str, t.Any]
+) -> tuple[Manifest, str]:
     """Write the bundle; return its manifest and digest."""
-    account = find_account(place.build_user) if os.geteuid() == 0 else None
-    with scratch_folder(place.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_workshop(
+    account = find_account(target.build_user) if os.geteuid() == 0 else None
+    with scratch_folder(target.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_build_directory(
         scratch.path, account, scratch.lock
-    ) as workshop:
-        contents = Contents(workshop, means)
-        contents.collect(goal)
+    ) as directory:
+        contents = BundleContents(directory, sources)
+        contents.collect(expected)
         manifest = Manifest(inputs, contents.entries)
         text = manifest.text()
-        signature = sign(text, place.signing_key) if place.signing_key else ""
-        write_bundle(place.file, text, signature, contents.files)
+        signature = sign_manifest(text, target.signing_key) if target.signing_key else ""
+        write_bundle(target.file, text, signature, contents.files)
     return manifest, digest_of_text(text)
 
 
-def _result(manifest: Manifest | None, sha256: str, place: Place) -> dict[str, t.Any]:
-    """Return what the bundle holds; nothing of that is known where it would only now be made."""
-    kinds = {kind: manifest.of_kind(kind) for kind in FOLDERS} if manifest else {}
+def _result(manifest: Manifest | None, sha256: str, target: BundleTarget) -> dict[str, t.Any]:
+    """Return the module's result; ``manifest`` is None if the bundle would be made, in check mode."""
+    kinds = {kind: manifest.of_kind(kind) for kind in DIRECTORIES} if manifest else {}
     return {
-        "file": place.file,
+        "file": target.file,
         "manifest_sha256": sha256 if manifest else None,
         "contents": {
             kind: {"files": len(entries), "bytes": sum(entry.size for entry in entries)}
@@ -160,10 +161,10 @@ def _result(manifest: Manifest | None, sha256: str, place: Place) -> dict[str, t
     }
 
 
-def _unusable(error: OSError, place: Place) -> DevserverError:
+def _unusable(error: OSError, target: BundleTarget) -> DevserverError:
     return DevserverError(
-        f"cannot make the bundle: {error.filename or place.file}: {error.strerror}",
-        expected="a place for the bundle that this user may write, and 2 GB of room to work in",
-        remedy="use another devserver_bundle_file (file) or bundle_work_dir (work_dir)",
-        path=error.filename or place.file,
+        f"cannot make the bundle: {error.filename or target.file}: {error.strerror}",
+        expected="paths that this user can write to, with 2 GB of free space in the work directory",
+        remedy="correct devserver_bundle_file (file) or bundle_work_dir (work_dir)",
+        path=error.filename or target.file,
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The manifest of a bundle: what it was made from, and the size and SHA-256 of every file in it."""
+"""The manifest of a bundle: its inputs, and the size and SHA-256 of every file in it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 
 SCHEMA_VERSION = 1
-# The folder in the bundle that files of a kind lie in.
-FOLDERS = {"toolchain": "toolchains", "tool": "tools", "module": "modules", "extension": "extensions"}
+# The directory in the bundle for each kind of file.
+DIRECTORIES = {"toolchain": "toolchains", "tool": "tools", "module": "modules", "extension": "extensions"}
 
 _SHA256 = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class Entry(t.NamedTuple):
-    """One file of a bundle: ``size`` in bytes, what it is in words, and its platform (``linux-amd64``) if it has one.
+    """One file of a bundle: ``size`` in bytes, ``what`` describes it, ``platform`` (``linux-amd64``) if it has one.
 
-    ``kind`` is one of FOLDERS.
+    ``kind`` is one of DIRECTORIES.
     """
 
     path: str
@@ -38,7 +38,7 @@ class Entry(t.NamedTuple):
 
 
 class Manifest(t.NamedTuple):
-    """``inputs`` is what the bundle was made from, as data that the same declaration gives again."""
+    """The files of a bundle, and its ``inputs``: data that the same declaration produces again."""
 
     inputs: dict[str, t.Any]
     files: list[Entry]
@@ -54,36 +54,37 @@ class Manifest(t.NamedTuple):
 
 
 def digest_of_text(text: str) -> str:
-    """Return the SHA-256 of a manifest, in hex: what signs off all that it lists."""
+    """Return the SHA-256 of a manifest in hex, which identifies all the files that it lists."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def parse(text: str) -> Manifest:
-    """Return the manifest that ``text`` is; raise DevserverError where it is none, or could lead out of a folder."""
+def parse_manifest(text: str) -> Manifest:
+    """Return the manifest in ``text``; raise DevserverError if it is invalid, or a path leads out of a directory."""
     try:
         content = json.loads(text)
         if content["schema_version"] != SCHEMA_VERSION:
             raise ValueError(f"its schema_version is {content['schema_version']!r}")
-        files = [_entry(given) for given in content["files"]]
+        files = [_parse_entry(fields) for fields in content["files"]]
         if not isinstance(content["inputs"], dict) or len({entry.path for entry in files}) < len(files):
-            raise ValueError("its inputs are no mapping, or a path stands in it twice")
+            raise ValueError("its inputs are not a mapping, or it lists a path twice")
         return Manifest(content["inputs"], files)
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise DevserverError(
-            f"the manifest of the bundle cannot be used: {reason}",
+            f"the manifest of the bundle is invalid: {reason}",
             expected=f"a manifest of the schema_version {SCHEMA_VERSION}",
-            remedy="make the bundle anew by playbooks/bundle.yml of this version of the collection",
+            remedy="make the bundle again with playbooks/bundle.yml of this version of the collection",
         ) from error
 
 
-def _entry(given: t.Mapping[str, t.Any]) -> Entry:
-    entry = Entry(**{name: given[name] for name in Entry._fields})
+def _parse_entry(fields: t.Mapping[str, t.Any]) -> Entry:
+    entry = Entry(**{name: fields[name] for name in Entry._fields})
     texts = (entry.path, entry.sha256, entry.kind, entry.what, entry.platform)
-    if not all(isinstance(text, str) for text in texts) or not _is_size(entry.size):
+    # Not isinstance, since True is an int too.
+    if not all(isinstance(text, str) for text in texts) or type(entry.size) is not int or entry.size < 0:
         raise ValueError(f"{entry.path!r} has a value of the wrong type")
-    if not is_inside(entry.path) or entry.path.split("/")[0] != FOLDERS.get(entry.kind):
-        raise ValueError(f"{entry.path!r} is no place for a file of the kind {entry.kind!r}")
+    if not is_inside(entry.path) or entry.path.split("/")[0] != DIRECTORIES.get(entry.kind):
+        raise ValueError(f"{entry.path!r} is not a path for a file of the kind {entry.kind!r}")
     if entry.kind == "tool" and entry.path.count("/") != 2:
         raise ValueError(f"{entry.path!r} is not tools/, the name of a build, / and the SHA-256 of its file")
     if not _SHA256.match(entry.sha256):
@@ -91,13 +92,8 @@ def _entry(given: t.Mapping[str, t.Any]) -> Entry:
     return entry
 
 
-def _is_size(value: t.Any) -> bool:
-    # True is an int too.
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def is_inside(path: str) -> bool:
-    """Say whether ``path`` names a file below one of FOLDERS, without a detour."""
+    """Return whether ``path`` is the plain path of a file below one of DIRECTORIES."""
     parts = path.split("/")
     plain = all(part not in ("", ".", "..") for part in parts) and path.isprintable()
-    return plain and len(parts) > 1 and parts[0] in FOLDERS.values()
+    return plain and len(parts) > 1 and parts[0] in DIRECTORIES.values()

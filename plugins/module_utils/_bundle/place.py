@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps a bundle's files on a host: toolchains of its platform, modules and extensions, and beside them the manifest.
+"""Places a bundle's files on a host: toolchains of its platform, modules and extensions, beside them the manifest.
 
-The manifest is the receipt: it is removed before the first file is exchanged and put there after the last. While it is
-away a journal lists what may lie here, so that what a kill interrupts is ended by the next run.
+The manifest is the install record: it is removed before the first file is replaced, and written after the last.
+Meanwhile a journal lists the files that may be here, so that the next run completes what a kill interrupts.
 """
 
 from __future__ import annotations
@@ -12,16 +12,15 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import MANIFEST, open_files
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import MANIFEST, open_transfer
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import (
-    FOLDERS,
+    DIRECTORIES,
     Entry,
     digest_of_text,
     is_inside,
-    parse,
+    parse_manifest,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import check_own_directory
@@ -36,21 +35,26 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
+    find_leftovers,
+    note_leftovers,
+    staging_directory,
+)
 
 _JOURNAL = ".journal"
 _INCOMING = ".incoming-"
-# The last two are those of files that are just being written.
+# The last two are prefixes of files that are being written.
 _TEMPORARY = (_JOURNAL, _INCOMING, f".{_JOURNAL}.", f".{MANIFEST}.")
 # Seconds to wait for another run.
 _LOCK_WAIT = 600.0
-# Tools come to a host by the controller's cache.
+# Hosts get the tools from the controller's cache.
 _KINDS = ("toolchain", "module", "extension")
 
 
-class Wish(t.NamedTuple):
-    """What a host shall have: below ``root`` the files that the ``manifest`` (its text) lists for the ``platform``.
+class ExpectedFiles(t.NamedTuple):
+    """The files below ``root`` that the ``manifest`` (its text) lists for the ``platform``.
 
-    ``verify`` reads every file; else one that has the size and the time with which it was placed is taken for right.
+    ``verify`` reads every file; without it, a file with the size and time it was placed with counts as unchanged.
     """
 
     root: str
@@ -59,160 +63,150 @@ class Wish(t.NamedTuple):
     verify: bool
 
 
-class Outcome(t.NamedTuple):
-    """What changed, or would; the paths of the files that have to be brought for that."""
+class PlacementResult(t.NamedTuple):
+    """What changed, or would change, and the paths of the files that were missing."""
 
     changes: Changes
-    wanted: list[str]
+    missing: list[str]
 
 
-class _Plan(t.NamedTuple):
+class _PlacementPlan(t.NamedTuple):
     missing: list[Entry]
     surplus: list[str]
-    leftovers: list[str]
     changes: Changes
 
 
-def receipt_of(root: str, sha256: str) -> str | None:
-    """Return the manifest of the bundle that was placed last, where its SHA-256 is ``sha256``; else None."""
-    text = read_text(_manifest(root))
+def find_manifest(root: str, sha256: str) -> str | None:
+    """Return the manifest of the placed bundle if its SHA-256 is ``sha256``; else None."""
+    text = read_text(_manifest_path(root))
     return text if text is not None and digest_of_text(text) == sha256 else None
 
 
-def place_bundle(wish: Wish, delivered: str, *, ask: bool, check: bool) -> Outcome:
-    """Bring the host to what is wished, by the files in the tar ``delivered``.
+def place_bundle(expected: ExpectedFiles, transfer: str, *, report_missing: bool, check: bool) -> PlacementResult:
+    """Place the expected files, with the missing ones from the tar ``transfer``, and remove those of earlier bundles.
 
-    Where files are missing and it is to ``ask``, or in ``check`` mode, it only says what it would change. Raises
-    DevserverError, with the host as it was, unless the filesystem fails while files are renamed.
+    With ``report_missing`` nothing changes if files are missing, and with ``check`` nothing at all. Raises
+    DevserverError with the host unchanged, unless the filesystem fails while files are renamed.
     """
-    entries = _for_host(wish)
+    entries = _select_entries(expected)
     try:
-        check_own_directory("devserver_bundle_root (root)", wish.root)
-        plan = _plan(wish, entries)
-        if plan.changes and not check and not (ask and plan.missing):
-            with locked_folder(wish.root, timeout=_LOCK_WAIT):
+        check_own_directory("devserver_bundle_root (root)", expected.root)
+        plan = _plan(expected, entries)
+        if plan.changes and not check and not (report_missing and plan.missing):
+            with locked_folder(expected.root, timeout=_LOCK_WAIT):
                 # Another run may have done the work while this one waited.
-                plan = _plan(wish, entries)
+                plan = _plan(expected, entries)
                 if plan.changes:
-                    _carry_out(wish, entries, plan, delivered)
+                    _apply(expected, entries, plan, transfer)
     except OSError as error:
-        raise _unusable(error, wish.root) from error
-    return Outcome(plan.changes, [entry.path for entry in plan.missing])
+        raise _unusable(error, expected.root) from error
+    return PlacementResult(plan.changes, [entry.path for entry in plan.missing])
 
 
-def _for_host(wish: Wish) -> list[Entry]:
-    entries = [entry for entry in parse(wish.manifest).files if entry.kind in _KINDS]
+def _select_entries(expected: ExpectedFiles) -> list[Entry]:
+    entries = [entry for entry in parse_manifest(expected.manifest).files if entry.kind in _KINDS]
     platforms = {entry.platform for entry in entries if entry.kind == "toolchain"}
-    if platforms and wish.platform.archive not in platforms:
+    if platforms and expected.platform.archive not in platforms:
         raise DevserverError(
-            f"the bundle has no Go for {wish.platform.archive}, which this host is",
+            f"the bundle has no Go for {expected.platform.archive}, the platform of this host",
             expected=", ".join(sorted(platforms)),
-            remedy="add the platform to bundle_platforms and make the bundle anew",
+            remedy="add the platform to bundle_platforms, and make the bundle again",
         )
-    return [entry for entry in entries if entry.platform in ("", wish.platform.archive)]
+    return [entry for entry in entries if entry.platform in ("", expected.platform.archive)]
 
 
-def _plan(wish: Wish, entries: t.Sequence[Entry]) -> _Plan:
-    receipt = read_text(_manifest(wish.root))
-    listed = _listed(receipt)
-    known = {} if wish.verify else listed
-    missing = [entry for entry in entries if not _is_there(wish.root, entry, known)]
-    kept = {entry.path for entry in entries}
-    former = {*listed, *_journaled(wish.root)} - kept
-    surplus = sorted(path for path in former if os.path.lexists(os.path.join(wish.root, path)))
-    leftovers = _leftovers(wish.root)
+def _plan(expected: ExpectedFiles, entries: t.Sequence[Entry]) -> _PlacementPlan:
+    record = read_text(_manifest_path(expected.root))
+    recorded = _list_recorded(record)
+    trusted = {} if expected.verify else recorded
+    missing = [entry for entry in entries if not _is_present(expected.root, entry, trusted)]
+    previous = {*recorded, *_read_journal(expected.root)} - {entry.path for entry in entries}
+    surplus = sorted(path for path in previous if os.path.lexists(os.path.join(expected.root, path)))
     changes = Changes()
-    for leftover in leftovers:
-        changes.add(leftover, "left by an interrupted run\n", "")
-    _note(wish.root, missing, surplus, changes)
-    changes.add(_manifest(wish.root), _described(receipt), _described(wish.manifest))
-    return _Plan(missing, surplus, leftovers, changes)
+    note_leftovers(find_leftovers(expected.root, *_TEMPORARY), changes)
+    _note_files(expected.root, missing, surplus, changes)
+    changes.add(_manifest_path(expected.root), _describe(record), _describe(expected.manifest))
+    return _PlacementPlan(missing, surplus, changes)
 
 
-def _manifest(root: str) -> str:
+def _manifest_path(root: str) -> str:
     return os.path.join(root, MANIFEST)
 
 
-def _described(manifest: str | None) -> str:
+def _describe(manifest: str | None) -> str:
     return f"sha256 {digest_of_text(manifest)}\n" if manifest is not None else ""
 
 
-def _listed(receipt: str | None) -> dict[str, str]:
+def _list_recorded(record: str | None) -> dict[str, str]:
     try:
-        return {entry.path: entry.sha256 for entry in parse(receipt or "{}").files}
+        return {entry.path: entry.sha256 for entry in parse_manifest(record or "{}").files}
     except DevserverError:
         return {}
 
 
-def _journaled(root: str) -> list[str]:
-    """Return what an interrupted run may have left in the bundle's folders; nothing where none was interrupted."""
+def _read_journal(root: str) -> list[str]:
+    """Return the files that an interrupted run may have left; an empty list if none was interrupted."""
     try:
-        # It lists what is in two manifests and what the journal before it did.
+        # It lists the files of two manifests, and those of the journal before it.
         paths = json.loads(read_text(os.path.join(root, _JOURNAL), largest=4 * LARGEST) or "[]")
     except ValueError:
         return []
     return [path for path in paths if isinstance(path, str) and is_inside(path)] if isinstance(paths, list) else []
 
 
-def _leftovers(root: str) -> list[str]:
-    if not os.path.isdir(root):
-        return []
-    return sorted(entry.path for entry in os.scandir(root) if entry.name.startswith(_TEMPORARY))
-
-
-def _is_there(root: str, entry: Entry, known: t.Mapping[str, str]) -> bool:
+def _is_present(root: str, entry: Entry, trusted: t.Mapping[str, str]) -> bool:
     path = os.path.join(root, entry.path)
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return False
-    own = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o644
-    if not own or status.st_size != entry.size:
+    valid = stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and stat.S_IMODE(status.st_mode) == 0o644
+    if not valid or status.st_size != entry.size:
         return False
-    # Files are placed with the time zero: another one shows that somebody wrote to it.
-    return (known.get(entry.path) == entry.sha256 and status.st_mtime_ns == 0) or sha256_of_file(path) == entry.sha256
+    # Files are placed with the time zero: another time means that the file was written to.
+    return (trusted.get(entry.path) == entry.sha256 and status.st_mtime_ns == 0) or sha256_of_file(path) == entry.sha256
 
 
-def _note(root: str, missing: t.Sequence[Entry], surplus: t.Sequence[str], changes: Changes) -> None:
-    """Note what changes in each of the folders, in one diff for all of its files."""
+def _note_files(root: str, missing: t.Sequence[Entry], surplus: t.Sequence[str], changes: Changes) -> None:
+    """Note the changes in each directory, in one diff for all of its files."""
     for kind in _KINDS:
-        folder = FOLDERS[kind] + "/"
+        directory = DIRECTORIES[kind] + "/"
         new = [entry for entry in missing if entry.kind == kind]
-        former = [f"{path}\n" for path in surplus if path.startswith(folder)]
-        other = [f"{entry.path}, other content\n" for entry in new if os.path.lexists(os.path.join(root, entry.path))]
-        changes.add(os.path.join(root, folder), "".join(sorted(former + other)), "".join(e.line() for e in new))
+        before = [f"{path}\n" for path in surplus if path.startswith(directory)]
+        before += [f"{entry.path}, other content\n" for entry in new if os.path.lexists(os.path.join(root, entry.path))]
+        changes.add(os.path.join(root, directory), "".join(sorted(before)), "".join(entry.line() for entry in new))
 
 
-def _carry_out(wish: Wish, entries: t.Sequence[Entry], plan: _Plan, delivered: str) -> None:
-    journal = sorted(
-        {entry.path for entry in entries} | set(plan.surplus) | set(_listed(read_text(_manifest(wish.root))))
-    )
-    with tempfile.TemporaryDirectory(prefix=_INCOMING, dir=wish.root) as stage:
-        staged = _staged(plan.missing, delivered, stage) if plan.missing else {}
-        _write(os.path.join(wish.root, _JOURNAL), json.dumps(journal) + "\n")
-        if os.path.lexists(_manifest(wish.root)):
-            os.unlink(_manifest(wish.root))
+def _apply(expected: ExpectedFiles, entries: t.Sequence[Entry], plan: _PlacementPlan, transfer: str) -> None:
+    recorded = _list_recorded(read_text(_manifest_path(expected.root)))
+    journal = sorted({*(entry.path for entry in entries), *plan.surplus, *recorded})
+    with staging_directory(expected.root, _INCOMING) as stage:
+        staged = _stage(plan.missing, transfer, stage) if plan.missing else {}
+        _write(os.path.join(expected.root, _JOURNAL), json.dumps(journal) + "\n")
+        if os.path.lexists(_manifest_path(expected.root)):
+            os.unlink(_manifest_path(expected.root))
         for name, source in staged.items():
-            place = os.path.join(wish.root, name)
-            os.makedirs(os.path.dirname(place), exist_ok=True)
-            os.replace(source, place)
+            path = os.path.join(expected.root, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            os.replace(source, path)
     for name in plan.surplus:
-        _discard(wish.root, name)
-    sync_filesystem(wish.root)
-    _write(_manifest(wish.root), wish.manifest)
-    for leftover in _leftovers(wish.root):
+        _discard(expected.root, name)
+    sync_filesystem(expected.root)
+    _write(_manifest_path(expected.root), expected.manifest)
+    for leftover in find_leftovers(expected.root, *_TEMPORARY):
         remove(leftover)
 
 
-def _staged(missing: t.Sequence[Entry], delivered: str, stage: str) -> dict[str, str]:
-    """Write what was delivered into the folder ``stage``; return the files there by the paths that they are for."""
-    if not delivered:
+def _stage(missing: t.Sequence[Entry], transfer: str, stage: str) -> dict[str, str]:
+    """Extract the tar ``transfer`` into the directory ``stage``; return the files there by their final paths."""
+    if not transfer:
         raise DevserverError(
-            f"{missing[0].path} went missing after the host had been asked what it lacks of the bundle",
+            f"{missing[0].path} has disappeared since the host reported its missing files",
+            expected="files that no other process changes during the run",
             remedy="run again; nothing was changed",
         )
     staged = {}
-    with open_files(delivered) as files:
+    with open_transfer(transfer) as files:
         for number, entry in enumerate(missing):
             path = staged[entry.path] = os.path.join(stage, str(number))
             files.extract(entry, path)
@@ -227,19 +221,19 @@ def _write(path: str, text: str) -> None:
 
 
 def _discard(root: str, name: str) -> None:
-    """Remove a file, and the folders that are empty then."""
+    """Remove a file, and the directories that are empty without it."""
     remove(os.path.join(root, name))
-    folder = os.path.dirname(name)
-    while folder and not os.listdir(os.path.join(root, folder)):
-        os.rmdir(os.path.join(root, folder))
-        folder = os.path.dirname(folder)
+    directory = os.path.dirname(name)
+    while directory and not os.listdir(os.path.join(root, directory)):
+        os.rmdir(os.path.join(root, directory))
+        directory = os.path.dirname(directory)
 
 
 def _unusable(error: OSError, root: str) -> DevserverError:
     path = error.filename or root
     return DevserverError(
         f"cannot use {path}: {error.strerror}",
-        expected="a place that this user may write, with room for the bundle",
-        remedy="use become, or another devserver_bundle_root (root)",
+        expected="a path that this user can write to, with free space for the bundle",
+        remedy="set become: true, or choose another devserver_bundle_root (root)",
         path=path,
     )

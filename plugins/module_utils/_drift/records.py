@@ -282,7 +282,7 @@ class EditorSettings(t.NamedTuple):
 class PinnedTool(t.NamedTuple):
     """One pinned tool: ``reason`` is empty for the declared build, ``users`` for a tool of all users.
 
-    ``reservation`` is the reason why its version does not support the Go that builds it, unless the play forces it.
+    ``incompatibility`` is the reason why its version does not support the Go that builds it, unless the play forces it.
     """
 
     name: str
@@ -292,7 +292,7 @@ class PinnedTool(t.NamedTuple):
     path: str
     reason: str
     users: t.Sequence[str] = ()
-    reservation: str = ""
+    incompatibility: str = ""
 
     def result(self) -> dict[str, t.Any]:
         """Return the tool's entry in the report."""

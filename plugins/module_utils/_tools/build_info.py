@@ -5,7 +5,7 @@
 
 The linker puts it into the section ``.go.buildinfo``: 14 bytes of magic, the size of a pointer, a byte of flags,
 padding to 32 bytes, then the Go version and the module information, each after its length as a varint. The module
-information stands between two sentinels of 16 bytes.
+information is enclosed in two sentinels of 16 bytes.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32
 _SENTINEL = 16
 _INLINE = 0x2
-# gopls's section has 10 KB; a file that claims more than this is none that the linker wrote.
-_MOST = 4 * 1024 * 1024
+# gopls's section has 10 KB; the linker never writes more than this.
+_MAX_SIZE = 4 * 1024 * 1024
 
 
 class BuildInfo(t.NamedTuple):
-    """What ``go version -m`` says: Go's version, the main package, its module and version, the build settings."""
+    """The output of ``go version -m``: Go's version, the main package, its module and version, the build settings."""
 
     go: str
     package: str
@@ -43,12 +43,12 @@ class _Section(t.NamedTuple):
 
 
 def read_build_info(path: str) -> BuildInfo:
-    """Return the build info of the binary at ``path``; raise DevserverError where it has none that can be read."""
+    """Return the build info of the binary at ``path``; raise DevserverError if it has none or is unreadable."""
     return _read_section(path, b".go.buildinfo", _parse)
 
 
 def read_build_id(path: str) -> str:
-    """Return Go's build ID of the binary at ``path``, which names what it was built from; raise DevserverError."""
+    """Return Go's build ID of the binary at ``path``, a name for its inputs; raise DevserverError if it has none."""
     return _read_section(path, b".note.go.buildid", _build_id)
 
 
@@ -65,7 +65,8 @@ def _read_section(path: str, name: bytes, parse: t.Callable[[bytes], _T]) -> _T:
     except (OSError, _Unreadable) as error:
         raise DevserverError(
             f"cannot read the build info of {path}: {getattr(error, 'strerror', None) or error}",
-            expected="an ELF executable that Go 1.18 or later built",
+            expected="an ELF executable built by Go 1.18 or later",
+            remedy=f"rebuild {path}",
             path=path,
         ) from error
 
@@ -75,7 +76,7 @@ class _Unreadable(Exception):
 
 
 def _section(file: t.BinaryIO, size: int, name: bytes) -> bytes:
-    """Return the content of the section ``name``; refuse a file that ends before what its section table promises."""
+    """Return the content of the section ``name``; raise _Unreadable if the file ends before a section does."""
     sections, names = _sections(file)
     if any(section.offset + section.size > size for section in sections):
         raise _Unreadable("the file is truncated")
@@ -106,7 +107,7 @@ def _sections(file: t.BinaryIO) -> tuple[list[_Section], _Section]:
 
 
 def _read(file: t.BinaryIO, offset: int, size: int) -> bytes:
-    if size > _MOST or offset >= 1 << 62:
+    if size > _MAX_SIZE or offset >= 1 << 62:
         raise _Unreadable("its section table is broken")
     file.seek(offset)
     content = file.read(size)
@@ -132,7 +133,7 @@ def _parse(section: bytes) -> BuildInfo:
 
 
 def _string(section: bytes, position: int) -> tuple[bytes, int]:
-    """Return the string at ``position`` and the position behind it."""
+    """Return the string at ``position`` and the position after it."""
     length = shift = 0
     for number in range(position, min(position + 10, len(section))):
         length |= (section[number] & 0x7F) << shift
@@ -142,7 +143,7 @@ def _string(section: bytes, position: int) -> tuple[bytes, int]:
             if end <= len(section):
                 return section[number + 1 : end], end
             break
-    raise _Unreadable("its build info is cut off")
+    raise _Unreadable("its build info is incomplete")
 
 
 def _text(content: bytes) -> str:
@@ -150,7 +151,7 @@ def _text(content: bytes) -> str:
 
 
 def _build_info(go: str, lines: str) -> BuildInfo:
-    """Return what the lines of the module information say; a main module that was replaced counts as no version."""
+    """Parse the lines of the module information; a main module that was replaced has no version."""
     package = module = version = ""
     settings = {}
     before = ""

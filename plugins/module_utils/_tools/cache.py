@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's cache of built tools: one folder for each build, and in it the binary, named by its SHA-256."""
+"""The controller's cache of built tools: one directory for each build with its binary, named by its SHA-256."""
 
 from __future__ import annotations
 
@@ -20,70 +20,75 @@ _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _INCOMING = ".incoming"
 
 
-def default_folder(environ: t.Mapping[str, str]) -> str:
-    """Return where the cache of a user with this environment lies, as the XDG base directories have it."""
+def default_directory(environ: t.Mapping[str, str]) -> str:
+    """Return the cache directory of a user with this environment, by the XDG base directory specification."""
     base = environ.get("XDG_CACHE_HOME", "")
     return os.path.join(base if os.path.isabs(base) else "~/.cache", "gopherops-devserver", "tools")
 
 
-def _make_folder(path: str) -> None:
+def _make_directory(path: str) -> None:
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
         raise DevserverError(
-            f"cannot make the folder {path} of the controller's cache of tools: {error.strerror}",
-            remedy="name another folder as cache_dir",
+            f"cannot make {path} in the controller's cache of tools: {error.strerror}",
+            expected="a directory that this user can write to",
+            remedy="correct devserver_tools_cache_dir (cache_dir)",
             path=path,
         ) from error
 
 
 class ToolCache:
-    """A cache in ``folder``, which is made where it is missing; raises DevserverError where others can write to it."""
+    """A cache in ``directory``, which is made if it is missing. Raises DevserverError if others can write to it."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = os.path.abspath(os.path.expanduser(folder))
-        _make_folder(self._folder)
-        status = os.stat(self._folder)
+    def __init__(self, directory: str) -> None:
+        self._directory = os.path.abspath(os.path.expanduser(directory))
+        _make_directory(self._directory)
+        status = os.stat(self._directory)
         if status.st_uid != os.geteuid() or stat.S_IMODE(status.st_mode) & 0o022:
             raise DevserverError(
-                f"others can write to the controller's cache of tools {self._folder}, whose content runs on hosts",
-                expected="a folder of this user, which nobody else can write to",
-                remedy="name another folder as cache_dir, or mend its owner and mode",
-                path=self._folder,
+                f"others can write to the controller's cache of tools {self._directory}, whose content runs on hosts",
+                expected="a directory of this user that only this user can write to",
+                remedy="correct its owner and mode, or devserver_tools_cache_dir (cache_dir)",
+                path=self._directory,
             )
 
     def find(self, key: str) -> str:
-        """Return the path of a build, its file name is its digest; nothing where there is none that is whole."""
+        """Return the path of a build, whose file name is its digest, or an empty text if it is missing or damaged."""
         for path in sorted(glob.glob(os.path.join(glob.escape(self._path(key)), "*"))):
-            # Who claims the build may just be replacing a file that is damaged.
+            # The run that has claimed the build may be replacing a damaged file.
             with contextlib.suppress(FileNotFoundError):
                 if _DIGEST.match(os.path.basename(path)) and sha256_of_file(path) == os.path.basename(path):
                     return path
         return ""
 
     @contextlib.contextmanager
-    def claimed(self, key: str, *, timeout: float) -> t.Iterator[None]:
-        """Hold a build alone, so that one host builds it and the others wait for that, at most ``timeout`` seconds."""
-        _make_folder(self._path(key))
+    def claim(self, key: str, *, timeout: float) -> t.Iterator[None]:
+        """Lock a build, so that one host builds it while the others wait, at most ``timeout`` seconds."""
+        _make_directory(self._path(key))
         with locked(os.path.join(self._path(key), ".lock"), timeout=timeout):
             yield
 
     def store(self, key: str, digest: str, fetch: t.Callable[[str], object]) -> None:
-        """Keep what ``fetch`` writes to the path that it is called with; for who has claimed the build."""
-        incoming, place = (os.path.join(self._path(key), name) for name in (_INCOMING, digest))
+        """Store the file that ``fetch`` writes to the path it is called with. The caller has claimed the build."""
+        incoming, path = (os.path.join(self._path(key), name) for name in (_INCOMING, digest))
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(incoming)  # Of a run that was killed.
+            os.unlink(incoming)  # A killed run left it.
         try:
             fetch(incoming)
             if sha256_of_file(incoming) != digest:
-                raise DevserverError("what came is not what was built", expected=f"a file with the SHA-256 {digest}")
+                raise DevserverError(
+                    f"the binary of the build {key} that was fetched has another SHA-256 than the host reported",
+                    expected=digest,
+                    remedy="run again",
+                )
             with open(incoming, "rb") as file:
                 os.fchmod(file.fileno(), 0o600)
                 os.fsync(file.fileno())
-            os.replace(incoming, place)
-            for former in glob.glob(os.path.join(glob.escape(self._path(key)), "*")):
-                if former != place and _DIGEST.match(os.path.basename(former)):
-                    os.unlink(former)
+            os.replace(incoming, path)
+            for previous in glob.glob(os.path.join(glob.escape(self._path(key)), "*")):
+                if previous != path and _DIGEST.match(os.path.basename(previous)):
+                    os.unlink(previous)
             sync_directory(self._path(key))
         finally:
             if os.path.lexists(incoming):
@@ -91,5 +96,9 @@ class ToolCache:
 
     def _path(self, key: str) -> str:
         if not re.match(r"[\w][\w.+-]*\Z", key):
-            raise DevserverError(f"a host asks for the build {key!r}, which is no name of one")
-        return os.path.join(self._folder, key)
+            raise DevserverError(
+                f"a host requests the build {key!r}, which is not a valid name",
+                expected="a name of letters, digits and _ . + -",
+                remedy="check that host: the module go_tool has not made its result",
+            )
+        return os.path.join(self._directory, key)

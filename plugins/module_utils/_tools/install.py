@@ -1,18 +1,15 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Builds, places and links tools so that a failure leaves the host as it was, and a kill the old tool or the new one.
+"""Builds, places and links tools: a failure leaves the host as it was, a kill leaves each tool old or new.
 
-What an older declaration left stays beside the new, so that going back to it is a matter of the link.
+The tools of earlier declarations stay, so that a return to them only changes links.
 """
 
 from __future__ import annotations
 
-import contextlib
-import glob
+import dataclasses
 import os
-import shutil
-import tempfile
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
@@ -24,193 +21,176 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinat
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
     Changes,
     open_at_once,
+    remove,
     replacing,
     sha256_of_file,
     sync_directory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import check_timeout
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
+    find_leftovers,
+    note_leftovers,
+    staging_directory,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import (
     Builder,
     build_key,
     copy_binary,
-    installed_go,
+    find_go,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import open_build_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import (
-    Places,
-    Plan,
+    ToolPaths,
+    ToolPlan,
     digest_file,
     plan_tools,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.workshop import open_workshop
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
 
-_WORKSHOP = ".build-"
+_STAGE = ".build-"
 
 
-class Delivery(t.NamedTuple):
-    """How builds are shared: ``ask`` says what would be built instead of building it; otherwise ``files`` are at hand.
+@dataclasses.dataclass(frozen=True)
+class ToolRequest:
+    """What the user declares: the tools, where they go, and how they are built.
 
-    They are mappings with ``path`` and ``sha256``, by the keys of the builds.
+    ``timeout``, in seconds, is for each build, and for waiting for another run. ``planned_versions`` has, for check
+    mode, the versions of Go that an earlier task installs, by goroot. ``verify`` reads every byte of installed tools.
     """
 
-    ask: bool = False
+    tools: t.Sequence[Tool]
+    paths: ToolPaths
+    goproxy: str
+    build_user: str
+    timeout: float
+    planned_versions: t.Mapping[str, str]
+    verify: bool = False
+
+    def plan(self, *, check: bool) -> list[ToolPlan]:
+        """Return the plans for the tools; raise DevserverError if a link would replace a file that must stay."""
+        plans = plan_tools(
+            self.tools, self.paths, check=check, verify=self.verify, planned_versions=self.planned_versions
+        )
+        for link in (link for plan in plans for link in plan.links):
+            link.check("devserver_user_bin_dir (user_bin_dir)" if link.account else "devserver_bin_dir (bin_dir)")
+        return plans
+
+
+class BuildSharing(t.NamedTuple):
+    """How hosts share builds: ``report_missing`` returns the keys of missing builds instead of building.
+
+    ``files`` has the ``path`` and ``sha256`` of the copies that were sent to this host, by the keys of the builds.
+    """
+
+    report_missing: bool = False
     files: t.Mapping[str, t.Mapping[str, str]] = {}
 
 
-class Outcome(t.NamedTuple):
-    """What changed; the tools of the result; where asked the keys of ``wanted`` builds; what was ``built`` to share."""
+class InstallResult(t.NamedTuple):
+    """What changed, the tools for the module's result, the keys of ``missing`` builds, and the ``built`` to share."""
 
     changes: Changes
     tools: list[dict[str, t.Any]]
-    wanted: list[str]
+    missing: list[str]
     built: list[dict[str, str]]
 
 
-def install_tools(
-    tools: t.Sequence[Tool],
-    places: Places,
-    *,
-    goproxy: str,
-    build_user: str,
-    timeout: float,
-    check: bool,
-    delivery: Delivery,
-    coming: t.Mapping[str, str],
-    verify: bool = False,
-) -> Outcome:
+def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -> InstallResult:
     """Make every tool present and linked.
 
-    ``timeout``, in seconds, is for each build, and for the wait for another run. ``coming`` is for check mode: which
-    version of Go, by goroot, the run itself would meet. ``verify`` judges every byte of what is there. All tools are
-    built before the first is placed: where one fails, DevserverError is raised and nothing has changed.
+    All tools are built before the first is placed: if one fails, DevserverError is raised and nothing has changed.
     """
-    with _explained(places.root):
-        _check_paths(places, tools)
-        plans = plan_tools(tools, places, check=check, verify=verify, coming=coming)
-        _refuse_unfit(plans)
-        _check_links(plans)
-        wanted = [build_key(plan.wanted) for plan in plans if plan.build and not plan.wanted.tool.cgo]
-        if delivery.ask and not check and wanted:
-            return Outcome(Changes(), [], list(dict.fromkeys(wanted)), [])
-        leftovers = _leftovers(places.root)
-        if not check and (any(plan.reason for plan in plans) or leftovers):
-            plans, leftovers = _install(
-                tools,
-                places,
-                goproxy=goproxy,
-                build_user=build_user,
-                timeout=timeout,
-                files=delivery.files,
-                verify=verify,
-            )
-        changes = Changes()
-        for folder in leftovers:
-            changes.add(folder, "left by an interrupted run\n", "")
-        for plan in plans:
-            plan.note(changes)
-        return Outcome(changes, [plan.result(check=check) for plan in plans], [], _built_to_share(plans))
-
-
-@contextlib.contextmanager
-def _explained(root: str) -> t.Iterator[None]:
+    check_timeout("devserver_tools_timeout (timeout)", request.timeout)
+    root = request.paths.root
     try:
-        yield
+        _check_paths(request)
+        plans = request.plan(check=check)
+        _reject_incompatible(plans)
+        missing = [build_key(plan.expected) for plan in plans if plan.build and not plan.expected.tool.cgo]
+        if sharing.report_missing and not check and missing:
+            return InstallResult(Changes(), [], list(dict.fromkeys(missing)), [])
+        leftovers = find_leftovers(root, _STAGE)
+        if not check and (any(plan.reason for plan in plans) or leftovers):
+            plans, leftovers = _install(request, sharing.files)
     except OSError as error:
         raise DevserverError(
-            f"cannot install tools in {root}: {error}", remedy="mend what it names", path=root
+            f"cannot install tools in {root}: {error}",
+            expected="paths that this user can write to, with about 1 GB of free space",
+            remedy="set become: true, or correct devserver_tools_root (root) or devserver_bin_dir (bin_dir)",
+            path=root,
         ) from error
+    changes = Changes()
+    note_leftovers(leftovers, changes)
+    for plan in plans:
+        plan.note(changes)
+    return InstallResult(changes, [plan.result(check=check) for plan in plans], [], _list_shareable(plans))
 
 
-def _built_to_share(plans: t.Sequence[Plan]) -> list[dict[str, str]]:
-    """Return what others of this platform can use; cgo ties a tool to the libraries of its host."""
-    built = [plan for plan in plans if plan.source == "built" and not plan.wanted.tool.cgo]
-    return [{"key": build_key(plan.wanted), "path": plan.path, "sha256": plan.digest} for plan in built]
+def _list_shareable(plans: t.Sequence[ToolPlan]) -> list[dict[str, str]]:
+    """Return the new builds that other hosts of this platform can use; cgo links a tool to the host's libraries."""
+    built = [plan for plan in plans if plan.source == "built" and not plan.expected.tool.cgo]
+    return [{"key": build_key(plan.expected), "path": plan.path, "sha256": plan.digest} for plan in built]
 
 
-def _check_paths(places: Places, tools: t.Sequence[Tool]) -> None:
-    check_own_directory("devserver_tools_root (root)", places.root)
-    check_shared_directory("devserver_bin_dir (bin_dir)", places.bin_dir)
-    for tool in tools:
+def _check_paths(request: ToolRequest) -> None:
+    check_own_directory("devserver_tools_root (root)", request.paths.root)
+    check_shared_directory("devserver_bin_dir (bin_dir)", request.paths.bin_dir)
+    for tool in request.tools:
         if not os.path.isabs(tool.goroot):
-            raise DevserverError(f"{tool.goroot!r} is not an absolute path", expected="a goroot from / on")
-    if os.path.isabs(places.user_bin_dir) or ".." in places.user_bin_dir.split("/"):
-        raise DevserverError(f"user_bin_dir is {places.user_bin_dir!r}", expected="a path below every home, as go/bin")
-
-
-def _check_links(plans: t.Sequence[Plan]) -> None:
-    for link in (link for plan in plans for link in plan.links):
-        link.check("devserver_user_bin_dir (user_bin_dir)" if link.account else "devserver_bin_dir (bin_dir)")
-
-
-def _refuse_unfit(plans: t.Sequence[Plan]) -> None:
-    wanted = [plan.wanted for plan in plans if not plan.wanted.tool.force]
-    refused = [reservation(one.tool.package, one.tool.version, one.go) for one in wanted]
-    if any(refused):
+            raise DevserverError(
+                f"the goroot of {tool.package} is {tool.goroot!r}",
+                expected="an absolute path",
+                remedy="correct that goroot",
+            )
+    user_bin_dir = request.paths.user_bin_dir
+    if os.path.isabs(user_bin_dir) or ".." in user_bin_dir.split("/"):
         raise DevserverError(
-            "; ".join(filter(None, refused)),
-            remedy="declare another version, none for the known-good one, another goroot, or force",
+            f"devserver_user_bin_dir (user_bin_dir) is {user_bin_dir!r}",
+            expected="a path below every home directory, such as go/bin",
+            remedy="correct devserver_user_bin_dir (user_bin_dir)",
         )
 
 
-def _install(
-    tools: t.Sequence[Tool],
-    places: Places,
-    *,
-    goproxy: str,
-    build_user: str,
-    timeout: float,
-    files: t.Mapping[str, t.Mapping[str, str]],
-    verify: bool,
-) -> tuple[list[Plan], list[str]]:
-    """Plan again and carry it out, alone; return what was done, and what of killed runs was removed."""
-    account = find_account(build_user) if os.geteuid() == 0 else None
-    with locked_folder(places.root, timeout=timeout) as lock:
-        leftovers = _leftovers(places.root)
-        for folder in leftovers:
-            shutil.rmtree(folder)
-        plans = plan_tools(tools, places, check=False, verify=verify)
-        _check_links(plans)
-        with _temporary(places.root) as top, open_workshop(top, account, lock) as workshop:
-            builder = Builder(workshop, goproxy, timeout)
-            plans = [_made(plan, builder, files) if plan.build else plan for plan in plans]
+def _reject_incompatible(plans: t.Sequence[ToolPlan]) -> None:
+    builds = [plan.expected for plan in plans if not plan.expected.tool.force]
+    problems = [incompatibility(build.tool.package, build.tool.version, build.go) for build in builds]
+    if any(problems):
+        raise DevserverError(
+            "; ".join(filter(None, problems)),
+            expected="versions that support the Go that builds them",
+            remedy="declare another version, no version for the known-good one, another goroot, or force",
+        )
+
+
+def _install(request: ToolRequest, files: t.Mapping[str, t.Mapping[str, str]]) -> tuple[list[ToolPlan], list[str]]:
+    """Plan again under the lock, and apply; return the plans, and what killed runs had left."""
+    root = request.paths.root
+    account = find_account(request.build_user) if os.geteuid() == 0 else None
+    with locked_folder(root, timeout=request.timeout) as lock:
+        leftovers = find_leftovers(root, _STAGE)
+        for leftover in leftovers:
+            remove(leftover)
+        plans = request.plan(check=False)
+        with staging_directory(root, _STAGE) as top, open_build_directory(top, account, lock) as directory:
+            builder = Builder(directory, request.goproxy, request.timeout)
+            plans = [_make(plan, builder, files) if plan.build else plan for plan in plans]
             for plan in plans:
-                _place(plan, workshop.done)
+                _place(plan, directory.output)
     return plans, leftovers
 
 
-def _leftovers(root: str) -> list[str]:
-    """Return the folders of runs that were killed; only who holds the lock knows that none of them is in use."""
-    return glob.glob(os.path.join(glob.escape(root), _WORKSHOP + "*"))
-
-
-@contextlib.contextmanager
-def _temporary(root: str) -> t.Iterator[str]:
-    top = tempfile.mkdtemp(prefix=_WORKSHOP, dir=root)
-    try:
-        yield top
-    finally:
-        shutil.rmtree(top)
-
-
-def _made(plan: Plan, builder: Builder, files: t.Mapping[str, t.Mapping[str, str]]) -> Plan:
-    """Copy the tool, or build it, into the workshop; return the plan with what the binary says about itself."""
-    binary, given = _finished(plan, builder.workshop.done), files.get(build_key(plan.wanted))
-    if given and not os.path.exists(binary):
-        _receive(given["path"], given["sha256"], binary)
+def _make(plan: ToolPlan, builder: Builder, files: t.Mapping[str, t.Mapping[str, str]]) -> ToolPlan:
+    """Copy or build the tool into the build directory; return the plan with the binary's build info and digest."""
+    binary, copy = _output_file(plan, builder.directory.output), files.get(build_key(plan.expected))
+    if copy and not os.path.exists(binary):
+        _receive(copy["path"], copy["sha256"], binary)
     elif not os.path.exists(binary):
-        builder.build(plan.wanted.tool, plan.go or installed_go(plan.wanted.tool.goroot), binary)
-    info = read_build_info(binary)
-    difference = plan.wanted.difference(info)
-    if difference:
-        raise DevserverError(
-            f"what was {'copied' if given else 'built'} as {plan.wanted.tool} is not that: {difference}",
-            expected=plan.wanted.lines().strip().replace("\n", ", "),
-            remedy="look at what differs in built",
-            built=plan.wanted.described(info).splitlines(),
-        )
-    return plan._replace(info=info, source="copied" if given else "built", digest=sha256_of_file(binary))
+        builder.build(plan.expected.tool, plan.go or find_go(plan.expected.tool.goroot), binary)
+    source = "copied" if copy else "built"
+    info = plan.expected.verify(binary, source)
+    return plan._replace(info=info, source=source, digest=sha256_of_file(binary))
 
 
 def _receive(path: str, digest: str, destination: str) -> None:
@@ -219,27 +199,26 @@ def _receive(path: str, digest: str, destination: str) -> None:
         copy_binary(source, destination)
     if sha256_of_file(destination) != digest:
         raise DevserverError(
-            f"the copy of a tool that came to {path} is damaged: its SHA-256 is {sha256_of_file(destination)}",
+            f"the copy of a tool in {path} is damaged: its SHA-256 is {sha256_of_file(destination)}",
             expected=digest,
             remedy="run again",
         )
 
 
-def _finished(plan: Plan, done: str) -> str:
-    """Return the path in ``done`` of a tool that was built; two entries with other users may mean the same one."""
-    folder = os.path.basename(os.path.dirname(plan.path))
-    return os.path.join(done, f"{plan.name}-{folder}")
+def _output_file(plan: ToolPlan, output: str) -> str:
+    """Return the path of a built tool in ``output``; entries that only differ in their users share it."""
+    return os.path.join(output, f"{plan.name}-{os.path.basename(os.path.dirname(plan.path))}")
 
 
-def _place(plan: Plan, done: str) -> None:
-    """Put what was built, if anything was, where it belongs, and point the links there."""
-    if plan.build and os.path.exists(_finished(plan, done)):
-        folder = os.path.dirname(plan.path)
-        os.makedirs(folder, exist_ok=True)
-        # Out of the workshop, which the next run removes, where this one is killed.
-        with replacing(digest_file(plan.path), mode=0o644, folder=done) as file:
+def _place(plan: ToolPlan, output: str) -> None:
+    """Move the new binary, if there is one, to its place, and set the links."""
+    if plan.build and os.path.exists(_output_file(plan, output)):
+        directory = os.path.dirname(plan.path)
+        os.makedirs(directory, exist_ok=True)
+        # Written in the build directory, which the next run removes if this one is killed.
+        with replacing(digest_file(plan.path), mode=0o644, folder=output) as file:
             file.write(f"{plan.digest}\n".encode())
-        os.replace(_finished(plan, done), plan.path)
-        sync_directory(folder)
+        os.replace(_output_file(plan, output), plan.path)
+        sync_directory(directory)
     for link in plan.links if plan.reason else []:
         link.make()

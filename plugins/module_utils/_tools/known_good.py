@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Data: which version of a tool goes with which Go. Add a Go here, and what its release notes and go.mod files say."""
+"""Data: which version of a tool supports which Go. Add a new Go here, by its release notes and the go.mod files."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _VERSIONS = {
 }
 SETS = {minor: dict(zip(_TOOLS, versions)) for minor, versions in _VERSIONS.items()}
 
-# From this version of a tool on (later lines win): the first Go that it takes, and the last minor version of Go, empty
-# where none is known. The first is what its go.mod asks for; the last one, where its sources do not compile with the
-# next. dlv's are what pkg/goversion/compat.go of each release says that it debugs. Two empty ones: nothing is known.
+# From this version of a tool on (later lines win): the first Go that it supports, and the last minor version of Go, or
+# an empty text if no limit is known. The first is the one in its go.mod; the last is set if its sources do not compile
+# with the next. dlv's are those in pkg/goversion/compat.go of each release. Both are empty if nothing is known.
 SUPPORT = {
     "gopls": (
         ("0.14.0", "1.18", "1.24"),

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A site to make bundles at: archives of Go whose ``go`` is this machine's, a module proxy in a folder, a workspace."""
+"""A site to make bundles at: archives of Go with this machine's ``go``, a module proxy in a directory, a workspace."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def go_mod(module: str, requires: str) -> str:
     return f"module {module}\n\ngo 1.21\n\n{requires}"
 
 
-def publish(folder: pathlib.Path) -> dict[str, str]:
-    """Write MODULES as a proxy has them; return the lines of go.sum by module and version."""
+def publish(directory: pathlib.Path) -> dict[str, str]:
+    """Write MODULES as a proxy serves them; return the lines of go.sum by module and version."""
     sums = {}
     for name, (requires, files) in MODULES.items():
         module, version = name.split("@")
-        place = folder / module.replace("D", "!d") / "@v"
+        place = directory / module.replace("D", "!d") / "@v"
         place.mkdir(parents=True, exist_ok=True)
         text = go_mod(module, requires)
         (place / f"{version}.info").write_text(json.dumps({"Version": version, "Time": "2026-01-01T00:00:00Z"}))
@@ -78,9 +78,9 @@ def publish(folder: pathlib.Path) -> dict[str, str]:
 
 
 def go_archive(goroot: str) -> bytes:
-    """Return the archive of a Go that says it is VERSION, and does what the one at ``goroot`` does."""
-    told = f"go version go{VERSION} {HERE.reported}"
-    go = f'#!/bin/sh\n[ "$*" = version ] && exec echo "{told}"\nexec {goroot}/bin/go "$@"\n'
+    """Return the archive of a Go that reports VERSION, and otherwise runs the one at ``goroot``."""
+    output = f"go version go{VERSION} {HERE.reported}"
+    go = f'#!/bin/sh\n[ "$*" = version ] && exec echo "{output}"\nexec {goroot}/bin/go "$@"\n'
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, text in {"go/VERSION": f"go{VERSION}\n", "go/bin/go": go}.items():
@@ -91,20 +91,20 @@ def go_archive(goroot: str) -> bytes:
 
 
 class Site:
-    """Where bundles are made; ``make`` runs the module as ansible does."""
+    """A site where bundles are made; ``make`` runs the module as ansible does."""
 
-    def __init__(self, folder: pathlib.Path, goroot: str) -> None:
-        self.folder = folder
-        self.file = folder / "bundle.tar"
-        self.work = folder / "work"
-        self.workspace = folder / "src" / "shop"
-        self.proxy = folder / "proxy"
+    def __init__(self, directory: pathlib.Path, goroot: str) -> None:
+        self.directory = directory
+        self.file = directory / "bundle.tar"
+        self.work = directory / "work"
+        self.workspace = directory / "src" / "shop"
+        self.proxy = directory / "proxy"
         sums = publish(self.proxy)
         for name in ("archives", "work"):
-            (folder / name).mkdir()
-        archives = {HERE.archive: go_archive(goroot), FOREIGN: b"not looked into"}
+            (directory / name).mkdir()
+        archives = {HERE.archive: go_archive(goroot), FOREIGN: b"not unpacked"}
         for platform, content in archives.items():
-            (folder / "archives" / f"go{VERSION}.{platform}.tar.gz").write_bytes(content)
+            (directory / "archives" / f"go{VERSION}.{platform}.tar.gz").write_bytes(content)
         self.checksums = {VERSION: {name: hashlib.sha256(content).hexdigest() for name, content in archives.items()}}
         requires = "require example.com/dep v1.2.0\n\nrequire example.com/Deep v0.1.0 // indirect\n"
         self.write_workspace(
@@ -122,7 +122,7 @@ class Site:
             path.write_text(text)
 
     def make(self, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
-        """Run the module with what this site has, changed by ``options``."""
+        """Run the module with this site's options, updated with ``options``."""
         process = self.start(check=check, **options)
         stdout, stderr = process.communicate()
         assert stdout, stderr
@@ -135,7 +135,7 @@ class Site:
             "file": str(self.file),
             "versions": [VERSION],
             "sources": ["archive"],
-            "archive_dir": str(self.folder / "archives"),
+            "archive_dir": str(self.directory / "archives"),
             "checksums": self.checksums,
             "tools": [{"package": "example.com/tool", "version": "v1.0.0"}],
             "goproxy": self.proxy.as_uri(),
@@ -143,11 +143,11 @@ class Site:
             "work_dir": str(self.work),
             **options,
         }
-        # The checksum database knows nothing of the modules made here.
+        # The checksum database does not contain these modules.
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com")
-        given = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check, _ansible_diff=True)})
+        task = json.dumps({"ANSIBLE_MODULE_ARGS": dict(arguments, _ansible_check_mode=check, _ansible_diff=True)})
         pipe = subprocess.PIPE
-        return subprocess.Popen([sys.executable, "-c", RUN, given], env=env, stdout=pipe, stderr=pipe, text=True)
+        return subprocess.Popen([sys.executable, "-c", RUN, task], env=env, stdout=pipe, stderr=pipe, text=True)
 
     def members(self) -> dict[str, bytes]:
         """Return the content of every file in the bundle, in its order."""
@@ -157,22 +157,22 @@ class Site:
 
 @pytest.fixture
 def site(quick_goroot: str) -> t.Iterator[Site]:
-    """A site without a bundle, and with a Go that does not compile all anew."""
-    with public_directory() as folder:
-        yield Site(folder, quick_goroot)
+    """A site without a bundle, and with a Go that caches what it compiles."""
+    with public_directory() as directory:
+        yield Site(directory, quick_goroot)
 
 
 @pytest.fixture
 def sites_with_plain_go(goroot: str) -> t.Iterator[tuple[Site, Site]]:
-    """Two sites in folders of their own, and with a Go that nothing stands before."""
+    """Two sites in separate directories, and with a Go that no wrapper precedes."""
     with public_directory() as one, public_directory() as other:
         yield Site(one, goroot), Site(other, goroot)
 
 
 @pytest.fixture(scope="session")
 def _made(quick_goroot: str) -> t.Iterator[bytes]:
-    with public_directory() as folder:
-        site = Site(folder, quick_goroot)
+    with public_directory() as directory:
+        site = Site(directory, quick_goroot)
         result = site.make()
         assert result.get("changed"), result
         yield site.file.read_bytes()
@@ -180,7 +180,7 @@ def _made(quick_goroot: str) -> t.Iterator[bytes]:
 
 @pytest.fixture
 def supplied(site: Site, _made: bytes) -> Site:
-    """A site with the bundle that it makes by itself."""
+    """A site with the bundle made from its own options."""
     site.file.write_bytes(_made)
     return site
 

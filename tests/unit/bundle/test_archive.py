@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read of a bundle is what its manifest lists, whatever happened to the file on its way."""
+"""The files read from a bundle match its manifest, also if the bundle was damaged."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ FILES = {
 }
 
 
-def contents(path: pathlib.Path, folder: pathlib.Path) -> dict[str, bytes]:
-    """Return all that a bundle gives out."""
-    folder.mkdir()
+def contents(path: pathlib.Path, directory: pathlib.Path) -> dict[str, bytes]:
+    """Return the content of all files in a bundle."""
+    directory.mkdir()
     found = {}
     with open_bundle(str(path)) as bundle:
         for number, entry in enumerate(bundle.manifest.files):
             bundle.files.verify(entry)
-            bundle.files.extract(entry, str(folder / str(number)))
-            found[entry.path] = (folder / str(number)).read_bytes()
+            bundle.files.extract(entry, str(directory / str(number)))
+            found[entry.path] = (directory / str(number)).read_bytes()
     return found
 
 
-def test_a_bundle_gives_out_what_went_in(packed: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_bundle_returns_the_written_files(packed: t.Any, tmp_path: pathlib.Path) -> None:
     path = packed(FILES)
     assert contents(path, tmp_path / "out") == FILES
     with open_bundle(str(path)) as bundle:
         assert bundle.signature == ""
 
 
-def test_the_same_content_gives_the_same_bytes_in_whatever_order(packed: t.Any) -> None:
+def test_the_same_content_gives_the_same_bytes_in_any_order(packed: t.Any) -> None:
     one = packed(FILES, "one.tar").read_bytes()
     assert one == packed(dict(reversed(FILES.items())), "two.tar").read_bytes()
 
@@ -55,7 +55,7 @@ def counter() -> t.Iterator[int]:
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
-def test_a_flipped_bit_is_found_or_means_nothing(
+def test_a_flipped_bit_is_found_or_has_no_effect(
     packed: t.Any, tmp_path: pathlib.Path, counter: t.Iterator[int], data: st.DataObject
 ) -> None:
     good = packed(FILES).read_bytes()
@@ -68,7 +68,7 @@ def test_a_flipped_bit_is_found_or_means_nothing(
         found = contents(path, tmp_path / f"out{next(counter)}")
     except DevserverError:
         return
-    # The manifest's own words are for its signature to hold; no content may differ from what it lists.
+    # Only the signature protects the manifest's own text; no content may differ from its entry.
     with open_bundle(str(path)) as bundle:
         listed = {entry.path: entry.size for entry in bundle.manifest.files}
     assert {name: len(content) for name, content in found.items()} == listed
@@ -82,7 +82,7 @@ def test_a_truncated_bundle_is_rejected(
 ) -> None:
     good = packed(FILES).read_bytes()
     path = tmp_path / "bad.tar"
-    # The end of a tar is nothing but zeros, which nobody needs.
+    # The end of a tar consists of zeros, which are not needed.
     path.write_bytes(good[: data.draw(st.integers(0, len(good.rstrip(b"\0")) - 1))])
     with pytest.raises(DevserverError):
         contents(path, tmp_path / f"out{next(counter)}")
@@ -102,7 +102,7 @@ def test_a_member_that_is_not_a_file_is_rejected(packed: t.Any, tmp_path: pathli
         contents(path, tmp_path / "out")
 
 
-def test_a_member_of_another_size_is_not_even_read(packed: t.Any, tmp_path: pathlib.Path) -> None:
+def test_a_member_of_another_size_is_not_read(packed: t.Any, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "bad.tar"
     with tarfile.open(packed(FILES)) as good, tarfile.open(path, "w") as bad:
         for member in good:
@@ -123,7 +123,7 @@ def test_a_file_that_is_not_a_bundle_is_named(tmp_path: pathlib.Path, content: b
         contents(path, tmp_path / "out")
 
 
-def test_a_manifest_that_no_host_would_read_is_rejected(tmp_path: pathlib.Path) -> None:
+def test_a_manifest_too_large_for_hosts_is_rejected(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "bundle.tar"
     (tmp_path / "manifest").write_text("x" * LARGEST)
     assert read_text(str(tmp_path / "manifest")) == "x" * LARGEST

@@ -26,39 +26,39 @@ def manifest(site: t.Any) -> t.Any:
     return json.loads(site.members()["manifest.json"])
 
 
-def snapshot(folder: pathlib.Path) -> dict[str, tuple[int, bytes]]:
-    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+def snapshot(directory: pathlib.Path) -> dict[str, tuple[int, bytes]]:
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in directory.rglob("*") if path.is_file()}
 
 
-def test_a_bundle_lists_all_that_is_in_it(supplied: t.Any) -> None:
+def test_a_manifest_lists_all_files_of_the_bundle(supplied: t.Any) -> None:
     members = supplied.members()
     assert next(iter(members)) == "manifest.json"
     listed = {file["path"]: (file["size"], file["sha256"]) for file in manifest(supplied)["files"]}
-    held = {name: (len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()}
-    held.pop("manifest.json")
-    assert listed == held
-    kinds = sorted(name.split("/")[0] for name in held)
+    actual = {name: (len(content), hashlib.sha256(content).hexdigest()) for name, content in members.items()}
+    actual.pop("manifest.json")
+    assert listed == actual
+    kinds = sorted(name.split("/")[0] for name in actual)
     assert kinds == ["modules"] * 8 + ["toolchains", "tools"]
     assert members["modules/example.com/!deep/@v/list"] == b"v0.1.0\n"
 
 
-def test_check_mode_reports_the_same_and_makes_nothing(site: t.Any) -> None:
+def test_check_mode_reports_the_same_and_changes_nothing(site: t.Any) -> None:
     planned = site.make(check=True, goproxy="off")
     assert (planned["changed"], planned["manifest_sha256"], planned["contents"]) == (True, None, {})
     assert (site.file.exists(), list(site.work.iterdir())) == (False, [])
-    done = site.make()
-    assert (done["changed"], done["diff"]) == (True, planned["diff"])
-    assert done["manifest_sha256"] == hashlib.sha256(site.members()["manifest.json"]).hexdigest()
+    completed = site.make()
+    assert (completed["changed"], completed["diff"]) == (True, planned["diff"])
+    assert completed["manifest_sha256"] == hashlib.sha256(site.members()["manifest.json"]).hexdigest()
     assert list(site.work.iterdir()) == []
 
 
-def test_the_same_inputs_make_the_same_bytes_and_are_made_once(sites_with_plain_go: t.Any) -> None:
+def test_the_same_inputs_give_the_same_bundle_which_is_made_once(sites_with_plain_go: t.Any) -> None:
     """No path of either site may be in the bundle."""
     site, other = sites_with_plain_go
     assert site.make()["changed"]
     before = site.file.read_bytes()
     shutil.rmtree(site.proxy)
-    shutil.rmtree(site.folder / "archives")
+    shutil.rmtree(site.directory / "archives")
     again = site.make()
     assert (again.get("changed"), again.get("diff")) == (False, []), again
     assert again["contents"]["tool"]["files"] == 1
@@ -68,12 +68,12 @@ def test_the_same_inputs_make_the_same_bytes_and_are_made_once(sites_with_plain_
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "no tar"])
-def test_a_damaged_bundle_is_made_anew(supplied: t.Any, damage: str) -> None:
+def test_a_damaged_bundle_is_made_again(supplied: t.Any, damage: str) -> None:
     good = supplied.file.read_bytes()
     place = good.index(b"\x1f\x8b")  # The gzip of the toolchain.
     flipped = good[:place] + b"\0" + good[place + 1 :]
     supplied.file.write_bytes({"truncated": good[: len(good) // 2], "no tar": b"x", "flipped": flipped}[damage])
-    assert supplied.make(check=True)["diff"][0]["before"] == "not a whole bundle\n"
+    assert supplied.make(check=True)["diff"][0]["before"] == "not a complete bundle\n"
     assert supplied.make(tools=[], workspaces=[])["changed"]
     assert "manifest.json" in supplied.members()
 
@@ -92,19 +92,19 @@ def test_a_workspaces_files_are_an_input(supplied: t.Any, file: str) -> None:
 
 
 def test_a_workspace_of_several_modules(site: t.Any) -> None:
-    """go.work in a folder of its own, a module beside it that another replaces: all are found, none is touched."""
+    """go.work in a separate directory, a module beside it that another replaces: all are found and unchanged."""
     site.write_workspace({"../lib/go.mod": "module example.com/lib\n\ngo 1.21\n", "../lib/lib.go": "package lib\n"})
     mod = site.workspace / "go.mod"
     mod.write_text(
         mod.read_text() + "require example.com/lib v0.0.0\n\nreplace (\n\texample.com/lib => ../lib // here\n)\n"
     )
     site.write_workspace({"../all/go.work": 'go 1.21\n\nuse "../shop"\n'})
-    result = site.make(workspaces=[str(site.folder / "src/all")], tools=[])
+    result = site.make(workspaces=[str(site.directory / "src/all")], tools=[])
     assert result.get("changed"), result
     files = manifest(site)["inputs"]["workspaces"][0]["files"]
     assert sorted(files) == ["../lib/go.mod", "../shop/go.mod", "../shop/go.sum", "go.work"]
     assert "modules/example.com/dep/@v/v1.2.0.zip" in site.members()
-    assert not (site.folder / "src/all/go.work.sum").exists()
+    assert not (site.directory / "src/all/go.work.sum").exists()
 
 
 def test_modules_of_a_bundle_build_the_workspace(supplied: t.Any, tmp_path: pathlib.Path) -> None:
@@ -117,9 +117,9 @@ def test_modules_of_a_bundle_build_the_workspace(supplied: t.Any, tmp_path: path
         os.environ, GOPROXY=proxy, GOMODCACHE=str(tmp_path / "cache"), GOFLAGS="-modcacherw", GOSUMDB="x.invalid"
     )
     argv = ["go", "run", "."]
-    done = subprocess.run(argv, cwd=supplied.workspace, env=env, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr) == (0, done.stderr)
-    assert done.stderr.endswith("deep\n")
+    completed = subprocess.run(argv, cwd=supplied.workspace, env=env, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stderr) == (0, completed.stderr)
+    assert completed.stderr.endswith("deep\n")
 
 
 def test_a_tool_for_another_platform_is_cross_compiled(site: t.Any) -> None:
@@ -132,7 +132,7 @@ def test_a_tool_for_another_platform_is_cross_compiled(site: t.Any) -> None:
     assert entry["platform"] == "linux-s390x"
 
 
-def test_a_tool_declared_for_several_users_is_there_once(site: t.Any) -> None:
+def test_a_tool_declared_for_several_users_is_built_once(site: t.Any) -> None:
     tools = [dict(TOOL, users=["alice"]), dict(TOOL, users=["bob"])]
     assert site.make(tools=tools, workspaces=[])["contents"]["tool"]["files"] == 1
 
@@ -140,12 +140,12 @@ def test_a_tool_declared_for_several_users_is_there_once(site: t.Any) -> None:
 BAD: dict[str, tuple[dict[str, t.Any], str]] = {
     "cgo": ({"tools": [dict(TOOL, cgo=True)]}, "cgo"),
     "a Go that is not in the bundle": ({"tools": [dict(TOOL, goroot="/opt/go")]}, "/opt/go"),
-    "no version": ({"versions": []}, "no version"),
+    "no version": ({"versions": []}, "devserver_go_versions (versions) is empty"),
     "unknown platform": ({"platforms": ["plan9-amd64"]}, "plan9-amd64"),
     "no workspace": ({"workspaces": ["/usr/bin"]}, "/usr/bin"),
     "no extension": ({"extensions": ["/etc/passwd"]}, "/etc/passwd"),
     "no key": ({"signing_key": "/nowhere"}, "/nowhere"),
-    "no folder": ({"file": "/nowhere/x.tar"}, "/nowhere/x.tar"),
+    "no directory": ({"file": "/nowhere/x.tar"}, "/nowhere/x.tar"),
     "no source": ({"sources": ["mirror"], "tools": []}, "mirror has no location"),
 }
 
@@ -171,14 +171,14 @@ def test_a_module_that_differs_from_go_sum_is_rejected(supplied: t.Any) -> None:
     assert (supplied.file.read_bytes(), list(supplied.work.iterdir())) == (before, [])
 
 
-def test_a_tool_that_does_not_build_leaves_the_former_bundle(supplied: t.Any) -> None:
+def test_a_tool_that_does_not_build_leaves_the_previous_bundle(supplied: t.Any) -> None:
     before = supplied.file.read_bytes()
     result = supplied.make(tools=[{"package": "example.com/broken", "version": "v1.0.0"}])
     assert "does not compile" in result["msg"]
     assert (supplied.file.read_bytes(), list(supplied.work.iterdir())) == (before, [])
 
 
-def test_a_killed_run_leaves_the_former_bundle_and_no_go_behind(supplied: t.Any, sites_with_plain_go: t.Any) -> None:
+def test_a_killed_run_leaves_the_previous_bundle_and_no_process(supplied: t.Any, sites_with_plain_go: t.Any) -> None:
     before = supplied.file.read_bytes()
     site, _other = sites_with_plain_go
     site.file.write_bytes(before)
@@ -200,9 +200,9 @@ def test_a_killed_run_leaves_the_former_bundle_and_no_go_behind(supplied: t.Any,
 
 def test_leftovers_of_a_killed_run_are_removed_unless_in_use(site: t.Any) -> None:
     dead, used = site.work / "go-bundle-making-dead", site.work / "go-bundle-making-used"
-    for folder in (dead, used):
-        folder.mkdir()
-        (folder / "lock").touch()
+    for directory in (dead, used):
+        directory.mkdir()
+        (directory / "lock").touch()
     with subprocess.Popen(["flock", used / "lock", "sh", "-c", "echo; read x"], stdin=-1, stdout=-1) as other:
         assert other.stdout and other.stdout.readline()
         assert site.make(tools=[], workspaces=[])["changed"]
@@ -210,34 +210,34 @@ def test_leftovers_of_a_killed_run_are_removed_unless_in_use(site: t.Any) -> Non
         other.communicate(b"\n")
 
 
-def test_a_bundle_that_a_killed_run_was_writing_is_removed(supplied: t.Any) -> None:
+def test_an_unfinished_bundle_of_a_killed_run_is_removed(supplied: t.Any) -> None:
     before = supplied.file.read_bytes()
-    rest = supplied.folder / ".bundle.tar.writing-killed"
+    rest = supplied.directory / ".bundle.tar.writing-killed"
     rest.mkdir()
     (rest / "lock").touch()
     (rest / ".bundle.tar.x").write_text("half of it")
     planned = supplied.make(check=True, goproxy="off")
     assert [one["before_header"] for one in planned["diff"]] == [str(rest)]
     assert rest.exists()
-    done = supplied.make(goproxy="off")
-    assert (done["changed"], done["diff"], rest.exists()) == (True, planned["diff"], False)
-    assert (done["manifest_sha256"], done["contents"]) == (planned["manifest_sha256"], planned["contents"])
+    completed = supplied.make(goproxy="off")
+    assert (completed["changed"], completed["diff"], rest.exists()) == (True, planned["diff"], False)
+    assert (completed["manifest_sha256"], completed["contents"]) == (planned["manifest_sha256"], planned["contents"])
     assert supplied.file.read_bytes() == before
     assert not supplied.make(goproxy="off")["changed"]
 
 
 @pytest.mark.parametrize("check", [True, False], ids=["check", "run"])
-def test_a_key_that_cannot_sign_shows_before_anything_is_fetched(
+def test_a_key_that_cannot_sign_is_rejected_before_any_download(
     site: t.Any, tmp_path: pathlib.Path, check: bool
 ) -> None:
     key = tmp_path / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", key], check=True)
-    shutil.rmtree(site.folder / "archives")
+    shutil.rmtree(site.directory / "archives")
     result = site.make(check=check, signing_key=str(key))
     assert f"cannot be signed by {key}" in result["msg"]
 
 
-def test_the_role_hands_on_every_option() -> None:
+def test_the_role_passes_every_option() -> None:
     (task,) = yaml.safe_load((COLLECTION / "roles/bundle/tasks/make.yml").read_text())
     assert sorted(task["gopherops.devserver.go_bundle"]) == sorted(go_bundle.ARGUMENT_SPEC)
 
@@ -252,8 +252,8 @@ def test_an_unsigned_bundle_is_made_again_before_it_is_signed(supplied: t.Any, t
     assert "failed" in supplied.make(goproxy="off", **options)
     assert supplied.file.read_bytes() == before
     unsigned = supplied.members()
-    done = supplied.make(**options)
-    assert (done.get("changed"), done.get("diff")) == (True, planned["diff"]), done
+    completed = supplied.make(**options)
+    assert (completed.get("changed"), completed.get("diff")) == (True, planned["diff"]), completed
     signed = supplied.members()
     assert list(signed)[:2] == ["manifest.json", "manifest.json.sig"]
     signed.pop("manifest.json.sig")

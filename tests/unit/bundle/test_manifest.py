@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A manifest survives the way through its text, and none leads out of the bundle's folders."""
+"""A manifest is parsed to the value that was written, and no path leads out of the bundle's directories."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def text(*files: t.Any, **changes: t.Any) -> str:
     return json.dumps({"schema_version": 1, "inputs": {}, "files": list(files), **changes})
 
 
-def test_the_text_of_a_manifest_is_parsed_to_itself_whatever_its_order() -> None:
+def test_the_text_of_a_manifest_round_trips_in_any_order() -> None:
     other = dict(GOOD, path="modules/a/@v/list")
-    one, two = manifest.parse(text(GOOD, other)), manifest.parse(text(other, GOOD))
+    one, two = manifest.parse_manifest(text(GOOD, other)), manifest.parse_manifest(text(other, GOOD))
     assert one.text() == two.text()
-    assert sorted(manifest.parse(one.text()).files) == sorted(one.files) == sorted(two.files)
+    assert sorted(manifest.parse_manifest(one.text()).files) == sorted(one.files) == sorted(two.files)
 
 
 BAD = {
@@ -43,7 +43,7 @@ BAD = {
     "a later schema": text(schema_version=2),
     "a file without digest": text({"path": "modules/x"}),
     "a path twice": text(GOOD, GOOD),
-    "inputs that are none": text(GOOD, inputs=[]),
+    "inputs of another type": text(GOOD, inputs=[]),
     "depth": "[" * 100_000,
     **{
         f"path {path!r}": text(dict(GOOD, path=path))
@@ -65,7 +65,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_an_invalid_manifest_is_rejected(case: str) -> None:
     with pytest.raises(DevserverError, match="manifest of the bundle"):
-        manifest.parse(BAD[case])
+        manifest.parse_manifest(BAD[case])
 
 
 JSON = st.recursive(
@@ -77,14 +77,14 @@ JSON = st.recursive(
 @given(st.fixed_dictionaries({name: st.just(value) | JSON for name, value in GOOD.items()}))
 def test_unpacking_stays_inside_the_tree(given_file: dict[str, t.Any]) -> None:
     try:
-        (entry,) = manifest.parse(text(given_file)).files
+        (entry,) = manifest.parse_manifest(text(given_file)).files
     except DevserverError:
         return
     assert pathlib.Path("/root", entry.path).resolve().is_relative_to("/root/modules")
 
 
 @given(st.text())
-def test_a_path_that_is_inside_has_no_detour(path: str) -> None:
+def test_a_path_that_is_inside_is_plain(path: str) -> None:
     if manifest.is_inside(f"modules/{path}"):
         assert str(pathlib.PurePosixPath(f"modules/{path}")) == f"modules/{path}"
         assert ".." not in path.split("/")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A host gets what its bundle has and nothing more, whatever was there, and whenever it was interrupted."""
+"""A host gets exactly the files of its bundle, from any previous state and after any interruption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import Outcome, Wish, place_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import (
+    ExpectedFiles,
+    PlacementResult,
+    place_bundle,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform, this_platform
 
@@ -23,7 +27,7 @@ OLD = {
     "modules/example.com/x/@v/list": b"v1.0.0\n",
     "modules/example.com/gone/@v/v1.0.0.zip": b"gone",
     "extensions/x-1.vsix": b"x 1",
-    "tools/x-1/" + "0" * 64: b"for the cache alone",
+    "tools/x-1/" + "0" * 64: b"only for the cache",
 }
 NEW = {
     f"toolchains/go1.22.12.{HERE.archive}.tar.gz": b"go" * 99,
@@ -34,25 +38,28 @@ NEW = {
 
 
 class Host:
-    """A folder as the host; ``place`` brings a bundle there as the action plugin does."""
+    """A directory as the host; ``place`` copies a bundle there as the action plugin does."""
 
     def __init__(self, root: pathlib.Path, packed: t.Any) -> None:
         self.root = root
         self._packed = packed
 
-    def place(self, files: t.Mapping[str, bytes], *, check: bool = False, ask: bool = False, **wish: t.Any) -> Outcome:
+    def place(
+        self, files: t.Mapping[str, bytes], *, check: bool = False, report_missing: bool = False, **fields: t.Any
+    ) -> PlacementResult:
         bundle = self._packed(files)
         with open_bundle(str(bundle)) as opened:
             text = opened.text
-        given = Wish(**{"root": str(self.root), "manifest": text, "platform": HERE, "verify": False, **wish})
-        return place_bundle(given, str(bundle), ask=ask, check=check)
+        defaults = {"root": str(self.root), "manifest": text, "platform": HERE, "verify": False}
+        expected = ExpectedFiles(**{**defaults, **fields})
+        return place_bundle(expected, str(bundle), report_missing=report_missing, check=check)
 
     def files(self) -> dict[str, bytes]:
-        """Return what lies here, but for the lock and the manifest."""
+        """Return the files of the host without the lock and the manifest."""
         found = {str(path.relative_to(self.root)): path for path in self.root.rglob("*") if path.is_file()}
         return {name: path.read_bytes() for name, path in found.items() if name not in (".lock", "manifest.json")}
 
-    def folders(self) -> set[str]:
+    def directories(self) -> set[str]:
         return {str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_dir()}
 
 
@@ -68,41 +75,41 @@ def here(files: t.Mapping[str, bytes]) -> dict[str, bytes]:
 def test_a_fresh_host_gets_all_but_the_tools(host: Host) -> None:
     planned = host.place(OLD, check=True)
     assert not host.root.parent.exists()
-    done = host.place(OLD)
+    completed = host.place(OLD)
     assert host.files() == here(OLD)
-    assert done.changes.result() == planned.changes.result()
+    assert completed.changes.result() == planned.changes.result()
     assert planned.changes.result()["changed"]
     modes = {path.stat().st_mode & 0o777 for path in host.root.rglob("*") if path.name != ".lock"}
     assert modes == {0o755, 0o644}
     again = host.place(OLD)
-    assert (again.changes.result(), again.wanted) == ({"changed": False, "diff": []}, [])
+    assert (again.changes.result(), again.missing) == ({"changed": False, "diff": []}, [])
 
 
 def test_a_query_returns_what_is_missing_and_changes_nothing(host: Host) -> None:
-    assert sorted(host.place(OLD, ask=True).wanted) == sorted(here(OLD))
+    assert sorted(host.place(OLD, report_missing=True).missing) == sorted(here(OLD))
     assert not host.root.exists()
     host.place(OLD)
-    told = host.place(NEW, ask=True)
-    assert sorted(told.wanted) == sorted(name for name in NEW if OLD.get(name) != NEW[name])
+    result = host.place(NEW, report_missing=True)
+    assert sorted(result.missing) == sorted(name for name in NEW if OLD.get(name) != NEW[name])
     assert host.files() == here(OLD)
 
 
 def test_a_newer_bundle_removes_files_it_no_longer_has(host: Host) -> None:
     host.place(OLD)
     planned = host.place(NEW, check=True)
-    done = host.place(NEW)
-    assert done.changes.result() == planned.changes.result()
+    completed = host.place(NEW)
+    assert completed.changes.result() == planned.changes.result()
     assert host.files() == NEW
-    assert "modules/example.com/gone" not in host.folders()
+    assert "modules/example.com/gone" not in host.directories()
     assert not host.place(NEW).changes
 
 
-def test_a_bundle_that_lacks_files_alone_needs_no_delivery(host: Host) -> None:
+def test_a_bundle_with_fewer_files_needs_no_transfer(host: Host) -> None:
     host.place(OLD)
     fewer = {name: content for name, content in OLD.items() if not name.startswith("extensions/")}
-    assert host.place(fewer, ask=True).wanted == []
+    assert host.place(fewer, report_missing=True).missing == []
     assert host.files() == here(fewer)
-    assert "extensions" not in host.folders()
+    assert "extensions" not in host.directories()
 
 
 def test_files_of_others_stay(host: Host) -> None:
@@ -131,29 +138,29 @@ def test_changed_files_are_replaced(host: Host, damage: str) -> None:
     host.place(OLD)
     DAMAGES[damage](host.root / "extensions/x-1.vsix")
     planned = host.place(OLD, check=True)
-    assert planned.wanted == ["extensions/x-1.vsix"]
+    assert planned.missing == ["extensions/x-1.vsix"]
     assert host.place(OLD).changes.result() == planned.changes.result()
     assert host.files() == here(OLD)
     assert not (host.root / "extensions/x-1.vsix").is_symlink()
     assert not host.place(OLD).changes
 
 
-def test_a_change_that_hides_shows_where_every_file_is_read(host: Host) -> None:
+def test_verify_finds_a_change_with_the_same_size_and_time(host: Host) -> None:
     host.place(OLD)
     path = host.root / "extensions/x-1.vsix"
     _write(path)
     os.utime(path, (0, 0))
     assert not host.place(OLD).changes
-    assert host.place(OLD, check=True, verify=True).wanted == ["extensions/x-1.vsix"]
+    assert host.place(OLD, check=True, verify=True).missing == ["extensions/x-1.vsix"]
 
 
-def test_a_file_that_was_only_touched_is_right(host: Host) -> None:
+def test_a_file_that_was_only_touched_is_not_replaced(host: Host) -> None:
     host.place(OLD)
     (host.root / "extensions/x-1.vsix").touch()
     assert not host.place(OLD).changes
 
 
-def test_a_host_of_another_platform_is_an_error(host: Host) -> None:
+def test_a_host_of_another_platform_is_rejected(host: Host) -> None:
     with pytest.raises(DevserverError, match="no Go for linux-riscv64"):
         host.place(OLD, platform=Platform("riscv64"), check=True)
 
@@ -161,10 +168,10 @@ def test_a_host_of_another_platform_is_an_error(host: Host) -> None:
 def test_a_damaged_transfer_is_not_placed(host: Host, packed: t.Any) -> None:
     host.place(OLD)
     with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
-        wish = Wish(str(host.root), bundle.text, HERE, False)
+        expected = ExpectedFiles(str(host.root), bundle.text, HERE, False)
     other = {name: content[::-1] for name, content in NEW.items()}
-    with pytest.raises(DevserverError, match="not what its manifest lists"):
-        place_bundle(wish, str(packed(other, "other.tar")), ask=False, check=False)
+    with pytest.raises(DevserverError, match="differs from its manifest"):
+        place_bundle(expected, str(packed(other, "other.tar")), report_missing=False, check=False)
     assert host.files() == here(OLD)
     assert not host.place(OLD).changes
 
@@ -172,27 +179,27 @@ def test_a_damaged_transfer_is_not_placed(host: Host, packed: t.Any) -> None:
 def test_a_file_that_disappears_after_the_query_is_left_to_the_next_run(host: Host, packed: t.Any) -> None:
     host.place(OLD)
     with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
-        wish = Wish(str(host.root), bundle.text, HERE, False)
+        expected = ExpectedFiles(str(host.root), bundle.text, HERE, False)
     fewer = dict(list(NEW.items())[:-1])
-    for delivered in ("", str(packed(fewer, "fewer.tar"))):
+    for transfer in ("", str(packed(fewer, "fewer.tar"))):
         with pytest.raises(DevserverError, match="To fix this: run again"):
-            place_bundle(wish, delivered, ask=False, check=False)
+            place_bundle(expected, transfer, report_missing=False, check=False)
         assert host.files() == here(OLD)
     assert not host.place(OLD).changes
 
 
 def test_the_journal_of_large_bundles_is_read(host: Host) -> None:
     host.place(OLD)
-    surplus = host.root / "extensions/former.vsix"
+    surplus = host.root / "extensions/previous.vsix"
     surplus.touch()
-    paths = ["extensions/former.vsix", *(f"modules/{'x' * 200}{number}" for number in range(50_000))]
+    paths = ["extensions/previous.vsix", *(f"modules/{'x' * 200}{number}" for number in range(50_000))]
     (host.root / ".journal").write_text(json.dumps(paths))
     assert host.place(OLD).changes
     assert not surplus.exists()
 
 
 @pytest.mark.parametrize("content", ["x", "[", '["../../etc/passwd", 5]', '{"a": 1}', '["/etc/passwd"]'])
-def test_a_journal_cannot_lead_out(host: Host, content: str) -> None:
+def test_a_journal_cannot_name_files_outside_the_root(host: Host, content: str) -> None:
     host.place(OLD)
     outside = host.root.parents[1] / "etc"
     outside.mkdir()
@@ -211,7 +218,7 @@ def test_an_invalid_root_is_rejected(host: Host, root: str) -> None:
 
 
 def killed(host: Host, files: t.Mapping[str, bytes], call: int) -> bool:
-    """Place ``files`` in a process that dies at its ``call``-th change of a name; say whether it came to that."""
+    """Place ``files`` in a process that exits at its ``call``-th change of a name; return whether it was killed."""
     process = os.fork()
     if not process:
         left = [call]
@@ -249,7 +256,7 @@ def test_a_kill_at_any_moment_is_repaired_by_the_next_run(host: Host, tmp_path: 
     assert moments > 10
 
 
-def test_a_kill_and_then_the_former_bundle_are_as_if_nothing_had_been(host: Host) -> None:
+def test_after_a_kill_the_previous_bundle_can_be_placed_again(host: Host) -> None:
     moments = 0
     host.place(OLD)
     while killed(host, NEW, moments):
@@ -259,7 +266,7 @@ def test_a_kill_and_then_the_former_bundle_are_as_if_nothing_had_been(host: Host
     assert moments > 10
 
 
-def test_a_kill_and_then_a_third_bundle_leave_nothing_of_the_second(host: Host) -> None:
+def test_after_a_kill_a_third_bundle_removes_the_second(host: Host) -> None:
     moments = 0
     while True:
         host.place(OLD)
@@ -271,11 +278,11 @@ def test_a_kill_and_then_a_third_bundle_leave_nothing_of_the_second(host: Host) 
     assert moments > 10
 
 
-def test_a_damaged_receipt_is_no_receipt(host: Host) -> None:
+def test_a_damaged_record_is_replaced(host: Host) -> None:
     host.place(OLD)
     path = host.root / "manifest.json"
     path.write_text(json.dumps({"schema_version": 1}))
-    assert host.place(OLD, check=True).wanted == []
+    assert host.place(OLD, check=True).missing == []
     assert host.place(OLD).changes
     assert not host.place(OLD).changes
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real plays with the action plugin, over "hosts" that are folders of this machine."""
+"""Real plays with the action plugin, over "hosts" that are directories of this machine."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bundle_unpack import converge
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import sign
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import sign_manifest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache
@@ -49,17 +49,17 @@ FILES = {
 
 
 class Controller:
-    """A folder with hosts, the cache of tools, and a Python that counts the modules that it runs."""
+    """A directory with hosts, the cache of tools, and a Python that counts the modules that it runs."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.cache = folder / "cache"
-        self._calls = folder / "calls"
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self.cache = directory / "cache"
+        self._calls = directory / "calls"
         self._calls.touch()
-        (folder / "python").write_text(f'#!/bin/sh\necho >>{self._calls}\nexec {sys.executable} "$@"\n')
-        (folder / "python").chmod(0o755)
-        (folder / "lines.py").write_text(CALLBACK)
-        (folder / "ansible.cfg").touch()
+        (directory / "python").write_text(f'#!/bin/sh\necho >>{self._calls}\nexec {sys.executable} "$@"\n')
+        (directory / "python").chmod(0o755)
+        (directory / "lines.py").write_text(CALLBACK)
+        (directory / "ansible.cfg").touch()
 
     @property
     def calls(self) -> int:
@@ -67,37 +67,37 @@ class Controller:
 
     def play(self, hosts: str, file: pathlib.Path | str, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Return the result of the module on each host."""
-        root = f"{self.folder}/{{{{ inventory_hostname }}}}/bundle"
+        root = f"{self.directory}/{{{{ inventory_hostname }}}}/bundle"
         arguments = dict({"file": str(file), "root": root, "tools_cache_dir": str(self.cache)}, **options)
         task = {"gopherops.devserver.go_bundle_unpack": arguments}
-        (self.folder / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.folder / "python")}
+        (self.directory / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.directory / "python")}
         argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--forks", "2", "-i", hosts + ","]
-        argv += ["-e", json.dumps(variables), self.folder / "play.yml", *(["--check"] if check else [])]
-        done = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
-        results = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
-        assert sorted(results) == sorted(hosts.split(",")), done.stdout + done.stderr
+        argv += ["-e", json.dumps(variables), self.directory / "play.yml", *(["--check"] if check else [])]
+        completed = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
+        results = dict(json.loads(line) for line in completed.stdout.splitlines() if line.startswith('["'))
+        assert sorted(results) == sorted(hosts.split(",")), completed.stdout + completed.stderr
         return results
 
     def _environment(self) -> dict[str, str]:
         configured = {
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.directory / "ansible"),
             "ANSIBLE_PIPELINING": "True",
-            "ANSIBLE_CALLBACK_PLUGINS": str(self.folder),
+            "ANSIBLE_CALLBACK_PLUGINS": str(self.directory),
             "ANSIBLE_DIFF_ALWAYS": "True",
             "ANSIBLE_STDOUT_CALLBACK": "lines",
         }
         return dict(os.environ, LC_ALL="C.UTF-8", **configured)
 
     def placed(self, host: str) -> dict[str, bytes]:
-        root = self.folder / host / "bundle"
+        root = self.directory / host / "bundle"
         files = {str(path.relative_to(root)): path for path in root.rglob("*") if path.is_file()}
         return {name: path.read_bytes() for name, path in files.items() if name != ".lock"}
 
     def leftovers(self) -> list[pathlib.Path]:
-        return [path for path in (self.folder / "ansible/tmp").rglob("*") if path.is_file()]
+        return [path for path in (self.directory / "ansible/tmp").rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -106,21 +106,21 @@ def controller(tmp_path: pathlib.Path) -> Controller:
     return Controller(tmp_path / "controller")
 
 
-def test_hosts_get_the_bundle_and_the_cache_its_tools(controller: Controller, packed: t.Any) -> None:
+def test_hosts_get_the_files_and_the_cache_gets_the_tools(controller: Controller, packed: t.Any) -> None:
     bundle = packed(FILES)
     planned = controller.play("a,b", bundle, check=True)
     assert [controller.placed("a"), controller.cache.exists(), controller.calls] == [{}, False, 4]
-    done = controller.play("a,b", bundle)
+    completed = controller.play("a,b", bundle)
     assert controller.calls == 4 + 6
-    assert [done[name]["diff"] for name in "ab"] == [planned[name]["diff"] for name in "ab"]
-    assert [done[name]["changed"] for name in "ab"] == [planned[name]["changed"] for name in "ab"] == [True, True]
+    assert [completed[name]["diff"] for name in "ab"] == [planned[name]["diff"] for name in "ab"]
+    assert [completed[name]["changed"] for name in "ab"] == [planned[name]["changed"] for name in "ab"] == [True, True]
     with open_bundle(str(bundle)) as opened:
         expected = {name: content for name, content in FILES.items() if not name.startswith("tools/")}
         expected["manifest.json"] = opened.text.encode()
-        assert done["a"]["manifest_sha256"] == opened.sha256
+        assert completed["a"]["manifest_sha256"] == opened.sha256
     assert controller.placed("a") == controller.placed("b") == expected
     assert (controller.cache / KEY / hashlib.sha256(TOOL).hexdigest()).read_bytes() == TOOL
-    assert [KEY] in [result["cached"] for result in done.values()]
+    assert [KEY] in [result["cached"] for result in completed.values()]
     assert controller.leftovers() == []
 
 
@@ -139,23 +139,23 @@ def test_an_empty_file_changes_nothing_without_a_call_of_the_module(controller: 
     assert converge({"file": "", "_delivery": None}, check=False).result == {"changed": False}
 
 
-def test_a_tool_of_the_cache_that_is_damaged_or_another_is_replaced(controller: Controller, packed: t.Any) -> None:
+def test_a_damaged_or_other_tool_in_the_cache_is_replaced(controller: Controller, packed: t.Any) -> None:
     bundle = packed(FILES)
     controller.play("a", bundle)
-    folder = controller.cache / KEY
-    (path,) = folder.glob("[0-9a-f]*")
+    directory = controller.cache / KEY
+    (path,) = directory.glob("[0-9a-f]*")
     path.write_bytes(b"damaged")
     assert controller.play("a", bundle)["a"]["cached"] == [KEY]
-    path.rename(folder / hashlib.sha256(b"other").hexdigest()).write_bytes(b"other")
+    path.rename(directory / hashlib.sha256(b"other").hexdigest()).write_bytes(b"other")
     assert controller.play("a", bundle)["a"]["cached"] == [KEY]
-    assert [found.read_bytes() for found in folder.glob("[0-9a-f]*")] == [TOOL]
+    assert [found.read_bytes() for found in directory.glob("[0-9a-f]*")] == [TOOL]
 
 
 def waiting_for(path: pathlib.Path) -> bool:
-    """Say whether another process has the file open."""
-    # Unlike pathlib's, this one passes over processes that end meanwhile.
+    """Return whether another process has the file open."""
+    # Unlike pathlib's glob, this one skips processes that exit meanwhile.
     for link in map(pathlib.Path, glob.iglob("/proc/[0-9]*/fd/*")):
-        # What has ended since, or is not to be looked into.
+        # The process has exited, or may not be inspected.
         with contextlib.suppress(OSError):
             if link.parts[2] != str(os.getpid()) and os.readlink(link) == str(path):
                 return True
@@ -167,7 +167,7 @@ def test_a_tool_that_another_run_cached_is_not_cached_again(controller: Controll
     cache = ToolCache(str(controller.cache))
     digest = hashlib.sha256(TOOL).hexdigest()
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        with cache.claimed(KEY, timeout=0):
+        with cache.claim(KEY, timeout=0):
             play = pool.submit(controller.play, "a", bundle)
             while not waiting_for(controller.cache / KEY / ".lock"):
                 assert not play.done(), play.result()
@@ -192,7 +192,7 @@ def test_a_flipped_bit_changes_nothing_anywhere(
     bundle = packed(FILES)
     flipped(bundle, content)
     result = controller.play("a", bundle, check=check)["a"]
-    assert "not what its manifest lists" in result["msg"]
+    assert "differs from its manifest" in result["msg"]
     assert controller.placed("a") == {}
     kept = [path for path in controller.cache.rglob("*") if path.name != ".lock" and path.is_file()]
     assert not kept or content != TOOL
@@ -206,32 +206,32 @@ def key(tmp_path: pathlib.Path) -> pathlib.Path:
     return path
 
 
-def test_a_bundle_that_is_signed_off_is_taken(controller: Controller, packed: t.Any, key: pathlib.Path) -> None:
+def test_a_bundle_with_a_valid_signature_is_placed(controller: Controller, packed: t.Any, key: pathlib.Path) -> None:
     with open_bundle(str(packed(FILES))) as opened:
         text, sha256 = opened.text, opened.sha256
-    signed = packed(FILES, signature=sign(text, str(key)))
+    signed = packed(FILES, signature=sign_manifest(text, str(key)))
     options = {"sha256": sha256.upper(), "allowed_signers": str(key.parent / "allowed")}
     assert controller.play("a", signed, **options)["a"]["signer"] == "builds@x"
 
 
 BAD: dict[str, tuple[dict[str, str], str]] = {
-    "another digest": ({"sha256": "0" * 64}, "is another one"),
-    "not signed": ({"allowed_signers": "{folder}/allowed"}, "not signed off"),
-    "no signers": ({"allowed_signers": "{folder}/none"}, "not signed off"),
+    "another digest": ({"sha256": "0" * 64}, "is another bundle"),
+    "not signed": ({"allowed_signers": "{directory}/allowed"}, "signature of the bundle is invalid"),
+    "no signers": ({"allowed_signers": "{directory}/none"}, "signature of the bundle is invalid"),
     "a relative path": ({"file": "bundle.tar"}, "absolute path"),
     "no file": ({"file": "/nowhere.tar"}, "/nowhere.tar"),
-    "a folder": ({"file": "{folder}"}, "{folder}"),
-    "no bundle": ({"file": "{folder}/allowed"}, "{folder}/allowed"),
+    "a directory": ({"file": "{directory}"}, "{directory}"),
+    "no bundle": ({"file": "{directory}/allowed"}, "{directory}/allowed"),
     "a relative root": ({"root": "x"}, "absolute path"),
 }
 
 
 @pytest.mark.parametrize("case", BAD)
 def test_a_rejected_bundle_changes_nothing(controller: Controller, packed: t.Any, key: pathlib.Path, case: str) -> None:
-    given, word = BAD[case]
-    options = {name: value.format(folder=key.parent) for name, value in given.items()}
+    overrides, word = BAD[case]
+    options = {name: value.format(directory=key.parent) for name, value in overrides.items()}
     file = pathlib.Path(options.pop("file", packed(FILES)))
     result = controller.play("a", file, **options)["a"]
-    assert word.format(folder=key.parent) in result["msg"], result
+    assert word.format(directory=key.parent) in result["msg"], result
     assert "Traceback" not in str(result)
     assert (controller.placed("a"), controller.cache.exists()) == ({}, False)

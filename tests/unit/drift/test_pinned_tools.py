@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths
 
 GOFUMPT = {"package": "mvdan.cc/gofumpt", "version": "v0.7.0"}
 
@@ -16,7 +16,7 @@ GOFUMPT = {"package": "mvdan.cc/gofumpt", "version": "v0.7.0"}
 @pytest.fixture
 def places(tmp_path):
     (tmp_path / "bin").mkdir()
-    return Places(str(tmp_path / "lib"), str(tmp_path / "bin"), "go/bin")
+    return ToolPaths(str(tmp_path / "lib"), str(tmp_path / "bin"), "go/bin")
 
 
 def test_a_tool_without_a_go_is_absent(places, tmp_path):

@@ -733,7 +733,7 @@ def test_a_tool_that_another_go_built(fake_host: t.Any) -> None:
 
 
 def test_a_tool_that_is_not_for_this_go(fake_host: t.Any) -> None:
-    assert fake_host.ids(fake_host(), tools=[tool(fake_host, reservation="dlv takes Go 1.21")]) == ["GD405"]
+    assert fake_host.ids(fake_host(), tools=[tool(fake_host, incompatibility="dlv supports Go 1.21")]) == ["GD405"]
 
 
 def test_a_copy_where_editors_look_first(fake_host: t.Any) -> None:

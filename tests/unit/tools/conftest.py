@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A module proxy in a folder, hosts to install into, and the module as a process of its own."""
+"""A module proxy in a directory, hosts to install into, and the module as a separate process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MODULES = {
     "example.com/suite@v0.1.0-rc.1": {"cmd/x/main.go": HELLO, "lib/lib.go": "package lib\n"},
     "example.com/broken@v1.0.0": {"main.go": "package main\n\nfunc main() { undefined() }\n"},
     "example.com/future@v1.0.0": {"main.go": HELLO},
-    # A small one in the place of a tool that is known by name.
+    # Small replacements for tools that are known by name.
     **{f"{PACKAGES['gofumpt']}@{versions['gofumpt']}": {"main.go": HELLO} for versions in SETS.values()},
     "honnef.co/go/tools@v0.4.7": {"cmd/staticcheck/main.go": HELLO},
 }
@@ -45,26 +45,26 @@ MODULES = {
 
 @pytest.fixture(scope="session")
 def older_goroot() -> str:
-    """The tree of another Go, from the module cache; root's alone where that is root's."""
+    """The tree of another Go, from the module cache; only root can read it if root owns the cache."""
     env = dict(os.environ, GOTOOLCHAIN="go1.22.12")
-    done = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=False, capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip("cannot get another Go: " + done.stderr)
-    return done.stdout.strip()
+    completed = subprocess.run(["go", "env", "GOROOT"], cwd="/", env=env, check=False, capture_output=True, text=True)
+    if completed.returncode:
+        pytest.skip("cannot get another Go: " + completed.stderr)
+    return completed.stdout.strip()
 
 
 @pytest.fixture(scope="session")
 def proxy() -> t.Iterator[str]:
     """The URL of a module proxy that serves MODULES."""
-    with public_directory() as folder:
+    with public_directory() as directory:
         for name, files in MODULES.items():
             module, version = name.split("@")
-            _publish(folder, module, version, files)
-        yield folder.as_uri()
+            _publish(directory, module, version, files)
+        yield directory.as_uri()
 
 
-def _publish(folder: pathlib.Path, module: str, version: str, files: t.Mapping[str, str]) -> None:
-    versions = folder / module / "@v"
+def _publish(directory: pathlib.Path, module: str, version: str, files: t.Mapping[str, str]) -> None:
+    versions = directory / module / "@v"
     versions.mkdir(parents=True, exist_ok=True)
     go_mod = "module %s\n\ngo %s\n" % (module, "1.999" if "future" in module else "1.21")
     (versions / f"{version}.info").write_text(json.dumps({"Version": version, "Time": "2026-01-01T00:00:00Z"}))
@@ -77,20 +77,20 @@ def _publish(folder: pathlib.Path, module: str, version: str, files: t.Mapping[s
 
 
 class Host:
-    """Folders to install into, and the module run on them; what its process prints is kept in ``said``."""
+    """Directories to install into, and the module run on them; the output of its process is in ``output``."""
 
-    def __init__(self, folder: pathlib.Path, goroot: str, proxy: str) -> None:
-        self.root = folder / "tools"
-        self.bin = folder / "bin"
+    def __init__(self, directory: pathlib.Path, goroot: str, proxy: str) -> None:
+        self.root = directory / "tools"
+        self.bin = directory / "bin"
         self.options = {"root": str(self.root), "bin_dir": str(self.bin), "goroot": goroot, "goproxy": proxy}
-        self.said = ""
+        self.output = ""
 
     def start(
         self, *tools: t.Mapping[str, t.Any], check: bool = False, new_session: bool = False, **options: t.Any
     ) -> subprocess.Popen[str]:
-        asked = {"_ansible_check_mode": check, "_ansible_diff": True}
-        arguments: dict[str, t.Any] = {**self.options, **asked, "tools": tools, **options}
-        # The checksum database knows nothing of the modules made here.
+        modes = {"_ansible_check_mode": check, "_ansible_diff": True}
+        arguments: dict[str, t.Any] = {**self.options, **modes, "tools": tools, **options}
+        # The checksum database does not contain these modules.
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GONOSUMDB="example.com,mvdan.cc,honnef.co")
         argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments})]
         pipe = subprocess.PIPE
@@ -98,7 +98,7 @@ class Host:
 
     def finish(self, process: subprocess.Popen[str]) -> dict[str, t.Any]:
         stdout, stderr = process.communicate()
-        self.said = stdout + stderr
+        self.output = stdout + stderr
         assert stdout, stderr
         result: dict[str, t.Any] = json.loads(stdout)
         return result
@@ -110,29 +110,29 @@ class Host:
         return list(self.root.glob(".build-*"))
 
     def files(self) -> list[str]:
-        """Return every path below the two folders, but for the lock."""
-        found = [path for folder in (self.root, self.bin) for path in folder.rglob("*")]
+        """Return every path below the two directories, without the lock."""
+        found = [path for directory in (self.root, self.bin) for path in directory.rglob("*")]
         return sorted(str(path.relative_to(self.root.parent)) for path in found if path.name != ".lock")
 
 
 @pytest.fixture
 def host(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
-    """A host without any tool, and with a Go that does not compile all anew."""
-    with public_directory() as folder:
-        yield Host(folder, quick_goroot, proxy)
+    """A host without any tool, and with a Go that caches what it compiles."""
+    with public_directory() as directory:
+        yield Host(directory, quick_goroot, proxy)
 
 
 @pytest.fixture
 def host_with_plain_go(host: Host, goroot: str) -> Host:
-    """A host without any tool, and with a Go that nothing stands before."""
+    """A host without any tool, and with a Go that no wrapper precedes."""
     host.options["goroot"] = goroot
     return host
 
 
 @pytest.fixture(scope="session")
 def _built(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
-    with public_directory() as folder:
-        host = Host(folder, quick_goroot, proxy)
+    with public_directory() as directory:
+        host = Host(directory, quick_goroot, proxy)
         result = host.run({"package": "example.com/hello", "version": "v1.0.0"})
         assert result.get("changed"), result
         yield host

@@ -61,13 +61,13 @@ def write(path: pathlib.Path, content: bytes) -> str:
     return str(path)
 
 
-def as_go_says(go: str, path: str) -> BuildInfo:
+def read_by_go(go: str, path: str) -> BuildInfo:
     """Return what `go version -m` prints about a binary."""
-    said = subprocess.run([go, "version", "-m", path], check=True, capture_output=True, text=True).stdout.splitlines()
-    fields = [line.split("\t")[1:] for line in said[1:]]
+    output = subprocess.run([go, "version", "-m", path], check=True, capture_output=True, text=True).stdout.splitlines()
+    fields = [line.split("\t")[1:] for line in output[1:]]
     only = {kind: rest for kind, *rest in fields if kind in ("path", "mod")}
     return BuildInfo(
-        said[0].rpartition(": ")[2],
+        output[0].rpartition(": ")[2],
         only["path"][0],
         only.get("mod", ["", ""])[0],
         only.get("mod", ["", ""])[1],
@@ -80,12 +80,12 @@ def toolchains() -> list[pathlib.Path]:
     return sorted(cache.glob("golang.org/toolchain@*"))
 
 
-def test_agrees_with_go_on_the_programs_of_every_go_at_hand(goroot: str) -> None:
+def test_agrees_with_go_on_the_programs_of_every_installed_go(goroot: str) -> None:
     roots = [pathlib.Path(goroot), *toolchains()]
     programs = [path for root in roots for path in [*root.glob("bin/*"), *root.glob("pkg/tool/*/vet")]]
     assert len(programs) >= 2
     for program in programs:
-        assert read_build_info(str(program)) == as_go_says(f"{goroot}/bin/go", str(program))
+        assert read_build_info(str(program)) == read_by_go(f"{goroot}/bin/go", str(program))
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_agrees_with_go_on_what_it_builds(
     env = dict(os.environ, GOTOOLCHAIN="local", CGO_ENABLED="0", GOOS="linux", **variables)
     subprocess.run([go, "build", *arguments, "-o", binary, "."], cwd=tmp_path, env=env, check=True)
     info = read_build_info(binary)
-    assert info == as_go_says(go, binary)
+    assert info == read_by_go(go, binary)
     assert info.module == "example.com/hello"
     assert info.settings["GOARCH"] == variables["GOARCH"]
 
@@ -122,7 +122,7 @@ def test_a_replaced_main_module_has_no_version(tmp_path: pathlib.Path) -> None:
     assert read_build_info(write(tmp_path / "x", elf(build_info(lines=lines)))).version == ""
 
 
-def test_only_the_little_that_is_needed_is_read(tmp_path: pathlib.Path) -> None:
+def test_only_the_needed_sections_are_read(tmp_path: pathlib.Path) -> None:
     path = write(tmp_path / "x", elf(build_info()))
     os.truncate(path, 1 << 40)
     assert read_build_info(path) == INFO
@@ -133,7 +133,7 @@ def cut(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("content", "why"),
+    ("content", "reason"),
     [
         (b"", "truncated"),
         (b"#!/bin/sh\nexec gopls\n", "not an ELF file"),
@@ -150,15 +150,15 @@ def cut(content: bytes) -> bytes:
         (elf(build_info(flags=0)), "Go 1.17 or earlier"),
         (elf(build_info(lines=b"")), "without modules"),
         (elf(build_info(go=b"")), "without modules"),
-        (elf(cut(build_info())), "cut off"),
-        (elf(build_info()[:32] + b"\xff" * 20), "cut off"),
+        (elf(cut(build_info())), "incomplete"),
+        (elf(build_info()[:32] + b"\xff" * 20), "incomplete"),
         (elf(build_info()[:20]), "no header"),
         (elf(bytes(64)), "no header"),
     ],
 )
-def test_an_unreadable_binary_is_one_error(tmp_path: pathlib.Path, content: bytes, why: str) -> None:
+def test_an_unreadable_binary_raises_one_error(tmp_path: pathlib.Path, content: bytes, reason: str) -> None:
     path = write(tmp_path / "x", content)
-    with pytest.raises(DevserverError, match=why) as caught:
+    with pytest.raises(DevserverError, match=reason) as caught:
         read_build_info(path)
     assert path in str(caught.value)
 
@@ -168,9 +168,10 @@ def missing(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "why"), [(missing, "No such file"), (pathlib.Path.mkdir, "directory|regular"), (os.mkfifo, "regular file")]
+    ("make", "why"),
+    [(missing, "No such file"), (pathlib.Path.mkdir, "directory|regular"), (os.mkfifo, "regular file")],
 )
-def test_a_binary_that_is_not_a_file_is_one_error(
+def test_a_binary_that_is_not_a_file_raises_one_error(
     tmp_path: pathlib.Path, make: t.Callable[[pathlib.Path], None], why: str
 ) -> None:
     make(tmp_path / "x")
@@ -183,7 +184,7 @@ patches = st.lists(st.tuples(st.integers(0, len(elf(build_info())) - 1), st.inte
 
 @settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(changed=patches, length=st.none() | st.integers(0, len(elf(build_info()))))
-def test_a_damaged_file_is_never_worse_than_an_error(
+def test_a_damaged_file_raises_at_most_an_error(
     tmp_path: pathlib.Path, changed: list[tuple[int, int]], length: int | None
 ) -> None:
     content = bytearray(elf(build_info()))
@@ -197,7 +198,7 @@ def test_a_damaged_file_is_never_worse_than_an_error(
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(content=st.binary(max_size=400), bits=st.sampled_from([1, 2]), order=st.sampled_from([1, 2]))
-def test_garbage_behind_the_magic_of_elf_is_an_error(
+def test_garbage_after_the_elf_magic_raises_an_error(
     tmp_path: pathlib.Path, content: bytes, bits: int, order: int
 ) -> None:
     with pytest.raises(DevserverError):

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Built once for a fleet: real plays over several "hosts", which are folders of this machine, and the cache alone."""
+"""One build for a fleet: real plays over several "hosts", which are directories of this machine, and the cache."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_directory
 
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 SECOND = {"package": "example.com/tool/v2", "version": "v2.3.4"}
@@ -36,26 +36,26 @@ class CallbackModule(CallbackBase):
 
 
 class Fleet:
-    """Folders as hosts, a go that counts what it builds, and a Python that counts the modules that it runs."""
+    """Directories as hosts, a go that counts what it builds, and a Python that counts the modules that it runs."""
 
-    def __init__(self, folder: pathlib.Path, goroot: str, proxy: str) -> None:
-        self.folder = folder
-        self.cache = folder / "cache"
+    def __init__(self, directory: pathlib.Path, goroot: str, proxy: str) -> None:
+        self.directory = directory
+        self.cache = directory / "cache"
         self.proxy = proxy
         self._builds, self._calls = self._log("builds"), self._log("calls")
         self._script("go/bin/go", f'[ "$1" != install ] || echo >>{self._builds}\nexec {goroot}/bin/go "$@"')
         self._script("python", f'echo >>{self._calls}\nexec {sys.executable} "$@"')
-        (folder / "lines.py").write_text(CALLBACK)
-        (folder / "ansible.cfg").touch()
+        (directory / "lines.py").write_text(CALLBACK)
+        (directory / "ansible.cfg").touch()
 
     def _log(self, name: str) -> pathlib.Path:
-        path = self.folder / name
+        path = self.directory / name
         path.touch()
         path.chmod(0o666)
         return path
 
     def _script(self, name: str, text: str) -> None:
-        path = self.folder / name
+        path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
@@ -72,33 +72,33 @@ class Fleet:
         self, hosts: str, *tools: t.Mapping[str, t.Any], check: bool = False, **options: t.Any
     ) -> dict[str, t.Any]:
         """Return the result of the module on each host."""
-        root = f"{self.folder}/{{{{ inventory_hostname }}}}"
-        places = {"root": f"{root}/tools", "bin_dir": f"{root}/bin", "goroot": str(self.folder / "go")}
+        root = f"{self.directory}/{{{{ inventory_hostname }}}}"
+        places = {"root": f"{root}/tools", "bin_dir": f"{root}/bin", "goroot": str(self.directory / "go")}
         arguments = dict({"goproxy": self.proxy, "cache_dir": str(self.cache)}, tools=tools, **places, **options)
         play = {"hosts": "all", "gather_facts": False, "tasks": [{"gopherops.devserver.go_tool": arguments}]}
-        (self.folder / "play.yml").write_text(json.dumps([play]))
-        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.folder / "python")}
+        (self.directory / "play.yml").write_text(json.dumps([play]))
+        variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.directory / "python")}
         argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--forks", "2", "-i", hosts + ","]
-        argv += ["-e", json.dumps(variables), self.folder / "play.yml", *(["--check"] if check else [])]
-        done = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
-        results = dict(json.loads(line) for line in done.stdout.splitlines() if line.startswith('["'))
-        assert sorted(results) == sorted(hosts.split(",")), done.stdout + done.stderr
+        argv += ["-e", json.dumps(variables), self.directory / "play.yml", *(["--check"] if check else [])]
+        completed = subprocess.run(argv, env=self._environment(), check=False, capture_output=True, text=True)
+        results = dict(json.loads(line) for line in completed.stdout.splitlines() if line.startswith('["'))
+        assert sorted(results) == sorted(hosts.split(",")), completed.stdout + completed.stderr
         return results
 
     def _environment(self) -> dict[str, str]:
         configured = {
             "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self.folder / "ansible"),
+            "ANSIBLE_CONFIG": str(self.directory / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.directory / "ansible"),
             "ANSIBLE_PIPELINING": "True",
-            "ANSIBLE_CALLBACK_PLUGINS": str(self.folder),
+            "ANSIBLE_CALLBACK_PLUGINS": str(self.directory),
             "ANSIBLE_DIFF_ALWAYS": "True",
             "ANSIBLE_STDOUT_CALLBACK": "lines",
         }
         return dict(os.environ, GONOSUMDB="example.com", LC_ALL="C.UTF-8", **configured)
 
     def binary(self, host: str, name: str = "hello") -> pathlib.Path:
-        return (self.folder / host / "bin" / name).resolve()
+        return (self.directory / host / "bin" / name).resolve()
 
     def cached(self) -> list[pathlib.Path]:
         return [path for path in self.cache.glob("*/*") if path.name != ".lock"]
@@ -106,7 +106,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(quick_goroot: str, proxy: str, host: t.Any) -> Fleet:
-    """A fleet of hosts without any tool; the last argument is for its public folder alone."""
+    """A fleet of hosts without any tool; the last argument only provides its public directory."""
     return Fleet(host.root.parent, quick_goroot, proxy)
 
 
@@ -118,11 +118,11 @@ def test_one_builds_and_the_others_get_copies(fleet: Fleet) -> None:
     planned = fleet.play("a,b,c", HELLO, SECOND, check=True)
     assert {tool["status"] for result in planned.values() for tool in result["tools"]} == {"would_install"}
     assert (fleet.builds, fleet.calls, fleet.cache.exists()) == (0, 3, False)
-    done = fleet.play("a,b,c", HELLO, SECOND)
-    assert sources(done) == ["built"] * 2 + ["copied"] * 4
+    completed = fleet.play("a,b,c", HELLO, SECOND)
+    assert sources(completed) == ["built"] * 2 + ["copied"] * 4
     assert fleet.builds == 2
-    assert [done[name]["diff"] for name in "abc"] == [planned[name]["diff"] for name in "abc"]
-    assert all("shared" not in result and "wanted" not in result for result in done.values())
+    assert [completed[name]["diff"] for name in "abc"] == [planned[name]["diff"] for name in "abc"]
+    assert all("shared" not in result and "missing" not in result for result in completed.values())
     assert len({fleet.binary(name).read_bytes() for name in "abc"}) == 1
     for path in fleet.cached():
         assert path.name == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -134,13 +134,13 @@ def test_one_builds_and_the_others_get_copies(fleet: Fleet) -> None:
     later = fleet.play("d", HELLO, SECOND, goproxy="off")
     assert sources(later) == ["copied"] * 2
     assert subprocess.run([fleet.binary("d")], check=True, capture_output=True, text=True).stderr == "hello\n"
-    assert list(fleet.folder.glob("ansible/tmp/*")) == []
+    assert list(fleet.directory.glob("ansible/tmp/*")) == []
 
 
 @pytest.mark.parametrize(
     ("tool", "options"), [(HELLO, {"delivery": "build"}), (dict(HELLO, cgo=True), {})], ids=["build", "cgo"]
 )
-def test_each_builds_where_nothing_is_shared(fleet: Fleet, tool: dict[str, t.Any], options: dict[str, str]) -> None:
+def test_each_host_builds_without_sharing(fleet: Fleet, tool: dict[str, t.Any], options: dict[str, str]) -> None:
     assert sources(fleet.play("a,b", tool, **options)) == ["built"] * 2
     assert fleet.builds == 2
     assert not fleet.cache.exists() or fleet.cached() == []
@@ -157,21 +157,21 @@ def test_a_damaged_file_of_the_cache_is_replaced(fleet: Fleet) -> None:
 
 def test_a_file_of_the_cache_that_is_another_program_is_not_placed(fleet: Fleet) -> None:
     fleet.play("a", HELLO, SECOND)
-    folder = next(fleet.cache.glob("hello-*"))
+    directory = next(fleet.cache.glob("hello-*"))
     other = next(fleet.cache.glob("tool-*/[0-9a-f]*"))
-    shutil.rmtree(folder)
-    folder.mkdir()
-    shutil.copy(other, folder / other.name)
+    shutil.rmtree(directory)
+    directory.mkdir()
+    shutil.copy(other, directory / other.name)
     result = fleet.play("b", HELLO)["b"]
-    assert "copied as example.com/hello@v1.0.0 is not that" in result["msg"]
-    assert not (fleet.folder / "b/bin").exists()
+    assert "the copied binary of example.com/hello@v1.0.0 is another one" in result["msg"]
+    assert not (fleet.directory / "b/bin").exists()
 
 
 def test_a_failed_build_fails_on_each_host_and_is_not_cached(fleet: Fleet) -> None:
     results = fleet.play("a,b", HELLO, {"package": "example.com/broken", "version": "v1.0.0"})
     assert ["does not compile" in result["msg"] for result in results.values()] == [True, True]
     assert fleet.cached() == []
-    assert not (fleet.folder / "a/bin").exists()
+    assert not (fleet.directory / "a/bin").exists()
 
 
 def test_a_cache_that_others_can_write_to_is_rejected(fleet: Fleet) -> None:
@@ -191,9 +191,9 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def test_the_cache_gives_back_what_it_was_given(cache: ToolCache) -> None:
+def test_the_cache_returns_the_stored_files(cache: ToolCache) -> None:
     assert cache.find("x-1") == ""
-    with cache.claimed("x-1", timeout=0):
+    with cache.claim("x-1", timeout=0):
         cache.store("x-1", sha256(b"one"), lambda path: pathlib.Path(path).write_bytes(b"one"))
         assert pathlib.Path(cache.find("x-1")).read_bytes() == b"one"
         cache.store("x-1", sha256(b"two"), lambda path: pathlib.Path(path).write_bytes(b"two"))
@@ -201,12 +201,12 @@ def test_the_cache_gives_back_what_it_was_given(cache: ToolCache) -> None:
     assert cache.find("x-2") == ""
 
 
-def test_the_cache_gets_over_a_run_that_was_killed(cache: ToolCache, tmp_path: pathlib.Path) -> None:
+def test_the_cache_recovers_from_a_killed_run(cache: ToolCache, tmp_path: pathlib.Path) -> None:
     def anew(path: str) -> None:
         with open(path, "xb") as file:
             file.write(b"one")
 
-    with cache.claimed("x-1", timeout=0):
+    with cache.claim("x-1", timeout=0):
         (tmp_path / "cache/x-1/.incoming").write_bytes(b"half")
         cache.store("x-1", sha256(b"one"), anew)
     assert pathlib.Path(cache.find("x-1")).read_bytes() == b"one"
@@ -216,29 +216,29 @@ def test_the_cache_removes_only_its_own_files_of_a_build(cache: ToolCache, tmp_p
     contents = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("old", "new")}
     build = tmp_path / "cache/tool-v1"
     for name, digest in contents.items():
-        with cache.claimed("tool-v1", timeout=5):
+        with cache.claim("tool-v1", timeout=5):
             (build / "notes").write_text("precious")
             cache.store("tool-v1", digest, lambda path, text=name: pathlib.Path(path).write_text(text))
     assert {path.name for path in build.iterdir()} == {".lock", "notes", contents["new"]}
 
 
-def test_the_cache_does_not_keep_what_is_not_what_was_built(cache: ToolCache, tmp_path: pathlib.Path) -> None:
-    with cache.claimed("x-1", timeout=0), pytest.raises(DevserverError, match="not what was built"):
+def test_the_cache_rejects_a_file_with_another_digest(cache: ToolCache, tmp_path: pathlib.Path) -> None:
+    with cache.claim("x-1", timeout=0), pytest.raises(DevserverError, match="has another SHA-256"):
         cache.store("x-1", sha256(b"one"), lambda path: pathlib.Path(path).write_bytes(b"two"))
     assert [path.name for path in tmp_path.glob("cache/*/*")] == [".lock"]
 
 
-def test_a_claim_is_for_one_and_the_wait_for_it_is_bounded(cache: ToolCache) -> None:
-    with cache.claimed("x-1", timeout=0):
-        with cache.claimed("x-2", timeout=0):
+def test_a_claim_is_exclusive_and_waiting_for_it_is_bounded(cache: ToolCache) -> None:
+    with cache.claim("x-1", timeout=0):
+        with cache.claim("x-2", timeout=0):
             pass
-        with pytest.raises(DevserverError, match="held the lock"), cache.claimed("x-1", timeout=0.2):
+        with pytest.raises(DevserverError, match="held the lock"), cache.claim("x-1", timeout=0.2):
             pass
-    with cache.claimed("x-1", timeout=0):
+    with cache.claim("x-1", timeout=0):
         pass
 
 
-def test_a_cache_that_cannot_be_is_an_error_that_names_it(tmp_path: pathlib.Path) -> None:
+def test_a_cache_that_cannot_be_made_raises_an_error_with_its_path(tmp_path: pathlib.Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DevserverError, match="file/cache") as caught:
         ToolCache(str(tmp_path / "file/cache"))
@@ -246,18 +246,18 @@ def test_a_cache_that_cannot_be_is_an_error_that_names_it(tmp_path: pathlib.Path
 
 
 @pytest.mark.parametrize("key", ["../x", ".x", "a/b", "", "x\n"])
-def test_a_host_cannot_lead_the_cache_elsewhere(cache: ToolCache, key: str) -> None:
-    with pytest.raises(DevserverError, match="no name"):
+def test_a_host_cannot_make_the_cache_leave_its_directory(cache: ToolCache, key: str) -> None:
+    with pytest.raises(DevserverError, match="not a valid name"):
         cache.find(key)
 
 
 @pytest.mark.parametrize(
-    ("environ", "folder"),
+    ("environ", "directory"),
     [
         ({}, "~/.cache/gopherops-devserver/tools"),
         ({"XDG_CACHE_HOME": "/x"}, "/x/gopherops-devserver/tools"),
         ({"XDG_CACHE_HOME": "x"}, "~/.cache/gopherops-devserver/tools"),
     ],
 )
-def test_the_cache_is_in_the_xdg_directory(environ: dict[str, str], folder: str) -> None:
-    assert default_folder(environ) == folder
+def test_the_cache_is_in_the_xdg_directory(environ: dict[str, str], directory: str) -> None:
+    assert default_directory(environ) == directory

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module killed while it builds, alone and with its group: nothing goes on alone, and the next run repairs."""
+"""The module killed while it builds, alone and with its group: no process survives, and the next run repairs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 NEWER = (dict(HELLO, version="v1.1.0"), {"package": "example.com/tool/v2", "version": "v2.3.4"})
 POINTS = 6
 STARTED = ""
-# What a run does with NEWER, and what shows below the tools' folder that it has come so far.
+# The phases of a run with NEWER, and the path below the tools' directory that shows that each has begun.
 PHASES = {
     "starts": STARTED,
-    "makes a workshop": ".build-*",
+    "makes the build directory": ".build-*",
     "fetches": ".build-*/*/mod/*",
     "compiles": ".build-*/*/cache/??/*",
-    "has built one": ".build-*/done/hello-*",
-    "has built all": ".build-*/done/tool-*",
+    "has built one": ".build-*/output/hello-*",
+    "has built all": ".build-*/output/tool-*",
     "has placed one": "hello/v1.1.0-*/hello",
     "has placed all": "tool/*/tool",
 }
@@ -34,15 +34,15 @@ Host = t.Any  # conftest's; tests do not import from it
 
 
 def processes_of(host: Host) -> list[int]:
-    """Return the processes that run in an environment, or with a command line, that names the host's folder."""
+    """Return the processes that run in an environment, or with a command line, that names the host's directory."""
     found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    for directory in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            known = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
+            known = (directory / "environ").read_bytes() + (directory / "cmdline").read_bytes()
         except OSError:
             continue
         if os.fsencode(host.root) in known:
-            found.append(int(folder.name))
+            found.append(int(directory.name))
     return found
 
 
@@ -53,9 +53,9 @@ def wait_until_gone(host: Host) -> None:
         time.sleep(0.02)
 
 
-def saying_hello(host: Host, name: str = "hello") -> bool:
-    done = subprocess.run([host.bin / name], check=True, capture_output=True, text=True)
-    return done.stderr == "hello\n"
+def prints_hello(host: Host, name: str = "hello") -> bool:
+    completed = subprocess.run([host.bin / name], check=True, capture_output=True, text=True)
+    return completed.stderr == "hello\n"
 
 
 def set_back(host: Host) -> None:
@@ -67,16 +67,16 @@ def set_back(host: Host) -> None:
 
 
 def linked_version(host: Host, name: str, package: str) -> str:
-    """Return the version to which a link leads, after a look at the program: it is this version's, and it runs."""
+    """Return the version to which a link leads, after checking that the program has this version and runs."""
     program = pathlib.Path(os.readlink(host.bin / name))
     version = program.parent.name.partition("-")[0]
     assert f"{package}\t{version}\t".encode() in program.read_bytes()
-    assert saying_hello(host, name)
+    assert prints_hello(host, name)
     return version
 
 
 def assert_old_or_new(host: Host) -> None:
-    """Check what a killed run has left: nothing that runs, and each tool whole or not there."""
+    """Check that a killed run leaves no process, and each tool complete or absent."""
     wait_until_gone(host)
     assert linked_version(host, "hello", "example.com/hello") in ("v1.0.0", "v1.1.0")
     if os.path.lexists(host.bin / "tool"):
@@ -84,7 +84,7 @@ def assert_old_or_new(host: Host) -> None:
 
 
 def kill_at(host: Host, process: subprocess.Popen[str], sign: str, group: bool) -> bool:
-    """Kill the module once a path like ``sign`` is below the tools' folder; say whether it had not ended by then."""
+    """Kill the module once a path like ``sign`` is below the tools' directory; return whether it was still running."""
     while not glob.glob(f"{host.root}/{sign}"):
         if process.poll() is not None:
             return False
@@ -103,13 +103,13 @@ def test_a_kill_in_any_phase_leaves_the_old_tools_or_the_new_ones(provisioned: H
     killed = set()
     for phase, sign in PHASES.items():
         set_back(provisioned)
-        # One that keeps what it compiles has nothing to do in that phase.
+        # A Go that caches what it compiles has nothing to do in that phase.
         options = {"goroot": goroot} if phase == "compiles" else {}
         if kill_at(provisioned, provisioned.start(*NEWER, new_session=True, **options), sign, group):
             killed.add(phase)
         assert_old_or_new(provisioned)
-    # What comes behind these may take less time than it takes to notice that it has begun.
-    assert killed >= {"starts", "makes a workshop", "fetches", "compiles"}
+    # The later phases may be shorter than the time it takes to notice them.
+    assert killed >= {"starts", "makes the build directory", "fetches", "compiles"}
     repaired = provisioned.run(*NEWER)
     assert [tool["path"] for tool in repaired["tools"]] == [tool["path"] for tool in undisturbed["tools"]]
     assert provisioned.files() == expected
@@ -155,7 +155,7 @@ def test_processes_of_go_end_with_the_module(host: Host, goroot: str) -> None:
     wait_until_gone(host)
 
 
-def test_a_link_that_a_killed_run_was_about_to_set_is_cleaned_up(provisioned: Host) -> None:
+def test_an_unfinished_link_of_a_killed_run_is_removed(provisioned: Host) -> None:
     rest = provisioned.bin / ".hello.unfinished-4711"
     rest.symlink_to(provisioned.root / "hello/v0.9.0-go1.2.3/hello")
     (provisioned.bin / ".hello.4712").symlink_to("/bin/true")

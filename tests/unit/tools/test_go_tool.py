@@ -36,7 +36,7 @@ def build_lines(goroot: str, binary: str) -> str:
     return subprocess.check_output([f"{goroot}/bin/go", "version", "-m", binary], text=True)
 
 
-def test_installs_links_and_leaves_it_at_that(host_with_plain_go: Host, goroot: str) -> None:
+def test_the_second_run_of_an_installation_changes_nothing(host_with_plain_go: Host, goroot: str) -> None:
     host = host_with_plain_go
     tools = [
         HELLO,
@@ -45,27 +45,27 @@ def test_installs_links_and_leaves_it_at_that(host_with_plain_go: Host, goroot: 
     ]
     planned = host.run(*tools, check=True)
     assert host.files() == []
-    done = host.run(*tools)
-    assert "tools" in done, done
-    assert [tool["name"] for tool in done["tools"]] == ["hello", "tool", "ex"]
-    assert [tool["module"] for tool in done["tools"]] == [
+    completed = host.run(*tools)
+    assert "tools" in completed, completed
+    assert [tool["name"] for tool in completed["tools"]] == ["hello", "tool", "ex"]
+    assert [tool["module"] for tool in completed["tools"]] == [
         "example.com/hello",
         "example.com/tool/v2",
         "example.com/suite",
     ]
-    for tool in done["tools"]:
-        folder = f"{tool['version']}-{tool['go']}"
-        assert tool["path"] == str(host.root / tool["name"] / folder / tool["name"])
+    for tool in completed["tools"]:
+        directory = f"{tool['version']}-{tool['go']}"
+        assert tool["path"] == str(host.root / tool["name"] / directory / tool["name"])
         assert [os.readlink(link) for link in tool["links"]] == [tool["path"]]
         assert os.stat(tool["path"]).st_mode & 0o7777 == 0o755
         assert os.stat(tool["path"]).st_uid == os.geteuid()
         assert subprocess.run(tool["links"], capture_output=True, text=True, check=True).stderr == "hello\n"
-        said = build_lines(goroot, tool["path"])
-        assert f"\tmod\t{tool['module']}\t{tool['version']}\t" in said
-        assert "-trimpath=true" in said
-    assert planned["diff"] == done["diff"]
+        output = build_lines(goroot, tool["path"])
+        assert f"\tmod\t{tool['module']}\t{tool['version']}\t" in output
+        assert "-trimpath=true" in output
+    assert planned["diff"] == completed["diff"]
     assert [tool["status"] for tool in planned["tools"]] == ["would_install"] * 3
-    assert [tool["status"] for tool in done["tools"]] == ["installed"] * 3
+    assert [tool["status"] for tool in completed["tools"]] == ["installed"] * 3
     assert host.leftovers() == []
     before = host.files()
     again = host.run(*tools, goproxy="off")
@@ -81,7 +81,7 @@ def test_check_mode_on_a_host_without_go(host: Host) -> None:
     assert not host.root.exists()
 
 
-def test_a_missing_go_is_an_error(host: Host) -> None:
+def test_a_missing_go_is_rejected(host: Host) -> None:
     result = host.run(HELLO, goroot="/nonexistent/go")
     assert result["failed"]
     assert "no Go at /nonexistent/go" in result["msg"]
@@ -91,22 +91,21 @@ def test_a_missing_go_is_an_error(host: Host) -> None:
 @pytest.mark.parametrize("timeout", [0, -1])
 def test_a_timeout_that_is_not_positive_is_rejected(host: Host, timeout: int) -> None:
     result = host.run(HELLO, timeout=timeout, check=True)
-    assert f"timeout is {timeout}" in result["msg"]
-    assert "devserver_tools_timeout" in result["msg"]
+    assert f"devserver_tools_timeout (timeout) is {timeout}" in result["msg"]
     assert not host.root.exists()
 
 
-def test_another_version_is_built_and_the_way_back_is_a_link(provisioned: Host) -> None:
+def test_another_version_is_built_and_the_previous_one_only_linked(provisioned: Host) -> None:
     newer = dict(HELLO, version="v1.1.0")
     planned = provisioned.run(newer, check=True)
     assert outcome(planned) == (True, "would_install", "other version")
-    done = provisioned.run(newer)
-    assert outcome(done) == (True, "installed", "other version")
-    assert done["diff"] == planned["diff"]
-    assert os.readlink(provisioned.bin / "hello") == only(done)["path"]
+    completed = provisioned.run(newer)
+    assert outcome(completed) == (True, "installed", "other version")
+    assert completed["diff"] == planned["diff"]
+    assert os.readlink(provisioned.bin / "hello") == only(completed)["path"]
     back = provisioned.run(HELLO, goproxy="off")
     assert outcome(back) == (True, "installed", "not linked")
-    assert os.readlink(provisioned.bin / "hello") == only(back)["path"] != only(done)["path"]
+    assert os.readlink(provisioned.bin / "hello") == only(back)["path"] != only(completed)["path"]
 
 
 def remove(link: pathlib.Path) -> None:
@@ -118,9 +117,9 @@ def point_elsewhere(link: pathlib.Path) -> None:
     link.symlink_to("/bin/true")
 
 
-@pytest.mark.parametrize("harm", [remove, point_elsewhere])
-def test_a_link_is_restored_without_a_build(provisioned: Host, harm: t.Callable[[pathlib.Path], None]) -> None:
-    harm(provisioned.bin / "hello")
+@pytest.mark.parametrize("damage", [remove, point_elsewhere])
+def test_a_link_is_restored_without_a_build(provisioned: Host, damage: t.Callable[[pathlib.Path], None]) -> None:
+    damage(provisioned.bin / "hello")
     planned = provisioned.run(HELLO, check=True)
     result = provisioned.run(HELLO, goproxy="off")
     assert outcome(result) == (True, "installed", "not linked")
@@ -128,10 +127,10 @@ def test_a_link_is_restored_without_a_build(provisioned: Host, harm: t.Callable[
     assert os.readlink(provisioned.bin / "hello") == only(result)["path"]
 
 
-@pytest.mark.parametrize("harm", ["a byte", "the record"])
-def test_an_altered_tool_is_found_and_repaired_with_verify(provisioned: Host, harm: str) -> None:
+@pytest.mark.parametrize("damage", ["a byte", "the record"])
+def test_an_altered_tool_is_found_and_repaired_with_verify(provisioned: Host, damage: str) -> None:
     binary = pathlib.Path(only(provisioned.run(HELLO))["path"])
-    if harm == "a byte":
+    if damage == "a byte":
         with binary.open("ab") as file:
             file.write(b"x")
     else:
@@ -147,8 +146,8 @@ def test_check_mode_plans_for_the_go_that_will_be_installed(provisioned: Host) -
     planned = provisioned.run(HELLO, check=True, go_version="1.99.1")
     assert outcome(planned) == (True, "would_install", "built by another Go")
     assert only(planned)["path"].endswith("-go1.99.1/hello")
-    refused = provisioned.run({"name": "gopls", "version": "v0.16.2"}, check=True, go_version="1.26.1")
-    assert "gopls" in refused["msg"] and "1.26.1" in refused["msg"]
+    rejected = provisioned.run({"name": "gopls", "version": "v0.16.2"}, check=True, go_version="1.26.1")
+    assert "gopls" in rejected["msg"] and "1.26.1" in rejected["msg"]
     assert not provisioned.run(HELLO, go_version="1.99.1")["changed"]
 
 
@@ -224,7 +223,7 @@ def writable_for_all(binary: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"),
+    ("damage", "reason"),
     [
         (truncated, "unreadable"),
         (emptied, "unreadable"),
@@ -232,8 +231,8 @@ def writable_for_all(binary: pathlib.Path) -> None:
         (writable_for_all, "other owner or mode"),
     ],
 )
-def test_defects_of_a_binary_are_found(provisioned: Host, harm: t.Callable[[pathlib.Path], None], reason: str) -> None:
-    harm((provisioned.bin / "hello").resolve())
+def test_a_defective_binary_is_found(provisioned: Host, damage: t.Callable[[pathlib.Path], None], reason: str) -> None:
+    damage((provisioned.bin / "hello").resolve())
     assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", reason)
 
 
@@ -257,12 +256,12 @@ def test_a_damaged_binary_is_built_again(provisioned: Host) -> None:
     ],
     ids=["tags", "cgo", "flags"],
 )
-def test_other_settings_are_built_anew(provisioned: Host, goroot: str, settings: dict[str, t.Any], line: str) -> None:
-    wanted = dict(HELLO, **settings)
-    result = provisioned.run(wanted)
+def test_other_settings_are_rebuilt(provisioned: Host, goroot: str, settings: dict[str, t.Any], line: str) -> None:
+    changed = dict(HELLO, **settings)
+    result = provisioned.run(changed)
     assert outcome(result) == (True, "installed", "other build settings")
     assert line in build_lines(goroot, only(result)["path"])
-    assert outcome(provisioned.run(wanted, goproxy="off")) == (False, "present", "")
+    assert outcome(provisioned.run(changed, goproxy="off")) == (False, "present", "")
     assert outcome(provisioned.run(HELLO, check=True)) == (True, "would_install", "not linked")
 
 
@@ -278,7 +277,7 @@ def test_flags_that_go_does_not_record_are_part_of_the_path(provisioned: Host) -
 
 @pytest.fixture
 def accounts(host: Host) -> t.Iterator[list[str]]:
-    """Two users with homes beside the host's folders."""
+    """Two users with home directories beside the host's."""
     names = [f"gotool-{os.getpid()}-{letter}" for letter in "ab"]
     for name in names:
         subprocess.run(["useradd", "-m", "-d", host.root.parent / name, name], check=True, capture_output=True)
@@ -288,16 +287,16 @@ def accounts(host: Host) -> t.Iterator[list[str]]:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users, and act as one")
-def test_users_get_versions_of_their_own_with_their_own_rights(host: Host, accounts: list[str]) -> None:
+def test_users_get_their_own_versions_with_their_own_rights(host: Host, accounts: list[str]) -> None:
     tools = [
         dict(HELLO, users=accounts[:1]),
         dict(HELLO, version="v1.1.0", users=accounts[1:]),
         {"name": "same", **HELLO, "users": accounts},
     ]
     planned = host.run(*tools, check=True)
-    done = host.run(*tools)
-    assert planned["diff"] == done["diff"]
-    for entry, tool in zip(tools, done["tools"], strict=True):
+    completed = host.run(*tools)
+    assert planned["diff"] == completed["diff"]
+    for entry, tool in zip(tools, completed["tools"], strict=True):
         users = t.cast("list[str]", entry["users"])
         assert tool["links"] == [str(host.root.parent / user / "go/bin" / tool["name"]) for user in users]
         assert {os.readlink(link) for link in tool["links"]} == {tool["path"]}
@@ -308,7 +307,7 @@ def test_users_get_versions_of_their_own_with_their_own_rights(host: Host, accou
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users, and act as one")
-def test_a_users_trick_does_not_lead_root_astray(host: Host, accounts: list[str]) -> None:
+def test_root_does_not_follow_a_link_in_a_home_directory(host: Host, accounts: list[str]) -> None:
     precious = host.root.parent / "precious"
     precious.mkdir()
     (precious / "bin").mkdir()
@@ -340,16 +339,16 @@ def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(
     assert after["tools"][0]["version"] == SETS[minor]["gofumpt"] != before[0]["version"]
 
 
-def test_a_version_that_is_not_for_the_go_is_rejected_unless_forced(host: Host) -> None:
+def test_a_version_that_does_not_support_the_go_is_rejected_unless_forced(host: Host) -> None:
     old = {"package": PACKAGES["staticcheck"], "version": "v0.4.7"}
     for check in (True, False):
-        refused = host.run(old, check=check)
-        assert "takes Go 1.19 to 1.24" in refused["msg"]
-        assert "goes with staticcheck v0.6.0 or later" in refused["msg"]
+        rejected = host.run(old, check=check)
+        assert "supports Go 1.19 to 1.24" in rejected["msg"]
+        assert "is supported by staticcheck v0.6.0 or later" in rejected["msg"]
     assert host.files() == []
     forced = host.run(dict(old, force=True))
     assert outcome(forced) == (True, "installed", "absent")
-    assert "takes Go 1.19 to 1.24" in str(forced["warnings"])
+    assert "supports Go 1.19 to 1.24" in str(forced["warnings"])
 
 
 @pytest.mark.parametrize(
@@ -381,7 +380,7 @@ def test_a_tool_that_fails_leaves_the_host_as_it_was(
     for words in expected:
         assert words in result["msg"]
     assert host.files() == []
-    assert "s3cret" not in host.said
+    assert "s3cret" not in host.output
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
@@ -391,7 +390,7 @@ def test_a_build_user_that_does_not_exist_is_named(host: Host) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
-def test_builds_without_roots_rights_and_in_a_directory_of_its_own(host: Host, goroot: str) -> None:
+def test_the_build_account_has_its_own_directory_and_no_root_rights(host: Host, goroot: str) -> None:
     tree, log = host.root.parent / "go", host.root.parent / "log"
     (tree / "bin").mkdir(parents=True)
     log.touch()
@@ -401,32 +400,32 @@ def test_builds_without_roots_rights_and_in_a_directory_of_its_own(host: Host, g
     wrapper.chmod(0o755)
     result = host.run(HELLO, goroot=str(tree))
     assert outcome(result) == (True, "installed", "absent")
-    asked, built = re.split(r"(?m)^nobody$", log.read_text())
-    assert asked.startswith("root\n")
-    assert built.startswith("\nnobody 700\nroot 710\n")
-    given = dict(line.split("=", 1) for line in built.splitlines() if "=" in line)
-    assert {name: given[name] for name in ("GOENV", "GOTOOLCHAIN", "GOFLAGS")} == {
+    queries, build = re.split(r"(?m)^nobody$", log.read_text())
+    assert queries.startswith("root\n")
+    assert build.startswith("\nnobody 700\nroot 710\n")
+    env = dict(line.split("=", 1) for line in build.splitlines() if "=" in line)
+    assert {name: env[name] for name in ("GOENV", "GOTOOLCHAIN", "GOFLAGS")} == {
         "GOENV": "off",
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "",
     }
-    assert all(given[name].startswith(f"{host.root}/.build-") for name in ("HOME", "GOPATH", "GOMODCACHE", "GOCACHE"))
+    assert all(env[name].startswith(f"{host.root}/.build-") for name in ("HOME", "GOPATH", "GOMODCACHE", "GOCACHE"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
-def test_builds_in_other_places_by_other_users_give_the_same_bytes(provisioned: Host, goroot: str) -> None:
-    """By nobody, by root, and as most tests here build: by a go that keeps what it compiles."""
+def test_builds_in_other_directories_by_other_users_are_identical(provisioned: Host, goroot: str) -> None:
+    """By nobody, by root, and with the Go of the other tests, which caches what it compiles."""
     programs = [(provisioned.bin / "hello").resolve()]
     for user in ("nobody", "root"):
-        folder = provisioned.root.parent / user
-        places = {"root": str(folder), "bin_dir": str(folder / "bin")}
+        directory = provisioned.root.parent / user
+        places = {"root": str(directory), "bin_dir": str(directory / "bin")}
         result = provisioned.run(HELLO, goroot=goroot, build_user=user, **places)
         programs.append(pathlib.Path(only(result)["path"]))
     assert len(set(programs)) == 3
     assert len({program.read_bytes() for program in programs}) == 1
 
 
-def test_two_at_once_build_once(host: Host) -> None:
+def test_two_concurrent_runs_build_once(host: Host) -> None:
     processes = [host.start(HELLO) for _run in range(2)]
     results = [host.finish(process) for process in processes]
     assert sorted(outcome(result) for result in results) == [(False, "present", ""), (True, "installed", "absent")]
@@ -435,7 +434,7 @@ def test_two_at_once_build_once(host: Host) -> None:
 
 @contextlib.contextmanager
 def silent_server() -> t.Iterator[tuple[str, threading.Event]]:
-    """Yield the address of a server that takes requests and never answers, and what tells that one has come."""
+    """Yield the address of a server that never responds, and an event that is set when a request has arrived."""
     arrived = threading.Event()
     with socket.create_server(("127.0.0.1", 0)) as server:
         connections = []
@@ -457,15 +456,15 @@ def silent_server() -> t.Iterator[tuple[str, threading.Event]]:
                 connection.close()
 
 
-def test_a_build_that_hangs_ends_at_its_time_limit(host: Host) -> None:
+def test_a_build_that_hangs_times_out(host: Host) -> None:
     with silent_server() as (url, _arrived):
         result = host.run(HELLO, goproxy=url, timeout=2)
-    assert "longer than 2 seconds" in result["msg"]
+    assert "timed out after 2 seconds" in result["msg"]
     assert "raise devserver_tools_timeout (timeout)" in result["msg"]
     assert host.files() == []
 
 
-def test_a_kill_also_ends_go_and_the_next_run_repairs(host: Host) -> None:
+def test_a_kill_also_stops_go_and_the_next_run_repairs(host: Host) -> None:
     with silent_server() as (url, arrived):
         process = host.start(HELLO, goproxy=url)
         assert arrived.wait(60)
@@ -476,7 +475,7 @@ def test_a_kill_also_ends_go_and_the_next_run_repairs(host: Host) -> None:
     assert host.leftovers() == []
 
 
-def test_leftovers_go_even_where_nothing_is_to_be_built(provisioned: Host) -> None:
+def test_leftovers_are_removed_even_if_nothing_has_to_be_built(provisioned: Host) -> None:
     rest = provisioned.root / ".build-killed/own/mod"
     rest.mkdir(parents=True)
     rest.chmod(0o500)
@@ -493,5 +492,5 @@ def test_a_strict_umask_has_no_effect(host: Host) -> None:
     finally:
         os.umask(before)
     result = host.finish(process)
-    for folder in pathlib.Path(only(result)["path"]).parents[:3]:
-        assert folder.stat().st_mode & 0o777 == 0o755
+    for directory in pathlib.Path(only(result)["path"]).parents[:3]:
+        assert directory.stat().st_mode & 0o777 == 0o755

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The names of executables, and which declarations are refused."""
+"""The names of executables, and which declarations are rejected."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import declared_tools, executable_name
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import executable_name, parse_tools
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,17 @@ def test_executable_is_named_as_go_install_does(package: str, name: str) -> None
         "v2.0.0+incompatible",
     ],
 )
-def test_exact_pins_are_taken(version: str) -> None:
-    (tool,) = declared_tools([{"package": "example.com/x", "version": version}], "/go")
+def test_exact_pins_are_accepted(version: str) -> None:
+    (tool,) = parse_tools([{"package": "example.com/x", "version": version}], "/go")
     assert str(tool) == f"example.com/x@{version}"
     assert tool.goroot == "/go"
 
 
 @pytest.mark.parametrize(
-    ("version", "why"),
+    ("version", "reason"),
     [
-        ("latest", "another version tomorrow"),
-        ("upgrade", "another version tomorrow"),
+        ("latest", "changes with the next release"),
+        ("upgrade", "changes with the next release"),
         ("v0", "latest version that begins with it"),
         ("v0.16", "latest version that begins with it"),
         ("0.16.2", "begin with v"),
@@ -64,9 +64,9 @@ def test_exact_pins_are_taken(version: str) -> None:
         ("v1.2.3 ", "branch"),
     ],
 )
-def test_inexact_pins_are_rejected_with_the_reason(version: str, why: str) -> None:
-    with pytest.raises(DevserverError, match=why) as caught:
-        declared_tools([{"package": "example.com/x", "version": version}], "/go")
+def test_inexact_pins_are_rejected_with_the_reason(version: str, reason: str) -> None:
+    with pytest.raises(DevserverError, match=reason) as caught:
+        parse_tools([{"package": "example.com/x", "version": version}], "/go")
     assert "example.com/x" in str(caught.value)
     assert "v0.16.2" in caught.value.expected
 
@@ -90,7 +90,7 @@ def test_inexact_pins_are_rejected_with_the_reason(version: str, why: str) -> No
 )
 def test_an_invalid_package_is_rejected(package: str) -> None:
     with pytest.raises(DevserverError, match="not the import path"):
-        declared_tools([{"package": package, "version": "v1.0.0"}], "/go")
+        parse_tools([{"package": package, "version": "v1.0.0"}], "/go")
 
 
 @pytest.mark.parametrize(
@@ -108,48 +108,48 @@ def test_an_invalid_package_is_rejected(package: str) -> None:
 )
 def test_names_and_tags_that_mean_something_else_are_rejected(extra: dict[str, t.Any]) -> None:
     with pytest.raises(DevserverError, match=r"example\.com/x is"):
-        declared_tools([{"package": "example.com/x", "version": "v1.0.0", **extra}], "/go")
+        parse_tools([{"package": "example.com/x", "version": "v1.0.0", **extra}], "/go")
 
 
-def test_two_tools_of_one_name_are_rejected_until_one_gets_another() -> None:
+def test_two_tools_with_one_name_are_rejected() -> None:
     one = {"package": "example.com/x", "version": "v1.0.0"}
     two = {"package": "example.org/x/v2", "version": "v2.0.0"}
-    with pytest.raises(DevserverError, match="both be called x"):
-        declared_tools([one, two], "/go")
-    assert [tool.name for tool in declared_tools([one, dict(two, name="y")], "/go")] == ["x", "y"]
+    with pytest.raises(DevserverError, match="both have the name x"):
+        parse_tools([one, two], "/go")
+    assert [tool.name for tool in parse_tools([one, dict(two, name="y")], "/go")] == ["x", "y"]
 
 
 @pytest.mark.parametrize("name", ["go", "gofmt", "go1.22.12"])
 def test_the_names_of_a_toolchains_links_are_rejected(name: str) -> None:
     with pytest.raises(DevserverError, match="a link to a toolchain"):
-        declared_tools([{"package": "example.com/x", "version": "v1.0.0", "name": name}], "/go")
+        parse_tools([{"package": "example.com/x", "version": "v1.0.0", "name": name}], "/go")
 
 
 def test_several_users_share_a_name_but_no_user_has_two() -> None:
     one = {"package": "example.com/x", "version": "v1.0.0", "users": ["alice", "bob"]}
     other = dict(one, version="v1.1.0", users=["carol"])
-    assert [tool.users for tool in declared_tools([one, other], "/go")] == [("alice", "bob"), ("carol",)]
+    assert [tool.users for tool in parse_tools([one, other], "/go")] == [("alice", "bob"), ("carol",)]
     for users in (["bob"], []):
-        with pytest.raises(DevserverError, match="both be called x"):
-            declared_tools([one, dict(other, users=users)], "/go")
-    with pytest.raises(DevserverError, match="two packages would be called x"):
-        declared_tools([one, dict(other, package="example.org/x")], "/go")
+        with pytest.raises(DevserverError, match="both have the name x"):
+            parse_tools([one, dict(other, users=users)], "/go")
+    with pytest.raises(DevserverError, match="two packages have the name x"):
+        parse_tools([one, dict(other, package="example.org/x")], "/go")
 
 
-def test_a_flag_that_is_given_twice_is_rejected() -> None:
+def test_a_repeated_flag_is_rejected() -> None:
     with pytest.raises(DevserverError, match="twice"):
-        declared_tools([{"package": "example.com/x", "flags": ["-ldflags=-s", "-ldflags=-w"]}], "/go")
+        parse_tools([{"package": "example.com/x", "flags": ["-ldflags=-s", "-ldflags=-w"]}], "/go")
 
 
-def test_a_name_that_is_known_stands_for_its_package() -> None:
-    (tool,) = declared_tools([{"name": "dlv"}], "/go")
+def test_a_known_name_implies_its_package() -> None:
+    (tool,) = parse_tools([{"name": "dlv"}], "/go")
     assert (tool.package, tool.version, tool.name) == ("github.com/go-delve/delve/cmd/dlv", "", "dlv")
 
 
-@pytest.mark.parametrize(("entry", "said"), [({"name": "dvl"}, "'dvl' alone"), ({}, "no package")])
-def test_a_tool_without_package_is_rejected_with_the_names_that_are_known(entry: dict[str, str], said: str) -> None:
-    with pytest.raises(DevserverError, match=said) as caught:
-        declared_tools([entry], "/go")
+@pytest.mark.parametrize(("entry", "message"), [({"name": "dvl"}, "'dvl' has no package"), ({}, "no package")])
+def test_a_tool_without_package_is_rejected_with_the_names_that_are_known(entry: dict[str, str], message: str) -> None:
+    with pytest.raises(DevserverError, match=message) as caught:
+        parse_tools([entry], "/go")
     assert "dlv" in caught.value.expected
 
 
@@ -157,4 +157,4 @@ def test_order_and_repetition_of_tags_do_not_matter() -> None:
     entries = [
         {"package": "example.com/x", "version": "v1.0.0", "tags": tags} for tags in (["b", "a", "a"], ["a", "b"])
     ]
-    assert declared_tools(entries[:1], "/go") == declared_tools(entries[1:], "/go")
+    assert parse_tools(entries[:1], "/go") == parse_tools(entries[1:], "/go")

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs i
     tracer_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
 
 _DLV = "github.com/go-delve/delve/cmd/dlv"
 _FULL = "-gcflags='all=-N -l'"
@@ -54,7 +54,7 @@ def _version_bounds(evidence: Evidence) -> Cause | None:
         return None
     go = re.search(r"go\d+\.\d+(?:\.\d+)?", match.group())
     version = _version_of(evidence.plan.dlv)
-    which = reservation(_DLV, version, go.group()) if go and version else ""
+    which = incompatibility(_DLV, version, go.group()) if go and version else ""
     remedy = "pin the dlv that goes with that Go in devserver_tools, or build with a Go that this dlv takes"
     return Cause("version", f"{match.group().strip()}{'; ' if which else ''}{which}", remedy)
 

@@ -44,7 +44,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import exact
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ def collect(declaration: Declaration, options: Options, kinds: t.Sequence[Contex
     goroot = declaration.goroot
     debuggers = debug_services.collect(options.tls_renew_before)
     requirements = unmet_requirements(declaration, options.go_minimum)
-    places = Places(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
+    places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
     names = [tool.name for tool in tools]
     observations = observe(declaration, names, timeout=options.timeout, kinds=kinds)

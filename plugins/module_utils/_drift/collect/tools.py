@@ -13,14 +13,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool, ToolCopy
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, Tool, declared_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import Places, plan_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import reservation
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, Tool, parse_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths, plan_tools
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
 
 _TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 
 
-def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: Places) -> list[PinnedTool]:
+def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, places: ToolPaths) -> list[PinnedTool]:
     """Return each tool that the play pins, with the reason why it is not the pinned build."""
     typed = ArgumentSpecValidator({"tools": _TOOLS}).validate({"tools": list(entries)})
     if typed.error_messages:
@@ -29,10 +29,10 @@ def pinned_tools(entries: t.Sequence[t.Mapping[str, t.Any]], *, goroot: str, pla
             expected="entries in the format of go_tool",
             remedy="correct devserver_tools",
         )
-    return [_pinned(tool, places) for tool in declared_tools(typed.validated_parameters["tools"], goroot)]
+    return [_pinned(tool, places) for tool in parse_tools(typed.validated_parameters["tools"], goroot)]
 
 
-def _pinned(tool: Tool, places: Places) -> PinnedTool:
+def _pinned(tool: Tool, places: ToolPaths) -> PinnedTool:
     pinned = PinnedTool(
         tool.name, tool.package, tool.version, "", os.path.join(places.bin_dir, tool.name), "", tool.users
     )
@@ -40,7 +40,7 @@ def _pinned(tool: Tool, places: Places) -> PinnedTool:
         (plan,) = plan_tools([tool], places, check=True, verify=True)
     except DevserverError as error:
         return pinned._replace(reason=error.what)
-    expected, links = plan.wanted, [link.path for link in plan.links]
+    expected, links = plan.expected, [link.path for link in plan.links]
     wrong = [link.path for link in plan.links if link.pending]
     return pinned._replace(
         version=expected.tool.version,
@@ -48,7 +48,7 @@ def _pinned(tool: Tool, places: Places) -> PinnedTool:
         # Without a Go the path of the tool is not known; a wrong link is itself the place to correct.
         path=wrong[0] if plan.reason == "not linked" else plan.path or links[0],
         reason=plan.reason,
-        reservation="" if tool.force else reservation(tool.package, expected.tool.version, expected.go),
+        incompatibility="" if tool.force else incompatibility(tool.package, expected.tool.version, expected.go),
     )
 
 

@@ -86,10 +86,10 @@ def _build(tool: PinnedTool) -> t.Iterator[Finding]:
         cause = f"{tool.path}: {tool.reason}; expected {tool.package} {tool.version}"
         remedy = Remedy("provision the host again with --tags tools")
         yield Finding(rule, cause, remedy, variable=tool.name, source=source)
-    if tool.reservation:
+    if tool.incompatibility:
         proposed = {"devserver_tools": [{"package": tool.package}]}
         remedy = Remedy("declare a version that supports this Go", variables=proposed)
-        yield Finding(TOOL_UNSUPPORTED, tool.reservation, remedy, variable=tool.name, source=source)
+        yield Finding(TOOL_UNSUPPORTED, tool.incompatibility, remedy, variable=tool.name, source=source)
 
 
 def _copy(copy: ToolCopy, tool: PinnedTool) -> Finding:

@@ -221,7 +221,7 @@ def test_version_that_dlv_does_not_take(workspace):
     result = workspace.probe(environment={"PATH": f"{done.stdout.strip()}/bin:/usr/bin:/bin"})
     told = caused(result, "version")
     assert "maximum supported version 1.23" in told
-    assert "go1.26.8 goes with dlv v1.26.0 or later" in told
+    assert "go1.26.8 is supported by dlv v1.26.0 or later" in told
 
 
 @pytest.mark.parametrize(
