@@ -13,18 +13,18 @@ version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Keeps one tree for each Go version below O(root), with links by which C(go), C(gofmt) and C(go1.22.12) are found.
-  - What is fetched must have the digest that the collection's manifest, or O(checksums), holds for it. The next source
-    is asked only where the one before is out of reach; a wrong digest ends the task.
-  - A toolchain is unpacked beside its place, run once, and renamed into it. Whatever interrupts the module leaves the
-    old state or the new one, and the next run removes what was left over.
-  - All versions are fetched and checked before anything is switched. Versions that are no longer listed stay,
+  - Installs one tree for each Go version below O(root), and the links C(go), C(gofmt) and, for example, C(go1.22.12).
+  - A file that is fetched must have the digest in the collection's manifest, or in O(checksums). The next source is
+    tried only if one is unreachable; a wrong digest fails the task.
+  - A toolchain is unpacked beside its final path, run once, and renamed. An interruption leaves the old state or the
+    new one, and the next run removes the leftovers.
+  - All versions are fetched and verified before anything is switched. Versions that are no longer listed stay,
     unless O(exclusive).
 notes:
   - A Go tree in the place of O(link), such as one unpacked by hand to C(/usr/local/go), and a program that Go has built
-    in the place of a link in O(bin_dir) are moved aside and reported, never deleted. Anything else there fails the task
-    before anything is written, also in check mode.
-  - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)), trusted certificate authorities from the
+    in the place of a link in O(bin_dir) are moved aside and reported, never deleted. Anything else in these places
+    fails the task before anything is written, also in check mode.
+  - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)), and trusted certificate authorities from the
     host's store. Certificates are always verified.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
@@ -43,7 +43,7 @@ options:
   root:
     description:
       - The directory that holds one tree for each version.
-      - It must be absent, empty, or filled by this module alone, and nobody's home directory.
+      - It must be absent, empty, or filled only by this module, and not a home directory.
     type: path
     default: /usr/local/lib/go
   link:
@@ -51,29 +51,29 @@ options:
     type: path
     default: /usr/local/go
   bin_dir:
-    description: Where the links C(go<version>), C(go) and C(gofmt) go; the latter two lead through O(link).
+    description: The directory of the links C(go<version>), C(go) and C(gofmt); the latter two lead through O(link).
     type: path
     default: /usr/local/bin
   sources:
-    description: Where to look, in this order. One without a location, or without a digest of its kind, is left out.
+    description: The sources, in order. One without a location, or without a digest of its kind, is skipped.
     type: list
     elements: str
     choices: [bundle, archive, mirror, official, goproxy]
     default: [bundle, archive, mirror, official, goproxy]
   bundle_dir:
-    description: The folder on the managed host that M(gopherops.devserver.go_bundle_unpack) puts toolchains into.
+    description: The directory on the managed host in which M(gopherops.devserver.go_bundle_unpack) places toolchains.
     type: path
     default: ""
   archive_dir:
     description:
-      - A folder on the managed host with C(go<version>.<platform>.tar.gz) or
+      - A directory on the managed host with C(go<version>.<platform>.tar.gz) or
         C(v0.0.1-go<version>.<platform>.zip) as a module proxy serves it.
     type: path
     default: ""
   mirror:
     description:
       - A base URL below which C(go<version>.<platform>.tar.gz) is served.
-      - C(http) will do, because the digest is pinned; but not with a password in the URL.
+      - C(http) is accepted, because the digest is pinned, but not with a password in the URL.
     type: str
     default: ""
   official:
@@ -86,31 +86,30 @@ options:
     default: ""
   checksums:
     description:
-      - Digests by version, and below that by platform, such as V(linux-amd64). They win over the manifest's.
-      - C(sha256) in 64 hex digits holds for the archive (sources V(bundle), V(archive), V(mirror), V(official)), C(h1:)
-        for the module (sources V(bundle), V(archive), V(goproxy)).
+      - Digests by version and platform, such as V(linux-amd64). They override those of the manifest.
+      - 64 hex digits are the SHA-256 of the archive (sources V(bundle), V(archive), V(mirror), V(official)), C(h1:) is
+        the hash of the module (sources V(bundle), V(archive), V(goproxy)).
     type: dict
     default: {}
   timeout:
-    description: Seconds that a server may stay silent before it counts as out of reach.
+    description: Seconds that a server may stay silent before it counts as unreachable.
     type: int
     default: 60
   exclusive:
     description:
       - Removes the versions below O(root) that are not in O(versions), with their links C(go<version>).
-      - A version whose programs still run some 10 seconds after the links are turned is kept, without its link, and
-        named in RV(in_use); a later run removes it.
-      - Only what this module has installed; a folder without its receipt stays.
+      - A version whose programs still run about 10 seconds after the links were switched is kept without its link, and
+        listed in RV(in_use); a later run removes it.
+      - Only toolchains with an install record of this module are removed.
     type: bool
     default: false
   verify:
     description:
-      - Compares every file of the toolchains that are there with the list that was recorded when they were installed. A
-        tree in which a file was changed, added or removed is replaced, and RV(toolchains[].altered) names the files.
-      - A file or folder that belongs to another user than root and the owner of O(root), or that its group or others
-        can write, counts as changed.
-      - Reads all of every tree. Without it a toolchain is judged by its receipt, its version and what its C(go)
-        answers.
+      - Compares every file of the installed toolchains with the list that was recorded when they were installed. A
+        tree in which a file was changed, added or removed is replaced, and RV(toolchains[].altered) lists the files.
+      - A file or directory that belongs to a user other than root and the owner of O(root), or that its group or others
+        can write to, counts as changed.
+      - Reads all files. Without it, only the install record, the version and the output of C(go version) are compared.
     type: bool
     default: false
 seealso:
@@ -118,19 +117,19 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Two toolchains side by side
+- name: Install two toolchains side by side
   gopherops.devserver.go_toolchain:
     versions: [1.22.12, 1.21.13]
   become: true
 
-- name: From the company's module proxy alone
+- name: Install a toolchain from the company's module proxy only
   gopherops.devserver.go_toolchain:
     versions: [1.22.12]
     sources: [goproxy]
     goproxy: https://goproxy.example.com
   become: true
 
-- name: A release that the manifest does not know yet
+- name: Install a release that is not in the manifest yet
   gopherops.devserver.go_toolchain:
     versions: [1.22.12, 1.28.1]
     default: 1.28.1
@@ -142,7 +141,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 toolchains:
-  description: The versions that were asked for, in order.
+  description: The requested versions, in order.
   returned: success
   type: list
   elements: dict
@@ -151,7 +150,7 @@ toolchains:
       description: The exact version.
       type: str
     requested:
-      description: The version as it was asked for.
+      description: The version as it was requested.
       type: str
     path:
       description: Its tree, which is its C(GOROOT).
@@ -160,7 +159,7 @@ toolchains:
       description: V(present), V(installed), or in check mode V(would_install).
       type: str
     source:
-      description: The source that served it; V(null) where it is not installed yet.
+      description: The source that served it; V(null) if it is not installed yet.
       type: str
     location:
       description: The URL or path that it came from, without credentials.
@@ -174,9 +173,9 @@ toolchains:
     altered:
       description:
         - With O(verify), for a tree that was edited, the paths in it that were C(changed), C(added) or are C(missing),
-          no more than 20 of each, and how many there are; else V(null).
-        - Folders are named only where somebody else could write them, the tree itself as C(.).
-        - C(../<version>.files), the list itself, where that is not what was recorded.
+          at most 20 of each, and their number; otherwise V(null).
+        - Directories are listed only if other users can write to them, the tree itself as C(.).
+        - C(../<version>.files) is the list of files, if it is not the recorded one.
       type: dict
   sample:
     - version: 1.22.12
@@ -193,7 +192,7 @@ toolchains:
         added: []
         missing: []
 default:
-  description: The version that C(go) is.
+  description: The default version.
   returned: success
   type: dict
   sample: {version: 1.22.12, path: /usr/local/lib/go/1.22.12, link: /usr/local/go}
@@ -205,14 +204,14 @@ removed:
   sample: [1.21.13]
 in_use:
   description:
-    - The versions that O(exclusive) did not remove, because programs in their trees run; a warning names the processes.
-    - In check mode those that are in use at that moment.
+    - The versions that O(exclusive) did not remove, because programs in their trees run; a warning lists the processes.
+    - In check mode the versions that are in use at that moment.
   returned: success
   type: list
   elements: str
   sample: [1.22.11]
 moved_aside:
-  description: Real files and folders that stood in a link's place, and where they are now.
+  description: Real files and directories that were in the place of a link, and their new paths.
   returned: success
   type: list
   elements: dict

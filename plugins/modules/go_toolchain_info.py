@@ -8,13 +8,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: go_toolchain_info
-short_description: Reports the installed Go toolchains, whether they are intact, and what workspaces ask for
+short_description: Reports the installed Go toolchains, whether they are intact, and what workspaces require
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
   - Lists the toolchains that M(gopherops.devserver.go_toolchain) has installed, the links that lead to them, and other
-    Go installations of the host and in homes, which may come first on somebody's PATH.
+    Go installations on the host and in home directories, which may come first on a user's PATH.
   - Compares C(.go-version) and the lines C(go) and C(toolchain) of C(go.mod) and C(go.work) with what is installed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
@@ -37,12 +37,12 @@ options:
     type: bool
     default: false
   users:
-    description: Whose homes are searched. By default those of all accounts with a uid of 1000 or more.
+    description: The users whose home directories are searched. By default all accounts with a uid of 1000 or more.
     type: list
     elements: str
     default: []
   workspaces:
-    description: Folders whose C(.go-version), C(go.work) and C(go.mod) are compared with what is installed.
+    description: Directories whose C(.go-version), C(go.work) and C(go.mod) are compared with what is installed.
     type: list
     elements: path
     default: []
@@ -54,7 +54,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Look at the toolchains
+- name: Report the toolchains
   gopherops.devserver.go_toolchain_info:
     verify: true
     workspaces: [/home/alice/src/shop]
@@ -62,7 +62,7 @@ EXAMPLES = r"""
   become: true
   register: go
 
-- name: Fail where a workspace asks for a Go that is not there
+- name: Fail if a workspace requires a Go that is not installed
   ansible.builtin.assert:
     that: go.mismatches | length == 0
 """
@@ -91,7 +91,7 @@ toolchains:
       description: Bytes of its files.
       type: int
     source:
-      description: The source that served it; V(null), as the next three, for a tree that has no receipt.
+      description: The source that served it; V(null), as the next three, for a tree without an install record.
       type: str
     location:
       description: The URL or path that it came from, without credentials.
@@ -103,7 +103,7 @@ toolchains:
       description: Size of the file that was fetched.
       type: int
     intact:
-      description: With O(verify), whether every file is as it was installed; else, or without a receipt, V(null).
+      description: With O(verify), whether every file is unchanged; otherwise, or without an install record, V(null).
       type: bool
     altered:
       description: As RV(gopherops.devserver.go_toolchain#module:toolchains[].altered).
@@ -121,7 +121,7 @@ toolchains:
       intact: false
       altered: {count: 1, changed: [src/fmt/print.go], added: [], missing: []}
 default:
-  description: Where O(link) leads, and the version there; V(null) where there is no link.
+  description: The target of O(link), and its version; V(null) if there is no link.
   returned: success
   type: dict
   sample: {link: /usr/local/go, path: /usr/local/lib/go/1.22.12, version: 1.22.12}
@@ -138,15 +138,15 @@ strays:
       description: Its tree or command, or the name of the package.
       type: str
     version:
-      description: Its version, where that can be read without running it.
+      description: Its version, if that can be read without running it.
       type: str
     user:
-      description: In whose home it lies; V(null) for one of the host.
+      description: The user whose home directory contains it; V(null) for one of the host.
       type: str
   sample:
     - {kind: sdk, path: /home/alice/sdk/go1.20.1, version: 1.20.1, user: alice}
 mismatches:
-  description: What workspaces, or O(minimum), ask for and the host does not have.
+  description: The requirements of workspaces, or of O(minimum), that the host does not meet.
   returned: success
   type: list
   elements: dict
@@ -156,23 +156,23 @@ mismatches:
         - V(go), V(toolchain), V(version-file), V(minimum), V(no such directory), or V(unreadable) with a reason.
       type: str
     file:
-      description: The file, or the folder, or V(null) where O(minimum) is about the default.
+      description: The file or directory, or V(null) if the default is older than O(minimum).
       type: str
     line:
-      description: The line, where there is one.
+      description: The line, if there is one.
       type: int
     required:
-      description: The version that is asked for.
+      description: The required version.
       type: str
     installed:
       description: The versions that are installed.
       type: list
       elements: str
     default:
-      description: The version of the default.
+      description: The default version.
       type: str
     remedy:
-      description: What to do.
+      description: The action that fixes it.
       type: str
   sample:
     - cause: go

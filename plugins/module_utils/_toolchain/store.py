@@ -120,11 +120,9 @@ class Store:
         """Return the temporary directories of runs that were killed, or of one that is running."""
         return find_leftovers(self.root, _STAGE)
 
-    @contextlib.contextmanager
-    def locked(self) -> t.Iterator[None]:
+    def locked(self) -> t.ContextManager[object]:
         """Exclude other runs; raise DevserverError if one holds the lock for more than LOCK_TIMEOUT seconds."""
-        with locked_folder(self.root, timeout=LOCK_TIMEOUT):
-            yield
+        return locked_folder(self.root, timeout=LOCK_TIMEOUT)
 
     def stage(self) -> t.ContextManager[str]:
         """Create a temporary directory on the store's own filesystem, and remove it at the end."""

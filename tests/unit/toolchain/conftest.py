@@ -28,7 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.pla
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
 
 HERE = this_platform()
-Answer = t.Callable[[http.server.BaseHTTPRequestHandler], None]
+Responder = t.Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,23 +99,23 @@ def new() -> Toolchain:
 
 
 class Server:
-    """Serves ``routes``: a path's bytes, or what answers it; notes each request's path and headers."""
+    """Serves ``routes``: a path's bytes, or a function that responds; records each request's path and headers."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.routes: dict[str, bytes | Answer] = {}
+        self.routes: dict[str, bytes | Responder] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.requests.append((self.path, dict(self.headers)))
-                answer = server.routes.get(self.path)
-                if callable(answer):
-                    answer(self)
-                elif answer is None:
+                response = server.routes.get(self.path)
+                if callable(response):
+                    response(self)
+                elif response is None:
                     self.send_error(404)
                 else:
-                    send(self, answer)
+                    send(self, response)
 
             def log_message(self, format: str, *args: t.Any) -> None:
                 pass
@@ -152,18 +152,20 @@ def server() -> t.Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A folder with a throw-away authority (ca.pem) and a certificate for 127.0.0.1 (server.pem)."""
-    folder = tmp_path_factory.mktemp("authority")
-    (folder / "san").write_text("subjectAltName=IP:127.0.0.1\n")
+    """A directory with a throw-away authority (ca.pem) and a certificate for 127.0.0.1 (server.pem)."""
+    directory = tmp_path_factory.mktemp("authority")
+    (directory / "san").write_text("subjectAltName=IP:127.0.0.1\n")
     for command in (
         "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem"
         " -addext keyUsage=critical,keyCertSign",
         "req -newkey rsa:2048 -nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr",
         "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.crt",
     ):
-        subprocess.run(["openssl", *command.split()], cwd=folder, check=True, capture_output=True)
-    (folder / "server.pem").write_text((folder / "server.key").read_text() + (folder / "server.crt").read_text())
-    return folder
+        subprocess.run(["openssl", *command.split()], cwd=directory, check=True, capture_output=True)
+    (directory / "server.pem").write_text(
+        (directory / "server.key").read_text() + (directory / "server.crt").read_text()
+    )
+    return directory
 
 
 @pytest.fixture
@@ -188,11 +190,11 @@ Module = t.Callable[..., tuple[int, dict[str, t.Any]]]
 
 @pytest.fixture
 def module(tmp_path: pathlib.Path) -> Module:
-    """Run a module as ansible does, a process of its own with its arguments as JSON; return its code and answer."""
+    """Run a module as ansible does, a process of its own with its arguments as JSON; return its code and result."""
 
     def run(name: str, **arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
         places = {"root": f"{tmp_path}/lib/go", "link": f"{tmp_path}/go", "bin_dir": f"{tmp_path}/bin"}
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-m", f"ansible_collections.gopherops.devserver.plugins.modules.{name}"],
             input=json.dumps({"ANSIBLE_MODULE_ARGS": {**places, "_ansible_diff": True, **arguments}}),
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -200,8 +202,8 @@ def module(tmp_path: pathlib.Path) -> Module:
             text=True,
             check=False,
         )
-        assert "Traceback" not in done.stderr
-        return done.returncode, json.loads(done.stdout)
+        assert "Traceback" not in completed.stderr
+        return completed.returncode, json.loads(completed.stdout)
 
     return run
 
@@ -232,9 +234,9 @@ def make_request(tmp_path: pathlib.Path, old: Toolchain, new: Toolchain) -> t.Ca
 
 @pytest.fixture
 def archives(tmp_path: pathlib.Path, old: Toolchain, new: Toolchain) -> pathlib.Path:
-    """A folder with the archives of both toolchains."""
-    folder = tmp_path / "archives"
-    folder.mkdir()
+    """A directory with the archives of both toolchains."""
+    directory = tmp_path / "archives"
+    directory.mkdir()
     for item in (old, new):
-        (folder / item.tar_name).write_bytes(item.tar)
-    return folder
+        (directory / item.tar_name).write_bytes(item.tar)
+    return directory

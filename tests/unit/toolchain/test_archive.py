@@ -28,14 +28,14 @@ PREFIX = "golang.org/toolchain@v0.0.1-go1.99.1.linux-amd64"
 
 
 class Box:
-    """An archive and the folder it is unpacked to, with something precious beside it."""
+    """An archive and the directory it is unpacked to, with something precious beside it."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.archive = folder / "archive"
-        self.tree = folder / "tree"
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.directory = directory
+        self.archive = directory / "archive"
+        self.tree = directory / "tree"
         self.tree.mkdir()
-        (folder / "precious").write_text("gold")
+        (directory / "precious").write_text("gold")
 
     def tar(self, *members: dict[str, t.Any]) -> None:
         with tarfile.open(self.archive, "w:gz") as archive:
@@ -57,8 +57,8 @@ class Box:
         unpack_zip(str(self.archive), str(self.tree), PREFIX)
 
     def untouched(self) -> bool:
-        beside = {path.name for path in self.folder.iterdir()} == {"archive", "tree", "precious"}
-        return beside and (self.folder / "precious").read_text() == "gold"
+        beside = {path.name for path in self.directory.iterdir()} == {"archive", "tree", "precious"}
+        return beside and (self.directory / "precious").read_text() == "gold"
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_modes_of_an_archive_are_normalised(box: Box) -> None:
     assert (box.tree / "src/a.go").stat().st_uid == os.geteuid()
 
 
-def test_a_module_gets_back_what_it_cannot_carry(box: Box) -> None:
+def test_a_module_gets_its_execute_bits_and_go_mod_back(box: Box) -> None:
     os.umask(0o022)
     names = [
         "bin/go",
@@ -181,7 +181,7 @@ def test_a_broken_archive_is_rejected(box: Box, cut: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "reason"),
+    ("damage", "reason"),
     [
         (lambda packed: packed[: len(packed) // 2], "unexpected end of data|truncated"),
         (lambda packed: packed[:-1], "truncated"),
@@ -190,10 +190,10 @@ def test_a_broken_archive_is_rejected(box: Box, cut: int) -> None:
         (lambda packed: b"no gzip at all" + packed, "incorrect header check|empty file"),
     ],
 )
-def test_an_incomplete_gzip_is_rejected(box: Box, harm: t.Callable[[bytes], bytes], reason: str) -> None:
+def test_an_incomplete_gzip_is_rejected(box: Box, damage: t.Callable[[bytes], bytes], reason: str) -> None:
     # More than a pipe holds, so that the thread which inflates it waits for a reader.
     box.tar({"name": "go/bulk", "content": os.urandom(3_000_000)})
-    box.archive.write_bytes(harm(box.archive.read_bytes()))
+    box.archive.write_bytes(damage(box.archive.read_bytes()))
     (box.tree / "bulk").unlink()
     with pytest.raises(DevserverError, match=reason):
         unpack_tar(str(box.archive), str(box.tree))
@@ -206,7 +206,7 @@ def test_a_rejected_member_ends_the_thread(box: Box) -> None:
     assert threading.active_count() == before
 
 
-def test_an_archive_that_is_gone_is_an_error_and_no_hang(box: Box) -> None:
+def test_a_missing_archive_raises_an_error_without_hanging(box: Box) -> None:
     with pytest.raises(DevserverError, match="No such file"):
         unpack_tar(str(box.archive), str(box.tree))
 

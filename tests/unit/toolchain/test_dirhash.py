@@ -11,7 +11,7 @@ import zipfile
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1_of_zip
 
-# `go mod download -json example.com/m@v1.0.0` of a module with exactly these files answers SUM.
+# `go mod download -json example.com/m@v1.0.0` of a module with exactly these files outputs SUM.
 FILES = {
     "go.mod": b"module example.com/m\n\ngo 1.21\n",
     "m.go": b"package m\n",
@@ -31,7 +31,7 @@ def pack(path: pathlib.Path, files: dict[str, bytes], compression: int = zipfile
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
 @pytest.mark.parametrize("order", [list(FILES), sorted(FILES), sorted(FILES, reverse=True)])
-def test_equals_gos_own_whatever_the_order_and_the_packing(
+def test_equals_gos_hash_in_any_order_and_compression(
     tmp_path: pathlib.Path, order: list[str], compression: int
 ) -> None:
     path = pack(tmp_path / "m.zip", {name: FILES[name] for name in order}, compression)
@@ -43,7 +43,7 @@ def test_equals_gos_own_whatever_the_order_and_the_packing(
     [{"m.go": b"package n\n"}, {"more": b""}, {"m.go\u0020": b""}],
     ids=["content", "file", "name"],
 )
-def test_any_change_shows(tmp_path: pathlib.Path, change: dict[str, bytes]) -> None:
+def test_any_change_changes_the_hash(tmp_path: pathlib.Path, change: dict[str, bytes]) -> None:
     assert h1_of_zip(pack(tmp_path / "m.zip", {**FILES, **change})) != SUM
 
 

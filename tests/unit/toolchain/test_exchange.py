@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One folder in the place of another: with an exchange of names, and where there is none."""
+"""One directory in the place of another: with an exchange of names, and where there is none."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ def exchange(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.fixture
 def new(tmp_path: pathlib.Path) -> pathlib.Path:
-    folder = tmp_path / "stage" / "new"
-    folder.mkdir(parents=True)
-    (folder / "name").write_text("new")
-    return folder
+    directory = tmp_path / "stage" / "new"
+    directory.mkdir(parents=True)
+    (directory / "name").write_text("new")
+    return directory
 
 
 @pytest.mark.usefixtures("exchange")
-def test_an_empty_place_is_taken(new: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_a_directory_moves_to_an_empty_place(new: pathlib.Path, tmp_path: pathlib.Path) -> None:
     swap(str(new), str(tmp_path / "place"))
     assert (tmp_path / "place/name").read_text() == "new"
     assert list(new.parent.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "link"])
+@pytest.mark.parametrize("kind", ["directory", "file", "link"])
 def test_existing_directories_are_kept(new: pathlib.Path, tmp_path: pathlib.Path, exchange: bool, kind: str) -> None:
     place = tmp_path / "place"
-    if kind == "folder":
+    if kind == "directory":
         (place / "old").mkdir(parents=True)
     elif kind == "file":
         place.write_text("old")
@@ -48,10 +48,10 @@ def test_existing_directories_are_kept(new: pathlib.Path, tmp_path: pathlib.Path
     swap(str(new), str(place))
     assert (place / "name").read_text() == "new"
     old = new if exchange else new.with_name("new.old")
-    assert (old.is_dir(), old.is_symlink()) == (kind == "folder", kind == "link")
+    assert (old.is_dir(), old.is_symlink()) == (kind == "directory", kind == "link")
 
 
-def test_a_failure_leaves_the_old_in_its_place(tmp_path: pathlib.Path, exchange: bool) -> None:
+def test_a_failure_leaves_the_previous_directory(tmp_path: pathlib.Path, exchange: bool) -> None:
     (tmp_path / "place").mkdir()
     with pytest.raises(OSError, match="No such file"):
         swap(str(tmp_path / "new"), str(tmp_path / "place"))

@@ -23,14 +23,14 @@ def run(module: t.Callable[..., tuple[int, dict[str, t.Any]]]) -> Run:
     return functools.partial(module, "go_toolchain", official="")
 
 
-def test_installs_then_settles(run: Run, archives: pathlib.Path, old, new, tmp_path: pathlib.Path) -> None:
+def test_the_second_run_changes_nothing(run: Run, archives: pathlib.Path, old, new, tmp_path: pathlib.Path) -> None:
     checksums = {item.version: {platform(item): item.sha256} for item in (old, new)}
     arguments = {"versions": ["1.99", "1.99.1"], "archive_dir": str(archives), "checksums": checksums}
-    code, foreseen = run(**arguments, _ansible_check_mode=True)
-    assert (code, foreseen["changed"]) == (0, True)
+    code, planned = run(**arguments, _ansible_check_mode=True)
+    assert (code, planned["changed"]) == (0, True)
     assert not (tmp_path / "lib").exists()
     code, result = run(**arguments)
-    assert (code, result["diff"]) == (0, foreseen["diff"])
+    assert (code, result["diff"]) == (0, planned["diff"])
     assert [item["status"] for item in result["toolchains"]] == ["installed", "installed"]
     assert result["default"] == {"version": "1.99.12", "path": f"{tmp_path}/lib/go/1.99.12", "link": f"{tmp_path}/go"}
     code, result = run(**arguments)

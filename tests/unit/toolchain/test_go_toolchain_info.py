@@ -29,7 +29,7 @@ def info(module: t.Callable[..., tuple[int, dict[str, t.Any]]]) -> Run:
 
 @pytest.fixture
 def installed(module: t.Callable[..., t.Any], archives: pathlib.Path, old, new, tmp_path: pathlib.Path) -> pathlib.Path:
-    """Return the root of two toolchains, and a folder beside them that nobody installed."""
+    """Return the root of two toolchains, and a directory beside them that nobody installed."""
     checksums = {item.version: {this_platform().archive: item.sha256} for item in (old, new)}
     versions = [new.version, old.version]
     code, _result = module("go_toolchain", versions=versions, archive_dir=str(archives), checksums=checksums)

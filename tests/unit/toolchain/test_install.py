@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Installing and switching: sources in order, nothing half-done, a second run that changes nothing."""
+"""Installing and switching: sources in order, nothing partial, a second run that changes nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.pla
 
 HERE = this_platform()
 Make = t.Callable[..., ToolchainRequest]
-# As much of a program that Go has built as tells it from others.
+# The part of a program by which one that Go has built is recognized.
 PROGRAM = b"\x7fELF" + b"\0" * 60 + b"\xff Go buildinf:"
 Result = dict[str, t.Any]
 
@@ -40,22 +40,22 @@ def run(request: ToolchainRequest, check: bool = False) -> Result:
     return install_toolchains(request, HERE, check=check)
 
 
-def snapshot(folder: pathlib.Path) -> dict[str, t.Any]:
-    """Return every path below ``folder`` with its mode and its content or target."""
+def snapshot(directory: pathlib.Path) -> dict[str, t.Any]:
+    """Return every path below ``directory`` with its mode and its content or target."""
     found: dict[str, t.Any] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(directory.rglob("*")):
         content = os.readlink(path) if path.is_symlink() else path.read_bytes() if path.is_file() else None
-        found[str(path.relative_to(folder))] = (path.lstat().st_mode, content)
+        found[str(path.relative_to(directory))] = (path.lstat().st_mode, content)
     return found
 
 
-def answer(request: ToolchainRequest, name: str = "go") -> str:
-    """Return what the command ``name`` says to a user who has it on PATH."""
+def go_version(request: ToolchainRequest, name: str = "go") -> str:
+    """Return the output of the command ``name`` for a user with it on PATH."""
     env = {"PATH": f"{request.bin_dir}:/usr/bin:/bin"}
     return subprocess.run([name, "version"], env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
-def says(version: str) -> str:
+def reported(version: str) -> str:
     return f"go version go{version} {HERE.reported}"
 
 
@@ -83,14 +83,14 @@ def test_a_local_archive(make_request: Make, archives: pathlib.Path, old) -> Non
             "altered": None,
         }
     ]
-    assert answer(request) == answer(request, "go1.99.1") == says("1.99.1")
+    assert go_version(request) == go_version(request, "go1.99.1") == reported("1.99.1")
 
 
 def test_a_modules_zip_in_the_local_directory(make_request: Make, tmp_path: pathlib.Path, old) -> None:
     (tmp_path / old.zip_name).write_bytes(old.zip)
     request = make_request("1.99.1", archive=tmp_path, checksums={"1.99.1": {HERE.archive: old.h1}})
     assert run(request)["toolchains"][0]["digest"] == old.h1
-    assert answer(request) == says("1.99.1")
+    assert go_version(request) == reported("1.99.1")
 
 
 @pytest.mark.parametrize("source", ["mirror", "official"])
@@ -106,7 +106,7 @@ def test_a_module_proxy(make_request: Make, tls_server, old) -> None:
     tls_server.routes[old.zip_path] = old.zip
     request = make_request("1.99.1", goproxy=tls_server.url, checksums={"1.99.1": {HERE.archive: old.h1}})
     assert run(request)["toolchains"][0]["source"] == "goproxy"
-    assert answer(request) == says("1.99.1")
+    assert go_version(request) == reported("1.99.1")
 
 
 def test_both_distributions_give_the_same_tree(make_request: Make, server, archives: pathlib.Path, old) -> None:
@@ -134,7 +134,9 @@ def test_the_first_source_with_the_file_serves_it(make_request: Make, server, ol
     assert server.paths == [f"/{order[0]}/{old.tar_name}"]
 
 
-def test_a_source_that_is_out_of_reach_makes_room(make_request: Make, server, tmp_path: pathlib.Path, old) -> None:
+def test_the_next_source_is_tried_if_one_is_unreachable(
+    make_request: Make, server, tmp_path: pathlib.Path, old
+) -> None:
     server.routes[f"/b/{old.tar_name}"] = old.tar
     request = make_request("1.99.1", archive=tmp_path, mirror=server.url + "/a", official=server.url + "/b")
     assert run(request)["toolchains"][0]["source"] == "official"
@@ -248,8 +250,8 @@ def test_a_patch_is_never_taken_for_a_longer_one(make_request: Make, archives: p
     request = make_request("1.99.1", archive=archives)
     result = run(request)
     assert statuses(result) == {"1.99.1": "installed"}
-    assert answer(request) == says("1.99.1")
-    assert answer(request, "go1.99.12") == says("1.99.12")
+    assert go_version(request) == reported("1.99.1")
+    assert go_version(request, "go1.99.12") == reported("1.99.12")
 
 
 @pytest.mark.parametrize(
@@ -302,12 +304,12 @@ def test_a_directory_that_is_a_link_into_a_tree_is_rejected(
             run(dataclasses.replace(request, **place))
 
 
-def test_links_beside_the_trees_are_no_matter(make_request: Make, archives: pathlib.Path) -> None:
+def test_links_beside_the_trees_are_ignored(make_request: Make, archives: pathlib.Path) -> None:
     root = make_request("1.99.1").root
     request = make_request("1.99.1", archive=archives, link=f"{root}/current", bin_dir=f"{root}/bin")
     run(request)
     assert not run(request)["changed"]
-    assert answer(request) == says("1.99.1")
+    assert go_version(request) == reported("1.99.1")
 
 
 # Second run, switching, check mode
@@ -329,21 +331,21 @@ def test_a_second_run_needs_no_source(make_request: Make, archives: pathlib.Path
     assert not run(make_request("1.99.1"))["changed"]
 
 
-def test_switching_the_default_turns_one_link(make_request: Make, archives: pathlib.Path) -> None:
+def test_switching_the_default_replaces_one_link(make_request: Make, archives: pathlib.Path) -> None:
     versions = ["1.99.12", "1.99.1"]
     run(make_request(*versions, archive=archives))
     request = make_request(*versions, default="1.99.1")
     result = run(request)
     assert [change["before_header"] for change in result["diff"]] == [request.link]
-    assert answer(request) == says("1.99.1")
-    assert answer(request, "go1.99.12") == says("1.99.12")
+    assert go_version(request) == reported("1.99.1")
+    assert go_version(request, "go1.99.12") == reported("1.99.12")
 
 
 def test_a_version_that_is_not_declared_stays(make_request: Make, archives: pathlib.Path) -> None:
     run(make_request("1.99.1", archive=archives))
     request = make_request("1.99.12", archive=archives)
     assert run(request)["removed"] == []
-    assert answer(request, "go1.99.1") == says("1.99.1")
+    assert go_version(request, "go1.99.1") == reported("1.99.1")
 
 
 def test_exclusive_removes_what_is_not_declared_and_nothing_else(make_request: Make, archives: pathlib.Path) -> None:
@@ -351,16 +353,16 @@ def test_exclusive_removes_what_is_not_declared_and_nothing_else(make_request: M
     request = make_request("1.99.12", exclusive=True)
     by_hand = pathlib.Path(request.root, "1.98.0")
     by_hand.mkdir()
-    foreseen = run(request, check=True)
-    assert answer(request, "go1.99.1") == says("1.99.1")
-    done = run(request)
-    assert (done["removed"], done["diff"]) == (["1.99.1"], foreseen["diff"])
-    removed = [change["before_header"] for change in done["diff"] if not change["after"]]
+    planned = run(request, check=True)
+    assert go_version(request, "go1.99.1") == reported("1.99.1")
+    completed = run(request)
+    assert (completed["removed"], completed["diff"]) == (["1.99.1"], planned["diff"])
+    removed = [change["before_header"] for change in completed["diff"] if not change["after"]]
     assert removed == [f"{request.bin_dir}/go1.99.1", f"{request.root}/1.99.1"]
     assert sorted(os.listdir(request.bin_dir)) == ["go", "go1.99.12", "gofmt"]
     assert not any(name.startswith("1.99.1.") or name == "1.99.1" for name in os.listdir(request.root))
     assert by_hand.is_dir()
-    assert answer(request) == says("1.99.12")
+    assert go_version(request) == reported("1.99.12")
     assert not run(request)["changed"]
 
 
@@ -391,22 +393,22 @@ def test_exclusive_keeps_what_is_in_use_until_it_is_not(
     tree, link = f"{request.root}/1.99.1", f"{request.bin_dir}/go1.99.1"
     user = obsolete("600")
     try:
-        foreseen, done = run(request, check=True), run(request)
+        planned, completed = run(request, check=True), run(request)
         again = run(request)
-        seen = answer(dataclasses.replace(request, bin_dir=f"{tree}/bin"))
+        version = go_version(dataclasses.replace(request, bin_dir=f"{tree}/bin"))
     finally:
         user.kill()
         user.wait()
-    for result in (foreseen, done, again):
+    for result in (planned, completed, again):
         assert (result["removed"], result["in_use"]) == ([], ["1.99.1"])
         assert [tree in warning and str(user.pid) in warning for warning in result["warnings"]] == [True]
-    assert [change["before_header"] for change in done["diff"]] == [link]
-    assert (foreseen["diff"], again["diff"], again["changed"]) == (done["diff"], [], False)
-    assert seen == says("1.99.1")
-    foreseen, later = run(request, check=True), run(request)
+    assert [change["before_header"] for change in completed["diff"]] == [link]
+    assert (planned["diff"], again["diff"], again["changed"]) == (completed["diff"], [], False)
+    assert version == reported("1.99.1")
+    planned, later = run(request, check=True), run(request)
     assert (later["removed"], later["in_use"], later["warnings"]) == (["1.99.1"], [], [])
     assert [change["before_header"] for change in later["diff"]] == [tree]
-    assert (foreseen["diff"], foreseen["removed"]) == (later["diff"], later["removed"])
+    assert (planned["diff"], planned["removed"]) == (later["diff"], later["removed"])
     assert not os.path.lexists(tree)
 
 
@@ -416,8 +418,8 @@ def test_exclusive_waits_for_processes_that_exit_soon(
     request = make_request("1.99.12", exclusive=True)
     with obsolete("0.5"):
         # Its parent does not wait for it: what has ended counts as gone nevertheless.
-        done = run(request)
-    assert (done["removed"], done["in_use"], done["warnings"]) == (["1.99.1"], [], [])
+        completed = run(request)
+    assert (completed["removed"], completed["in_use"], completed["warnings"]) == (["1.99.1"], [], [])
     assert not os.path.lexists(f"{request.root}/1.99.1")
 
 
@@ -431,7 +433,7 @@ def test_a_version_in_use_that_is_declared_again_gets_its_link_back(
         result = run(request)
         user.kill()
     assert statuses(result) == {"1.99.12": "present", "1.99.1": "present"}
-    assert answer(request, "go1.99.1") == says("1.99.1")
+    assert go_version(request, "go1.99.1") == reported("1.99.1")
 
 
 def test_check_mode_reports_the_same_and_writes_nothing(
@@ -439,16 +441,16 @@ def test_check_mode_reports_the_same_and_writes_nothing(
 ) -> None:
     server.routes = {f"/{item.tar_name}": item.tar for item in (old, new)}
     request = make_request("1.99.12", "1.99.1", mirror=server.url)
-    foreseen = run(request, check=True)
+    planned = run(request, check=True)
     assert not (tmp_path / "host").exists()
     assert server.requests == []
-    assert statuses(foreseen) == {"1.99.12": "would_install", "1.99.1": "would_install"}
-    done = run(request)
-    assert (foreseen["changed"], foreseen["diff"]) == (done["changed"], done["diff"])
+    assert statuses(planned) == {"1.99.12": "would_install", "1.99.1": "would_install"}
+    completed = run(request)
+    assert (planned["changed"], planned["diff"]) == (completed["changed"], completed["diff"])
     assert not run(request, check=True)["changed"]
 
 
-# What stands there already
+# What is there already
 
 
 def test_go_in_the_place_of_a_link_is_moved_aside(make_request: Make, archives: pathlib.Path) -> None:
@@ -459,14 +461,14 @@ def test_go_in_the_place_of_a_link_is_moved_aside(make_request: Make, archives: 
         (tree / name).write_text("mine")
     program.parent.mkdir()
     program.write_bytes(PROGRAM)
-    foreseen = run(expected, check=True)
-    assert [item["path"] for item in foreseen["moved_aside"]] == [expected.link, f"{expected.bin_dir}/go"]
+    planned = run(expected, check=True)
+    assert [item["path"] for item in planned["moved_aside"]] == [expected.link, f"{expected.bin_dir}/go"]
     assert (tree / "bin/go").read_text() == "mine"
     aside = {item["path"]: pathlib.Path(item["to"]) for item in run(expected)["moved_aside"]}
     assert aside[expected.link].name.startswith("go.replaced-2")
     assert (aside[expected.link] / "bin/go").read_text() == "mine"
     assert aside[str(program)].read_bytes() == PROGRAM
-    assert answer(expected) == says("1.99.1")
+    assert go_version(expected) == reported("1.99.1")
     assert run(expected)["moved_aside"] == []
 
 
@@ -542,7 +544,7 @@ def test_the_trees_link_in_a_programs_place_is_rejected(make_request: Make, arch
     assert not os.path.lexists(request.root)
 
 
-def test_a_foreign_link_is_turned_and_its_target_stays(make_request: Make, archives: pathlib.Path, tmp_path) -> None:
+def test_a_foreign_link_is_replaced_and_its_target_stays(make_request: Make, archives: pathlib.Path, tmp_path) -> None:
     request = make_request("1.99.1", archive=archives)
     (tmp_path / "other").mkdir()
     os.makedirs(os.path.dirname(request.link))
@@ -582,23 +584,23 @@ def broken_trees() -> dict[str, t.Callable[[pathlib.Path], None]]:
     def record(tree: pathlib.Path) -> None:
         (tree.parent / "1.99.1.json").write_text('{"version": "1.99.1"')
 
-    def other_receipt(tree: pathlib.Path) -> None:
+    def other_record(tree: pathlib.Path) -> None:
         path = tree.parent / "1.99.1.json"
         path.write_text(path.read_text().replace("1.99.1", "1.99.12"))
 
-    harms = (half, other_version, other_go, no_go, dead_go, file, link, record, other_receipt)
-    return {harm.__name__: harm for harm in harms}
+    damages = (half, other_version, other_go, no_go, dead_go, file, link, record, other_record)
+    return {damage.__name__: damage for damage in damages}
 
 
-@pytest.mark.parametrize("harm", broken_trees().values(), ids=broken_trees())
+@pytest.mark.parametrize("damage", broken_trees().values(), ids=broken_trees())
 def test_an_incomplete_tree_is_replaced(
-    make_request: Make, archives: pathlib.Path, harm: t.Callable[[pathlib.Path], None]
+    make_request: Make, archives: pathlib.Path, damage: t.Callable[[pathlib.Path], None]
 ) -> None:
     request = make_request("1.99.1", archive=archives)
     run(request)
     tree = pathlib.Path(request.root, "1.99.1")
     whole = snapshot(tree)
-    harm(tree)
+    damage(tree)
     assert statuses(run(request, check=True)) == {"1.99.1": "would_install"}
     assert statuses(run(request)) == {"1.99.1": "installed"}
     assert snapshot(tree) == whole
@@ -618,11 +620,11 @@ EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
     "pipe": (lambda tree: os.mkfifo(tree / "src/pipe"), "added", "src/pipe"),
     "loss": (lambda tree: (tree / "bin/gofmt").unlink(), "missing", "bin/gofmt"),
     "program that a group writes": (lambda tree: (tree / "bin/go").chmod(0o775), "changed", "bin/go"),
-    "folder that a group writes": (lambda tree: (tree / "src").chmod(0o775), "changed", "src"),
-    "folder that all write": (lambda tree: (tree / "src/fmt").chmod(0o1757), "changed", "src/fmt"),
+    "directory that a group writes": (lambda tree: (tree / "src").chmod(0o775), "changed", "src"),
+    "directory that all write": (lambda tree: (tree / "src/fmt").chmod(0o1757), "changed", "src/fmt"),
     "tree that all write": (lambda tree: tree.chmod(0o777), "changed", "."),
     "another's program": (lambda tree: os.chown(tree / "bin/go", 1000, 1000), "changed", "bin/go"),
-    "another's folder": (lambda tree: os.chown(tree / "src", 1000, -1), "changed", "src"),
+    "another's directory": (lambda tree: os.chown(tree / "src", 1000, -1), "changed", "src"),
     "another's file that was added": (
         lambda tree: ((tree / "mine").touch(), os.chown(tree / "mine", 1000, -1)),
         "added",
@@ -635,7 +637,7 @@ EDITS: dict[str, tuple[t.Callable[[pathlib.Path], object], str, str]] = {
 
 @pytest.mark.parametrize("edit", EDITS)
 def test_an_edited_tree_is_named_and_repaired_on_request(make_request: Make, archives: pathlib.Path, edit: str) -> None:
-    harm, kind, name = EDITS[edit]
+    damage, kind, name = EDITS[edit]
     if "another" in edit and os.geteuid() != 0:
         pytest.skip("only root can give files away")
     request = make_request("1.99.1", archive=archives, verify=True)
@@ -643,13 +645,13 @@ def test_an_edited_tree_is_named_and_repaired_on_request(make_request: Make, arc
     assert not run(request)["changed"]
     tree = pathlib.Path(request.root, "1.99.1")
     whole = snapshot(tree.parent)
-    harm(tree)
+    damage(tree)
     assert not run(make_request("1.99.1"))["changed"]
-    foreseen = run(request, check=True)
+    planned = run(request, check=True)
     repaired = run(request)
     nothing: dict[str, t.Any] = {"count": 1, "changed": [], "added": [], "missing": []}
     assert repaired["toolchains"][0]["altered"] == {**nothing, kind: [name]}
-    assert (foreseen["diff"], foreseen["toolchains"][0]["altered"]) == (
+    assert (planned["diff"], planned["toolchains"][0]["altered"]) == (
         repaired["diff"],
         repaired["toolchains"][0]["altered"],
     )
@@ -666,7 +668,7 @@ def test_files_of_root_and_the_stores_owner_are_unchanged(make_request: Make, ar
     assert not run(request)["changed"]
 
 
-def test_of_many_edited_files_some_are_named_and_all_are_counted(make_request: Make, archives: pathlib.Path) -> None:
+def test_many_edited_files_are_counted_and_some_are_listed(make_request: Make, archives: pathlib.Path) -> None:
     request = make_request("1.99.1", archive=archives, verify=True)
     run(request)
     for number in range(30):
@@ -717,7 +719,7 @@ def test_a_destination_that_cannot_be_written_is_named(make_request: Make, archi
         run(request)
 
 
-@pytest.mark.skipif(not os.path.isdir("/sys/kernel"), reason="no filesystem that refuses even root")
+@pytest.mark.skipif(not os.path.isdir("/sys/kernel"), reason="no filesystem that is read-only even for root")
 def test_a_read_only_filesystem_is_named(make_request: Make, archives: pathlib.Path) -> None:
     with pytest.raises(DevserverError, match=r"cannot use /sys/kernel/go.*devserver_toolchain_root"):
         run(make_request("1.99.1", archive=archives, root="/sys/kernel/go"))
@@ -764,15 +766,15 @@ def test_several_runs_at_once_install_once(make_request: Make, server, old, tmp_
     arrived = tmp_path / "arrived"
     arrived.mkdir()
 
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        # All have judged the host, and stand before the lock, before the first one gets on.
+    def respond(handler: http.server.BaseHTTPRequestHandler) -> None:
+        # All runs have planned and wait for the lock before the first one continues.
         while len(list(arrived.iterdir())) < 3:
             time.sleep(0.01)
         handler.send_response(200)
         handler.end_headers()
         handler.wfile.write(old.tar)
 
-    server.routes[f"/{old.tar_name}"] = answer
+    server.routes[f"/{old.tar_name}"] = respond
     request = make_request("1.99.1", mirror=server.url, timeout=60)
     runs = [start(request, ARRIVED.format(arrived)) for _run in range(3)]
     results = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
@@ -843,12 +845,12 @@ def test_a_kill_leaves_the_old_or_the_new_and_the_next_run_repairs(
         pathlib.Path(request.root, f"1.99.12.{suffix}").write_text("{}")
     killed = start(request, DIE + KILLED_AT[point])
     assert killed.wait(60) == -signal.SIGKILL
-    assert answer(request) in (says("1.99.1"), says("1.99.12"))
-    foreseen = run(request, check=True)
-    assert foreseen["changed"]
-    mended = run(request)
-    assert mended["diff"] == foreseen["diff"]
-    assert answer(request) == says("1.99.12")
+    assert go_version(request) in (reported("1.99.1"), reported("1.99.12"))
+    planned = run(request, check=True)
+    assert planned["changed"]
+    repaired = run(request)
+    assert repaired["diff"] == planned["diff"]
+    assert go_version(request) == reported("1.99.12")
     assert sorted(os.listdir(request.root)) == [".lock", "1.99.12", "1.99.12.files", "1.99.12.json"]
     assert not run(request)["changed"]
 
@@ -861,9 +863,9 @@ def test_a_link_that_a_killed_run_left_is_removed(make_request: Make, archives: 
     others = [pathlib.Path(request.bin_dir, name) for name in (".gopls.unfinished-4711", ".go.bak")]
     for other in others:
         other.symlink_to("x")
-    foreseen = run(request, check=True)
-    assert [change["before_header"] for change in foreseen["diff"]] == [str(left)]
-    assert run(request)["diff"] == foreseen["diff"]
+    planned = run(request, check=True)
+    assert [change["before_header"] for change in planned["diff"]] == [str(left)]
+    assert run(request)["diff"] == planned["diff"]
     assert not left.is_symlink()
     assert all(other.is_symlink() for other in others)
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which folders a go.work or go.mod names: as go itself reads it, and never a traceback."""
+"""The directories that a go.work or go.mod names: the same as go reads, and never a traceback."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ WORK = {
 
 @pytest.mark.parametrize("case", WORK)
 def test_the_directories_are_those_that_go_reads(case: str, goroot: str, tmp_path: pathlib.Path) -> None:
-    text, folders = WORK[case]
-    assert local_directories(text) == folders
+    text, directories = WORK[case]
+    assert local_directories(text) == directories
     path = tmp_path / "go.work"
     path.write_text("go 1.21\n" + text)
     env = dict(os.environ, GOTOOLCHAIN="local", GOWORK=str(path))
     argv = [f"{goroot}/bin/go", "work", "edit", "-json"]
-    told = json.loads(subprocess.run(argv, cwd="/", env=env, check=True, capture_output=True, text=True).stdout)
-    read = [use["DiskPath"] for use in told.get("Use") or []]
-    read += [one["New"]["Path"] for one in told.get("Replace") or [] if "Version" not in one["New"]]
-    assert sorted(read) == sorted(folders)
+    output = json.loads(subprocess.run(argv, cwd="/", env=env, check=True, capture_output=True, text=True).stdout)
+    read = [use["DiskPath"] for use in output.get("Use") or []]
+    read += [one["New"]["Path"] for one in output.get("Replace") or [] if "Version" not in one["New"]]
+    assert sorted(read) == sorted(directories)
 
 
 def test_a_requirement_named_like_a_directory_is_none() -> None:
@@ -55,17 +55,17 @@ def test_a_requirement_named_like_a_directory_is_none() -> None:
 
 @given(st.text(alphabet='userplac .()"`/\\=>\n\t,', max_size=60) | st.text(max_size=60))
 def test_any_text_is_read(text: str) -> None:
-    assert all(isinstance(folder, str) for folder in local_directories(text))
+    assert all(isinstance(directory, str) for directory in local_directories(text))
 
 
 def test_a_workspace_hides_its_path(tmp_path: pathlib.Path) -> None:
     inputs = []
     for place in ("a", "b/c"):
-        folder = tmp_path / place / "shop"
-        (folder / "lib").mkdir(parents=True)
-        (folder / "go.mod").write_text("module example.com/shop\n\nreplace example.com/lib => ./lib\n")
-        (folder / "lib/go.mod").write_text("module example.com/lib\n")
-        inputs.append(read_workspace(str(folder)).inputs())
+        directory = tmp_path / place / "shop"
+        (directory / "lib").mkdir(parents=True)
+        (directory / "go.mod").write_text("module example.com/shop\n\nreplace example.com/lib => ./lib\n")
+        (directory / "lib/go.mod").write_text("module example.com/lib\n")
+        inputs.append(read_workspace(str(directory)).inputs())
     assert inputs[0] == inputs[1]
     assert sorted(inputs[0]["files"]) == ["go.mod", "lib/go.mod"]
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The maintainer's command: what goes into the manifest, and what is refused."""
+"""The maintainer's command: what goes into the manifest, and what is rejected."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_versions_of_one_source_alone_are_left_out(sources: list[str], server: t
 
 
 @pytest.mark.parametrize(
-    ("route", "answer", "message"),
+    ("route", "response", "message"),
     [
         ("/dl/?mode=json", as_json(dict.fromkeys(SUMS, "ef" * 32)), "nothing is written"),
         ("/dl/?mode=json", as_json({}), "no archive of Go 1.98.0 in common"),
@@ -67,10 +67,10 @@ def test_versions_of_one_source_alone_are_left_out(sources: list[str], server: t
         (f"/go/go{VERSION}.linux-amd64.tar.gz.sha256", b"<html>", "64 hex digits"),
     ],
 )
-def test_sources_that_do_not_agree_or_say_nothing(
-    sources: list[str], server: t.Any, route: str, answer: bytes, message: str
+def test_sources_that_differ_or_have_no_data(
+    sources: list[str], server: t.Any, route: str, response: bytes, message: str
 ) -> None:
-    server.routes[route] = answer
+    server.routes[route] = response
     with pytest.raises(Failure, match=message):
         agreed(VERSION, sources, PLATFORMS)
 
@@ -138,23 +138,23 @@ def test_only_a_release_can_be_added(version: str, manifest: pathlib.Path) -> No
 
 
 class Go:
-    """A stand-in for go on PATH that notes what it is asked in which environment."""
+    """A stand-in for go on PATH that records its arguments and environment."""
 
-    def __init__(self, folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.folder = folder
-        monkeypatch.setenv("PATH", str(folder), prepend=":")
+    def __init__(self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.directory = directory
+        monkeypatch.setenv("PATH", str(directory), prepend=":")
         monkeypatch.setenv("GONOSUMDB", "golang.org/*")
         monkeypatch.setenv("GOFLAGS", "-insecure")
 
-    def answers(self, download: str, code: int = 0, sumdb: str = "sum.example.org") -> None:
+    def outputs(self, download: str, code: int = 0, sumdb: str = "sum.example.org") -> None:
         script = f"""#!/bin/sh
 [ "$1" = env ] && printf 'https://proxy.example\\n{sumdb}\\n' && exit
-echo "$* $GOPROXY $GOSUMDB $GOENV $GONOSUMDB $GOFLAGS" >{self.folder}/asked
+echo "$* $GOPROXY $GOSUMDB $GOENV $GONOSUMDB $GOFLAGS" >{self.directory}/query
 echo '{download}'
 exit {code}
 """
-        (self.folder / "go").write_text(script)
-        (self.folder / "go").chmod(0o755)
+        (self.directory / "go").write_text(script)
+        (self.directory / "go").chmod(0o755)
 
 
 @pytest.fixture
@@ -163,15 +163,15 @@ def go(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Go:
 
 
 def test_the_database_is_queried_despite_exceptions_in_the_environment(go: Go) -> None:
-    go.answers(json.dumps({"Sum": H1}))
+    go.outputs(json.dumps({"Sum": H1}))
     assert h1(VERSION, "linux-armv6l") == H1
     module = f"golang.org/toolchain@v0.0.1-go{VERSION}.linux-arm"
-    asked = f"mod download -json {module} https://proxy.example sum.example.org off  -modcacherw\n"
-    assert (go.folder / "asked").read_text() == asked
+    query = f"mod download -json {module} https://proxy.example sum.example.org off  -modcacherw\n"
+    assert (go.directory / "query").read_text() == query
 
 
 def test_a_module_that_does_not_exist_has_none(go: Go) -> None:
-    go.answers('{"Error": "not found: 404 Not Found"}', code=1)
+    go.outputs('{"Error": "not found: 404 Not Found"}', code=1)
     assert h1(VERSION, "linux-amd64") == "-"
 
 
@@ -180,6 +180,6 @@ def test_a_module_that_does_not_exist_has_none(go: Go) -> None:
     [('{"Error": "SECURITY ERROR"}', "sum.example.org", "SECURITY ERROR"), ("", "off", "GOSUMDB is 'off'")],
 )
 def test_a_bundle_without_an_allowed_signer_is_rejected(go: Go, download: str, sumdb: str, message: str) -> None:
-    go.answers(download, code=1, sumdb=sumdb)
+    go.outputs(download, code=1, sumdb=sumdb)
     with pytest.raises(Failure, match=message):
         h1(VERSION, "linux-amd64")

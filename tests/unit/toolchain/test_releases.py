@@ -101,7 +101,7 @@ def test_no_two_releases_share_a_digest() -> None:
         assert len(set(digests)) == len(digests)
 
 
-def test_a_checksum_of_ones_own_wins_for_its_kind_alone() -> None:
+def test_a_users_checksum_only_overrides_its_own_kind() -> None:
     before = releases("linux-amd64", {})["1.22.12"]
     after = releases("linux-amd64", {"1.22.12": {"linux-amd64": SHA.upper()}})["1.22.12"]
     assert after == Pin(SHA, before.h1)

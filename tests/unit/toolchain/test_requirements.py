@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a workspace's files ask for."""
+"""The requirements in a workspace's files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 numbers = st.integers(0, 99)
 versions = st.builds("{}.{}{}".format, numbers, numbers, st.just("") | st.builds(".{}".format, numbers))
 # Lines that no reader may take for a demand.
-noise = st.sampled_from(
+other_lines = st.sampled_from(
     [
         "",
         "// go 1.99",
@@ -52,7 +52,7 @@ def test_go_mod_and_go_work(text: str, found: list[tuple[str, str, int]]) -> Non
     assert in_mod_file(text) == [Requirement(*item) for item in found]
 
 
-@given(st.lists(noise), versions, st.lists(noise))
+@given(st.lists(other_lines), versions, st.lists(other_lines))
 def test_the_go_line_is_found_anywhere(before: list[str], version: str, after: list[str]) -> None:
     lines = "\n".join(before).split("\n") if before else []
     text = "\n".join([*lines, f"go {version}", *after])

@@ -21,16 +21,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unm
 
 @dataclasses.dataclass
 class Host:
-    """A host's files below a folder, and the home of one user there."""
+    """A host's files below a directory, and the home of one user there."""
 
     root: pathlib.Path
 
     def tree(self, path: str, version: str = "") -> pathlib.Path:
-        folder = self.root / path
-        folder.mkdir(parents=True)
+        directory = self.root / path
+        directory.mkdir(parents=True)
         if version:
-            (folder / "VERSION").write_text(f"go{version}\ntime x\n")
-        return folder
+            (directory / "VERSION").write_text(f"go{version}\ntime x\n")
+        return directory
 
     def found(self) -> set[tuple[str, str, str | None, str | None]]:
         me = Account("me", os.getuid(), os.getgid(), str(self.root / "home/me"), "/bin/sh")
@@ -44,7 +44,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(tmp_path)
 
 
-def test_a_bare_host_has_none(host: Host) -> None:
+def test_a_host_without_go_has_none(host: Host) -> None:
     assert host.found() == set()
 
 
@@ -87,9 +87,9 @@ def test_snaps_current_revision(host: Host) -> None:
 
 
 def test_commands_in_a_home_but_no_tools(host: Host) -> None:
-    folder = host.tree("home/me/go/bin")
+    directory = host.tree("home/me/go/bin")
     for name in ("go", "go1.21.0", "go1.22rc1", "gotip", "gopls", "golangci-lint", "dlv", "go-outline"):
-        (folder / name).write_text("")
+        (directory / name).write_text("")
     expected = ("go", "go1.21.0", "go1.22rc1", "gotip")
     assert host.found() == {("command", f"home/me/go/bin/{name}", None, "me") for name in expected}
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What workspaces ask for and the host has, or has not."""
+"""The requirements of workspaces, and whether the host meets them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ HOST = Offered(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
         ("go.sum", "go 1.99\n", []),
     ],
 )
-def test_demands(tmp_path: pathlib.Path, name: str, text: str, causes: list[str]) -> None:
+def test_requirements_that_are_not_met(tmp_path: pathlib.Path, name: str, text: str, causes: list[str]) -> None:
     (tmp_path / name).write_text(text)
     found = mismatches([str(tmp_path)], HOST, None)
     assert [item["cause"] for item in found] == causes
@@ -82,7 +82,7 @@ def test_a_missing_directory(tmp_path: pathlib.Path) -> None:
     assert [(item["cause"], item["file"]) for item in found] == [("no such directory", f"{tmp_path}/gone")]
 
 
-def test_a_pipe_does_not_hold_up_the_reader(tmp_path: pathlib.Path) -> None:
+def test_a_pipe_does_not_block_the_reader(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "go.mod")
     (item,) = mismatches([str(tmp_path)], HOST, None)
     assert item["cause"].startswith(f"unreadable: {tmp_path}/go.mod is not a regular file")
