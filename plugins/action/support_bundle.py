@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs the module support_bundle and writes what it has collected to a file on the controller."""
+"""Runs the module support_bundle and writes its archive to a file on the controller."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _Result = t.Dict[str, t.Any]
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The action of the task; not to be run asynchronously."""
+    """Runs the task. Asynchronous runs are not supported."""
 
     _supports_check_mode = True
     _supports_async = False
 
     def run(self, tmp: t.Any = None, task_vars: _Result | None = None) -> _Result:
-        """Return the result of the module, with the archive in a file instead of in it."""
+        """Return the result of the module, and write its archive to ``dest``."""
         result: _Result = super().run(tmp, task_vars)
         result.update(self._execute_module(task_vars=task_vars))
         archive = result.pop("archive", None)
@@ -32,7 +32,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         try:
             result.update(dest=dest, size=_write(dest, base64.b64decode(archive)))
         except OSError as error:
-            result.update(failed=True, msg=f"cannot write {dest} on the controller: {error.strerror}; correct dest")
+            problem = f"cannot write {dest} on the controller: {error.strerror}"
+            result.update(failed=True, msg=f"{problem}. To fix this: set dest to a writable path.")
         return result
 
 

@@ -8,74 +8,74 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: support_bundle
-short_description: Collects what says why Go tools, gopls and dlv do not work, without secrets, into one archive
+short_description: Collect diagnostic data of Go tools, gopls and dlv, without secrets, into one archive
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Makes one C(tar.gz) on the controller with versions, build info, the drift report, states and logs of units, stacks
+  - Writes one C(tar.gz) on the controller with versions, build info, the drift report, states and logs of units, stacks
     of goroutines and backtraces of core dumps.
-  - What looks like a secret is replaced by asterisks on the host, before anything leaves it.
-    C(docs/reference/support_bundle.md) of the collection describes that.
-  - What cannot be got is no failure. The archive's C(manifest.json) says for each file what it has, or why it is
+  - Replaces secrets by asterisks on the host, before the data leaves it. C(docs/reference/support_bundle.md) of the
+    collection lists what is recognised as a secret.
+  - Missing data is not an error. The archive's C(manifest.json) lists each file with its size, or the reason why it is
     missing.
-  - Leaves nothing on the host. A process whose goroutines are dumped stands still while that lasts, and runs on.
+  - Leaves nothing on the host. A process is stopped while its goroutines are dumped, and continues afterwards.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
 options:
   dest:
-    description: The file on the controller, C(*.tar.gz). Its folder is made where it is missing, with mode 0700.
+    description: The archive on the controller, C(*.tar.gz). A missing directory is created with mode 0700.
     type: path
     required: true
   host:
-    description: Name of the host in the archive. The play gives its C(inventory_hostname).
+    description: The name of the host in the archive, usually C(inventory_hostname).
     type: str
     default: ''
   goroot:
-    description: The Go whose version is told and that reads build info.
+    description: The Go installation whose version is collected, and which reads build info.
     type: path
     default: /usr/local/go
   gopls:
-    description: The gopls whose version is told.
+    description: The gopls whose version is collected.
     type: path
     default: /usr/local/bin/gopls
   dlv:
-    description: The dlv that looks at processes and core dumps.
+    description: The dlv that inspects processes and core dumps.
     type: path
     default: /usr/local/bin/dlv
   binaries:
-    description: Binaries whose build info is told, as paths or patterns. Kept core dumps of these are looked at.
+    description: Binaries whose build info is collected, as paths or patterns. Their core dumps are analysed.
     type: list
     elements: str
     default: [/usr/local/bin/gopls, /usr/local/bin/dlv, /var/lib/dlv/*/debuggee]
   units:
-    description: Units whose state, file and journal are told, as names or patterns.
+    description: Units whose state, file and journal are collected, as names or patterns.
     type: list
     elements: str
     default: ['gopls@*', 'gopls-*', 'dlv-*']
   logs:
-    description: Files whose end is told, as paths or patterns.
+    description: Files whose last lines are collected, as paths or patterns.
     type: list
     elements: str
     default: [/var/log/gopls/*, /var/log/gopls/crashes/*]
   since:
-    description: From when on the journal is read, as C(journalctl --since) takes it.
+    description: The start of the journal's part, in the format of C(journalctl --since).
     type: str
     default: -1d
   goroutines:
-    description: Units, or numbers of processes, whose goroutines are dumped.
+    description: Units, or process ids, whose goroutines are dumped.
     type: list
     elements: str
     default: []
   hold:
     description:
-      - Seconds that such a process may be asked. What was not got by then is left out.
-      - It stands still that long at most, and until dlv lets go of it, which is waited for ten seconds more.
+      - The time limit in seconds of the dump of one process. Stacks that are not read by then are omitted.
+      - The process is stopped for this time at most, and until dlv has detached, which may take ten more seconds.
     type: float
     default: 10
   cores:
-    description: Core dumps whose backtraces are told.
+    description: Core dumps whose backtraces are collected.
     type: list
     elements: dict
     default: []
@@ -85,43 +85,44 @@ options:
         type: path
         required: true
       program:
-        description: The binary that it is of.
+        description: The binary that dumped core.
         type: path
         required: true
   coredumps:
-    description: Whether the latest three core dumps of O(binaries) that systemd-coredump keeps are looked at as well.
+    description: Whether to analyse the latest three core dumps of O(binaries) that systemd-coredump keeps.
     type: bool
     default: true
   drift:
     description: The C(report) of M(gopherops.devserver.go_env_drift).
     type: dict
   drift_problem:
-    description: What kept that module from a report.
+    description: The error of that module, if there is no report.
     type: str
     default: ''
   secrets:
-    description: Values of six characters or more that must not stand anywhere, besides those that are found.
+    description: Values of six characters or more to remove everywhere, in addition to the recognised secrets.
     type: list
     elements: str
     default: []
   max_file:
     description:
-      - How large each file may be. Of logs the end is kept, of others the beginning.
-      - A size is a number with K, M, G or T for powers of 1024, such as V(16M), V(1.5GiB) or V(800KB); bytes without.
+      - The maximum size of each file. Logs are truncated to their end, other files to their beginning.
+      - A size is a number with K, M, G or T for powers of 1024, such as V(16M), V(1.5GiB) or V(800KB). A
+        number without a unit is in bytes.
     type: str
     default: 1M
   max_size:
     description:
-      - How large all files may be together, in the form of O(max_file). What comes last is left out, and the manifest
-        says so.
+      - The maximum size of all files, in the format of O(max_file). Further files are omitted, and the manifest lists
+        them.
     type: str
     default: 16M
   timeout:
-    description: Seconds that one command may take.
+    description: The time limit of one command in seconds.
     type: float
     default: 60
   temporary_folder:
-    description: Where folders for dlv are made, and removed.
+    description: The directory for temporary directories of dlv.
     type: path
     default: /tmp
 seealso:
@@ -129,7 +130,7 @@ seealso:
 """
 
 EXAMPLES = r"""
-- name: Take home what says why the service hangs
+- name: Collect the data of a service that hangs
   gopherops.devserver.support_bundle:
     dest: "bundles/{{ inventory_hostname }}.tar.gz"
     host: "{{ inventory_hostname }}"
@@ -147,13 +148,13 @@ dest:
   returned: success
   type: str
 size:
-  description: Its bytes.
+  description: The size in bytes.
   returned: success
   type: int
 manifest:
   description:
-    - What the archive's C(manifest.json) says. Each of its C(files) has C(name), C(bytes), C(sha256), C(truncated) and
-      C(problem), why it is not there.
+    - The content of the archive's C(manifest.json). Each of its C(files) has C(name), C(bytes), C(sha256), C(truncated)
+      and C(problem), the reason why it is missing.
   returned: success
   type: dict
 """
@@ -166,12 +167,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import refuse_short
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import COLLECTION_VERSION
-from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import Sizes, encoded, pack
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import (
+    SizeLimits,
+    create_archive,
+    encode_archive,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
+    BundlePlan,
     Core,
-    Wanted,
+    archive_directory,
     collect,
-    folder_name,
     known_secrets,
 )
 
@@ -211,27 +216,27 @@ def main() -> None:
     about = {"host": params["host"], "collection_version": COLLECTION_VERSION, "generated_at": _utc(now)}
     try:
         refuse_short(params["secrets"])
-        wanted = _wanted(params)
-        items = collect(wanted)
-        packed = pack(
+        plan = _create_plan(params)
+        items = collect(plan)
+        packed = create_archive(
             items,
-            folder=folder_name(params["host"], now),
+            directory=archive_directory(params["host"], now),
             about=about,
-            secrets={*params["secrets"], *known_secrets(wanted)},
-            sizes=Sizes(wanted.largest, size(params["max_size"], "max_size")),
+            secrets={*params["secrets"], *known_secrets(plan)},
+            sizes=SizeLimits(plan.largest, size(params["max_size"], "max_size")),
         )
     except DevserverError as error:
         module.fail_json(**error.result())
-    # The action takes the archive out of the result and writes it; nothing lies on the host in between.
-    module.exit_json(changed=False, manifest=packed.manifest, archive=encoded(packed.content, params["secrets"]))
+    # The action plugin writes the archive to a file on the controller. The host stores nothing.
+    module.exit_json(changed=False, manifest=packed.manifest, archive=encode_archive(packed.content, params["secrets"]))
 
 
 def _utc(now: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
 
 
-def _wanted(params: t.Mapping[str, t.Any]) -> Wanted:
-    return Wanted(
+def _create_plan(params: t.Mapping[str, t.Any]) -> BundlePlan:
+    return BundlePlan(
         goroot=params["goroot"],
         gopls=params["gopls"],
         dlv=params["dlv"],
@@ -240,7 +245,7 @@ def _wanted(params: t.Mapping[str, t.Any]) -> Wanted:
         logs=params["logs"],
         since=params["since"],
         running=params["goroutines"],
-        cores=[Core(one["core"], one["program"]) for one in params["cores"]],
+        cores=[Core(entry["core"], entry["program"]) for entry in params["cores"]],
         coredumps=params["coredumps"],
         drift=params["drift"],
         drift_problem=params["drift_problem"],

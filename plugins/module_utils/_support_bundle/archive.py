@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The archive of a support bundle: texts without secrets, of bounded sizes, and a manifest of what is there or not."""
+"""The archive of a support bundle: texts without secrets, with limited sizes, and a manifest of all files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
 SCHEMA_VERSION = 1
 
 
-class Item(t.NamedTuple):
-    """One thing to collect: ``text`` of a file called ``name``, or the ``problem`` that kept it from being collected.
+class BundleItem(t.NamedTuple):
+    """A file of the archive: its ``name`` and ``text``, or the ``problem`` that prevented its collection.
 
-    Of a text that is too long its end is kept where that says most, as in logs (``tail``), else its beginning.
+    A long text is truncated to its beginning, or with ``tail`` to its end, which is the relevant part of logs.
     """
 
     name: str
@@ -29,67 +29,72 @@ class Item(t.NamedTuple):
     tail: bool = False
 
 
-class Sizes(t.NamedTuple):
-    """Most bytes of a file, and of all of them."""
+class SizeLimits(t.NamedTuple):
+    """The maximum size in bytes of one file and of all files."""
 
     item: int
     total: int
 
 
-class Packed(t.NamedTuple):
-    """The bytes of a tar.gz, and its manifest."""
+class Archive(t.NamedTuple):
+    """The content of a tar.gz, and its manifest."""
 
     content: bytes
     manifest: dict[str, t.Any]
 
 
-def pack(
-    items: t.Sequence[Item], *, folder: str, about: t.Mapping[str, t.Any], secrets: t.Collection[str], sizes: Sizes
-) -> Packed:
-    """Return the archive of ``items`` below ``folder``, with a ``manifest.json`` that holds ``about`` too."""
+def create_archive(
+    items: t.Sequence[BundleItem],
+    *,
+    directory: str,
+    about: t.Mapping[str, t.Any],
+    secrets: t.Collection[str],
+    sizes: SizeLimits,
+) -> Archive:
+    """Return the archive of ``items`` in ``directory``, with a ``manifest.json`` that also contains ``about``."""
     buffer = io.BytesIO()
     entries: list[dict[str, t.Any]] = []
-    left = sizes.total
+    remaining = sizes.total
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for item in items:
-            content, entry = _entry(item, secrets, min(sizes.item, left))
+            content, entry = _create_entry(item, secrets, min(sizes.item, remaining))
             entries.append(entry)
             if not entry["problem"]:
-                left -= len(content)
-                _add(archive, f"{folder}/{entry['name']}", content)
+                remaining -= len(content)
+                _add_file(archive, f"{directory}/{entry['name']}", content)
         manifest = {"schema_version": SCHEMA_VERSION, **about, "files": entries}
-        _add(archive, f"{folder}/manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
-    return Packed(buffer.getvalue(), manifest)
+        _add_file(archive, f"{directory}/manifest.json", json.dumps(manifest, indent=2).encode() + b"\n")
+    return Archive(buffer.getvalue(), manifest)
 
 
-def _entry(item: Item, secrets: t.Collection[str], most: int) -> tuple[bytes, dict[str, t.Any]]:
-    # Before anything is cut off: half a secret would not be known any more.
+def _create_entry(item: BundleItem, secrets: t.Collection[str], limit: int) -> tuple[bytes, dict[str, t.Any]]:
+    # Before the text is truncated: a part of a secret would not match.
     text = without_secrets(printable(item.text), secrets)
     problem = without_secrets(printable(item.problem), secrets)
     content = text.encode()
-    if most <= 0 and not problem:
-        problem = "left out: the bundle is as large as it may be"
-    truncated = len(content) > most and not problem
-    kept = content if not truncated else content[-most:] if item.tail else content[:most]
+    if limit <= 0 and not problem:
+        problem = "omitted: the bundle has reached max_size"
+    truncated = len(content) > limit and not problem
+    kept = content if not truncated else content[-limit:] if item.tail else content[:limit]
     entry = {"name": without_secrets(item.name, secrets), "bytes": 0 if problem else len(kept), "sha256": ""}
     if not problem:
         entry["sha256"] = hashlib.sha256(kept).hexdigest()
     return kept, {**entry, "truncated": truncated, "problem": problem}
 
 
-def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+def _add_file(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     member = tarfile.TarInfo(name)
     member.size, member.mode = len(content), 0o600
     archive.addfile(member, io.BytesIO(content))
 
 
-def encoded(content: bytes, secrets: t.Collection[str]) -> str:
-    """Return ``content`` as base64 text that holds none of ``secrets``, which have more than four characters.
+def encode_archive(content: bytes, secrets: t.Collection[str]) -> str:
+    """Return ``content`` as base64 text that contains none of ``secrets``, which have more than four characters.
 
-    Ansible puts asterisks for them wherever they stand in a result, within an archive too. A character that is in none
-    of them stands after each fourth; b64decode passes over it.
+    Ansible masks secrets everywhere in a result, also inside an archive. Therefore a character that is in none of them
+    follows each group of four characters; b64decode ignores it.
     """
     text = base64.b64encode(content).decode()
-    taken = {*"+/=", *"".join(secrets)}
-    between = next(char for char in map(chr, range(0x20, 0x2FFF)) if not char.isalnum() and char not in taken)
-    return between.join(text[start : start + 4] for start in range(0, len(text), 4))
+    used = {*"+/=", *"".join(secrets)}
+    separator = next(char for char in map(chr, range(0x20, 0x2FFF)) if not char.isalnum() and char not in used)
+    return separator.join(text[start : start + 4] for start in range(0, len(text), 4))

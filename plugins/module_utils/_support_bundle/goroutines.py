@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The stacks of a running program's goroutines, by a dlv that attaches, asks, and lets go of the program again.
+"""Dumps the goroutines of a running program with a dlv that attaches, queries them, and detaches.
 
-dlv speaks JSON-RPC there: github.com/go-delve/delve/service/rpc2. The program stands still while it is asked; it runs
-on at the end, or when the time is up, with what was learnt until then.
+dlv uses JSON-RPC: github.com/go-delve/delve/service/rpc2. The program is stopped during the dump. It continues at the
+end or after the time limit, and the dump contains the stacks until then.
 """
 
 from __future__ import annotations
@@ -25,112 +25,114 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.output i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import tracer_of
 
-_MOST = 1000
+_MAXIMUM_GOROUTINES = 1000
 _DEPTH = 50
-# Seconds that dlv may take to let go, and between two looks at whether it listens.
-_GRACE = 10.0
-_PAUSE = 0.02
-# Bytes of what dlv prints that are kept.
+# Seconds that dlv may take to detach, and between two attempts to connect.
+_DETACH_TIMEOUT = 10.0
+_POLL_INTERVAL = 0.02
+# The maximum size in bytes of the output of dlv.
 _LONGEST_OUTPUT = 4096
-# Bytes of an answer: a thousand goroutines have about 2 MB.
-_LARGEST = 64 * 1024 * 1024
+# The maximum size in bytes of a response: a thousand goroutines have about 2 MB.
+_MAXIMUM_RESPONSE = 64 * 1024 * 1024
 
 _Json = t.Dict[str, t.Any]
 
 
-class Asked(t.NamedTuple):
-    """How to ask: ``dlv`` is started as ``account`` with ``env``; the program is held for ``timeout`` seconds at most.
+class DlvOptions(t.NamedTuple):
+    """The options of dlv: its path, user and environment. The program is stopped for at most ``timeout`` seconds.
 
-    ``folder`` is one that the user alone may enter.
+    Only the user may enter ``directory``.
     """
 
     dlv: str
     account: Account
     env: t.Mapping[str, str]
-    folder: str
+    directory: str
     timeout: float
 
 
-def goroutines(pid: int, asked: Asked) -> str:
-    """Return the stacks of at most 1000 goroutines of process ``pid``; raise DevserverError where none can be got."""
+def dump_goroutines(pid: int, options: DlvOptions) -> str:
+    """Return the stacks of at most 1000 goroutines of process ``pid``. Raises DevserverError if there are none."""
     tracer = tracer_of(pid)
     if tracer:
         raise DevserverError(
-            f"process {pid} is under the debugger {tracer} already", remedy="ask that one, or end its session"
+            f"process {tracer} already debugs process {pid}", remedy="end that debug session, and run the play again"
         )
-    path = os.path.join(asked.folder, "dump.sock")
-    with nothing_left(), _attached(pid, path, asked) as (process, heard):
-        deadline = time.monotonic() + asked.timeout
-        with contextlib.closing(_Rpc(_connected(path, process, heard, asked, deadline), deadline)) as rpc:
-            return _dump(rpc)
+    path = os.path.join(options.directory, "dump.sock")
+    with nothing_left(), _run_dlv(pid, path, options) as (process, listener):
+        deadline = time.monotonic() + options.timeout
+        with contextlib.closing(_Rpc(_connect(path, process, listener, options, deadline), deadline)) as rpc:
+            return _format_goroutines(rpc)
 
 
 @contextlib.contextmanager
-def _attached(pid: int, path: str, asked: Asked) -> t.Iterator[tuple[subprocess.Popen[bytes], Heard]]:
-    argv = [asked.dlv, "attach", str(pid), "--headless", "--api-version=2", f"--listen=unix:{path}"]
-    # dlv would make a configuration file of its own in the user's home.
-    env = dict(without_traces(asked.env), XDG_CONFIG_HOME=os.path.join(asked.folder, "config"))
+def _run_dlv(pid: int, path: str, options: DlvOptions) -> t.Iterator[tuple[subprocess.Popen[bytes], Heard]]:
+    argv = [options.dlv, "attach", str(pid), "--headless", "--api-version=2", f"--listen=unix:{path}"]
+    # dlv would create its configuration file in the user's home directory.
+    env = dict(without_traces(options.env), XDG_CONFIG_HOME=os.path.join(options.directory, "config"))
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    process = begin(argv, asked.account, env=env, cwd="/", start_new_session=True, **streams)
-    heard = Heard(t.cast("t.IO[bytes]", process.stderr), _LONGEST_OUTPUT)
+    process = begin(argv, options.account, env=env, cwd="/", start_new_session=True, **streams)
+    listener = Heard(t.cast("t.IO[bytes]", process.stderr), _LONGEST_OUTPUT)
     try:
-        yield process, heard
+        yield process, listener
     finally:
-        # On this signal it takes its breakpoints out of the program and lets go of it; killed, it would leave them.
+        # On this signal dlv removes its breakpoints and detaches. A killed dlv would leave them in the program.
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_GRACE)
+            process.wait(_DETACH_TIMEOUT)
         end_session(process.pid)
         process.wait()
-        heard.close()
-        with acting_as(asked.account), contextlib.suppress(FileNotFoundError):
+        listener.close()
+        with acting_as(options.account), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def _connected(
-    path: str, process: subprocess.Popen[bytes], heard: Heard, asked: Asked, deadline: float
+def _connect(
+    path: str, process: subprocess.Popen[bytes], listener: Heard, options: DlvOptions, deadline: float
 ) -> socket.socket:
     while True:
         stream = socket.socket(socket.AF_UNIX)
         try:
-            with acting_as(asked.account):
+            with acting_as(options.account):
                 stream.connect(path)
             return stream
         except OSError:
             stream.close()
         if process.poll() is not None:
-            heard.close()
-            said = heard.text().split("\n")
-            raise DevserverError(f"dlv did not attach: {said[0] or f'it ended with {process.returncode}'}")
+            listener.close()
+            output = listener.text().split("\n")
+            raise DevserverError(f"dlv did not attach: {output[0] or f'it exited with status {process.returncode}'}")
         if time.monotonic() > deadline:
-            raise DevserverError(f"dlv did not attach within {asked.timeout:g} seconds")
-        time.sleep(_PAUSE)
+            raise DevserverError(f"dlv did not attach within {options.timeout:g} seconds")
+        time.sleep(_POLL_INTERVAL)
 
 
-def _dump(rpc: _Rpc) -> str:
-    listed = rpc.call("ListGoroutines", Start=0, Count=_MOST)
-    found = listed.get("Goroutines") or []
-    texts = [f"{len(found)} goroutines{', and more' if (listed.get('Nextg') or -1) > 0 else ''}"]
-    for one in found:
+def _format_goroutines(rpc: _Rpc) -> str:
+    listed = rpc.call("ListGoroutines", Start=0, Count=_MAXIMUM_GOROUTINES)
+    entries = listed.get("Goroutines") or []
+    texts = [f"{len(entries)} goroutines{', and more' if (listed.get('Nextg') or -1) > 0 else ''}"]
+    for entry in entries:
         try:
-            told = rpc.call("Stacktrace", Id=one["id"], Depth=_DEPTH)
+            stack = rpc.call("Stacktrace", Id=entry["id"], Depth=_DEPTH)
         except DevserverError as error:
-            texts.append(f"the rest is missing: {error.what}")
+            texts.append(f"the other stacks are missing: {error.what}")
             break
-        texts.append("\n".join([_head(one), *(_frame(frame) for frame in told.get("Locations") or [])]))
+        texts.append(
+            "\n".join([_goroutine_line(entry), *(_frame_lines(frame) for frame in stack.get("Locations") or [])])
+        )
     with contextlib.suppress(DevserverError):
         rpc.call("Detach", Kill=False)
     return "\n\n".join(texts) + "\n"
 
 
-def _head(goroutine: _Json) -> str:
+def _goroutine_line(goroutine: _Json) -> str:
     began = goroutine.get("goStatementLoc") or {}
     wait = goroutine.get("waitReason")
     reason = f", wait reason {wait}" if wait else ""
     return f"goroutine {goroutine['id']}{reason}, started at {began.get('file', '?')}:{began.get('line', 0)}"
 
 
-def _frame(frame: _Json) -> str:
+def _frame_lines(frame: _Json) -> str:
     function = (frame.get("function") or {}).get("name", "?")
     return f"    {function}\n        {frame.get('file', '?')}:{frame.get('line', 0)} (pc {frame.get('pc', 0):#x})"
 
@@ -141,31 +143,31 @@ class _Rpc:
     def __init__(self, stream: socket.socket, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
-        self._rest = b""
+        self._buffer = b""
         self._number = 0
 
     def close(self) -> None:
         self._stream.close()
 
     def call(self, method: str, **arguments: t.Any) -> _Json:
-        """Return the result of a method; raise DevserverError where dlv refuses, hangs up or takes too long."""
+        """Return the result of a method. Raises DevserverError if dlv rejects it, disconnects or times out."""
         self._number += 1
         request = {"method": f"RPCServer.{method}", "params": [arguments], "id": self._number}
         try:
             self._stream.sendall(json.dumps(request).encode() + b"\n")
-            answer = json.loads(self._line())
+            response = json.loads(self._read_line())
         except (OSError, ValueError) as error:
-            raise DevserverError(f"dlv does not answer {method}: {error or type(error).__name__}") from error
-        if answer.get("error"):
-            raise DevserverError(f"dlv refuses {method}: {answer['error']}")
-        return t.cast(_Json, answer.get("result") or {})
+            raise DevserverError(f"dlv does not respond to {method}: {error or type(error).__name__}") from error
+        if response.get("error"):
+            raise DevserverError(f"dlv rejects {method}: {response['error']}")
+        return t.cast(_Json, response.get("result") or {})
 
-    def _line(self) -> bytes:
-        while b"\n" not in self._rest:
+    def _read_line(self) -> bytes:
+        while b"\n" not in self._buffer:
             self._stream.settimeout(max(0.01, self._deadline - time.monotonic()))
-            more = self._stream.recv(1 << 16)
-            if not more or len(self._rest) > _LARGEST:
-                raise OSError("it hung up" if not more else "it does not come to an end")
-            self._rest += more
-        line, _newline, self._rest = self._rest.partition(b"\n")
+            data = self._stream.recv(1 << 16)
+            if not data or len(self._buffer) > _MAXIMUM_RESPONSE:
+                raise OSError("it closed the connection" if not data else "the response is too long")
+            self._buffer += data
+        line, _newline, self._buffer = self._buffer.partition(b"\n")
         return line

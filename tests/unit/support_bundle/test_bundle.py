@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bundle is bounded, says what is not in it, and holds no secret; a program that is asked for its stacks runs on."""
+"""The limits, manifest and redaction of a support bundle, and the collection of its data."""
 
 from __future__ import annotations
 
@@ -21,123 +21,128 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import (
-    Item,
-    Sizes,
-    encoded,
-    pack,
+    BundleItem,
+    SizeLimits,
+    create_archive,
+    encode_archive,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
-    Wanted,
+    BundlePlan,
+    archive_directory,
     collect,
-    folder_name,
     known_secrets,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import Asked, goroutines
+from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import (
+    DlvOptions,
+    dump_goroutines,
+)
 
-WANTED = Wanted("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
-ROOMY = Sizes(1000, 10000)
+PLAN = BundlePlan("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
+LARGE_SIZES = SizeLimits(1000, 10000)
 
 
-def opened(packed):
+def read_files(packed):
     with tarfile.open(fileobj=io.BytesIO(packed.content)) as archive:
         assert {member.mode for member in archive} == {0o600}
         return {member.name: archive.extractfile(member).read().decode() for member in archive}
 
 
-def packed(*items, sizes=ROOMY, secrets=()):
-    return pack(items, folder="b", about={"host": "dev1"}, secrets=secrets, sizes=sizes)
+def packed(*items, sizes=LARGE_SIZES, secrets=()):
+    return create_archive(items, directory="b", about={"host": "dev1"}, secrets=secrets, sizes=sizes)
 
 
-def test_the_manifest_says_what_is_there_and_what_not():
-    made = packed(Item("a.txt", "text"), Item("b.txt", problem="nobody knows"))
-    files = opened(made)
+def test_the_manifest_lists_collected_and_missing_files():
+    made = packed(BundleItem("a.txt", "text"), BundleItem("b.txt", problem="unknown reason"))
+    files = read_files(made)
     assert files["b/a.txt"] == "text"
     assert set(files) == {"b/a.txt", "b/manifest.json"}
     assert json.loads(files["b/manifest.json"]) == made.manifest
     assert made.manifest["host"] == "dev1"
     first, second = made.manifest["files"]
     assert (first["bytes"], first["truncated"], first["problem"]) == (4, False, "")
-    assert (second["bytes"], second["problem"]) == (0, "nobody knows")
+    assert (second["bytes"], second["problem"]) == (0, "unknown reason")
 
 
 @pytest.mark.parametrize(("tail", "kept"), [(True, "6789"), (False, "0123")])
-def test_what_is_too_long_is_cut_at_the_right_end(tail, kept):
-    made = packed(Item("a", "0123456789", tail=tail), sizes=Sizes(4, 100))
-    assert opened(made)["b/a"] == kept
+def test_a_long_text_is_truncated_at_the_configured_end(tail, kept):
+    made = packed(BundleItem("a", "0123456789", tail=tail), sizes=SizeLimits(4, 100))
+    assert read_files(made)["b/a"] == kept
     assert made.manifest["files"][0]["truncated"]
 
 
-def test_what_comes_last_is_left_out_of_a_full_bundle():
-    made = packed(Item("a", "0123456789"), Item("b", "0123456789"), Item("c", "x"), sizes=Sizes(100, 15))
-    assert opened(made)["b/b"] == "01234"
-    assert made.manifest["files"][2]["problem"].startswith("left out")
+def test_files_beyond_the_maximum_size_are_omitted():
+    made = packed(
+        BundleItem("a", "0123456789"), BundleItem("b", "0123456789"), BundleItem("c", "x"), sizes=SizeLimits(100, 15)
+    )
+    assert read_files(made)["b/b"] == "01234"
+    assert made.manifest["files"][2]["problem"].startswith("omitted")
 
 
-def test_no_secret_stands_anywhere():
+def test_the_archive_contains_no_secret():
     secret = "hidden-value"
     made = packed(
-        Item(f"{secret}.txt", f"a {secret}"),
-        Item("b", problem=f"cannot say {secret}"),
-        Item("c", f"X_TOKEN=other-{secret[:3]}"),
+        BundleItem(f"{secret}.txt", f"a {secret}"),
+        BundleItem("b", problem=f"cannot print {secret}"),
+        BundleItem("c", f"X_TOKEN=other-{secret[:3]}"),
         secrets=[secret],
     )
-    everything = json.dumps(opened(made))
+    everything = json.dumps(read_files(made))
     assert secret not in everything and "other-hid" not in everything
 
 
-def test_secrets_of_the_drift_report_are_known_without_a_name_beside_them():
+def test_secrets_of_the_drift_report_are_recognised():
     cells = [{"variable": "SHOP_TOKEN", "expected": "declared-one", "actual": "another-one"}]
     cells += [{"variable": "GOPROXY", "expected": "https://ci:pass-word@p.example.com", "actual": "off"}]
-    found = known_secrets(WANTED._replace(drift={"cells": cells, "findings": []}))
+    found = known_secrets(PLAN._replace(drift={"cells": cells, "findings": []}))
     assert {"declared-one", "another-one", "pass-word"} <= found
     assert "off" not in found
 
 
-def test_what_is_missing_is_told_item_by_item():
+def test_each_missing_item_has_a_problem():
     log = "/nowhere/gopls.log"
-    wanted = WANTED._replace(binaries=["/nowhere/x"], logs=[log], running=["no-such.service"], drift_problem="it broke")
-    items = {item.name: item for item in collect(wanted)}
+    plan = PLAN._replace(binaries=["/nowhere/x"], logs=[log], running=["no-such.service"], drift_problem="it failed")
+    items = {item.name: item for item in collect(plan)}
     for name in ("versions/go.txt", "build-info/nowhere_x.txt", "logs/nowhere_gopls.log", "drift.json"):
         assert items[name].problem and not items[name].text
-    assert items["drift.json"].problem == "it broke"
-    # Where systemd runs it has no process, elsewhere nobody can be asked.
+    assert items["drift.json"].problem == "it failed"
+    # With systemd the unit has no process. Without systemd the query fails.
     assert "no-such.service" in items["goroutines/no-such.service.txt"].problem
     assert items["versions/kernel.txt"].text.startswith("Linux")
 
 
-def test_a_log_begins_with_a_whole_line(tmp_path):
+def test_a_log_begins_with_a_complete_line(tmp_path):
     log = tmp_path / "x.log"
     log.write_text("SHOP_TOKEN=abcdefgh\nlast line\n")
-    (item,) = [one for one in collect(WANTED._replace(logs=[str(log)], largest=15)) if one.name.startswith("logs/")]
+    (item,) = [one for one in collect(PLAN._replace(logs=[str(log)], largest=15)) if one.name.startswith("logs/")]
     assert item.text == "last line\n"
 
 
 @pytest.fixture
 def tools(tmp_path):
-    """A folder of commands that are found before the system's; ``bin/NAME`` is written by ``write``."""
+    """A directory of commands that precedes the system's in PATH; ``write`` creates ``bin/NAME``."""
     (tmp_path / "bin").mkdir()
 
     def write(name, script):
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bin" / name).chmod(0o755)
-        return WANTED._replace(goroot=str(tmp_path), units=["gopls@*"])
+        return PLAN._replace(goroot=str(tmp_path), units=["gopls@*"])
 
     return write
 
 
-def test_a_host_without_systemctl_has_all_the_rest(tools, monkeypatch):
+def test_a_host_without_systemctl_has_all_other_items(tools, monkeypatch):
     monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", "/nowhere")
-    wanted = tools("uname", "echo Linux")._replace(running=["shop.service"])
-    assert known_secrets(wanted) == set()
-    items = {item.name: item for item in collect(wanted)}
+    plan = tools("uname", "echo Linux")._replace(running=["shop.service"])
+    assert known_secrets(plan) == set()
+    items = {item.name: item for item in collect(plan)}
     assert "systemctl" in items["units/list.txt"].problem
     assert "systemctl" in items["goroutines/shop.service.txt"].problem
     assert items["versions/kernel.txt"].text == "Linux\n"
 
 
-def test_of_a_large_journal_the_latest_entries_are_read_in_their_order(tools):
+def test_a_large_journal_has_its_latest_entries_in_order(tools):
     tools("systemctl", "[ $1 = list-units ] && echo gopls@alice.service")
-    # More than is kept of what a command prints.
+    # More than the kept output of a command.
     tools(
         "journalctl",
         """
@@ -147,44 +152,46 @@ for number in $(seq $order); do
   printf '    %1000000s\\n' more-$number
 done""",
     )
-    wanted = tools("uname", "")
-    (item,) = [one for one in collect(wanted) if one.name == "journal/gopls@alice.service.txt"]
+    plan = tools("uname", "")
+    (item,) = [one for one in collect(plan) if one.name == "journal/gopls@alice.service.txt"]
     lines = [line.split()[-1] for line in item.text.splitlines()]
     assert lines[-4:] == ["29", "more-29", "30", "more-30"]
     assert len(lines) % 2 == 0 and lines[0] == lines[1].replace("more-", "") != "1"
 
 
-def test_what_ansible_masks_leaves_the_archive_whole():
+def test_masking_by_ansible_does_not_damage_the_archive():
     content = bytes(range(256)) * 40
     plain = base64.b64encode(content).decode()
     secrets = [plain[100:106], f"{plain[40:44]} {plain[44:48]}", 'x!"#$y-long']
-    text = encoded(content, secrets)
+    text = encode_archive(content, secrets)
     assert not [one for one in secrets if one in text]
     assert base64.b64decode(text) == content
 
 
-def test_a_dlv_that_complains_at_length_is_heard_to_its_end(tools, tmp_path):
+def test_the_first_line_of_a_long_error_of_dlv_is_reported(tools, tmp_path):
     tools("dlv", "echo cannot attach >&2; yes complaint | head -c 200000 >&2; exit 1")
-    asked = Asked(f"{tmp_path}/bin/dlv", find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}, str(tmp_path), 10)
+    options = DlvOptions(
+        f"{tmp_path}/bin/dlv", find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}, str(tmp_path), 10
+    )
     with pytest.raises(DevserverError, match="dlv did not attach: cannot attach"):
-        goroutines(os.getpid(), asked)
+        dump_goroutines(os.getpid(), options)
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root acts for other users")
-# As coredumpctl does: it writes to --output, else to its standard output. It waits until the attack is under way.
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+# Like coredumpctl, it writes to --output or to its standard output. It waits until the attack has started.
 COREDUMPCTL = """
-echo "$*" >> {folder}/calls
+echo "$*" >> {scratch}/calls
 case $1 in
 list) echo '{listed}';;
 dump)
-  for _ in $(seq 500); do [ -e {folder}/planted ] && break; sleep 0.01; done
+  for _ in $(seq 500); do [ -e {scratch}/planted ] && break; sleep 0.01; done
   for arg; do case $arg in --output=*) exec >"${{arg#*=}}";; esac; done
   echo 'text of the core';;
 esac"""
 PLANT = """
-while :; do for folder in {scratch}/gopherops-bundle-*; do
-  [ -d $folder ] || continue
-  ln -sfn {victim} $folder/core && [ -L $folder/core ] && : > {scratch}/planted
+while :; do for directory in {scratch}/gopherops-bundle-*; do
+  [ -d $directory ] || continue
+  ln -sfn {victim} $directory/core && [ -L $directory/core ] && : > {scratch}/planted
 done; done"""
 
 
@@ -202,10 +209,10 @@ def running_as(account, script):
 
 @pytest.fixture
 def cores(tools, tmp_path, monkeypatch):
-    """A host with a core dump of user nobody; the commands are found in ``bin``."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o777 == 0o700:
-            folder.chmod(0o711)
+    """A host with a core dump of user nobody, and fake commands in ``bin``."""
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_mode & 0o777 == 0o700:
+            directory.chmod(0o711)
     (tmp_path / "scratch").mkdir()
     (tmp_path / "scratch").chmod(0o1777)
     monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", f"{tmp_path}/bin:/usr/bin:/bin")
@@ -213,63 +220,63 @@ def cores(tools, tmp_path, monkeypatch):
 
     def make(exe, binaries):
         listed = json.dumps([{"pid": 77, "uid": pwd.getpwnam("nobody").pw_uid, "exe": str(exe)}])
-        script = COREDUMPCTL.format(folder=tmp_path / "scratch", listed=listed)
-        wanted = tools("coredumpctl", script)._replace(scratch=str(tmp_path / "scratch"))
-        return wanted._replace(dlv=f"{tmp_path}/bin/dlv", units=[], binaries=[str(path) for path in binaries])
+        script = COREDUMPCTL.format(scratch=tmp_path / "scratch", listed=listed)
+        plan = tools("coredumpctl", script)._replace(scratch=str(tmp_path / "scratch"))
+        return plan._replace(dlv=f"{tmp_path}/bin/dlv", units=[], binaries=[str(path) for path in binaries])
 
     return make
 
 
-def items_of_cores(wanted):
-    return [item for item in collect(wanted) if item.name.startswith("cores/")]
+def items_of_cores(plan):
+    return [item for item in collect(plan) if item.name.startswith("cores/")]
 
 
 @needs_root
-def test_a_link_planted_by_the_owner_of_a_core_dump_is_never_written_through(cores, tmp_path):
+def test_a_symbolic_link_of_the_core_dumps_owner_is_not_followed(cores, tmp_path):
     victim = tmp_path / "authorized_keys"
-    victim.write_text("root's own\n")
+    victim.write_text("owned by root\n")
     victim.chmod(0o600)
-    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+    plan = cores("/usr/bin/true", ["/usr/bin/true"])
     script = PLANT.format(scratch=tmp_path / "scratch", victim=victim)
     with running_as(pwd.getpwnam("nobody"), script):
-        (item,) = items_of_cores(wanted)
-    assert victim.read_text() == "root's own\n"
+        (item,) = items_of_cores(plan)
+    assert victim.read_text() == "owned by root\n"
     assert victim.stat().st_uid == 0
     assert item.problem
 
 
 @needs_root
-def test_a_kept_core_dump_is_read_by_its_owner(cores, tmp_path):
-    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+def test_a_kept_core_dump_is_analysed_as_its_owner(cores, tmp_path):
+    plan = cores("/usr/bin/true", ["/usr/bin/true"])
     (tmp_path / "scratch/planted").touch()
-    (item,) = items_of_cores(wanted)
+    (item,) = items_of_cores(plan)
     assert (item.text, item.problem) == ("text of the core\n", "")
 
 
 @needs_root
-def test_a_core_dump_of_what_our_link_leads_to_is_found(cores, tmp_path):
+def test_a_core_dump_of_the_target_of_our_link_is_found(cores, tmp_path):
     (tmp_path / "bin/gopls").symlink_to("/usr/bin/true")
-    wanted = cores(os.path.realpath("/usr/bin/true"), [tmp_path / "bin/gopls"])
+    plan = cores(os.path.realpath("/usr/bin/true"), [tmp_path / "bin/gopls"])
     (tmp_path / "scratch/planted").touch()
-    (item,) = items_of_cores(wanted)
+    (item,) = items_of_cores(plan)
     assert item.text == "text of the core\n"
 
 
 @needs_root
-def test_a_link_of_a_user_brings_no_core_dump_of_another_program(cores, tmp_path):
+def test_a_link_of_a_user_does_not_select_core_dumps_of_another_program(cores, tmp_path):
     nobody = pwd.getpwnam("nobody")
     (tmp_path / "dlv").mkdir()
     (tmp_path / "dlv/debuggee").symlink_to("/usr/bin/true")
     os.chown(tmp_path / "dlv", nobody.pw_uid, nobody.pw_gid)
-    wanted = cores(os.path.realpath("/usr/bin/true"), [tmp_path / "dlv/debuggee"])
-    assert items_of_cores(wanted) == []
+    plan = cores(os.path.realpath("/usr/bin/true"), [tmp_path / "dlv/debuggee"])
+    assert items_of_cores(plan) == []
 
 
 @needs_root
-def test_only_journal_entries_of_systemd_itself_name_core_dumps(cores, tmp_path):
-    wanted = cores("/usr/bin/true", ["/usr/bin/true"])
+def test_only_journal_entries_of_systemd_list_core_dumps(cores, tmp_path):
+    plan = cores("/usr/bin/true", ["/usr/bin/true"])
     (tmp_path / "scratch/planted").touch()
-    items_of_cores(wanted)
+    items_of_cores(plan)
     calls = (tmp_path / "scratch/calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["list", "dump"]
     assert all("_SYSTEMD_SLICE=system-systemd\\x2dcoredump.slice" in call.split() for call in calls)
@@ -280,5 +287,5 @@ def test_only_journal_entries_of_systemd_itself_name_core_dumps(cores, tmp_path)
 @pytest.mark.parametrize(
     ("host", "plain"), [("dev1.example.com", "dev1.example.com"), ("../x y", ".._x_y"), ("", "host")]
 )
-def test_the_folder_is_named_plainly(host, plain):
-    assert folder_name(host, 0) == f"support-bundle-{plain}-19700101T000000Z"
+def test_the_directory_has_a_plain_name(host, plain):
+    assert archive_directory(host, 0) == f"support-bundle-{plain}-19700101T000000Z"
