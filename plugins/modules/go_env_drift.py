@@ -187,7 +187,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workaro
     ARGUMENT_SPEC as WORKAROUND_SPEC,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_all
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import remove_own
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import remove_all
 
 
 def main() -> None:
@@ -231,7 +231,7 @@ def _options(params: t.Mapping[str, t.Any]) -> Options:
 def _end(number: int, frame: t.Any) -> None:
     """Exit at once, without child processes and temporary files: threads would wait for the startups they began."""
     end_all()
-    remove_own()
+    remove_all()
     os._exit(128 + number)
 
 

@@ -215,7 +215,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import parse_size
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import STEPS
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import (
     ProbeRequest,
@@ -271,7 +271,7 @@ def main() -> None:
 def _make_thresholds(params: t.Mapping[str, t.Any]) -> Thresholds:
     seconds = {step: params[f"max_seconds_{step}"] for step in _TIMED}
     declared = {step: most for step, most in seconds.items() if most is not None}
-    rss = size(params["max_rss"], "max_rss") if params["max_rss"] else None
+    rss = parse_size(params["max_rss"], "max_rss") if params["max_rss"] else None
     return Thresholds(declared, rss, params["max_errors"], params["max_popups"])
 
 

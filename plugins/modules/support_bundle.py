@@ -164,8 +164,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import refuse_short
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import reject_short_secrets
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import parse_size
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import COLLECTION_VERSION
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import (
     SizeLimits,
@@ -215,7 +215,7 @@ def main() -> None:
     now = time.time()
     about = {"host": params["host"], "collection_version": COLLECTION_VERSION, "generated_at": _utc(now)}
     try:
-        refuse_short(params["secrets"])
+        reject_short_secrets(params["secrets"])
         plan = _create_plan(params)
         items = collect(plan)
         packed = create_archive(
@@ -223,7 +223,7 @@ def main() -> None:
             directory=archive_directory(params["host"], now),
             about=about,
             secrets={*params["secrets"], *known_secrets(plan)},
-            sizes=SizeLimits(plan.largest, size(params["max_size"], "max_size")),
+            sizes=SizeLimits(plan.largest, parse_size(params["max_size"], "max_size")),
         )
     except DevserverError as error:
         module.fail_json(**error.result())
@@ -251,7 +251,7 @@ def _create_plan(params: t.Mapping[str, t.Any]) -> BundlePlan:
         drift_problem=params["drift_problem"],
         timeout=params["timeout"],
         hold=params["hold"],
-        largest=size(params["max_file"], "max_file"),
+        largest=parse_size(params["max_file"], "max_file"),
         scratch=params["temporary_folder"],
     )
 

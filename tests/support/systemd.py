@@ -47,7 +47,7 @@ class FakeSystemd:
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the product use this one."""
         monkeypatch.setattr(systemctl, "properties_of", self.properties)
-        monkeypatch.setattr(systemctl, "tell", self.run)
+        monkeypatch.setattr(systemctl, "run_verb", self.run)
 
     @property
     def active(self) -> set[str]:

@@ -21,8 +21,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manife
     parse_manifest,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import LARGEST, open_at_once, replacing
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
+    LARGEST,
+    open_nonblocking,
+    replacing,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
@@ -49,7 +53,9 @@ def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str,
             remedy="make a bundle for fewer workspaces",
         )
     headers = {MANIFEST: manifest, **({SIGNATURE: signature} if signature else {})}
-    with scratch_folder(*tempdir_location(path)) as scratch, replacing(path, mode=0o644, folder=scratch.path) as file:
+    with temporary_directory(*tempdir_location(path)) as scratch, replacing(
+        path, mode=0o644, folder=scratch.path
+    ) as file:
         _pack(file, headers, files)
 
 
@@ -165,7 +171,7 @@ def open_bundle(path: str) -> t.Iterator[Bundle]:
 
 def _open(path: str) -> t.BinaryIO:
     try:
-        return open(path, "rb", opener=open_at_once)
+        return open(path, "rb", opener=open_nonblocking)
     except OSError as error:
         raise _unreadable(path, str(error.strerror)) from error
 
@@ -183,7 +189,7 @@ def _unreadable(path: str, reason: str) -> DevserverError:
 def open_transfer(path: str) -> t.Iterator[BundleFiles]:
     """Yield the files of a tar without a manifest; raise DevserverError if it cannot be read."""
     try:
-        with open(path, "rb", opener=open_at_once) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with open(path, "rb", opener=open_nonblocking) as file, tarfile.open(fileobj=file, mode="r:") as archive:
             yield BundleFiles(archive, "run again; nothing was changed")
     except tarfile.TarError as error:
         raise DevserverError(

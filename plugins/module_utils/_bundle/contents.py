@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.module
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.request import ExpectedBundle
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once, sha256_of_file
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking, sha256_of_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform, this_platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import (
     Offer,
@@ -151,7 +151,7 @@ class BundleContents:
     def _add_module(self, module: ModuleFile) -> None:
         path = self._new_file()
         with acting_as(self._directory.account):
-            descriptor = open_at_once(module.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = open_nonblocking(module.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as source, open(path, "xb") as file:
             shutil.copyfileobj(source, file)
         self._add_file("module", module.name, path, module.description)

@@ -33,9 +33,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
-    abandoned,
+    find_abandoned,
     remove_abandoned,
-    scratch_folder,
+    temporary_directory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import note_leftovers
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import open_build_directory
@@ -82,7 +82,7 @@ def make_bundle(
         changes.add(f"{target.file}: signature", "none, or by another key\n", f"by {target.signing_key}\n")
     manifest, sha256 = current.manifest, current.sha256
     outdated = bool(changes)
-    note_leftovers(abandoned(*tempdir_location(target.file)), changes)
+    note_leftovers(find_abandoned(*tempdir_location(target.file)), changes)
     if outdated:
         # Also in check mode, and before all downloads and builds.
         for release in [*expected.releases, *expected.builders.values()]:
@@ -136,7 +136,7 @@ def _write(
 ) -> tuple[Manifest, str]:
     """Write the bundle; return its manifest and digest."""
     account = find_account(target.build_user) if os.geteuid() == 0 else None
-    with scratch_folder(target.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_build_directory(
+    with temporary_directory(target.work_dir or tempfile.gettempdir(), _PREFIX) as scratch, open_build_directory(
         scratch.path, account, scratch.lock
     ) as directory:
         contents = BundleContents(directory, sources)

@@ -33,7 +33,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
     sync_filesystem,
     write_text,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
     find_leftovers,
@@ -93,7 +93,7 @@ def place_bundle(expected: ExpectedFiles, transfer: str, *, report_missing: bool
         check_own_directory("devserver_bundle_root (root)", expected.root)
         plan = _plan(expected, entries)
         if plan.changes and not check and not (report_missing and plan.missing):
-            with locked_folder(expected.root, timeout=_LOCK_WAIT):
+            with locked_directory(expected.root, timeout=_LOCK_WAIT):
                 # Another run may have done the work while this one waited.
                 plan = _plan(expected, entries)
                 if plan.changes:

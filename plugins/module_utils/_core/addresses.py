@@ -45,7 +45,7 @@ class Address(t.NamedTuple):
         return bool(self.path) or self.host == "localhost" or bool(self.ip and self.ip.is_loopback)
 
 
-def address_in(text: str) -> Address | None:
+def parse_address(text: str) -> Address | None:
     """Return the address that has the form of one, whatever its host and port; None for any other text.
 
     A path stands for a unix socket with ``unix:`` and, from / on, without.

@@ -61,7 +61,7 @@ def redacted(text: str) -> str:
     return _CREDENTIALS.sub("***@", text)
 
 
-def refuse_short(values: t.Iterable[str]) -> None:
+def reject_short_secrets(values: t.Iterable[str]) -> None:
     """Raise DevserverError for a value that ``without_secrets`` would leave where it stands."""
     for number, value in enumerate(values, start=1):
         if len(value) < SHORTEST:
@@ -94,7 +94,7 @@ def without_values(text: str, values: t.Iterable[str]) -> str:
     return text
 
 
-def says_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Return whether the name of a variable, field or flag says that its value is a secret."""
     words = [word.lower() for word in _WORD.findall(name)]
     # systemd passes this and that.
@@ -103,7 +103,7 @@ def says_secret(name: str) -> bool:
 
 def secret_values(variables: t.Mapping[str, str]) -> list[str]:
     """Return the values that are secret by their names, and the credentials in URLs, with each password alone."""
-    named = [value for name, value in variables.items() if says_secret(name)]
+    named = [value for name, value in variables.items() if is_secret_name(name)]
     found = credentials(list(variables.values()))
     return [*named, *found, *(one.partition(":")[2] for one in found if ":" in one)]
 
@@ -113,7 +113,7 @@ def _but_for_what_is_kept(match: re.Match[str]) -> str:
 
 
 def _without_value(match: re.Match[str]) -> str:
-    if not says_secret(match.group("name")):
+    if not is_secret_name(match.group("name")):
         return match.group()
     value = match.group("value")
     end = re.search(r"\\?[\"']\Z", value)

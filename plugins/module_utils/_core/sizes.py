@@ -15,7 +15,7 @@ _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 
 
-def size(text: str, option: str) -> int:
+def parse_size(text: str, option: str) -> int:
     """Return the bytes that ``text``, the value of ``option``, names; raise DevserverError for anything else.
 
     That is a number, which may have a fraction, and K, M, G or T, which may be followed by B or iB. Each is 1024 of the
@@ -31,7 +31,7 @@ def size(text: str, option: str) -> int:
     return int(float(match.group(1)) * _UNITS[match.group(2).upper()])
 
 
-def shown(amount: int) -> str:
+def format_size(amount: int) -> str:
     """Return an amount of bytes for people, to one decimal: 2G, 1.5G, 800M."""
     for unit in ("T", "G", "M", "K"):
         if amount >= _UNITS[unit]:

@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import parse_size
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import (
     ServiceState,
     apply_plan,
@@ -43,7 +43,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Run the debug services; with ``check`` only plan the changes."""
-    limits = ResourceLimits(size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
+    limits = ResourceLimits(parse_size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
     services = parse_services(params["services"], limits=limits, state=params["state"])
     plan = plan_services(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
     changes = plan.changes()

@@ -28,7 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
     ManagedFile,
-    edits_of,
+    plan_edits,
     write_all,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
@@ -88,27 +88,27 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
             remedy="leave debugger_services empty for this host, and start dlv by hand on a loopback address",
         )
     _reject_old_dlv(services, programs.dlv)
-    edits = edits_of(_managed_files(services, programs, installed))
+    edits = plan_edits(_managed_files(services, programs, installed))
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
-    unread = any(path.startswith(UNITS) for path in written) or any(map(systemctl.is_unread, states.values()))
+    unread = any(path.startswith(UNITS) for path in written) or any(map(systemctl.needs_reload, states.values()))
     return DebugServicePlan(edits, stale, _verbs(services, states, written), unread)
 
 
 def apply_plan(plan: DebugServicePlan) -> None:
     """Apply a plan. Stale services stop first, which frees their ports."""
-    reload_journal.note(PENDING, (name for _verb, names in plan.verbs for name in names))
+    reload_journal.record_pending(PENDING, (name for _verb, names in plan.verbs for name in names))
     if plan.stale:
-        systemctl.tell("disable", "--now", "--", *map(unit_name, plan.stale))
+        systemctl.run_verb("disable", "--now", "--", *map(unit_name, plan.stale))
     write_all(plan.edits)
     for name in plan.stale:
         _remove_build(name)
     if plan.reload:
-        systemctl.tell("daemon-reload")
+        systemctl.run_verb("daemon-reload")
     for verb, names in plan.verbs:
         # A build may take long. wait_for_services waits for all services at once.
-        systemctl.tell(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
-    reload_journal.settle(PENDING)
+        systemctl.run_verb(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
+    reload_journal.clear_pending(PENDING)
 
 
 def _installed_units() -> dict[str, str]:
@@ -195,7 +195,7 @@ def _verbs(
         [service.process_unit for service in services if service.process_unit], ("ActiveState",)
     )
     verbs: dict[str, list[str]] = {}
-    owed = reload_journal.owed(PENDING)
+    owed = reload_journal.read_pending(PENDING)
     written = {*written, *(_unit_file(service.name) for service in services if service.unit in owed)}
     for service in services:
         for verb in _service_verbs(service, states[service.unit], targets.get(service.process_unit), written):
@@ -206,7 +206,7 @@ def _verbs(
 def _service_verbs(
     service: DebugService, state: t.Mapping[str, str], target: t.Mapping[str, str] | None, written: t.Container[str]
 ) -> list[str]:
-    rewritten = _unit_file(service.name) in written or systemctl.is_unread(state)
+    rewritten = _unit_file(service.name) in written or systemctl.needs_reload(state)
     changed = rewritten or units.environment_file(service.name) in written
     enabled, running = state["UnitFileState"] == "enabled", state["ActiveState"] in systemctl.RUNNING
     if not service.started:
@@ -267,4 +267,5 @@ def _service_state(service: DebugService, properties: t.Mapping[str, str]) -> Se
 
 def _failure_output(service: DebugService, invocation: str) -> str:
     # A program that fails to start may print its variables.
-    return redacted(without_values(systemctl.last_words(invocation, _OUTPUT_LINES), service.environment.values()))
+    output = systemctl.read_last_log_lines(invocation, _OUTPUT_LINES)
+    return redacted(without_values(output, service.environment.values()))

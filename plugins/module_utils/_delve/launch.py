@@ -13,7 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.service
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Put, Remove, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Put, Remove, apply_edits
 
 _LIST = "configurations"
 # VS Code writes this version into a new file.
@@ -83,11 +83,11 @@ def _edit_text(edit: LaunchFileEdit, path: str, before: str | None) -> str | Non
         return None
     text = before or ""
     if not text.strip():
-        text = edited(text, [Put(["version"], _VERSION), Put([_LIST], [])], path=path)
+        text = apply_edits(text, [Put(["version"], _VERSION), Put([_LIST], [])], path=path)
     for name in edit.stale:
-        text = edited(text, _removal_edits(text, name, path), path=path)
+        text = apply_edits(text, _removal_edits(text, name, path), path=path)
     for name, configuration in edit.expected.items():
-        text = edited(text, _configuration_edits(text, name, configuration, path), path=path)
+        text = apply_edits(text, _configuration_edits(text, name, configuration, path), path=path)
     return text
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, address_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, parse_address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 
 # systemd creates a directory in it for each unit, which only the unit's user may enter. dlv's sockets have no mode.
@@ -22,7 +22,7 @@ _EXPECTED = "127.0.0.1:PORT, [::1]:PORT, or a Unix socket in {directory}"
 
 def parse_listen_address(text: str, name: str) -> Address:
     """Return the listen address of the debug service ``name``. Raises DevserverError if other users could reach it."""
-    address = address_in(text)
+    address = parse_address(text)
     if address is None:
         remedy = "write an address and a port, and put an IPv6 address in brackets"
         raise _address_error(text, name, "is not an address and a port", remedy)

@@ -11,7 +11,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, shown, size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, format_size, parse_size
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import parse_listen_address
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 
@@ -221,12 +221,11 @@ def _validate_build_flags(name: str, flags: t.Sequence[str]) -> list[str]:
 
 
 def _parse_limits(name: str, entry: t.Mapping[str, t.Any], limits: ResourceLimits) -> ResourceLimits:
-    memory = size(entry["memory"], f"memory of debug service {name}") if entry["memory"] else limits.memory
+    memory = parse_size(entry["memory"], f"memory of debug service {name}") if entry["memory"] else limits.memory
     tasks, weight = entry["tasks"] or limits.tasks, entry["cpu_weight"] or limits.cpu_weight
     if memory < _MINIMUM_MEMORY:
-        raise _entry_error(
-            name, "memory", shown(memory), f"at least {shown(_MINIMUM_MEMORY)}", "set a larger limit, such as 2G"
-        )
+        minimum = f"at least {format_size(_MINIMUM_MEMORY)}"
+        raise _entry_error(name, "memory", format_size(memory), minimum, "set a larger limit, such as 2G")
     if tasks < 16:
         raise _entry_error(name, "tasks", str(tasks), "16 or more", "set a larger limit, such as 512")
     if not 1 <= weight <= 10000:

@@ -28,16 +28,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
     ManagedFile,
-    edits_of,
-    mend_folder,
-    refusal_of,
+    compare_directory_rights,
+    find_directory_problem,
+    plan_edits,
+    repair_directory_rights,
     write_all,
-    wrong_folder,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import (
-    give_back,
-    giving_back,
-    repairable,
+    describe_ownership_repair,
+    is_repairable,
+    repair_ownership,
 )
 
 # How long a running process may take to reload a changed file.
@@ -154,7 +154,7 @@ class _Run:
         edits = []
         for file in {file.path: file for file in files if file.actor not in without}.values():
             with self._isolated_file(file):
-                edits += edits_of([file])
+                edits += plan_edits([file])
         # The records from which a later run learns what this one took away are written last, so that a kill loses none.
         return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
 
@@ -163,7 +163,7 @@ class _Run:
         for directory in (one for one in directories if one.left_by_root):
             with self._isolated(directory.account, directory.path):
                 if not self._check:
-                    give_back(directory.path, directory.account)
+                    repair_ownership(directory.path, directory.account)
                 owner = f"directory of {directory.account.name}\n"
                 self.changes.add(directory.path, "directory left by root\n", owner)
         for directory in (one for one in directories if one.missing):
@@ -175,10 +175,10 @@ class _Run:
 
     def repair_own_directories(self) -> None:
         for path in OWN_FOLDERS:
-            rights = wrong_folder(path)
+            rights = compare_directory_rights(path)
             if rights:
                 if not self._check:
-                    mend_folder(path)
+                    repair_directory_rights(path)
                 self.changes.add(path, f"({rights[0]})\n", f"({rights[1]})\n")
 
     def write(self, edits: t.Iterable[FileEdit]) -> None:
@@ -212,10 +212,10 @@ def _reload(declaration: Declaration, paths: t.Collection[str]) -> None:
 
 def _plan_directory(account: Account, variable: str, path: str) -> _Directory:
     """Return what is to be done for a directory; raise DevserverError for one that cannot be used or made."""
-    left_by_root = repairable(path, account)
+    left_by_root = is_repairable(path, account)
     with acting_as(account):
         present = os.path.isdir(path)
-        reason = refusal_of(path) or (_foreign(path, account) if present else "")
+        reason = find_directory_problem(path) or (_foreign(path, account) if present else "")
     if reason and not left_by_root:
         raise _unusable(account, variable, path, reason)
     return _Directory(account, path, left_by_root, not present)
@@ -230,7 +230,7 @@ def _unusable(account: Account, variable: str, path: str, reason: str) -> Devser
     return DevserverError(
         f"{variable}={path} cannot be used by user {account.name}: {reason}",
         expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
-        remedy=f"{giving_back(path, account)}; or declare another {variable}",
+        remedy=f"{describe_ownership_repair(path, account)}; or declare another {variable}",
         user=account.name,
         variable=variable,
         path=path,

@@ -15,7 +15,11 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import TELEMETRY_MODES
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, exists, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import (
+    Account,
+    find_account,
+    user_exists,
+)
 
 STANDARD_VARIABLES = {
     "GOPATH": "{home}/go",
@@ -284,7 +288,7 @@ def _absolute(name: str, path: str, user: str) -> str:
 
 def _refuse_strangers(names: t.Sequence[str]) -> None:
     """Raise DevserverError that names every user whom the host does not know."""
-    unknown = [name for name in names if not exists(name)]
+    unknown = [name for name in names if not user_exists(name)]
     if len(unknown) > 1:
         raise DevserverError(
             "users {} do not exist on this host".format(", ".join(map(repr, unknown))),

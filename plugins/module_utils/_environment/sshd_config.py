@@ -14,7 +14,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import readable_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text_or_empty
 
 SSHD = "/usr/sbin/sshd"
 CONFIGURATION = "/etc/ssh/sshd_config"
@@ -42,7 +42,7 @@ class Line(t.NamedTuple):
 def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
     """Yield each line with a keyword of sshd's configuration, those of included files in their place."""
     path = path or CONFIGURATION
-    for number, text in enumerate(readable_text(path).split("\n"), 1):
+    for number, text in enumerate(read_text_or_empty(path).split("\n"), 1):
         found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
         if not found:
             continue

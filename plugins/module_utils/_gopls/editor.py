@@ -17,8 +17,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor 
     Merge,
     Put,
     Remove,
-    edited,
-    same,
+    apply_edits,
+    is_same_json,
 )
 
 _FLAGS = "go.languageServerFlags"
@@ -54,7 +54,7 @@ def _update_text(path: str, settings: EditorSettings, create: bool, text: str | 
         edits.append(Merge({"gopls": dict(settings.settings)}))
     if settings.program:
         edits.append(Put(["go.alternateTools", "gopls"], settings.program))
-    return edited(text or "", edits, path=path)
+    return apply_edits(text or "", edits, path=path)
 
 
 def _edit_flags(file: EditorFile, managed: t.Sequence[str]) -> list[Edit]:
@@ -75,4 +75,4 @@ def _remove_settings(file: EditorFile, settings: EditorSettings) -> list[Edit]:
     if not isinstance(present, dict):
         return []
     names = [name for name in settings.previous if name not in settings.settings and name in present]
-    return [Remove(["gopls", name]) for name in names if same(present[name], settings.previous[name])]
+    return [Remove(["gopls", name]) for name in names if is_same_json(present[name], settings.previous[name])]

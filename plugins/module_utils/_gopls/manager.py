@@ -40,7 +40,7 @@ def systemd_version() -> int:
     """Return the version of the systemd that runs this host, 0 if none does."""
     if not manager_runs():
         return 0
-    match = re.match(r"systemd (\d+)", systemctl.tell("--version"))
+    match = re.match(r"systemd (\d+)", systemctl.run_verb("--version"))
     return int(match.group(1)) if match else 0
 
 
@@ -61,7 +61,7 @@ def plan_units(expected: ExpectedDaemons) -> UnitPlan:
         [unit for unit in active if states[unit] != enabled],
         _outdated_daemons(expected),
         [unit for unit in inactive if _is_active(states[unit]) or states[unit]["UnitFileState"] == "enabled"],
-        systemctl.unread(written),
+        systemctl.find_unread(written),
     )
 
 
@@ -90,7 +90,7 @@ def stop_units(units: t.Sequence[str]) -> None:
         return
     problem = "it was started again"
     try:
-        systemctl.tell("stop", *units)
+        systemctl.run_verb("stop", *units)
     except DevserverError as error:
         problem = error.what
     states = systemctl.properties_of(units, ("ActiveState",))
@@ -103,7 +103,7 @@ def stop_units(units: t.Sequence[str]) -> None:
         )
     # systemctl disables no unit of the list if one does not exist.
     with contextlib.suppress(DevserverError):
-        systemctl.tell("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
+        systemctl.run_verb("disable", "--quiet", *(unit for unit in units if not unit.endswith(".service")))
 
 
 def make_temporary_files(path: str) -> None:
@@ -119,12 +119,12 @@ def make_temporary_files(path: str) -> None:
 def start_units(plan: UnitPlan) -> None:
     """Start and restart the planned units; raise DevserverError if one does not start."""
     if plan.start:
-        systemctl.tell("enable", "--now", "--quiet", *plan.start)
+        systemctl.run_verb("enable", "--now", "--quiet", *plan.start)
     if plan.restart:
-        systemctl.tell("try-restart", *map(paths.daemon_unit, plan.restart))
+        systemctl.run_verb("try-restart", *map(paths.daemon_unit, plan.restart))
 
 
 def start_in_background(units: t.Sequence[str]) -> None:
     """Start ``units`` without waiting for them."""
     if units:
-        systemctl.tell("start", "--no-block", *units)
+        systemctl.run_verb("start", "--no-block", *units)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import readable_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text_or_empty
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import PROC, read_file, status_field
 
 _CGROUPS = "/sys/fs/cgroup"
@@ -38,7 +38,7 @@ class _ControlGroup(t.NamedTuple):
 
     def read(self, name: str) -> int | None:
         """Return the number in a file of the group; None if it contains none, as without a limit."""
-        text = readable_text(f"{self.mount}{self.path}/{name}").strip()
+        text = read_text_or_empty(f"{self.mount}{self.path}/{name}").strip()
         # The first version of the controller has a number for no limit: the largest count of pages.
         return int(text) if text.isdigit() and int(text) < 1 << 62 else None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, shown, size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, format_size, parse_size
 
 # Bytes. With less, gopls cannot analyse a module of some size; more than the maximum does not help.
 _DEFAULT_MIN, _DEFAULT_MAX = 512 * MIB, 4096 * MIB
@@ -43,8 +43,8 @@ def calculate_limits(
             f"heap_percent must be between 10 and 100, got {heap_percent}",
             remedy="set language_server_heap_percent; 80 to 90 is recommended",
         )
-    all_sessions = size(session, "session_memory") if session else 0
-    cap = size(memory, "memory") if memory else _default_cap(users, host - users * all_sessions, prewarm=prewarm)
+    all_sessions = parse_size(session, "session_memory") if session else 0
+    cap = parse_size(memory, "memory") if memory else _default_cap(users, host - users * all_sessions, prewarm=prewarm)
     if not memory and users and not force and cap < _MINIMUM:
         raise _host_too_small_error(users, host, all_sessions)
     if not memory:
@@ -52,7 +52,7 @@ def calculate_limits(
     for option, amount in (("memory", cap), ("session_memory", all_sessions)):
         if 0 < amount < _MINIMUM or (option == "memory" and not amount):
             raise DevserverError(
-                f"{option} must be at least {shown(_MINIMUM)}, got {shown(amount)}",
+                f"{option} must be at least {format_size(_MINIMUM)}, got {format_size(amount)}",
                 remedy=f"increase language_server_{option}",
             )
     total = users * (cap + all_sessions) + (cap if prewarm else 0)
@@ -71,10 +71,10 @@ def _default_cap(users: int, available: int, *, prewarm: bool) -> int:
 
 
 def _host_too_small_error(users: int, host: int, session: int) -> DevserverError:
-    besides = f" in addition to {shown(session)} for the rest of each session" if session else ""
+    besides = f" in addition to {format_size(session)} for the rest of each session" if session else ""
     return DevserverError(
-        f"this host has {shown(host)} of memory, too little for the gopls daemons of {users} users{besides}",
-        expected=f"at least {shown(_MINIMUM)} for each user, and as much for one prewarm at a time",
+        f"this host has {format_size(host)} of memory, too little for the gopls daemons of {users} users{besides}",
+        expected=f"at least {format_size(_MINIMUM)} for each user, and as much for one prewarm at a time",
         remedy="list fewer language_server_users, or set language_server_force: true to overcommit",
         available=host,
     )
@@ -85,16 +85,18 @@ def _round_down(amount: int) -> int:
 
 
 def _overcommitted_error(users: int, host: int, cap: int, session: int, prewarm: bool, total: int) -> DevserverError:
-    parts = f"{users} x {shown(cap)}"
+    parts = f"{users} x {format_size(cap)}"
     if session:
-        parts += f", {users} x {shown(session)} for the rest of the sessions"
+        parts += f", {users} x {format_size(session)} for the rest of the sessions"
     if prewarm:
-        parts += f" and {shown(cap)} for one prewarm at a time"
+        parts += f" and {format_size(cap)} for one prewarm at a time"
     fits = max(0, host // (users + (1 if prewarm else 0)) - session)
     return DevserverError(
-        f"the memory limits of all gopls daemons add up to {shown(total)} ({parts}), and this host has {shown(host)}",
+        f"the memory limits of all gopls daemons add up to {format_size(total)} ({parts}),"
+        f" and this host has {format_size(host)}",
         expected="no more than the host has, because all users can work at once",
-        remedy=f"set language_server_memory to {shown(_round_down(fits))} or less, or set language_server_force: true",
+        remedy=f"set language_server_memory to {format_size(_round_down(fits))} or less,"
+        " or set language_server_force: true",
         needed=total,
         available=host,
     )

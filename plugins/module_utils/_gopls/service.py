@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.manager
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
-    edits_of,
+    plan_edits,
     write_all,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
@@ -71,7 +71,7 @@ def plan_service(expected: ExpectedDaemons) -> ServicePlan:
     applied = _read_applied()
     removed = sorted(_known_users() - set(expected.names))
     with _os_errors_reported():
-        edits = edits_of([*expected_files(expected, applied), *removed_files(expected, removed, applied)])
+        edits = plan_edits([*expected_files(expected, applied), *removed_files(expected, removed, applied)])
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
     return ServicePlan(expected, edits, units, removed, obsolete)
@@ -132,7 +132,7 @@ def _start_daemons(plan: ServicePlan) -> None:
     written = {edit.file.path for edit in plan.edits}
     if plan.units.unread or any(path.startswith(systemctl.UNITS) for path in written):
         # This also applies new memory limits to running daemons.
-        systemctl.tell("daemon-reload")
+        systemctl.run_verb("daemon-reload")
     # Without its directory, systemd would create the socket in one that belongs to root.
     missing = [name for name in expected.names if not os.path.isdir(f"{paths.SOCKETS}/{name}")]
     if missing or (expected.users and paths.TMPFILES in written):

@@ -24,7 +24,7 @@ class Account(t.NamedTuple):
     shell: str
 
 
-def exists(name: str) -> bool:
+def user_exists(name: str) -> bool:
     """Return whether the host knows a user called ``name``."""
     try:
         return bool(pwd.getpwnam(name))
@@ -52,7 +52,7 @@ def find_account(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh")
 
 
-def owner_of(uid: int) -> Account | None:
+def find_owner(uid: int) -> Account | None:
     """Return the user whose process it is, who may look into it where root may not, as in a container."""
     with contextlib.suppress(KeyError, DevserverError):
         return find_account(pwd.getpwuid(uid).pw_name)

@@ -8,7 +8,10 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import store_of_host, trust
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import (
+    find_trust_store,
+    trust_certificates,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {"pem": {"type": "str", "required": True}}
 
@@ -17,6 +20,6 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Add certificate authorities to the trust store; with ``check`` only plan it."""
     if not params["pem"]:
         return Outcome({"changed": False})
-    store = store_of_host()
-    changes = trust(params["pem"], store=store, check=check)
+    store = find_trust_store()
+    changes = trust_certificates(params["pem"], store=store, check=check)
     return Outcome({"anchors": store.anchors, **changes.result()})

@@ -14,8 +14,8 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, groups_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Stream, listen, read_rest
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Stream, read_rest, read_until_exit
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.terminal import IN_SESSION, TYPE, Terminal
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -85,10 +85,12 @@ def run(
 
     ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
     """
-    with nothing_left():
+    with orphans_ended():
         start = time.monotonic()
         streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        process = begin(argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams)
+        process = start_process(
+            argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams
+        )
         with t.cast("t.IO[bytes]", process.stdout) as out:
             return _followed(process, out.fileno(), start, timeout)
 
@@ -104,10 +106,10 @@ def run_in_terminal(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
     """Do what ``run_at_home`` does, with a terminal for standard input and output."""
-    with nothing_left(), contextlib.closing(Terminal()) as terminal:
+    with orphans_ended(), contextlib.closing(Terminal()) as terminal:
         start = time.monotonic()
         streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
-        process = begin([*IN_SESSION, *_AT_HOME, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
+        process = start_process([*IN_SESSION, *_AT_HOME, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
         return _followed(process, terminal.own, start, timeout)._replace(argv=argv)
 
@@ -116,7 +118,7 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
     # Not files: who prints without end would fill the disk.
     with t.cast("t.IO[bytes]", process.stderr) as complaints:
         streams = [Stream(descriptor, _LONGEST_OUTPUT) for descriptor in (output, complaints.fileno())]
-        returncode = listen(streams, process, start + timeout)
+        returncode = read_until_exit(streams, process, start + timeout)
         seconds = time.monotonic() - start
         end_session(process.pid)
         # One that waits for a device or a network's disk ends, whatever it is sent, when that answers.
@@ -127,11 +129,11 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
     return Completed(t.cast("t.Sequence[str]", process.args), returncode, out, err, seconds)
 
 
-def begin(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
+def start_process(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
     """Start ``argv`` as ``account`` with the options of Popen; raises DevserverError where it cannot be started.
 
     Whoever calls this ends it: where it leads a session of its own, by ``end_session``. Where other threads run
-    commands, that is done within ``nothing_left``, or theirs would end it.
+    commands, that is done within ``orphans_ended``, or theirs would end it.
     """
     identity = _identity(account)
     try:

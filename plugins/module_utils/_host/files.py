@@ -33,7 +33,7 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
     Raises DevserverError for what is no regular file, has more than ``largest`` bytes or cannot be read.
     """
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_at_once) as file:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
                 raise DevserverError(
@@ -48,7 +48,7 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
         ) from error
 
 
-def readable_text(path: str) -> str:
+def read_text_or_empty(path: str) -> str:
     """Return what ``read_text`` does; empty where that is none, or cannot be read, as of a process that has ended."""
     try:
         return read_text(path) or ""
@@ -65,7 +65,7 @@ def numbered_lines(text: str) -> t.Iterator[tuple[int, str]]:
     yield from enumerate(lines if lines[-1] else lines[:-1], start=1)
 
 
-def open_at_once(path: str, flags: int) -> int:
+def open_nonblocking(path: str, flags: int) -> int:
     """Serve ``open`` as its ``opener``: a pipe put in the file's place does not hold up the reader for ever."""
     return os.open(path, flags | os.O_NONBLOCK)
 

@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.result i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     ManagedFile,
-    edits_of,
+    plan_edits,
     write_all,
 )
 
@@ -73,7 +73,7 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
 
     In the file each has a dash, so that nothing complains at boot of one that this kernel does not have.
     """
-    edits = edits_of([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
+    edits = plan_edits([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
     changes, skipped = Changes(), []
     for edit in edits:
         changes.add(path, *edit.shown)

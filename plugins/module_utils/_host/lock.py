@@ -29,7 +29,7 @@ def locked(path: str, *, timeout: float) -> t.Iterator[int]:
 
 
 @contextlib.contextmanager
-def locked_folder(folder: str, *, timeout: float) -> t.Iterator[int]:
+def locked_directory(folder: str, *, timeout: float) -> t.Iterator[int]:
     """Make ``folder`` where it is missing and hold its lock; a failure takes away again what was made here."""
     new = not os.path.isdir(folder)
     path = os.path.join(folder, ".lock")

@@ -82,7 +82,7 @@ class FileEdit(t.NamedTuple):
         return f"({self.rights[0]})\n{before}", f"({self.rights[1]})\n{after}"
 
 
-def edits_of(files: t.Iterable[ManagedFile]) -> list[FileEdit]:
+def plan_edits(files: t.Iterable[ManagedFile]) -> list[FileEdit]:
     """Return what is to be done, and raise DevserverError for a file that cannot be read, understood or written.
 
     What stands several times with one path is the same file.
@@ -95,10 +95,10 @@ def _edit(file: ManagedFile) -> FileEdit:
     with acting_as(file.actor):
         before = read_text(file.path)
         after = file.content(before)
-        rights = wrong_rights(file) if None not in (before, after) else None
+        rights = compare_rights(file) if None not in (before, after) else None
         changes = bool(before != after or rights)
-        refusal = refusal_of(_folder(file.path)) if changes else ""
-        foreign = foreignness(file) if changes and after is not None else ""
+        refusal = find_directory_problem(_folder(file.path)) if changes else ""
+        foreign = find_owner_problem(file) if changes and after is not None else ""
     if refusal:
         raise _unwritable(file, refusal)
     if foreign:
@@ -106,7 +106,7 @@ def _edit(file: ManagedFile) -> FileEdit:
     return FileEdit(file, before, after, rights)
 
 
-def foreignness(file: ManagedFile) -> str:
+def find_owner_problem(file: ManagedFile) -> str:
     """Return why this process cannot put another file with the same owner and group in its place; empty where it can.
 
     What is wholly the collection's need not keep its owner. To be called with the rights that the file is reached with.
@@ -123,7 +123,7 @@ def foreignness(file: ManagedFile) -> str:
     return "" if status.st_gid in groups else f"has the group {status.st_gid}, which is not its user's"
 
 
-def wrong_rights(file: ManagedFile) -> tuple[Rights, Rights] | None:
+def compare_rights(file: ManagedFile) -> tuple[Rights, Rights] | None:
     """Return the rights that the collection's own file has and those it shall have; None where they are the same.
 
     None too for somebody else's file, and for none. Only root can give a file to another.
@@ -138,7 +138,7 @@ def wrong_rights(file: ManagedFile) -> tuple[Rights, Rights] | None:
     return (now, wanted) if now != wanted else None
 
 
-def wrong_folder(path: str) -> tuple[Rights, Rights] | None:
+def compare_directory_rights(path: str) -> tuple[Rights, Rights] | None:
     """Return the rights that a folder of the collection's own has and shall have; None where they are the same.
 
     It is root's. None too where there is no such folder.
@@ -151,8 +151,8 @@ def wrong_folder(path: str) -> tuple[Rights, Rights] | None:
     return (now, wanted) if now != wanted else None
 
 
-def mend_folder(path: str) -> None:
-    """Give the folder the rights that ``wrong_folder`` says it shall have."""
+def repair_directory_rights(path: str) -> None:
+    """Give the folder the rights that ``compare_directory_rights`` says it shall have."""
     os.chown(path, 0, 0)
     os.chmod(path, _FOLDER_MODE)
 
@@ -180,13 +180,13 @@ def _not_its_users(file: ManagedFile, foreign: str) -> DevserverError:
     return DevserverError(
         f"{file.path} of user {user} cannot be written: it {foreign}",
         expected=f"a file that belongs to {user}, with whose rights it is written",
-        remedy=giving(file.path, user),
+        remedy=describe_chown(file.path, user),
         user=user,
         path=file.path,
     )
 
 
-def giving(path: str, user: str) -> str:
+def describe_chown(path: str, user: str) -> str:
     """Return in words how a file becomes the user's own, its group too."""
     return f"see whose it shall be, and give it to {user}: chown {user}: {shlex.quote(path)}"
 
@@ -208,7 +208,7 @@ def _write(edit: FileEdit) -> None:
     write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
 
 
-def refusal_of(path: str) -> str:
+def find_directory_problem(path: str) -> str:
     """Return why this process can neither use nor make the directory ``path``; empty where it can."""
     nearest = path
     while not os.path.lexists(nearest):

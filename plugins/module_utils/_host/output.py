@@ -52,7 +52,7 @@ class Stream:
         return bool(data)
 
 
-class Heard:
+class OutputReader:
     """Reads along what a process prints, so that it never waits for a reader; keeps what a Stream does."""
 
     def __init__(self, pipe: t.IO[bytes], limit: int, *, last: bool = False) -> None:
@@ -81,7 +81,7 @@ class Heard:
             self._stream.read()
 
 
-def listen(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadline: float) -> int | None:
+def read_until_exit(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadline: float) -> int | None:
     """Read until ``process`` ends and return its code; None where ``deadline`` (of the monotonic clock) came first."""
     still = list(streams)
     while still and process.poll() is None and time.monotonic() < deadline:

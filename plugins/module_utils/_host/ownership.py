@@ -21,10 +21,11 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-def repairable(path: str, account: Account) -> bool:
-    """Return whether ``give_back`` would make ``path`` usable: root has left it, or a directory above it, in the home.
+def is_repairable(path: str, account: Account) -> bool:
+    """Return whether ``repair_ownership`` would make ``path`` usable.
 
-    False where this process is not root, and where nothing is wrong.
+    That is so if root has created it, or a directory above it, in the home directory. False if this process is not
+    root's, and if nothing is wrong.
     """
     found = False
     try:
@@ -39,7 +40,7 @@ def repairable(path: str, account: Account) -> bool:
     return found
 
 
-def give_back(path: str, account: Account) -> None:
+def repair_ownership(path: str, account: Account) -> None:
     """Give ``path`` and what root has left in it to the user, and each directory above it in the home."""
     try:
         parts = os.path.relpath(path, account.home).split("/")
@@ -50,14 +51,14 @@ def give_back(path: str, account: Account) -> None:
     except (OSError, RecursionError) as error:
         raise DevserverError(
             f"{path} cannot be given to user {account.name}: {error}",
-            remedy=giving_back(path, account),
+            remedy=describe_ownership_repair(path, account),
             user=account.name,
             path=path,
         ) from error
 
 
-def giving_back(path: str, account: Account) -> str:
-    """Return in words how an administrator makes a directory usable that ``give_back`` leaves alone."""
+def describe_ownership_repair(path: str, account: Account) -> str:
+    """Return in words how an administrator makes a directory usable that ``repair_ownership`` leaves alone."""
     if path.startswith(f"{account.home}/"):
         return f"move {path} away with the rights of {account.name} (runuser -u {account.name} -- mv …), and provision"
     return f"make {path} a directory of {account.name}: install -d -o {account.name} {path}"

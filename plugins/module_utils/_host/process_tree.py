@@ -46,7 +46,7 @@ def end_all() -> None:
 
 
 @contextlib.contextmanager
-def nothing_left() -> t.Iterator[None]:
+def orphans_ended() -> t.Iterator[None]:
     """End the daemons that programs which are started within have left, once the last of several such blocks ends.
 
     The kernel gives them to this process when their parent ends, whatever session and environment they have made for

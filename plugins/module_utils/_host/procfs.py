@@ -17,7 +17,7 @@ import sys
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_owner
 
 PROC = "/proc"
 # The value of "Seccomp" in /proc/PID/status for a process under a filter.
@@ -129,7 +129,7 @@ def read_process(pid: int, proc: str = PROC) -> Process | None:
     if uid is None:
         return None
     try:
-        with acting_as(owner_of(uid)):
+        with acting_as(find_owner(uid)):
             environment = parse_environment(_read(path_of(pid, "environ", proc)))
             program = os.readlink(path_of(pid, "exe", proc))
     except OSError:

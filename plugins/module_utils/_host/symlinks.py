@@ -75,20 +75,20 @@ class Link(t.NamedTuple):
             _point(self.path, self.target)
 
 
-def look(path: str, target: str, replaceable: Replaceable, account: Account | None = None) -> Link:
+def inspect_link(path: str, target: str, replaceable: Replaceable, account: Account | None = None) -> Link:
     """Return the link from ``path`` to ``target`` with what is there now."""
     with acting_as(account):
         before, real = _described(path)
         aside = path + time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
-        return Link(path, target, account, before, aside, leftovers(path), replaceable)
+        return Link(path, target, account, before, aside, find_leftovers(path), replaceable)
 
 
-def leads(path: str, target: str) -> bool:
+def is_link_to(path: str, target: str) -> bool:
     """Say whether ``path`` is a link to ``target``."""
     return os.path.islink(path) and os.readlink(path) == target
 
 
-def leftovers(path: str) -> list[str]:
+def find_leftovers(path: str) -> list[str]:
     """Return the unfinished links beside ``path`` of runs that were killed, or of one that is under way."""
     return sorted(filter(os.path.islink, glob.glob(glob.escape(_unfinished(path)) + "[0-9]*")))
 

@@ -24,7 +24,7 @@ _LOCK = "lock"
 _PRESENT: set[str] = set()
 
 
-class Scratch(t.NamedTuple):
+class TemporaryDirectory(t.NamedTuple):
     """A folder of this run; ``lock`` is a descriptor for child processes that must not outlive it unseen."""
 
     path: str
@@ -32,7 +32,7 @@ class Scratch(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
+def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirectory]:
     """Make a folder in ``parent``, whose name begins with ``prefix``, and remove it at the end.
 
     What killed runs left there under this prefix is removed before. Root makes none where another user could put a link
@@ -51,7 +51,7 @@ def scratch_folder(parent: str, prefix: str) -> t.Iterator[Scratch]:
     _PRESENT.add(path)
     lock = _locked(path)
     try:
-        yield Scratch(path, lock)
+        yield TemporaryDirectory(path, lock)
     finally:
         # Held to the last: who finds the folder unlocked takes it for a killed run's.
         with os.fdopen(lock, "rb"):
@@ -68,7 +68,7 @@ def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str
     with contextlib.ExitStack() as held:
         with acting_as(account):
             try:
-                path = held.enter_context(scratch_folder(parent, prefix)).path
+                path = held.enter_context(temporary_directory(parent, prefix)).path
             except OSError as error:
                 raise DevserverError(
                     f"user {account.name} cannot create a directory in {parent}: {error.strerror}",
@@ -83,7 +83,7 @@ def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str
                 held.close()
 
 
-def remove_own() -> None:
+def remove_all() -> None:
     """Remove all folders of this process, as far as that goes: for one that is told to end and does so at once."""
     for path in list(_PRESENT):
         shutil.rmtree(path, ignore_errors=True)
@@ -98,7 +98,7 @@ def _locked(path: str) -> int:
     return descriptor
 
 
-def abandoned(parent: str, prefix: str) -> list[str]:
+def find_abandoned(parent: str, prefix: str) -> list[str]:
     """Return the folders in ``parent`` that killed runs of this user left."""
     found = []
     for path in _folders(parent, prefix):
@@ -109,7 +109,7 @@ def abandoned(parent: str, prefix: str) -> list[str]:
 
 
 def remove_abandoned(parent: str, prefix: str) -> None:
-    """Remove what ``abandoned`` returns."""
+    """Remove what ``find_abandoned`` returns."""
     for path in _folders(parent, prefix):
         with _claim(path) as claimed:
             if claimed:

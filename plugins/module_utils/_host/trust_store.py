@@ -32,7 +32,7 @@ _ANCHOR = "gopherops-devserver.crt"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-def trust(pem: str, *, store: Store, check: bool) -> Changes:
+def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
     """Make the store hold every certificate of ``pem``; what it holds already is left alone."""
     changes = Changes()
     wanted = _certificates(pem, "the given bundle")
@@ -62,7 +62,7 @@ def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
         )
 
 
-def store_of_host() -> Store:
+def find_trust_store() -> Store:
     """Return the store of this distribution; raise DevserverError where it is none of the known ones."""
     for store in STORES:
         if os.path.isdir(store.anchors):

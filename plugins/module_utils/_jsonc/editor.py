@@ -53,7 +53,7 @@ class _Splice(t.NamedTuple):
     text: str
 
 
-def edited(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
+def apply_edits(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
     """Return ``text`` after ``edits``, one after the other; the same text where it says all of that already.
 
     Raises DevserverError with ``path``, line and column where the text is no JSON with comments, and where an edit
@@ -68,12 +68,12 @@ def edited(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
     return document.text
 
 
-def same(one: t.Any, other: t.Any) -> bool:
+def is_same_json(one: t.Any, other: t.Any) -> bool:
     """Return whether two values are the same to JSON: 1 and 1.0 are, 1 and true are not."""
     if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(value, other[key]) for key, value in one.items())
+        return one.keys() == other.keys() and all(is_same_json(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(is_same_json, one, other))
     return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
@@ -135,7 +135,7 @@ class _Editor:
             if child is None:
                 return self._insert(node, key, self._nested(path[depth + 1 :], value))
             node, holder = child.node, child
-        return [] if holder is None or same(node.value, value) else self._replace(holder, value)
+        return [] if holder is None or is_same_json(node.value, value) else self._replace(holder, value)
 
     def _check(self, node: Node, path: Path, depth: int) -> None:
         """Raise DevserverError where ``node`` cannot hold the key of that depth."""

@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, write_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, apply_edits
 
 
 def edit_file(path: str, edits: t.Iterable[Edit], *, mode: int | None, check: bool) -> Changes:
@@ -24,7 +24,7 @@ def edit_file(path: str, edits: t.Iterable[Edit], *, mode: int | None, check: bo
         raise DevserverError(
             f"{path} is missing", expected="a file", remedy="create it, or ask for it with create: true", path=path
         )
-    after = edited(before or "", edits, path=path)
+    after = apply_edits(before or "", edits, path=path)
     changes = Changes()
     changes.add(path, before or "", after, whole=False)
     if changes and not check:

@@ -22,7 +22,7 @@ _LONGEST_OUTPUT = 65536
 _LEAST = 0.1
 
 
-class Refused(DevserverError):
+class ErrorResponse(DevserverError):
     """The adapter answered a request by an error, whose words are ``reason``."""
 
     def __init__(self, peer: str, command: str, reason: str) -> None:
@@ -123,7 +123,9 @@ class Client:
             return body
         # The text for people stands in the error, what programs may know it by in the message.
         error = _dict(body.get("error"))
-        raise Refused(self._connection.peer, command, str(error.get("format") or answer.get("message") or "no reason"))
+        raise ErrorResponse(
+            self._connection.peer, command, str(error.get("format") or answer.get("message") or "no reason")
+        )
 
 
 # An adapter may send any JSON where the specification says what it must be.

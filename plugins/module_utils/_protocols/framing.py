@@ -25,7 +25,7 @@ _LONGEST_BODY = 64 * 1024 * 1024
 Message = t.Dict[str, t.Any]
 
 
-class HungUp(DevserverError):
+class ConnectionClosed(DevserverError):
     """The peer has closed the connection."""
 
 
@@ -44,7 +44,7 @@ class Connection:
         try:
             self._stream.sendall(b"Content-Length: %d" % len(body) + _END_OF_HEADER + body)
         except OSError as error:
-            raise self._failed(f"does not listen any more: {error}", HungUp) from error
+            raise self._failed(f"does not listen any more: {error}", ConnectionClosed) from error
 
     def receive(self, timeout: float) -> Message | None:
         """Return the next message, None where none came whole within ``timeout`` seconds; what came of it is kept.
@@ -70,9 +70,9 @@ class Connection:
         except (socket.timeout, TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError as error:
-            raise self._failed(f"hung up: {error}", HungUp) from error
+            raise self._failed(f"hung up: {error}", ConnectionClosed) from error
         if not data:
-            raise self._failed("hung up", HungUp)
+            raise self._failed("hung up", ConnectionClosed)
         self._received += data
         return True
 

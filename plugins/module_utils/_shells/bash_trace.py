@@ -37,7 +37,7 @@ _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za
 _FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
 
 
-def trace(
+def trace_bash(
     files: t.Sequence[str],
     first_of: t.Sequence[str] = (),
     *,

@@ -65,7 +65,7 @@ class _Step(t.NamedTuple):
     printed: str
 
 
-def place_in(said: str, home: str) -> Source | None:
+def parse_place(said: str, home: str) -> Source | None:
     """Return the file, and the line where there is one, that a complaint names; ``~`` is ``home``."""
     denied = _FILE.search(said)
     # Where a start-up file may not be read, the line that reads it does nothing wrong.
@@ -77,7 +77,7 @@ def place_in(said: str, home: str) -> Source | None:
     return Source("file", file, int(match.group(2)) if match.re is _PLACE else None)
 
 
-def sshd_complaint(timeout: float) -> str:
+def find_sshd_error(timeout: float) -> str:
     """Return what sshd says of its own configuration where that is broken: it names file and line."""
     if not os.path.exists(_SSHD):
         return ""
@@ -85,28 +85,28 @@ def sshd_complaint(timeout: float) -> str:
     return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
 
 
-def line_that_prints(start_up: Startup, noise: str, timeout: float) -> Source | None:
+def find_printing_line(start_up: Startup, noise: str, timeout: float) -> Source | None:
     """Return the line of a start-up that prints ``noise``; None where that cannot be told."""
     home = start_up.account.home
-    named = place_in(noise, home)
+    named = parse_place(noise, home)
     if named:
         return named
     done = _followed(start_up, timeout)
     if done is None:
-        return fish_blame.only_line_with(noise, start_up.account, timeout)
+        return fish_blame.find_only_line(noise, start_up.account, timeout)
     steps = _steps(done)
     for step in steps:
         if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
     # Another shell than the user's own may have followed it, which complains in words of its own.
-    places = (place_in(line, home) for step in steps for line in step.printed.splitlines())
+    places = (parse_place(line, home) for step in steps for line in step.printed.splitlines())
     return next(filter(None, places), None)
 
 
-def slowest_line(start_up: Startup, timeout: float) -> Source | None:
+def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line of a start-up that takes the most time, all its turns together."""
     if start_up.shell == "fish":
-        return fish_blame.slowest_line(start_up, timeout)
+        return fish_blame.find_slowest_line(start_up, timeout)
     done = _followed(start_up, timeout)
     steps = _steps(done)
     if not done or not steps:
@@ -124,18 +124,18 @@ def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
     return spent
 
 
-def last_line(start_up: Startup, timeout: float) -> Source | None:
+def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a start-up that does not get to its end leaves the shell, or hangs.
 
     None where the shell comes to the end of it, or is only slow: then no line is at fault.
     """
     if start_up.shell == "fish":
-        at = fish_blame.last_line(start_up, timeout)
+        at = fish_blame.find_last_line(start_up, timeout)
         return None if at and _OWN.match(at.file or "") else at
     done = _followed(start_up, timeout)
     steps = _steps(done)
     said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
-    broken = next(filter(None, (place_in(line, start_up.account.home) for line in said)), None)
+    broken = next(filter(None, (parse_place(line, start_up.account.home) for line in said)), None)
     if broken or not done or FINISHED in done.stdout:
         return broken
     # It goes on to its end, but what is asked of it is printed elsewhere.
@@ -150,14 +150,14 @@ def last_line(start_up: Startup, timeout: float) -> Source | None:
     return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
 
 
-def unparseable(start_up: Startup, problem: str, timeout: float) -> Source | None:
+def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> Source | None:
     """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
     if not _UNNAMED.search(problem):
         return None
     account = start_up.account
     for file in [*start_up.files, *start_up.first_of]:
         done = run([account.shell, "-n", file], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
-        place = place_in(done.stderr.replace(": ", ":"), account.home) if done.returncode else None
+        place = parse_place(done.stderr.replace(": ", ":"), account.home) if done.returncode else None
         if place:
             return place
     return None

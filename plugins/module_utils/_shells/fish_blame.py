@@ -22,7 +22,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run_at_home,
     run_in_terminal,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import own_folder, spare_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
+    spare_directories,
+    user_directory,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
     FISH_HALF_TIME,
     FISH_HOOKS,
@@ -51,14 +54,14 @@ class _Step(t.NamedTuple):
     time: int = 0
 
 
-def only_line_with(noise: str, account: Account, timeout: float) -> Source | None:
+def find_only_line(noise: str, account: Account, timeout: float) -> Source | None:
     """Return the line of the start-up files that has the text of ``noise``, where no other has it."""
     return _only([source for source, text in _lines(account, timeout) if noise in text])
 
 
-def slowest_line(start_up: Startup, timeout: float) -> Source | None:
+def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line that takes the most time, all its turns together; None where most goes to what is in no line."""
-    with own_folder(start_up.account) as folder:
+    with user_directory(start_up.account) as folder:
         profile = os.path.join(folder, "profile")
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
         command = FISH_PROMPT if start_up.prompts else "true"
@@ -81,7 +84,7 @@ def slowest_line(start_up: Startup, timeout: float) -> Source | None:
     return max(spent, key=lambda source: spent[source]) if spent else None
 
 
-def last_line(start_up: Startup, timeout: float) -> Source | None:
+def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a start-up leaves the shell, or hangs; None where it ends, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
@@ -104,7 +107,7 @@ def last_line(start_up: Startup, timeout: float) -> Source | None:
 def _started(start_up: Startup, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
     """Start the shell by ``argv`` as its context does, so that the home stays as it is."""
     start = run_in_terminal if start_up.prompts else run_at_home
-    with spare_folders(start_up.account) as folders:
+    with spare_directories(start_up.account) as folders:
         return start(argv, env={**env, **folders}, account=start_up.account, timeout=timeout)
 
 

@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_varia
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_PROMPT, FISH_TRACE, fill
 
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
@@ -47,7 +47,7 @@ def trace_fish(
     script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if prompt else ""})
     argv = ["fish", *options, "--no-config", "-c", script]
     start = run_in_terminal if prompt else run_at_home
-    with spare_folders(account) as folders:
+    with spare_directories(account) as folders:
         done = start(argv, env=dict(env, **folders), account=account, timeout=timeout)
     return fish_assignments(done.stderr, account.home, env)
 
@@ -81,7 +81,7 @@ def _universal(kept: re.Match[str]) -> Assignment:
 
 
 @contextlib.contextmanager
-def spare_folders(account: Account) -> t.Iterator[dict[str, str]]:
+def spare_directories(account: Account) -> t.Iterator[dict[str, str]]:
     """Yield the variables that keep a fish of ``account`` from making folders in its home; none for other shells.
 
     They name a temporary folder, and only instead of one that is missing: there is nothing in it to be read.
@@ -90,14 +90,14 @@ def spare_folders(account: Account) -> t.Iterator[dict[str, str]]:
     if not missing or os.path.basename(account.shell) != "fish":
         yield {}
         return
-    with own_folder(account) as folder:
+    with user_directory(account) as folder:
         yield dict.fromkeys(missing, folder)
 
 
 @contextlib.contextmanager
-def own_folder(account: Account) -> t.Iterator[str]:
+def user_directory(account: Account) -> t.Iterator[str]:
     """Yield a temporary folder of ``account``'s own, outside of the home."""
-    with scratch_folder(tempfile.gettempdir(), "gopherops-fish-") as scratch:
+    with temporary_directory(tempfile.gettempdir(), "gopherops-fish-") as scratch:
         os.chmod(scratch.path, 0o711)
         folder = os.path.join(scratch.path, account.name)
         os.mkdir(folder, 0o700)

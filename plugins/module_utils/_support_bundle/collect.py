@@ -26,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run,
     session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import path_of, read_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
@@ -227,7 +227,7 @@ def _collect_log(plan: BundlePlan, path: str) -> BundleItem:
 
 def _read_tail(path: str, limit: int) -> str:
     """Return the last complete lines of a file, at most ``limit`` bytes."""
-    with open(path, "rb", opener=open_at_once) as file:
+    with open(path, "rb", opener=open_nonblocking) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - limit))
         text = file.read(limit).decode("utf-8", "replace")

@@ -20,9 +20,9 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import without_traces
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import tracer_of
 
 _MAXIMUM_GOROUTINES = 1000
@@ -59,20 +59,20 @@ def dump_goroutines(pid: int, options: DlvOptions) -> str:
             f"process {tracer} already debugs process {pid}", remedy="end that debug session, and run the play again"
         )
     path = os.path.join(options.directory, "dump.sock")
-    with nothing_left(), _run_dlv(pid, path, options) as (process, listener):
+    with orphans_ended(), _run_dlv(pid, path, options) as (process, listener):
         deadline = time.monotonic() + options.timeout
         with contextlib.closing(_Rpc(_connect(path, process, listener, options, deadline), deadline)) as rpc:
             return _format_goroutines(rpc)
 
 
 @contextlib.contextmanager
-def _run_dlv(pid: int, path: str, options: DlvOptions) -> t.Iterator[tuple[subprocess.Popen[bytes], Heard]]:
+def _run_dlv(pid: int, path: str, options: DlvOptions) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
     argv = [options.dlv, "attach", str(pid), "--headless", "--api-version=2", f"--listen=unix:{path}"]
     # dlv would create its configuration file in the user's home directory.
     env = dict(without_traces(options.env), XDG_CONFIG_HOME=os.path.join(options.directory, "config"))
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    process = begin(argv, options.account, env=env, cwd="/", start_new_session=True, **streams)
-    listener = Heard(t.cast("t.IO[bytes]", process.stderr), _LONGEST_OUTPUT)
+    process = start_process(argv, options.account, env=env, cwd="/", start_new_session=True, **streams)
+    listener = OutputReader(t.cast("t.IO[bytes]", process.stderr), _LONGEST_OUTPUT)
     try:
         yield process, listener
     finally:
@@ -88,7 +88,7 @@ def _run_dlv(pid: int, path: str, options: DlvOptions) -> t.Iterator[tuple[subpr
 
 
 def _connect(
-    path: str, process: subprocess.Popen[bytes], listener: Heard, options: DlvOptions, deadline: float
+    path: str, process: subprocess.Popen[bytes], listener: OutputReader, options: DlvOptions, deadline: float
 ) -> socket.socket:
     while True:
         stream = socket.socket(socket.AF_UNIX)

@@ -17,19 +17,19 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 FOLDER = "/run"
 
 
-def owed(path: str) -> set[str]:
+def read_pending(path: str) -> set[str]:
     """Return the names that an earlier run has noted in ``path`` and did not come to."""
     return set((read_text(path) or "").split())
 
 
-def note(path: str, names: t.Iterable[str]) -> None:
+def record_pending(path: str, names: t.Iterable[str]) -> None:
     """Note ``names`` before anything is written; with none, the notes stay as they are."""
     text = "".join(f"{name}\n" for name in sorted(set(names)))
     if text:
         write_text(path, text, mode=0o644, uid=os.geteuid(), gid=os.getegid(), keep=False)
 
 
-def settle(path: str) -> None:
+def clear_pending(path: str) -> None:
     """Take the notes away: all have been told."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

@@ -41,7 +41,7 @@ def main_processes(units: t.Sequence[str]) -> list[int]:
     return [int(found[unit].get("MainPID") or 0) for unit in units]
 
 
-def is_unread(properties: t.Mapping[str, str]) -> bool:
+def needs_reload(properties: t.Mapping[str, str]) -> bool:
     """Return whether the manager has yet to read a unit's files, by a unit's ``properties`` with NEEDS_RELOAD.
 
     They may be of a run that was killed before it could have them read: no file is to be written any more then.
@@ -49,17 +49,17 @@ def is_unread(properties: t.Mapping[str, str]) -> bool:
     return properties.get(NEEDS_RELOAD) == "yes"
 
 
-def unread(units: t.Sequence[str]) -> list[str]:
+def find_unread(units: t.Sequence[str]) -> list[str]:
     """Return those of ``units`` whose files the manager has yet to read."""
-    return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if is_unread(found)]
+    return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if needs_reload(found)]
 
 
-def tell(verb: str, *arguments: str) -> str:
+def run_verb(verb: str, *arguments: str) -> str:
     """Run ``systemctl`` with ``verb`` and return what it prints; raise DevserverError where it refuses."""
     return _systemctl(verb, *arguments).stdout
 
 
-def last_words(invocation: str, lines: int) -> str:
+def read_last_log_lines(invocation: str, lines: int) -> str:
     """Return the last lines that the processes of one run of a unit have logged; nothing where no journal is kept."""
     argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}"]
     return _run([*argv, f"_SYSTEMD_INVOCATION_ID={invocation}"]).stdout.strip() if invocation else ""

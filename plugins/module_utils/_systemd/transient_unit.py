@@ -20,7 +20,7 @@ def bounds(timeout: float) -> list[str]:
     return [f"TimeoutStartSec={seconds}", f"RuntimeMaxSec={seconds}", "KillSignal=SIGKILL"]
 
 
-def environment_of_unit(
+def read_unit_environment(
     properties: t.Sequence[str],
     timeout: float,
     *,
@@ -36,7 +36,7 @@ def environment_of_unit(
     return done._replace(returncode=1) if done.ok and not done.stdout else done
 
 
-def environment_printed(done: Completed) -> dict[str, str]:
+def parse_printed_environment(done: Completed) -> dict[str, str]:
     """Return what ``env -0`` printed, less what marks each unit."""
     pairs = (entry.partition("=") for entry in done.stdout.split("\0") if "=" in entry)
     return {name: value for name, _separator, value in pairs if name not in _OF_THE_UNIT}

@@ -19,7 +19,7 @@ import urllib.request
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
 
 # Seconds to wait before each further attempt.
 PAUSES = (1.0, 3.0)
@@ -93,7 +93,7 @@ def fetch(location: str, destination: str, *, timeout: float) -> Copied:
 
 def _copy_file(path: str, destination: str) -> Copied:
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open(path, "rb", opener=open_nonblocking) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _not_an_archive(path, "it is not a regular file")
             return _copy(file, destination)

@@ -167,7 +167,7 @@ def _apply(request: ToolchainRequest, expected: _Expected, store: Store, check: 
 
 def _unlink(version: str, request: ToolchainRequest) -> None:
     link, target = request.version_link(version)
-    if symlinks.leads(link, target):
+    if symlinks.is_link_to(link, target):
         os.unlink(link)
 
 
@@ -258,7 +258,7 @@ def _plan(request: ToolchainRequest, expected: _Expected, store: Store) -> _Tool
     unlisted = [record for record in store.installed() if record.version not in expected.requested]
     leftovers = store.leftovers()
     for record in unlisted:
-        leftovers += symlinks.leftovers(request.version_link(record.version)[0])
+        leftovers += symlinks.find_leftovers(request.version_link(record.version)[0])
     links = [link for link in (_look(request, *ends) for ends in expected.links.items()) if link.pending]
     obsolete = unlisted if request.exclusive else []
     plan = _ToolchainPlan(present, leftovers, altered, missing, links, obsolete, Changes())
@@ -275,13 +275,13 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store)
         link.note(plan.changes)
     for record in plan.obsolete:
         path, target = request.version_link(record.version)
-        if symlinks.leads(path, target):
+        if symlinks.is_link_to(path, target):
             plan.changes.add(path, f"link to {target}\n", "")
 
 
 def _look(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
     of_tree = path == request.link
-    link = symlinks.look(path, target, GO_TREE if of_tree else GO_PROGRAM)
+    link = symlinks.inspect_link(path, target, GO_TREE if of_tree else GO_PROGRAM)
     link.check(_VARIABLES["link" if of_tree else "bin_dir"])
     return link
 

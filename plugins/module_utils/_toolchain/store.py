@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinat
     rejection,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, sync_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import swap
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
     Differences,
@@ -122,7 +122,7 @@ class Store:
 
     def locked(self) -> t.ContextManager[object]:
         """Exclude other runs; raise DevserverError if one holds the lock for more than LOCK_TIMEOUT seconds."""
-        return locked_folder(self.root, timeout=LOCK_TIMEOUT)
+        return locked_directory(self.root, timeout=LOCK_TIMEOUT)
 
     def stage(self) -> t.ContextManager[str]:
         """Create a temporary directory on the store's own filesystem, and remove it at the end."""

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import go_env
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import BuildDirectory
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo, read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
@@ -210,7 +210,7 @@ class Builder(t.NamedTuple):
         if not result.ok:
             raise self.failure(f"build {tool} with {go.version} of {tool.goroot}", result, result.stderr)
         with acting_as(self.directory.account):
-            descriptor = open_at_once(_find_executable(target), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = open_nonblocking(_find_executable(target), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as source:
             copy_binary(source, destination)
 

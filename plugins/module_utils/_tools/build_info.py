@@ -16,7 +16,7 @@ import struct
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
 
 _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32
@@ -57,7 +57,7 @@ _T = t.TypeVar("_T")
 
 def _read_section(path: str, name: bytes, parse: t.Callable[[bytes], _T]) -> _T:
     try:
-        with open(path, "rb", opener=open_at_once) as file:
+        with open(path, "rb", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise _Unreadable("it is not a regular file")

@@ -20,13 +20,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinat
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
     Changes,
-    open_at_once,
+    open_nonblocking,
     remove,
     replacing,
     sha256_of_file,
     sync_directory,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import check_timeout
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
     find_leftovers,
@@ -168,7 +168,7 @@ def _install(request: ToolRequest, files: t.Mapping[str, t.Mapping[str, str]]) -
     """Plan again under the lock, and apply; return the plans, and what killed runs had left."""
     root = request.paths.root
     account = find_account(request.build_user) if os.geteuid() == 0 else None
-    with locked_folder(root, timeout=request.timeout) as lock:
+    with locked_directory(root, timeout=request.timeout) as lock:
         leftovers = find_leftovers(root, _STAGE)
         for leftover in leftovers:
             remove(leftover)
@@ -194,7 +194,7 @@ def _make(plan: ToolPlan, builder: Builder, files: t.Mapping[str, t.Mapping[str,
 
 
 def _receive(path: str, digest: str, destination: str) -> None:
-    descriptor = open_at_once(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    descriptor = open_nonblocking(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as source:
         copy_binary(source, destination)
     if sha256_of_file(destination) != digest:

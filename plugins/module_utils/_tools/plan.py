@@ -161,10 +161,10 @@ def _directory_name(tool: Tool, go: Go) -> str:
 
 def _find_links(tool: Tool, target: str, paths: ToolPaths) -> list[symlinks.Link]:
     if not tool.users:
-        return [symlinks.look(os.path.join(paths.bin_dir, tool.name), target, GO_PROGRAM)]
+        return [symlinks.inspect_link(os.path.join(paths.bin_dir, tool.name), target, GO_PROGRAM)]
     accounts = [find_account(user) for user in tool.users]
     links = [os.path.join(account.home, paths.user_bin_dir, tool.name) for account in accounts]
-    return [symlinks.look(link, target, GO_PROGRAM, account) for link, account in zip(links, accounts)]
+    return [symlinks.inspect_link(link, target, GO_PROGRAM, account) for link, account in zip(links, accounts)]
 
 
 def _inspect(path: str) -> _Binary:

@@ -16,9 +16,9 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_at_once
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import ADDRESS, ServiceOptions
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox
 
@@ -71,11 +71,11 @@ def run_service(sandbox: UserSandbox, argv: t.Sequence[str], address: Address) -
 def _start(sandbox: UserSandbox, argv: t.Sequence[str], log: str) -> t.Iterator[subprocess.Popen[bytes]]:
     with acting_as(sandbox.account):
         descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with nothing_left():
+    with orphans_ended():
         try:
             streams = {"stdin": subprocess.DEVNULL, "stdout": descriptor, "stderr": subprocess.STDOUT}
             options: dict[str, t.Any] = {"env": dict(sandbox.environment), "cwd": "/", "start_new_session": True}
-            process = begin(argv, sandbox.account, **streams, **options)
+            process = start_process(argv, sandbox.account, **streams, **options)
         finally:
             os.close(descriptor)
         try:
@@ -138,7 +138,7 @@ def read_log_end(account: Account, log: str) -> str:
     It is read with the rights of the user, who could replace it with a link to another file.
     """
     try:
-        with acting_as(account), open(log, "rb", opener=open_at_once) as file:
+        with acting_as(account), open(log, "rb", opener=open_nonblocking) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _MAX_READ))
             text = file.read(_MAX_READ).decode("utf-8", "replace")
     except OSError:

@@ -10,8 +10,8 @@ import json
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
-    refuse_short,
-    says_secret,
+    is_secret_name,
+    reject_short_secrets,
     secret_values,
     without_secrets,
 )
@@ -96,9 +96,9 @@ def test_the_rest_can_be_read(text):
 
 
 def test_a_value_that_would_not_be_hidden_is_refused_by_its_number():
-    refuse_short([SECRET, "sixsix"])
+    reject_short_secrets([SECRET, "sixsix"])
     with pytest.raises(DevserverError, match="number 2 has 5 characters") as refused:
-        refuse_short([SECRET, "fives"])
+        reject_short_secrets([SECRET, "fives"])
     assert "fives" not in str(refused.value)
 
 
@@ -127,7 +127,7 @@ def test_json_stays_json():
     ],
 )
 def test_names_say_so(name, secret):
-    assert says_secret(name) is secret
+    assert is_secret_name(name) is secret
 
 
 def test_values_of_variables():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, shown, size
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, format_size, parse_size
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ SPELLINGS = st.sampled_from(["{}", "{}B", "{}iB", " {}", " {}b", " {}IB"])
     ],
 )
 def test_people_write_amounts_in_many_ways(text: str, amount: int) -> None:
-    assert size(text, "memory") == amount
+    assert parse_size(text, "memory") == amount
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_people_write_amounts_in_many_ways(text: str, amount: int) -> None:
 )
 def test_what_is_no_size_is_refused_with_the_options_name(text: str) -> None:
     with pytest.raises(DevserverError, match=r"memory: .* is not a size"):
-        size(text, "memory")
+        parse_size(text, "memory")
 
 
 @given(st.integers(min_value=0, max_value=1023), st.sampled_from([*POWERS]), SPELLINGS, st.booleans())
@@ -46,11 +46,11 @@ def test_a_whole_number_of_a_unit_is_that_in_every_spelling_and_shown_as_it_is_w
     number: int, unit: str, spelling: str, small: bool
 ) -> None:
     text = spelling.format(unit)
-    amount = size(f"{number}{text.lower() if small else text}", "memory")
+    amount = parse_size(f"{number}{text.lower() if small else text}", "memory")
     assert amount == number * 1024 ** POWERS[unit]
-    assert shown(amount) == (f"{number}{unit}" if number else "0")
+    assert format_size(amount) == (f"{number}{unit}" if number else "0")
 
 
 @given(st.integers(min_value=0, max_value=1 << 50))
 def test_what_is_shown_is_read_again_within_a_twentieth(amount: int) -> None:
-    assert abs(size(shown(amount), "memory") - amount) <= amount / 20
+    assert abs(parse_size(format_size(amount), "memory") - amount) <= amount / 20

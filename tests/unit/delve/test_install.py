@@ -207,7 +207,7 @@ def test_a_stale_service_of_a_removed_account_is_removed(host: Host, workspace: 
 
 
 def test_a_failed_service_reports_its_output(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemctl, "last_words", lambda _invocation, _lines: "main.go:3: undefined: x")
+    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda _invocation, _lines: "main.go:3: undefined: x")
     (declared,) = parse_services([entry(listen="127.0.0.1:1025")], limits=LIMITS, state="started")
     for state, problem, pending in (
         ({"ActiveState": "activating", "SubState": "auto-restart"}, "main.go:3: undefined: x", False),
@@ -232,7 +232,9 @@ def test_a_real_systemd_returns_the_properties() -> None:
 
 
 def test_the_output_of_a_failed_program_contains_no_variables(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(systemctl, "last_words", lambda _invocation, _lines: "cannot log in with battery staple, 1")
+    monkeypatch.setattr(
+        systemctl, "read_last_log_lines", lambda _invocation, _lines: "cannot log in with battery staple, 1"
+    )
     host.states["dlv-api.service"] = {"ActiveState": "failed", "InvocationID": "one"}
     services = parse_services([entry(environment={"A": "battery staple", "B": "1"})], limits=LIMITS, state="started")
     assert install.wait_for_services(services, 0)["api"].problem == "cannot log in with ***, 1"
@@ -256,12 +258,12 @@ def test_the_run_after_a_killed_one_restarts_the_service(
             raise KeyboardInterrupt
         host.systemd.run(verb, *arguments)
 
-    monkeypatch.setattr(systemctl, "tell", killed)
+    monkeypatch.setattr(systemctl, "run_verb", killed)
     declared = entry(**{"environment": {"A": "old"}, **change})
     for _run in range(2):
         with pytest.raises(KeyboardInterrupt):
             host.run(declared)
-    monkeypatch.setattr(systemctl, "tell", host.systemd.run)
+    monkeypatch.setattr(systemctl, "run_verb", host.systemd.run)
     assert host.run(declared)
     assert ("restart", "dlv-api.service") in host.commands
     assert not host.run(declared) and host.commands == []

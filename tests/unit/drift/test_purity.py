@@ -39,9 +39,9 @@ NAMES = {
     "_host.accounts": {"Account"},
     "_host.managed_files": {"Rights"},
     "_host.mounts": {"Mount", "NETWORK"},
-    "_host.ownership": {"giving_back"},
+    "_host.ownership": {"describe_ownership_repair"},
     "_host.procfs": {"Process"},
-    "_shells.blame": {"place_in"},
+    "_shells.blame": {"parse_place"},
     "_systemd.unit_state": {"State"},
     "_tools.build_info": {"BuildInfo"},
 }

@@ -122,9 +122,9 @@ def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: Startup)
 
 def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: Startup) -> None:
     with reading_command_lines() as lines:
-        blame.line_that_prints(start_up, "noise", 20)
-        blame.slowest_line(start_up, 20)
-        blame.last_line(start_up, 2)
+        blame.find_printing_line(start_up, "noise", 20)
+        blame.find_slowest_line(start_up, 20)
+        blame.find_last_line(start_up, 2)
     assert lines.read
     assert lines.leaking == []
 

@@ -20,7 +20,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
     fish_assignments,
-    spare_folders,
+    spare_directories,
     trace_fish,
 )
 from hypothesis import given, settings
@@ -192,7 +192,7 @@ def test_a_home_without_fishs_folders_stays_without(tmp_path):
     account = ACCOUNT._replace(home=str(tmp_path), shell="/usr/bin/fish")
     trace_fish(options=["-i"], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, account=account, timeout=20)
     assert os.listdir(tmp_path) == []
-    with spare_folders(account._replace(shell="/bin/bash")) as folders:
+    with spare_directories(account._replace(shell="/bin/bash")) as folders:
         assert folders == {}
 
 
@@ -210,7 +210,7 @@ def test_the_folder_is_the_users_and_goes_whatever_the_user_puts_there(tmp_path,
     (tmp_path / "kept/file").write_text("")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     account = find_account("nobody")._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    with spare_folders(account) as folders:
+    with spare_directories(account) as folders:
         (folder,) = set(folders.values())
         status = os.stat(folder)
         assert (status.st_uid, status.st_mode & 0o777) == (account.uid, 0o700)

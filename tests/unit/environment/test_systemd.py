@@ -136,7 +136,9 @@ def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch)
     account = declaration.users[0].account
     unit = "GOBIN=/old\0GOPATH=/same\0PATH=/usr/bin\0HOME=/other\0"
     monkeypatch.setattr(systemd_user, "_runs", lambda *_args: True)
-    monkeypatch.setattr(transient_unit, "environment_of_unit", lambda *_args, **_more: Completed(["env"], 0, unit, ""))
+    monkeypatch.setattr(
+        transient_unit, "read_unit_environment", lambda *_args, **_more: Completed(["env"], 0, unit, "")
+    )
     got = SystemdUserContext().probe(account, declaration, 10)
     assert (got.environment["GOBIN"], got.problem) == ("/old", "")
     # The machine's own files may give more.
@@ -158,4 +160,4 @@ def test_a_generator_that_fails_has_told_nothing(user, tmp_path, monkeypatch, sc
 @pytest.mark.parametrize(("code", "printed", "told"), [(0, "PATH=/bin\0", 0), (0, "", 1), (3, "", 3), (None, "", None)])
 def test_a_unit_that_prints_nothing_has_not_told_its_environment(monkeypatch, code, printed, told):
     monkeypatch.setattr(transient_unit, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
-    assert transient_unit.environment_of_unit([], 1).returncode == told
+    assert transient_unit.read_unit_environment([], 1).returncode == told

@@ -115,7 +115,7 @@ def test_files_of_a_removed_user_are_removed(host):
 def test_the_next_run_reloads_systemd_after_a_killed_run(host, systemd, monkeypatch):
     host.apply(host.user, systemd=252)
     with monkeypatch.context() as killed:
-        killed.setattr(systemctl, "tell", lambda *_words: "")
+        killed.setattr(systemctl, "run_verb", lambda *_words: "")
         killed.setattr(manager, "start_units", lambda _plan: None)
         host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
     assert systemd.read != systemd.files()
@@ -286,7 +286,7 @@ def test_a_unit_that_does_not_stop_is_an_error(host, systemd, monkeypatch):
     def deny(*_words: str) -> str:
         raise DevserverError("Access denied")
 
-    monkeypatch.setattr(systemctl, "tell", deny)
+    monkeypatch.setattr(systemctl, "run_verb", deny)
     with pytest.raises(DevserverError, match=r"cannot stop gopls@bob\.service: Access denied"):
         manager.stop_units(["gopls@bob.service", "gopls@gone.service"])
 

@@ -93,7 +93,7 @@ def test_what_is_left_in_a_session_ends_while_others_still_run(monkeypatch: pyte
     if not listed:
         monkeypatch.setattr(process_tree, "child_ids", lambda _pid: None)
     mark = str(uuid.uuid4().int)
-    with process_tree.nothing_left():
+    with process_tree.orphans_ended():
         # One that stays a zombie in front of it, as it is reaped with the last.
         started(run, "setsid true & sleep 0.1")
         started(run, f"sleep 300.{mark} & :")

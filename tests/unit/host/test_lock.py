@@ -10,11 +10,11 @@ import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 
 
 def test_a_failure_takes_away_what_was_made_for_it(tmp_path):
-    with pytest.raises(ValueError, match="x"), locked_folder(str(tmp_path / "new"), timeout=1):
+    with pytest.raises(ValueError, match="x"), locked_directory(str(tmp_path / "new"), timeout=1):
         raise ValueError("x")
     assert list(tmp_path.iterdir()) == []
 
@@ -23,26 +23,26 @@ def test_a_failure_takes_away_what_was_made_for_it(tmp_path):
 def test_a_failure_leaves_what_was_there(tmp_path, before):
     for name in before:
         (tmp_path / name).write_text("")
-    with pytest.raises(ValueError, match="x"), locked_folder(str(tmp_path), timeout=1):
+    with pytest.raises(ValueError, match="x"), locked_directory(str(tmp_path), timeout=1):
         raise ValueError("x")
     assert {path.name for path in tmp_path.iterdir()} == {*before, ".lock"}
 
 
 def test_another_run_waits_and_then_says_so(tmp_path):
-    second = locked_folder(str(tmp_path), timeout=0)
-    with locked_folder(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock"), second:
+    second = locked_directory(str(tmp_path), timeout=0)
+    with locked_directory(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock"), second:
         pass
 
 
 def test_who_waits_for_a_run_that_fails_gets_a_lock_that_counts(tmp_path):
     folder = str(tmp_path / "new")
-    failing, waiting = locked_folder(folder, timeout=1), locked_folder(folder, timeout=5)
+    failing, waiting = locked_directory(folder, timeout=1), locked_directory(folder, timeout=5)
     failing.__enter__()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         entered = pool.submit(waiting.__enter__)
         time.sleep(0.2)
         assert not failing.__exit__(ValueError, ValueError("x"), None)
         entered.result()
-    with pytest.raises(DevserverError, match="another run"), locked_folder(folder, timeout=0):
+    with pytest.raises(DevserverError, match="another run"), locked_directory(folder, timeout=0):
         pass
     waiting.__exit__(None, None, None)

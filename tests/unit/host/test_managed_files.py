@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import managed_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     block_in,
-    edits_of,
+    plan_edits,
     whole_file,
     write_all,
 )
@@ -27,50 +27,50 @@ def mode_of(path):
 @pytest.mark.parametrize("wrong", [0o600, 0o666, 0o4755])
 def test_the_mode_of_a_whole_file_is_set_right_and_shown(tmp_path, wrong):
     file = whole_file(str(tmp_path / "f"), "x\n", mode=0o644)
-    write_all(edits_of([file]))
-    assert edits_of([file]) == []
+    write_all(plan_edits([file]))
+    assert plan_edits([file]) == []
     (tmp_path / "f").chmod(wrong)
-    edits = edits_of([file])
+    edits = plan_edits([file])
     before, after = edits[0].shown
     assert f"mode {wrong:04o})" in before.splitlines()[0] and "mode 0644)" in after.splitlines()[0]
     assert before.splitlines()[1:] == after.splitlines()[1:]
     write_all(edits)
     assert mode_of(tmp_path / "f") == 0o644
-    assert edits_of([file]) == []
+    assert plan_edits([file]) == []
 
 
 @needs_root
 def test_the_owner_of_a_whole_file_is_set_right(tmp_path):
     file = whole_file(str(tmp_path / "f"), "x\n")
-    write_all(edits_of([file]))
+    write_all(plan_edits([file]))
     os.chown(tmp_path / "f", 65534, 65534)
-    edits = edits_of([file])
+    edits = plan_edits([file])
     assert "owner 65534:65534" in edits[0].shown[0] and "owner 0:0" in edits[0].shown[1]
     write_all(edits)
-    assert ((tmp_path / "f").stat().st_uid, edits_of([file])) == (0, [])
+    assert ((tmp_path / "f").stat().st_uid, plan_edits([file])) == (0, [])
 
 
 def test_a_file_of_somebody_elses_keeps_its_own(tmp_path):
     file = block_in(str(tmp_path / "f"), "x\n", first=True)
-    write_all(edits_of([file]))
+    write_all(plan_edits([file]))
     (tmp_path / "f").chmod(0o666)
-    assert edits_of([file]) == []
+    assert plan_edits([file]) == []
 
 
 def test_what_there_shall_not_be_has_no_rights(tmp_path):
-    assert edits_of([whole_file(str(tmp_path / "f"), None)]) == []
+    assert plan_edits([whole_file(str(tmp_path / "f"), None)]) == []
     (tmp_path / "f").write_text("x")
-    assert edits_of([whole_file(str(tmp_path / "f"), None, mode=0o600)])[0].rights is None
+    assert plan_edits([whole_file(str(tmp_path / "f"), None, mode=0o600)])[0].rights is None
 
 
 @needs_root
 def test_a_folder_of_the_collections_own_is_roots(tmp_path):
     folder = tmp_path / "own"
     folder.mkdir(mode=0o755)
-    assert managed_files.wrong_folder(str(folder)) is None
-    assert managed_files.wrong_folder(str(tmp_path / "none")) is None
+    assert managed_files.compare_directory_rights(str(folder)) is None
+    assert managed_files.compare_directory_rights(str(tmp_path / "none")) is None
     folder.chmod(0o777)
-    now, wanted = managed_files.wrong_folder(str(folder)) or ("", "")
+    now, wanted = managed_files.compare_directory_rights(str(folder)) or ("", "")
     assert (str(now), str(wanted)) == ("owner 0:0, mode 0777", "owner 0:0, mode 0755")
-    managed_files.mend_folder(str(folder))
-    assert (mode_of(folder), managed_files.wrong_folder(str(folder))) == (0o755, None)
+    managed_files.repair_directory_rights(str(folder))
+    assert (mode_of(folder), managed_files.compare_directory_rights(str(folder))) == (0o755, None)

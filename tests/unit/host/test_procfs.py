@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs as module
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
     Stat,
     listening_sockets,
@@ -51,7 +51,7 @@ def test_binary_and_environment_are_read_as_its_owner(monkeypatch, name):
     readlink = os.readlink
     monkeypatch.setattr(module.os, "readlink", lambda path: (seen.append(os.geteuid()), readlink(path))[1])
     account = find_account(name)
-    with begin(["/bin/cat"], account, env={"A": "x=y", "B": ""}, cwd="/", stdin=subprocess.PIPE) as process:
+    with start_process(["/bin/cat"], account, env={"A": "x=y", "B": ""}, cwd="/", stdin=subprocess.PIPE) as process:
         found = read_process(process.pid)
         process.stdin.close()
     assert seen == [account.uid]

@@ -18,9 +18,9 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
-    abandoned,
+    find_abandoned,
     remove_abandoned,
-    scratch_folder,
+    temporary_directory,
     user_directory,
 )
 
@@ -29,7 +29,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is at risk 
 
 
 def use(parent: pathlib.Path) -> None:
-    with scratch_folder(str(parent), PREFIX) as scratch:
+    with temporary_directory(str(parent), PREFIX) as scratch:
         for number in range(5):
             folder = pathlib.Path(scratch.path, str(number), "x")
             folder.mkdir(parents=True)
@@ -49,7 +49,7 @@ def test_a_folder_is_in_use_until_it_is_gone(tmp_path: pathlib.Path, monkeypatch
 
     def looking(function: t.Callable[..., None]) -> t.Callable[..., None]:
         def remove(*arguments: t.Any, **options: t.Any) -> None:
-            seen.append(abandoned(str(tmp_path), PREFIX))
+            seen.append(find_abandoned(str(tmp_path), PREFIX))
             function(*arguments, **options)
 
         return remove
@@ -91,7 +91,7 @@ def test_what_a_kill_leaves_at_any_moment_is_removed_or_as_good_as_empty(tmp_pat
         if not killed(parent, moments):
             break
         moments += 1
-        found = abandoned(str(parent), PREFIX)
+        found = find_abandoned(str(parent), PREFIX)
         remove_abandoned(str(parent), PREFIX)
         rest = list(parent.rglob("*"))
         assert found or len(rest) <= 2, moments
@@ -108,10 +108,10 @@ def test_what_a_child_still_uses_stays(tmp_path: pathlib.Path) -> None:
     with subprocess.Popen(["flock", folder / "lock", "sh", "-c", "echo; read x"], stdin=-1, stdout=-1) as other:
         assert other.stdout and other.stdout.readline()
         use(tmp_path)
-        assert abandoned(str(tmp_path), PREFIX) == []
+        assert find_abandoned(str(tmp_path), PREFIX) == []
         assert folder.exists()
         other.communicate(b"\n")
-    assert abandoned(str(tmp_path), PREFIX) == [str(folder)]
+    assert find_abandoned(str(tmp_path), PREFIX) == [str(folder)]
     use(tmp_path)
     assert not folder.exists()
 
@@ -133,11 +133,11 @@ def test_what_only_has_the_name_stays(tmp_path: pathlib.Path) -> None:
 TOLD_TO_END = """
 import os, signal, sys, threading, time
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
 from ansible_collections.gopherops.devserver.plugins.modules import go_env_drift
 
 def ask():
-    with scratch_folder(sys.argv[1], "work-") as scratch:
+    with temporary_directory(sys.argv[1], "work-") as scratch:
         open(scratch.path + "/key", "w").close()
         told = f"echo $$ > {scratch.path}/pid; cp {scratch.path}/pid {sys.argv[1]}/pid; exec sleep 600"
         run(["sh", "-c", told], env={"PATH": os.environ["PATH"]})
@@ -167,10 +167,10 @@ def test_who_is_told_to_end_leaves_neither_folders_nor_programs(tmp_path: pathli
 def test_root_makes_no_temporary_directory_where_a_user_could_swap_it(tmp_path: pathlib.Path) -> None:
     nobody = pwd.getpwnam("nobody")
     os.chown(tmp_path, nobody.pw_uid, nobody.pw_gid)
-    with pytest.raises(DevserverError, match=f"{tmp_path}"), scratch_folder(str(tmp_path), PREFIX):
+    with pytest.raises(DevserverError, match=f"{tmp_path}"), temporary_directory(str(tmp_path), PREFIX):
         pass
     assert list(tmp_path.iterdir()) == []
-    with acting_as(find_account("nobody")), pytest.raises(PermissionError), scratch_folder("/usr", PREFIX):
+    with acting_as(find_account("nobody")), pytest.raises(PermissionError), temporary_directory("/usr", PREFIX):
         pass
 
 

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.ca_trust import converge
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import Store, trust
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import Store, trust_certificates
 
 
 @pytest.fixture(scope="module")
@@ -54,20 +54,20 @@ def held(store):
 
 def test_only_what_is_missing_is_added_and_once(store, certificates):
     one, two, _three = certificates
-    assert trust("a comment\n" + one + two, store=store, check=False)
+    assert trust_certificates("a comment\n" + one + two, store=store, check=False)
     assert held(store).count("BEGIN") == 2
     assert two.strip() in held(store)
-    assert not trust(one + two, store=store, check=False)
+    assert not trust_certificates(one + two, store=store, check=False)
 
 
 def test_earlier_additions_stay(store, certificates):
-    trust(certificates[1], store=store, check=False)
-    trust(certificates[2], store=store, check=False)
+    trust_certificates(certificates[1], store=store, check=False)
+    trust_certificates(certificates[2], store=store, check=False)
     assert all(certificate.strip() in held(store) for certificate in certificates)
 
 
 def test_check_mode_says_so_and_writes_nothing(store, certificates, tmp_path):
-    changes = trust(certificates[1], store=store, check=True)
+    changes = trust_certificates(certificates[1], store=store, check=True)
     assert "SHA-256" in changes.result()["diff"][0]["after"]
     assert list((tmp_path / "anchors").iterdir()) == []
 
@@ -75,15 +75,15 @@ def test_check_mode_says_so_and_writes_nothing(store, certificates, tmp_path):
 def test_a_merge_that_was_interrupted_is_repaired(store, certificates):
     failing = store._replace(merge=("false",))
     with pytest.raises(DevserverError, match="false did not bring"):
-        trust(certificates[1], store=failing, check=False)
-    assert trust(certificates[1], store=store, check=False)
+        trust_certificates(certificates[1], store=failing, check=False)
+    assert trust_certificates(certificates[1], store=store, check=False)
     assert certificates[1].strip() in held(store)
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----"])
 def test_what_is_no_certificate_is_refused(store, text):
     with pytest.raises(DevserverError, match="certificate"):
-        trust(text, store=store, check=False)
+        trust_certificates(text, store=store, check=False)
 
 
 def test_an_empty_pem_changes_nothing():

@@ -11,7 +11,7 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import DEEPEST, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import same
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import is_same_json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -110,4 +110,4 @@ def test_vs_code_reads_the_same_and_refuses_the_same(oracle: Read, text: str, da
         with pytest.raises(ValueError):
             oracle(text)
     else:
-        assert same(value, oracle(text))
+        assert is_same_json(value, oracle(text))

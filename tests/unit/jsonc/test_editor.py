@@ -16,8 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor 
     Merge,
     Put,
     Remove,
-    edited,
-    same,
+    apply_edits,
+    is_same_json,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -26,7 +26,7 @@ from .conftest import DOCUMENTS, KEYS_READ, Read
 
 
 def edit(text: str, *edits: Edit) -> str:
-    return edited(text, edits, path="f")
+    return apply_edits(text, edits, path="f")
 
 
 @pytest.mark.parametrize(
@@ -198,10 +198,10 @@ def test_any_edit_of_any_document(text: str, step: Edit) -> None:
             edit(text, step)
         return
     after = edit(text, step)
-    assert same(parse(after, path="f").value, wanted)
+    assert is_same_json(parse(after, path="f").value, wanted)
     assert comments(after) == comments(text)
     assert others(after, step) == others(text, step)
-    if same(value, wanted) and len(parse(text, path="f").value) == len(parse(text, path="f").root.children):
+    if is_same_json(value, wanted) and len(parse(text, path="f").value) == len(parse(text, path="f").root.children):
         assert after == text
     if not isinstance(step, Remove) or isinstance(step.path[-1], str):
         assert edit(after, step) == after
@@ -214,4 +214,4 @@ def test_vs_code_reads_what_was_edited(oracle: Read, text: str, steps: list[Edit
         after = edit(text, *steps)
     except DevserverError:
         return
-    assert same(oracle(after), parse(after, path="f").value)
+    assert is_same_json(oracle(after), parse(after, path="f").value)

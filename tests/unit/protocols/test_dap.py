@@ -12,7 +12,7 @@ import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, ErrorResponse
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
 
 
@@ -108,7 +108,7 @@ def test_begins_where_launch_is_answered_last(adapter):
 )
 def test_a_refusal_is_told_in_the_adapters_words(adapter, rest, reason):
     client = adapter(lambda request: [answer(request, success=False, **rest)])
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(ErrorResponse) as caught:
         client.begin("launch", {}, deadline=soon())
     assert caught.value.reason == reason
     assert "the adapter refused launch" in str(caught.value)
@@ -177,5 +177,5 @@ def test_bodies_that_are_no_objects_are_empty_ones(adapter, odd):
     client = adapter(answers)
     assert client.request("threads", deadline=soon()) == {}
     assert client.event("stopped", deadline=soon())["body"] == {}
-    with pytest.raises(Refused, match="odd"):
+    with pytest.raises(ErrorResponse, match="odd"):
         client.answer(2, "evaluate", soon())

@@ -10,7 +10,7 @@ import getpass
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, trace
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, trace_bash
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ def traced(tmp_path, text, options=("--norc",), prompt=False, declared=(), **env
     file.write_text(text)
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **env}
     watched = {"prompt": prompt, "declared": declared}
-    found = trace([str(file)], options=options, env=env, account=ACCOUNT, timeout=10, **watched)
+    found = trace_bash([str(file)], options=options, env=env, account=ACCOUNT, timeout=10, **watched)
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == str(file)]
 
 
@@ -104,7 +104,7 @@ def test_a_file_that_is_named_without_its_folder(tmp_path):
     (tmp_path / ".last").write_text("GOFLAGS=-v\nf() { cd /; GOOS=x; }\n")
     (tmp_path / "rc").write_text(". ./.more\n. .more 2>/dev/null\n")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    found = trace([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
+    found = trace_bash([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
     places = {item.name: str(item.source) for item in found}
     assert places == {
         "GOBIN": f"{tmp_path}/.more:1",
@@ -127,7 +127,7 @@ def test_sourced_files_are_named(tmp_path):
     (tmp_path / "inner").write_text("\nexport GOBIN=/x\n")
     (tmp_path / "rc").write_text(f". {tmp_path}/inner\n")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    found = trace([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
+    found = trace_bash([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
     assert Assignment("GOBIN", "/x", Source("file", str(tmp_path / "inner"), 2)) in found
 
 

@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import place_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import parse_place
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 SHELLS = {"bash": ".bashrc", "sh": ".profile", "dash": ".profile", "zsh": ".zshrc"}
@@ -58,19 +58,19 @@ PRINTING = {
 def test_the_line_that_prints(start_up: t.Any, case: str) -> None:
     text, line = PRINTING[case]
     shell, file = start_up(text)
-    assert blame.line_that_prints(shell, "hello", 10) == Source("file", file, line)
+    assert blame.find_printing_line(shell, "hello", 10) == Source("file", file, line)
 
 
 def test_what_no_line_prints_has_none(start_up: t.Any) -> None:
     shell, _file = start_up("echo hello\n")
-    assert blame.line_that_prints(shell, "something else", 10) is None
+    assert blame.find_printing_line(shell, "something else", 10) is None
 
 
 def test_a_command_that_is_not_there_is_found_whatever_the_shell_calls_it(start_up: t.Any) -> None:
     shell, file = start_up("A=1\nno-such-command-at-all\n")
     said = "bash: no-such-command-at-all: command not found"
     said = said if shell.shell == "bash" else "dash: 2: no-such-command-at-all: not found"
-    assert blame.line_that_prints(shell, said, 10) == Source("file", file, 2)
+    assert blame.find_printing_line(shell, said, 10) == Source("file", file, 2)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_command_that_is_not_there_is_found_whatever_the_shell_calls_it(start_
 )
 def test_the_line_that_takes_the_time(start_up: t.Any, text: str, line: int) -> None:
     shell, file = start_up(text)
-    assert blame.slowest_line(shell, 10) == Source("file", file, line)
+    assert blame.find_slowest_line(shell, 10) == Source("file", file, line)
 
 
 STOPPING = {
@@ -96,7 +96,7 @@ def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathl
     shell, file = start_up(text)
     # What a login shell does as it leaves is none of its start-up.
     (tmp_path / ".bash_logout").write_text("true\n")
-    found = blame.last_line(shell, 1.5)
+    found = blame.find_last_line(shell, 1.5)
     assert found == (line and Source("file", file, line))
 
 
@@ -116,12 +116,12 @@ REDIRECTED = {
 def test_the_line_that_sends_elsewhere_what_a_start_up_prints(start_up: t.Any, case: str) -> None:
     text, line = REDIRECTED[case]
     shell, file = start_up(text)
-    assert blame.last_line(shell, 10) == (line and Source("file", file, line))
+    assert blame.find_last_line(shell, 10) == (line and Source("file", file, line))
 
 
 def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
     shell, file = start_up("A=1\nread -r B\nB=2\n")
-    found = blame.last_line(shell, 1.5)
+    found = blame.find_last_line(shell, 1.5)
     # A login shell of a script's has nobody to wait for, and comes to its end.
     assert found == (Source("file", file, 2) if shell.prompts else None)
 
@@ -135,12 +135,12 @@ def test_a_trace_that_is_cut_off_within_a_name_names_no_file() -> None:
 
 def test_a_start_up_that_comes_to_its_end_has_no_line_at_fault(start_up: t.Any) -> None:
     shell, _file = start_up("A=1\nB=2\n")
-    assert blame.last_line(shell, 10) is None
+    assert blame.find_last_line(shell, 10) is None
 
 
 def test_a_start_up_that_is_only_slow_has_no_line_at_fault(start_up: t.Any) -> None:
     shell, _file = start_up("".join(f"A={n}\nsleep 0.2\n" for n in range(30)))
-    assert blame.last_line(shell, 2) is None
+    assert blame.find_last_line(shell, 2) is None
 
 
 @pytest.mark.parametrize("start_up", ["bash", "dash"], indirect=True)
@@ -148,7 +148,7 @@ def test_a_file_that_is_a_pipe_is_at_fault_itself(start_up: t.Any) -> None:
     shell, file = start_up("")
     os.unlink(file)
     os.mkfifo(file)
-    assert blame.last_line(shell, 1.5) == Source("file", file)
+    assert blame.find_last_line(shell, 1.5) == Source("file", file)
 
 
 @pytest.mark.parametrize("start_up", ["dash"], indirect=True)
@@ -156,8 +156,8 @@ def test_what_dash_cannot_parse_is_found_though_bash_can(start_up: t.Any) -> Non
     shell, file = start_up("A=1\nB=(2)\n")
     said = "dash ended with 2 before the command ran: "
     complaint = f'{said}{shell.account.shell}: 2: Syntax error: "(" unexpected'
-    assert blame.unparseable(shell, complaint, 5) == Source("file", file, 2)
-    assert blame.unparseable(shell, f"{said}oh", 5) is None
+    assert blame.find_unparseable_line(shell, complaint, 5) == Source("file", file, 2)
+    assert blame.find_unparseable_line(shell, f"{said}oh", 5) is None
 
 
 @pytest.mark.skipif(not shutil.which("dash"), reason="this machine has no dash")
@@ -167,20 +167,20 @@ def test_what_an_interactive_dash_reads_besides_is_followed_as_an_editors_server
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/bin/dash")
     (tmp_path / ".profile").write_text("ENV=~/.shrc\n")
     (tmp_path / ".shrc").write_text('[ -z "$VSCODE_RESOLVING_ENVIRONMENT" ] || sleep 60\n')
-    found = blame.last_line(VscodeServerContext().start_up(account, 5), 1.5)
+    found = blame.find_last_line(VscodeServerContext().start_up(account, 5), 1.5)
     assert found == Source("file", str(tmp_path / ".shrc"), 1)
 
 
 @pytest.mark.parametrize("start_up", ["bash", "zsh"], indirect=True)
 def test_what_hangs_at_the_prompt_is_found(start_up: t.Any) -> None:
     shell, file = start_up("f() {\n  sleep 60\n}\nPROMPT_COMMAND=f\nprecmd_functions=(f)\n")
-    assert blame.last_line(shell, 1.5) == Source("file", file, 2)
+    assert blame.find_last_line(shell, 1.5) == Source("file", file, 2)
 
 
 @pytest.mark.parametrize("start_up", ["bash"], indirect=True)
 def test_what_hangs_in_the_prompts_own_text_is_no_files(start_up: t.Any) -> None:
     shell, _file = start_up("A=1\nPROMPT_COMMAND='sleep 60'\n")
-    assert blame.last_line(shell, 1.5) is None
+    assert blame.find_last_line(shell, 1.5) is None
 
 
 SAID = {
@@ -203,7 +203,7 @@ SAID = {
 @pytest.mark.parametrize("said", SAID)
 def test_the_place_that_a_complaint_names(said: str) -> None:
     expected = SAID[said]
-    assert place_in(said, "/h") == (expected and Source("file", *expected))
+    assert parse_place(said, "/h") == (expected and Source("file", *expected))
 
 
 def test_what_sshd_complains_of(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,8 +213,8 @@ def test_what_sshd_complains_of(tmp_path: pathlib.Path, monkeypatch: pytest.Monk
     )
     sshd.chmod(0o755)
     monkeypatch.setattr(blame, "_SSHD", str(sshd))
-    assert blame.sshd_complaint(5) == "/etc/x: line 7: Bad configuration option: Y"
+    assert blame.find_sshd_error(5) == "/etc/x: line 7: Bad configuration option: Y"
     sshd.write_text("#!/bin/sh\n")
-    assert blame.sshd_complaint(5) == ""
+    assert blame.find_sshd_error(5) == ""
     monkeypatch.setattr(blame, "_SSHD", str(tmp_path / "gone"))
-    assert blame.sshd_complaint(5) == ""
+    assert blame.find_sshd_error(5) == ""

@@ -41,10 +41,10 @@ def fish(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
 
 def test_what_is_printed_is_looked_for_in_the_files(fish: t.Any) -> None:
     shell, file = fish("set -g A 1\necho hello\n")
-    assert blame.line_that_prints(shell, "hello", 5) == Source("file", file, 2)
+    assert blame.find_printing_line(shell, "hello", 5) == Source("file", file, 2)
     fish("set -g A 1\necho hello\n", **{"conf.d/more": "echo hello too\n"})
-    assert blame.line_that_prints(shell, "hello", 5) is None
-    assert blame.line_that_prints(shell, "[h]ello", 5) is None
+    assert blame.find_printing_line(shell, "hello", 5) is None
+    assert blame.find_printing_line(shell, "[h]ello", 5) is None
 
 
 # What is in several lines is told by what it is a part of, where that is in one.
@@ -65,7 +65,7 @@ SLOW: dict[str, tuple[str, int | None]] = {
 def test_the_line_that_takes_the_time(fish: t.Any, case: str) -> None:
     text, line = SLOW[case]
     shell, file = fish(text)
-    assert blame.slowest_line(shell, 10) == (line and Source("file", file, line))
+    assert blame.find_slowest_line(shell, 10) == (line and Source("file", file, line))
 
 
 ELSEWHERE: dict[str, tuple[str, str, int]] = {
@@ -79,7 +79,7 @@ ELSEWHERE: dict[str, tuple[str, str, int]] = {
 def test_what_other_files_take_the_time_for_is_the_line_that_reads_or_calls_it(fish: t.Any, case: str) -> None:
     other, text, line = ELSEWHERE[case]
     shell, file = fish(text, **{other: "function own\n    sleep 0.3\nend\n"})
-    assert blame.slowest_line(shell, 10) == Source("file", file, line)
+    assert blame.find_slowest_line(shell, 10) == Source("file", file, line)
 
 
 HANGING: dict[str, tuple[str, int | None]] = {
@@ -101,23 +101,23 @@ HANGING: dict[str, tuple[str, int | None]] = {
 def test_the_line_at_which_there_is_no_going_on(fish: t.Any, case: str) -> None:
     text, line = HANGING[case]
     shell, file = fish(text)
-    assert blame.last_line(shell, 2) == (line and Source("file", file, line))
+    assert blame.find_last_line(shell, 2) == (line and Source("file", file, line))
 
 
 @pytest.mark.parametrize("fish", ["in a terminal"], indirect=True)
 def test_what_the_prompt_waits_for_is_found(fish: t.Any) -> None:
     hook = "function own_hook --on-event fish_prompt\n    sleep {}\nend\n"
     shell, file = fish(hook.format(60))
-    assert blame.last_line(shell, 2) == Source("file", file, 2)
+    assert blame.find_last_line(shell, 2) == Source("file", file, 2)
     shell, file = fish(hook.format(0.3))
-    assert blame.slowest_line(shell, 10) == Source("file", file, 2)
+    assert blame.find_slowest_line(shell, 10) == Source("file", file, 2)
     shell, file = fish("set -g A 1\nread -P 'Go on? ' B\n")
-    assert blame.last_line(shell, 2) == Source("file", file, 2)
+    assert blame.find_last_line(shell, 2) == Source("file", file, 2)
 
 
 def test_nothing_is_left_in_the_home(fish: t.Any, tmp_path: pathlib.Path) -> None:
     shell, _file = fish("sleep 0.1\n")
     before = sorted(map(str, tmp_path.rglob("*")))
-    blame.slowest_line(shell, 5)
-    blame.last_line(shell, 1)
+    blame.find_slowest_line(shell, 5)
+    blame.find_last_line(shell, 1)
     assert sorted(map(str, tmp_path.rglob("*"))) == before

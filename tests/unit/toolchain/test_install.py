@@ -754,11 +754,11 @@ def start(request: ToolchainRequest, hook: str = "") -> subprocess.Popen[str]:
 
 ARRIVED = """
 import os
-locked = store.locked_folder
+locked = store.locked_directory
 def arrive(*args, **more):
     open("{}/%d" % os.getpid(), "w").close()
     return locked(*args, **more)
-store.locked_folder = arrive
+store.locked_directory = arrive
 """
 
 

@@ -17,8 +17,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresse
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan, Tls
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
@@ -64,13 +64,13 @@ def adapter(plan: Plan, folder: str, deadline: float) -> t.Iterator[Adapter]:
 
 
 @contextlib.contextmanager
-def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subprocess.Popen[bytes], Heard]]:
+def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
     # dlv would make a configuration file of its own in the user's home.
     env = dict(plan.environment, XDG_CONFIG_HOME=os.path.join(folder, "config"))
     argv = [plan.dlv, "dap", f"--listen=unix:{path}"]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = begin(argv, plan.account, env=env, cwd=folder, start_new_session=True, **streams)
-    heard = Heard(t.cast("t.IO[bytes]", process.stdout), _LONGEST_OUTPUT)
+    process = start_process(argv, plan.account, env=env, cwd=folder, start_new_session=True, **streams)
+    heard = OutputReader(t.cast("t.IO[bytes]", process.stdout), _LONGEST_OUTPUT)
     try:
         yield process, heard
     finally:
@@ -86,7 +86,7 @@ def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subproc
 
 
 def _once_it_listens(
-    plan: Plan, path: str, process: subprocess.Popen[bytes], heard: Heard, deadline: float
+    plan: Plan, path: str, process: subprocess.Popen[bytes], heard: OutputReader, deadline: float
 ) -> Connection:
     while True:
         ended = process.poll()
@@ -99,7 +99,7 @@ def _once_it_listens(
         time.sleep(_PAUSE)
 
 
-def _not_listening(ended: int | None, heard: Heard) -> DevserverError:
+def _not_listening(ended: int | None, heard: OutputReader) -> DevserverError:
     heard.close()
     how = "did not begin to listen in time" if ended is None else f"ended with {ended}"
     said = heard.text().strip().splitlines()

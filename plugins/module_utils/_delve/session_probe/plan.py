@@ -10,7 +10,7 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, address_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, parse_address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.sources import (
     Place,
@@ -119,7 +119,7 @@ def address_from(text: str, *, tls: bool) -> Address:
     Raises DevserverError for anything else, and for one without ``tls`` that is not of this host: dlv asks nobody for
     a name, and whoever listens in between could do everything that the debuggee may.
     """
-    address = address_in(text)
+    address = parse_address(text)
     if address is None or not (address.path or (address.host and 0 < address.port < 65536)):
         raise DevserverError(
             f"{text!r} is no address of a debugger",

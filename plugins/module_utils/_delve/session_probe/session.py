@@ -27,8 +27,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, Refused
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import HungUp, Message
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, ErrorResponse
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import ConnectionClosed, Message
 
 # Frames of a stack that are asked for, and seconds that an end in good order may take.
 _DEPTH = 50
@@ -171,11 +171,11 @@ class _Session:
             self._ended = Ended("time", f"time ran out: {error.what}")
         except DevserverError as error:
             self._ended = Ended("session", error.what)
-            self._turned_away = isinstance(error, HungUp) and not self._answered
+            self._turned_away = isinstance(error, ConnectionClosed) and not self._answered
         self._deadline = time.monotonic() + _GRACE
         try:
             # What has ended, or was never there, has nothing to leave; it may have hung up as well.
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(ErrorResponse):
                 self._leave_running()
             self._request("disconnect", {"terminateDebuggee": self._plan.request == "launch"})
         except TimedOut as error:
@@ -189,7 +189,7 @@ class _Session:
         self._answered = True
         try:
             return self._client.begin(self._plan.request, self._configuration(), deadline=self._deadline)
-        except Refused as error:
+        except ErrorResponse as error:
             self._refusal = error.reason
             self._status = _status(self._adapter.pid)
             return None
@@ -254,7 +254,7 @@ class _Session:
     def _sources(self, name: str) -> list[str]:
         """Return the binary's files of that base name; none from a dlv that has no such command."""
         pattern = r"(^|/)" + re.sub(r"([^\w])", r"\\\1", name) + "$"
-        with contextlib.suppress(Refused):
+        with contextlib.suppress(ErrorResponse):
             return str(self._evaluated(f"dlv sources {pattern}")).split("\n")
         return []
 
@@ -315,7 +315,7 @@ class _Session:
             seen.update({str(item.get("name")): str(item.get("value")) for item in body.get("variables") or []})
         for name in wanted.variables:
             if name not in seen:
-                with contextlib.suppress(Refused):
+                with contextlib.suppress(ErrorResponse):
                     seen[name] = self._evaluated(name, frame)
         # The others may be secret, and nobody has asked for them.
         return {name: seen[name] for name in wanted.variables if name in seen}

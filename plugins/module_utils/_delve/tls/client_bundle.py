@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
     ManagedFile,
-    edits_of,
+    plan_edits,
     write_all,
 )
 
@@ -47,7 +47,7 @@ def write_bundles(
         file for client in {*clients} - {*revoked} for file in _bundle_files(host, client, source, directory, check)
     ]
     revoked_directories = [os.path.join(directory, client) for client in {*revoked}]
-    edits = edits_of(
+    edits = plan_edits(
         [*files, *(_managed_file(path, None) for bundle in revoked_directories for path in _installed_files(bundle))]
     )
     changes = Changes()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, address_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, parse_address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import parse_listen_address
 
@@ -57,7 +57,7 @@ def parse_endpoints(
 
 def parse_endpoint_address(text: str, option: str) -> Address:
     """Return the address in ``text``. Raises DevserverError, with the name of ``option``, for any other format."""
-    address = address_in(text)
+    address = parse_address(text)
     if address is None or address.ip is None or not _FIRST_PORT <= address.port < 65536:
         raise DevserverError(f"{option} is {text!r}", expected=_FORMAT, remedy=f"write {option} in this format")
     return address._replace(host=str(address.ip))

@@ -24,13 +24,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.ser
     server_files,
     server_units,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import exists, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account, user_exists
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     FileEdit,
     ManagedFile,
-    edits_of,
+    plan_edits,
     write_all,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
@@ -83,27 +83,27 @@ def apply_tls_server(
     stale = [path for path in _installed_files(paths) if path not in expected]
     if endpoints:
         _check_host(paths, changes, check)
-    edits = edits_of(_managed_files(expected, stale, paths))
+    edits = plan_edits(_managed_files(expected, stale, paths))
     for edit in edits:
         add_redacted_change(changes, edit)
     changed_names = [os.path.basename(edit.file.path) for edit in edits]
-    owed = sorted(reload_journal.owed(paths.pending)) if paths.managed else []
+    owed = sorted(reload_journal.read_pending(paths.pending)) if paths.managed else []
     if owed:
         changes.add("changes of an earlier run", f"not loaded: {', '.join(owed)}\n", "loaded\n")
     if not check:
         if paths.managed:
-            reload_journal.note(paths.pending, [*changed_names, *owed] if changed_names else [])
+            reload_journal.record_pending(paths.pending, [*changed_names, *owed] if changed_names else [])
             _stop_units([os.path.basename(path) for path in stale if path.startswith(paths.units)])
         _write_files(edits, expected, stale, paths)
     if paths.managed:
         _start_units(list(map(os.path.basename, units)), [*changed_names, *owed], changes, check)
         if not check:
-            reload_journal.settle(paths.pending)
+            reload_journal.clear_pending(paths.pending)
     return changes
 
 
 def _check_host(paths: HostPaths, changes: Changes, check: bool) -> None:
-    if not exists(paths.user):
+    if not user_exists(paths.user):
         changes.add(f"user {paths.user}", "", "present\n")
     if not os.access(paths.stunnel, os.X_OK):
         _report_missing_stunnel(paths, changes, check)
@@ -146,17 +146,17 @@ def _managed_file(path: str, file: ServerFile, paths: HostPaths) -> ManagedFile:
     text = file.text.rstrip("\n") + "\n" if file.text else "not created on the controller yet\n"
     if not file.secret:
         return ManagedFile(path, lambda _now: text)
-    owner = find_account(paths.user) if exists(paths.user) else None
+    owner = find_account(paths.user) if user_exists(paths.user) else None
     return ManagedFile(path, lambda _now: text, mode=0o600, owner=owner)
 
 
 def _write_files(
     edits: t.Sequence[FileEdit], expected: t.Mapping[str, ServerFile], stale: t.Iterable[str], paths: HostPaths
 ) -> None:
-    if expected and not exists(paths.user):
+    if expected and not user_exists(paths.user):
         _create_user(paths.user)
         # The owner of the key exists now.
-        edits = edits_of(_managed_files(expected, stale, paths))
+        edits = plan_edits(_managed_files(expected, stale, paths))
     write_all(edits)
 
 
@@ -172,7 +172,7 @@ def _create_user(name: str) -> None:
 
 def _stop_units(units: t.Sequence[str]) -> None:
     if units:
-        systemctl.tell("disable", "--quiet", "--now", *units)
+        systemctl.run_verb("disable", "--quiet", "--now", *units)
 
 
 def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes: Changes, check: bool) -> None:
@@ -185,12 +185,12 @@ def _start_units(units: t.Sequence[str], changed_names: t.Iterable[str], changes
     if check:
         return
     if any(name.startswith("debug-tls") for name in names):
-        systemctl.tell("daemon-reload")
+        systemctl.run_verb("daemon-reload")
     if idle:
-        systemctl.tell("enable", "--quiet", "--now", *idle)
+        systemctl.run_verb("enable", "--quiet", "--now", *idle)
     for verb, affected in _restart_verbs(units, names, idle).items():
         if affected:
-            systemctl.tell(verb, *affected)
+            systemctl.run_verb(verb, *affected)
 
 
 def _restart_verbs(units: t.Sequence[str], names: t.Collection[str], idle: t.Collection[str]) -> dict[str, list[str]]:

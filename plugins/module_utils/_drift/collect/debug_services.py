@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     WideDebugger,
     is_wide,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, owner_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_owner
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
     PROC,
     listening_sockets,
@@ -78,7 +78,7 @@ def _debugger(pid: int, wide: t.Mapping[str, str], proc: str) -> WideDebugger | 
     if uid is None or not read_file(pid, "comm", proc).startswith("dlv"):
         return None
     try:
-        with acting_as(owner_of(uid)):
+        with acting_as(find_owner(uid)):
             inodes = socket_inodes(pid, proc) if _is_dlv(path_of(pid, "exe", proc)) else set()
             unit = _UNIT.search(read_file(pid, "cgroup", proc))
     except OSError:
@@ -89,7 +89,7 @@ def _debugger(pid: int, wide: t.Mapping[str, str], proc: str) -> WideDebugger | 
 
 
 def _name(uid: int) -> str:
-    owner = owner_of(uid)
+    owner = find_owner(uid)
     return owner.name if owner else str(uid)
 
 

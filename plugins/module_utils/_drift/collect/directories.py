@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import NETWORK, Mount, mount_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import repairable
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import is_repairable
 
 
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:
@@ -67,7 +67,7 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
     except OSError as error:
         return directory._replace(error=error.strerror or str(error))
     foreign = status.st_uid != account.uid
-    can_repair = foreign and repairable(directory.path, account)
+    can_repair = foreign and is_repairable(directory.path, account)
     return directory._replace(
         state=DirectoryState(status.st_uid, _name(status.st_uid), status.st_mode, writable, can_repair)
     )

@@ -27,10 +27,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     ManagedFile,
-    foreignness,
-    giving,
-    wrong_folder,
-    wrong_rights,
+    compare_directory_rights,
+    compare_rights,
+    describe_chown,
+    find_owner_problem,
 )
 
 
@@ -70,7 +70,7 @@ def files_of(kind: ContextKind, declaration: Declaration) -> list[ManagedFile]:
 
 def _wrong_directories(directories: t.Iterable[str]) -> t.Iterator[WrongRights]:
     for path in directories:
-        rights = wrong_folder(path)
+        rights = compare_directory_rights(path)
         if rights:
             yield WrongRights(path, "", *rights)
 
@@ -81,7 +81,7 @@ def _wrong_files(files: t.Iterable[ManagedFile]) -> t.Iterator[WrongRights]:
     for file in own.values():
         try:
             with acting_as(file.actor):
-                rights = wrong_rights(file)
+                rights = compare_rights(file)
         except OSError:
             continue  # It was removed, or its user may not look there, which the contexts report.
         if rights:
@@ -93,13 +93,13 @@ def _foreign_files(files: t.Iterable[ManagedFile], declaration: Declaration) -> 
     for file in {file.path: file for file in files if file.actor and not file.whole}.values():
         problem, user = _foreignness(file, declaration), file.owner.name if file.owner else ""
         if problem:
-            yield ForeignFile(file.path, user, problem, giving(file.path, user))
+            yield ForeignFile(file.path, user, problem, describe_chown(file.path, user))
 
 
 def _foreignness(file: ManagedFile, declaration: Declaration) -> str:
     try:
         with acting_as(file.actor):
-            return foreignness(file) if _differs(file) or _is_in_home(file, declaration) else ""
+            return find_owner_problem(file) if _differs(file) or _is_in_home(file, declaration) else ""
     except (OSError, DevserverError):
         return ""  # It was removed, or its user cannot read it, which the contexts report.
 
@@ -157,5 +157,5 @@ def is_outdated(file: ManagedFile) -> bool:
 
 def is_hidden(file: ManagedFile) -> bool:
     """Return whether a file's rights may hide it from its readers; rights that are too wide do not."""
-    rights = wrong_rights(file)
+    rights = compare_rights(file)
     return rights is not None and (rights[0].owner != rights[1].owner or rights[1].mode & ~rights[0].mode != 0)

@@ -141,19 +141,19 @@ def _with_lines(observation: Observation, timeout: float) -> Observation:
     start_up = observation.context.start_up(observation.user.account, timeout) if traced else None
     if start_up and observation.noise:
         observation = dataclasses.replace(
-            observation, printing=blame.line_that_prints(start_up, observation.noise, timeout)
+            observation, printing=blame.find_printing_line(start_up, observation.noise, timeout)
         )
     if start_up and observation.seconds > SLOW_SECONDS:
-        observation = dataclasses.replace(observation, slowest=blame.slowest_line(start_up, timeout))
+        observation = dataclasses.replace(observation, slowest=blame.find_slowest_line(start_up, timeout))
     return observation
 
 
 def _denied(observation: Observation, timeout: float) -> Observation | None:
     """Return an observation with the reason why sshd denies a command over ssh; None without one."""
     account = observation.user.account
-    complaint = blame.sshd_complaint(timeout)
+    complaint = blame.find_sshd_error(timeout)
     if complaint:
-        problem, at = f"sshd rejects its configuration: {complaint}", blame.place_in(complaint, account.home)
+        problem, at = f"sshd rejects its configuration: {complaint}", blame.parse_place(complaint, account.home)
         return dataclasses.replace(observation, problem=problem, failure="broken sshd", culprit=at)
     denial = ssh_denials.find_denial(observation.problem, observation.failure, account, timeout)
     if denial is None:
@@ -163,13 +163,13 @@ def _denied(observation: Observation, timeout: float) -> Observation | None:
 
 def _stopping(observation: Observation, timeout: float) -> Source | None:
     """Return the line at which a startup stops, or the place that the problem names."""
-    at = blame.place_in(observation.problem, observation.user.account.home)
+    at = blame.parse_place(observation.problem, observation.user.account.home)
     start_up = None if at else observation.context.start_up(observation.user.account, timeout)
     if start_up is None:
         return at
     if observation.failure == "ended early":
-        at = blame.unparseable(start_up, observation.problem, timeout)
-    return at or blame.last_line(start_up, min(timeout, _PATIENCE))
+        at = blame.find_unparseable_line(start_up, observation.problem, timeout)
+    return at or blame.find_last_line(start_up, min(timeout, _PATIENCE))
 
 
 class _Pair(t.NamedTuple):

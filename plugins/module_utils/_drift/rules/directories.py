@@ -26,7 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapsho
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import DIRECTORY_VARIABLES
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import giving_back
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import describe_ownership_repair
 
 DIRECTORY = Rule(
     "GD301",
@@ -203,7 +203,7 @@ def _way_back(directory: GoDirectory, state: DirectoryState, account: Account) -
     """Return the action that gives the directory to the user; not chown -R, which follows links that a user plants."""
     if state.repairable:
         return CONVERGE
-    return f"{giving_back(directory.path, account)}; or declare another directory"
+    return f"{describe_ownership_repair(directory.path, account)}; or declare another directory"
 
 
 def _no_execution(directory: ProgramDirectory) -> Finding | None:

@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import place_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import parse_place
 
 NOISY = Rule(
     "GD701",
@@ -222,7 +222,7 @@ def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:
     foreign = _windows_line(at, snapshot.lines(at, account.name))
     if foreign:
         return foreign, _to_unix(foreign)
-    if place_in(noise, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
+    if parse_place(noise, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
         return at, f"correct {at}, or the program that it starts"
     return at, f"delete the command at {at}, or put it behind '[ -t 1 ] &&'"
 

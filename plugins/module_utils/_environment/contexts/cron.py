@@ -70,11 +70,11 @@ class CronContext(SingleContext):
         if not systemctl.manager_runs():
             return Probe(None, "a session of cron's PAM service can be opened by systemd only, which does not run here")
         service = os.path.basename(_service() or "")
-        done = transient_unit.environment_of_unit([f"PAMName={service}", f"User={account.name}"], timeout)
+        done = transient_unit.read_unit_environment([f"PAMName={service}", f"User={account.name}"], timeout)
         if not done.ok:
             return no_probe(f"no session of {service} could be opened for {account.name}", done)
         own = {item.name: item.value for item in _settings(account.name)}
-        return Probe({**transient_unit.environment_printed(done), **_STANDARD, **own}, "", done.seconds)
+        return Probe({**transient_unit.parse_printed_environment(done), **_STANDARD, **own}, "", done.seconds)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         given = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]

@@ -40,7 +40,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, apply_edits
 
 _OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
 _OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")
@@ -132,4 +132,4 @@ def _updated(
         return now
     file = EditorFile(path, parse(now, path=path))
     edits: list[Edit] = [*corrections(file, ["remoteEnv"], values), *removals(file, ["containerEnv"], before)]
-    return edited(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)
+    return apply_edits(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)

@@ -18,11 +18,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import (
     Account,
-    exists,
     find_account,
     has_home,
+    user_exists,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import readable_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text_or_empty
 
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
@@ -31,7 +31,7 @@ def departed(declaration: Declaration, folder: str = USERS) -> list[Account]:
     """Return the users whom an earlier run gave an environment and who are no longer listed, where they have a home."""
     listed = {user.account.name for user in declaration.users}
     names = {os.path.basename(path)[: -len(".sh")] for path in glob.glob(os.path.join(glob.escape(folder), "*.sh"))}
-    accounts = [find_account(name) for name in sorted(names - listed) if exists(name)]
+    accounts = [find_account(name) for name in sorted(names - listed) if user_exists(name)]
     return [account for account in accounts if has_home(account)]
 
 
@@ -43,7 +43,7 @@ def user_of_record(path: str, folder: str = USERS) -> str:
 
 def known_account(name: str) -> Account | None:
     """Return the account that a file is named after; None where it does not exist any more."""
-    return find_account(name) if exists(name) else None
+    return find_account(name) if user_exists(name) else None
 
 
 def loses_variables(before: str | None, after: str | None) -> bool:
@@ -57,7 +57,7 @@ def _exported(text: str | None) -> set[str]:
 
 def dropped(user: UserEnvironment, folder: str = USERS) -> dict[str, str]:
     """Return the variables that an earlier run gave the user and that are no longer declared, with their values."""
-    text = readable_text(os.path.join(folder, user.account.name + ".sh"))
+    text = read_text_or_empty(os.path.join(folder, user.account.name + ".sh"))
     return {name: _plain(value) for name, value in _EXPORT.findall(text) if name not in user.variables}
 
 

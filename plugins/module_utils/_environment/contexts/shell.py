@@ -30,9 +30,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import trace
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import trace_bash
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
-    spare_folders,
+    spare_directories,
     trace_fish,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import PROMPTS
@@ -139,7 +139,7 @@ def asked(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
     prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
     account, start = start_up.account, run_in_terminal if terminal else run_at_home
     argv = [account.shell, *start_up.options, "-c", prompt + PRINT_ENVIRONMENT]
-    with spare_folders(account) as folders:
+    with spare_directories(account) as folders:
         done = start(argv, env={**start_up.env, **folders}, account=account, timeout=timeout)
     return probe_of(done, added=folders, terminal=terminal)
 
@@ -154,7 +154,7 @@ def followed(start_up: Startup, timeout: float) -> list[Assignment]:
         return trace_zsh(options=options, env=env, account=account, timeout=timeout, prompt=prompt, declared=declared)
     if not start_up.files and not start_up.first_of:
         return []
-    return trace(
+    return trace_bash(
         start_up.files,
         start_up.first_of,
         options=start_up.unread,

@@ -36,10 +36,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
     run,
     session_environment,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, readable_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, read_text_or_empty
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import scratch_folder
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_directories
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import transient_unit
 
@@ -116,7 +116,7 @@ def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
 
 def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
     """Return what a command over ssh that holds PRINT_ENVIRONMENT printed."""
-    with scratch_folder(tempfile.gettempdir(), "gopherops-ssh-") as scratch, spare_folders(account) as added:
+    with temporary_directory(tempfile.gettempdir(), "gopherops-ssh-") as scratch, spare_directories(account) as added:
         folder = scratch.path
         os.chmod(folder, 0o711)
         _lay_out(folder, added, timeout)
@@ -144,7 +144,7 @@ def _end_session(folder: str) -> None:
     # Where the login did not come so far, every session that has lost its leader would be taken for it.
     for path in glob.glob(f"{_SESSIONS}/*[0-9]") if leader else []:
         # Asked one by one, the manager would have to be asked for every session of the host.
-        if f"LEADER={leader}" in readable_text(path).splitlines():
+        if f"LEADER={leader}" in read_text_or_empty(path).splitlines():
             argv = ["loginctl", "kill-session", "--signal=KILL", os.path.basename(path)]
             run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
 
@@ -175,7 +175,7 @@ def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
 @functools.lru_cache(maxsize=None)
 def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
     """Return files of keys by their names: made once for all logins of this process, which alone keeps them."""
-    with scratch_folder(tempfile.gettempdir(), "gopherops-keys-") as scratch:
+    with temporary_directory(tempfile.gettempdir(), "gopherops-keys-") as scratch:
         for name in ("host", "user"):
             argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{scratch.path}/{name}"]
             made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)

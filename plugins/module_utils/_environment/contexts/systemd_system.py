@@ -57,10 +57,10 @@ class SystemdSystemContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)
         # The dash: what a missing file leaves out is told variable by variable.
-        done = transient_unit.environment_of_unit([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
+        done = transient_unit.read_unit_environment([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
         if not done.ok:
             return no_probe(f"no unit could be started as {account.name}", done)
-        return Probe(transient_unit.environment_printed(done), "", done.seconds)
+        return Probe(transient_unit.parse_printed_environment(done), "", done.seconds)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return environment_files.assignments_in(unit_environment_file(account.name))

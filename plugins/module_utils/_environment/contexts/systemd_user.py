@@ -73,12 +73,12 @@ class SystemdUserContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if not _runs(account, timeout):
             return _coming(account, timeout)
-        done = transient_unit.environment_of_unit([], timeout, account=account, env=_environment(account))
+        done = transient_unit.read_unit_environment([], timeout, account=account, env=_environment(account))
         if not done.ok and not _runs(account, timeout):
             return _coming(account, timeout)  # It has ended with the user's last session.
         if not done.ok:
             return no_probe(f"the manager of {account.name} started no unit", done)
-        given = transient_unit.environment_printed(done)
+        given = transient_unit.parse_printed_environment(done)
         # What its generator does not tell is no value that the manager has not seen.
         coming = _coming(account, timeout).environment or {}
         late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)

@@ -43,7 +43,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, edited
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, apply_edits
 
 # As the Go extension reads it.
 _LINE = re.compile(r"\s*([\w.\-]+)\s*=\s*(.*?)\s*\Z")
@@ -228,4 +228,4 @@ def _updated(declared: t.Mapping[str, str], path: str, now: str | None) -> str |
     for number, _configuration in _configurations(launch):
         for place in (["env"], ["linux", "env"]):
             edits += corrections(launch, ["configurations", number, *place], declared)
-    return edited(now, edits, path=path)
+    return apply_edits(now, edits, path=path)

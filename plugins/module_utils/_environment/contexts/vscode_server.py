@@ -58,8 +58,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, session_environment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Put, edited
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_folders
+from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Put, apply_edits
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_directories
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
@@ -239,7 +239,7 @@ def _ask(account: Account, limit: float) -> Probe:
 def _asked(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
     if SshContext().applies_to(account):
         return ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
-    with spare_folders(account) as added:
+    with spare_directories(account) as added:
         env = dict(session_environment(account), **added)
         done = run_at_home(argv, env=env, account=account, timeout=timeout)
         return probe_of(done._replace(argv=argv[len(_AS_CHILD) :]), added=added)
@@ -270,7 +270,7 @@ def _updated(
         return None
     file = EditorFile(path, parse(now or "", path=path))
     edits = [*_corrections(file, user, declaration), *removals(file, ["go.toolsEnvVars"], before)]
-    return edited(now or "", [*edits, Merge(_expected(user, declaration))], path=path)
+    return apply_edits(now or "", [*edits, Merge(_expected(user, declaration))], path=path)
 
 
 def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path: str) -> ManagedFile:
@@ -290,7 +290,7 @@ def _updated_of_workspace(user: UserEnvironment, declaration: Declaration, path:
     places: dict[tuple[str, ...], t.Any] = {(name,): value for name, value in rest.items()}
     places.update({("go.alternateTools", name): value for name, value in tools.items()})
     wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
-    return edited(now, [*_corrections(file, user, declaration), *wrong], path=path)
+    return apply_edits(now, [*_corrections(file, user, declaration), *wrong], path=path)
 
 
 def _is_wrong(present: t.Any, expected: t.Any) -> bool:

@@ -17,9 +17,9 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import Memory, read_memory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import begin
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Heard
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, nothing_left
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_command_line
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs, properties_of
 
@@ -122,14 +122,14 @@ class StartedServer(ServerConnection):
         self._unit = unit
         with contextlib.ExitStack() as held:
             # Until the session ends: a command that runs at the same time would end this process as a leftover.
-            held.enter_context(nothing_left())
+            held.enter_context(orphans_ended())
             self.stream, theirs = socket.socketpair()
             held.callback(self.stream.close)
             with theirs:
                 streams = {"stdin": theirs, "stdout": theirs, "stderr": subprocess.PIPE}
                 options: dict[str, t.Any] = {"env": dict(env), "cwd": workspace, "start_new_session": True}
-                self._process = begin([command, "serve"], account, **streams, **options)
-            self._stderr = Heard(t.cast("t.IO[bytes]", self._process.stderr), _MAX_STDERR, last=True)
+                self._process = start_process([command, "serve"], account, **streams, **options)
+            self._stderr = OutputReader(t.cast("t.IO[bytes]", self._process.stderr), _MAX_STDERR, last=True)
             held.callback(self._stderr.close)
             held.callback(self._end)
             self._held = held.pop_all()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import shown
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import format_size
 
 
 class Thresholds(t.NamedTuple):
@@ -38,7 +38,9 @@ def _check_memory(peak: int | None, most: int | None) -> list[str]:
         return []
     if peak is None:
         return ["the memory is unknown, so max_rss cannot be checked"]
-    return [f"the memory peaked at {shown(peak)}, {shown(peak - most)} more than max_rss={shown(most)}"] * (peak > most)
+    return [
+        f"the memory peaked at {format_size(peak)}, {format_size(peak - most)} more than max_rss={format_size(most)}"
+    ] * (peak > most)
 
 
 def _check_count(what: str, count: int, most: int | None) -> list[str]:

@@ -195,7 +195,7 @@ def test_the_run_after_a_killed_one_loads_its_changes(paths, systemd, monkeypatc
     material = MATERIAL._replace(**renewed)
     for _run in range(2):
         with pytest.raises(KeyboardInterrupt), monkeypatch.context() as patched:
-            patched.setattr(systemctl, "tell", killed)
+            patched.setattr(systemctl, "run_verb", killed)
             apply(paths, "api", material=material)
     systemd.commands.clear()
     assert apply(paths, "api", material=material, check=True) and systemd.commands == []
