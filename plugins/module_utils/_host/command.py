@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs a command in an environment that is fully given, as another user where asked, within a time limit."""
+"""Runs a command in a given environment, optionally as another user, within a time limit."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.terminal import IN_SESSION, TYPE, Terminal
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-# Bytes; a start-up file that prints without end must not fill the memory.
+# Bytes; a startup file that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 16 * 1024 * 1024
 
-# Who installs what this collection brings.
+# The roles that install the programs of this collection.
 _ROLES = {"go": "toolchain", "dlv": "tools", "gopls": "tools"}
-# With the user's rights: root may be kept out of a home that lies on another host. Where the user is kept out as well,
-# or there is none, a real login goes on in /.
+# Changes the directory with the user's rights, because root may have no access to a home directory on another host. If
+# the user has none either, or there is no such directory, the command runs in /, like a real login.
 _AT_HOME = ("/bin/sh", "-c", 'cd -- "$HOME" 2>/dev/null || cd /; unset PWD OLDPWD; exec "$@"', "sh")
 
 
-# Seconds for a program that is ended to be gone.
+# Seconds to wait for a killed program to exit.
 _UNTIL_ENDED = 1.0
 
 
 class Completed(t.NamedTuple):
-    """What a command did; ``returncode`` is None where it was ended at its time limit, ``seconds`` is wall time."""
+    """The result of a command; ``returncode`` is None if it exceeded its time limit, ``seconds`` is wall time."""
 
     argv: t.Sequence[str]
     returncode: int | None
@@ -48,20 +48,20 @@ class Completed(t.NamedTuple):
 
     @property
     def complaint(self) -> str:
-        """What went wrong, in one line: what the command said last, or how it ended."""
+        """The reason of a failure in one line: the last line of stderr, or how the command ended."""
         if self.returncode is None:
-            return "it did not come to an end in time"
-        said = self.stderr.strip().splitlines()
-        return said[-1] if said else f"it ended with {self.returncode} and said nothing"
+            return "it timed out"
+        lines = self.stderr.strip().splitlines()
+        return lines[-1] if lines else f"it exited with {self.returncode} without a message"
 
     def error(self, what: str, *, expected: str = "", remedy: str) -> DevserverError:
-        """Return the error that says ``what`` the command did not do, and why."""
+        """Return an error that begins with ``what`` and ends with the reason of the failure."""
         kind = TimedOut if self.returncode is None else DevserverError
         return kind(f"{what}: {self.complaint}", expected=expected, remedy=remedy)
 
 
 def session_environment(account: Account) -> dict[str, str]:
-    """Return what login(1) or sshd gives a process before any start-up file has run."""
+    """Return the environment that login(1) or sshd gives a process before any startup file has run."""
     return {
         "HOME": account.home,
         "USER": account.name,
@@ -81,9 +81,9 @@ def run(
     timeout: float = 60,
     pass_fds: t.Sequence[int] = (),
 ) -> Completed:
-    """Run ``argv`` to its end and return what it did; all that it started ends then, or at ``timeout`` seconds.
+    """Run ``argv`` and return its result; processes that it leaves, or that exceed ``timeout`` seconds, are killed.
 
-    ``env`` is the whole environment. Raises DevserverError only where the command cannot be started.
+    ``env`` is the whole environment. Raises DevserverError only if the command cannot be started.
     """
     with orphans_ended():
         start = time.monotonic()
@@ -98,14 +98,14 @@ def run(
 def run_at_home(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
-    """Do what ``run`` does, in the folder HOME of ``env`` as after a login."""
+    """Run ``argv`` like ``run``, in the directory HOME of ``env``, like after a login."""
     return run([*_AT_HOME, *argv], env=env, account=account, timeout=timeout)._replace(argv=argv)
 
 
 def run_in_terminal(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
-    """Do what ``run_at_home`` does, with a terminal for standard input and output."""
+    """Run ``argv`` like ``run_at_home``, with a terminal for standard input and output."""
     with orphans_ended(), contextlib.closing(Terminal()) as terminal:
         start = time.monotonic()
         streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
@@ -115,13 +115,13 @@ def run_in_terminal(
 
 
 def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeout: float) -> Completed:
-    # Not files: who prints without end would fill the disk.
+    # Pipes and not files: a program that prints without end would fill the disk.
     with t.cast("t.IO[bytes]", process.stderr) as complaints:
         streams = [Stream(descriptor, _LONGEST_OUTPUT) for descriptor in (output, complaints.fileno())]
         returncode = read_until_exit(streams, process, start + timeout)
         seconds = time.monotonic() - start
         end_session(process.pid)
-        # One that waits for a device or a network's disk ends, whatever it is sent, when that answers.
+        # A process that waits for a device or a network file system is killed only when that responds.
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(timeout=_UNTIL_ENDED)
         read_rest(streams)
@@ -130,10 +130,10 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
 
 
 def start_process(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:
-    """Start ``argv`` as ``account`` with the options of Popen; raises DevserverError where it cannot be started.
+    """Start ``argv`` as ``account`` with the options of Popen; raise DevserverError if it cannot be started.
 
-    Whoever calls this ends it: where it leads a session of its own, by ``end_session``. Where other threads run
-    commands, that is done within ``orphans_ended``, or theirs would end it.
+    The caller ends the process: by ``end_session`` if it leads a session of its own, and inside of ``orphans_ended`` if
+    other threads run commands, because their clean-up would end it otherwise.
     """
     identity = _identity(account)
     try:
@@ -148,11 +148,11 @@ def start_process(argv: t.Sequence[str], account: Account | None, **options: t.A
 def _remedy(program: str) -> str:
     role = _ROLES.get(os.path.basename(program))
     how = f"install it by the role {role}" if role else "install it"
-    return f"{how}, or mend what the message names"
+    return f"{how}, and check that this user can run it"
 
 
 def _identity(account: Account | None) -> dict[str, t.Any]:
-    """Return the arguments with which Popen becomes ``account``; none where this process is that user already."""
+    """Return the arguments for Popen to run as ``account``; none if this process runs as that user already."""
     if account is None or account.uid == os.geteuid():
         return {}
     groups = groups_of(account)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes to files so that a reader, or a kill at any moment, meets the old state or the new one."""
+"""Writes files atomically: a reader, or a kill at any moment, finds the old state or the new one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.redactio
     without_secrets,
 )
 
-# Bytes; none of the configuration files that are read here comes near, and a device or /proc/kcore is far beyond.
+# Bytes; all configuration files that the collection reads are smaller, and devices and /proc/kcore are larger.
 LARGEST = 8 * 1024 * 1024
 
 _CHUNK = 1 << 20
@@ -30,7 +30,7 @@ _CHUNK = 1 << 20
 def read_text(path: str, *, largest: int = LARGEST) -> str | None:
     """Return the file's text, or None where there is no such file. Bytes that are not UTF-8 survive a round trip.
 
-    Raises DevserverError for what is no regular file, has more than ``largest`` bytes or cannot be read.
+    Raises DevserverError for a file that is not regular, has more than ``largest`` bytes or cannot be read.
     """
     try:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_nonblocking) as file:
@@ -49,7 +49,7 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
 
 
 def read_text_or_empty(path: str) -> str:
-    """Return what ``read_text`` does; empty where that is none, or cannot be read, as of a process that has ended."""
+    """Return the text of a file like ``read_text``; empty if it does not exist or cannot be read."""
     try:
         return read_text(path) or ""
     except DevserverError:
@@ -59,22 +59,22 @@ def read_text_or_empty(path: str) -> str:
 def numbered_lines(text: str) -> t.Iterator[tuple[int, str]]:
     """Yield the lines of a text with their numbers from 1 on, as editors count them.
 
-    Only a line feed ends one: what stands before it, or looks like an end of a line to str.splitlines, is of the line.
+    Only a line feed ends a line; the other line ends of str.splitlines are a part of the line.
     """
     lines = text.split("\n")
     yield from enumerate(lines if lines[-1] else lines[:-1], start=1)
 
 
 def open_nonblocking(path: str, flags: int) -> int:
-    """Serve ``open`` as its ``opener``: a pipe put in the file's place does not hold up the reader for ever."""
+    """Open a file without blocking, as an ``opener`` of ``open``: a pipe in its place does not block the reader."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
 def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: bool = True) -> None:
     """Replace the file in one step; a link is followed, not replaced.
 
-    With ``keep`` an existing file keeps its own mode and owner, else it gets those that are given too. Only root can
-    give a file to somebody else: any other user fails where it would have to, and is not asked to for a new file.
+    With ``keep`` an existing file keeps its mode and owner, otherwise it gets the given ones. Only root can change the
+    owner: another user fails if an existing file would need that, and becomes the owner of a new file.
     """
     target = os.path.realpath(path)
     owned = os.geteuid() == 0
@@ -87,7 +87,7 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
     except OSError as error:
         raise DevserverError(
             f"cannot write {path}: {error.strerror}",
-            remedy="make its folder writable, and the file its user's own",
+            remedy="make its directory writable, and give the file to its user",
             path=path,
         ) from error
 
@@ -96,9 +96,9 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
 def replacing(
     path: str, *, mode: int, owner: tuple[int, int] | None = None, folder: str = ""
 ) -> t.Iterator[t.BinaryIO]:
-    """Yield a new file that takes the place of ``path`` in one step, durably; where that fails, nothing has changed.
+    """Yield a new file that replaces ``path`` in one step, durably; if that fails, nothing has changed.
 
-    ``owner`` is a uid and a gid. Until then the file lies in ``folder``, on the same filesystem; by default beside it.
+    ``owner`` is a uid and a gid. The temporary file is in ``folder`` on the same filesystem, or beside ``path``.
     """
     beside = os.path.dirname(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder or beside)
@@ -127,7 +127,7 @@ def sync_directory(path: str) -> None:
 
 
 def sync_filesystem(path: str) -> None:
-    """Make all that was written to the filesystem of ``path`` durable, which beats syncing thousands of files."""
+    """Make all writes to the filesystem of ``path`` durable, which is faster than syncing thousands of files."""
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -147,7 +147,7 @@ def sha256_of_file(path: str) -> str:
 
 
 def is_socket(path: str) -> bool:
-    """Return whether there is a socket of that name; one that goes while it is looked at is none."""
+    """Return whether ``path`` is a socket; False if it is removed meanwhile."""
     try:
         return stat.S_ISSOCK(os.stat(path).st_mode)
     except OSError:
@@ -155,7 +155,7 @@ def is_socket(path: str) -> bool:
 
 
 def remove(path: str) -> None:
-    """Remove whatever is at ``path``, without following a link."""
+    """Remove a file, link or directory, without following a link."""
     if os.path.isdir(path) and not os.path.islink(path):
         shutil.rmtree(path)
     else:
@@ -169,9 +169,9 @@ class Changes:
         self._diff: list[dict[str, str]] = []
 
     def add(self, what: str, before: str, after: str, *, whole: bool = True) -> None:
-        """Note that ``what`` (a path, as a rule) goes from ``before`` to ``after``; equal states are no change.
+        """Record that ``what`` (usually a path) changes from ``before`` to ``after``; equal states are no change.
 
-        What is not wholly the collection's, but for a part, may hold other people's secrets.
+        ``whole`` is False for a file that only partly belongs to the collection: it may contain secrets of users.
         """
         if before != after:
             hide = redacted if whole else without_secrets

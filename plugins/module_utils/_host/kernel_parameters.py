@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parameters of the kernel: kept in a file that systemd applies at each boot, and set at once where that is allowed."""
+"""Kernel parameters: written to a file that systemd applies at each boot, and set at once if the kernel allows it."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 
 _HEAD = managed_header("kernel_parameters")
 _ROOT = "/proc/sys"
-# The kernel makes room for as many bytes as it is asked for.
 ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}
 
+# The kernel allocates as many bytes as a reader requests.
 _LARGEST = 4096
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-zA-Z0-9_-]+)+", re.ASCII)
 _VALUE = re.compile(r"[!-~]+( [!-~]+)*")
-# Why a debugger may want it; they stand in the file.
+# Why debugging needs a parameter; the managed file contains these texts as comments.
 REASONS = {
     "kernel.yama.ptrace_scope": (
-        "With 1 a process may be debugged by its ancestors alone, so that dlv attaches to nothing which runs already;"
-        " 0 lets each user debug all own processes."
+        "With 1 only its ancestors can debug a process, so that dlv cannot attach to a running process; with 0"
+        " each user can debug all own processes."
     ),
     "net.ipv4.tcp_syn_retries": (
-        "A connection to a host that does not answer, such as a debug port behind a filter, is given up after about 127"
-        " seconds with 6, the kernel's own, and after 15 with 3. Holds for all connections that this host opens."
+        "A connection to a host that does not respond, such as a debug port behind a firewall, fails after about 127"
+        " seconds with 6, the default, and after 15 with 3. This applies to all connections that this host opens."
     ),
-    "kernel.core_pattern": "Where the cores of programs go that dlv opens after a crash.",
+    "kernel.core_pattern": "Where the kernel writes core files, which dlv can open after a crash.",
 }
 
 
@@ -56,7 +56,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
 
 
 def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return parameters by name; raise DevserverError for what is no name, or no value on one line."""
+    """Return parameters by name; raise DevserverError for an invalid name, or a value that is not one line."""
     parameters = {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in given.items()}
     for name, value in parameters.items():
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
@@ -69,9 +69,9 @@ def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
 
 
 def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[Changes, list[Skipped]]:
-    """Write the file, without parameters none, set what differs, and return what changed and what was skipped.
+    """Write the file, or remove it without parameters, set the values that differ; return the changes and skips.
 
-    In the file each has a dash, so that nothing complains at boot of one that this kernel does not have.
+    In the file each name has a dash, so that systemd ignores a parameter that the kernel does not have.
     """
     edits = plan_edits([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
     changes, skipped = Changes(), []
@@ -83,7 +83,7 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
         before = _present(name)
         if before == _words(value):
             continue
-        reason = _refusal(name) or ("" if check else _set(name, value))
+        reason = _find_obstacle(name) or ("" if check else _set(name, value))
         if reason:
             skipped.append(Skipped(name, reason))
         else:
@@ -93,7 +93,7 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
 
 def _content(parameters: t.Mapping[str, str], now: str | None) -> str | None:
     if not parameters:
-        # Only what was written here is taken away.
+        # Only a file of this module is removed.
         return now if now is not None and not now.startswith(_HEAD) else None
     lines = (
         f"\n# {REASONS.get(name, 'Declared by the play.')}\n-{name} = {value}\n" for name, value in parameters.items()
@@ -114,8 +114,8 @@ def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _refusal(name: str) -> str:
-    """Return why a parameter cannot be set on this host; empty where nothing is known against it."""
+def _find_obstacle(name: str) -> str:
+    """Return why a parameter cannot be set on this host; empty if it probably can."""
     path = _file(name)
     if not os.path.exists(path):
         return "this kernel does not have it"
@@ -125,10 +125,10 @@ def _refusal(name: str) -> str:
 
 
 def _set(name: str, value: str) -> str:
-    """Set a parameter and return why that was refused, if it was."""
+    """Set a parameter and return the error of the kernel; empty for none."""
     try:
         with open(_file(name), "w", encoding="ascii") as file:
             file.write(value)
     except OSError as error:
-        return f"the kernel says: {error.strerror}"
+        return f"the kernel rejected the value: {error.strerror}"
     return ""

@@ -82,7 +82,7 @@ WORDS = {
     "words that say nothing": ("one\ntwo", "one"),
     "a warning alone": ("warning: x", "warning: x"),
     "a traceback": ("Traceback (most recent call last):\n  at x\nValueError: y", "ValueError: y"),
-    "silence": ("", "it ended with 3 and said nothing"),
+    "silence": ("", "it exited with 3 without a message"),
 }
 
 

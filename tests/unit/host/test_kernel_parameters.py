@@ -52,7 +52,7 @@ def test_a_parameter_is_set_now_and_at_each_boot(kernel: Kernel) -> None:
     assert kernel.retries.read_text() == "3"
     assert kernel.run(retries=3) == ([], [])
     reason, setting = kernel.file.read_text().splitlines()[-2:]
-    assert "given up" in reason and setting == f"-{RETRIES} = 3"
+    assert "fails after" in reason and setting == f"-{RETRIES} = 3"
 
 
 def test_what_was_changed_meanwhile_is_set_again(kernel: Kernel) -> None:
@@ -81,7 +81,7 @@ def test_and_so_is_what_a_container_must_not_set(kernel: Kernel, monkeypatch: py
 def test_a_value_that_the_kernel_refuses_is_skipped(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     (kernel.root / "kernel/yama/ptrace_scope").mkdir(parents=True)
     monkeypatch.setattr(kernel_parameters, "_present", lambda _name: "1")
-    assert kernel.run(scope=0)[1] == [f"{SCOPE}: the kernel says: Is a directory"]
+    assert kernel.run(scope=0)[1] == [f"{SCOPE}: the kernel rejected the value: Is a directory"]
 
 
 def test_without_parameters_the_own_file_goes_and_no_other(kernel: Kernel) -> None:

@@ -109,7 +109,7 @@ def test_only_the_requested_steps_are_selected():
         ("".join(f"--- FAIL: Test{n} (0.00s)\n" for n in range(7)), "", "Test0, Test1, Test2, Test3, Test4 and 2 more"),
         ("panic: test timed out after 9s\nrunning tests:\n\tTestWait (9s)\n\ngoroutine 7\n", "", "TestWait hangs"),
         ("", "go: go.mod file not found\n", "go: go.mod file not found"),
-        ("", "", "it ended with 1 and said nothing"),
+        ("", "", "it exited with 1 without a message"),
     ],
 )
 def test_failed_tests_are_named(stdout, stderr, description):
@@ -117,7 +117,7 @@ def test_failed_tests_are_named(stdout, stderr, description):
 
 
 def test_a_test_run_that_hangs_is_reported():
-    assert describe_test_failures(Completed(["go", "test"], None, "", "")) == "it did not come to an end in time"
+    assert describe_test_failures(Completed(["go", "test"], None, "", "")) == "it timed out"
 
 
 def test_the_table_contains_all_steps_and_explains_failures():
