@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A lock between runs, held by an open file, so that it ends with the process however that ends."""
+"""A lock between runs that is held by an open file, so that the kernel releases it with the process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 
 @contextlib.contextmanager
 def locked(path: str, *, timeout: float) -> t.Iterator[int]:
-    """Hold the lock file ``path`` and yield its descriptor; raise DevserverError where another has it for too long.
+    """Hold the lock file ``path`` and yield its descriptor; raise DevserverError if another run holds it for too long.
 
-    Its folder is made where it is missing. A child process that is given the descriptor keeps the lock until it ends,
-    even if this process is killed before.
+    A missing directory is created. A child process with the descriptor keeps the lock until it exits, even if this
+    process is killed before.
     """
     descriptor = _acquired(path, timeout)
     try:
@@ -30,7 +30,7 @@ def locked(path: str, *, timeout: float) -> t.Iterator[int]:
 
 @contextlib.contextmanager
 def locked_directory(folder: str, *, timeout: float) -> t.Iterator[int]:
-    """Make ``folder`` where it is missing and hold its lock; a failure takes away again what was made here."""
+    """Create ``folder`` if it is missing, and hold its lock; after a failure a new directory is removed again."""
     new = not os.path.isdir(folder)
     path = os.path.join(folder, ".lock")
     with locked(path, timeout=timeout) as descriptor:
@@ -47,8 +47,8 @@ def _acquired(path: str, timeout: float) -> int:
     deadline = time.monotonic() + timeout
     while True:
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # Whose folder a run that failed has just removed.
-            # Opened for reading alone, so that a child which gets the descriptor cannot write through it.
+        with contextlib.suppress(FileNotFoundError):  # A failed run has just removed the directory.
+            # Read-only, so that a child process cannot write through the descriptor.
             descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 _wait(descriptor, path, deadline, timeout)
@@ -57,7 +57,7 @@ def _acquired(path: str, timeout: float) -> int:
             except BaseException:
                 os.close(descriptor)
                 raise
-            # The run that held it has removed it: others lock a new file.
+            # The previous run has removed the file: others lock a new one.
             os.close(descriptor)
 
 

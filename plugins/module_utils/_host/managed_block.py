@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A block of lines between two marks in a file that belongs to somebody else."""
+"""A block of lines between two marks in a file of another owner."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ END = "# END gopherops.devserver"
 
 
 def with_block(text: str, body: str, *, path: str, first: bool) -> str:
-    """Return ``text`` with ``body`` as its managed block: where the block stands already, else first or last.
+    """Return ``text`` with ``body`` as its managed block: in place of the existing block, else first or last.
 
-    Raises DevserverError where the marks in ``text`` are not one pair in order; ``path`` names the file in it.
+    Raises DevserverError if the marks in ``text`` are not one pair in order; ``path`` is the file in the message.
     """
     newline, lines, place = _parts(text, path)
     block = [BEGIN, *body.splitlines(), END]
@@ -24,12 +24,12 @@ def with_block(text: str, body: str, *, path: str, first: bool) -> str:
 
 
 def has_block(text: str) -> bool:
-    """Return whether there is anything of a managed block in ``text``."""
+    """Return whether ``text`` contains a mark of a managed block."""
     return any(line.strip() in (BEGIN, END) for line in text.splitlines())
 
 
 def without_block(text: str, *, path: str) -> str:
-    """Return ``text`` without its managed block, where it has one; errors are those of ``with_block``."""
+    """Return ``text`` without a managed block; raise the errors of ``with_block``."""
     newline, lines, place = _parts(text, path)
     return newline.join(lines[: place[0]] + lines[place[1] + 1 :]) if place else text
 
@@ -47,7 +47,7 @@ def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None
         raise DevserverError(
             f"{path} line {line}: the marks of the managed block are broken",
             expected=f"one {BEGIN!r}, followed by one {END!r}",
-            remedy="delete what is left of the block and run again",
+            remedy="delete the rest of the block and run again",
             path=path,
             line=line,
         )
@@ -55,7 +55,7 @@ def _parts(text: str, path: str) -> tuple[str, list[str], tuple[int, int] | None
 
 
 def _newline(text: str) -> str:
-    # One stray CRLF is somebody's slip: shells and PAM would take the CR for a part of the block's own words.
+    # A single CRLF is a mistake: shells and PAM would read the CR as a part of the block's words.
     return "\r\n" if "\r\n" in text and text.count("\r\n") == text.count("\n") else "\n"
 
 

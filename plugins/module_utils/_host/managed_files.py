@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that a module manages: all are read and judged before the first is written."""
+"""Files that a module manages: all are read and validated before the first is written."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
 
 HEAD = managed_header("go_env")
-# Those of the folders that hold the collection's own files.
+# The mode of the directories with files of the collection.
 _FOLDER_MODE = 0o755
 
 
 class ManagedFile(t.NamedTuple):
-    """A file that a context is fed from, and what go_env makes of it.
+    """A file with text of the collection.
 
-    ``content`` maps the text now there (None: no file) to the text wanted (None: no file). ``whole`` says that all of
-    the file is the collection's, which then sets its ``mode`` and ``owner`` too (None: root); of any other file only a
-    part is, and they are those of a new one. With ``as_owner`` the file is reached with its owner's rights alone.
+    ``content`` maps the current text to the expected text; None is no file. With ``whole`` the entire file belongs to
+    the collection, with its ``mode`` and ``owner`` (None: root); otherwise only a part does, and both apply only to a
+    new file. With ``as_owner`` the file is accessed only with its owner's rights.
     """
 
     path: str
@@ -38,22 +38,22 @@ class ManagedFile(t.NamedTuple):
 
     @property
     def actor(self) -> Account | None:
-        """Whose rights the file is reached with; None for those of this process."""
+        """The user whose rights are used to access the file; None for this process's."""
         return self.owner if self.as_owner else None
 
 
 def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
-    """Return a file that is the collection's own; without ``text`` there shall be none."""
+    """Return a file that belongs to the collection; without ``text`` it must not exist."""
     return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
 
 
 def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
-    """Return a file of somebody else's that shall hold ``body`` as its managed block, first or last."""
+    """Return a file of another owner with ``body`` as its managed block, first or last."""
     return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
 
 
 class Rights(t.NamedTuple):
-    """Owner and mode of a file, or of a folder; the text of the owner is ``uid:gid``, empty where it is not judged."""
+    """Owner and mode of a file or directory; ``owner`` is ``uid:gid``, or empty if it is not compared."""
 
     owner: str
     mode: int
@@ -63,7 +63,7 @@ class Rights(t.NamedTuple):
 
 
 class FileEdit(t.NamedTuple):
-    """What becomes of a file; None stands for no file. Where they differ, ``rights`` are what it has and shall have."""
+    """A pending change of a file; None is no file. ``rights`` are the current and the expected ones if they differ."""
 
     file: ManagedFile
     before: str | None
@@ -76,16 +76,16 @@ class FileEdit(t.NamedTuple):
         return self.with_rights(self.before or "", self.after or "")
 
     def with_rights(self, before: str, after: str) -> tuple[str, str]:
-        """Return the texts of both states with the rights in front, where they differ."""
+        """Return the texts of both states, after the rights if these differ."""
         if self.rights is None:
             return before, after
         return f"({self.rights[0]})\n{before}", f"({self.rights[1]})\n{after}"
 
 
 def plan_edits(files: t.Iterable[ManagedFile]) -> list[FileEdit]:
-    """Return what is to be done, and raise DevserverError for a file that cannot be read, understood or written.
+    """Return the pending changes; raise DevserverError for a file that cannot be read, parsed or written.
 
-    What stands several times with one path is the same file.
+    Several entries with one path are the same file.
     """
     edits = [_edit(file) for file in {file.path: file for file in files}.values()]
     return [edit for edit in edits if edit.before != edit.after or edit.rights]
@@ -97,25 +97,25 @@ def _edit(file: ManagedFile) -> FileEdit:
         after = file.content(before)
         rights = compare_rights(file) if None not in (before, after) else None
         changes = bool(before != after or rights)
-        refusal = find_directory_problem(_folder(file.path)) if changes else ""
+        obstacle = find_directory_problem(_folder(file.path)) if changes else ""
         foreign = find_owner_problem(file) if changes and after is not None else ""
-    if refusal:
-        raise _unwritable(file, refusal)
+    if obstacle:
+        raise _write_error(file, obstacle)
     if foreign:
-        raise _not_its_users(file, foreign)
+        raise _owner_error(file, foreign)
     return FileEdit(file, before, after, rights)
 
 
 def find_owner_problem(file: ManagedFile) -> str:
-    """Return why this process cannot put another file with the same owner and group in its place; empty where it can.
+    """Return why this process cannot replace the file by one with the same owner and group; empty if it can.
 
-    What is wholly the collection's need not keep its owner. To be called with the rights that the file is reached with.
+    A file that belongs to the collection need not keep its owner. Call this with the rights that access the file.
     """
     path = os.path.realpath(file.path)
     if file.whole or os.geteuid() == 0 or not os.path.exists(path):
         return ""
     status, folder = os.stat(path), os.stat(os.path.dirname(path))
-    # What is made in a folder with this bit has the folder's group already.
+    # A new file in a directory with this bit gets the directory's group.
     given = [folder.st_gid] if folder.st_mode & stat.S_ISGID else []
     if status.st_uid != os.geteuid():
         return f"belongs to uid {status.st_uid}"
@@ -124,58 +124,58 @@ def find_owner_problem(file: ManagedFile) -> str:
 
 
 def compare_rights(file: ManagedFile) -> tuple[Rights, Rights] | None:
-    """Return the rights that the collection's own file has and those it shall have; None where they are the same.
+    """Return the current and the expected rights of a file of the collection; None if they are equal.
 
-    None too for somebody else's file, and for none. Only root can give a file to another.
+    Also None for a file of another owner, and for no file. Only root can change the owner.
     """
     if not file.whole or not os.path.exists(file.path):
         return None
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
     status = os.stat(file.path)
-    judged = os.geteuid() == 0 and not file.as_owner
-    now = Rights(f"{status.st_uid}:{status.st_gid}" if judged else "", stat.S_IMODE(status.st_mode))
-    wanted = Rights(f"{uid}:{gid}" if judged else "", file.mode)
-    return (now, wanted) if now != wanted else None
+    compared = os.geteuid() == 0 and not file.as_owner
+    now = Rights(f"{status.st_uid}:{status.st_gid}" if compared else "", stat.S_IMODE(status.st_mode))
+    expected = Rights(f"{uid}:{gid}" if compared else "", file.mode)
+    return (now, expected) if now != expected else None
 
 
 def compare_directory_rights(path: str) -> tuple[Rights, Rights] | None:
-    """Return the rights that a folder of the collection's own has and shall have; None where they are the same.
+    """Return the current and the expected rights of a directory of the collection; None if they are equal.
 
-    It is root's. None too where there is no such folder.
+    Root owns it. Also None if there is no such directory.
     """
     if os.geteuid() != 0 or os.path.islink(path) or not os.path.isdir(path):
         return None
     status = os.stat(path)
     now = Rights(f"{status.st_uid}:{status.st_gid}", stat.S_IMODE(status.st_mode))
-    wanted = Rights("0:0", _FOLDER_MODE)
-    return (now, wanted) if now != wanted else None
+    expected = Rights("0:0", _FOLDER_MODE)
+    return (now, expected) if now != expected else None
 
 
 def repair_directory_rights(path: str) -> None:
-    """Give the folder the rights that ``compare_directory_rights`` says it shall have."""
+    """Give the directory the rights that ``compare_directory_rights`` expects."""
     os.chown(path, 0, 0)
     os.chmod(path, _FOLDER_MODE)
 
 
 def _folder(path: str) -> str:
-    """Return where a file is really written: where a link leads, which may be to nothing yet."""
+    """Return the directory in which a file is written: that of a link's target, which may not exist."""
     return os.path.dirname(os.path.realpath(path))
 
 
-def _unwritable(file: ManagedFile, refusal: str) -> DevserverError:
+def _write_error(file: ManagedFile, obstacle: str) -> DevserverError:
     whose = f" of user {file.owner.name}" if file.owner else ""
     folder = _folder(file.path)
     linked = os.path.islink(file.path)
     leads = f", which is a link to {os.path.realpath(file.path)}," if linked else ""
     return DevserverError(
-        f"{file.path}{whose}{leads} cannot be written: {refusal}",
-        expected="a file in a folder that is there, or can be made" if linked else "",
+        f"{file.path}{whose}{leads} cannot be written: {obstacle}",
+        expected="a file in a directory that exists or can be created" if linked else "",
         remedy=f"remove the link, or make {folder} writable" if linked else f"make {folder} writable",
         path=file.path,
     )
 
 
-def _not_its_users(file: ManagedFile, foreign: str) -> DevserverError:
+def _owner_error(file: ManagedFile, foreign: str) -> DevserverError:
     user = file.owner.name if file.owner else str(os.geteuid())
     return DevserverError(
         f"{file.path} of user {user} cannot be written: it {foreign}",
@@ -187,12 +187,12 @@ def _not_its_users(file: ManagedFile, foreign: str) -> DevserverError:
 
 
 def describe_chown(path: str, user: str) -> str:
-    """Return in words how a file becomes the user's own, its group too."""
-    return f"see whose it shall be, and give it to {user}: chown {user}: {shlex.quote(path)}"
+    """Return a remedy that gives a file and its group to the user."""
+    return f"check who should own it, and give it to {user}: chown {user}: {shlex.quote(path)}"
 
 
 def write_all(edits: t.Iterable[FileEdit]) -> None:
-    """Carry out ``edits``, each in one step."""
+    """Write ``edits``, each in one step."""
     for edit in edits:
         with acting_as(edit.file.actor):
             _write(edit)
@@ -209,13 +209,13 @@ def _write(edit: FileEdit) -> None:
 
 
 def find_directory_problem(path: str) -> str:
-    """Return why this process can neither use nor make the directory ``path``; empty where it can."""
+    """Return why this process can neither use nor create the directory ``path``; empty if it can."""
     nearest = path
     while not os.path.lexists(nearest):
         nearest = os.path.dirname(nearest)
     if not os.path.isdir(nearest):
         return f"{nearest} is not a directory"
-    # access(2) asks for the real user, whom acting_as leaves alone.
+    # access(2) checks the rights of the real user, which acting_as does not change.
     if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
         return f"{nearest} belongs to uid {os.stat(nearest).st_uid} and is not writable"
     return ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The symbolic links by which programs are found; Go in a link's place is moved aside, and nothing else is."""
+"""The symbolic links to Go and its programs; only Go in the place of a link is moved aside."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _UNFINISHED = ".unfinished-"
 
 
 class Link(t.NamedTuple):
-    """A link that shall lead from ``path`` to ``target``, and what is there now, seen with the rights of ``account``.
+    """The expected link from ``path`` to ``target``, and the current entry, inspected with the rights of ``account``.
 
     ``before`` describes what is in its place, empty for nothing; ``aside`` is where a real file or directory goes,
     empty where there is none; ``leftovers`` are the unfinished links that killed runs left beside it. What is in its
@@ -36,18 +36,18 @@ class Link(t.NamedTuple):
     replaceable: Replaceable
 
     def check(self, option: str) -> None:
-        """Raise DevserverError for what must stay in the link's place; ``option`` names who chose that."""
+        """Raise DevserverError if the entry in the link's place must stay; ``option`` is the option with the path."""
         with acting_as(self.account):
             if self.aside and not self.replaceable.accepts(self.path):
                 raise rejection(option, self.path, self.replaceable.expected)
 
     @property
     def pending(self) -> bool:
-        """Whether there is something to do."""
+        """Whether the link has to be created or leftovers removed."""
         return self.before != _leading_to(self.target) or bool(self.leftovers)
 
     def note(self, changes: Changes) -> None:
-        """Note what ``make`` changes."""
+        """Record what ``make`` changes."""
         for leftover in self.leftovers:
             changes.add(leftover, "left by an interrupted run\n", "")
         if self.aside:
@@ -55,14 +55,14 @@ class Link(t.NamedTuple):
         changes.add(self.path, self.before, _leading_to(self.target))
 
     def make(self) -> None:
-        """Make the link by one rename; a file in its place is there until then, a folder is not."""
+        """Create the link by one rename; a file in its place exists until then, a directory does not."""
         try:
             with acting_as(self.account):
                 self._turn()
         except OSError as error:
             raise DevserverError(
                 f"cannot point {self.path} to {self.target}: {error.strerror}",
-                remedy="make its folder writable",
+                remedy="make its directory writable",
                 path=self.path,
             ) from error
 
@@ -84,7 +84,7 @@ def inspect_link(path: str, target: str, replaceable: Replaceable, account: Acco
 
 
 def is_link_to(path: str, target: str) -> bool:
-    """Say whether ``path`` is a link to ``target``."""
+    """Return whether ``path`` is a link to ``target``."""
     return os.path.islink(path) and os.readlink(path) == target
 
 
@@ -103,7 +103,7 @@ def _leading_to(target: str) -> str:
 
 
 def _described(path: str) -> tuple[str, bool]:
-    """Return what stands at ``path``, and whether that has to move away for a link."""
+    """Return a description of the entry at ``path``, and whether it has to move away for a link."""
     try:
         if os.path.islink(path):
             return _leading_to(os.readlink(path)), False
@@ -112,9 +112,11 @@ def _described(path: str) -> tuple[str, bool]:
         return "", False
     except OSError as error:
         raise DevserverError(
-            f"cannot look at {path}: {error.strerror}", remedy="move away what stands in its way", path=path
+            f"cannot inspect {path}: {error.strerror}",
+            remedy="move away the file that is in place of a directory",
+            path=path,
         ) from error
-    return "a folder\n" if os.path.isdir(path) else f"a file of {size} bytes\n", True
+    return "a directory\n" if os.path.isdir(path) else f"a file of {size} bytes\n", True
 
 
 def _move_aside(path: str, aside: str) -> None:
@@ -123,7 +125,7 @@ def _move_aside(path: str, aside: str) -> None:
     try:
         # A second name, so that there is a program at every moment.
         os.link(path, aside)
-    except PermissionError:  # A folder, or somebody else's file.
+    except PermissionError:  # A directory, or a file of another user.
         os.rename(path, aside)
     sync_directory(os.path.dirname(path))
 

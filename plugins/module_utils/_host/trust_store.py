@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Adds certificate authorities to the host's trust store, judged by what the store holds."""
+"""Adds certificate authorities to the host's trust store, unless the store contains them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 
 
 class Store(t.NamedTuple):
-    """A distribution's trust store: where anchors are put, what merges them, and the file that programs read."""
+    """A distribution's trust store: the directory of anchors, the command that merges them, the merged file."""
 
     anchors: str
     merge: t.Sequence[str]
@@ -33,17 +33,19 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE---
 
 
 def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
-    """Make the store hold every certificate of ``pem``; what it holds already is left alone."""
+    """Add the certificates of ``pem`` that the store does not contain."""
     changes = Changes()
-    wanted = _certificates(pem, "the given bundle")
-    if not wanted:
+    expected = _certificates(pem, "the given bundle")
+    if not expected:
         raise DevserverError(
-            "the given bundle holds no certificate", expected="blocks of PEM text", remedy="name another file"
+            "the given bundle contains no certificate",
+            expected="certificates in PEM format",
+            remedy="choose another file",
         )
     held = _certificates(read_text(store.merged) or "", store.merged)
     path = os.path.join(store.anchors, _ANCHOR)
     own = _certificates(read_text(path) or "", path)
-    missing = {key: text for key, text in wanted.items() if key not in held}
+    missing = {key: text for key, text in expected.items() if key not in held}
     if missing:
         changes.add(store.merged, "", _listed(missing))
         if not check:
@@ -53,34 +55,36 @@ def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
 
 
 def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
-    done = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=120)
+    completed = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=120)
     held = _certificates(read_text(store.merged) or "", store.merged)
-    if not done.ok or not set(missing) <= set(held):
+    if not completed.ok or not set(missing) <= set(held):
         raise DevserverError(
-            f"{store.merge[0]} did not bring the new certificates into {store.merged}: {done.complaint}",
-            remedy="run it by hand, mend what it names, and provision again",
+            f"{store.merge[0]} did not add the new certificates to {store.merged}: {completed.complaint}",
+            remedy="run this command as root, fix the error that it reports, and run the play again",
         )
 
 
 def find_trust_store() -> Store:
-    """Return the store of this distribution; raise DevserverError where it is none of the known ones."""
+    """Return the store of this distribution; raise DevserverError if it is not supported."""
     for store in STORES:
         if os.path.isdir(store.anchors):
             return store
     raise DevserverError(
-        "this host has no trust store that is known here",
+        "this host has no supported trust store",
         expected="one of the directories {}".format(", ".join(store.anchors for store in STORES)),
         remedy="install the package ca-certificates",
     )
 
 
 def _certificates(text: str, where: str) -> dict[str, str]:
-    """Return the PEM blocks by the SHA-256 of what they encode."""
+    """Return the PEM blocks by the SHA-256 of their content."""
     found = {}
     for block in _CERTIFICATE.findall(text):
         content = _decoded(block)
         if not content:
-            raise DevserverError(f"{where} holds a certificate that is not valid PEM", remedy="write it anew")
+            raise DevserverError(
+                f"{where} contains a certificate that is not valid PEM", remedy="export this certificate again"
+            )
         found[hashlib.sha256(content).hexdigest()] = block + "\n"
     return found
 

@@ -74,7 +74,7 @@ def test_check_mode_says_so_and_writes_nothing(store, certificates, tmp_path):
 
 def test_a_merge_that_was_interrupted_is_repaired(store, certificates):
     failing = store._replace(merge=("false",))
-    with pytest.raises(DevserverError, match="false did not bring"):
+    with pytest.raises(DevserverError, match="false did not add"):
         trust_certificates(certificates[1], store=failing, check=False)
     assert trust_certificates(certificates[1], store=store, check=False)
     assert certificates[1].strip() in held(store)
