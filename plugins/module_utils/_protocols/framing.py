@@ -15,6 +15,7 @@ import time
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 
 _END_OF_HEADER = b"\r\n\r\n"
 _CHUNK = 65536
@@ -112,3 +113,16 @@ class Connection:
             expected="messages of the Language Server or Debug Adapter Protocol",
             remedy="look at the log of that program, and at whether it is what listens there",
         )
+
+
+def connect_unix(path: str, account: Account, timeout: float | None = None) -> socket.socket:
+    """Connect to a unix socket with the rights of ``account``, in the main thread only; raise OSError if it fails."""
+    stream = socket.socket(socket.AF_UNIX)
+    try:
+        stream.settimeout(timeout)
+        with acting_as(account):
+            stream.connect(path)
+    except OSError:
+        stream.close()
+        raise
+    return stream

@@ -24,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import tracer_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import connect_unix
 
 _MAXIMUM_GOROUTINES = 1000
 _DEPTH = 50
@@ -91,13 +92,8 @@ def _connect(
     path: str, process: subprocess.Popen[bytes], listener: OutputReader, options: DlvOptions, deadline: float
 ) -> socket.socket:
     while True:
-        stream = socket.socket(socket.AF_UNIX)
-        try:
-            with acting_as(options.account):
-                stream.connect(path)
-            return stream
-        except OSError:
-            stream.close()
+        with contextlib.suppress(OSError):
+            return connect_unix(path, options.account)
         if process.poll() is not None:
             listener.close()
             output = listener.text().split("\n")

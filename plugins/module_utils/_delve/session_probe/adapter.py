@@ -21,7 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, connect_unix
 
 # Bytes of what dlv and the debuggee print that are kept.
 _LONGEST_OUTPUT = 65536
@@ -90,8 +90,8 @@ def _once_it_listens(
 ) -> Connection:
     while True:
         ended = process.poll()
-        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError), acting_as(plan.account):
-            return Connection(_stream(Address(path=path), max(_PAUSE, deadline - time.monotonic())), "dlv")
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            return Connection(connect_unix(path, plan.account, max(_PAUSE, deadline - time.monotonic())), "dlv")
         if ended is not None or time.monotonic() > deadline:
             # Without a client there is nothing that it would have to bring in order first.
             end_session(process.pid)
@@ -114,26 +114,17 @@ def _connected(address: Address, tls: Tls | None, account: Account, deadline: fl
     """Connect as the user: dlv asks the kernel whose the other end is and lets in its own user alone."""
     try:
         context = _context(tls) if tls else None
-        with acting_as(account):
-            stream = _stream(address, max(0.1, deadline - time.monotonic()))
+        timeout = max(0.1, deadline - time.monotonic())
+        if address.path:
+            stream = connect_unix(address.path, account, timeout)
+        else:
+            with acting_as(account):
+                stream = socket.create_connection((address.host, address.port), timeout)
         if context and tls:
             stream = context.wrap_socket(stream, server_hostname=tls.server_name or address.host)
     except OSError as error:
         raise _unreachable(address, tls, error) from error
     return Connection(stream, f"dlv at {address}")
-
-
-def _stream(address: Address, timeout: float) -> socket.socket:
-    if not address.path:
-        return socket.create_connection((address.host, address.port), timeout)
-    stream = socket.socket(socket.AF_UNIX)
-    try:
-        stream.settimeout(timeout)
-        stream.connect(address.path)
-    except OSError:
-        stream.close()
-        raise
-    return stream
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

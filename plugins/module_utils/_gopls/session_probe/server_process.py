@@ -16,11 +16,12 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import Memory, read_memory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_command_line
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import connect_unix
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs, properties_of
 
 # Seconds; a unix socket accepts at once.
@@ -175,15 +176,10 @@ def _pid_of(unit: str) -> int:
 
 
 def _connect(path: str, unit: str, account: Account) -> socket.socket:
-    stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    stream.settimeout(_CONNECT_TIMEOUT)
     try:
-        with acting_as(account):
-            stream.connect(path)
+        return connect_unix(path, account, _CONNECT_TIMEOUT)
     except OSError as error:
-        stream.close()
         raise _connection_error(path, unit, account, error) from error
-    return stream
 
 
 def _connection_error(path: str, unit: str, account: Account, error: OSError) -> DevserverError:
