@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A client of the Debug Adapter Protocol, as far as a debug session without a person needs it.
+"""A client of the Debug Adapter Protocol for sessions without a user.
 
 Source: the protocol's specification; a session is initialize, launch or attach, the event ``initialized`` (which may
-come before the answer to launch), breakpoints, configurationDone, stops, disconnect.
+come before the response to launch), breakpoints, configurationDone, stops, disconnect.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
 
-# Characters of what the debuggee and the adapter print; who prints without end must not fill the memory.
+# Characters of output events; a program that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 65536
-# Seconds that sending may take where the deadline has passed.
+# Seconds that sending may take after the deadline.
 _LEAST = 0.1
 
 
 class ErrorResponse(DevserverError):
-    """The adapter answered a request by an error, whose words are ``reason``."""
+    """The adapter returned an error for a request; ``reason`` is its message."""
 
     def __init__(self, peer: str, command: str, reason: str) -> None:
-        super().__init__(f"{peer} refused {command}: {reason}", remedy="mend what it names")
+        super().__init__(f"{peer} rejected {command}: {reason}", remedy="look at the log of the debug adapter")
         self.reason = reason
 
 
 class Client:
     """One session over ``connection``; every deadline is one of the monotonic clock.
 
-    ``capabilities`` is what the adapter says it can do, ``output`` what came as output events.
+    ``capabilities`` are those of the adapter, ``output`` is the text of its output events.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -41,37 +41,37 @@ class Client:
         self.output = ""
         self._connection = connection
         self._sent = 0
-        self._answers: dict[int, Message] = {}
+        self._responses: dict[int, Message] = {}
         self._events: collections.deque[Message] = collections.deque()
 
     def request(self, command: str, arguments: t.Mapping[str, t.Any] | None = None, *, deadline: float) -> Message:
-        """Send a request and return the body of its answer; raise Refused where it is an error."""
-        return self.answer(self.send(command, arguments, deadline), command, deadline)
+        """Send a request and return the body of its response; raise ErrorResponse for an error."""
+        return self.read_response(self.send(command, arguments, deadline), command, deadline)
 
     def send(self, command: str, arguments: t.Mapping[str, t.Any] | None, deadline: float) -> int:
-        """Send a request and return its number, without waiting for the answer."""
+        """Send a request and return its number, without waiting for the response."""
         self._sent += 1
         message = {"seq": self._sent, "type": "request", "command": command, "arguments": dict(arguments or {})}
         self._connection.send(message, max(_LEAST, deadline - time.monotonic()))
         return self._sent
 
-    def answer(self, number: int, command: str, deadline: float) -> Message:
-        """Return the body of the answer to request ``number``, as ``request`` does."""
-        while number not in self._answers:
-            self._take(f"the answer to {command}", deadline)
-        return self._body(self._answers.pop(number), command)
+    def read_response(self, number: int, command: str, deadline: float) -> Message:
+        """Return the body of the response to request ``number``, like ``request``."""
+        while number not in self._responses:
+            self._receive(f"the response to {command}", deadline)
+        return self._body(self._responses.pop(number), command)
 
     def begin(self, command: str, arguments: t.Mapping[str, t.Any], *, deadline: float) -> int:
         """Launch or attach and wait until breakpoints can be set; return the request's number.
 
-        An adapter may answer the request only after configurationDone, so its answer is waited for with ``answer``
-        then. Raises Refused where it is an error already.
+        An adapter may respond to the request only after configurationDone, so call ``read_response`` after that.
+        Raises ErrorResponse if the response is an error and comes before.
         """
         number = self.send(command, arguments, deadline)
-        while not self._taken_event("initialized"):
-            if not self._answers.get(number, {}).get("success", True):
-                self._body(self._answers.pop(number), command)
-            self._take(f"the event initialized after {command}", deadline)
+        while not self._pop_event("initialized"):
+            if not self._responses.get(number, {}).get("success", True):
+                self._body(self._responses.pop(number), command)
+            self._receive(f"the event initialized after {command}", deadline)
         return number
 
     def event(self, *names: str, deadline: float) -> Message:
@@ -81,34 +81,34 @@ class Client:
                 event = self._events.popleft()
                 if event.get("event") in names:
                     return event
-            self._take("the event {}".format(" or ".join(names)), deadline)
+            self._receive("the event {}".format(" or ".join(names)), deadline)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _taken_event(self, name: str) -> bool:
+    def _pop_event(self, name: str) -> bool:
         for event in self._events:
             if event.get("event") == name:
                 self._events.remove(event)
                 return True
         return False
 
-    def _take(self, wanted: str, deadline: float) -> None:
+    def _receive(self, expected: str, deadline: float) -> None:
         left = deadline - time.monotonic()
-        # Without any time left, what has come already would be taken on and on from who never stops to send.
+        # Without time left, the messages of an adapter that sends without pause would be read for ever.
         message = self._connection.receive(left) if left > 0 else None
         if message is None:
             raise TimedOut(
-                f"{self._connection.peer} did not send {wanted} in time", remedy="allow more time, or look at its log"
+                f"{self._connection.peer} did not send {expected} in time", remedy="allow more time, or look at its log"
             )
         kind = message.get("type")
         if kind == "response":
             number = message.get("request_seq")
-            self._answers[number if isinstance(number, int) else 0] = message
+            self._responses[number if isinstance(number, int) else 0] = message
         elif kind == "event":
-            self._note(message)
+            self._record_event(message)
 
-    def _note(self, event: Message) -> None:
+    def _record_event(self, event: Message) -> None:
         body = event["body"] = _dict(event.get("body"))
         if event.get("event") == "output":
             self.output = (self.output + str(body.get("output", "")))[-_LONGEST_OUTPUT:]
@@ -117,14 +117,14 @@ class Client:
         else:
             self._events.append(event)
 
-    def _body(self, answer: Message, command: str) -> Message:
-        body = _dict(answer.get("body"))
-        if answer.get("success"):
+    def _body(self, response: Message, command: str) -> Message:
+        body = _dict(response.get("body"))
+        if response.get("success"):
             return body
-        # The text for people stands in the error, what programs may know it by in the message.
+        # The error has the text for users, the message a text for programs.
         error = _dict(body.get("error"))
         raise ErrorResponse(
-            self._connection.peer, command, str(error.get("format") or answer.get("message") or "no reason")
+            self._connection.peer, command, str(error.get("format") or response.get("message") or "no reason")
         )
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""JSON messages behind a ``Content-Length`` header, which the Language Server and Debug Adapter Protocols share.
+"""JSON messages with a ``Content-Length`` header, the base of the Language Server and Debug Adapter Protocols.
 
 Sources: the "base protocol" sections of both specifications.
 """
@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 
 _END_OF_HEADER = b"\r\n\r\n"
 _CHUNK = 65536
-# Bytes; what names more than that is no server of these protocols.
+# Bytes; a peer that announces more is not a server of these protocols.
 _LONGEST_HEADER = 4096
 _LONGEST_BODY = 64 * 1024 * 1024
 
@@ -39,79 +39,79 @@ class Connection:
         self._received = bytearray()
 
     def send(self, message: Message, timeout: float = 10) -> None:
-        """Send ``message``; raises DevserverError where the peer does not take it within ``timeout`` seconds."""
+        """Send ``message``; raise DevserverError if the peer does not receive it within ``timeout`` seconds."""
         body = json.dumps(message).encode()
         self._stream.settimeout(timeout)
         try:
             self._stream.sendall(b"Content-Length: %d" % len(body) + _END_OF_HEADER + body)
         except OSError as error:
-            raise self._failed(f"does not listen any more: {error}", ConnectionClosed) from error
+            raise self._error(f"closed the connection: {error}", ConnectionClosed) from error
 
     def receive(self, timeout: float) -> Message | None:
-        """Return the next message, None where none came whole within ``timeout`` seconds; what came of it is kept.
+        """Return the next message, or None if it is incomplete after ``timeout`` seconds; the next call continues it.
 
-        Raises DevserverError where the peer hangs up or sends something else.
+        Raises DevserverError if the peer closes the connection or sends something else.
         """
         deadline = time.monotonic() + timeout
         while True:
-            message = self._taken()
+            message = self._pop_message()
             if message is not None:
                 return message
-            if not self._more(max(0, deadline - time.monotonic())):
+            if not self._read_more(max(0, deadline - time.monotonic())):
                 return None
 
     def close(self) -> None:
         self._stream.close()
 
-    def _more(self, timeout: float) -> bool:
+    def _read_more(self, timeout: float) -> bool:
         self._stream.settimeout(timeout)
         try:
             data = self._stream.recv(_CHUNK)
-        # What runs out of time has another name in Python 3.8, and others where there is no time at all, or TLS.
+        # A timeout has another type in Python 3.8, with a timeout of 0, and with TLS.
         except (socket.timeout, TimeoutError, BlockingIOError, ssl.SSLWantReadError):
             return False
         except OSError as error:
-            raise self._failed(f"hung up: {error}", ConnectionClosed) from error
+            raise self._error(f"closed the connection: {error}", ConnectionClosed) from error
         if not data:
-            raise self._failed("hung up", ConnectionClosed)
+            raise self._error("closed the connection", ConnectionClosed)
         self._received += data
         return True
 
-    def _taken(self) -> Message | None:
+    def _pop_message(self) -> Message | None:
         header, found, rest = bytes(self._received).partition(_END_OF_HEADER)
         if not found:
             if len(header) > _LONGEST_HEADER:
-                raise self._failed("sent no header")
+                raise self._error("sent no header")
             return None
-        length = self._length(header)
+        length = self._parse_length(header)
         if len(rest) < length:
             return None
         self._received = bytearray(rest[length:])
-        return self._parsed(rest[:length])
+        return self._parse(rest[:length])
 
-    def _length(self, header: bytes) -> int:
+    def _parse_length(self, header: bytes) -> int:
         for line in header.split(b"\r\n"):
             name, _colon, value = line.partition(b":")
             if name.strip().lower() == b"content-length" and value.strip().isdigit():
                 length = int(value)
                 if length <= _LONGEST_BODY:
                     return length
-        raise self._failed(f"sent a header without a usable Content-Length: {header[:80]!r}")
+        raise self._error(f"sent a header without a usable Content-Length: {header[:80]!r}")
 
-    def _parsed(self, body: bytes) -> Message:
+    def _parse(self, body: bytes) -> Message:
         try:
             message = json.loads(body)
         except (ValueError, RecursionError) as error:
-            raise self._failed(f"sent what is no JSON: {error}") from error
+            raise self._error(f"sent invalid JSON: {error}") from error
         if not isinstance(message, dict):
-            raise self._failed("sent JSON that is no object")
+            raise self._error("sent JSON that is not an object")
         return message
 
-    def _failed(self, what: str, kind: type[DevserverError] = DevserverError) -> DevserverError:
+    def _error(self, what: str, kind: type[DevserverError] = DevserverError) -> DevserverError:
         return kind(
             f"{self.peer} {what}",
             expected="messages of the Language Server or Debug Adapter Protocol",
-            remedy="look at the log of that program, and at whether it is what listens there",
+            remedy="look at the log of that program, and check that no other program listens there",
         )
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A client of the Language Server Protocol that looks at files and changes none.
+"""A client of the Language Server Protocol that reads files and changes none.
 
 Sources: the specification 3.17; the notes on gopls in ``Client.leave``.
 """
@@ -17,10 +17,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
 
 SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "hint"}
-# Of window/showMessage; what is less than a warning, such as progress told in words, no editor need pop up.
+# Of window/showMessage; editors need not show messages below a warning, such as progress.
 _KINDS = {1: "error", 2: "warning"}
 _UNKNOWN_METHOD = -32601
-# Seconds that a server gets to say goodbye; what was measured does not depend on it.
+# Seconds for the end of the session; the measurements do not depend on it.
 _FAREWELL = 5
 _CAPABILITIES = {
     "workspace": {"configuration": True, "workspaceFolders": True},
@@ -34,14 +34,14 @@ _CAPABILITIES = {
 
 
 class Popup(t.NamedTuple):
-    """What the server wants shown to people: ``kind`` is error or warning."""
+    """A message that the server shows to the user; ``kind`` is error or warning."""
 
     kind: str
     message: str
 
 
 class Diagnostic(t.NamedTuple):
-    """What is wrong in a file (absolute path) at a line, counted from 1."""
+    """A problem in a file (absolute path) at a line, counted from 1."""
 
     file: str
     line: int
@@ -58,7 +58,7 @@ class Place(t.NamedTuple):
 
 
 class Server(t.NamedTuple):
-    """What the server says that it is."""
+    """The name and version that the server reports."""
 
     name: str
     version: str
@@ -67,15 +67,15 @@ class Server(t.NamedTuple):
 class Client:
     """One session with a server; every wait ends at ``deadline``, of the monotonic clock.
 
-    ``settings`` are what the server gets as its section of the configuration. All methods raise DevserverError where
-    the server does not answer in time, answers with an error, hangs up, or sends what is no message.
+    ``settings`` are the server's section of the configuration. All methods raise DevserverError if the server does not
+    respond in time, responds with an error, closes the connection, or sends invalid messages.
     """
 
     def __init__(
         self, connection: Connection, *, section: str, settings: t.Mapping[str, t.Any], deadline: float
     ) -> None:
         self.popups: list[Popup] = []
-        # What the server wrote last into its log as an error.
+        # The last error in the server's log.
         self.complaint = ""
         self._connection = connection
         self._section = section
@@ -85,7 +85,7 @@ class Client:
         self._folder = ""
         self._last = 0
         self._versions: dict[str, int] = {}
-        # What was published last, by file, and for which version of it (None: the server does not say).
+        # The last diagnostics by file, with the version of the file (None: not reported).
         self._published: dict[str, tuple[int | None, list[Diagnostic]]] = {}
 
     def initialize(self, folder: str) -> Server:
@@ -104,13 +104,13 @@ class Client:
         return Server(str(info.get("name", "")), str(info.get("version", "")))
 
     def open(self, file: str, text: str) -> None:
-        """Tell the server that an editor shows ``file`` with ``text`` in it."""
+        """Notify the server that an editor has opened ``file`` with ``text``."""
         self._versions[file] = 1
         document = {"uri": uri_of(file), "languageId": "go", "version": 1, "text": text}
         self._notify("textDocument/didOpen", {"textDocument": document})
 
     def change(self, file: str, text: str) -> None:
-        """Tell the server that the editor shows another ``text`` now, which is not saved."""
+        """Notify the server that the editor has another, unsaved ``text``."""
         self._versions[file] += 1
         document = {"uri": uri_of(file), "version": self._versions[file]}
         self._notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
@@ -118,31 +118,31 @@ class Client:
     def diagnostics(
         self, file: str, until: t.Callable[[t.Sequence[Diagnostic]], bool] = lambda _found: True
     ) -> list[Diagnostic]:
-        """Wait for what the server publishes about an open file as it is now, and is so that ``until`` says yes."""
+        """Wait for diagnostics of the current text of an open file for which ``until`` is true."""
         while True:
             version, found = self._published.get(os.path.realpath(file), (0, []))
             if (version is None or version >= self._versions[file]) and until(found):
                 return found
-            self._take(f"publish diagnostics of {file}")
+            self._receive(f"publish diagnostics of {file}")
 
     def hover(self, place: Place) -> str:
-        """Return what an editor shows at ``place``; empty where there is nothing."""
+        """Return the hover text at ``place``; empty for none."""
         return _contents(_dict(self._request("textDocument/hover", _position(place))).get("contents"))
 
     def definition(self, place: Place) -> list[Place]:
-        """Return where what stands at ``place`` is defined."""
+        """Return the definitions of the identifier at ``place``."""
         return _places(self._request("textDocument/definition", _position(place)))
 
     def references(self, place: Place) -> list[Place]:
-        """Return where what stands at ``place`` is used, and where it is defined."""
+        """Return the uses and the definition of the identifier at ``place``."""
         context = {"context": {"includeDeclaration": True}}
         return _places(self._request("textDocument/references", {**_position(place), **context}))
 
     def leave(self) -> None:
-        """End the session politely.
+        """End the session in the order of the specification.
 
-        A gopls that is told ``exit`` without an answered ``shutdown`` ends its whole process, and with that the
-        sessions of all other editors: so that is said only behind an answer. Whoever gets none just hangs up.
+        A gopls that gets ``exit`` without a ``shutdown`` before ends its whole process, and with it the sessions of all
+        other editors. So ``exit`` is sent only after the response to ``shutdown``.
         """
         self._deadline = min(self._deadline, time.monotonic() + _FAREWELL)
         self._request("shutdown", None)
@@ -156,30 +156,30 @@ class Client:
         number = self._last
         self._send({"id": number, "method": method, "params": params})
         while True:
-            message = self._take(f"answer {method}")
+            message = self._receive(f"respond to {method}")
             if message.get("id") == number and "method" not in message:
                 break
         if message.get("error") is not None:
-            raise self._refused(method, _dict(message["error"]))
+            raise self._response_error(method, _dict(message["error"]))
         return message.get("result")
 
     def _notify(self, method: str, params: t.Any) -> None:
         self._send({"method": method, "params": params})
 
     def _send(self, message: Message) -> None:
-        # Where there is nothing to say, the specification wants nothing there.
+        # The specification requires that empty params are left out.
         given = {name: value for name, value in message.items() if name != "params" or value is not None}
         self._connection.send({"jsonrpc": "2.0", **given}, max(0.1, self._left()))
 
-    def _take(self, what: str) -> Message:
-        """Wait for one message, serve it where it is the server's own, and return it."""
+    def _receive(self, what: str) -> Message:
+        """Wait for one message, respond to it if it is a request of the server, and return it."""
         left = self._left()
         message = self._connection.receive(left) if left > 0 else None
         if message is None:
             raise DevserverError(
                 f"{self._connection.peer} did not {what} within {self._deadline - self._start:.0f} seconds",
-                expected="an answer in that time",
-                remedy="look at its log and load; it may load a large workspace or hang; raise timeout for the former",
+                expected="a response within the time limit",
+                remedy="look at its log and load; for a large workspace raise timeout",
             )
         if isinstance(message.get("method"), str):
             self._serve(message, message["method"], _dict(message.get("params")))
@@ -192,14 +192,14 @@ class Client:
         if method == "textDocument/publishDiagnostics":
             self._publish(params)
         elif method in ("window/showMessage", "window/showMessageRequest"):
-            self._pop_up(params)
+            self._record_popup(params)
         elif method == "window/logMessage" and _KINDS.get(_number(params.get("type"))) == "error":
             self.complaint = _text(params)
         if "id" in message:
-            self._send({"id": message["id"], **self._answer(method, params)})
+            self._send({"id": message["id"], **self._respond(method, params)})
 
-    def _answer(self, method: str, params: dict[str, t.Any]) -> Message:
-        """Return result or error for a request of the server's."""
+    def _respond(self, method: str, params: dict[str, t.Any]) -> Message:
+        """Return the result or error for a request of the server."""
         if method == "workspace/configuration":
             return {"result": [self._configuration(_dict(item)) for item in _list(params.get("items"))]}
         if method == "workspace/workspaceFolders":
@@ -224,16 +224,16 @@ class Client:
         ]
         self._published[os.path.realpath(file)] = (version if isinstance(version, int) else None, found)
 
-    def _pop_up(self, params: dict[str, t.Any]) -> None:
+    def _record_popup(self, params: dict[str, t.Any]) -> None:
         kind = _KINDS.get(_number(params.get("type")))
         if kind:
             self.popups.append(Popup(kind, _text(params)))
 
-    def _refused(self, method: str, error: dict[str, t.Any]) -> DevserverError:
+    def _response_error(self, method: str, error: dict[str, t.Any]) -> DevserverError:
         return DevserverError(
-            f"{self._connection.peer} answers {method} with an error: {_text(error)}",
+            f"{self._connection.peer} returned an error for {method}: {_text(error)}",
             expected="a result",
-            remedy="correct what it names; its log has more",
+            remedy="look at the log of the server",
         )
 
 

@@ -76,7 +76,7 @@ def test_begins_whichever_comes_first(adapter, initialized_first):
 
     client = adapter(answers)
     number = client.begin("launch", {}, deadline=soon())
-    assert client.answer(number, "launch", soon()) == {}
+    assert client.read_response(number, "launch", soon()) == {}
 
 
 def test_begins_where_launch_is_answered_last(adapter):
@@ -92,7 +92,7 @@ def test_begins_where_launch_is_answered_last(adapter):
     client = adapter(answers)
     number = client.begin("launch", {}, deadline=soon())
     client.request("configurationDone", deadline=soon())
-    assert client.answer(number, "launch", soon()) == {}
+    assert client.read_response(number, "launch", soon()) == {}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_refusal_is_told_in_the_adapters_words(adapter, rest, reason):
     with pytest.raises(ErrorResponse) as caught:
         client.begin("launch", {}, deadline=soon())
     assert caught.value.reason == reason
-    assert "the adapter refused launch" in str(caught.value)
+    assert "the adapter rejected launch" in str(caught.value)
 
 
 def test_events_wait_until_they_are_asked_for(adapter):
@@ -127,7 +127,7 @@ def test_events_wait_until_they_are_asked_for(adapter):
 def test_silence_is_bounded(adapter):
     client = adapter(lambda request: [])
     begin = time.monotonic()
-    with pytest.raises(TimedOut, match="the adapter did not send the answer to initialize in time"):
+    with pytest.raises(TimedOut, match="the adapter did not send the response to initialize in time"):
         client.request("initialize", deadline=begin + 0.2)
     with pytest.raises(TimedOut, match="the event stopped"):
         client.event("stopped", deadline=begin + 0.2)
@@ -154,13 +154,13 @@ def test_who_floods_is_not_listened_to_for_longer(adapter):
     number = client.send("configurationDone", {}, soon())
     time.sleep(0.3)
     with pytest.raises(TimedOut):
-        client.answer(number, "configurationDone", time.monotonic())
+        client.read_response(number, "configurationDone", time.monotonic())
     assert client.output == ""
 
 
 def test_who_takes_nothing_is_not_waited_for_beyond_the_deadline():
     near, far = socket.socketpair()
-    with near, far, pytest.raises(DevserverError, match="does not listen any more"):
+    with near, far, pytest.raises(DevserverError, match="closed the connection"):
         Client(Connection(near, "the adapter")).request("evaluate", {"a": "b" * 10_000_000}, deadline=0)
 
 
@@ -178,4 +178,4 @@ def test_bodies_that_are_no_objects_are_empty_ones(adapter, odd):
     assert client.request("threads", deadline=soon()) == {}
     assert client.event("stopped", deadline=soon())["body"] == {}
     with pytest.raises(ErrorResponse, match="odd"):
-        client.answer(2, "evaluate", soon())
+        client.read_response(2, "evaluate", soon())

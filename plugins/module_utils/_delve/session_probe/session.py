@@ -159,7 +159,7 @@ class _Session:
         if self._missing():
             with asking(self._plan.trigger):
                 self._request("configurationDone")
-                self._client.answer(begun, self._plan.request, self._deadline)
+                self._client.read_response(begun, self._plan.request, self._deadline)
                 self._follow()
 
     @contextlib.contextmanager

@@ -22,7 +22,7 @@ ENDS = [
     (Ended("program", "the program ended"), 3, "ended"),
     (Ended("program", "the program broke off: time ran out"), 3, "ended"),
     (Ended("session", "it did not let go of the program: silence"), 1, "ended"),
-    (Ended("session", "dlv of /srv/program/time ran out hung up"), 1, "ended"),
+    (Ended("session", "dlv of /srv/program/time ran out closed the connection"), 1, "ended"),
     (Ended("time", "time ran out: the program is silent"), 1, "not-reached"),
 ]
 

@@ -64,15 +64,15 @@ def test_a_fake_server_with_correct_responses_passes(fake, probe_socket):
 @pytest.mark.parametrize(
     ("method", "failure", "message", "measured"),
     [
-        ("initialize", "hang", "did not answer initialize within 0 seconds", []),
+        ("initialize", "hang", "did not respond to initialize within 0 seconds", []),
         ("textDocument/didOpen", "hang", "did not publish diagnostics of .*main.go", ["initialize"]),
-        ("textDocument/references", "hang", "did not answer textDocument/references", ["hover", "definition"]),
+        ("textDocument/references", "hang", "did not respond to textDocument/references", ["hover", "definition"]),
         ("textDocument/didChange", "hang", "did not publish diagnostics", ["references"]),
-        ("initialize", "die", "hung up", []),
-        ("textDocument/hover", "die", "hung up", ["initialize", "diagnostics"]),
-        ("textDocument/didChange", "die", "hung up", ["references"]),
-        ("initialize", "reject", "answers initialize with an error: no more memory", []),
-        ("textDocument/definition", "reject", "answers textDocument/definition with an error", ["hover"]),
+        ("initialize", "die", "closed the connection", []),
+        ("textDocument/hover", "die", "closed the connection", ["initialize", "diagnostics"]),
+        ("textDocument/didChange", "die", "closed the connection", ["references"]),
+        ("initialize", "reject", "returned an error for initialize: no more memory", []),
+        ("textDocument/definition", "reject", "returned an error for textDocument/definition", ["hover"]),
     ],
 )
 def test_partial_measurements_are_kept_when_the_server_fails(fake, probe_socket, method, failure, message, measured):
@@ -219,7 +219,7 @@ def test_the_connection_uses_the_rights_of_the_user(tmp_path):
         options = probing.ServerOptions(f"{directory}/gopls/gopls.sock", "none", "", {}, 0.1)
         requests = [probing.ProbeRequest(name, str(directory / "service")) for name in ("root", "nobody")]
         root, nobody = probing.probe(requests, options)
-    assert "did not answer initialize" in root["problem"]
+    assert "did not respond to initialize" in root["problem"]
     assert f"user nobody has no permission to connect to {directory}/gopls/gopls.sock" in nobody["problem"]
 
 
@@ -233,10 +233,10 @@ def test_the_connection_uses_the_rights_of_the_user(tmp_path):
         ("yes complaint | head -c 200000 >&2; echo 'cannot go on' >&2; exit 2", "Last line of stderr: cannot go on"),
         (
             "echo nonsense; echo; echo; sleep 60",
-            "sent a header without a usable Content-Length|no header|did not answer",
+            "sent a header without a usable Content-Length|no header|did not respond",
         ),
-        ("sleep 60", "did not answer initialize within 1 seconds"),
-        ("exec cat", "answers initialize with an error"),
+        ("sleep 60", "did not respond to initialize within 1 seconds"),
+        ("exec cat", "returned an error for initialize"),
     ],
     ids=["exits", "long stderr", "not the protocol", "hangs", "echoes"],
 )

@@ -192,7 +192,7 @@ def test_a_hanging_daemon_is_abandoned_at_the_timeout(daemon, probe):
         result = probe(socket=daemon.socket, timeout=1)
     finally:
         daemon.process.send_signal(signal.SIGCONT)
-    assert "did not answer initialize within 1 seconds" in result["msg"]
+    assert "did not respond to initialize within 1 seconds" in result["msg"]
     assert time.monotonic() - start < 30
     assert one(result)["memory"]["peak"]
 
