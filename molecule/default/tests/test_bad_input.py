@@ -77,20 +77,21 @@ def test_check_mode_of_an_upgrade_says_what_it_would_do_and_does_nothing(host, p
     assert host.check_output(SNAPSHOT) == before
 
 
-def test_a_broken_file_of_one_user_leaves_out_that_user_alone(host, play):
+def test_a_file_of_one_user_that_cannot_be_edited_leaves_out_that_user_alone(host, play):
     file = "/home/alice/.config/go/env"
-    host.check_output(f"cp --preserve=all {file} /root/goenv && printf '\\377\\n' >> {file}")
+    other = {"devserver_variables": {"GOFLAGS": ["-mod=mod"]}}
+    host.check_output(f"chown zoe {file}")
     try:
-        result = play("site", devserver_variables={"GOFLAGS": ["-mod=mod"]})
+        result = play("site", **other)
         assert result.returncode == 2, result.output
         assert result.output.count("fatal:") == 1, result.output
         assert file in result.output
         assert "GOFLAGS=-mod=mod" in host.file("/home/zoe/.config/go/env").content_string
         assert "TASK [gopherops.devserver.debugger" in result.output
-        # Nothing differs but the broken file: each run reports it.
-        assert play("site", devserver_variables={"GOFLAGS": ["-mod=mod"]}).returncode == 2
+        # Only that file differs now, and each run reports it.
+        assert play("site", **other).returncode == 2
     finally:
-        host.check_output(f"mv /root/goenv {file}")
+        host.check_output(f"chown alice {file}")
     assert play("site").returncode == 0
     assert "TASK [gopherops.devserver" not in play("site").output
 
