@@ -23,7 +23,7 @@ description:
     lies outside of the home is written already; the rest comes with the next run.
   - In files that belong to somebody else only a managed block, or the declared names, are touched.
   - A file or directory of one user that cannot be used, such as settings with a syntax error or a file with the wrong
-    owner, is skipped. The module writes everything else, fails at the end, and lists what it skipped in RV(skipped).
+    owner, is skipped. The module writes everything else, fails at the end, and lists what it skipped in RV(skipped_files).
     Invalid options are reported before the first write.
 notes:
   - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs
@@ -70,7 +70,7 @@ users_without_home:
   type: list
   elements: str
   sample: []
-skipped:
+skipped_files:
   description:
     - The files and directories of users that were left as they are, in the order of their users. With an entry the
       module fails, after it has written everything else.

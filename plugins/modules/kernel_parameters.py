@@ -43,7 +43,7 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-skipped:
+skipped_parameters:
   description: The parameters that were not set at once, though they differ.
   returned: success
   type: list

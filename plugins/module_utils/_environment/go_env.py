@@ -35,7 +35,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     result = {
         "users": _users(declaration),
         "users_without_home": names,
-        "skipped": [entry._asdict() for entry in applied.skipped],
+        "skipped_files": [entry._asdict() for entry in applied.skipped],
         **applied.changes.result(),
     }
     return Outcome(result, warnings, applied.failure)

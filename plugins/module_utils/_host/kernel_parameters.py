@@ -52,7 +52,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Set parameters of the kernel now and at each boot; with ``check`` only plan it."""
     changes, skipped = apply(parameters_from(params["parameters"]), params["path"], check=check)
     warnings = [f"kernel parameter {one.name} is not set: {one.reason}" for one in skipped]
-    return Outcome({"skipped": [one._asdict() for one in skipped], **changes.result()}, warnings)
+    return Outcome({"skipped_parameters": [one._asdict() for one in skipped], **changes.result()}, warnings)
 
 
 def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
