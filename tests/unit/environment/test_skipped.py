@@ -329,7 +329,7 @@ def test_the_module_fails_at_its_end_with_the_whole_result(tmp_path: pathlib.Pat
     users = [{"name": getpass.getuser()}]
     result = run_module(users=users, vscode_settings=[str(settings)], _ansible_diff=diff)
     assert (result["failed"], result["changed"], "diff" in result) == (True, True, diff)
-    (skipped,) = result["skipped"]
+    (skipped,) = result["skipped_files"]
     assert skipped["reason"] in result["msg"]
     assert {name: skipped[name] for name in ("user", "file", "line", "column")} == {
         "user": getpass.getuser(),
