@@ -15,7 +15,8 @@ from dev.command import run
 from dev.phases import Phases
 
 HELP = """make devserver     a running, provisioned and checked dev server; how to connect to it
-                   HOST=user@host does the same to a machine of your own
+                   HOST=user@host does the same to a machine of your own;
+                   ASK_BECOME_PASS=1 where sudo needs a password there
 make check         lint, syntax under the oldest ansible-core, and the unit tests that build nothing: minutes
 make test          every check there is
 make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog, codespell, vocabulary
@@ -55,6 +56,7 @@ def _parse() -> argparse.Namespace:
         command = commands.add_parser(name)
         if name == "devserver":
             command.add_argument("--host", default="", help="user@host; the embedded dev server where it is not given")
+            command.add_argument("--ask-become-pass", action="store_true", help="prompt for the password of sudo")
         if name == "bench":
             command.add_argument(
                 "--parts", default="", help=f"what to measure, of: {' '.join(bench.PARTS)}; all if empty"
@@ -83,7 +85,7 @@ def _rules() -> None:
 
 # False counts as failed; so does a Failure.
 COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
-    "devserver": lambda arguments: devserver.up(arguments.host),
+    "devserver": lambda arguments: devserver.up(arguments.host, ask_become_pass=arguments.ask_become_pass),
     "check": lambda _arguments: checks.run_checks("lint", "compatibility", checks.QUICK),
     "test": lambda _arguments: checks.run_checks(),
     "lint": lambda _arguments: checks.run_checks("lint"),

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs commands: long ones into a log, with a sign of life; short ones for what they print."""
+"""Runs commands: long ones into a log, with a sign of life; short ones for their output."""
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 import threading
@@ -23,7 +24,7 @@ LINE_WIDTH = 110
 Argv = t.Sequence[str | Path]
 
 
-# Set by stop_all() for the commands that run at that time; those that clean up after them have another.
+# Set by stop_all() for the commands that run at that time; those that clean up afterwards have another.
 _stop = threading.Event()
 
 
@@ -46,9 +47,11 @@ def run(
     env: t.Mapping[str, str] | None = None,
     check: bool = True,
     timeout: float | None = None,
+    stdin: str = "",
 ) -> Completed:
     """Run ``argv``, its output appended to ``log``, and print the log's last line now and then.
 
+    ``stdin`` is a few lines, such as a password, which is then in no argument, environment or log.
     Raises Failure where it cannot be started, does not end within ``timeout`` seconds or, with ``check``, fails.
     """
     with log.open("ab") as sink:
@@ -58,8 +61,9 @@ def run(
         stop = _stop
         try:
             process = subprocess.Popen(
-                argv, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT
+                argv, cwd=cwd, env=env, stdin=subprocess.PIPE, stdout=sink, stderr=subprocess.STDOUT
             )
+            _write(process, stdin)
         except OSError as error:
             raise Failure(f"cannot run {argv[0]}: {error}") from error
     returncode = _wait(process, log, start, timeout, stop)
@@ -89,6 +93,13 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
     """Return the end of a log, indented, under the log's name."""
     last = log.read_text(errors="replace").splitlines()[-lines:]
     return "\n".join([f"the end of {log}:", *(f"    {line}" for line in last)])
+
+
+def _write(process: subprocess.Popen[bytes], stdin: str) -> None:
+    assert process.stdin
+    # A program that does not read its input has closed it.
+    with contextlib.suppress(BrokenPipeError), process.stdin:
+        process.stdin.write(stdin.encode())
 
 
 def _wait(process: subprocess.Popen[bytes], log: Path, start: int, timeout: float | None, stop: threading.Event) -> int:

@@ -5,23 +5,27 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
+import sys
 import typing as t
 from pathlib import Path
 
 from dev import apt, docker_engine, galaxy, host, images, python_env
 from dev.checkout import ROOT, Failure
-from dev.command import run, tail
+from dev.command import Completed, run, tail
 from dev.console import show
 from dev.phases import Phases
 
 SUITE = "bookworm"
 RECAP = re.compile(r"^\S+ +: (ok=\d+ .*)$", re.MULTILINE)
+NEEDS_PASSWORD = "Missing sudo password"
 
 
-def up(destination: str) -> None:
+def up(destination: str, *, ask_become_pass: bool = False) -> None:
     """Provision and check ``destination`` (user@host), or the embedded dev server where that is empty."""
+    password = read_password(sys.stdin) if ask_become_pass else ""
     phases = Phases()
     prepare(phases)
     if destination:
@@ -31,9 +35,9 @@ def up(destination: str) -> None:
         with phases.phase("Dev server") as log:
             target = host.embedded(image, log)
     with phases.phase("Provision") as log:
-        _provision(target, log)
+        _provision(target, password, log)
     with phases.phase("Drift check") as log:
-        report = _check(target, log)
+        report = _check(target, password, log)
     show(f"\n{summary(report)}\n\n{target.connect}\n\n{phases.table()}")
     if report["findings"]:
         raise Failure(f"{target.name} drifts: the findings are above")
@@ -61,25 +65,46 @@ def playbook(target: host.Target, path: Path) -> list[str | Path]:
     return [python_env.BIN / "ansible-playbook", "-i", target.inventory, path]
 
 
-def _provision(target: host.Target, log: Path) -> None:
-    done = run(playbook(target, ROOT / "playbooks" / "site.yml"), log=log, env=python_env.tool_environment())
-    for recap in RECAP.findall(done.output):
+def read_password(stdin: t.TextIO) -> str:
+    """Return the password of sudo on the host: prompted for, or the first line of the input in a script."""
+    password = getpass.getpass("BECOME password: ") if stdin.isatty() else stdin.readline().rstrip("\n")
+    if not password:
+        raise Failure("ASK_BECOME_PASS=1, and no password was given. To fix this: type it, or pipe it to make")
+    return password
+
+
+def _play(target: host.Target, name: str, password: str, log: Path, *extra: str) -> Completed:
+    """Run a playbook; ansible reads the password from its standard input."""
+    argv: list[str | Path] = [*playbook(target, ROOT / "playbooks" / name), *extra]
+    if password:
+        argv += ["--become-password-file", "-"]
+    return run(argv, log=log, env=python_env.tool_environment(), check=False, stdin=password)
+
+
+def _provision(target: host.Target, password: str, log: Path) -> None:
+    completed = _play(target, "site.yml", password, log)
+    if NEEDS_PASSWORD in completed.output and not password:
+        raise Failure(
+            f"sudo on {target.name} needs a password. To fix this: add ASK_BECOME_PASS=1 to the command\n{tail(log)}"
+        )
+    if not completed.ok:
+        raise Failure(f"playbooks/site.yml failed (code {completed.returncode})\n{tail(log)}")
+    for recap in RECAP.findall(completed.output):
         show(f"    {target.name}: {' '.join(recap.split())}")
 
 
-def _check(target: host.Target, log: Path) -> dict[str, t.Any]:
+def _check(target: host.Target, password: str, log: Path) -> dict[str, t.Any]:
     """Return the drift report; raises Failure where none was written."""
-    folder = target.folder / "drift"
-    folder.mkdir(exist_ok=True)
-    file = folder / f"{target.name}.json"
+    directory = target.directory / "drift"
+    directory.mkdir(exist_ok=True)
+    file = directory / f"{target.name}.json"
     file.unlink(missing_ok=True)
-    variables = json.dumps({"drift_report_dir": str(folder), "drift_fail_on": "warning"})
-    argv = [*playbook(target, ROOT / "playbooks" / "drift.yml"), "-e", variables]
-    done = run(argv, log=log, env=python_env.tool_environment(), check=False)
+    variables = json.dumps({"drift_report_dir": str(directory), "drift_fail_on": "warning"})
+    completed = _play(target, "drift.yml", password, log, "-e", variables)
     report: dict[str, t.Any] = json.loads(file.read_text()) if file.exists() else {}
     # Findings make the playbook fail too, and those are reported from the file; anything else is an error.
-    if not report or (not done.ok and not report["findings"]):
-        raise Failure(f"playbooks/drift.yml gave no usable report (code {done.returncode})\n{tail(log)}")
+    if not report or (not completed.ok and not report["findings"]):
+        raise Failure(f"playbooks/drift.yml wrote no usable report (code {completed.returncode})\n{tail(log)}")
     return report
 
 

@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a stranger does: clone, `make devserver` twice, connect as printed, `make clean`; nothing may be left."""
+"""The steps of a new user: clone, `make devserver` twice, connect as printed, `make clean`; nothing may be left.
+
+Between them the playbooks run from the built package, and `make devserver HOST=...` runs on a second container.
+"""
 
 from __future__ import annotations
 
@@ -12,37 +15,50 @@ import shlex
 import tempfile
 from pathlib import Path
 
-from dev import python_env
+from dev import galaxy, host, python_env
 from dev.checkout import ROOT, Failure
 from dev.command import run
 from dev.console import show
 from dev.docker_engine import docker
 
+PASSWORD = "only for this test"
+# $1 is the user, $2 its password, $3 its public key: an account of a machine whose sudo needs the password.
+ADD_ADMIN = """
+useradd --create-home --shell /bin/bash --groups sudo "$1"
+printf '%s:%s\\n' "$1" "$2" | chpasswd
+printf '%s ALL=(ALL) ALL\\n' "$1" >"/etc/sudoers.d/$1"
+install -d -o "$1" -g "$1" -m 0700 "/home/$1/.ssh"
+printf '%s\\n' "$3" >"/home/$1/.ssh/authorized_keys"
+chown "$1:" "/home/$1/.ssh/authorized_keys"
+"""
+
 
 def check(log: Path) -> None:
-    """Go the whole way in a fresh clone of HEAD."""
-    with tempfile.TemporaryDirectory(prefix="devserver-") as folder:
-        clone = Path(folder).resolve() / "clone"
+    """Take all steps in a fresh clone of HEAD."""
+    with tempfile.TemporaryDirectory(prefix="devserver-") as directory:
+        clone = Path(directory).resolve() / "clone"
         run(["git", "clone", "--quiet", ROOT, clone], log=log)
         try:
             _use(clone, log)
         finally:
-            _make(clone, "clean", log)
+            _make(clone, "clean", log=log)
         _expect_nothing_left(clone)
 
 
 def _use(clone: Path, log: Path) -> None:
-    _make(clone, "devserver", log)
-    second = _make(clone, "devserver", log)
+    _make(clone, "devserver", log=log)
+    second = _make(clone, "devserver", log=log)
     _expect_no_change("the second make devserver", second)
     if "no drift" not in second:
-        raise Failure("the second make devserver does not say 'no drift'")
+        raise Failure("the second make devserver does not report 'no drift'")
     command = re.search(r"^  (ssh -F .*)$", second, re.MULTILINE)
     if not command:
-        raise Failure("make devserver does not say how to connect")
-    answer = run([*shlex.split(command[1]), "go version"], log=log, cwd=clone).output
-    show(f"    over ssh: {answer.strip()}")
+        raise Failure("make devserver does not print how to connect")
+    version = run([*shlex.split(command[1]), "go version"], log=log, cwd=clone).output
+    show(f"    over ssh: {version.strip()}")
     _provision_with_oldest_core(clone, log)
+    _provision_from_package(clone, log)
+    _provision_real_machine(clone, log)
 
 
 def _provision_with_oldest_core(clone: Path, log: Path) -> None:
@@ -58,24 +74,96 @@ def _provision_with_oldest_core(clone: Path, log: Path) -> None:
     _expect_no_change("ansible-core 2.16", done.output)
 
 
+def _provision_from_package(clone: Path, log: Path) -> None:
+    """Install the built package into an empty directory, and run its playbooks by their full names."""
+    show("    playbooks of the built package")
+    collections = clone.parent / "collections"
+    env = python_env.tool_environment() | {"ANSIBLE_COLLECTIONS_PATH": str(collections)}
+    # A directory without an ansible.cfg and without playbooks, as in a project of a user.
+    project = clone.parent / "project"
+    project.mkdir()
+    del env["ANSIBLE_CONFIG"]
+    install: list[str | Path] = ["ansible-galaxy", "collection", "install", "--no-deps", "--offline", "-p", collections]
+    run(["ansible-galaxy", "collection", "build", "--output-path", project, clone], log=log, cwd=project, env=env)
+    run([*install, *project.glob("*.tar.gz")], log=log, cwd=project, env=env)
+    # Its dependency, which is not downloaded here.
+    crypto = Path("ansible_collections", "community", "crypto")
+    (collections / crypto).parent.mkdir()
+    (collections / crypto).symlink_to(galaxy.COLLECTIONS / crypto)
+    play: list[str | Path] = ["ansible-playbook", "-i", clone / ".devserver" / "inventory.yml"]
+    site = run([*play, "gopherops.devserver.site"], log=log, cwd=project, env=env)
+    _expect_no_change("the site playbook of the package", site.output)
+    fail_on = "drift_fail_on=warning"
+    run([*play, "gopherops.devserver.drift", "-e", fail_on], log=log, cwd=project, env=env)
+
+
+def _provision_real_machine(clone: Path, log: Path) -> None:
+    """Provision a second machine, with an account whose sudo needs a password; it is a copy of the first, to save time.
+
+    The copy has all files of the first, but for another user.
+    """
+    identity = _identity(clone)
+    image, name = f"gopherops-devserver-real:{identity}", f"gopherops-devserver-{identity}-real"
+    first = docker("ps", "--quiet", "--filter", f"label={_label(clone)}")
+    docker("commit", first, image)
+    try:
+        docker(
+            "run", "--detach", "--name", name, "--label", _label(clone), "--publish=127.0.0.1::22", *host.FLAGS, image
+        )
+        host.await_boot(name)
+        public_key = (clone / ".devserver" / "id_ed25519.pub").read_text().strip()
+        docker("exec", name, "sh", "-euc", ADD_ADMIN, "sh", "ada", PASSWORD, public_key)
+        _make_on(clone, docker("port", name, "22/tcp").rpartition(":")[2], log)
+    finally:
+        docker("rm", "--force", "--volumes", name)
+        docker("rmi", image)
+
+
+def _make_on(clone: Path, port: str, log: Path) -> None:
+    # A user has this in ~/.ssh/config.
+    options = f"-o StrictHostKeyChecking=accept-new -o UserKnownHostsFile={clone}/.devserver/real_known_hosts"
+    environment = {
+        "ANSIBLE_REMOTE_PORT": port,
+        "ANSIBLE_PRIVATE_KEY_FILE": str(clone / ".devserver" / "id_ed25519"),
+        "ANSIBLE_SSH_COMMON_ARGS": options,
+    }
+    arguments = ("devserver", "HOST=ada@127.0.0.1", "ASK_BECOME_PASS=1")
+    output = _make(clone, *arguments, log=log, stdin=f"{PASSWORD}\n", environment=environment)
+    if "no drift" not in output:
+        raise Failure("make devserver HOST=... does not report 'no drift'")
+    logs = [path for path in (clone / ".cache" / "logs").iterdir() if PASSWORD in path.read_text(errors="replace")]
+    if logs or PASSWORD in output:
+        raise Failure(f"the password of sudo is in the output or in {logs}")
+
+
 def _expect_no_change(who: str, output: str) -> None:
     recaps = re.findall(r"\bok=.*", output)
     if not recaps or not all(re.search(r"\bchanged=0\b", recap) for recap in recaps):
         raise Failure(f"{who} changed something: {', '.join(recaps)}")
 
 
-def _make(clone: Path, target: str, log: Path) -> str:
-    show(f"    make {target}")
+def _make(
+    clone: Path, target: str, *variables: str, log: Path, stdin: str = "", environment: dict[str, str] | None = None
+) -> str:
+    show(f"    make {' '.join([target, *variables])}")
     # Downloads are shared with this checkout; nothing else is.
     caches = {name: python_env.tool_environment()[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR")}
-    # A make above this one speaks to those below by variables; a stranger's has none above.
+    # A make above this one passes variables to those below; a user's make has none above.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
-    return run(["make", "--no-print-directory", target], log=log, cwd=clone, env=inherited | caches).output
+    env = inherited | caches | (environment or {})
+    return run(["make", "--no-print-directory", target, *variables], log=log, cwd=clone, env=env, stdin=stdin).output
+
+
+def _identity(clone: Path) -> str:
+    return hashlib.sha256(str(clone).encode()).hexdigest()[:8]
+
+
+def _label(clone: Path) -> str:
+    return f"gopherops.devserver.checkout={_identity(clone)}"
 
 
 def _expect_nothing_left(clone: Path) -> None:
-    identity = hashlib.sha256(str(clone).encode()).hexdigest()[:8]
-    containers = docker("ps", "--all", "--quiet", "--filter", f"label=gopherops.devserver.checkout={identity}")
-    folders = [str(path) for path in (clone / ".cache", clone / ".devserver") if path.exists()]
-    if containers or folders:
-        raise Failure(f"make clean left {containers} {' '.join(folders)}")
+    containers = docker("ps", "--all", "--quiet", "--filter", f"label={_label(clone)}")
+    directories = [str(path) for path in (clone / ".cache", clone / ".devserver") if path.exists()]
+    if containers or directories:
+        raise Failure(f"make clean left {containers} {' '.join(directories)}")

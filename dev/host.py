@@ -28,7 +28,7 @@ KEY = DEVSERVER / "id_ed25519"
 KNOWN_HOSTS = DEVSERVER / "known_hosts"
 SSH_CONFIG = DEVSERVER / "ssh_config"
 
-# systemd as PID 1 without --privileged; molecule/shared/create.yml says the same. Programs are built in /tmp: exec.
+# systemd as PID 1 without --privileged; molecule/shared/create.yml has the same. Programs are built in /tmp: exec.
 FLAGS = (
     "--cap-add=SYS_ADMIN",
     "--cap-add=SYS_PTRACE",
@@ -54,15 +54,15 @@ chmod 0600 "$keys"
 
 
 class Target(t.NamedTuple):
-    """``folder`` holds everything about it; ``connect`` is what to tell the user."""
+    """``directory`` contains all of its files; ``connect`` is the text that is shown to the user."""
 
     name: str
-    folder: Path
+    directory: Path
     connect: str
 
     @property
     def inventory(self) -> Path:
-        return self.folder / "inventory.yml"
+        return self.directory / "inventory.yml"
 
 
 def embedded(image: str, log: Path) -> Target:
@@ -99,9 +99,9 @@ def own(destination: str) -> Target:
     if not match:
         raise Failure(f"HOST={destination}: expected user@host, as in: make devserver HOST=ada@build7.example.org")
     user, host = match.groups()
-    folder = DEVSERVER / host
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    target = Target(host, folder, f"Connect:\n  ssh {destination}")
+    directory = DEVSERVER / host
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    target = Target(host, directory, f"Connect:\n  ssh {destination}")
     _write_inventory(target, {"ansible_user": user}, user)
     return target
 
@@ -160,11 +160,11 @@ def await_boot(name: str) -> None:
     deadline = time.monotonic() + BOOT_SECONDS
     while True:
         # Its exit code is 0 only for "running"; one failed unit ("degraded") does not keep sshd from serving.
-        answer = query(["docker", "exec", name, "systemctl", "is-system-running", "--wait"]).output.split()
-        if answer and answer[0] in ("running", "degraded"):
+        reply = query(["docker", "exec", name, "systemctl", "is-system-running", "--wait"]).output.split()
+        if reply and reply[0] in ("running", "degraded"):
             return
         if time.monotonic() > deadline:
-            raise Failure(f"the container {name} did not boot within {BOOT_SECONDS} s: {' '.join(answer)}")
+            raise Failure(f"the container {name} did not boot within {BOOT_SECONDS} s: {' '.join(reply)}")
         time.sleep(0.3)
 
 
@@ -173,9 +173,9 @@ def _published_port() -> int:
     return int(docker("container", "inspect", "--format", template, NAME))
 
 
-def _free_port(wanted: int) -> int:
-    """Return ``wanted`` where nobody listens on it, else any free port of the loopback address."""
-    for port in (wanted, 0):
+def _free_port(preferred: int) -> int:
+    """Return ``preferred`` where nobody listens on it, else any free port of the loopback address."""
+    for port in (preferred, 0):
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -206,4 +206,4 @@ def _ssh_config(port: int) -> str:
 def _embedded_connect() -> str:
     entry = SSH_CONFIG.read_text()
     command = f"ssh -F {SSH_CONFIG.relative_to(ROOT)} {ALIAS}"
-    return f"Connect, from this folder:\n  {command}\nFor VS Code, put this into ~/.ssh/config:\n\n{entry.rstrip()}"
+    return f"Connect, from this directory:\n  {command}\nFor VS Code, put this into ~/.ssh/config:\n\n{entry.rstrip()}"
