@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of this scenario ask the provisioned host with."""
+"""The entry points through which tests of this scenario run commands on the provisioned host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ BARE = 'runuser -u {user} -- env -i HOME="$(getent passwd {user} | cut -d: -f6)"
 UNIT = "systemd-run --quiet --collect --pipe --wait "
 
 # The ways in which a user starts a command.
-WAYS = {
+ENTRY_POINTS = {
     "ssh": "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost {command}",
     "login": BARE + "sh -lc {command}",
     "bash": BARE + "bash -ic {command} 2>/dev/null",
@@ -31,16 +31,16 @@ WAYS = {
 }
 
 
-@pytest.fixture(params=WAYS)
-def way(request):
+@pytest.fixture(params=ENTRY_POINTS)
+def entry_point(request):
     return request.param
 
 
 @pytest.fixture
-def ask(host):
-    """Run a command as a user in one of WAYS and return what it prints; it must succeed."""
+def run_as(host):
+    """Run a command as a user in one of ENTRY_POINTS and return what it prints; it must succeed."""
 
-    def run(user: str, way: str, command: str) -> str:
-        return host.check_output(WAYS[way].format(user=user, command=shlex.quote(command)))
+    def run(user: str, entry_point: str, command: str) -> str:
+        return host.check_output(ENTRY_POINTS[entry_point].format(user=user, command=shlex.quote(command)))
 
     return run

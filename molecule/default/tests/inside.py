@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs on the managed host: spoils it, asks the module, reads the lines that findings name, and cures it, in one call.
+"""Runs on the managed host, in one call: injects a fault, runs the module, reads the lines of the findings, reverts.
 
-An order comes as JSON on standard input (``spoil`` and ``cure`` are scripts of sh, ``arguments`` those of the module or
-null, where nothing is to be asked). The answer goes out as JSON: what the module returned, and the ``[file, number,
-text]`` of each line that a finding names; null where nothing was asked.
+The order is JSON on standard input: ``inject`` and ``revert`` are scripts of sh, ``arguments`` are those of the module,
+or null to run none. The result is JSON: the module's result, and the ``[file, number, text]`` of each line that a
+finding names; null where no module ran.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ runpy.run_module("{MODULE}", run_name="__main__", alter_sys=True)
 
 def main():
     order = json.load(sys.stdin)
-    answer = None
+    result = None
     try:
-        script(order["spoil"])
+        script(order["inject"])
         if order["arguments"] is not None:
-            answer = ask(order["arguments"])
+            result = run_module(order["arguments"])
     finally:
-        script(order["cure"])
-    json.dump(answer, sys.stdout)
+        script(order["revert"])
+    json.dump(result, sys.stdout)
 
 
 def script(text):
@@ -44,15 +44,15 @@ def script(text):
         raise RuntimeError(f"code {done.returncode} of: {text}\n{done.stderr.decode(errors='replace')}")
 
 
-def ask(arguments):
+def run_module(arguments):
     here = os.path.dirname(os.path.abspath(__file__))
     order = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     environment = {"PATH": os.environ["PATH"], "HOME": "/root", "LC_ALL": "C.UTF-8", "PYTHONPATH": here}
     done = subprocess.run([sys.executable, "-c", START], input=order, env=environment, capture_output=True, check=False)
-    told = json.loads(done.stdout or "{}")
-    if done.returncode or "report" not in told or done.stderr:
+    returned = json.loads(done.stdout or "{}")
+    if done.returncode or "report" not in returned or done.stderr:
         raise RuntimeError((done.stdout + done.stderr).decode(errors="replace"))
-    return told, lines(told["report"])
+    return returned, lines(returned["report"])
 
 
 def lines(report):
@@ -62,7 +62,7 @@ def lines(report):
 
 
 def line(file, number):
-    """Return the text of a line, whatever its bytes; None where the file has no such line."""
+    """Return the text of a line, with any bytes; None where the file has no such line."""
     found = pathlib.Path(file).read_bytes().split(b"\n")
     return found[number - 1].decode("utf-8", "replace") if number <= len(found) else None
 

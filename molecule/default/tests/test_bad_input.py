@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-# Folders without their times: a temporary file that came and went is no trace.
+# Directories without their times: a temporary file that was created and removed is no trace.
 SNAPSHOT = (
     "find /etc /home /srv /opt /usr/local /var/lib -type d -printf '%p %m %u\\n' -o -printf '%p %m %u %s %T@\\n' | sort"
 )
@@ -59,21 +59,21 @@ CASES = {
 def test_bad_input(host, play, case):
     variables, words = CASES[case]
     before = host.check_output(SNAPSHOT)
-    told = play("site", **dict(FRESH, **variables))
-    assert told.returncode == 2, told.output
-    assert told.output.count("fatal:") == 1
-    assert "Traceback" not in told.output
-    folded = " ".join(told.output.split())
+    completed = play("site", **dict(FRESH, **variables))
+    assert completed.returncode == 2, completed.output
+    assert completed.output.count("fatal:") == 1
+    assert "Traceback" not in completed.output
+    folded = " ".join(completed.output.split())
     for word in words:
-        assert word in folded, told.output
+        assert word in folded, completed.output
     assert host.check_output(SNAPSHOT) == before
 
 
-def test_check_mode_of_an_upgrade_says_what_it_would_do_and_does_nothing(host, play):
+def test_check_mode_of_an_upgrade_reports_the_changes_and_makes_none(host, play):
     before = host.check_output(SNAPSHOT)
-    told = play("site", "--check", "--diff", devserver_go_versions=["1.21.13"])
-    assert told.returncode == 0, told.output
-    assert "1.21.13" in told.output
+    completed = play("site", "--check", "--diff", devserver_go_versions=["1.21.13"])
+    assert completed.returncode == 0, completed.output
+    assert "1.21.13" in completed.output
     assert host.check_output(SNAPSHOT) == before
 
 

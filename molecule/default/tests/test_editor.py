@@ -46,8 +46,8 @@ UNMANAGED = [{"name": "alice", "workspaces": ["{home}/hello"]}, *OTHERS]
 @pytest.fixture
 def files(host):
     """Put the files there as their user does, and take them away in the end."""
-    folders = " ".join({path.rpartition("/")[0] for path in FILES})
-    host.check_output(f"runuser -u alice -- mkdir -p {folders}")
+    directories = " ".join({path.rpartition("/")[0] for path in FILES})
+    host.check_output(f"runuser -u alice -- mkdir -p {directories}")
     for path, text in FILES.items():
         host.run(f"cat > {path} <<'END'\n{text}END\nchown alice: {path}; chmod 640 {path}")
     yield
@@ -56,15 +56,17 @@ def files(host):
     )
 
 
-def test_what_differs_is_told_with_its_line_and_corrected(host, play, files):
-    told = play("drift", devserver_users=USERS)
-    assert told.findings == FOUND, told.output
-    assert told.lines >= PLACES
-    assert {f["workspace"] for f in told.report["findings"] if f["context"] == "vscode_debug"} == {f"{WORKSPACE} (one)"}
+def test_differences_are_reported_with_their_lines_and_corrected(host, play, files):
+    completed = play("drift", devserver_users=USERS)
+    assert completed.findings == FOUND, completed.output
+    assert completed.lines >= PLACES
+    assert {f["workspace"] for f in completed.report["findings"] if f["context"] == "vscode_debug"} == {
+        f"{WORKSPACE} (one)"
+    }
     assert play("site", "--tags", "environment", devserver_users=USERS).returncode == 0
     assert "changed=0" in play("site", "--tags", "environment", devserver_users=USERS).output
-    told = play("drift", drift_fail_on="note", devserver_users=USERS)
-    assert (told.returncode, told.findings) == (2, LEFT), told.output
+    completed = play("drift", drift_fail_on="note", devserver_users=USERS)
+    assert (completed.returncode, completed.findings) == (2, LEFT), completed.output
     for path in FILES:
         file = host.file(path)
         assert (file.user, file.mode) == ("alice", 0o640)
@@ -77,12 +79,12 @@ def test_no_file_of_a_checkout_is_edited_by_default(host, play, files):
         assert (host.file(path).content_string == text) == path.startswith(WORKSPACE)
 
 
-def test_broken_json_is_told_and_left_alone(host, play, files):
+def test_broken_json_is_reported_and_not_changed(host, play, files):
     host.run(f"sed -i 's,// mine,mine,' {SETTINGS}")
     before = host.file(SETTINGS).content_string
-    told = play("drift", devserver_users=USERS)
-    assert ("GD901", "alice", "vscode_server", "") in told.findings
-    assert f"{SETTINGS}:2:3: found" in told.output
+    completed = play("drift", devserver_users=USERS)
+    assert ("GD901", "alice", "vscode_server", "") in completed.findings
+    assert f"{SETTINGS}:2:3: found" in completed.output
     failed = play("site", "--tags", "environment", devserver_users=USERS)
     assert failed.returncode != 0
     assert f"{SETTINGS}:2:3: found" in failed.output

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Users, and Ansible itself, find the host's commands whatever PATH /etc/environment declares."""
+"""Users, and Ansible itself, find the host's commands with any PATH in /etc/environment."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PROBE = "; ".join(f"command -v {name}" for name in COMMANDS)
 
 
 @pytest.mark.parametrize("line", LINES)
-def test_commands_are_found_after_provisioning(host, play, ask, line):
+def test_commands_are_found_after_provisioning(host, play, run_as, line):
     host.check_output(f"cp -a {FILE} {SAVED} && printf '%s\\n' {quote(line)} > {FILE}")
     try:
         provisioned = play("site", "--tags", "environment")
         assert provisioned.returncode == 0, provisioned.output
         for user in ("alice", "zoe", "finn"):
-            found = ask(user, "ssh", PROBE).split()
+            found = run_as(user, "ssh", PROBE).split()
             assert [path.rpartition("/")[2] for path in found] == COMMANDS
         assert found_by_job(host, "alice") == COMMANDS
         assert play("drift").findings >= {("GD110", "", "", "PATH")}

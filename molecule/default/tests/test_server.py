@@ -21,15 +21,15 @@ PROJECT = "cd ~/hello && "
 
 
 @pytest.mark.parametrize("user", GOPATHS)
-def test_everyone_meets_the_same_go(ask, way, user):
-    assert ask(user, way, "go version") == "go version go1.22.12 linux/amd64"
+def test_everyone_meets_the_same_go(run_as, entry_point, user):
+    assert run_as(user, entry_point, "go version") == "go version go1.22.12 linux/amd64"
 
 
 @pytest.mark.parametrize("user", GOPATHS)
-def test_everyone_has_paths_of_their_own(ask, way, user):
-    told = ask(user, way, "go env GOPATH GOMODCACHE GOBIN GOTOOLCHAIN GOFLAGS").split("\n")
+def test_everyone_has_paths_of_their_own(run_as, entry_point, user):
+    output = run_as(user, entry_point, "go env GOPATH GOMODCACHE GOBIN GOTOOLCHAIN GOFLAGS").split("\n")
     gopath = GOPATHS[user]
-    assert told == [gopath, f"{gopath}/pkg/mod", f"{gopath}/bin", "local", "-mod=readonly"]
+    assert output == [gopath, f"{gopath}/pkg/mod", f"{gopath}/bin", "local", "-mod=readonly"]
 
 
 @pytest.mark.parametrize("user", GOPATHS)
@@ -49,20 +49,20 @@ def test_jobs_of_cron_have_them_too(host):
         while host.run("cat /tmp/job-*").stdout.count("/gopls") < len(gopaths) and time.monotonic() < deadline:
             time.sleep(1)
         for user, gopath in gopaths.items():
-            told = host.check_output(f"cat /tmp/job-{user}").split("\n")
-            assert told == ["go version go1.22.12 linux/amd64", gopath, "local", "/usr/local/bin/gopls"]
+            output = host.check_output(f"cat /tmp/job-{user}").split("\n")
+            assert output == ["go version go1.22.12 linux/amd64", gopath, "local", "/usr/local/bin/gopls"]
     finally:
         for user in gopaths:
             host.check_output(f"crontab -u {user} -l | grep -v job- | crontab -u {user} -; rm -f /tmp/job-{user}")
 
 
-def test_a_command_in_a_session_keeps_what_it_is_given(ask):
+def test_a_command_in_a_session_keeps_what_it_is_given(run_as):
     for shell in ("bash", "zsh", "fish"):
         command = f"GOFLAGS=-x {shell} -c 'go env GOFLAGS'; true"
-        assert ask("alice", "login", f"bash -c {shlex.quote(command)}") == "-x"
+        assert run_as("alice", "login", f"bash -c {shlex.quote(command)}") == "-x"
 
 
-def test_who_is_not_declared_keeps_the_path_of_whoever_calls(host):
+def test_an_undeclared_user_keeps_the_path_of_the_caller(host):
     assert host.check_output("PATH=/own:$PATH su ghost -s /bin/sh -c 'echo $PATH'").startswith("/own:")
 
 
@@ -75,43 +75,43 @@ def test_a_manager_that_ran_before_has_read_its_files_again_and_runs_on(host):
 
 
 @pytest.mark.parametrize("user", GOPATHS)
-def test_nothing_of_a_users_go_belongs_to_root(host, ask, user):
-    for path in ask(user, "ssh", "go env GOPATH GOMODCACHE GOBIN GOCACHE").split("\n"):
+def test_nothing_of_a_users_go_belongs_to_root(host, run_as, user):
+    for path in run_as(user, "ssh", "go env GOPATH GOMODCACHE GOBIN GOCACHE").split("\n"):
         assert host.file(path).user == user
 
 
-@pytest.mark.parametrize(("user", "way"), [("alice", "ssh"), ("bob", "ssh"), ("finn", "login")])
-def test_a_module_with_a_dependency_is_fetched_built_tested_and_run(ask, user, way):
-    ask(user, way, PROJECT + "go mod download && go build -o /tmp/hello-$(id -un) . && go vet ./...")
-    assert re.fullmatch(r"hello, [0-9a-f-]{36}", ask(user, way, "/tmp/hello-$(id -un)"))
-    assert ask(user, way, PROJECT + "go test -count=1 ./...").startswith("ok")
+@pytest.mark.parametrize(("user", "entry_point"), [("alice", "ssh"), ("bob", "ssh"), ("finn", "login")])
+def test_a_module_with_a_dependency_is_fetched_built_tested_and_run(run_as, user, entry_point):
+    run_as(user, entry_point, PROJECT + "go mod download && go build -o /tmp/hello-$(id -un) . && go vet ./...")
+    assert re.fullmatch(r"hello, [0-9a-f-]{36}", run_as(user, entry_point, "/tmp/hello-$(id -un)"))
+    assert run_as(user, entry_point, PROJECT + "go test -count=1 ./...").startswith("ok")
 
 
-def test_gopls_checks_the_module(ask):
-    assert ask("alice", "ssh", PROJECT + "gopls check main.go") == ""
-    ask("alice", "ssh", PROJECT + "cp -r . ~/broken && sed -i 's/return text/return txt/' ~/broken/main.go")
-    assert "undefined: txt" in ask("alice", "ssh", "cd ~/broken && gopls check main.go")
+def test_gopls_checks_the_module(run_as):
+    assert run_as("alice", "ssh", PROJECT + "gopls check main.go") == ""
+    run_as("alice", "ssh", PROJECT + "cp -r . ~/broken && sed -i 's/return text/return txt/' ~/broken/main.go")
+    assert "undefined: txt" in run_as("alice", "ssh", "cd ~/broken && gopls check main.go")
 
 
-def test_dlv_stops_at_a_breakpoint(ask):
+def test_dlv_stops_at_a_breakpoint(run_as):
     script = "break main.greeting\\ncontinue\\nnext\\nnext\\nprint text\\nexit\\n"
-    ask("alice", "ssh", f"printf '{script}' > ~/dlv.init")
-    said = ask("alice", "ssh", PROJECT + "dlv debug --allow-non-terminal-interactive=true --init ~/dlv.init 2>&1")
-    assert re.search(r"> .*main\.greeting\(\) ./main\.go:10 \(hits goroutine\(1\):1 total:1\)", said)
-    assert re.search(r'"hello, [0-9a-f]', said)
+    run_as("alice", "ssh", f"printf '{script}' > ~/dlv.init")
+    output = run_as("alice", "ssh", PROJECT + "dlv debug --allow-non-terminal-interactive=true --init ~/dlv.init 2>&1")
+    assert re.search(r"> .*main\.greeting\(\) ./main\.go:10 \(hits goroutine\(1\):1 total:1\)", output)
+    assert re.search(r'"hello, [0-9a-f]', output)
 
 
-def test_the_tools_are_the_pinned_builds_of_the_declared_go(ask, way):
+def test_the_tools_are_the_pinned_builds_of_the_declared_go(run_as, entry_point):
     for tool, version in (("gopls", "v0.16.2"), ("dlv", "v1.23.1")):
-        first, *info = ask("alice", way, f"go version -m $(command -v {tool})").split("\n")
+        first, *info = run_as("alice", entry_point, f"go version -m $(command -v {tool})").split("\n")
         assert first.endswith(": go1.22.12")
         assert any(re.match(rf"\s*mod\s+\S+\s+{version}\s", line) for line in info)
 
 
 def test_go_is_found_even_without_a_declared_path(host):
     for name in ("go", "go1.22.12"):
-        told = host.check_output(f"env -i PATH=/usr/local/bin:/usr/bin {name} version")
-        assert told == "go version go1.22.12 linux/amd64"
+        output = host.check_output(f"env -i PATH=/usr/local/bin:/usr/bin {name} version")
+        assert output == "go version go1.22.12 linux/amd64"
 
 
 def test_what_may_hold_a_password_is_for_its_user_alone(host):

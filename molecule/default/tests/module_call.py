@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks the module of the managed host as Ansible does, in a second where a play takes several."""
+"""Runs the module on the managed host as Ansible does, in one second where a play takes several."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import ansible
 
 HERE = pathlib.Path(__file__).parent
 COLLECTION = HERE.parents[2]
-# In memory, and in none of the folders that tests watch.
+# In memory, and in none of the directories that tests watch.
 PLACE = "/run/gopherops-tests"
 
 # Rule, user, context and variable.
@@ -25,7 +25,7 @@ Finding = tuple[str, str, str, str]
 
 
 class Place(t.NamedTuple):
-    """Where a finding says that its cause is: a file and the text of its line, or the file alone.
+    """The place of a finding's cause: a file and the text of its line, or the file alone.
 
     What is no file is called by its kind: ``process`` or ``built-in``.
     """
@@ -35,7 +35,7 @@ class Place(t.NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
+class Result:
     """``lines`` holds the text of each line that a finding of the ``report`` names, by file and number."""
 
     report: dict[str, t.Any]
@@ -43,7 +43,7 @@ class Answer:
 
     @property
     def places(self) -> dict[Finding, set[Place | None]]:
-        """Return the places of all findings; there are several where only the workspace tells findings apart."""
+        """Return the places of all findings; there are several where findings differ only in the workspace."""
         places: dict[Finding, set[Place | None]] = {}
         for found in self.report["findings"]:
             key = (found["rule_id"], found["user"], found["context"], found["variable"])
@@ -53,8 +53,7 @@ class Answer:
     @property
     def remedied(self) -> set[str]:
         """Return the rules of which a finding's remedy is to provision the host again."""
-        said = {(found["rule_id"], "provision" in _without_negation(found)) for found in self.report["findings"]}
-        return {rule for rule, says in said if says}
+        return {found["rule_id"] for found in self.report["findings"] if "provision" in _without_negation(found)}
 
     def _place(self, source: dict[str, t.Any] | None) -> Place | None:
         if not source:
@@ -77,15 +76,15 @@ class Host:
         command = [*execute, "sh", "-euc", f"mkdir -p {PLACE}; tar --extract --directory {PLACE}"]
         subprocess.run(command, input=_module(), check=True)
 
-    def ask(self, arguments: t.Mapping[str, t.Any], *, spoil: str = "", cure: str = "") -> Answer:
-        """Run ``spoil``, then the module with ``arguments``, and ``cure`` whatever happens."""
-        told, lines = self._call({"spoil": spoil, "arguments": arguments, "cure": cure})
-        assert "secret" not in json.dumps(told)
-        return Answer(told["report"], {(file, number): text for file, number, text in lines})
+    def run_module(self, arguments: t.Mapping[str, t.Any], *, inject: str = "", revert: str = "") -> Result:
+        """Run ``inject``, then the module with ``arguments``, and ``revert`` in any case."""
+        returned, lines = self._call({"inject": inject, "arguments": arguments, "revert": revert})
+        assert "secret" not in json.dumps(returned)
+        return Result(returned["report"], {(file, number): text for file, number, text in lines})
 
     def run(self, script: str) -> None:
         """Run a script of sh, which must succeed."""
-        self._call({"spoil": script, "arguments": None, "cure": ""})
+        self._call({"inject": script, "arguments": None, "revert": ""})
 
     def _call(self, order: dict[str, t.Any]) -> t.Any:
         done = subprocess.run(self._inside, input=json.dumps(order), capture_output=True, text=True, check=False)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The ways in which the provisioned host is spoilt, and what is found: each finding, and the place that it names."""
+"""The fault injections for the provisioned host, each with the findings that it causes and their places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typing as t
 from shlex import quote
 from types import MappingProxyType
 
-from asking import Finding, Place
+from module_call import Finding, Place
 
 ALICE, BOB = "/home/alice", "/home/bob"
 GOENV = f"{ALICE}/.config/go/env"
@@ -25,7 +25,7 @@ OVER_SSH = ("ssh", "vscode_server")
 OF_WORKSPACES = ("vscode_debug", "devcontainer", "ci")
 # VS Code starts the user's own shell as a login shell in a terminal, so it reads what either of these reads.
 LOGIN, BASH, ZSH = ("login", "vscode_server"), ("bash", "vscode_server"), ("zsh", "vscode_server")
-# Whoever cannot log in has no shell.
+# A user who cannot log in has no shell.
 CONTEXTS_OF = {
     **dict.fromkeys(("alice", "bob", "zoe", "finn", "root"), CONTEXTS),
     "builder": ("goenv", "cron", "systemd_user", "systemd_system"),
@@ -56,37 +56,37 @@ Places = t.Mapping[Finding, Place | None]
 
 
 @dataclasses.dataclass(frozen=True)
-class Poison:
-    """``do`` is run by root; ``file`` is saved before and put back after, ``undo`` is for what is no file.
+class Injection:
+    """``do`` is a script that root runs; ``file`` is saved before and restored after it, ``undo`` reverts the rest.
 
-    ``found`` has the place of every finding; None, and the reason beside it, where none is told. ``asked`` changes what
-    the declaration says for all, ``declared`` adds to what it says of single users. What is ``managed`` is repaired by
-    provisioning, what ``blocks`` that has to be put right before; ``alone`` says that it hides others, or is hidden.
-    ``told`` are the rules whose remedy is to provision again; by default all of them where it is ``managed``. ``needs``
-    is a file that not every container has; such a poison stands alone.
+    ``found`` has the place of every expected finding, or None where it names none (a comment has the reason).
+    ``options`` changes the declaration for all users, ``declared`` adds to that of single users. Provisioning repairs
+    what is ``managed``, and fails at what ``blocks``. ``alone``: it hides other findings, or others hide its own.
+    ``remedy_rules`` are the rules whose remedy is to provision again; by default all of them where it is ``managed``.
+    ``needs`` is a file that not every container has; such an injection runs alone.
     """
 
     do: str
     found: Places
     file: str = ""
     undo: str = ":"
-    asked: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
+    options: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
     declared: t.Mapping[str, t.Mapping[str, t.Any]] = dataclasses.field(default_factory=dict)
     managed: bool = False
     blocks: bool = False
     alone: bool = False
-    told: t.Collection[str] | None = None
+    remedy_rules: t.Collection[str] | None = None
     needs: str = ""
 
     @property
     def remedied(self) -> set[str]:
-        """The rules whose remedy says to provision the host again."""
+        """The rules whose remedy is to provision the host again."""
         every = {rule for rule, *_rest in self.found} if self.managed else set()
-        return every if self.told is None else set(self.told)
+        return every if self.remedy_rules is None else set(self.remedy_rules)
 
     @property
     def users(self) -> t.Sequence[str]:
-        """Whom it may concern: the owners of the homes in which it is done, and whom it names; else everybody."""
+        """The users that it may affect: owners of homes that it changes, and users that it names; else everybody."""
         place = self.file or self.do
         owners = {user for user, homes in HOMES.items() if any(home in place for home in homes)} | set(self.declared)
         return sorted(owners | {user for _rule, user, *_rest in self.found}) if owners else EVERYONE
@@ -98,7 +98,7 @@ def at(file: str, line: str | None, *found: Found) -> Places:
 
 
 def given(*found: Found) -> Places:
-    """Return that these are found, and come from whatever started the process: no file has a part in it."""
+    """Return that these are found, and come from the process that started it, not from a file."""
     return dict.fromkeys(set().union(*found), Place("process"))
 
 
@@ -109,9 +109,9 @@ def nowhere(*found: Found) -> Places:
 
 def line_in(
     file: str, line: str, found: Found, *, more: Places = MappingProxyType({}), before: str = ":", **rest: t.Any
-) -> Poison:
-    """Return the poison that adds ``line`` to the end of ``file``, where it is ``found``, and ``more`` elsewhere."""
-    return Poison(
+) -> Injection:
+    """Return the injection that adds ``line`` to the end of ``file``, where it is ``found``, and ``more`` elsewhere."""
+    return Injection(
         f"{before}; printf '%s\\n' {quote(line)} >> {quote(file)}", {**at(file, line, found), **more}, file, **rest
     )
 
@@ -124,11 +124,11 @@ def own(rule: str, user: str, contexts: t.Sequence[str], variable: str) -> Found
     return each(rule, variable, users=[user], contexts=contexts)
 
 
-def persisted(setting: str, found: Found, *, user: str = "alice", **rest: t.Any) -> Poison:
-    """Return the poison that a user makes by ``go env -w``, which sorts the lines of the file."""
+def persisted(setting: str, found: Found, *, user: str = "alice", **rest: t.Any) -> Injection:
+    """Return the injection that a user makes by ``go env -w``, which sorts the lines of the file."""
     do = f"runuser -u {user} -- env HOME=/home/{user} /usr/local/go/bin/go env -w '{setting}'"
     file = f"/home/{user}/.config/go/env"
-    return Poison(do, at(file, setting, found), file, **rest)
+    return Injection(do, at(file, setting, found), file, **rest)
 
 
 # A go that is not the declared one, and works as that does.
@@ -147,18 +147,18 @@ GO_SETTINGS = {
     "modules off, persisted": persisted("GO111MODULE=off", {("GD603", "alice", "", "GO111MODULE")}),
     "GOROOT, persisted": line_in(GOENV, "GOROOT=/opt/old", {("GD209", "alice", "", "GOROOT")}, alone=True),
     "a setting that go passes over": line_in(GOENV, "export GOFLAGS=-v", {("GD902", "alice", "", "")}),
-    "a setting that is not UTF-8": Poison(
+    "a setting that is not UTF-8": Injection(
         f"printf 'GOVCS=caf\\351.example:git\\n' >> {GOENV}",
         at(GOENV, "GOVCS=caf\N{REPLACEMENT CHARACTER}.example:git", {("GD903", "alice", "", "")}),
         GOENV,
     ),
-    "settings with line ends of Windows": Poison(
+    "settings with line ends of Windows": Injection(
         "sed -i 's/$/\\r/' /root/.config/go/env",
         at("/root/.config/go/env", "GOPATH=/root/go\r", {("GD106", "root", "", "")}),
         "/root/.config/go/env",
         managed=True,
     ),
-    "settings that are a link to nothing": Poison(
+    "settings that are a link to nothing": Injection(
         f"ln -sf /opt/gone/env {GOENV}",
         {
             **at(GOENV, None, {("GD904", "alice", "", "")}),
@@ -166,12 +166,12 @@ GO_SETTINGS = {
         },
         GOENV,
         alone=True,
-        told=["GD101", "GD904"],
+        remedy_rules=["GD101", "GD904"],
     ),
-    "settings that are root's for all to read, as by sudo go env -w": Poison(
+    "settings that are root's for all to read, as by sudo go env -w": Injection(
         f"chown root: {GOENV} && chmod 0644 {GOENV}", at(GOENV, None, {("GD109", "alice", "", "")}), GOENV, alone=True
     ),
-    "settings that only root can read": Poison(
+    "settings that only root can read": Injection(
         f"chown root: {quote(FINNS_GOENV)}",
         {
             **at(FINNS_GOENV, None, {("GD904", "finn", "", "")}),
@@ -181,11 +181,11 @@ GO_SETTINGS = {
         },
         FINNS_GOENV,
         blocks=True,
-        told=["GD101", "GD904"],
+        remedy_rules=["GD101", "GD904"],
     ),
 }
 
-START_UPS = {
+STARTUP_FILES = {
     "an own go before the declared one": line_in(
         "/home/zoe/.zshrc",
         "PATH=/opt/own/bin:$PATH",
@@ -227,7 +227,7 @@ START_UPS = {
         undo="rm -r /opt/none",
         alone=True,
     ),
-    "a variable in an own start-up file": line_in(
+    "a variable in an own startup file": line_in(
         f"{BOB}/.profile", "export GOBIN=/tmp/b", own("GD101", "bob", LOGIN, "GOBIN")
     ),
     "a variable for zsh": line_in(f"{ALICE}/.zshrc", "export GOBIN=/tmp/z", {("GD101", "alice", "zsh", "GOBIN")}),
@@ -249,7 +249,7 @@ START_UPS = {
         {("GD101", "alice", "fish", "GOMODCACHE")},
         before=f"install -d -o alice {ALICE}/.config/fish",
     ),
-    "a variable that is read, in a file without a folder": Poison(
+    "a variable that is read, in a file without a directory": Injection(
         f"echo '. ./.more' >> {ALICE}/.bashrc; echo 'read -r GOMODCACHE <<< /tmp/m' > {ALICE}/.more",
         at(f"{ALICE}/.more", "read -r GOMODCACHE <<< /tmp/m", own("GD101", "alice", BASH, "GOMODCACHE")),
         f"{ALICE}/.bashrc",
@@ -258,10 +258,10 @@ START_UPS = {
     "a variable for user services": line_in(
         f"{ALICE}/.config/environment.d/zzz.conf", "GOBIN=/tmp/u", {("GD101", "alice", "systemd_user", "GOBIN")}
     ),
-    "flags in an own start-up file": line_in(
+    "flags in an own startup file": line_in(
         f"{ALICE}/.bashrc", "export GOFLAGS=-mod=mod", own("GD101", "alice", BASH, "GOFLAGS")
     ),
-    "a start-up with line ends of Windows": line_in(
+    "a startup with line ends of Windows": line_in(
         f"{BOB}/.profile", "export GOMODCACHE=/srv/bob/go/pkg/mod\r", {("GD106", "bob", "", "")}
     ),
     "a relative cache": line_in(f"{BOB}/.profile", "export GOCACHE=cache", own("GD304", "bob", LOGIN, "GOCACHE")),
@@ -272,7 +272,7 @@ START_UPS = {
         f"{ALICE}/.profile", "export GOROOT=/usr/local/go", {("GD210", "alice", "", "GOROOT")}
     ),
     "no settings file": line_in("/home/zoe/.zshrc", "export GOENV=off", {("GD211", "zoe", "", "GOENV")}),
-    "another folder of settings": line_in(
+    "another directory of settings": line_in(
         f"{ALICE}/.profile",
         "export XDG_CONFIG_HOME=/tmp/config",
         {("GD211", "alice", "", "XDG_CONFIG_HOME")},
@@ -299,7 +299,7 @@ START_UPS = {
         SETTINGS,
         "GOPROXY=https://proxy.example.com",
         each("GD501", "GOPROXY") | each("GD102", "GOPROXY", users=[""]),
-        # What all users have from one line is one finding, and some have others where all is spoilt.
+        # What all users have from one line is one finding, and some have others where all is injected.
         alone=True,
     ),
     "a password for everybody": line_in(
@@ -316,7 +316,7 @@ START_UPS = {
         alone=True,
     ),
     "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG", users=[""])),
-    "flags that nobody declared": Poison(
+    "flags that nobody declared": Injection(
         ":",
         at("/home/zoe/.config/go/env", "GOFLAGS=-mod=readonly", {("GD602", "zoe", "", "GOFLAGS")}),
         declared={"zoe": {"variables": {"GOFLAGS": None}}},
@@ -331,52 +331,54 @@ START_UPS = {
         f"{BOB}/.profile",
         "PATH=/usr/local/go/bin:/usr/bin:/bin",
         {("GD302", "bob", "", "GOBIN")},
-        asked={"path": ["{goroot}/bin"]},
+        options={"path": ["{goroot}/bin"]},
         alone=True,
     ),
-    "a PATH with the current folder in it": line_in(f"{BOB}/.profile", "PATH=$PATH:.", {("GD107", "bob", "", "PATH")}),
-    # Whatever should have made the home, it is no file. Nobody else lists that user.
+    "a PATH with the current directory in it": line_in(
+        f"{BOB}/.profile", "PATH=$PATH:.", {("GD107", "bob", "", "PATH")}
+    ),
+    # No file should have created the home. Nobody else lists that user.
     # The files for all users lack this one's lines, which is no fault where another's values differ.
-    "a user without a home": Poison(":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {}}),
+    "a user without a home": Injection(":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {}}),
     # What is printed beside its own marks is nothing to VS Code's server.
-    "a start-up that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
-    "a start-up that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
-    "a slow start-up": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, ""), alone=True),
-    "a slow start-up of fish": line_in(
+    "a startup that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
+    "a startup that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
+    "a slow startup": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, ""), alone=True),
+    "a slow startup of fish": line_in(
         FINNS_CONFIG, "sleep 3.3", own("GD702", "finn", FISH, ""), before=FISH_OF_FINN, alone=True
     ),
-    "a start-up that keeps the session open": Poison(
+    "a startup that keeps the session open": Injection(
         "echo '( sleep 6022 & )' >> /home/zoe/.zshenv",
         # Any of the files could have started it.
         nowhere({("GD705", "zoe", "ssh", "")}),
         "/home/zoe/.zshenv",
         undo="! pgrep -xf 'sleep 6022'",
-        asked={"timeout": 5},
+        options={"timeout": 5},
         alone=True,
     ),
-    "a start-up that leaves": line_in("/home/zoe/.bashrc", "exit 3", {("GD901", "zoe", "bash", "")}),
-    "a start-up that does not end": line_in(
+    "a startup that leaves": line_in("/home/zoe/.bashrc", "exit 3", {("GD901", "zoe", "bash", "")}),
+    "a startup that does not end": line_in(
         f"{BOB}/.profile",
         # What has left session and environment is ended too.
         "setsid env -i sleep 6021 & (nohup sleep 6021 &) >/dev/null; sleep 60",
         own("GD901", "bob", LOGIN, ""),
-        asked={"timeout": 5},
+        options={"timeout": 5},
         undo="! pgrep -xf 'sleep 6021'",
         alone=True,
     ),
-    "a start-up of fish that does not end": line_in(
+    "a startup of fish that does not end": line_in(
         FINNS_CONFIG,
         "sleep 60",
         own("GD901", "finn", FISH, ""),
         before=FISH_OF_FINN,
-        asked={"timeout": 5},
+        options={"timeout": 5},
         alone=True,
     ),
-    "a start-up that becomes another program": line_in(f"{BOB}/.zshrc", "exec true", {("GD901", "bob", "zsh", "")}),
+    "a startup that becomes another program": line_in(f"{BOB}/.zshrc", "exec true", {("GD901", "bob", "zsh", "")}),
 }
 
 MANAGED_FILES = {
-    "a changed script": Poison(
+    "a changed script": Injection(
         "sed -i 's,GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/users/root.sh",
         at(
             "/etc/gopherops/users/root.sh",
@@ -386,28 +388,28 @@ MANAGED_FILES = {
         "/etc/gopherops/users/root.sh",
         managed=True,
     ),
-    "a changed environment of units": Poison(
+    "a changed environment of units": Injection(
         "sed -i 's,^GOBIN=.*,GOBIN=/opt/bin,' /etc/gopherops/units/alice.env",
         at("/etc/gopherops/units/alice.env", "GOBIN=/opt/bin", {("GD101", "alice", "systemd_system", "GOBIN")}),
         "/etc/gopherops/units/alice.env",
         managed=True,
     ),
-    "sshd without its hook": Poison(
+    "sshd without its hook": Injection(
         "sed -i '/session include gopherops-go/d' /etc/pam.d/sshd",
         at("/etc/pam.d/sshd", None, {("GD103", "bob", "ssh", "PATH")}),
         "/etc/pam.d/sshd",
         managed=True,
     ),
-    "a start-up that cannot be parsed": line_in(
+    "a startup that cannot be parsed": line_in(
         f"{ALICE}/.zshrc", "if [ )", {("GD701", "alice", "zsh", "")}, alone=True
     ),
-    "a configuration that sshd refuses": line_in(
+    "a configuration that sshd rejects": line_in(
         "/etc/ssh/sshd_config",
         "NoSuchOption yes",
         each("GD901", "", users=["alice", "bob", "zoe", "finn", "root"], contexts=OVER_SSH),
         alone=True,
     ),
-    "nobody may log in": Poison(
+    "nobody may log in": Injection(
         "echo later > /etc/nologin",
         at("/etc/nologin", None, each("GD901", "", users=["alice", "bob", "zoe", "finn"], contexts=OVER_SSH)),
         "/etc/nologin",
@@ -435,14 +437,14 @@ MANAGED_FILES = {
     ),
     "a variable from sshd for some": line_in(
         "/etc/ssh/sshd_config.d/own.conf",
-        'SetEnv "GOPROXY=direct" # said',
+        'SetEnv "GOPROXY=direct" # written',
         each("GD502", "GOPROXY", users=["bob", "finn"]) | each("GD102", "GOPROXY", users=["bob", "finn"]),
         # The first line is not for them.
         before="printf '%s\\n' 'Match User nobody' 'SetEnv GOPROXY=direct' 'Match User bob,finn'"
         " > /etc/ssh/sshd_config.d/own.conf",
         alone=True,
     ),
-    "a crontab with another PATH": Poison(
+    "a crontab with another PATH": Injection(
         "sed -i 's,^PATH=.*,PATH=/usr/bin:/bin,' /var/spool/cron/crontabs/alice",
         {
             **at("/var/spool/cron/crontabs/alice", "PATH=/usr/bin:/bin", {("GD103", "alice", "cron", "PATH")}),
@@ -452,7 +454,7 @@ MANAGED_FILES = {
         "/var/spool/cron/crontabs/alice",
         managed=True,
     ),
-    "profile without its hook": Poison(
+    "profile without its hook": Injection(
         "echo : > /etc/profile.d/zz-gopherops-go.sh",
         at(
             "/etc/profile.d/zz-gopherops-go.sh",
@@ -467,7 +469,7 @@ MANAGED_FILES = {
 }
 
 RIGHTS = {
-    "a script that its user cannot read": Poison(
+    "a script that its user cannot read": Injection(
         "chown bob: /etc/gopherops/users/alice.sh",
         {
             **at("/etc/gopherops/users/alice.sh", None, {("GD108", "alice", "", "")}),
@@ -482,19 +484,19 @@ RIGHTS = {
         managed=True,
         alone=True,
     ),
-    "a script that everybody can change": Poison(
+    "a script that everybody can change": Injection(
         "chmod 0666 /etc/gopherops/go-environment.sh",
         at("/etc/gopherops/go-environment.sh", None, {("GD108", "", "", "")}),
         "/etc/gopherops/go-environment.sh",
         managed=True,
     ),
-    "a folder of scripts that others can change": Poison(
+    "a directory of scripts that others can change": Injection(
         "chmod 0777 /etc/gopherops/users",
         at("/etc/gopherops/users", None, {("GD108", "", "", "")}),
         undo="chmod 0755 /etc/gopherops/users",
         managed=True,
     ),
-    "a file with passwords that everybody can read": Poison(
+    "a file with passwords that everybody can read": Injection(
         "chmod 0644 /etc/security/gopherops-go/user-bob.conf",
         at("/etc/security/gopherops-go/user-bob.conf", None, {("GD108", "", "", "")}),
         undo="chmod 0600 /etc/security/gopherops-go/user-bob.conf",
@@ -503,7 +505,7 @@ RIGHTS = {
 }
 
 FINN_AND_ZOE = {
-    "a block taken out of zshenv": Poison(
+    "a block taken out of zshenv": Injection(
         "sed -i '/BEGIN gopherops/,/END gopherops/d' /etc/zsh/zshenv",
         at(
             "/etc/zsh/zshenv",
@@ -515,7 +517,7 @@ FINN_AND_ZOE = {
         managed=True,
         alone=True,
     ),
-    "a changed script of fish": Poison(
+    "a changed script of fish": Injection(
         "sed -i 's,GOPATH .*,GOPATH /opt/go,' /etc/gopherops/users/finn.fish",
         at(
             "/etc/gopherops/users/finn.fish",
@@ -525,7 +527,7 @@ FINN_AND_ZOE = {
         "/etc/gopherops/users/finn.fish",
         managed=True,
     ),
-    "a crontab put in the place of the user's": Poison(
+    "a crontab put in the place of the user's": Injection(
         "echo '* * * * * true' | crontab -u builder -",
         # What is not there is nowhere.
         {
@@ -535,7 +537,7 @@ FINN_AND_ZOE = {
         "/var/spool/cron/crontabs/builder",
         managed=True,
     ),
-    "a changed file of the user manager's": Poison(
+    "a changed file of the user manager's": Injection(
         "sed -i 's,^GOPATH=.*,GOPATH=/opt/go,' /home/zoe/.config/environment.d/zz-gopherops-go.conf",
         at(
             "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
@@ -551,19 +553,19 @@ FINN_AND_ZOE = {
         "set -gx GOBIN /tmp/b",
         own("GD101", "finn", FISH, "GOBIN"),
         before=FISH_OF_FINN,
-        # Where finn's server has settings, provisioning mends it there.
+        # Where finn's server has settings, provisioning fixes it there.
         alone=True,
     ),
     # VS Code's server gives it nothing to wait for.
-    "a start-up that waits for input": line_in(
-        f"{ALICE}/.bashrc", "read -r answer", {("GD901", "alice", "bash", "")}, asked={"timeout": 5}, alone=True
+    "a startup that waits for input": line_in(
+        f"{ALICE}/.bashrc", "read -r result", {("GD901", "alice", "bash", "")}, options={"timeout": 5}, alone=True
     ),
-    "a start-up that becomes another shell": line_in(
-        f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), asked={"timeout": 5}, alone=True
+    "a startup that becomes another shell": line_in(
+        f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), options={"timeout": 5}, alone=True
     ),
 }
 
-# Mounts a file system of sshfs whose server has gone, so that nothing answers in it.
+# Mounts a file system of sshfs whose server has exited, so that every access to it hangs.
 SSHFS = """
 import ctypes, os, sys
 options = f"fd={os.open('/dev/fuse', os.O_RDWR)},rootmode=40755,user_id=0,group_id=0"
@@ -572,62 +574,62 @@ if ctypes.CDLL(None).mount(b"server:/", os.fsencode(sys.argv[1]), b"fuse.sshfs",
 """
 
 DIRECTORIES = {
-    "a cache on a network file system": Poison(
+    "a cache on a network file system": Injection(
         f"python3 -c {quote(SSHFS)} {ALICE}/.cache/go-build",
         at(f"{ALICE}/.cache/go-build", None, {("GD305", "alice", "", "GOCACHE")}),
         undo=f"umount {ALICE}/.cache/go-build",
         needs="/dev/fuse",
         alone=True,
     ),
-    "a cache left by root": Poison(
+    "a cache left by root": Injection(
         f"chown root: {ALICE}/go/pkg/mod",
         at(f"{ALICE}/go/pkg/mod", None, {("GD301", "alice", "", "GOMODCACHE")}),
         undo=f"chown alice: {ALICE}/go/pkg/mod",
         managed=True,
     ),
-    "a cache that is gone": Poison(
+    "a cache that is gone": Injection(
         "mv /home/zoe/.cache/go-build /home/zoe/gone",
         at("/home/zoe/.cache/go-build", None, {("GD301", "zoe", "", "GOCACHE")}),
         undo="rm -rf /home/zoe/.cache/go-build && mv /home/zoe/gone /home/zoe/.cache/go-build",
         managed=True,
     ),
-    "a folder that its user cannot write to": Poison(
+    "a directory that its user cannot write to": Injection(
         "chmod 0555 /srv/bob/go/bin",
         at("/srv/bob/go/bin", None, {("GD303", "bob", "", "GOBIN")}),
         undo="chmod 0755 /srv/bob/go/bin",
         blocks=True,
     ),
-    "a folder that everybody can write to": Poison(
+    "a directory that everybody can write to": Injection(
         f"chmod 0777 {ALICE}/go/bin",
         at(f"{ALICE}/go/bin", None, {("GD307", "alice", "", "GOBIN")}),
         undo=f"chmod 0755 {ALICE}/go/bin",
     ),
-    "a small disk": Poison(
+    "a small disk": Injection(
         f"mount -t tmpfs -o size=16m,mode=0755,uid=$(id -u alice) tmpfs {ALICE}/.cache/go-build",
         at(f"{ALICE}/.cache/go-build", None, {("GD306", "alice", "", "GOCACHE")}),
         undo=f"umount {ALICE}/.cache/go-build",
     ),
-    "a folder where programs may not run": Poison(
+    "a directory where programs may not run": Injection(
         "mount -o remount,noexec /tmp", at("/tmp", None, each("GD308", "GOTMPDIR")), undo="mount -o remount,exec /tmp"
     ),
 }
 
 TOOLS = {
-    "a link to something else": Poison(
+    "a link to something else": Injection(
         f"ln -sfn /usr/bin/true {LINK}", at(LINK, None, {("GD401", "", "", "dlv")}), LINK, managed=True
     ),
-    "a tool of another version": Poison(
+    "a tool of another version": Injection(
         ":",
         at(
             "/usr/local/lib/go-tools/dlv/v1.26.2-go1.22.12/dlv",
             None,
             {("GD401", "", "", "dlv"), ("GD405", "", "", "dlv")},
         ),
-        asked={"tools": [{"package": "github.com/go-delve/delve/cmd/dlv", "version": "v1.26.2"}]},
+        options={"tools": [{"package": "github.com/go-delve/delve/cmd/dlv", "version": "v1.26.2"}]},
         alone=True,
-        told=["GD401"],
+        remedy_rules=["GD401"],
     ),
-    "a tool that another Go built": Poison(
+    "a tool that another Go built": Injection(
         f"sed -i 's/go1[.]22[.]12/go1.21.13/g' {GOPLS}",
         at(GOPLS, None, {("GD404", "", "", "gopls")}),
         GOPLS,
@@ -647,38 +649,38 @@ TOOLS = {
         undo=f"rm {ALICE}/go/bin/gopls",
         alone=True,
     ),
-    "a copy of a tool for the editor": Poison(
+    "a copy of a tool for the editor": Injection(
         f"install -o alice /usr/bin/true {ALICE}/go/bin/dlv",
         at(f"{ALICE}/go/bin/dlv", None, {("GD403", "alice", "", "dlv")}),
         undo=f"rm {ALICE}/go/bin/dlv",
         alone=True,
     ),
-    "another version of Go": Poison(
+    "another version of Go": Injection(
         ":",
         at(
             "built-in",
             None,
             {("GD203", user, context, "GOVERSION") for user, contexts in CONTEXTS_OF.items() for context in contexts},
         ),
-        asked={"go_version": "1.22.11"},
-        told=["GD203"],
+        options={"go_version": "1.22.11"},
+        remedy_rules=["GD203"],
         alone=True,
     ),
-    "a copy of go behind the declared one": Poison(
+    "a copy of go behind the declared one": Injection(
         "cp /usr/bin/true /usr/sbin/go", at("/usr/sbin/go", None, each("GD208", "go")), undo="rm /usr/sbin/go"
     ),
 }
 
 RUNNING = {
-    "a VS Code server from before": Poison(
-        "systemd-run --quiet --unit=poison-editor -p User=alice -p Environment=GOBIN=/old"
+    "a VS Code server from before": Injection(
+        "systemd-run --quiet --unit=injected-editor -p User=alice -p Environment=GOBIN=/old"
         " sh -c 'sleep 600' /x/out/bootstrap-fork --type=extensionHost",
         given({("GD704", "alice", "vscode_server", "")}),
-        undo="systemctl stop poison-editor",
+        undo="systemctl stop injected-editor",
     ),
-    "a user manager from before": Poison(
+    "a user manager from before": Injection(
         "runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user set-environment GOBIN=/tmp/b",
-        # Somebody told the manager by hand.
+        # Somebody set it in the manager by hand.
         nowhere({("GD703", "bob", "systemd_user", "")}),
         undo="runuser -u bob -- env XDG_RUNTIME_DIR=/run/user/$(id -u bob) systemctl --user unset-environment GOBIN",
         alone=True,
@@ -687,20 +689,20 @@ RUNNING = {
 
 MACHINE = f"{FINN}/.vscode-server/data/Machine/settings.json"
 MAKE_ROOM = f"install -d -o finn {quote(FINN)}/.vscode-server/data/Machine"
-# What an editor has been told of the language server: without it, any file is a finding.
-TOLD = '  "go.languageServerFlags": ["-remote=unix;/run/gopls/finn/gopls.sock"]'
+# The editor's setting for the language server: without it, any file is a finding.
+SERVER_FLAGS = '  "go.languageServerFlags": ["-remote=unix;/run/gopls/finn/gopls.sock"]'
 ROOTS_MACHINE = "/root/.vscode-server/data/Machine/settings.json"
 LAUNCH = f"{ALICE}/hello/.vscode/launch.json"
 NEWER = f"{ALICE}/newer"
 
 
-def setting(member: str, found: Found, **rest: t.Any) -> Poison:
-    """Return the poison that is one more setting of finn's VS Code server."""
+def setting(member: str, found: Found, **rest: t.Any) -> Injection:
+    """Return the injection that is one more setting of finn's VS Code server."""
     line = f"  {member}, // mine"
     insert = f"1a\\{line}"
-    do = f"{MAKE_ROOM}; [ -s {quote(MACHINE)} ] || printf '{{\\n%s\\n}}\\n' {quote(TOLD)} > {quote(MACHINE)}"
+    do = f"{MAKE_ROOM}; [ -s {quote(MACHINE)} ] || printf '{{\\n%s\\n}}\\n' {quote(SERVER_FLAGS)} > {quote(MACHINE)}"
     do += f"; sed -i {quote(insert)} {quote(MACHINE)}; chown finn: {quote(MACHINE)}"
-    return Poison(do, at(MACHINE, line, found), MACHINE, **rest)
+    return Injection(do, at(MACHINE, line, found), MACHINE, **rest)
 
 
 _NUMBERS = itertools.count(1)
@@ -708,17 +710,17 @@ _NUMBERS = itertools.count(1)
 
 def in_workspace(
     name: str, lines: t.Sequence[str], line: str, found: Found, *, manage: t.Sequence[str] = (), **rest: t.Any
-) -> Poison:
-    """Return the poison that is the only file of a workspace of alice's, in which files are edited as in ``manage``."""
+) -> Injection:
+    """Return the injection of one file in a new workspace of alice's, whose ``manage`` list is given."""
     workspace = f"{ALICE}/workspace{next(_NUMBERS)}"
     file = f"{workspace}/{name}"
     text = " ".join(map(quote, lines))
     do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"
     declared = {"alice": {"workspaces": [{"path": workspace, "manage": list(manage)} if manage else workspace]}}
-    return Poison(do, at(file, line, found), undo=f"rm -r {workspace}", declared=declared, **rest)
+    return Injection(do, at(file, line, found), undo=f"rm -r {workspace}", declared=declared, **rest)
 
 
-# Where there is a file of settings, provisioning renders the declaration into it, which mends what start-up files do.
+# Where there is a file of settings, provisioning renders the declaration into it, which overrides the startup files.
 EDITORS = {
     "a setting that nobody knows": setting(
         '"go.delvePath": "/x"', {("GD801", "finn", "vscode_server", "go.delvePath")}
@@ -734,13 +736,13 @@ EDITORS = {
         {("GD805", "finn", "vscode_server", "go.toolsManagement.autoUpdate")},
         managed=True,
     ),
-    "settings that are no JSON": Poison(
+    "settings that are no JSON": Injection(
         f"install -D /dev/null {ROOTS_MACHINE}; echo '{{,}}' > {ROOTS_MACHINE}",
         at(ROOTS_MACHINE, "{,}", {("GD901", "root", "vscode_server", "")}),
         ROOTS_MACHINE,
         alone=True,
     ),
-    "a debug session with another proxy": Poison(
+    "a debug session with another proxy": Injection(
         f"""install -d -o alice $(dirname {LAUNCH})
         printf '%s\\n' '{{"configurations": [{{"type": "go", "name": "x", "request": "launch", "env": {{' \\
         '"GOPROXY": "off"' '}}, "dlvToolPath": "/x"}}]}}' > {LAUNCH}; chown alice: {LAUNCH}""",
@@ -762,7 +764,7 @@ EDITORS = {
         ["{", '  "go.toolsEnvVars": {"GOBIN": "/x"}', "}"],
         '  "go.toolsEnvVars": {"GOBIN": "/x"}',
         {("GD101", "alice", "vscode_server", "GOBIN"), ("GD803", "alice", "vscode_server", "go.toolsEnvVars.GOBIN")},
-        # What other poisons do to alice's server is found there too, and this file is named for some of it.
+        # What other injections do to alice's server is found there too, and this file is named for some of it.
         alone=True,
     ),
     "a workspace with settings that are no JSON": in_workspace(
@@ -789,7 +791,7 @@ EDITORS = {
         '    "GOFLAGS": "-mod=mod"',
         {("GD101", "alice", "devcontainer", "GOFLAGS")},
         manage=["devcontainer"],
-        told=["GD101"],
+        remedy_rules=["GD101"],
     ),
     "a dev container that refers to its own flags": in_workspace(
         ".devcontainer/devcontainer.json",
@@ -839,7 +841,7 @@ EDITORS = {
         f'  "customizations": {{"vscode": {{"settings": {{"go.toolsEnvVars": {{"GOBIN": "{ALICE}/go/bin"}}}}}}}}',
         {("GD804", "alice", "devcontainer", "GOBIN")},
     ),
-    "a workspace for a newer Go": Poison(
+    "a workspace for a newer Go": Injection(
         f"install -d -o alice {NEWER}; printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
         at(f"{NEWER}/go.mod", "go 1.99", {("GD605", "alice", "", "")}),
         undo=f"rm -r {NEWER}",
@@ -847,9 +849,9 @@ EDITORS = {
     ),
 }
 
-POISONS = {
+INJECTIONS = {
     **GO_SETTINGS,
-    **START_UPS,
+    **STARTUP_FILES,
     **MANAGED_FILES,
     **RIGHTS,
     **FINN_AND_ZOE,
@@ -863,8 +865,8 @@ POISONS = {
 def batches() -> list[list[str]]:
     """Return all names in as few lists as a first fit gives; what is in one list coexists on one host."""
     found: list[list[str]] = []
-    for name in POISONS:
-        fitting = (batch for batch in found if all(coexist(POISONS[name], POISONS[other]) for other in batch))
+    for name in INJECTIONS:
+        fitting = (batch for batch in found if all(coexist(INJECTIONS[name], INJECTIONS[other]) for other in batch))
         batch = next(fitting, None)
         if batch is None:
             found.append([name])
@@ -873,13 +875,13 @@ def batches() -> list[list[str]]:
     return found
 
 
-def coexist(one: Poison, other: Poison) -> bool:
+def coexist(one: Injection, other: Injection) -> bool:
     """Report whether two can be found at once, each with its own findings, places and remedies."""
     rules = {rule for rule, *_rest in one.found} & {rule for rule, *_rest in other.found}
     return not (
         one.needs
         or other.needs
-        or one.asked != other.asked
+        or one.options != other.options
         or one.found.keys() & other.found.keys()
         or (one.file and one.file == other.file)
         # Remedies are compared by rule.

@@ -1,0 +1,239 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every fault of the table is injected, in batches and all at once, and exactly its findings are reported."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+from shlex import quote
+
+import pytest
+import yaml
+from fault_injections import CONTEXTS, CONTEXTS_OF, EVERYONE, INJECTIONS, OF_WORKSPACES, SETTINGS, batches
+from module_call import Host
+
+RULE_PAGES = pathlib.Path(__file__).parents[3] / "docs/rules"
+TOOLS_DEFAULTS = pathlib.Path(__file__).parents[3] / "roles/common/defaults/main.yml"
+WATCHED = "/etc /home /srv /root /usr/local /var/lib /var/spool /opt"
+LOOKS = "'%p %m %u %s %T@ %C@\\n'"
+# Temporary files in the last two change the times of these directories; fish keeps a file for each process there.
+PASSING = f"find /tmp /dev/shm -mindepth 1 -path '/tmp/fish.*' -prune -o -printf {LOOKS}"
+# A user's manager records its units in two directories, also the unit of a probe, and the bus that the probe uses;
+# creating them changes the time of the directory around them.
+RUNTIME = (
+    "find /run/user -maxdepth 1 -printf '%p %m %u\\n';"
+    f" find /run/user -mindepth 2 -regex '/run/user/[0-9]*/\\(systemd\\|dbus-1\\)' -prune -o -printf {LOOKS}"
+)
+SNAPSHOT = f"{{ find {WATCHED} -printf {LOOKS}; {PASSING}; {RUNTIME}; }} | sort"
+SAVED = "/root/saved"
+KEPT = "/root/kept"
+TOGETHER = [name for name, injection in INJECTIONS.items() if not injection.alone]
+BATCHES = batches()
+# As in molecule.yml.
+DECLARED = {
+    "variables": {"GOFLAGS": ["-mod=readonly"]},
+    "go_version": "1.22.12",
+    # However busy the machine is.
+    "timeout": 30,
+    "tools": yaml.safe_load(TOOLS_DEFAULTS.read_text())["devserver_tools"],
+}
+OF_BOB = {"GOPATH": "/srv/bob/go"}
+
+
+@pytest.fixture(scope="module")
+def inside(host):
+    return Host(host.backend.host)
+
+
+@pytest.fixture(scope="module")
+def drift(inside):
+    """Run the module for users who are declared as these injections require."""
+
+    def run(*names, users=EVERYONE, inject="", revert="", **changes):
+        return inside.run_module({"users": declared(users, names), **DECLARED, **changes}, inject=inject, revert=revert)
+
+    return run
+
+
+def declared(users, names):
+    """Return the users as molecule.yml declares them, with what injections add to that."""
+    added = [item for name in names for item in INJECTIONS[name].declared.items()]
+    listed = dict.fromkeys([*users, *(user for user, _more in added)])
+    entries = {user: {"name": user, "variables": {}, "workspaces": []} for user in listed}
+    for user, more in added:
+        entries[user]["variables"].update(more.get("variables", {}))
+        entries[user]["workspaces"] += more.get("workspaces", [])
+    if "bob" in entries:
+        entries["bob"]["variables"].update(OF_BOB)
+    return list(entries.values())
+
+
+def inject(*names):
+    """Return the script that injects these faults; their files are saved first."""
+    files = quoted_files(names)
+    saved = [f"mkdir -p {SAVED}", *(f"[ ! -e {file} ] || cp -a --parents {file} {SAVED}" for file in files)]
+    return "\n".join([*saved, *(INJECTIONS[name].do for name in names), *reload(names)])
+
+
+def revert(*names):
+    """Return the script that reverts these faults as far as possible, also where injecting them failed half-way."""
+    files = quoted_files(names)
+    undone = [f"( {INJECTIONS[name].undo} ) || bad=1" for name in reversed(names)]
+    restored = [f"rm -f {file}; [ ! -e {SAVED}{file} ] || mv {SAVED}{file} {file}" for file in files]
+    return "\n".join(["bad=0", *undone, *restored, *reload(names), "exit $bad"])
+
+
+def quoted_files(names):
+    return sorted({quote(INJECTIONS[name].file) for name in names if INJECTIONS[name].file})
+
+
+def reload(names):
+    """Restart the users' managers where their files changed; managers with old files are a fault of their own."""
+    files = {INJECTIONS[name].file for name in names}
+    if any(file == SETTINGS or "/environment.d/" in file for file in files):
+        # They restart more often than systemd's start limit allows.
+        yield "systemctl reset-failed 'user@*'; systemctl restart 'user@*'"
+
+
+def test_a_provisioned_host_has_no_findings_and_probing_changes_nothing(host, drift):
+    before = host.check_output(SNAPSHOT)
+    result = drift()
+    assert result.places == {}
+    assert {cell["status"] for cell in result.report["cells"]} <= {"ok", "unmanaged"}
+    probed = {(cell["user"], cell["context"]) for cell in result.report["cells"]}
+    assert probed == {(user, context) for user, contexts in CONTEXTS_OF.items() for context in contexts}
+    servers = result.report["language_servers"]
+    # A query would have started the daemon.
+    assert {(server["mode"], server["running"]) for server in servers} == {("daemon", False)}
+    assert host.check_output(SNAPSHOT) == before
+
+
+def test_each_context_has_a_fault():
+    found = {one for injection in INJECTIONS.values() for one in injection.found}
+    assert {context for _rule, _user, context, _variable in found} - {""} == {*CONTEXTS, *OF_WORKSPACES}
+
+
+def test_injections_with_special_needs_run_alone():
+    assert {name for name, injection in INJECTIONS.items() if injection.needs} & {*TOGETHER} == set()
+
+
+def test_each_rule_has_an_injection():
+    # Those of four digits are about services, whose faults molecule/services injects.
+    catalogue = {page.stem for page in RULE_PAGES.glob("GD[0-9][0-9][0-9].md")}
+    assert catalogue - {rule for injection in INJECTIONS.values() for rule, *_rest in injection.found} == set()
+
+
+def test_every_injection_is_in_a_batch():
+    assert sorted(name for batch in BATCHES for name in batch) == sorted(INJECTIONS)
+
+
+@pytest.mark.parametrize("batch", BATCHES, ids=", ".join)
+def test_the_findings_of_a_batch_are_exactly_those_expected(host, drift, batch):
+    """The union is compared exactly: an injection that hid or moved another's finding would be missed here."""
+    injections = [INJECTIONS[name] for name in batch]
+    for needed in {injection.needs for injection in injections} - {""}:
+        if not host.file(needed).exists:
+            pytest.skip(f"the container has no {needed}")
+    users = [user for user in EVERYONE if any(user in injection.users for injection in injections)]
+    result = drift(*batch, users=users, inject=inject(*batch), revert=revert(*batch), **injections[0].options)
+    assert result.places == {found: {place} for injection in injections for found, place in injection.found.items()}, (
+        result
+    )
+    assert result.remedied == {rule for injection in injections for rule in injection.remedied}, result
+
+
+def test_all_at_once_and_what_provisioning_repairs(inside, drift, play):
+    blocking = [name for name in TOGETHER if INJECTIONS[name].blocks]
+    remaining = TOGETHER
+    try:
+        inside.run(inject(*TOGETHER))
+        result = drift(*TOGETHER)
+        assert set(result.places) == {one for name in TOGETHER for one in INJECTIONS[name].found}
+        for found, places in result.places.items():
+            # Several may lead to one finding, which names one of them.
+            assert places <= {INJECTIONS[name].found[found] for name in TOGETHER if found in INJECTIONS[name].found}
+        inside.run(revert(*blocking))
+        remaining = [name for name in TOGETHER if name not in blocking]
+        repaired = play("site")
+        assert repaired.returncode == 0, repaired.output
+        left = {one for name in remaining if not INJECTIONS[name].managed for one in INJECTIONS[name].found}
+        assert set(drift(*TOGETHER).places) == left
+    finally:
+        inside.run(revert(*remaining))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, injection in INJECTIONS.items() if injection.managed and injection.alone]
+)
+def test_provisioning_repairs_managed_faults_that_run_alone(inside, drift, play, name):
+    try:
+        inside.run(inject(name))
+        repaired = play("site", "--tags", "environment")
+        assert repaired.returncode == 0, repaired.output
+        assert drift().places == {}
+    finally:
+        inside.run(revert(name))
+
+
+def test_the_environment_alone_touches_nothing_else(host, inside, play):
+    """A tool and a user's own file have faults too; neither belongs to the environment role."""
+    faults = ("a link to something else", "a variable in an own startup file", "go env -w by hand")
+    try:
+        inside.run(inject(*faults))
+        watched = "stat -c '%n %Y %Z %N' /home/bob/.profile /usr/local/bin/dlv; cat /home/bob/.profile"
+        before = host.check_output(watched)
+        repaired = play("site", "--tags", "environment")
+        assert repaired.returncode == 0, repaired.output
+        assert host.check_output(watched) == before
+        run = play("drift")
+        assert run.findings == {("GD401", "", "", "dlv"), *INJECTIONS[faults[1]].found}
+    finally:
+        inside.run(revert(*faults))
+
+
+@pytest.mark.parametrize(("severity", "code"), [("error", 0), ("warning", 2), ("note", 2)])
+def test_the_play_fails_from_a_severity_on(inside, play, severity, code):
+    try:
+        inside.run(inject("a startup that prints"))
+        run = play("drift", drift_fail_on=severity)
+        assert (run.returncode, run.findings) == (code, set(INJECTIONS["a startup that prints"].found)), run.output
+        assert "GD701" in run.output and "/home/bob/.profile" not in run.output.partition("GD701")[0]
+    finally:
+        inside.run(revert("a startup that prints"))
+
+
+def test_an_unknown_severity_is_rejected_before_any_probe(play):
+    run = play("drift", drift_fail_on="critical")
+    assert (run.returncode, run.report) == (2, None)
+    assert "'critical'; it must be one of note, warning and error" in " ".join(run.output.split())
+    assert "Look at every context" not in run.output
+
+
+def test_startup_files_run_only_as_their_owner(host, drift):
+    """The module runs as root, and root's rights must not reach a user's files."""
+    note = "id -u >> /tmp/who-ran"
+    files = {"alice": ".bashrc", "bob": ".profile", "zoe": ".zshenv", "finn": ".config/fish/config.fish"}
+    host.check_output(f"touch /tmp/who-ran && chmod 666 /tmp/who-ran && mkdir {KEPT}")
+    host.check_output(f"cp -a ~alice/.bashrc ~bob/.profile {KEPT}")
+    for user, file in files.items():
+        host.check_output(
+            f'runuser -u {user} -- sh -c \'cd ~{user}; mkdir -p .config/fish; printf "%s\\n" "{note}" >> {file}\''
+        )
+    try:
+        drift()
+        ran = set(host.check_output("cat /tmp/who-ran").split())
+    finally:
+        host.check_output(
+            f"mv {KEPT}/.bashrc ~alice/ && mv {KEPT}/.profile ~bob/ && rm -r {KEPT} ~zoe/.zshenv ~finn/.config/fish"
+        )
+        host.check_output("rmdir ~alice/.config/fish ~bob/.config/fish ~zoe/.config/fish; rm /tmp/who-ran")
+    assert ran == {host.check_output(f"id -u {user}") for user in files}
+
+
+def test_no_fault_and_no_process_remains(host, drift):
+    assert drift().places == {}
+    # Startup files that waited were terminated, with their child processes.
+    runs = host.run("pgrep --list-full --euid alice,bob,zoe,finn").stdout.splitlines()
+    assert [line for line in runs if not re.search(r"systemd --user|\(sd-pam\)|dbus-daemon", line)] == []
