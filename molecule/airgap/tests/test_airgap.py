@@ -15,7 +15,7 @@ ROOT = "/usr/local/lib/go-bundle"
 USERS = ("alice", "bob")
 
 
-def say(host, user: str, command: str) -> str:
+def run_as(host, user: str, command: str) -> str:
     """Return what a command prints that ``user`` types after logging in; it must succeed."""
     return host.check_output(f"su - {user} -c {shlex.quote(command)}")
 
@@ -27,49 +27,49 @@ def test_there_is_no_way_out(host):
 
 
 def test_the_toolchain_came_from_the_bundle(host):
-    receipt = json.loads(host.file("/usr/local/lib/go/1.22.12.json").content_string)
-    assert receipt["source"] == "bundle"
-    assert receipt["location"].startswith(f"{ROOT}/toolchains/")
+    record = json.loads(host.file("/usr/local/lib/go/1.22.12.json").content_string)
+    assert record["source"] == "bundle"
+    assert record["location"].startswith(f"{ROOT}/toolchains/")
 
 
 @pytest.mark.parametrize("user", USERS)
 def test_everyone_has_the_go_and_the_tools(host, user):
-    assert say(host, user, "go version") == "go version go1.22.12 linux/amd64"
+    assert run_as(host, user, "go version") == "go version go1.22.12 linux/amd64"
     for tool, version in (("dlv", "v1.23.1"), ("goimports", "v0.30.0")):
-        first, *info = say(host, user, f"go version -m $(command -v {tool})").split("\n")
+        first, *info = run_as(host, user, f"go version -m $(command -v {tool})").split("\n")
         assert first.endswith(": go1.22.12")
         assert any(re.match(rf"\s*mod\s+\S+\s+{version}\s", line) for line in info)
-    assert "Version: 1.23.1" in say(host, user, "dlv version")
+    assert "Version: 1.23.1" in run_as(host, user, "dlv version")
 
 
 @pytest.mark.parametrize("user", USERS)
 def test_everyone_builds_and_tests_a_workspace_with_a_dependency(host, user):
-    goproxy, gosumdb = say(host, user, "go env GOPROXY GOSUMDB").split("\n")
+    goproxy, gosumdb = run_as(host, user, "go env GOPROXY GOSUMDB").split("\n")
     assert goproxy == f"file://{ROOT}/modules"
     assert gosumdb not in ("", "off")
-    assert re.fullmatch(r"hello, [0-9a-f-]{36}", say(host, user, "cd hello && go build -o ../built . && ../built"))
-    assert say(host, user, "cd hello && go test -count=1 ./...").startswith("ok")
-    assert say(host, user, "cd hello && go list -m -versions github.com/google/uuid").endswith(" v1.6.0")
+    assert re.fullmatch(r"hello, [0-9a-f-]{36}", run_as(host, user, "cd hello && go build -o ../built . && ../built"))
+    assert run_as(host, user, "cd hello && go test -count=1 ./...").startswith("ok")
+    assert run_as(host, user, "cd hello && go list -m -versions github.com/google/uuid").endswith(" v1.6.0")
 
 
 def test_a_declared_proxy_takes_the_place_of_the_bundles(play):
-    told = play("site", "--check", "--diff", "--tags", "environment", devserver_variables={"GOPROXY": "off"})
-    assert told.returncode == 0, told.output
-    assert f"-GOPROXY=file://{ROOT}/modules" in told.output.replace(" ", "")
-    assert "+GOPROXY=off" in told.output.replace(" ", "")
+    completed = play("site", "--check", "--diff", "--tags", "environment", devserver_variables={"GOPROXY": "off"})
+    assert completed.returncode == 0, completed.output
+    assert f"-GOPROXY=file://{ROOT}/modules" in completed.output.replace(" ", "")
+    assert "+GOPROXY=off" in completed.output.replace(" ", "")
 
 
 def test_a_module_that_is_not_in_the_bundle_is_named(host):
-    told = host.run("su - alice -c 'cd hello && go mod download github.com/google/uuid@v1.5.0'")
-    assert told.rc != 0
-    assert "google/uuid@v1.5.0" in told.stderr
+    completed = host.run("su - alice -c 'cd hello && go mod download github.com/google/uuid@v1.5.0'")
+    assert completed.rc != 0
+    assert "google/uuid@v1.5.0" in completed.stderr
 
 
 def test_everyone_can_read_the_extension(host):
-    assert say(host, "bob", f"cat {ROOT}/extensions/example.hello-1.0.0.vsix") == "not looked into"
+    assert run_as(host, "bob", f"cat {ROOT}/extensions/example.hello-1.0.0.vsix") == "not looked into"
 
 
-def test_tools_did_not_go_through_the_hosts_folder(host):
+def test_tools_did_not_go_through_the_hosts_directory(host):
     assert host.check_output(f"ls -A {ROOT}") == ".lock\nextensions\nmanifest.json\nmodules\ntoolchains"
 
 
@@ -78,18 +78,18 @@ def test_what_somebody_has_changed_is_found_and_replaced(host, play):
     host.check_output(f"rm {ROOT}/modules/github.com/google/uuid/@v/v1.6.0.zip")
     planned = play("site", "--check", "--diff", "--tags", "bundle")
     assert "example.hello-1.0.0.vsix, other content" in planned.output
-    told = play("site", "--tags", "bundle")
-    assert (planned.returncode, told.returncode) == (0, 0), told.output
-    assert say(host, "bob", f"cat {ROOT}/extensions/example.hello-1.0.0.vsix") == "not looked into"
+    completed = play("site", "--tags", "bundle")
+    assert (planned.returncode, completed.returncode) == (0, 0), completed.output
+    assert run_as(host, "bob", f"cat {ROOT}/extensions/example.hello-1.0.0.vsix") == "not looked into"
     assert "changed=0" in play("site", "--tags", "bundle").output
 
 
 def test_the_same_declaration_makes_the_same_bundle_and_needs_no_network(play):
-    told = play("bundle", bundle_goproxy="off", devserver_toolchain_goproxy="https://127.0.0.1:9")
-    assert told.returncode == 0, told.output
-    assert "changed=0" in told.output
+    completed = play("bundle", bundle_goproxy="off", devserver_toolchain_goproxy="https://127.0.0.1:9")
+    assert completed.returncode == 0, completed.output
+    assert "changed=0" in completed.output
 
 
 def test_the_host_does_not_drift(play):
-    told = play("drift", drift_fail_on="note")
-    assert told.returncode == 0, told.output
+    completed = play("drift", drift_fail_on="note")
+    assert completed.returncode == 0, completed.output

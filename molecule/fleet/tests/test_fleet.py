@@ -28,9 +28,11 @@ def test_every_host_has_the_same_bytes(fleet):
 
 
 def test_one_host_builds_and_the_others_get_a_copy(fleet, play):
-    told = play("site", "-v", "--tags", "tools", devserver_tools=[GOFUMPT])
-    assert told.returncode == 0, told.output
-    assert (told.output.count("source: built"), told.output.count("source: copied")) == (1, 2), told.output
+    completed = play("site", "-v", "--tags", "tools", devserver_tools=[GOFUMPT])
+    assert completed.returncode == 0, completed.output
+    assert (completed.output.count("source: built"), completed.output.count("source: copied")) == (1, 2), (
+        completed.output
+    )
     assert len(digests(fleet, "gofumpt")) == 1
     for host in fleet:
         assert host.check_output("runuser -u alice -- gofumpt --version").startswith("v0.7.0 (go1.22.12)")
@@ -38,12 +40,14 @@ def test_one_host_builds_and_the_others_get_a_copy(fleet, play):
 
 def test_a_host_that_comes_later_gets_what_was_built_before(fleet, play):
     fleet[1].check_output("rm -r /usr/local/lib/go-tools/goimports")
-    told = play("site", "-v", "--tags", "tools")
-    assert told.returncode == 0, told.output
-    assert (told.output.count("source: built"), told.output.count("source: copied")) == (0, 1), told.output
+    completed = play("site", "-v", "--tags", "tools")
+    assert completed.returncode == 0, completed.output
+    assert (completed.output.count("source: built"), completed.output.count("source: copied")) == (0, 1), (
+        completed.output
+    )
     assert len(digests(fleet, "goimports")) == 1
 
 
 def test_no_host_drifts(play):
-    told = play("drift", drift_fail_on="note")
-    assert told.returncode == 0, told.output
+    completed = play("drift", drift_fail_on="note")
+    assert completed.returncode == 0, completed.output

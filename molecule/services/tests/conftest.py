@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the tests of this scenario ask the provisioned host with."""
+"""How the tests of this scenario run commands on the provisioned host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost
 
 
 @pytest.fixture
-def ask(host):
+def run_as(host):
     """Run a command as a user who comes over ssh, and return what it prints; it must succeed."""
 
     def run(user: str, command: str) -> str:

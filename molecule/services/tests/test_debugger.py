@@ -27,8 +27,8 @@ def eventually(condition, seconds=60):
 
 
 def show(host, unit, *properties):
-    told = host.check_output(f"systemctl show {unit} " + " ".join(f"-p {name}" for name in properties))
-    return dict(line.split("=", 1) for line in told.splitlines())
+    shown = host.check_output(f"systemctl show {unit} " + " ".join(f"-p {name}" for name in properties))
+    return dict(line.split("=", 1) for line in shown.splitlines())
 
 
 def listening(host, name):
@@ -41,17 +41,17 @@ def listening(host, name):
 def attach(host):
     """Attach to a debug service as an editor does, stop at a breakpoint in each of some runs, and leave."""
 
-    def run(name, breakpoint, runs=1, **asked):
-        asked.update(user="alice", request="attach", mode="remote", address=PORTS[name], runs=runs)
-        asked.update(workspace="/home/alice/service", breakpoints=[breakpoint])
-        result = host.ansible("gopherops.devserver.dlv_probe", json.dumps(asked), check=False)
+    def run(name, breakpoint, runs=1, **parameters):
+        parameters.update(user="alice", request="attach", mode="remote", address=PORTS[name], runs=runs)
+        parameters.update(workspace="/home/alice/service", breakpoints=[breakpoint])
+        result = host.ansible("gopherops.devserver.dlv_probe", json.dumps(parameters), check=False)
         assert (result.get("hit_rate"), result.get("runs")) == (1.0, runs), result
 
     return run
 
 
 def connect(host, name, user):
-    """Return what dlv says when it connects to a debug service as a user, and leaves at once."""
+    """Return dlv's output when it connects to a debug service as a user, and exits at once."""
     command = CONNECT.format(where=PORTS[name])
     return host.run(f"cd /tmp; timeout 60 runuser -u {user} -- sh -c {shlex.quote(command)}").stdout
 
@@ -67,7 +67,7 @@ def shop(host):
     eventually(lambda: show(host, "dlv-shop", "ActiveState") == {"ActiveState": "inactive"})
 
 
-def ask(host, port):
+def send_request(host, port):
     code = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/readyz', timeout=20)"
     host.check_output(f'python3 -c "{code}"')
 
@@ -93,7 +93,7 @@ def test_a_unit_that_runs_is_attached_to_and_let_go_unharmed(host, attach, shop)
     pid = show(host, "shop", "MainPID")["MainPID"]
     host.check_output("systemctl stop dlv-shop")
     assert "TracerPid:\t0" in host.file(f"/proc/{pid}/status").content_string
-    ask(host, 8082)
+    send_request(host, 8082)
     assert show(host, "shop", "MainPID", "NRestarts") == {"MainPID": pid, "NRestarts": "0"}
     assert host.file(shop).sha256sum == before
     host.check_output("systemctl start dlv-shop")
@@ -119,8 +119,8 @@ def test_nobody_else_gets_in(host, shop):
     assert "permission denied" in connect(host, "shop", "bob")
     assert "connection is shut down" in connect(host, "api", "bob")
     assert "only accepted from the same UNIX user" in host.check_output("journalctl -q -o cat -u dlv-api -n 5")
-    for folder in ("/run/dlv/shop", "/var/lib/dlv/api"):
-        assert (host.file(folder).user, host.file(folder).mode) == ("alice", 0o700)
+    for directory in ("/run/dlv/shop", "/var/lib/dlv/api"):
+        assert (host.file(directory).user, host.file(directory).mode) == ("alice", 0o700)
     assert host.file("/etc/gopherops/debug/api.env").mode == 0o600
     wide = [line for line in host.check_output("ss -Hltnp").splitlines() if "dlv" in line]
     assert wide and all(line.split()[3].startswith(("127.0.0.1:", "[::1]:")) for line in wide)
@@ -136,7 +136,7 @@ def test_a_stop_leaves_no_process_and_no_port(host):
     host.check_output("systemctl start dlv-api")
 
 
-def test_a_program_that_does_not_compile_comes_up_when_it_is_mended(host):
+def test_a_program_that_does_not_compile_starts_when_it_is_fixed(host):
     source = "/home/alice/service/cmd/api/main.go"
     host.check_output(f"echo oops >> {source} && systemctl restart --no-block dlv-api")
     try:
@@ -164,13 +164,13 @@ def test_the_exposure_is_what_the_docs_promise(host, name):
     assert float(words[words.index(f"dlv-{name}.service:") + 1]) <= EXPOSURE
 
 
-def test_the_editor_is_told_where(host):
+def test_the_editor_has_the_addresses(host):
     (one,) = json.loads(host.file("/home/alice/service/.vscode/launch.json").content_string)["configurations"]
     assert (one["name"], one["mode"], one["host"], one["port"]) == ("Attach to dlv-api", "remote", "127.0.0.1", 2345)
     assert host.file("/home/alice/service/.vscode/launch.json").user == "alice"
 
 
-def test_what_a_container_must_not_set_is_told_and_kept_for_its_boot(host, play):
+def test_kernel_parameters_of_a_container_are_reported_and_kept_for_its_boot(host, play):
     assert "net.ipv4.tcp_syn_retries = 3" in host.file("/etc/sysctl.d/60-gopherops-debugger.conf").content_string
     done = play("site", "--tags", "debugger", "--check")
     assert done.returncode == 0
@@ -181,7 +181,7 @@ def test_what_a_container_must_not_set_is_told_and_kept_for_its_boot(host, play)
     ("listen", "words"),
     [("[::]:2345", "which other hosts can reach"), ("/tmp/dlv.sock", "which only the service's user can enter")],
 )
-def test_a_wide_bind_is_refused_before_anything_is_written(host, play, listen, words):
+def test_a_wide_bind_is_rejected_before_any_write(host, play, listen, words):
     before = show(host, "dlv-api", "MainPID", "FragmentPath")
     service = {"name": "wide", "user": "alice", "workspace": "/home/alice/service", "listen": listen}
     done = play("site", "--tags", "debugger", debugger_services=[service])

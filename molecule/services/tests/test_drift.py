@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Language servers and debuggers in the drift report: none is found as they were provisioned, and each way to spoil."""
+"""Language servers and debuggers in the drift report: no finding after provisioning, and every injected fault."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FILES = {
 }
 # Nobody but its user may, and the first connection starts a daemon.
 CHECK = "runuser -u {0} -- gopls '-remote=unix;/run/gopls/{0}/gopls.sock' check /home/{0}/service/stock/stock.go"
-SPOIL = f"""
+INJECT = f"""
     chown alice: {WORKSPACE}
     {CHECK.format("bob")}
     systemctl kill --signal=ABRT --kill-who=main gopls@bob
@@ -66,7 +66,7 @@ SPOIL = f"""
     systemd-run --quiet --uid=bob --unit=foreign /usr/local/bin/dlv dap --listen=0.0.0.0:3999
     timeout 20 sh -c 'until ss -Hltn | grep -q :3999; do sleep 0.1; done'
 """
-CURE = f"""
+REVERT = f"""
     systemctl stop foreign gopls@alice dlv-broken
     systemctl reset-failed dlv-broken gopls@bob
     rm -rf {OLD} {MINE} {WIDE} {BROKEN} {WORKSPACE} /var/log/gopls/crashes/bob
@@ -111,17 +111,17 @@ def place(source):
 
 
 @pytest.fixture
-def spoilt(host):
+def injected(host):
     """A host on which nobody's language server or debugger is as it was provisioned."""
     saved = " ".join([SETTINGS, APPLIED, f"{TLS}/server.crt", f"{TLS}/ca.crt"])
     host.check_output(f"mkdir -p /root/saved; cp -a --parents {saved} /root/saved")
     try:
         for path, text in FILES.items():
             host.check_output(f"mkdir -p $(dirname {path}); printf %s {shlex.quote(text)} >{path}")
-        host.check_output(f"set -e; {SPOIL}")
+        host.check_output(f"set -e; {INJECT}")
         yield
     finally:
-        host.run(CURE)
+        host.run(REVERT)
         host.check_output("cp -a /root/saved/. / && rm -r /root/saved")
 
 
@@ -139,10 +139,10 @@ def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play)
     assert not host.service("gopls@bob.service").is_running
 
 
-def test_each_way_to_spoil_it_is_found_with_its_place(host, spoilt, play):
-    told = play("drift", devserver_gopls_workarounds=[FAULT])
-    assert found(told.report) == FOUND, told.output
-    assert "language servers: daemon for alice, bob" in told.output
+def test_each_injected_fault_is_found_with_its_place(host, injected, play):
+    completed = play("drift", devserver_gopls_workarounds=[FAULT])
+    assert found(completed.report) == FOUND, completed.output
+    assert "language servers: daemon for alice, bob" in completed.output
 
 
 def test_each_rule_is_broken():

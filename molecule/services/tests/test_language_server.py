@@ -29,11 +29,11 @@ done >>/run/gopls-peaks
 
 
 @pytest.fixture
-def check(ask):
+def check(run_as):
     """Let gopls check files of a user's, by that user's daemon; the result may be a failure."""
 
     def run(user: str, files: str) -> str:
-        return ask(user, CHECK.format(user=user, files=files))
+        return run_as(user, CHECK.format(user=user, files=files))
 
     return run
 
@@ -43,7 +43,7 @@ def main_pid(host, user: str) -> str:
 
 
 @pytest.fixture
-def delve(host, ask):
+def delve(host, run_as):
     """The source of a module of some size in alice's home, with all that it needs."""
     proxy = os.environ.get("DEVSERVER_GOPROXY", "")
     setting = f"GOPROXY={shlex.quote(proxy)} " if proxy else ""
@@ -51,7 +51,7 @@ def delve(host, ask):
         source=$({setting}go mod download -json {DELVE} | sed -n 's/.*"Dir": "\\(.*\\)",/\\1/p')
         cp -r "$source" ~/delve
         chmod -R u+w ~/delve && rm -rf ~/delve/vendor && cd ~/delve && {setting}go mod download"""
-    ask("alice", script)
+    run_as("alice", script)
     yield "/home/alice/delve"
     host.check_output("rm -rf /home/alice/delve")
 
@@ -66,27 +66,29 @@ def tight(host):
     host.check_output(f"rm {DROP_IN}; systemctl daemon-reload; systemctl stop gopls@alice; rm -f /run/gopls-peaks")
 
 
-def test_both_get_answers_of_a_daemon_of_their_own(host, check):
+def test_each_user_gets_responses_of_an_own_daemon(host, check):
     for user in ("alice", "bob"):
         assert check(user, f"/home/{user}/service/stock/*.go") == ""
         process = host.process.get(pid=main_pid(host, user))
         assert (process.user, process.comm) == (user, "gopls")
 
 
-def test_a_mistake_is_told(check, ask):
-    ask("alice", "cp -r ~/service ~/mistaken && echo 'func broken() int { return \"\" }' >>~/mistaken/stock/stock.go")
+def test_a_type_error_is_reported(check, run_as):
+    run_as(
+        "alice", "cp -r ~/service ~/mistaken && echo 'func broken() int { return \"\" }' >>~/mistaken/stock/stock.go"
+    )
     assert "cannot use" in check("alice", "/home/alice/mistaken/stock/stock.go")
-    ask("alice", "rm -rf ~/mistaken")
+    run_as("alice", "rm -rf ~/mistaken")
 
 
-def test_nobody_else_reaches_a_users_daemon(ask, host):
-    refused = ask("bob", "gopls '-remote=unix;/run/gopls/alice/gopls.sock' remote sessions 2>&1; true")
-    assert "permission denied" in refused
+def test_nobody_else_reaches_a_users_daemon(run_as, host):
+    output = run_as("bob", "gopls '-remote=unix;/run/gopls/alice/gopls.sock' remote sessions 2>&1; true")
+    assert "permission denied" in output
     assert host.file("/run/gopls/alice").mode == 0o700
     assert host.file("/var/cache/gopls/alice").mode == 0o700
 
 
-def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, ask, check, delve, tight):
+def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, run_as, check, delve, tight):
     check("bob", "/home/bob/service/stock/*.go")
     check("alice", "/home/alice/service/stock/*.go")
     other = main_pid(host, "bob")
@@ -97,7 +99,7 @@ def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, ask, check
     files = f"$(find {delve}/pkg {delve}/service {delve}/cmd -name '*.go' | grep -v _fixtures)"
     # This client of gopls's own waits for ever when its server has gone; an editor would not.
     command = CHECK.format(user="alice", files=files) + " >/dev/null 2>&1 </dev/null & echo $!"
-    client = ask("alice", command)
+    client = run_as("alice", command)
     host.check_output("timeout 120 sh -c 'until ls /var/log/gopls/crashes/alice; do sleep 0.2; done'")
     host.run(f"kill {client}; kill {sampler}")
     ended = host.check_output("journalctl --no-pager --unit=gopls@alice --lines=50")
@@ -108,7 +110,7 @@ def test_the_cap_ends_one_daemon_and_the_next_request_is_served(host, ask, check
     assert CAP * 0.9 < max(peaks) <= CAP
 
 
-def test_what_a_daemon_said_before_it_was_ended_is_kept(host, check):
+def test_the_log_of_a_terminated_daemon_is_kept(host, check):
     check("bob", "/home/bob/service/stock/*.go")
     host.check_output("systemctl kill --signal=ABRT --kill-who=main gopls@bob")
     check("bob", "/home/bob/service/stock/*.go")
@@ -131,35 +133,35 @@ def test_logs_are_rotated_below_a_daemon_that_goes_on(host, check):
 def test_workspaces_have_been_analysed_ahead_of_time(host):
     for user in ("alice", "bob"):
         host.check_output(f"systemctl start gopls-prewarm@{user}")
-        said = host.check_output(f"journalctl --no-pager --output=cat --unit=gopls-prewarm@{user}")
-        assert f"/home/{user}/service: 3 of 3 packages" in said
+        message = host.check_output(f"journalctl --no-pager --output=cat --unit=gopls-prewarm@{user}")
+        assert f"/home/{user}/service: 3 of 3 packages" in message
         assert host.check_output(f"find /var/cache/gopls/{user} -type f ! -user {user}") == ""
         assert host.service(f"gopls-prewarm@{user}.timer").is_running
 
 
 @pytest.mark.parametrize("unit", ["gopls@alice", "gopls-prewarm@alice", "gopls-proxy@alice"])
-def test_units_are_as_safe_as_the_docs_say(host, unit):
+def test_units_are_as_safe_as_documented(host, unit):
     host.check_output(f"systemd-analyze security --no-pager --threshold=20 {unit}.service")
     assert host.run(f"systemd-analyze verify {unit}.service").stderr.count("gopls") == 0
 
 
-def test_cgo_is_understood_within_the_sandbox(ask, check, host):
+def test_cgo_is_understood_within_the_sandbox(run_as, check, host):
     source = 'package main\n\n// int one() { return 1; }\nimport "C"\n\nfunc main() { println(C.one()) }\n'
-    ask("alice", f"mkdir -p ~/cgo && cd ~/cgo && go mod init cgo 2>&1 && printf %s {shlex.quote(source)} >main.go")
+    run_as("alice", f"mkdir -p ~/cgo && cd ~/cgo && go mod init cgo 2>&1 && printf %s {shlex.quote(source)} >main.go")
     assert check("alice", "/home/alice/cgo/main.go") == ""
-    ask("alice", "rm -rf ~/cgo")
+    run_as("alice", "rm -rf ~/cgo")
 
 
-def test_what_cannot_be_is_refused_and_nothing_changes(play, host):
+def test_impossible_options_are_rejected_and_nothing_changes(play, host):
     before = host.check_output(FILES)
-    for variables, said in (
+    for variables, message in (
         ({"language_server_settings": {"ui.staticchek": True}}, "did you mean ui.diagnostic.staticcheck"),
         ({"language_server_memory": "900G"}, "and this host has"),
         ({"language_server_memory": "lots"}, "is not a size"),
     ):
         done = play("site", "--tags", "language_server", **variables)
         assert done.returncode != 0
-        assert said in " ".join(done.output.split())
+        assert message in " ".join(done.output.split())
     after = host.check_output(FILES)
     assert after == before
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the other tests of this scenario stand on: users who log in, and a service that they can work on."""
+"""What the other tests of this scenario need: users who log in, and a service that they can work on."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ import pytest
 
 
 @pytest.mark.parametrize("user", ["alice", "bob"])
-def test_everybody_builds_the_service(ask, user):
-    modules = ask(user, "cd service && go build -o /dev/null ./... && go list -m").splitlines()
+def test_everybody_builds_the_service(run_as, user):
+    modules = run_as(user, "cd service && go build -o /dev/null ./... && go list -m").splitlines()
     assert len(modules) > 1

@@ -56,9 +56,9 @@ def present(host):
 @pytest.mark.parametrize("mode", MODES)
 def test_a_breakpoint_stops_in_every_session(host, mode):
     before = present(host)
-    asked = {"user": "alice", "request": "attach" if mode in ("local", "remote") else "launch", "mode": mode}
-    asked.update(MODES[mode], workspace=WORKSPACE, runs=RUNS)
-    result = host.ansible("gopherops.devserver.dlv_probe", json.dumps(asked), check=False)
+    parameters = {"user": "alice", "request": "attach" if mode in ("local", "remote") else "launch", "mode": mode}
+    parameters.update(MODES[mode], workspace=WORKSPACE, runs=RUNS)
+    result = host.ansible("gopherops.devserver.dlv_probe", json.dumps(parameters), check=False)
     assert (result["hit_rate"], result["runs"]) == (1.0, RUNS)
     assert {item["hits"] for item in result["breakpoints"]} == {RUNS}
     assert present(host) - before == set()
@@ -66,7 +66,7 @@ def test_a_breakpoint_stops_in_every_session(host, mode):
 
 def test_what_was_attached_to_goes_on(host):
     for port in (8092, 8081):
-        ask = (
+        request = (
             f"import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:{port}/readyz', timeout=5).read())"
         )
-        assert host.check_output(f'python3 -c "{ask}"') == "b'ok\\n'"
+        assert host.check_output(f'python3 -c "{request}"') == "b'ok\\n'"

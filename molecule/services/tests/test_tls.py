@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debug ports in front of the loopback: real handshakes with real certificates, and dlv's own answers behind them."""
+"""Debug ports in front of the loopback: real handshakes with real certificates, and dlv's own responses behind them."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ API, SIX = 12345, 12346
 ON_HOST = "/etc/gopherops/debug/tls"
 HOUR = datetime.timedelta(hours=1)
 
-# What a client without any library of ours says, on the host itself: $1 is the port.
-ASK = """
+# A client without any library of this collection, on the host itself: $1 is the port.
+REQUEST = """
 python3 - "$1" <<'EOF'
 import json, socket, sys
-said = json.dumps({"seq": 1, "type": "request", "command": "initialize", "arguments": {"adapterID": "go"}}).encode()
+request = json.dumps({"seq": 1, "type": "request", "command": "initialize", "arguments": {"adapterID": "go"}}).encode()
 with socket.create_connection(("127.0.0.1", int(sys.argv[1])), 10) as stream:
     stream.settimeout(10)
-    stream.sendall(b"Content-Length: %d\\r\\n\\r\\n%s" % (len(said), said))
+    stream.sendall(b"Content-Length: %d\\r\\n\\r\\n%s" % (len(request), request))
     print(stream.makefile("rb").read(200).decode())
 EOF
 """
@@ -46,8 +46,8 @@ def address(host):
     return host.check_output("hostname -I").split()[0]
 
 
-def pair(name, folder="clients"):
-    return AUTHORITY / folder / f"{name}.crt", AUTHORITY / folder / f"{name}.key"
+def pair(name, directory="clients"):
+    return AUTHORITY / directory / f"{name}.crt", AUTHORITY / directory / f"{name}.key"
 
 
 @contextlib.contextmanager
@@ -68,27 +68,27 @@ def connected(address, port, certificate=None, version=None):
 
 
 def debugged(stream):
-    """Attach to what dlv holds, and return the names of the goroutines that it tells."""
+    """Attach to the program under dlv, and return the names of the goroutines that it reports."""
     connection = Connection(stream, "dlv")
-    asked = {
+    requests = {
         "initialize": {"adapterID": "go"},
         "attach": {"mode": "remote"},
         "threads": {},
         "disconnect": {"terminateDebuggee": False},
     }
-    answers = {}
-    for number, (command, arguments) in enumerate(asked.items(), 1):
+    responses = {}
+    for number, (command, arguments) in enumerate(requests.items(), 1):
         connection.send({"seq": number, "type": "request", "command": command, "arguments": arguments})
         ends = "initialized" if command == "attach" else command
-        while ends not in answers:
+        while ends not in responses:
             message = connection.receive(10)
-            answers[message.get("event") or message["command"]] = message
-    return [thread["name"] for thread in answers["threads"]["body"]["threads"]]
+            responses[message.get("event") or message["command"]] = message
+    return [thread["name"] for thread in responses["threads"]["body"]["threads"]]
 
 
 @pytest.fixture
-def refused(host, address):
-    """Expect the server to end a connection before dlv answers, and to say ``why`` in its journal."""
+def rejected(host, address):
+    """Expect the server to close a connection before dlv responds, with ``why`` in its journal."""
 
     def expect(why, port, certificate=None, version=None):
         cursor = host.check_output("journalctl -u debug-tls -n 0 --show-cursor").partition("cursor: ")[2]
@@ -97,14 +97,15 @@ def refused(host, address):
             pytest.raises((ssl.SSLError, ConnectionError)) as error,
             connected(address, port, certificate, version) as stream,
         ):
-            # With TLS 1.3 the client is through before the server has judged it.
+            # With TLS 1.3 the client's handshake is complete before the server has verified it.
             stream.sendall(b"Content-Length: 2\r\n\r\n{}")
             if not stream.recv(100):
                 raise ConnectionResetError
         assert not isinstance(error.value, ssl.SSLCertVerificationError)
         journal = f"journalctl -u debug-tls -o cat --after-cursor='{cursor}'"
-        said = f"{journal} | grep -F -- '{why}'"
-        assert host.run(f"for n in $(seq 50); do {said} && exit; sleep 0.1; done; exit 1").succeeded, host.run(journal)
+        search = f"{journal} | grep -F -- '{why}'"
+        wait = f"for n in $(seq 50); do {search} && exit; sleep 0.1; done; exit 1"
+        assert host.run(wait).succeeded, host.run(journal)
 
     return expect
 
@@ -149,30 +150,30 @@ def test_a_certificate_of_the_authority_is_all_it_takes(address, signed):
         assert debugged(stream)
 
 
-def test_whoever_has_no_certificate_is_refused(refused):
-    refused("peer did not return a certificate", API)
+def test_a_client_without_a_certificate_is_rejected(rejected):
+    rejected("peer did not return a certificate", API)
 
 
-def test_an_authority_of_the_same_name_is_none(refused, signed):
-    refused("certificate signature failure", API, signed("ci", own=False))
+def test_another_authority_of_the_same_name_is_not_trusted(rejected, signed):
+    rejected("certificate signature failure", API, signed("ci", own=False))
 
 
-def test_a_certificate_that_ran_out_is_refused(refused, signed):
-    refused("certificate has expired", API, signed("ci", hours=-1))
+def test_an_expired_certificate_is_rejected(rejected, signed):
+    rejected("certificate has expired", API, signed("ci", hours=-1))
 
 
-def test_the_certificate_of_a_host_lets_nobody_in(refused, host):
-    refused("unsuitable certificate purpose", API, pair(host.check_output("hostname"), "servers"))
+def test_the_certificate_of_a_host_is_no_client_certificate(rejected, host):
+    rejected("unsuitable certificate purpose", API, pair(host.check_output("hostname"), "servers"))
 
 
-def test_who_may_come_in_elsewhere_or_nowhere_is_refused(refused, signed):
-    refused("Subject checks failed", SIX, pair("alice-laptop"))
-    refused("Subject checks failed", API, signed("eve"))
+def test_a_client_that_this_port_does_not_admit_is_rejected(rejected, signed):
+    rejected("Subject checks failed", SIX, pair("alice-laptop"))
+    rejected("Subject checks failed", API, signed("eve"))
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
-def test_old_tls_is_refused(refused):
-    refused("unsupported protocol", API, pair("ci"), ssl.TLSVersion.TLSv1_1)
+def test_old_tls_is_rejected(rejected):
+    rejected("unsupported protocol", API, pair("ci"), ssl.TLSVersion.TLSv1_1)
 
 
 @pytest.mark.parametrize("server", ["127.0.0.1", "::1"])
@@ -188,7 +189,7 @@ def test_what_a_client_is_given_is_all_it_needs(host, server):
     host.check_output(f'systemd-run --quiet --unit=client -p DynamicUser=no sh -c "{start}"')
     try:
         host.check_output("for n in $(seq 50); do ss -ltn | grep -q :22345 && exit; sleep 0.1; done; exit 1")
-        assert '"command":"initialize"' in host.check_output(f"set -- 22345; {ASK}")
+        assert '"command":"initialize"' in host.check_output(f"set -- 22345; {REQUEST}")
     finally:
         host.check_output("systemctl stop client; rm -rf /tmp/bundle")
 
@@ -214,7 +215,7 @@ def test_the_server_and_the_relays_have_users_of_their_own_and_little_else(host)
         assert host.run(f"systemd-analyze security --threshold=15 {unit}").succeeded
 
 
-def test_who_is_revoked_is_out_at_once_and_for_ever_and_all_is_renewed_in_time(play, address, refused, tmp_path):
+def test_a_revoked_client_is_disconnected_for_good_and_certificates_are_renewed(play, address, rejected, tmp_path):
     lost = [shutil.copy(file, tmp_path) for file in pair("lost")]
     served = ssl.get_server_certificate((address, API))
     with connected(address, API, lost) as stream:
@@ -224,7 +225,7 @@ def test_who_is_revoked_is_out_at_once_and_for_ever_and_all_is_renewed_in_time(p
         assert done.returncode == 0, done.output
         assert "PRIVATE KEY" not in done.output
         assert stream.recv(1) == b""
-    refused("certificate revoked", API, lost)
+    rejected("certificate revoked", API, lost)
     assert not (AUTHORITY / "bundles/lost").exists()
     assert not pair("lost")[1].exists()
     assert ssl.get_server_certificate((address, API)) != served
@@ -235,10 +236,10 @@ def test_who_is_revoked_is_out_at_once_and_for_ever_and_all_is_renewed_in_time(p
     assert done.returncode == 0, done.output
     with connected(address, API, pair("lost")) as stream:
         assert debugged(stream)
-    refused("certificate revoked", API, lost)
+    rejected("certificate revoked", API, lost)
 
 
-def test_what_is_no_address_is_refused_before_anything_is_written(play, host):
+def test_an_invalid_address_is_rejected_before_any_write(play, host):
     service = {"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "workspace": "/home/alice/service"}
     services = [service | {"package": "./cmd/api", "tls": {"listen": "localhost:12345"}}]
     done = play("site", "--tags=debugger", debugger_services=services)

@@ -30,9 +30,9 @@ LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 8099)); ti
 
 
 def found(host):
-    """Return what a run could leave: its folders and processes, files of the users outside of caches, and ports."""
+    """Return what a run could leave: its directories and processes, files of the users outside of caches, and ports."""
     files = r"find /home/alice /home/bob \( -name .cache -o -name telemetry \) -prune -o -type f -print"
-    # The paths of all that it starts are in its own folders.
+    # The paths of all that it starts are in its own directories.
     own = "ls -d /tmp/gopherops-*; ps -eo args= | grep [/]tmp/gopherops-"
     return {line for command in (files, own, "ss -Hltn") for line in host.run(command).stdout.splitlines()}
 
@@ -85,16 +85,16 @@ def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
     finally:
         host.check_output("systemctl stop taker; systemctl start gopls-proxy@bob.socket; rm -r /home/bob/broken")
     assert done.returncode != 0
-    told = {step: (one["result"], one["what"]) for (_user, step), one in steps.items()}
-    assert {step for step, (result, _what) in told.items() if result == "ok"} == {"hello world", "build"}
+    messages = {step: (one["result"], one["what"]) for (_user, step), one in steps.items()}
+    assert {step for step, (result, _what) in messages.items() if result == "ok"} == {"hello world", "build"}
     assert all(f"bob: {step}" in " ".join(done.output.split()) for step in STEPS - {"go env", "hello world", "build"})
-    assert "TestFilled" in told["test"][1]
-    assert "/run/gopls/bob/gopls.sock" in told["gopls"][1]
-    assert "no-dlv" in told["dlv test"][1]
-    assert "cannot listen at 127.0.0.1:8099" in told["health"][1]
+    assert "TestFilled" in messages["test"][1]
+    assert "/run/gopls/bob/gopls.sock" in messages["gopls"][1]
+    assert "no-dlv" in messages["dlv test"][1]
+    assert "cannot listen at 127.0.0.1:8099" in messages["health"][1]
 
 
-def test_a_user_who_is_not_there_is_told(verify):
+def test_a_missing_user_is_reported(verify):
     done, steps = verify(verify_users=[{"name": "nobody-there"}], verify_drift=False)
     assert done.returncode != 0
     assert "does not exist" in steps["nobody-there", "workspace"]["what"]
@@ -111,8 +111,8 @@ def planted(host):
     log = f"GET https://ci:{PASSWORD}@proxy.example.com/x\nAuthorization: Bearer {TOKEN}\nwhat can be read\n"
     host.check_output(f"printf %s {shlex.quote(log)} > /var/log/gopls/planted.log")
     options = f"--quiet --unit=gopls-planted -p User=alice -E SHOP_TOKEN={TOKEN}"
-    said = f"echo saying {TOKEN} in the log; exec /home/alice/planted -listen 127.0.0.1:8087"
-    host.check_output(f"systemd-run {options} sh -c {shlex.quote(said)}")
+    script = f"echo printing {TOKEN} in the log; exec /home/alice/planted -listen 127.0.0.1:8087"
+    host.check_output(f"systemd-run {options} sh -c {shlex.quote(script)}")
     until = time.monotonic() + 30
     while "127.0.0.1:8087" not in host.check_output("ss -Hltn"):
         assert time.monotonic() < until
@@ -138,7 +138,7 @@ def test_a_support_bundle_holds_everything_but_secrets(host, play, planted, tmp_
         texts = {m.name.partition("/")[2]: opened.extractfile(m).read().decode() for m in opened.getmembers()}
     assert not [name for name, text in texts.items() if TOKEN in text or PASSWORD in text]
     assert "what can be read" in texts["logs/var_log_gopls_planted.log"]
-    assert "saying *** in the log" in texts[f"journal/{planted}.txt"]
+    assert "printing *** in the log" in texts[f"journal/{planted}.txt"]
     assert "main.wait" in texts[f"goroutines/{planted}.txt"]
     assert "main.filled" in texts["cores/home_alice_planted.core.txt"]
     assert "example.com/service" in texts["build-info/var_lib_dlv_api_debuggee.txt"]
@@ -147,7 +147,7 @@ def test_a_support_bundle_holds_everything_but_secrets(host, play, planted, tmp_
     assert json.loads(texts["drift.json"])["cells"]
     missing = {one["name"]: one["problem"] for one in json.loads(texts["manifest.json"])["files"] if one["problem"]}
     assert "has no process" in missing["goroutines/no-such.service.txt"]
-    # It runs on, let go, and nothing lies about.
+    # It runs on, detached, and nothing is left.
     assert host.check_output(f"systemctl show {planted} -p MainPID --value") == pid
     assert "TracerPid:\t0" in host.file(f"/proc/{pid}/status").content_string
     assert leaves_nothing(host, before)

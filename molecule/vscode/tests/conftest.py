@@ -19,7 +19,7 @@ import pytest
 
 USERS = ("alice", "bob", "zoe", "finn")
 
-# As an editor does it over ssh: whatever shell the user has, a script for sh.
+# As an editor does it over ssh: a script for sh, whichever shell the user has.
 SSH = "ssh -o BatchMode=yes -o StrictHostKeyChecking=accept-new {user}@localhost sh"
 # Without a session of its own it would go with the one that started it.
 START = """\
@@ -54,10 +54,10 @@ class Seen(t.NamedTuple):
 @pytest.fixture(scope="module")
 def seen(host, tmp_path_factory) -> dict[str, Seen]:
     """What each user's extension host got."""
-    return {user: _ask(host, user, tmp_path_factory.mktemp(user)) for user in USERS}
+    return {user: _probe(host, user, tmp_path_factory.mktemp(user)) for user in USERS}
 
 
-def _ask(host, user: str, profile: pathlib.Path) -> Seen:
+def _probe(host, user: str, profile: pathlib.Path) -> Seen:
     home = host.user(user).home
     token = secrets.token_hex()
     port = subprocess.run(
@@ -65,13 +65,13 @@ def _ask(host, user: str, profile: pathlib.Path) -> Seen:
     ).stdout.strip()
     with _server(host, user, token), _browser(f"http://{port}/?tkn={token}&folder=/opt/hello", profile):
         _await(host, f"test -s {home}/seen.json", f"{home}/server.log")
-        told = json.loads(host.file(f"{home}/seen.json").content_string)
-        process = f"/proc/{told.pop('pid')}"
+        recorded = json.loads(host.file(f"{home}/seen.json").content_string)
+        process = f"/proc/{recorded.pop('pid')}"
         given = host.check_output(f"tr '\\0' '\\n' <{process}/environ").split("\n")
         return Seen(
             command=host.check_output(f"tr '\\0' ' ' <{process}/cmdline"),
             given=dict(line.partition("=")[::2] for line in given),
-            **told,
+            **recorded,
         )
 
 

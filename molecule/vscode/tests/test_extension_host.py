@@ -9,7 +9,7 @@ import pytest
 
 # The server puts a command of its own before all others.
 OWN = "/opt/code-server/server/bin/remote-cli:"
-# bob's own files spoil what he gets.
+# bob's own files override the declaration for him.
 DECLARED = ("alice", "zoe", "finn")
 
 
@@ -38,12 +38,12 @@ def test_it_gets_what_is_declared(seen, user):
 
 
 @pytest.mark.parametrize("user", DECLARED)
-def test_a_go_that_it_starts_answers_the_same(seen, user):
+def test_a_go_that_it_starts_reports_the_same(seen, user):
     assert dict(variables(user), GOVERSION="go1.22.12").items() <= seen[user].go.items()
 
 
 @pytest.mark.parametrize("user", DECLARED)
-def test_the_settings_say_it_too(seen, user):
+def test_the_settings_have_it_too(seen, user):
     assert variables(user).items() <= seen[user].settings.items()
 
 
@@ -60,12 +60,12 @@ def test_a_users_own_lines_reach_it_and_settings_win_over_them(seen):
     assert (bob.environment["GOSUMDB"], bob.go["GOSUMDB"]) == ("off", "off")
 
 
-def test_the_drift_report_says_what_it_really_gets(play, seen):
+def test_the_drift_report_has_the_real_environment(play, seen):
     """Each value that the report has for this context, against the one that the extension host has."""
     cells = [cell for cell in play("drift").report["cells"] if cell["context"] == "vscode_server"]
     for user, real in seen.items():
-        told = {cell["variable"]: cell["actual"] for cell in cells if cell["user"] == user}
-        told = {name: value for name, value in told.items() if name not in UNKNOWN_TO_GO}
-        assert {"PATH", "GOSUMDB", *variables(user)} <= told.keys()
+        reported = {cell["variable"]: cell["actual"] for cell in cells if cell["user"] == user}
+        reported = {name: value for name, value in reported.items() if name not in UNKNOWN_TO_GO}
+        assert {"PATH", "GOSUMDB", *variables(user)} <= reported.keys()
         given = {**real.environment, **real.settings, **real.go}
-        assert dict(told, PATH=OWN + told["PATH"]) == {name: given.get(name) for name in told}
+        assert dict(reported, PATH=OWN + reported["PATH"]) == {name: given.get(name) for name in reported}

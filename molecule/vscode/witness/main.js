@@ -1,7 +1,7 @@
 // Copyright (c) 2026, the gopherops.devserver authors
 // GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Writes down what an extension gets: its own environment, the settings of Go's extension, and what go says to both.
+// Writes down what an extension gets: its own environment, the settings of Go's extension, and go's output for both.
 const { execFile } = require("node:child_process");
 const fs = require("node:fs");
 const vscode = require("vscode");

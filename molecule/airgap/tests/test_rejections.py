@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A bundle that is not what was signed off is refused, and the host stays as it was."""
+"""A bundle that differs from what was signed off is rejected, and the host is unchanged."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-FOLDER = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+DIRECTORY = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
 # A place where nothing is yet, so that there would be much to do before the bundle is found wrong.
 FRESH = {"devserver_bundle_root": "/opt/go-bundle"}
 SNAPSHOT = (
@@ -23,7 +23,7 @@ SNAPSHOT = (
 def flipped(tmp_path: pathlib.Path, part: float) -> pathlib.Path:
     """Return a copy of the bundle in which one bit differs, at this part of its length."""
     path = tmp_path / "flipped.tar"
-    shutil.copy(FOLDER / "bundle.tar", path)
+    shutil.copy(DIRECTORY / "bundle.tar", path)
     with path.open("r+b") as file:
         file.seek(int(path.stat().st_size * part))
         byte = file.read(1)[0]
@@ -32,41 +32,43 @@ def flipped(tmp_path: pathlib.Path, part: float) -> pathlib.Path:
     return path
 
 
-def refused(host, play, *words: str, **variables) -> None:
+def expect_rejection(host, play, *words: str, **variables) -> None:
     before = host.check_output(SNAPSHOT)
-    told = play("site", **dict(FRESH, **variables))
-    assert told.returncode == 2, told.output
-    assert told.output.count("fatal:") == 1
-    assert "Traceback" not in told.output
-    folded = " ".join(told.output.split())
+    completed = play("site", **dict(FRESH, **variables))
+    assert completed.returncode == 2, completed.output
+    assert completed.output.count("fatal:") == 1
+    assert "Traceback" not in completed.output
+    folded = " ".join(completed.output.split())
     for word in words:
-        assert word in folded, told.output
+        assert word in folded, completed.output
     assert host.check_output(SNAPSHOT) == before
 
 
-# In the middle lies the toolchain, near the end a tool.
+# The toolchain is in the middle, near the end a tool.
 @pytest.mark.parametrize(("part", "kind"), [(0.5, "toolchains/"), (0.99, "tools/")], ids=["toolchain", "tool"])
 def test_a_flipped_bit(host, play, tmp_path, part, kind):
     bundle = flipped(tmp_path, part)
-    refused(host, play, kind, "differs from its manifest", "SHA-256", devserver_bundle_file=str(bundle))
+    expect_rejection(host, play, kind, "differs from its manifest", "SHA-256", devserver_bundle_file=str(bundle))
 
 
 def test_a_truncated_bundle(host, play, tmp_path):
     bundle = flipped(tmp_path, 0.5)
     os.truncate(bundle, bundle.stat().st_size // 2)
-    refused(host, play, "bundle", "copy", devserver_bundle_file=str(bundle))
+    expect_rejection(host, play, "bundle", "copy", devserver_bundle_file=str(bundle))
 
 
 def test_another_digest(host, play):
-    refused(host, play, "is another bundle", "bundle_sha256", bundle_sha256="0" * 64)
+    expect_rejection(host, play, "is another bundle", "bundle_sha256", bundle_sha256="0" * 64)
 
 
 def test_a_stranger_who_signs(host, play, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     allowed = tmp_path / "allowed"
     allowed.write_text("other@example.com " + (tmp_path / "key.pub").read_text())
-    refused(host, play, "signature of the bundle is invalid", "allowed_signers", bundle_allowed_signers=str(allowed))
+    expect_rejection(
+        host, play, "signature of the bundle is invalid", "allowed_signers", bundle_allowed_signers=str(allowed)
+    )
 
 
 def test_no_bundle(host, play):
-    refused(host, play, "cannot be read", "/nowhere.tar", devserver_bundle_file="/nowhere.tar")
+    expect_rejection(host, play, "cannot be read", "/nowhere.tar", devserver_bundle_file="/nowhere.tar")
