@@ -21,7 +21,7 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 def which(command: str) -> str | None:
-    """Return the path of ``command``, also where it lies in a folder that only root searches."""
+    """Return the path of ``command``, also where it is in a directory that only root searches."""
     return shutil.which(command) or shutil.which(command, path=SYSTEM_PATH)
 
 
@@ -57,8 +57,8 @@ def mirror(suite: str, etc: Path = Path("/etc/apt")) -> str:
 
 
 def _files(etc: Path) -> list[Path]:
-    folder = etc / "sources.list.d"
-    files = [etc / "sources.list", *sorted(folder.glob("*.list")), *sorted(folder.glob("*.sources"))]
+    directory = etc / "sources.list.d"
+    files = [etc / "sources.list", *sorted(directory.glob("*.list")), *sorted(directory.glob("*.sources"))]
     return [file for file in files if file.is_file()]
 
 

@@ -21,7 +21,7 @@ from dev.phases import Phases
 
 ROUNDS = 5
 HOSTS = 10
-FOLDER = CACHE / "bench"
+DIRECTORY = CACHE / "bench"
 EMPTY = "- hosts: all\n  gather_facts: false\n  tasks: []\n"
 # What the simplest role costs when nothing is to do: facts, and one task of each of the most common modules.
 PEER = """\
@@ -56,7 +56,7 @@ def bench(parts: t.Sequence[str]) -> None:
     phases = Phases()
     devserver.prepare(phases)
     image = devserver.prepare_docker(phases)
-    FOLDER.mkdir(exist_ok=True)
+    DIRECTORY.mkdir(exist_ok=True)
     for name in parts or PARTS:
         with phases.phase(f"Bench {name}") as log:
             print(PARTS[name](image, log), flush=True)
@@ -85,10 +85,10 @@ def _provisioned(image: str, log: Path) -> host.Target:
 def _playbooks() -> dict[str, Path]:
     contents = {"empty.yml": EMPTY, "peer.yml": PEER}
     for name, content in contents.items():
-        (FOLDER / name).write_text(content)
+        (DIRECTORY / name).write_text(content)
     return {
-        "empty playbook": FOLDER / "empty.yml",
-        PEER_NAME: FOLDER / "peer.yml",
+        "empty playbook": DIRECTORY / "empty.yml",
+        PEER_NAME: DIRECTORY / "peer.yml",
         "site.yml, no change": ROOT / "playbooks" / "site.yml",
         "drift.yml, one user": ROOT / "playbooks" / "drift.yml",
     }
@@ -139,7 +139,7 @@ def _start_copies(target: host.Target, image: str, names: t.Sequence[str]) -> Pa
         hosts[name] = {**variables, "ansible_port": port, "ansible_ssh_common_args": arguments}
     for name in names:
         host.await_boot(name)
-    path = FOLDER / "hosts.json"
+    path = DIRECTORY / "hosts.json"
     path.write_text(json.dumps({"all": {"hosts": hosts}}))
     return path
 
@@ -151,7 +151,7 @@ def _controller_seconds() -> float:
 
 def _toolchain(_image: str, log: Path) -> str:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
-        return _script(log, "toolchain", FOLDER / "toolchain", memory)
+        return _script(log, "toolchain", DIRECTORY / "toolchain", memory)
 
 
 def _script(log: Path, name: str, *arguments: str | Path) -> str:
@@ -167,6 +167,6 @@ PARTS: dict[str, t.Callable[[str, Path], str]] = {
     "hosts": _hosts,
     "toolchain": _toolchain,
     "drift": lambda image, log: _script(log, "drift", image),
-    "language_server": lambda _image, log: _script(log, "language_server", FOLDER / "language_server"),
+    "language_server": lambda _image, log: _script(log, "language_server", DIRECTORY / "language_server"),
     "fleet": lambda image, log: _script(log, "fleet", image),
 }

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where things are in this checkout, and the name by which this checkout is told from another."""
+"""Where things are in this checkout, and the identity of this checkout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LABEL = f"gopherops.devserver.checkout={IDENTITY}"
 
 
 class Failure(Exception):
-    """Ends a command: one message that says what failed and what to do."""
+    """Ends a command: one message with what failed and what to do."""
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ def _sanity_targets(log: Path) -> None:
 
 
 def _ansible_test(arguments: t.Sequence[str], log: Path, path: str = "") -> None:
-    # It downloads pip by a script of its own; the stand-in beside the wheel asks the configured package index alone.
+    # It downloads pip by a script of its own; the script beside the wheel uses the configured package index alone.
     home = CACHE / "ansible-test"
     cache = home / ".ansible" / "test" / "cache"
     cache.mkdir(parents=True, exist_ok=True)
@@ -128,13 +128,13 @@ def _ansible_test(arguments: t.Sequence[str], log: Path, path: str = "") -> None
     env["PATH"] = f"{python_env.BIN}:{path}:{env['PATH']}"
     done = run(["ansible-test", "sanity", "--color", "no", *arguments], log=log, cwd=SANITY, env=env, check=False)
     if not done.ok:
-        # Its errors stand far above the end, between the reports of what it installs.
+        # Its errors are far above the end, between the reports of its installations.
         errors = [f"    {line}" for line in done.output.splitlines() if line.startswith(("ERROR", "FATAL"))]
         raise Failure("\n".join([f"ansible-test, see {log}", *errors[:ERRORS_SHOWN]]))
 
 
 def _copy_for_sanity(log: Path) -> None:
-    """Copy what git knows, or would: ansible-test wants a real folder of the collection's name, under git."""
+    """Copy what git knows, or would: ansible-test needs a real directory of the collection's name, under git."""
     shutil.rmtree(SANITY, ignore_errors=True)
     SANITY.mkdir(parents=True)
     listed = query(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -147,16 +147,16 @@ def _copy_for_sanity(log: Path) -> None:
 
 
 def _installed_pythons() -> dict[str, Path]:
-    """Return the folder of each Python that managed hosts may have and that is on this machine."""
-    folders = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
+    """Return the directory of each Python that managed hosts may have and that is on this machine."""
+    directories = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
     found = {}
     for version in TARGET_PYTHONS:
         own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"))
-        # A shim on PATH answers to every version's name and then refuses to run most of them.
-        usable = (f for f in [*own, *folders] if query([f / f"python{version}", "-c", ""]).ok)
-        folder = next(usable, None)
-        if folder:
-            found[version] = folder
+        # A shim on PATH has every version's name, and fails to run most of them.
+        usable = (f for f in [*own, *directories] if query([f / f"python{version}", "-c", ""]).ok)
+        directory = next(usable, None)
+        if directory:
+            found[version] = directory
     return found
 
 
@@ -204,7 +204,7 @@ def _molecule(scenario: str, log: Path) -> None:
     env["PYTEST_ADDOPTS"] = f"--junitxml={skips.report_of(log)}"
     done = run(["molecule", "test", "--scenario-name", scenario], log=log, env=env, check=False)
     if not done.ok:
-        # After what failed it goes on to destroy the containers, at length.
+        # After the failure it destroys the containers, with much output.
         lines = done.output.partition("\nCRITICAL")[0].splitlines()[-ERRORS_SHOWN:]
         raise Failure("\n".join([f"molecule, see {log}", *(f"    {line}" for line in lines)]))
 
@@ -258,7 +258,7 @@ CHECKS = (
 
 
 def run_checks(*groups: str) -> bool:
-    """Run the checks of some groups, or all, to the last one whatever fails; report at the end which did."""
+    """Run the checks of some groups, or all, also after a failure; report at the end which failed."""
     checks = [check for check in CHECKS if (check.group in groups if groups else check.group != QUICK)]
     run = _Run()
     run.prepare()

@@ -11,26 +11,26 @@ from dev import docker_engine, images, state
 from dev.checkout import CACHE, DEVSERVER, LABEL, LOGS, ROOT, Failure
 from dev.command import query
 
-FOLDERS = (DEVSERVER, ROOT / ".ansible", ROOT / ".hypothesis", ROOT / "tests" / "output")
+DIRECTORIES = (DEVSERVER, ROOT / ".ansible", ROOT / ".hypothesis", ROOT / "tests" / "output")
 
 
 def clean() -> None:
-    """Remove containers, images, the daemon, keys and caches, and say so."""
+    """Remove containers, images, the daemon, keys and caches, and report it."""
     made = state.load()
     try:
         if made.images:
-            # They and the containers lie in the daemon's store; without it they would stay there for good.
+            # They and the containers are in the daemon's store; without the daemon they would remain there.
             LOGS.mkdir(parents=True, exist_ok=True)
             docker_engine.ensure(LOGS / "clean.log")
         _remove_containers()
         _remove_images(made.images)
-        _say(docker_engine.stop())
+        _report(docker_engine.stop())
     except Failure as failure:
-        _say(f"left what Docker holds: {failure}")
-    for folder in FOLDERS:
-        shutil.rmtree(folder, ignore_errors=True)
+        _report(f"left what Docker has: {failure}")
+    for directory in DIRECTORIES:
+        shutil.rmtree(directory, ignore_errors=True)
     _remove_cache()
-    _say("removed the keys, the caches and the virtual environments; Debian packages that were installed stay")
+    _report("removed the keys, the caches and the virtual environments; Debian packages that were installed stay")
 
 
 def _remove_containers() -> None:
@@ -39,7 +39,7 @@ def _remove_containers() -> None:
     names = listed.output.split() if listed.ok else []
     if names:
         docker_engine.docker("rm", "--force", "--volumes", *names)
-        _say(f"removed the containers {', '.join(names)}")
+        _report(f"removed the containers {', '.join(names)}")
 
 
 def _remove_images(made: list[str]) -> None:
@@ -48,13 +48,13 @@ def _remove_images(made: list[str]) -> None:
         left = [image for image in left if not images.remove(image)]
     state.remember(images=left)
     if len(left) < len(made):
-        _say(f"removed {len(made) - len(left)} images")
+        _report(f"removed {len(made) - len(left)} images")
     if left:
-        _say(f"left {len(left)} images: others' containers or images use them")
+        _report(f"left {len(left)} images: others' containers or images use them")
 
 
 def _remove_cache() -> None:
-    """Remove the cache folder; what could not be removed elsewhere stays remembered, for the next time."""
+    """Remove the cache directory; what could not be removed elsewhere stays in the state file."""
     remaining = state.load()
     for entry in CACHE.iterdir():
         if entry.is_dir() and not entry.is_symlink():
@@ -65,6 +65,6 @@ def _remove_cache() -> None:
         CACHE.rmdir()
 
 
-def _say(what: str) -> None:
-    if what:
-        print(f"    {what}", flush=True)
+def _report(message: str) -> None:
+    if message:
+        print(f"    {message}", flush=True)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real VS Code server and the browser to open it with, for the scenario that asks what an extension host gets.
+"""A real VS Code server and the browser to open it with, for a scenario about the environment of extension hosts.
 
 Everything comes from the npm registry and is verified by hash. Nothing is compiled: without its native modules the
-server cannot open terminals and logs to its output alone, and all that the scenario asks for is there.
+server cannot open terminals and logs to its output alone, and the scenario needs neither.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dev import apt, node_env
 from dev.checkout import CACHE, Failure
 from dev.command import run
 
-FOLDER = CACHE / "code-server"
+DIRECTORY = CACHE / "code-server"
 # Its server is VS Code 1.96.4.
 SERVER = "code-server@4.96.4"
 # The one that this server was made for; a distribution's own may lean on libraries that a container does not have.
@@ -38,20 +38,20 @@ _PLATFORMS = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 def ensure(log: Path) -> None:
-    """Make ready ``node`` and ``server`` in FOLDER, and a browser; nothing to do where they are there."""
+    """Make ready ``node`` and ``server`` in DIRECTORY, and a browser; nothing to do where they are there."""
     apt.require({"npm": "npm", "chromium": "chromium"}, log)
     node = f"node-linux-{_PLATFORMS.get(platform.machine(), platform.machine())}@{NODE}"
     if node not in INTEGRITY:
         raise Failure(f"no node for {platform.machine()} is known; expected one of {', '.join(_PLATFORMS)}")
-    complete = FOLDER / ".complete"
+    complete = DIRECTORY / ".complete"
     if complete.is_file() and complete.read_text() == _key(node):
         return
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    _unpack(SERVER, "package/lib/vscode", FOLDER / "server", log)
-    _unpack(node, "package/bin", FOLDER / "node", log)
-    _install_dependencies(FOLDER / "server", log)
-    # Users of the container read it too, whatever the umask was here.
-    run(["chmod", "--recursive", "a+rX", FOLDER], log=log)
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    _unpack(SERVER, "package/lib/vscode", DIRECTORY / "server", log)
+    _unpack(node, "package/bin", DIRECTORY / "node", log)
+    _install_dependencies(DIRECTORY / "server", log)
+    # Users of the container read it too, so the umask of this process must not matter.
+    run(["chmod", "--recursive", "a+rX", DIRECTORY], log=log)
     complete.write_text(_key(node))
 
 
@@ -59,16 +59,16 @@ def _key(node: str) -> str:
     return INTEGRITY[SERVER] + INTEGRITY[node]
 
 
-def _unpack(package: str, part: str, folder: Path, log: Path) -> None:
-    """Download a package, verify it, and put what lies in its folder ``part`` into ``folder``."""
-    folder.mkdir(parents=True)
-    archive = FOLDER / (package.replace("@", "-") + ".tgz")
-    run(["npm", "pack", *node_env.OPTIONS, "--pack-destination", FOLDER, package], log=log)
+def _unpack(package: str, part: str, directory: Path, log: Path) -> None:
+    """Download a package, verify it, and put the content of its directory ``part`` into ``directory``."""
+    directory.mkdir(parents=True)
+    archive = DIRECTORY / (package.replace("@", "-") + ".tgz")
+    run(["npm", "pack", *node_env.OPTIONS, "--pack-destination", DIRECTORY, package], log=log)
     found = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if found != INTEGRITY[package]:
         raise Failure(f"{package} of the npm registry is {found}; expected {INTEGRITY[package]}")
     depth = f"--strip-components={len(Path(part).parts)}"
-    run(["tar", "--extract", "--no-same-owner", depth, "--file", archive, part], log=log, cwd=folder)
+    run(["tar", "--extract", "--no-same-owner", depth, "--file", archive, part], log=log, cwd=directory)
     archive.unlink()
 
 

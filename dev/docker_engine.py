@@ -19,12 +19,12 @@ from dev.console import show
 START_SECONDS = 60
 STOP_SECONDS = 30
 DAEMON_PID = Path("/var/run/docker.pid")
-# The names of pid files that a daemon leaves behind when it is killed, with the program that each stands for.
+# The names of pid files that a daemon leaves behind when it is killed, with the program of each.
 PID_FILES = {DAEMON_PID: "dockerd", Path("/var/run/docker/containerd/containerd.pid"): "containerd"}
 
 
 def docker(*arguments: str | Path, stdin: str = "") -> str:
-    """Run a short docker command and return what it prints; raises Failure with what it says."""
+    """Run a short docker command and return its output; raises Failure with its error."""
     done = query(["docker", *arguments], stdin=stdin)
     if not done.ok:
         raise Failure(f"docker {arguments[0]}: {done.output.strip()}{_daemon_hint()}")
@@ -32,14 +32,14 @@ def docker(*arguments: str | Path, stdin: str = "") -> str:
 
 
 def ensure(log: Path) -> None:
-    """Make sure that a daemon answers."""
-    if answer().ok:
+    """Make sure that a daemon responds."""
+    if probe().ok:
         return
     if os.environ.get("DOCKER_HOST"):
-        raise Failure(f"no Docker engine answers at DOCKER_HOST={os.environ['DOCKER_HOST']}; start it or unset that")
+        raise Failure(f"no Docker engine responds at DOCKER_HOST={os.environ['DOCKER_HOST']}; start it or unset that")
     if os.geteuid() != 0:
         raise Failure(
-            f"no Docker engine answers ({answer().output.strip()}). Only root can install or start one from here. "
+            f"no Docker engine responds ({probe().output.strip()}). Only root can install or start one from here. "
             "To fix this: sudo apt-get install docker.io iptables && sudo systemctl start docker && "
             "sudo usermod -aG docker $USER, then log in again"
         )
@@ -47,13 +47,13 @@ def ensure(log: Path) -> None:
     # Newer releases ship the client apart.
     apt.require({"docker": "docker-cli"}, log)
     # The package itself starts the daemon where there is a service manager; then it runs because of us all the same.
-    if not answer().ok:
+    if not probe().ok:
         _start(log)
     _remember()
 
 
 def stop() -> str:
-    """Stop the daemon where we started it and nobody else's containers are on it; say what was done."""
+    """Stop the daemon where we started it and nobody else's containers are on it; return a report."""
     daemon = state.load().daemon
     if not daemon:
         return ""
@@ -71,8 +71,8 @@ def stop() -> str:
     return "stopped the Docker daemon that was started from here"
 
 
-def answer() -> Completed:
-    """Ask the daemon for its version."""
+def probe() -> Completed:
+    """Query the daemon's version."""
     return query(["docker", "version", "--format", "{{.Server.Version}}"])
 
 
@@ -84,7 +84,7 @@ def _start(log: Path) -> None:
     _remove_stale_pid_files()
     program = apt.which("dockerd")
     assert program is not None
-    # A session of its own: neither the end of this command nor Ctrl-C may end it.
+    # A session of its own: neither the end of this command nor Ctrl-C may terminate it.
     with log.open("ab") as sink:
         process = subprocess.Popen(
             [program],
@@ -95,7 +95,7 @@ def _start(log: Path) -> None:
             start_new_session=True,
         )
     deadline = time.monotonic() + START_SECONDS
-    while not answer().ok:
+    while not probe().ok:
         if process.poll() is not None or time.monotonic() > deadline:
             raise Failure(f"the Docker daemon did not start\n{tail(log)}")
         time.sleep(0.3)
@@ -153,4 +153,4 @@ def _process_key(pid: int) -> str:
 
 
 def _daemon_hint() -> str:
-    return "" if answer().ok else ". The Docker daemon no longer answers: run the same make again, it starts it"
+    return "" if probe().ok else ". The Docker daemon no longer responds: run the same make again, it starts it"

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stands in for the get-pip script that ansible-test downloads: runs the pip wheel that lies beside this file."""
+"""Replaces the get-pip script that ansible-test downloads: runs the pip wheel beside this file."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import os
 import runpy
 import sys
 
-# ansible-test runs this file by compiling it into a process of its own and says in GET_PIP where it lies.
-FOLDER = os.path.dirname(os.path.abspath(os.environ.get("GET_PIP", __file__)))
-WHEEL = os.path.join(FOLDER, "pip-24.2-py3-none-any.whl")
+# ansible-test runs this file by compiling it into a process of its own and has its path in GET_PIP.
+DIRECTORY = os.path.dirname(os.path.abspath(os.environ.get("GET_PIP", __file__)))
+WHEEL = os.path.join(DIRECTORY, "pip-24.2-py3-none-any.whl")
 # Options of the original script that pip does not know.
 FOREIGN = ("--no-setuptools", "--no-wheel")
 
@@ -19,7 +19,7 @@ FOREIGN = ("--no-setuptools", "--no-wheel")
 def main() -> None:
     sys.path.insert(0, WHEEL)
     sys.argv = ["pip", "install", *(argument for argument in sys.argv[1:] if argument not in FOREIGN)]
-    # Whoever imported another pip before would run that one.
+    # Another pip that is imported already would run instead.
     for name in [name for name in sys.modules if name.split(".")[0] == "pip"]:
         del sys.modules[name]
     runpy.run_module("pip", run_name="__main__", alter_sys=True)

@@ -11,8 +11,8 @@ from pathlib import Path
 from dev.checkout import CACHE, REQUIREMENTS
 from dev.command import run
 
-FOLDER = CACHE / "node"
-MODULES = FOLDER / "node_modules"
+DIRECTORY = CACHE / "node"
+MODULES = DIRECTORY / "node_modules"
 OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund", "--cache", str(CACHE / "npm"))
 
 
@@ -22,11 +22,11 @@ def ensure(log: Path) -> bool:
     if npm is None:
         return False
     source = REQUIREMENTS / "node"
-    lock = FOLDER / "package-lock.json"
+    lock = DIRECTORY / "package-lock.json"
     if MODULES.is_dir() and lock.is_file() and lock.read_bytes() == (source / lock.name).read_bytes():
         return True
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    shutil.copytree(source, FOLDER)
-    # The lock names no registry: npm asks the one that this machine is configured for, and verifies by hash.
-    run([npm, "ci", *OPTIONS], log=log, cwd=FOLDER)
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+    shutil.copytree(source, DIRECTORY)
+    # The lock names no registry: npm uses the one that this machine is configured for, and verifies by hash.
+    run([npm, "ci", *OPTIONS], log=log, cwd=DIRECTORY)
     return True

@@ -90,7 +90,7 @@ def compile_requirements(log: Path) -> None:
     for source in sorted(REQUIREMENTS.glob("*.in")):
         # What is only downloaded brings nothing along.
         extra = ["--no-deps"] if source.stem == "wheels" else []
-        # Said in the file's head, and relative: neither names this machine's folders.
+        # They are in the file's header, and relative, so that they name no directory of this machine.
         paths: list[str | Path] = [source.relative_to(ROOT), "-o", source.with_suffix(".txt").relative_to(ROOT)]
         argv: list[str | Path] = [BIN / "uv", "pip", "compile", "-q", "--upgrade", *options, *extra, *paths]
         run([*argv, "--custom-compile-command", "make requirements"], log=log, env=_environment())
@@ -107,7 +107,7 @@ def tool_environment() -> dict[str, str]:
         # What roles cache on the controller belongs to the checkout too, so that `make clean` finds it.
         "XDG_CACHE_HOME": str(CACHE / "xdg"),
         "NO_COLOR": "1",
-        # ansible refuses to run where the locale's encoding is another.
+        # ansible does not run where the locale has another encoding.
         "LC_ALL": "C.UTF-8",
     }
 

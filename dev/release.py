@@ -24,7 +24,7 @@ from dev.checkout import ROOT, Failure
 from dev.command import query
 
 MANIFEST = ROOT / "plugins" / "module_utils" / "_toolchain" / "manifest.py"
-# {file} stands for an archive's name; what is asked there answers for this file alone.
+# {file} is replaced by an archive's name; such a source has the digest of this file alone.
 SOURCES = ("https://go.dev/dl/?mode=json&include=all", "https://dl.google.com/go/{file}.sha256")
 TIMEOUT = 60
 
@@ -89,7 +89,7 @@ def agreed(version: str, sources: t.Sequence[str], platforms: t.Sequence[str]) -
     one, other = (digests(source, list(names)) for source in sources)
     for name in sorted(names.keys() & one.keys() & other.keys()):
         if one[name] != other[name]:
-            raise Failure(f"{name}: {sources[0]} says {one[name]}, {sources[1]} says {other[name]}; nothing is written")
+            raise Failure(f"{name}: {sources[0]} has {one[name]}, {sources[1]} has {other[name]}; nothing is written")
     both = {names[name]: one[name] for name in names if name in one and name in other}
     if not both:
         raise Failure(f"the two sources have no archive of Go {version} in common; see whether it is released")
@@ -97,7 +97,7 @@ def agreed(version: str, sources: t.Sequence[str], platforms: t.Sequence[str]) -
 
 
 def digests(source: str, names: t.Sequence[str]) -> dict[str, str]:
-    """Ask a source, a URL or a file's path, for the SHA-256 of these files; what it does not know is left out."""
+    """Return the SHA-256 of these files from a source, a URL or a path; files that it does not know are left out."""
     if "{file}" in source:
         texts = {name: _read(source.replace("{file}", name)) for name in names}
         return {name: _sole(text, source) for name, text in texts.items() if text is not None}
@@ -118,7 +118,7 @@ def _read(source: str) -> str | None:
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):
             return None
-        raise Failure(f"{source} answers HTTP {error.code}") from error
+        raise Failure(f"{source} responds with HTTP {error.code}") from error
     except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
         raise Failure(f"{source} cannot be read: {error}") from error
 
@@ -140,24 +140,24 @@ def _list(text: str) -> dict[str, str]:
 def _sole(text: str, source: str) -> str:
     match = _LINE.fullmatch(text)
     if not match:
-        raise Failure(f"{source} answers something else than 64 hex digits")
+        raise Failure(f"{source} has no 64 hex digits in its response")
     return match[1]
 
 
 def h1(version: str, platform: str) -> str:
     """Return the h1 of a toolchain module as the checksum database states it, "-" where there is no such module."""
     module = f"golang.org/toolchain@v0.0.1-go{version}.{platform.replace('armv6l', 'arm')}"
-    asked = query(["go", "env", "GOPROXY", "GOSUMDB"])
-    proxy, _newline, database = asked.output.strip().partition("\n")
-    if not asked.ok or database in ("", "off"):
-        raise Failure(f"go has no checksum database to ask: GOSUMDB is {database or asked.output.strip()!r}")
-    with tempfile.TemporaryDirectory() as folder:
+    settings = query(["go", "env", "GOPROXY", "GOSUMDB"])
+    proxy, _newline, database = settings.output.strip().partition("\n")
+    if not settings.ok or database in ("", "off"):
+        raise Failure(f"go has no checksum database: GOSUMDB is {database or settings.output.strip()!r}")
+    with tempfile.TemporaryDirectory() as directory:
         # Nothing else of what is set here counts: not what lets go trust the proxy alone, GONOSUMDB and the like.
         env = {name: value for name, value in os.environ.items() if not name.startswith("GO")} | {
             "GOENV": "off",
             "GOPROXY": proxy,
             "GOSUMDB": database,
-            "GOMODCACHE": folder,
+            "GOMODCACHE": directory,
             "GOFLAGS": "-modcacherw",
             "GOTOOLCHAIN": "local",
         }

@@ -43,7 +43,7 @@ class Vocabulary:
         self.checked: list[str] = data["checked"]
         self.excluded: list[str] = data["excluded"]
         self._replacements = [(_pattern(words), text) for text, words in data["replace"].items()]
-        self._allowed = _pattern(data["allowed"])
+        self._allowed = re.compile("|".join(data["allowed"]), re.IGNORECASE)
 
     def hits(self, text: str, place: str) -> t.Iterator[Hit]:
         """Yield the words of a text that are to be replaced; ``place`` is the text's name."""

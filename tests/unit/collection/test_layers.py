@@ -25,7 +25,7 @@ RANKS = {package: rank for rank, packages in enumerate(LAYERS) for package in pa
 
 
 def imported_packages(text: str) -> set[str]:
-    """Return the packages of module_utils that a source text imports, whatever form the import has."""
+    """Return the packages of module_utils that a source text imports, in any form of import."""
     names = []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):

@@ -16,7 +16,12 @@ DOCS = ROOT / "docs"
 REFERENCE = (DOCS / "reference/contents.md").read_text()
 NAMES = [
     *(path.name for path in (ROOT / "roles").iterdir()),
-    *(path.stem for folder in ("playbooks", "plugins/modules") for path in (ROOT / folder).iterdir() if path.is_file()),
+    *(
+        path.stem
+        for directory in ("playbooks", "plugins/modules")
+        for path in (ROOT / directory).iterdir()
+        if path.is_file()
+    ),
 ]
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glob("roles/*/meta/argument_specs.yml")]

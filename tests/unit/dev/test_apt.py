@@ -70,6 +70,6 @@ def test_another_release_is_taken_from_the_first_mirror(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "deb cdrom:[Debian]/ bookworm main\n", "# nothing\n"])
-def test_no_mirror_is_said(tmp_path: Path, content: str) -> None:
+def test_a_missing_mirror_is_an_error(tmp_path: Path, content: str) -> None:
     with pytest.raises(Failure, match=r"no http\(s\) mirror"):
         mirror("bookworm", write(tmp_path, {"sources.list": content}))

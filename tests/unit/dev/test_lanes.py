@@ -83,7 +83,7 @@ def test_lines_name_their_check(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "unit tests:     10 s\nunit tests:     passed\nafter\n"
 
 
-def test_checks_that_need_one_resource_say_so() -> None:
+def test_checks_that_need_one_resource_declare_it() -> None:
     assert [check.name for check in CHECKS if check.resource == "sanity"] == ["sanity", "sanity on managed Pythons"]
 
 
