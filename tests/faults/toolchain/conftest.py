@@ -31,7 +31,7 @@ from tests.unit.toolchain.conftest import (
     server,
 )
 
-__all__ = ["archives", "authority", "host", "impatient", "make_request", "new", "old", "server", "tmp_path"]
+__all__ = ["archives", "authority", "impatient", "make_request", "new", "old", "server", "tmp_path", "toolchain_host"]
 
 OLD, NEW = "1.99.1", "1.99.12"
 # So that the archive is fetched and written in several pieces, and a disk can be too small for a part of it.
@@ -50,25 +50,25 @@ def new() -> Toolchain:
 
 @pytest.fixture
 def tmp_path(tmp_path: pathlib.Path) -> t.Iterator[pathlib.Path]:
-    """A folder in memory where that is possible: each sync of a busy disk takes long, and there are hundreds."""
+    """A directory in memory where that is possible: each sync of a busy disk takes long, and there are hundreds."""
     memory = "/dev/shm"
     if not os.access(memory, os.W_OK) or os.statvfs(memory).f_flag & os.ST_NOEXEC:
         yield tmp_path
         return
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
-        yield pathlib.Path(folder)
+    with tempfile.TemporaryDirectory(dir=memory) as directory:
+        yield pathlib.Path(directory)
 
 
 @dataclasses.dataclass
-class Host:
-    """What the fixture ``make_request`` installs to; ``whole`` are the files that each version must have."""
+class ToolchainHost:
+    """The directory that the fixture ``make_request`` installs to; ``whole`` are the expected files of each version."""
 
-    folder: pathlib.Path
+    directory: pathlib.Path
     whole: dict[str, Files]
 
     @property
     def link(self) -> pathlib.Path:
-        return self.folder / "go"
+        return self.directory / "go"
 
     def version(self) -> str:
         """Return the default version, after a look at every file of its tree."""
@@ -78,10 +78,10 @@ class Host:
         return version
 
     def names(self) -> set[str]:
-        """Return the names of everything but what lies in the trees."""
-        folders = [self.folder, self.folder / "lib/go", self.folder / "bin"]
-        found = {path for folder in folders if folder.is_dir() for path in folder.iterdir()}
-        return {str(path.relative_to(self.folder)) for path in found}
+        """Return the names of everything but the content of the trees."""
+        directories = [self.directory, self.directory / "lib/go", self.directory / "bin"]
+        found = {path for directory in directories if directory.is_dir() for path in directory.iterdir()}
+        return {str(path.relative_to(self.directory)) for path in found}
 
     def expected_names(self, *versions: str) -> set[str]:
         installed = {f"lib/go/{version}{suffix}" for version in versions for suffix in ("", ".json", ".files")}
@@ -89,12 +89,14 @@ class Host:
         return installed | links | {"bin", "go", "lib", "lib/go/.lock"}
 
     def reset(self, image: pathlib.Path) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        shutil.copytree(image, self.folder, symlinks=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
+        shutil.copytree(image, self.directory, symlinks=True)
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, make_request: t.Callable[..., ToolchainRequest], archives: pathlib.Path) -> Host:
+def toolchain_host(
+    tmp_path: pathlib.Path, make_request: t.Callable[..., ToolchainRequest], archives: pathlib.Path
+) -> ToolchainHost:
     """A host on which the old version is installed."""
     other = make_request(OLD, NEW, archive=archives, root=str(tmp_path / "other/lib"), link=str(tmp_path / "other/go"))
     install_toolchains(other, HERE, check=False)
@@ -102,4 +104,4 @@ def host(tmp_path: pathlib.Path, make_request: t.Callable[..., ToolchainRequest]
     shutil.rmtree(tmp_path / "other")
     shutil.rmtree(tmp_path / "host")
     install_toolchains(make_request(OLD, archive=archives), HERE, check=False)
-    return Host(tmp_path / "host", whole)
+    return ToolchainHost(tmp_path / "host", whole)

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A process of its own for test_kills.py: runs a request in a child, and kills that child at the nth thing it does.
+"""A process of its own for test_kills.py: runs a request in a child, and kills that child at its nth operation.
 
 Reads one line of JSON for each child: the request, the number, and whether the child's whole group dies with it. Writes
-one line: how many things the child had done, and whether it was killed.
+one line: the number of operations of the child, and whether it was killed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import install
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
-# What Python tells before it asks the system for it: these change something, or may wait.
+# Audit events that Python raises before system calls: these change something, or may block.
 WATCHED = ("open", "os.", "shutil.", "subprocess.", "socket.", "ctypes.dlsym", "fcntl.")
 
 
@@ -28,7 +28,7 @@ def run(job: dict[str, t.Any], report: int) -> None:
 
     def watch(event: str, arguments: t.Any) -> None:
         nonlocal done
-        # What it looks up there depends on what else runs, and for how long.
+        # The number of look-ups there depends on other processes.
         if event.startswith(WATCHED) and not str(next(iter(arguments), "")).startswith("/proc"):
             done += 1
             if done == job["point"]:
@@ -49,9 +49,9 @@ def main() -> None:
             os._exit(0)
         os.close(writer)
         _pid, status = os.waitpid(child, 0)
-        answer = {"done": int(os.read(reader, 20) or 0), "killed": os.WIFSIGNALED(status), "status": status}
+        result = {"done": int(os.read(reader, 20) or 0), "killed": os.WIFSIGNALED(status), "status": status}
         os.close(reader)
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

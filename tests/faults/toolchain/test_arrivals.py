@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that arrive broken, and a server whose certificate the host's clock does not agree with."""
+"""Downloads that are broken, and a server whose certificate is not valid by the host's clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from tests.faults.toolchain.conftest import NEW, OLD, Host
+from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
 from tests.unit.toolchain.conftest import HERE, Server, Toolchain, send
 
 Make = t.Callable[..., ToolchainRequest]
@@ -32,13 +32,15 @@ def flipped(body: bytes, place: int) -> bytes:
     return body[:place] + bytes([body[place] ^ 1 << CHANCE.randrange(8)]) + body[place + 1 :]
 
 
-def assert_old_then_new(host: Host, request: ToolchainRequest, server: Server, routes: dict[str, t.Any]) -> None:
-    assert host.version() == OLD
-    assert host.names() == host.expected_names(OLD)
+def assert_old_then_new(
+    toolchain_host: ToolchainHost, request: ToolchainRequest, server: Server, routes: dict[str, t.Any]
+) -> None:
+    assert toolchain_host.version() == OLD
+    assert toolchain_host.names() == toolchain_host.expected_names(OLD)
     server.routes = routes
     install_toolchains(request, HERE, check=False)
-    assert host.version() == NEW
-    assert host.names() == host.expected_names(OLD, NEW)
+    assert toolchain_host.version() == NEW
+    assert toolchain_host.names() == toolchain_host.expected_names(OLD, NEW)
 
 
 # Not a longer zip: it is read from its end, and holds the same files.
@@ -47,7 +49,7 @@ def assert_old_then_new(host: Host, request: ToolchainRequest, server: Server, r
     [*((kind, harm) for kind in ("tar", "zip") for harm in ("truncated", "flipped", "empty")), ("tar", "longer")],
 )
 def test_a_broken_file_has_the_wrong_digest(
-    host: Host, make_request: Make, server: Server, new: Toolchain, kind: str, harm: str
+    toolchain_host: ToolchainHost, make_request: Make, server: Server, new: Toolchain, kind: str, harm: str
 ) -> None:
     body = getattr(new, kind)
     path = f"/{new.tar_name}" if kind == "tar" else new.zip_path
@@ -64,40 +66,42 @@ def test_a_broken_file_has_the_wrong_digest(
         server.routes = {path: broken}
         with pytest.raises(DevserverError, match=f"from {source} .* has the wrong digest"):
             install_toolchains(request, HERE, check=False)
-        assert host.names() == host.expected_names(OLD)
-    assert_old_then_new(host, request, server, {path: body})
+        assert toolchain_host.names() == toolchain_host.expected_names(OLD)
+    assert_old_then_new(toolchain_host, request, server, {path: body})
 
 
 def test_any_flipped_bit_of_a_module_is_rejected_or_without_effect(
-    host: Host, make_request: Make, server: Server, new: Toolchain, tmp_path: pathlib.Path
+    toolchain_host: ToolchainHost, make_request: Make, server: Server, new: Toolchain, tmp_path: pathlib.Path
 ) -> None:
-    image = host.folder.rename(tmp_path / "image")
+    image = toolchain_host.directory.rename(tmp_path / "image")
     request = make_request(NEW, goproxy=server.url, checksums={NEW: {HERE.archive: new.h1}})
     # The names, times and sizes at both ends, where a reader can be led astray.
     ends = [*range(60), *range(len(new.zip) - 900, len(new.zip))]
     for place in CHANCE.sample(ends, 30):
-        host.reset(image)
+        toolchain_host.reset(image)
         server.routes = {new.zip_path: flipped(new.zip, place)}
         try:
             install_toolchains(request, HERE, check=False)
         except DevserverError as error:
             assert "wrong digest" in str(error) or "cannot be unpacked" in str(error)
-        assert host.version() in (OLD, NEW)
+        assert toolchain_host.version() in (OLD, NEW)
 
 
-def test_a_length_that_is_wrong_is_out_of_reach(host: Host, make_request: Make, server: Server, new: Toolchain) -> None:
+def test_a_length_that_is_wrong_is_out_of_reach(
+    toolchain_host: ToolchainHost, make_request: Make, server: Server, new: Toolchain
+) -> None:
     path = f"/{new.tar_name}"
     request = make_request(NEW, mirror=server.url)
     server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) + 1)}
-    with pytest.raises(DevserverError, match="the transfer broke off"):
+    with pytest.raises(DevserverError, match="the transfer ended after"):
         install_toolchains(request, HERE, check=False)
     server.routes = {path: lambda handler: send(handler, new.tar, len(new.tar) - 1)}
     with pytest.raises(DevserverError, match="wrong digest"):
         install_toolchains(request, HERE, check=False)
-    assert_old_then_new(host, request, server, {path: new.tar})
+    assert_old_then_new(toolchain_host, request, server, {path: new.tar})
 
 
-def certificate(folder: pathlib.Path, start: datetime.timedelta, end: datetime.timedelta) -> pathlib.Path:
+def certificate(directory: pathlib.Path, start: datetime.timedelta, end: datetime.timedelta) -> pathlib.Path:
     """Write a self-signed certificate for 127.0.0.1, valid from ``start`` to ``end`` from now, with its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "clock")])
@@ -111,21 +115,21 @@ def certificate(folder: pathlib.Path, start: datetime.timedelta, end: datetime.t
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path = folder / "clock.pem"
+    path = directory / "clock.pem"
     path.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
     return path
 
 
-@pytest.mark.parametrize(("start", "end", "said"), [(1, 2, "not yet valid"), (-2, -1, "has expired")])
+@pytest.mark.parametrize(("start", "end", "message"), [(1, 2, "not yet valid"), (-2, -1, "has expired")])
 def test_a_clock_that_is_wrong_is_named(
-    host: Host,
+    toolchain_host: ToolchainHost,
     make_request: Make,
     new: Toolchain,
     tmp_path: pathlib.Path,
     monkeypatch: pytest.MonkeyPatch,
     start: int,
     end: int,
-    said: str,
+    message: str,
 ) -> None:
     pem = certificate(tmp_path, datetime.timedelta(days=start), datetime.timedelta(days=end))
     monkeypatch.setenv("SSL_CERT_FILE", str(pem))
@@ -135,9 +139,9 @@ def test_a_clock_that_is_wrong_is_named(
     tls_server = Server(context)
     try:
         tls_server.routes[f"/{new.tar_name}"] = new.tar
-        with pytest.raises(DevserverError, match=f"{said}.*this host's clock.*set the host's clock right"):
+        with pytest.raises(DevserverError, match=f"{message}.*this host's clock.*set the host's clock"):
             install_toolchains(make_request(NEW, mirror=f"https://localhost:{tls_server.port}"), HERE, check=False)
     finally:
         tls_server.close()
-    assert host.version() == OLD
-    assert host.names() == host.expected_names(OLD)
+    assert toolchain_host.version() == OLD
+    assert toolchain_host.names() == toolchain_host.expected_names(OLD)

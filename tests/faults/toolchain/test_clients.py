@@ -60,10 +60,10 @@ import subprocess, sys
 while True:
     try:
         done = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        said = f"{done.returncode} {done.stdout.decode().strip()}"
+        output = f"{done.returncode} {done.stdout.decode().strip()}"
     except OSError as error:
-        said = str(error)
-    print(f"{said}\\n", end="", flush=True)
+        output = str(error)
+    print(f"{output}\\n", end="", flush=True)
 """
 # Looks whether a path is there, so often that it would see a moment between two renames.
 WATCHER = """
@@ -80,29 +80,29 @@ def toolchains(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Toolchain]
     """Toolchains whose go is a real program: a shell would read its script by a path, at a later moment."""
     if not shutil.which("go"):
         pytest.skip("no go to build a program with")
-    folder = tmp_path_factory.mktemp("go")
-    (folder / "main.go").write_text(GO.replace("PLATFORM", HERE.reported))
+    directory = tmp_path_factory.mktemp("go")
+    (directory / "main.go").write_text(GO.replace("PLATFORM", HERE.reported))
     env = {**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off", "CGO_ENABLED": "0"}
     made = {}
     for version in VERSIONS:
         flags = ["-ldflags", f"-s -w -X main.version={version}"]
-        subprocess.run(["go", "build", *flags, "-o", version, "main.go"], cwd=folder, env=env, check=True)
-        made[version] = make_toolchain(version, {"bin/go": (folder / version).read_bytes()})
+        subprocess.run(["go", "build", *flags, "-o", version, "main.go"], cwd=directory, env=env, check=True)
+        made[version] = make_toolchain(version, {"bin/go": (directory / version).read_bytes()})
     return made
 
 
 @pytest.fixture
 def make(make_request: Make, tmp_path: pathlib.Path, toolchains: dict[str, Toolchain]) -> Make:
-    folder = tmp_path / "clients"
-    folder.mkdir()
+    directory = tmp_path / "clients"
+    directory.mkdir()
     for item in toolchains.values():
-        (folder / item.tar_name).write_bytes(item.tar)
+        (directory / item.tar_name).write_bytes(item.tar)
     checksums = {version: {HERE.archive: item.sha256} for version, item in toolchains.items()}
-    return lambda *versions, **more: make_request(*versions, archive=folder, checksums=checksums, **more)
+    return lambda *versions, **more: make_request(*versions, archive=directory, checksums=checksums, **more)
 
 
 class Client:
-    """A process that runs ``program`` with these arguments; ``answers`` ends it and returns its lines."""
+    """A process that runs ``program`` with these arguments; ``stop`` terminates it and returns its lines."""
 
     def __init__(self, program: str, *arguments: str) -> None:
         argv = [sys.executable, "-c", program, *arguments]
@@ -110,12 +110,12 @@ class Client:
         assert self._process.stdout
         self._first = self._process.stdout.readline()
 
-    def answers(self) -> list[str]:
+    def stop(self) -> list[str]:
         self._process.terminate()
         return (self._first + self._process.communicate()[0]).splitlines()
 
 
-def answer(version: str) -> str:
+def expected_line(version: str) -> str:
     return f"0 go version go{version} {HERE.reported}"
 
 
@@ -125,9 +125,9 @@ def test_switches_are_not_noticed(make: Make) -> None:
     client = Client(CLIENT, f"{request[0].bin_dir}/go", "version")
     for number in range(1, SWITCHES + 1):
         assert install_toolchains(request[number % 2], HERE, check=False)["changed"]
-    answers = client.answers()
-    assert set(answers) == {answer(version) for version in VERSIONS}
-    assert len(answers) > SWITCHES / 4
+    lines = client.stop()
+    assert set(lines) == {expected_line(version) for version in VERSIONS}
+    assert len(lines) > SWITCHES / 4
 
 
 def test_removals_are_not_noticed(make: Make) -> None:
@@ -138,9 +138,9 @@ def test_removals_are_not_noticed(make: Make) -> None:
         result = install_toolchains(request[number % 2], HERE, check=False)
         assert (result["removed"], result["in_use"]) == ([VERSIONS[(number + 1) % 2]], [])
     for client in clients:
-        answers = client.answers()
-        assert set(answers) == {answer(version) for version in VERSIONS}
-        assert len(answers) > REMOVALS
+        lines = client.stop()
+        assert set(lines) == {expected_line(version) for version in VERSIONS}
+        assert len(lines) > REMOVALS
 
 
 def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:
@@ -150,5 +150,5 @@ def test_a_tree_that_is_replaced_is_there_at_every_moment(make: Make) -> None:
     for _replacement in range(REPLACEMENTS):
         os.unlink(f"{request.root}/{VERSIONS[0]}.json")
         assert install_toolchains(request, HERE, check=False)["toolchains"][0]["status"] == "installed"
-    assert set(client.answers()) == {f"0 {VERSIONS[0]}"}
-    assert watcher.answers() == ["there"]
+    assert set(client.stop()) == {f"0 {VERSIONS[0]}"}
+    assert watcher.stop() == ["there"]

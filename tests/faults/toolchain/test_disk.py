@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.ins
     install_toolchains,
 )
 
-from tests.faults.toolchain.conftest import NEW, OLD, Host
+from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
 from tests.unit.toolchain.conftest import HERE
 
 Make = t.Callable[..., ToolchainRequest]
@@ -55,16 +55,16 @@ def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
 
 
 @pytest.fixture
-def host(disk: Disk, make_request: Make, archives: pathlib.Path) -> Host:
+def toolchain_host(disk: Disk, make_request: Make, archives: pathlib.Path) -> ToolchainHost:
     """A host on that disk, with the old version."""
     request = make_request(OLD, NEW, archive=archives)
     install_toolchains(request, HERE, check=False)
     whole = {version: scan(f"{request.root}/{version}") for version in (OLD, NEW)}
     install_toolchains(make_request(OLD, exclusive=True), HERE, check=False)
-    return Host(disk.place, whole)
+    return ToolchainHost(disk.place, whole)
 
 
-def test_a_full_disk(host: Host, disk: Disk, make_request: Make, archives: pathlib.Path) -> None:
+def test_a_full_disk(toolchain_host: ToolchainHost, disk: Disk, make_request: Make, archives: pathlib.Path) -> None:
     request = make_request(NEW, archive=archives)
     before = disk.used()
     room = 0
@@ -75,23 +75,25 @@ def test_a_full_disk(host: Host, disk: Disk, make_request: Make, archives: pathl
             break
         except DevserverError as error:
             assert "No space left on device" in str(error)
-            assert "room for about" in str(error)
-        assert host.version() == OLD
-        assert host.names() == host.expected_names(OLD)
+            assert "of free space for each version" in str(error)
+        assert toolchain_host.version() == OLD
+        assert toolchain_host.names() == toolchain_host.expected_names(OLD)
         assert disk.used() == before
         room += 20_480
     assert room > 400_000  # The archive and the tree, so that both have met the end of the disk.
-    assert host.version() == NEW
-    assert host.names() == host.expected_names(OLD, NEW)
+    assert toolchain_host.version() == NEW
+    assert toolchain_host.names() == toolchain_host.expected_names(OLD, NEW)
 
 
-def test_a_read_only_disk(host: Host, disk: Disk, make_request: Make, archives: pathlib.Path) -> None:
+def test_a_read_only_disk(
+    toolchain_host: ToolchainHost, disk: Disk, make_request: Make, archives: pathlib.Path
+) -> None:
     request = make_request(NEW, archive=archives)
     disk.remount("ro")
     with pytest.raises(DevserverError, match=r"cannot use .*Read-only file system"):
         install_toolchains(request, HERE, check=False)
     assert not install_toolchains(make_request(OLD), HERE, check=False)["changed"]
-    assert host.version() == OLD
+    assert toolchain_host.version() == OLD
     disk.remount("rw")
     install_toolchains(request, HERE, check=False)
-    assert host.version() == NEW
+    assert toolchain_host.version() == NEW

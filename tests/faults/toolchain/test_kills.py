@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs that are killed, wherever: the old state or the new one is whole, and the next run ends the work."""
+"""Runs that are killed at any point: the old state or the new one is complete, and the next run finishes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.ins
 )
 
 from tests.faults.toolchain import killer
-from tests.faults.toolchain.conftest import NEW, OLD, Host
+from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
 from tests.unit.toolchain.conftest import HERE, Server, Toolchain
 
 POINTS = 60
@@ -49,8 +49,8 @@ class Killer:
             file=self.process.stdin,
             flush=True,
         )
-        answer: dict[str, t.Any] = json.loads(self.process.stdout.readline())
-        return answer
+        result: dict[str, t.Any] = json.loads(self.process.stdout.readline())
+        return result
 
     def close(self) -> None:
         self.process.communicate()
@@ -64,24 +64,24 @@ def kill() -> t.Iterator[Killer]:
 
 
 @pytest.fixture
-def image(host: Host, tmp_path: pathlib.Path) -> pathlib.Path:
+def image(toolchain_host: ToolchainHost, tmp_path: pathlib.Path) -> pathlib.Path:
     """Return a copy of a host with an old version that has to go, and half a tree in the new one's place."""
-    (host.folder / f"lib/go/{NEW}/bin").mkdir(parents=True)
-    (host.folder / f"lib/go/{NEW}.json").write_text("{}")
-    return host.folder.rename(tmp_path / "image")
+    (toolchain_host.directory / f"lib/go/{NEW}/bin").mkdir(parents=True)
+    (toolchain_host.directory / f"lib/go/{NEW}.json").write_text("{}")
+    return toolchain_host.directory.rename(tmp_path / "image")
 
 
-def assert_whole_and_repaired(host: Host, request: ToolchainRequest) -> None:
-    assert host.version() in (OLD, NEW)
+def assert_whole_and_repaired(toolchain_host: ToolchainHost, request: ToolchainRequest) -> None:
+    assert toolchain_host.version() in (OLD, NEW)
     install_toolchains(request, HERE, check=False)
-    assert host.version() == NEW
-    assert host.names() == host.expected_names(NEW)
+    assert toolchain_host.version() == NEW
+    assert toolchain_host.names() == toolchain_host.expected_names(NEW)
     assert not install_toolchains(request, HERE, check=False)["changed"]
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["process", "group"])
 def test_a_kill_at_any_point(
-    host: Host,
+    toolchain_host: ToolchainHost,
     image: pathlib.Path,
     make_request: t.Callable[..., ToolchainRequest],
     server: Server,
@@ -91,21 +91,21 @@ def test_a_kill_at_any_point(
 ) -> None:
     server.routes[f"/{new.tar_name}"] = new.tar
     request = make_request(NEW, mirror=server.url, exclusive=True)
-    host.reset(image)
+    toolchain_host.reset(image)
     count = kill.run(request)["done"]
-    assert host.names() == host.expected_names(NEW)
+    assert toolchain_host.names() == toolchain_host.expected_names(NEW)
     assert count > POINTS
     for point in sorted({1 + number * count // POINTS for number in range(POINTS)}):
-        host.reset(image)
-        answer = kill.run(request, point, group=group)
-        assert (answer["killed"], answer["done"]) == (True, point)
-        assert_whole_and_repaired(host, request)
+        toolchain_host.reset(image)
+        result = kill.run(request, point, group=group)
+        assert (result["killed"], result["done"]) == (True, point)
+        assert_whole_and_repaired(toolchain_host, request)
 
 
 def trickle(body: bytes, seconds: float) -> t.Callable[[t.Any], None]:
     """Return what serves ``body`` in ten pieces over so many seconds."""
 
-    def answer(handler: t.Any) -> None:
+    def respond(handler: t.Any) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
@@ -114,11 +114,11 @@ def trickle(body: bytes, seconds: float) -> t.Callable[[t.Any], None]:
             handler.wfile.write(body[start : start + size])
             time.sleep(seconds / 10)
 
-    return answer
+    return respond
 
 
 def test_the_module_killed_from_outside(
-    host: Host,
+    toolchain_host: ToolchainHost,
     image: pathlib.Path,
     make_request: t.Callable[..., ToolchainRequest],
     server: Server,
@@ -133,8 +133,8 @@ def test_the_module_killed_from_outside(
     }
     chance = random.Random(4)
     for _attempt in range(10):
-        host.reset(image)
-        asked = len(server.requests)
+        toolchain_host.reset(image)
+        request_count = len(server.requests)
         server.routes[f"/{new.tar_name}"] = trickle(new.tar, 0.2)
         process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
@@ -146,10 +146,10 @@ def test_the_module_killed_from_outside(
         assert process.stdin
         process.stdin.write(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode())
         process.stdin.close()
-        while len(server.requests) == asked:
+        while len(server.requests) == request_count:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.4))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         server.routes[f"/{new.tar_name}"] = new.tar
-        assert_whole_and_repaired(host, request)
+        assert_whole_and_repaired(toolchain_host, request)
