@@ -59,7 +59,7 @@ options:
     default: false
   path:
     description:
-      - Directories that stand first in C(PATH), in this order, with the placeholders of O(variables).
+      - Directories at the beginning of C(PATH), in this order, with the placeholders of O(variables).
       - An empty list means V({goroot}/bin), V(/usr/local/bin), V({GOBIN}).
     type: list
     elements: str
@@ -80,7 +80,7 @@ options:
     default: false
   vscode_tools:
     description:
-      - Paths that VS Code's Go extension is told for its tools, by name, such as V(gopls) and V(dlv). The Go itself is
+      - Paths of tools for VS Code's Go extension, by name, such as V(gopls) and V(dlv). The Go itself is
         always that of O(goroot).
     type: dict
     default: {}

@@ -19,11 +19,11 @@ description:
   - VS Code's machine settings carry the same values where they are there. Settings, launch configurations and dev
     containers in a workspace do so where O(users[].workspaces) lists them in C(manage).
   - Creates the directories that those variables name, with the user's own rights.
-  - A listed user whose home is missing, as before a first login, is a warning and keeps nobody else from anything. What
-    lies outside of the home is written already; the rest comes with the next run.
+  - A listed user whose home is missing, as before a first login, is a warning and does not affect other users. Files
+    outside of the home are written; the rest is written by the next run.
   - In files that belong to somebody else only a managed block, or the declared names, are touched.
   - A file or directory of one user that cannot be used, such as settings with a syntax error or a file with the wrong
-    owner, is skipped. The module writes everything else, fails at the end, and lists what it skipped in RV(skipped_files).
+    owner, is skipped. The module writes everything else, fails at the end, and lists such files in RV(skipped_files).
     Invalid options are reported before the first write.
 notes:
   - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs

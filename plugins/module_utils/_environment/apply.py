@@ -13,7 +13,7 @@ import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_FOLDERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_DIRECTORIES
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import (
     loses_variables,
     user_of_record,
@@ -78,7 +78,7 @@ def users_without_home(declaration: Declaration) -> list[UserEnvironment]:
 def apply(declaration: Declaration, *, check: bool) -> Applied:
     """Make every context carry the declaration; with ``check`` only return what that would change.
 
-    Of a user without a home only what lies outside the users' own places is written. Everything is read and validated
+    For a user without a home only files outside of home directories are written. Everything is read and validated
     before the first write. Raises DevserverError for a file of the host itself that cannot be read or written.
     """
     run = _Run(check=check)
@@ -174,7 +174,7 @@ class _Run:
                 self.changes.add(directory.path, "", "directory\n")
 
     def repair_own_directories(self) -> None:
-        for path in OWN_FOLDERS:
+        for path in OWN_DIRECTORIES:
             rights = compare_directory_rights(path)
             if rights:
                 if not self._check:

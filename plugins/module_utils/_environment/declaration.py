@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The declaration: what each user's Go environment shall be, written once and read by every context.
+"""The declaration: the Go environment of each user, written once and read by every context.
 
 Values may hold placeholders: ``{home}``, ``{user}``, ``{goroot}`` and ``{NAME}`` for another declared variable.
 """
@@ -64,9 +64,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "vscode_tools": {"type": "dict", "default": {}},
 }
 
-# What is declared, or not at all, in another way than as a variable.
-_ELSEWHERE = {
-    "GOROOT": "declare the Go by devserver_goroot; where a program needs GOROOT, set devserver_export_goroot",
+# Names that are not declared as a variable, and how they are.
+_NOT_VARIABLES = {
+    "GOROOT": "declare the Go with devserver_goroot; if a program needs GOROOT, set devserver_export_goroot",
     "GOENV": "leave it out: the declaration is written into each user's own settings file, ~/.config/go/env",
 }
 
@@ -76,10 +76,10 @@ _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
 
 @dataclasses.dataclass(frozen=True)
 class UserEnvironment:
-    """What one user's processes shall get: ``path`` is the beginning of PATH, ``variables`` all the rest.
+    """The environment of one user's processes: ``path`` is the beginning of PATH, ``variables`` all the rest.
 
     ``workspaces`` are directories, ``vscode_settings`` the machine settings of each VS Code server, the main one first.
-    ``telemetry`` is GOTELEMETRY, which is no variable to go but a file; empty where it is not declared. ``manage`` has
+    ``telemetry`` is GOTELEMETRY, which is a file and no variable to go; empty if it is not declared. ``manage`` has
     the kinds of CHECKOUT_FILES that are edited, by workspace.
     """
 
@@ -103,10 +103,10 @@ class UserEnvironment:
 
 @dataclasses.dataclass(frozen=True)
 class Declaration:
-    """The whole of it for one host; ``path`` is what also those users get who are not listed.
+    """The declaration for one host; ``path`` also applies to users who are not listed.
 
-    ``vscode_tools`` are the paths of tools that VS Code's Go extension is told, by name; with ``vscode_create`` the
-    main settings of each user are made where there are none.
+    ``vscode_tools`` are the paths of tools for VS Code's Go extension, by name; with ``vscode_create`` the main
+    settings of each user are created.
     """
 
     users: list[UserEnvironment]
@@ -117,12 +117,12 @@ class Declaration:
 
 
 def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
-    """Return the declaration that a module's parameters (documented in the ``declaration`` fragment) make."""
+    """Return the declaration in a module's parameters (documented in the ``declaration`` fragment)."""
     goroot = params["goroot"]
     path = params["path"] or STANDARD_PATH
-    _refuse_strangers([user["name"] for user in params["users"]])
+    _validate_accounts([user["name"] for user in params["users"]])
     users = [_user_environment(user, params, path) for user in params["users"]]
-    _refuse_doubles([user.account.name for user in users])
+    _validate_unique([user.account.name for user in users])
     shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
     tools = {tool: _absolute(tool, str(file), "vscode_tools") for tool, file in params["vscode_tools"].items()}
     everyone = [_absolute("PATH", entry, "every user") for entry in shared]
@@ -133,7 +133,7 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     account = find_account(user["name"])
     raw = dict(STANDARD_VARIABLES, **(params["variables"] or {}))
     raw.update(user.get("variables") or {})
-    _refuse_what_is_elsewhere(raw)
+    _validate_names(raw)
     if params["export_goroot"]:
         raw["GOROOT"] = "{goroot}"
     templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
@@ -195,7 +195,7 @@ def _workspace(entry: t.Any, user: str) -> _Workspace:
 def _telemetry(mode: str, user: str) -> str:
     if mode and mode not in TELEMETRY_MODES:
         raise DevserverError(
-            f"GOTELEMETRY of user {user} is {mode!r}", expected=" or ".join(TELEMETRY_MODES), remedy="write one of them"
+            f"GOTELEMETRY of user {user} is {mode!r}", expected=" or ".join(TELEMETRY_MODES), remedy="set one of them"
         )
     return mode
 
@@ -204,31 +204,31 @@ def _joined(name: str, value: t.Any) -> str:
     """Return ``value`` as Go reads it: a list becomes words for GOFLAGS and a comma-separated list for the rest."""
     if not _VARIABLE_NAME.match(name) or name == "PATH":
         raise DevserverError(
-            f"{name!r} is not a variable that can be declared",
+            f"{name!r} cannot be declared as a variable",
             expected="a name of capital letters, digits and underscores",
-            remedy="declare PATH by its own option; correct other names",
+            remedy="declare PATH with its own option; correct other names",
         )
     if isinstance(value, bool) or not isinstance(value, (str, int, list)):
         raise DevserverError(
-            f"{name} has a value that is neither text nor a list: {redacted(repr(value))}",
+            f"{name} must be a string or a list, got {redacted(repr(value))}",
             expected="a string or a list of strings",
-            remedy="put it in quotes, or make it a list",
+            remedy="put the value in quotes, or make it a list",
         )
     if name == "GOPROXY":
-        _refuse_spaces(value)
+        _validate_proxies(value)
     separator = " " if name == "GOFLAGS" else ","
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
     if re.search(r"[\x00-\x1f\x7f]", text):
         raise DevserverError(
             f"{name} has a control character in its value {redacted(text)!r}",
             expected="one line of text",
-            remedy="take it out",
+            remedy="remove it",
         )
     return text
 
 
-def _refuse_what_is_elsewhere(raw: t.Mapping[str, t.Any]) -> None:
-    for name, remedy in _ELSEWHERE.items():
+def _validate_names(raw: t.Mapping[str, t.Any]) -> None:
+    for name, remedy in _NOT_VARIABLES.items():
         if raw.get(name) is not None:
             raise DevserverError(
                 f"{name} is declared as a variable, with {redacted(repr(raw[name]))}",
@@ -237,25 +237,25 @@ def _refuse_what_is_elsewhere(raw: t.Mapping[str, t.Any]) -> None:
             )
 
 
-def _refuse_spaces(value: t.Any) -> None:
-    """Raise DevserverError for a proxy with a space in its address: go cannot ask it. Those around it go ignores."""
+def _validate_proxies(value: t.Any) -> None:
+    """Raise DevserverError for a proxy with a space in its address; go ignores spaces around it."""
     for entry in re.split(r"[,|]", ",".join(map(str, value)) if isinstance(value, list) else str(value)):
         if " " in entry.strip():
             raise DevserverError(
-                f"GOPROXY has {redacted(entry.strip())!r} in it",
+                f"GOPROXY has the entry {redacted(entry.strip())!r}",
                 expected="addresses of proxies without spaces, direct or off",
                 remedy="write each proxy as an entry of the list; write %20 for a space in an address",
             )
 
 
 def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str], user: str) -> str:
-    """Return the value of variable ``name`` with every placeholder in it filled, however deep they lead."""
+    """Return the value of variable ``name`` with all placeholders in it filled, at any depth."""
 
     def value(current: str, above: tuple[str, ...]) -> str:
         if current in fixed:
             return fixed[current]
         if current in above or current not in templates:
-            raise _bad_placeholder(above[-1], current, user, "a circle" if current in above else "not declared")
+            raise _bad_placeholder(above[-1], current, user, "circular" if current in above else "not declared")
         return _PLACEHOLDER.sub(lambda match: value(match.group(1), (*above, current)), templates[current])
 
     return value(name, ())
@@ -268,9 +268,9 @@ def _fill(template: str, known: t.Mapping[str, str], user: str, option: str) -> 
     return _PLACEHOLDER.sub(lambda match: known[match.group(1)], template)
 
 
-def _bad_placeholder(name: str, other: str, user: str, why: str) -> DevserverError:
+def _bad_placeholder(name: str, other: str, user: str, problem: str) -> DevserverError:
     return DevserverError(
-        f"{name} of user {user} refers to {{{other}}}, which is {why}",
+        f"{name} of user {user} refers to {{{other}}}, which is {problem}",
         expected="{home}, {user}, {goroot} or the name of another declared variable",
         remedy=f"correct the value of {name}",
     )
@@ -281,13 +281,13 @@ def _absolute(name: str, path: str, user: str) -> str:
         raise DevserverError(
             f"{name} of {user} is {path!r}",
             expected="an absolute path without a colon",
-            remedy="write the path from / on, or use {home}",
+            remedy="write the absolute path, or use {home}",
         )
     return path.rstrip("/") or "/"
 
 
-def _refuse_strangers(names: t.Sequence[str]) -> None:
-    """Raise DevserverError that names every user whom the host does not know."""
+def _validate_accounts(names: t.Sequence[str]) -> None:
+    """Raise DevserverError with every user that the host does not know."""
     unknown = [name for name in names if not user_exists(name)]
     if len(unknown) > 1:
         raise DevserverError(
@@ -298,9 +298,9 @@ def _refuse_strangers(names: t.Sequence[str]) -> None:
         )
 
 
-def _refuse_doubles(names: list[str]) -> None:
-    doubles = sorted({name for name in names if names.count(name) > 1})
-    if doubles:
+def _validate_unique(names: list[str]) -> None:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
         raise DevserverError(
-            "user {} is listed more than once".format(", ".join(doubles)), remedy="merge the entries of that user"
+            "user {} is listed more than once".format(", ".join(repeated)), remedy="merge the entries of that user"
         )

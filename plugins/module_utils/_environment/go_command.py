@@ -14,14 +14,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run
 
-_ASKS_THE_COMPILER = """
+_COMPILER_VARIABLES = """
 CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
 """
-# To answer for these, go asks the C compiler and writes what it learns into the build cache.
-NEEDS_C_COMPILER = frozenset(_ASKS_THE_COMPILER.split())
+# For the values of these, go runs the C compiler and writes its results into the build cache.
+NEEDS_C_COMPILER = frozenset(_COMPILER_VARIABLES.split())
 
 
-# How go begins, and words of others.
+# How go begins a message, and words in those of other programs.
 _ERROR = re.compile(r"^(go|panic|fatal error|runtime): |\b(error|cannot|can't|failed|not found|denied|invalid)\b", re.I)
 
 
@@ -32,54 +32,54 @@ def go_env(
     account: Account | None = None,
     timeout: float = 20,
 ) -> dict[str, str]:
-    """Return what ``go env -json`` says to a process of ``account`` with exactly the environment ``env``.
+    """Return the output of ``go env -json`` in a process of ``account`` with exactly the environment ``env``.
 
-    With ``names`` it says these alone, and needs neither HOME nor a C compiler where none of them depends on it.
-    The working directory is fixed to ``/`` because a go.mod, go.work or toolchain line would change the answer.
-    Raises DevserverError with go's own words where it fails.
+    With ``names`` it has only these, and needs HOME or a C compiler only if one of them depends on it. The working
+    directory is ``/`` because a go.mod, go.work or toolchain line would change the result. Raises DevserverError with
+    go's own message if it fails.
     """
     done = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not done.ok:
         raise DevserverError(
             f"{go} env -json failed: {_first_error(done)}",
-            remedy="correct what go names; 'GOENV=off go env' shows whether the user's own file is the cause",
+            remedy="correct the cause that go reports; 'GOENV=off go env' shows whether it is the user's own file",
             cmd=done.argv,
         )
     try:
-        answer: dict[str, str] = json.loads(done.stdout)
+        values: dict[str, str] = json.loads(done.stdout)
     except ValueError as error:
-        said = done.stdout.strip()[:80]
+        output = done.stdout.strip()[:80]
         raise DevserverError(
-            f"{go} is no go command: env -json printed {said!r}", remedy=f"remove {go}", cmd=done.argv
+            f"{go} is no go command: env -json printed {output!r}", remedy=f"remove {go}", cmd=done.argv
         ) from error
-    return answer
+    return values
 
 
 def _first_error(done: Completed) -> str:
-    """Return the line that says the cause: what comes behind it is mostly what follows from that."""
+    """Return the line with the cause: the lines after it are mostly consequences."""
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
     if done.returncode is None or not lines or lines[0].startswith("Traceback"):
         return done.complaint
-    telling = [line for line in lines if not line.lower().startswith("warning")]
-    return next((line for line in telling if _ERROR.search(line)), (telling or lines)[0])
+    relevant = [line for line in lines if not line.lower().startswith("warning")]
+    return next((line for line in relevant if _ERROR.search(line)), (relevant or lines)[0])
 
 
 def without_traces(env: t.Mapping[str, str]) -> dict[str, str]:
-    """Return ``env`` changed so that a go command leaves no trace in it, and answers as it would have without that.
+    """Return ``env`` changed so that a go command writes no file, and has the same result.
 
-    From Go 1.23 on every go command counts itself in a file below the user's configuration folder, so this folder is
-    given away, and the file that lies in it and is asked for is named.
+    From Go 1.23 on every go command counts itself in a file below the user's configuration directory. So another
+    directory replaces it, and GOENV names the settings file in it.
     """
-    folder = env.get("XDG_CONFIG_HOME") or os.path.join(env.get("HOME", ""), ".config")
-    goenv = env.get("GOENV") or (os.path.join(folder, "go/env") if os.path.isabs(folder) else "off")
+    directory = env.get("XDG_CONFIG_HOME") or os.path.join(env.get("HOME", ""), ".config")
+    goenv = env.get("GOENV") or (os.path.join(directory, "go/env") if os.path.isabs(directory) else "off")
     return dict(env, GOENV=goenv, XDG_CONFIG_HOME="/dev/null")
 
 
-# Only what the shell has built in, so that any PATH may be walked; as the user, whose rights decide what can be run.
+# Only builtins of the shell, so that any PATH can be searched, with the rights of the user who would run the programs.
 _WALK = """
 IFS=:; set -f
-for name; do for folder in $PATH; do
-  [ -n "$folder" ] && [ -f "$folder/$name" ] && [ -x "$folder/$name" ] && printf '%s/%s\\0' "$folder" "$name"
+for name; do for entry in $PATH; do
+  [ -n "$entry" ] && [ -f "$entry/$name" ] && [ -x "$entry/$name" ] && printf '%s/%s\\0' "$entry" "$name"
 done; done; :
 """
 
@@ -87,17 +87,17 @@ done; done; :
 def executables(
     names: t.Iterable[str], path: str, account: Account | None = None, *, timeout: float = 20
 ) -> dict[str, list[str]]:
-    """Return for each of ``names`` every such program in the directories of a PATH that ``account`` can run.
+    """Return for each of ``names`` every program of that name in the directories of a PATH that ``account`` can run.
 
-    Raises DevserverError where they cannot be walked within ``timeout`` seconds, as on a network that does not answer.
+    Raises DevserverError if the search takes longer than ``timeout`` seconds, as on a network file system that hangs.
     """
     names = list(names)
     done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)
     if not done.ok:
         raise done.error(
-            f"the directories of PATH={path} could not be walked",
-            expected="directories that answer",
-            remedy="take those that hang, as on a network, from PATH",
+            f"the directories of PATH={path} could not be searched",
+            expected="directories that can be read",
+            remedy="remove those that hang, as on a network file system, from PATH",
         )
     found = list(dict.fromkeys(filter(None, done.stdout.split("\0"))))
     return {name: [file for file in found if os.path.basename(file) == name] for name in names}

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Go's own per-user configuration file, which ``go env -w`` writes: one ``NAME=value`` a line.
 
-It is read and written here, not by ``go``: a bad line in it can break every go command, ``go env -u`` included.
+It is read and written here, not by ``go``: an invalid line in it can break every go command, ``go env -u`` included.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import MANAGED_BY
 
-# Beside this file: what "go telemetry" writes and every Go program reads, a mode and since when it holds.
+# Beside this file: what "go telemetry" writes and every Go program reads, a mode and the day from which it is in force.
 TELEMETRY_MODE = "telemetry/mode"
 TELEMETRY_MODES = ("on", "local", "off")
 
@@ -28,7 +28,7 @@ class Setting(t.NamedTuple):
 
 
 def settings(text: str) -> list[Setting]:
-    """Return the lines that Go takes as settings, in their order: of several for one name the last one wins."""
+    """Return the lines that Go reads as settings, in order; of several with one name the last one wins."""
     found = []
     for number, line in enumerate(text.split("\n"), start=1):
         name, separator, value = line.partition("=")
@@ -38,9 +38,9 @@ def settings(text: str) -> list[Setting]:
 
 
 def updated(text: str, values: t.Mapping[str, str]) -> str:
-    """Return ``text`` with ``values`` in force: changed in place, doubles dropped, new ones at the end.
+    """Return ``text`` with ``values`` in force: changed in place, duplicates removed, new ones at the end.
 
-    A comment, which ``go env -w`` keeps, says which names are managed: one that no longer is goes.
+    A comment, which ``go env -w`` keeps, lists the managed names: a name that is no longer managed is removed.
     """
     last = {setting.name: setting.line for setting in settings(text)}
     dropped = _managed(text) - set(values)
@@ -61,17 +61,17 @@ def updated(text: str, values: t.Mapping[str, str]) -> str:
 
 
 def without_managed(text: str | None) -> str | None:
-    """Return ``text`` without the managed names; None, no file, where there was nothing else in it."""
+    """Return ``text`` without the managed names; None, which is no file, if nothing else was in it."""
     return text if text is None or not _managed(text) else updated(text, {}) or None
 
 
 def telemetry_mode(text: str) -> str:
-    """Return the mode that Go takes from the text of its telemetry file."""
+    """Return the mode in the text of Go's telemetry file."""
     return text.strip().partition(" ")[0] or "local"
 
 
 def with_telemetry_mode(text: str | None, mode: str, today: str) -> str:
-    """Return the text of that file with ``mode`` in it, from ``today`` (2026-01-31) on where it was another."""
+    """Return the text of that file with ``mode`` in it, in force from ``today`` (2026-01-31) on if the mode changes."""
     return text if text and telemetry_mode(text) == mode else f"{mode} {today}\n"
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The configuration of the host's sshd: the lines of its files, and what sshd itself makes of them for a user."""
+"""The configuration of the host's sshd: the lines of its files, and the values in force for a user."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ CONFIGURATION = "/etc/ssh/sshd_config"
 
 # Includes within includes; sshd itself ends at 16.
 _DEPTH = 16
-# A connection that a Match may ask about; without one of these sshd refuses to say anything where one does.
+# The connection that a Match is compared with; without one of its parts sshd rejects a configuration that has it.
 _CONNECTION = "user={},host=UNKNOWN,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
-# What sshd takes out of a line, and puts between what it says of one.
+# Characters that sshd removes from a line, or adds in its output.
 _QUOTING = re.compile(r"""["'\\\s]""")
 
 
 class Line(t.NamedTuple):
-    """One line: ``keyword`` in small letters, ``value`` as it is written, ``match`` what the block asks for it is in.
+    """One line: ``keyword`` in small letters, ``value`` as it is written, ``match`` the condition of its block.
 
-    Outside of such blocks that is empty.
+    The condition is empty outside of a block.
     """
 
     source: Source
@@ -40,7 +40,7 @@ class Line(t.NamedTuple):
 
 
 def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
-    """Yield each line with a keyword of sshd's configuration, those of included files in their place."""
+    """Yield each line with a keyword of sshd's configuration, with those of included files in their place."""
     path = path or CONFIGURATION
     for number, text in enumerate(read_text_or_empty(path).split("\n"), 1):
         found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
@@ -60,24 +60,24 @@ def _included(patterns: str) -> t.Iterator[str]:
 
 
 def effective(account: Account, timeout: float) -> list[tuple[str, str]]:
-    """Return keywords, in small letters, and values in force for whoever logs in as ``account``.
+    """Return keywords, in small letters, and the values in force for a login as ``account``.
 
-    There are none where there is no sshd, or it refuses its configuration.
+    There are none without an sshd, or if sshd rejects its configuration.
     """
     if not os.path.exists(SSHD):
         return []
     argv = [SSHD, "-T", "-f", CONFIGURATION, "-C", _CONNECTION.format(account.name)]
-    told = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).stdout
-    pairs = (line.partition(" ") for line in told.split("\n"))
+    output = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout).stdout
+    pairs = (line.partition(" ") for line in output.split("\n"))
     return [(keyword.lower(), value) for keyword, _blank, value in pairs]
 
 
 def variables(account: Account, timeout: float) -> list[Assignment]:
-    """Return the variables that sshd itself gives what it starts for ``account`` (``SetEnv``), with file and line.
+    """Return the variables that sshd itself sets for ``account`` (``SetEnv``), with file and line.
 
-    Those of which no line is found are left out.
+    Variables whose line is not found are left out.
     """
-    # Most hosts have none, and sshd need not be asked.
+    # Most hosts have none, so that sshd does not run.
     candidates = [line for line in lines() if line.keyword == "setenv"]
     values = [value for keyword, value in effective(account, timeout) if keyword == "setenv"] if candidates else []
     source = _line_of(values, account, candidates)
@@ -86,21 +86,23 @@ def variables(account: Account, timeout: float) -> list[Assignment]:
 
 
 def _line_of(values: t.Sequence[str], account: Account, candidates: t.Sequence[Line]) -> Source | None:
-    """Return the line that has all the values: of several lines sshd takes one, that of a Match before any other."""
-    said = _QUOTING.sub("", "".join(values))
+    """Return the line that has all the values: of several lines sshd uses one, that of a Match first."""
+    reported = _QUOTING.sub("", "".join(values))
     bare = ((line, _QUOTING.sub("", line.value)) for line in candidates)
-    same = [line for line, text in bare if said and text.startswith(said) and text[len(said) :][:1] in ("", "#")]
+    same = [
+        line for line, text in bare if reported and text.startswith(reported) and text[len(reported) :][:1] in ("", "#")
+    ]
     theirs = [line for line in same if line.match and _may_be_of(account.name, line.match)]
     others = [line for line in same if not line.match]
     return next((line.source for line in [*theirs, *others]), None)
 
 
 def _may_be_of(user: str, match: str) -> bool:
-    """Return whether a block may be in force for ``user``; what else than the name it asks for is taken to hold."""
+    """Return whether a block may be in force for ``user``; conditions other than the user name count as true."""
     words = match.replace("=", " ").split()
-    asked = [names.split(",") for kind, names in zip(words[::2], words[1::2]) if kind.lower() == "user"]
+    patterns = [names.split(",") for kind, names in zip(words[::2], words[1::2]) if kind.lower() == "user"]
     return all(
         any(fnmatch.fnmatchcase(user, name) for name in names)
         and not any(fnmatch.fnmatchcase(user, name[1:]) for name in names if name.startswith("!"))
-        for names in asked
+        for names in patterns
     )

@@ -19,16 +19,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 _NAME = r"""(?:"([^"\\]*)"|'([^']*)'|([A-Za-z_][\w.-]*))"""
 _KEY = re.compile(rf" *{_NAME} *:(?: +(.*)|(\t.*)|)\Z")
 _BLANK = re.compile(r"[ \t]*(#.*)?\Z")
-# The same in and behind an env, where not all readers of YAML take a tab for a blank.
+# The same in and after an env, where not all YAML parsers treat a tab as a blank.
 _SPACES = re.compile(r" *(#.*)?\Z")
-# What may stand behind the lines of an env: a key, or the end of the document.
+# The line after those of an env: a key, or the end of the document.
 _NEXT = re.compile(r" *(?:[^\s-].*:(?: .*)?|---.*|\.\.\..*)\Z")
-# What YAML has no place for, and what some of its readers take for the end of a line.
+# Characters that YAML does not allow, or that some YAML parsers treat as the end of a line.
 _NO_TEXT = re.compile("[^\t\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]|[\u2028\u2029]")
 _DOUBLE = re.compile(r'("(?:[^"\\]|\\.)*")(.*)\Z')
 _SINGLE = re.compile(r"('(?:[^']|'')*')(.*)\Z")
 _PLAIN = re.compile(r"(.*?)((?: +#.*)?)\Z")
-# In braces: a name with its value and the comma behind it, and what ends it all. A plain value has no brace or bracket.
+# In braces: a name with its value and the comma after it, and the end. A plain value has no brace or bracket.
 _MEMBER = re.compile(rf""" *{_NAME} *: +("(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|(?!["': ])[^,\[\]{{}}]*?) *(?:,|(?=\}}))""")
 _CLOSED = re.compile(r" *\}(?: +#.*| *)\Z")
 # No plain value begins with one of these.
@@ -55,7 +55,7 @@ class Env(t.NamedTuple):
 def envs(text: str, *, path: str) -> list[Env]:
     """Return the ``env`` of the workflow and of its jobs, in order.
 
-    Raises DevserverError with the line of one that is written in a way that is not understood.
+    Raises DevserverError with the line of one in a form that is not supported.
     """
     lines = [line.rstrip("\r") for line in text.split("\n")]
     found = []
@@ -69,12 +69,12 @@ def envs(text: str, *, path: str) -> list[Env]:
             elif _SPACES.match(rest):
                 found.append(_env(lines, number, job, path))
             else:
-                raise _unknown(path, number, "env is no block of lines")
+                raise _unsupported(path, number, "env is not a block of lines")
     return found
 
 
 def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
-    """Yield for each line that is a key: its number, the keys from the top down to it, and what is behind the colon."""
+    """Yield for each line that is a key: its number, the keys from the top down to it, and the text after the colon."""
     above: list[tuple[int, str]] = []
     for number, line in enumerate(lines, start=1):
         indent = len(line) - len(line.lstrip(" "))
@@ -89,17 +89,17 @@ def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
 
 def _check(line: str, number: int, path: str) -> None:
     if _NO_TEXT.search(line):
-        raise _unknown(path, number, "this line of env has a character that is no text")
+        raise _unsupported(path, number, "this line of env has an invalid character")
 
 
 def _check_behind(lines: t.Sequence[str], number: int, path: str) -> None:
-    """Refuse what does not end an ``env`` in braces: a line behind it that is indented deeper, or is no key."""
+    """Reject a line after an ``env`` in braces that is indented deeper, or is not a key."""
     outer = len(lines[number - 1]) - len(lines[number - 1].lstrip(" "))
     for at, line in enumerate(lines[number:], start=number + 1):
         _check(line, at, path)
         if not _SPACES.match(line):
             if len(line) - len(line.lstrip(" ")) > outer or not _NEXT.match(line):
-                raise _unknown(path, at, "this line behind env is no key")
+                raise _unsupported(path, at, "the line after env is not a key")
             return
 
 
@@ -120,7 +120,7 @@ def _env(lines: t.Sequence[str], number: int, job: str, path: str) -> Env:
         indent = indent or own
         match = _KEY.match(line)
         if match is None or match.group(5) or own != indent or own <= outer:
-            raise _unknown(path, at, "this line of env is no name with a value")
+            raise _unsupported(path, at, "this line of env is not a name with a value")
         variables.append(_variable(match, path, at))
     return Env(job, number, variables)
 
@@ -134,7 +134,7 @@ def _variable(member: re.Match[str], path: str, line: int) -> Variable:
     value, behind = match.group(1, 2) if match else ("", text)
     decoded = _decoded(value.rstrip(" "))
     if decoded is None or not _SPACES.match(behind):
-        raise _unknown(path, line, "the value is no text of one line")
+        raise _unsupported(path, line, "the value is not text on one line")
     return _variable_of(_name(member), decoded, line)
 
 
@@ -149,14 +149,14 @@ def _in_braces(line: str, number: int, job: str, path: str) -> Env:
         match = _MEMBER.match(line, at)
         decoded = _decoded(match.group(4).rstrip(" ")) if match else None
         if match is None or decoded is None:
-            raise _unknown(path, number, "what is in braces are no names with values of this line")
+            raise _unsupported(path, number, "the braces do not contain names with values on this line")
         variables.append(_variable_of(_name(match), decoded, number))
         at = match.end()
     return Env(job, number, variables)
 
 
 def _decoded(value: str) -> str | None:
-    """Return what a quoted or plain scalar stands for; None where it is neither, or JSON would not read it."""
+    """Return the value of a quoted or plain scalar; None if it is neither, or invalid in JSON."""
     if value.startswith("'"):
         return value[1:-1].replace("''", "'") if _SINGLE.match(value) else None
     if value.startswith('"'):
@@ -167,11 +167,11 @@ def _decoded(value: str) -> str | None:
     return None if value.startswith(_INDICATORS) or re.search(r":(\s|\Z)|\A-(\s|\Z)|\s#|\t", value) else value
 
 
-def _unknown(path: str, line: int, what: str) -> DevserverError:
+def _unsupported(path: str, line: int, problem: str) -> DevserverError:
     return DevserverError(
-        f"{path}:{line}: {what}, and no other form is understood",
+        f"{path}:{line}: {problem}",
         expected="lines of NAME: value, indented alike, or {NAME: value} on one line",
-        remedy="write it so, or take the workspace out of the play's list",
+        remedy="use one of these forms, or remove the workspace from the play's list",
         path=path,
         line=line,
     )

@@ -42,7 +42,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startu
 class Slow:
     """A context whose startups take the given times."""
 
-    name, workspace, gives_environment, asks_go, unknown = "slow", "", True, False, ()
+    name, workspace, gives_environment, on_this_host, unknown = "slow", "", True, False, ()
     over_ssh = has_fixed_limit = in_terminal = False
     checkout_file = ""
 
@@ -71,7 +71,7 @@ class Slow:
 class Bare(Slow):
     """A context with exactly the declared environment."""
 
-    name, asks_go = "bare", True
+    name, on_this_host = "bare", True
 
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         return user.variables
@@ -232,12 +232,12 @@ def test_a_file_is_read_with_its_users_rights_alone(fake_host: t.Any) -> None:
 
 def test_missing_lines_of_one_user_do_not_count_for_another(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """One user is provisioned, the other one declared since: the services for both lack the second one's lines."""
-    for name in ("FOLDER", "SERVICE", "USERS_SERVICE", "ENVIRONMENT"):
+    for name in ("DIRECTORY", "SERVICE", "USERS_SERVICE", "ENVIRONMENT"):
         monkeypatch.setattr(pam, name, str(fake_host.tmp / name))
     (first,) = fake_host.declaration.users
     # The name of this user must not make the file for all PAM services of users count as this user's.
     second = dataclasses.replace(first, account=first.account._replace(name="USERS_SERVICE", uid=first.account.uid + 1))
-    (fake_host.tmp / "FOLDER").mkdir()
+    (fake_host.tmp / "DIRECTORY").mkdir()
     for file in pam.managed_files(fake_host.declaration):
         pathlib.Path(file.path).write_text(file.content(None) or "")
         pathlib.Path(file.path).chmod(file.mode)
@@ -247,11 +247,11 @@ def test_missing_lines_of_one_user_do_not_count_for_another(fake_host: t.Any, mo
         outdated = managed_files.outdated_for(user, fake_host.declaration)["cron"]
         return [path for path in outdated if path.startswith(str(fake_host.tmp))]
 
-    own = str(fake_host.tmp / "FOLDER" / "user-USERS_SERVICE.conf")
+    own = str(fake_host.tmp / "DIRECTORY" / "user-USERS_SERVICE.conf")
     assert (lacking(first), lacking(second)) == ([], [own, pam.USERS_SERVICE])
-    for path in (fake_host.tmp / "FOLDER").iterdir():
+    for path in (fake_host.tmp / "DIRECTORY").iterdir():
         path.write_text("")
-    assert lacking(first) == [str(fake_host.tmp / "FOLDER" / name) for name in _configurations(first)]
+    assert lacking(first) == [str(fake_host.tmp / "DIRECTORY" / name) for name in _configurations(first)]
 
 
 def _configurations(user: UserEnvironment) -> list[str]:

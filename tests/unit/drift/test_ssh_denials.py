@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 
-DENIED = "sshd does not let bob in: "
+DENIED = "sshd denies bob: "
 LEFT = "ssh ended with 1 before the command ran: it may leave"
 CONFIGURATION = """\
 # PubkeyAuthentication no

@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 
 @pytest.fixture
 def declare(tmp_path, monkeypatch):
-    """Declare for a user whose home is a temporary folder; only the context that lies in the home is written."""
+    """Declare for a user whose home is a temporary directory; only the context that lies in the home is written."""
     monkeypatch.setattr(apply, "KINDS", [GoEnvContext()])
     home = tmp_path / "home é"
     home.mkdir()
@@ -37,8 +37,8 @@ def declare(tmp_path, monkeypatch):
     return make
 
 
-def tree(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+def tree(directory):
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
 
 
 def test_check_mode_reports_all_changes_and_writes_nothing(declare):
@@ -111,9 +111,9 @@ def test_telemetry_is_a_file_of_its_own(declare, present):
 @pytest.fixture
 def left_by_root(declare):
     """A declaration for user nobody, whose home has a GOPATH that root has left there."""
-    for folder in [declare.home, *declare.home.parents][:-1]:
-        if folder.stat().st_uid == 0:
-            folder.chmod(folder.stat().st_mode | 0o011)
+    for directory in [declare.home, *declare.home.parents][:-1]:
+        if directory.stat().st_uid == 0:
+            directory.chmod(directory.stat().st_mode | 0o011)
     account = find_account("nobody")._replace(home=str(declare.home))
     (declare.home / "go/pkg").mkdir(parents=True)
     (declare.home / "go/pkg/x.go").write_text("")
@@ -214,7 +214,7 @@ def test_a_file_that_is_not_its_users_is_skipped(declare, nobodys, case, check):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_a_folder_may_give_a_file_a_group_that_is_not_its_users(declare, nobodys):
+def test_a_directory_may_give_a_file_a_group_that_is_not_its_users(declare, nobodys):
     nobody, file = nobodys
     os.chown(file.parent, nobody.uid, 0)
     file.parent.chmod(0o2755)

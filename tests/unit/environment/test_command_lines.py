@@ -22,7 +22,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import asked, followed
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
+    probe_startup,
+    trace_startup,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
     VscodeServerKind,
 )
@@ -101,18 +104,18 @@ def reading_command_lines() -> t.Iterator[CommandLines]:
 def _command_lines() -> t.Iterator[str]:
     known = {os.getpid()}
     # In the order of their numbers a parent mostly comes before its children; the next look finds the others.
-    for folder in sorted(glob.glob("/proc/[0-9]*"), key=lambda path: int(path[6:])):
+    for directory in sorted(glob.glob("/proc/[0-9]*"), key=lambda path: int(path[6:])):
         with contextlib.suppress(OSError, IndexError):
-            stat = pathlib.Path(folder, "stat").read_text(errors="replace")
+            stat = pathlib.Path(directory, "stat").read_text(errors="replace")
             if int(stat.rpartition(")")[2].split()[1]) in known:
-                known.add(int(folder[6:]))
-                yield pathlib.Path(folder, "cmdline").read_text(errors="replace")
+                known.add(int(directory[6:]))
+                yield pathlib.Path(directory, "cmdline").read_text(errors="replace")
 
 
 def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: Startup) -> None:
     with reading_command_lines() as lines:
-        environment = asked(start_up, 20, terminal=start_up.prompts).environment or {}
-        found = followed(start_up, 20)
+        environment = probe_startup(start_up, 20, terminal=start_up.prompts).environment or {}
+        found = trace_startup(start_up, 20)
     assert environment["GOPROXY"] == PROXY
     # The value was traced, and the shell that did it was seen.
     assert PROXY in [item.value for item in found if item.name == "GOPROXY"]
@@ -136,7 +139,7 @@ def test_a_drift_run_keeps_values_out_of_command_lines(
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     # As PAM gives it to all that comes over ssh.
     given = [Assignment("GOPROXY", PROXY, Source("file", "/etc/environment", 1))]
-    monkeypatch.setattr(vscode_server, "given_over_ssh", lambda _account, _timeout: given)
+    monkeypatch.setattr(vscode_server, "variables_over_ssh", lambda _account, _timeout: given)
     go = tmp_path / "go/bin/go"
     go.parent.mkdir(parents=True)
     go.write_text(GO)

@@ -134,7 +134,7 @@ def test_goroot_is_exported_on_request_only():
         ({"variables": {"GOPATH": "/a:go"}}, ["GOPATH", "'go'"]),
         ({"variables": {"GOPATH": "~/go"}}, ["GOPATH", "'~/go'"]),
         ({"variables": {"GOTMPDIR": "~/.cache/go-tmp"}}, ["GOTMPDIR", "'~/.cache/go-tmp'", "absolute"]),
-        ({"variables": {"GOPATH": "{GOBIN}/x"}}, ["circle"]),
+        ({"variables": {"GOPATH": "{GOBIN}/x"}}, ["circular"]),
         ({"variables": {"GOPATH": "{GONE}/x"}}, ["{GONE}", "not declared"]),
         ({"variables": {"GOPROXY": "a\nb"}}, ["control character"]),
         ({"variables": {"PATH": "/x"}}, ["'PATH'"]),
@@ -164,8 +164,8 @@ def test_bad_input_is_named(arguments, words):
     [
         ({"GOROOT": "/opt/nope"}, "GOROOT.*devserver_export_goroot"),
         ({"GOENV": "/x"}, "GOENV.*~/.config/go/env"),
-        ({"GOPROXY": ["https://x y", "direct"]}, "GOPROXY has 'https://x y'"),
-        ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY has 'https://a b'"),
+        ({"GOPROXY": ["https://x y", "direct"]}, "GOPROXY has the entry 'https://x y'"),
+        ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY has the entry 'https://a b'"),
     ],
 )
 def test_what_is_declared_elsewhere_or_cannot_work_is_refused(variables, words):

@@ -70,7 +70,7 @@ class Host:
         return self.user.variables["GOPATH"]
 
     @property
-    def folder(self) -> pathlib.Path:
+    def directory(self) -> pathlib.Path:
         return self.home / "hello"
 
     def put(self, name: str, text: str) -> pathlib.Path:
@@ -118,8 +118,8 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
     home = tmp_path / "home é x"
     (home / "hello").mkdir(parents=True)
-    for folder in ("go", "own"):
-        go = tmp_path / folder / "bin/go"
+    for directory in ("go", "own"):
+        go = tmp_path / directory / "bin/go"
         go.parent.mkdir(parents=True)
         go.write_text(GO)
         go.chmod(0o755)
@@ -257,7 +257,7 @@ def test_debug_sessions(host: Host) -> None:
     assert seen["vscode_debug", "hello (one)", "GOPROXY"] == ("off", "drift", f"{launch}:5")
     assert seen["vscode_debug", "hello (one)", "GOPATH"] == ("/w", "drift", "hello/.vscode/settings.json:1")
     assert seen["vscode_server", "", "GOPATH"][0] == "/m"
-    assert seen["vscode_debug", "hello (two)", "GOPATH"] == (f"{host.folder}/p", "drift", f"{launch}:8")
+    assert seen["vscode_debug", "hello (two)", "GOPATH"] == (f"{host.directory}/p", "drift", f"{launch}:8")
     assert seen["vscode_debug", "hello (two)", "GOPROXY"] == (f"{host.home}/z", "drift", "b.env:1")
     assert seen["vscode_debug", "hello (two 2)", "GOPROXY"] == ("direct", "drift", "hello/.vscode/settings.json:1")
     assert seen["vscode_debug", "hello (two 2)", "GOPATH"][:2] == ("/l", "drift")
@@ -285,7 +285,7 @@ MALLORY = 65534
 
 def mallorys_tools(host: Host, *names: str) -> pathlib.Path:
     """Return a tree of programs that are not root's, each of which leaves a file ``ran`` beside them."""
-    tools = host.folder / "tools"
+    tools = host.directory / "tools"
     for name in names:
         program = host.put(f"hello/tools/bin/{name}", f'#!/bin/sh\ntouch "{tools}/ran"\n')
         program.chmod(0o755)
@@ -359,7 +359,7 @@ def test_a_dev_container(host: Host) -> None:
     given = '"containerEnv": {"GOPROXY": "off", "GOSUMDB": "off", "GOROOT": "/r"}'
     text = f'{{\n{given},\n"remoteEnv": {{\n"GOPROXY": "direct", "GOPATH": "/c"}}}}'
     host.put("hello/.devcontainer.json", text)
-    seen = {name: cell for (context, _folder, name), cell in host.seen().items() if context == "devcontainer"}
+    seen = {name: cell for (context, _directory, name), cell in host.seen().items() if context == "devcontainer"}
     path = "hello/.devcontainer.json"
     assert seen == {"GOPROXY": ("direct", "drift", f"{path}:4"), "GOSUMDB": ("off", "conflict", f"{path}:2")}
     host.put("hello/.devcontainer/devcontainer.json", "{}")
@@ -404,14 +404,14 @@ def test_workflows(host: Host) -> None:
 def test_what_only_the_service_knows_is_unknown_alone(host: Host) -> None:
     jobs = "jobs:\n  a:\n    env:\n      GOPROXY: direct\n  b:\n    env:\n      GOFLAGS: ${{ x }}\n"
     host.put("hello/.github/workflows/x.yml", "env:\n  GOPROXY: ${{ x }}\n  GOFLAGS: -x\n" + jobs)
-    seen = {(folder, name): cell[:2] for (context, folder, name), cell in host.seen().items() if context == "ci"}
+    seen = {(directory, name): cell[:2] for (context, directory, name), cell in host.seen().items() if context == "ci"}
     whole, a, b = (f"hello (.github/workflows/x.yml{job})" for job in ("", ", a", ", b"))
     assert {key: cell for key, cell in seen.items() if key[1] == "GOPROXY"} == {
         (whole, "GOPROXY"): (None, "unknown"),
         (a, "GOPROXY"): ("direct", "drift"),
         (b, "GOPROXY"): (None, "unknown"),
     }
-    assert [seen.get((folder, "GOFLAGS"), (None,))[0] for folder in (whole, a, b)] == ["-x", "-x", None]
+    assert [seen.get((directory, "GOFLAGS"), (None,))[0] for directory in (whole, a, b)] == ["-x", "-x", None]
 
 
 BROKEN = {
@@ -492,25 +492,25 @@ def test_an_env_file_that_is_missing(host: Host) -> None:
         "hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "envFile": "/gone"}]}'
     )
     (finding,) = host.report()["findings"]
-    assert (finding["rule_id"], finding["workspace"]) == ("GD901", f"{host.folder} (0)")
+    assert (finding["rule_id"], finding["workspace"]) == ("GD901", f"{host.directory} (0)")
     assert "launch.json:1: envFile /gone is missing" in finding["cause"]
 
 
-@pytest.mark.parametrize(("line", "words"), [("sleep 60", "in time"), ("exit 3", "ended with 3")])
+@pytest.mark.parametrize(("line", "words"), [("sleep 60", "timed out"), ("exit 3", "ended with 3")])
 def test_a_start_up_that_gives_no_answer(host: Host, line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vscode_server, "_PATIENCE", 1)
     host.put(".profile", line + "\n")
     (finding,) = host.report()["findings"]
     assert (finding["rule_id"], finding["context"]) == ("GD901", "vscode_server")
     assert words in finding["cause"]
-    assert "what ssh gives alone" in finding["cause"]
+    assert "the environment of ssh alone" in finding["cause"]
 
 
 @pytest.mark.parametrize(
     ("outer", "inner", "problem"),
     [
         ("sleep 2.5", ":", ""),
-        (":", "sleep 2.5", "bash did not come to an end in time; the server goes on with what ssh gives alone"),
+        (":", "sleep 2.5", "bash timed out; the server continues with the environment of ssh alone"),
     ],
 )
 def test_only_the_shells_own_time_counts_over_ssh_too(
@@ -521,7 +521,7 @@ def test_only_the_shells_own_time_counts_over_ssh_too(
         return probe_of(run(argv, env=session_environment(account), timeout=timeout), waits=True)
 
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
-    monkeypatch.setattr(vscode_server, "ask_over_ssh", over_ssh)
+    monkeypatch.setattr(vscode_server, "probe_over_ssh", over_ssh)
     monkeypatch.setattr(vscode_server, "_PATIENCE", 2)
     host.put(".profile", inner + "\n")
     got = VscodeServerContext().probe(host.user.account, host.declaration, 20)
@@ -633,7 +633,7 @@ CHECKOUT = {
 def test_a_checkout_is_edited_only_as_its_workspace_declares(host: Host) -> None:
     files = {kind: host.put(f"hello/{name}", text) for kind, (name, text, _line) in CHECKOUT.items()}
     for managed in CHECKOUT_FILES:
-        host.declare(manage={str(host.folder): [managed]})
+        host.declare(manage={str(host.directory): [managed]})
         assert host.apply(check=True) == [str(files[managed].relative_to(host.home))]
     host.declare(manage={})
     assert host.apply() == []
@@ -645,11 +645,11 @@ def test_a_checkout_is_edited_only_as_its_workspace_declares(host: Host) -> None
 def test_drift_in_a_checkout_has_a_remedy_that_works(host: Host, kind: str, managed: bool) -> None:
     name, text, line = CHECKOUT[kind]
     path = host.put(f"hello/{name}", text)
-    host.declare(manage={str(host.folder): [kind]} if managed else {})
+    host.declare(manage={str(host.directory): [kind]} if managed else {})
     place = f"hello/{name}:{line}"
     findings = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD101"]
     (text,) = {finding["remedy"]["text"] for finding in findings if host.place(finding["source"]) == place}
-    unmanaged = f"delete or correct {path}:{line}, or add {kind} to `manage` of the workspace {host.folder}"
+    unmanaged = f"delete or correct {path}:{line}, or add {kind} to `manage` of the workspace {host.directory}"
     assert text == ("provision the host again with --tags environment" if managed else unmanaged)
 
 
@@ -658,11 +658,12 @@ def test_what_an_unmanaged_file_lacks_is_to_be_set_there(host: Host) -> None:
     workflow = host.put("hello/.github/workflows/test.yml", "jobs: {}\n")
     host.declare(manage={})
     texts = {f["context"]: f["remedy"]["text"] for f in host.report()["findings"] if f["rule_id"] == "GD101"}
+    manage = f"add devcontainer to `manage` of the workspace {host.directory}"
     assert texts == {
-        "devcontainer": f"set GOPROXY in {container}, or add devcontainer to `manage` of the workspace {host.folder}",
+        "devcontainer": f"set GOPROXY in {container}, or {manage}",
         "ci": f"set GOPROXY in {workflow}",
     }
-    host.declare(manage={str(host.folder): ["devcontainer"]})
+    host.declare(manage={str(host.directory): ["devcontainer"]})
     texts = {f["context"]: f["remedy"]["text"] for f in host.report()["findings"] if f["rule_id"] == "GD101"}
     assert texts == {
         "devcontainer": "provision the host again with --tags environment",
@@ -696,8 +697,8 @@ def test_what_means_the_same_elsewhere() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_the_users_rights_count_and_not_roots(host: Host) -> None:
-    for folder in [host.home, *host.home.parents]:
-        folder.chmod(folder.stat().st_mode | 0o011)
+    for directory in [host.home, *host.home.parents]:
+        directory.chmod(directory.stat().st_mode | 0o011)
     path = host.put("settings.json", "{}")
     path.chmod(0o600)
     assert "cannot read" in read_editor_file(str(path), find_account("nobody")).problem

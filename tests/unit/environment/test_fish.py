@@ -44,8 +44,8 @@ def fish(command, **env):
 
 @pytest.fixture
 def home(tmp_path):
-    for folder in (".config/fish", ".local/share/fish"):
-        (tmp_path / folder).mkdir(parents=True)
+    for directory in (".config/fish", ".local/share/fish"):
+        (tmp_path / directory).mkdir(parents=True)
     return tmp_path
 
 
@@ -187,13 +187,13 @@ def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
     assert traced(home, text, "-i") == [("GOBIN", "/i", 2)]
 
 
-def test_a_home_without_fishs_folders_stays_without(tmp_path):
+def test_a_home_without_fishs_directories_stays_without(tmp_path):
     tmp_path.chmod(0o755)
     account = ACCOUNT._replace(home=str(tmp_path), shell="/usr/bin/fish")
     trace_fish(options=["-i"], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, account=account, timeout=20)
     assert os.listdir(tmp_path) == []
-    with spare_directories(account._replace(shell="/bin/bash")) as folders:
-        assert folders == {}
+    with spare_directories(account._replace(shell="/bin/bash")) as directories:
+        assert directories == {}
 
 
 NOISE = ["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x", "/f:1:SETUVAR --export A:"]
@@ -205,16 +205,16 @@ def test_whatever_a_start_up_prints_is_no_error(noise):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_the_folder_is_the_users_and_goes_whatever_the_user_puts_there(tmp_path, monkeypatch):
+def test_the_directory_belongs_to_the_user_and_is_removed_with_all_content(tmp_path, monkeypatch):
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept/file").write_text("")
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     account = find_account("nobody")._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    with spare_directories(account) as folders:
-        (folder,) = set(folders.values())
-        status = os.stat(folder)
+    with spare_directories(account) as directories:
+        (directory,) = set(directories.values())
+        status = os.stat(directory)
         assert (status.st_uid, status.st_mode & 0o777) == (account.uid, 0o700)
-        os.symlink(tmp_path / "kept", f"{folder}/fish")
+        os.symlink(tmp_path / "kept", f"{directory}/fish")
     assert os.listdir(tmp_path) == ["kept"]
     assert os.listdir(tmp_path / "kept") == ["file"]
 

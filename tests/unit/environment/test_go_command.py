@@ -58,19 +58,19 @@ def test_what_is_no_go_command_is_an_error_too(tmp_path):
 
 
 def test_executables_are_found_in_the_order_of_path(tmp_path):
-    for folder in "abc":
-        (tmp_path / folder).mkdir()
-    for folder, mode in (("a", 0o644), ("b", 0o755), ("c", 0o755)):
-        (tmp_path / folder / "go").write_text("")
-        (tmp_path / folder / "go").chmod(mode)
-    path = ":".join(str(tmp_path / folder) for folder in "cab") + f"::{tmp_path}/c"
+    for directory in "abc":
+        (tmp_path / directory).mkdir()
+    for directory, mode in (("a", 0o644), ("b", 0o755), ("c", 0o755)):
+        (tmp_path / directory / "go").write_text("")
+        (tmp_path / directory / "go").chmod(mode)
+    path = ":".join(str(tmp_path / directory) for directory in "cab") + f"::{tmp_path}/c"
     found = executables(["go", "gofmt"], path)
     assert found == {"go": [f"{tmp_path}/c/go", f"{tmp_path}/b/go"], "gofmt": []}
 
 
 def test_a_walk_that_does_not_end_well_is_not_taken_for_an_answer(monkeypatch):
     monkeypatch.setattr(go_command, "_WALK", "printf '/x/go\\0'; exit 3")
-    with pytest.raises(DevserverError, match="PATH=/x could not be walked"):
+    with pytest.raises(DevserverError, match="PATH=/x could not be searched"):
         executables(["go"], "/x")
 
 

@@ -34,18 +34,24 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], 
     """Play the role with an inventory, and return what each host's module makes of its user."""
 
     def play(inventory: Inventory) -> Users:
-        folder = tmp_path_factory.mktemp("play")
+        directory = tmp_path_factory.mktemp("play")
         for name, content in {"hosts.json": {"all": inventory}, "play.json": PLAY}.items():
-            (folder / name).write_text(json.dumps(content))
+            (directory / name).write_text(json.dumps(content))
         common = {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             # Nothing of this machine's own is to be looked at.
-            "devserver_vscode_settings": [str(folder / "settings.json")],
+            "devserver_vscode_settings": [str(directory / "settings.json")],
         }
-        argv = [pathlib.Path(sys.executable).parent / "ansible-playbook", "--check", "-v", "-i", folder / "hosts.json"]
-        argv += ["-e", json.dumps(common), folder / "play.json"]
-        done = subprocess.run(argv, env=_environment(folder), check=False, capture_output=True, text=True)
+        argv = [
+            pathlib.Path(sys.executable).parent / "ansible-playbook",
+            "--check",
+            "-v",
+            "-i",
+            directory / "hosts.json",
+        ]
+        argv += ["-e", json.dumps(common), directory / "play.json"]
+        done = subprocess.run(argv, env=_environment(directory), check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         told = {host: json.loads(result) for host, result in RESULT.findall(done.stdout)}
         return {host: one["users"][0] for host, one in told.items()}
@@ -53,12 +59,12 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], 
     return play
 
 
-def _environment(folder: pathlib.Path) -> dict[str, str]:
-    (folder / "ansible.cfg").touch()
+def _environment(directory: pathlib.Path) -> dict[str, str]:
+    (directory / "ansible.cfg").touch()
     own = {
         "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
-        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "ANSIBLE_HOME": str(folder / "ansible"),
+        "ANSIBLE_CONFIG": str(directory / "ansible.cfg"),
+        "ANSIBLE_HOME": str(directory / "ansible"),
         "ANSIBLE_NOCOLOR": "1",
     }
     return dict(os.environ, LC_ALL="C.UTF-8", **own)

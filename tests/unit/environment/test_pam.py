@@ -23,8 +23,8 @@ ACCOUNT = find_account(getpass.getuser())
 
 @pytest.fixture
 def pam(tmp_path, monkeypatch):
-    """A folder in the place of /etc: writes the files of a declaration and reads a user's assignments back."""
-    monkeypatch.setattr(pam_context, "FOLDER", str(tmp_path))
+    """A directory in the place of /etc: writes the files of a declaration and reads a user's assignments back."""
+    monkeypatch.setattr(pam_context, "DIRECTORY", str(tmp_path))
     monkeypatch.setattr(pam_context, "SERVICE", str(tmp_path / "gopherops-go"))
     monkeypatch.setattr(pam_context, "USERS_SERVICE", str(tmp_path / "gopherops-go-users"))
     monkeypatch.setattr(pam_context, "ENVIRONMENT", str(tmp_path / "environment"))
@@ -36,7 +36,7 @@ def pam(tmp_path, monkeypatch):
                 stream.write(text or "")
         return {item.name: item for item in pam_context.assignments(pam_context.SERVICE, ACCOUNT)}
 
-    write.folder = tmp_path
+    write.directory = tmp_path
     return write
 
 
@@ -51,7 +51,7 @@ def test_values_come_back(pam, value):
 
 def test_the_line_is_named(pam):
     source = pam(declaration(GOPATH="/a", GOBIN="/b"))["GOBIN"].source
-    assert (source.file, source.line) == (str(pam.folder / f"user-{ACCOUNT.name}.conf"), 3)
+    assert (source.file, source.line) == (str(pam.directory / f"user-{ACCOUNT.name}.conf"), 3)
 
 
 def test_another_users_lines_are_skipped(pam):
@@ -62,7 +62,7 @@ def test_another_users_lines_are_skipped(pam):
 
 
 def test_the_hosts_own_path_follows_the_declared_one(pam):
-    (pam.folder / "environment").write_text('PATH="/usr/bin:/g/bin:/bin:/snap/bin"\n')
+    (pam.directory / "environment").write_text('PATH="/usr/bin:/g/bin:/bin:/snap/bin"\n')
     assert pam(declaration())["PATH"].value == "/g/bin:/usr/bin:/bin:/snap/bin"
 
 
@@ -89,14 +89,14 @@ HOST_PATHS = {
 
 @pytest.mark.parametrize("line", HOST_PATHS)
 def test_only_usable_entries_of_the_hosts_path_are_rendered(pam, line):
-    (pam.folder / "environment").write_text(f"{line}\n", newline="")
+    (pam.directory / "environment").write_text(f"{line}\n", newline="")
     assert pam(declaration())["PATH"].value == f"/g/bin:{HOST_PATHS[line]}"
 
 
 def test_a_user_who_is_no_longer_listed_leaves_no_file(pam):
     pam(declaration(GOPATH="/a"))
     gone = [f.path for f in pam_context.managed_files(Declaration([], "/g", [])) if f.content(None) is None]
-    assert gone == [str(pam.folder / f"user-{ACCOUNT.name}.conf")]
+    assert gone == [str(pam.directory / f"user-{ACCOUNT.name}.conf")]
 
 
 @pytest.mark.parametrize(("value", "words"), [('a"b', "double quotes"), ("x" * 1100, "too long")])
@@ -121,30 +121,30 @@ def test_what_pam_cannot_carry_is_refused(pam, value, words):
     ],
 )
 def test_the_environment_file_is_read_as_pam_does(pam, line, value):
-    (pam.folder / "environment").write_text(line + "\n", newline="")
-    (pam.folder / "sshd").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
-    (found,) = pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)
+    (pam.directory / "environment").write_text(line + "\n", newline="")
+    (pam.directory / "sshd").write_text(f"session required pam_env.so envfile={pam.directory}/environment\n")
+    (found,) = pam_context.assignments(str(pam.directory / "sshd"), ACCOUNT)
     assert found.value == value
 
 
 @pytest.mark.parametrize("mark", ["\f", "\x85", "\u2028", "\x1e"])
 def test_lines_are_counted_as_editors_do(pam, mark):
-    (pam.folder / "environment").write_text(f"# a{mark}b\nGOFLAGS=-x{mark}y\n", encoding="utf-8")
-    (pam.folder / "sshd").write_text(
-        f"session required pam_env.so envfile={pam.folder}/environment conffile={pam.folder}/conf\n"
+    (pam.directory / "environment").write_text(f"# a{mark}b\nGOFLAGS=-x{mark}y\n", encoding="utf-8")
+    (pam.directory / "sshd").write_text(
+        f"session required pam_env.so envfile={pam.directory}/environment conffile={pam.directory}/conf\n"
     )
-    (pam.folder / "conf").write_text(f"# a{mark}b\nGOBIN DEFAULT=/b\n", encoding="utf-8")
-    found = {item.name: item for item in pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)}
+    (pam.directory / "conf").write_text(f"# a{mark}b\nGOBIN DEFAULT=/b\n", encoding="utf-8")
+    found = {item.name: item for item in pam_context.assignments(str(pam.directory / "sshd"), ACCOUNT)}
     assert (found["GOFLAGS"].value, found["GOFLAGS"].source.line) == (f"-x{mark}y", 2)
     assert found["GOBIN"].source.line == 2
-    (read,) = environment_files.assignments_in(str(pam.folder / "environment"))
+    (read,) = environment_files.assignments_in(str(pam.directory / "environment"))
     assert read.source.line == 2
-    assert len(lines_of(str(pam.folder / "environment"))) == 2
+    assert len(lines_of(str(pam.directory / "environment"))) == 2
 
 
 def test_includes_and_the_environment_file_are_followed(pam):
-    (pam.folder / "environment").write_text("# c\nexport GOPROXY='off' # note\n")
-    (pam.folder / "common").write_text(f"session required pam_env.so envfile={pam.folder}/environment\n")
-    (pam.folder / "sshd").write_text("auth include x\n@include common\nsession [default=ok] pam_limits.so\n")
-    (found,) = pam_context.assignments(str(pam.folder / "sshd"), ACCOUNT)
+    (pam.directory / "environment").write_text("# c\nexport GOPROXY='off' # note\n")
+    (pam.directory / "common").write_text(f"session required pam_env.so envfile={pam.directory}/environment\n")
+    (pam.directory / "sshd").write_text("auth include x\n@include common\nsession [default=ok] pam_limits.so\n")
+    (found,) = pam_context.assignments(str(pam.directory / "sshd"), ACCOUNT)
     assert (found.name, found.value, found.source.line) == ("GOPROXY", "off", 2)

@@ -33,7 +33,7 @@ GIVEN = {"GOPATH": "/srv/it's mine/go", "GOFLAGS": "-mod=mod -x", "GOVCS": "", "
 
 @pytest.fixture
 def scripts(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
-    """The folder of the rendered scripts, in which an earlier run left that of the present user."""
+    """The directory of the rendered scripts, in which an earlier run left that of the present user."""
     monkeypatch.setattr(previous.departed, "__defaults__", (str(tmp_path),))
     monkeypatch.setattr(previous.dropped, "__defaults__", (str(tmp_path),))
     (tmp_path / f"{ACCOUNT.name}.sh").write_text("# head\n" + _render(UserEnvironment(ACCOUNT, GIVEN, ["/a b", "/c"])))

@@ -55,14 +55,14 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file t
 class Host:
     """Two users: ``alice`` has something broken, ``bob`` has not."""
 
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.alice, self.bob = (self._user(folder, name) for name in ("alice", "bob"))
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.alice, self.bob = (self._user(directory, name) for name in ("alice", "bob"))
         self.declaration = Declaration([self.alice, self.bob], "/g", [])
 
     @staticmethod
-    def _user(folder: pathlib.Path, name: str) -> UserEnvironment:
-        account: Account = find_account(getpass.getuser())._replace(name=name, home=str(folder / name))
-        home = folder / name
+    def _user(directory: pathlib.Path, name: str) -> UserEnvironment:
+        account: Account = find_account(getpass.getuser())._replace(name=name, home=str(directory / name))
+        home = directory / name
         texts = {SETTINGS: '{\n  "go.gopath": "/x"\n}\n', LAUNCH: '{"configurations": []}', CONTAINER: "{}"}
         for path, text in texts.items():
             (home / path).parent.mkdir(parents=True)
@@ -86,7 +86,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(apply, "KINDS", contexts)
     (tmp_path / "crontabs").mkdir()
     monkeypatch.setattr(cron, "CRONTABS", (str(tmp_path / "crontabs"),))
-    for module, name in ((cron, "_PAM"), (pam, "FOLDER"), (pam, "SERVICE"), (pam, "USERS_SERVICE")):
+    for module, name in ((cron, "_PAM"), (pam, "DIRECTORY"), (pam, "SERVICE"), (pam, "USERS_SERVICE")):
         monkeypatch.setattr(module, name, f"{tmp_path}/pam/{name}")
     # The users of this test do not exist, so nobody's rights can be taken.
     monkeypatch.setattr("os.getgrouplist", lambda _name, gid: [gid])
@@ -220,9 +220,9 @@ def test_a_file_that_its_user_cannot_use_is_skipped(
     host: Host, tmp_path: pathlib.Path, break_it: t.Callable[[pathlib.Path], None], words: str
 ) -> None:
     """As root with the rights of one user, who cannot give the file back to another."""
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_uid == 0 and folder != folder.parent:
-            folder.chmod(folder.stat().st_mode | 0o011)
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_uid == 0 and directory != directory.parent:
+            directory.chmod(directory.stat().st_mode | 0o011)
     nobody = find_account("nobody")
     users = [
         UserEnvironment(user.account._replace(uid=nobody.uid, gid=nobody.gid), user.variables, [])
@@ -265,7 +265,7 @@ def test_a_later_run_still_removes_what_this_one_could_not(
     """The user's script is the only record of what was given; it must not forget it before all files have."""
     users = tmp_path / "users"
     monkeypatch.setattr(apply, "KINDS", [LoginContext(), VscodeServerKind()])
-    monkeypatch.setattr(apply, "OWN_FOLDERS", [])
+    monkeypatch.setattr(apply, "OWN_DIRECTORIES", [])
     for module, name in ((shell, "USERS"), (shell, "SCRIPT")):
         monkeypatch.setattr(module, name, str(users if name == "USERS" else tmp_path / "script.sh"))
     monkeypatch.setattr(

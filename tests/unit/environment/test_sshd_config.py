@@ -32,7 +32,7 @@ Set = t.Callable[..., pathlib.Path]
 
 @pytest.fixture
 def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Set:
-    """A folder with sshd's configuration; to be called with the lines that its sshd says are in force."""
+    """A directory with sshd's configuration; to be called with the lines that its sshd says are in force."""
     (tmp_path / "sshd_config").write_text(CONFIGURATION)
     for name, text in {"more/a.conf": "Match User x\nSetEnv A=1\n", "match/one.conf": "SetEnv GOBIN=/one\n"}.items():
         (tmp_path / name).parent.mkdir()
@@ -88,13 +88,13 @@ def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(host: Set) -> N
 
 
 def test_sshd_is_asked_about_the_user_and_only_where_a_line_gives_variables(host: Set) -> None:
-    folder = host("setenv GOBIN=/m")
-    (folder / "sshd_config").write_text("Port 22\n# SetEnv A=1\n")
+    directory = host("setenv GOBIN=/m")
+    (directory / "sshd_config").write_text("Port 22\n# SetEnv A=1\n")
     assert sshd_config.variables(BOB, 5) == []
-    assert not (folder / "asked").exists()
-    (folder / "sshd_config").write_text("SetEnv GOBIN=/m\n")
+    assert not (directory / "asked").exists()
+    (directory / "sshd_config").write_text("SetEnv GOBIN=/m\n")
     assert [item.name for item in sshd_config.variables(BOB, 5)] == ["GOBIN"]
-    assert "user=bob," in (folder / "asked").read_text()
+    assert "user=bob," in (directory / "asked").read_text()
 
 
 def test_without_an_sshd_nothing_is_in_force(host: Set) -> None:

@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     PRINT_ENVIRONMENT,
     Probe,
     SingleContext,
-    no_probe,
+    failed_probe,
     probe_of,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
@@ -70,7 +70,7 @@ def test_what_a_start_up_does_is_told(tmp_path, text, noise, go_is, terminal):
     ("text", "noise", "why"),
     [
         ("A=1\n", "", ""),
-        ("exit 3\n", "", "a start-up file may leave the shell, or put another program in its place"),
+        ("exit 3\n", "", "a startup file may exit, or replace the shell with another program"),
         ("echo going >&2; exit 3\n", "going", "going"),
         ("if then\n", 'dash: 1: Syntax error: "then" unexpected', ""),
     ],
@@ -94,10 +94,10 @@ def test_how_long_it_took_is_told(tmp_path):
     [
         ("exit 3\n", "ended early", "ended with 3 before the command ran"),
         ("echo going >&2; exec true\n", "ended early", "ended with 0 before the command ran: going"),
-        ("while :; do :; done\n", "timed out", "did not come to an end in time"),
-        ("read -r -p 'Sure? ' answer\n", "timed out", "did not come to an end in time; it said last: Sure?"),
-        ("exec bash --norc\n", "timed out", "did not come to an end in time"),
-        ("exec cat\n", "timed out", "did not come to an end in time"),
+        ("while :; do :; done\n", "timed out", "timed out"),
+        ("read -r -p 'Sure? ' answer\n", "timed out", "timed out; its last output: Sure?"),
+        ("exec bash --norc\n", "timed out", "timed out"),
+        ("exec cat\n", "timed out", "timed out"),
     ],
 )
 def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, failure, words):
@@ -108,7 +108,7 @@ def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, failur
 
 @pytest.mark.parametrize(("returncode", "failure"), [(None, "timed out"), (1, "")])
 def test_a_unit_that_gives_no_answer_is_told_with_why(returncode, failure):
-    got = no_probe("no unit could be started", Completed(["systemd-run"], returncode, "", "", 2.0))
+    got = failed_probe("no unit could be started", Completed(["systemd-run"], returncode, "", "", 2.0))
     assert (got.environment, got.failure, got.seconds) == (None, failure, 2.0)
     assert got.problem.startswith("no unit could be started: it ")
 
@@ -116,7 +116,7 @@ def test_a_unit_that_gives_no_answer_is_told_with_why(returncode, failure):
 def test_the_probes_own_marks_are_not_what_a_start_up_said():
     mark = "".join(PRINT_ENVIRONMENT.split()[2:4]).rstrip(";")
     got = probe_of(Completed(["sh"], None, f"hello\n{mark}", ""))
-    assert got.problem == "sh did not come to an end in time; it said last: hello"
+    assert got.problem == "sh timed out; its last output: hello"
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_a_server_that_hangs_where_ssh_hangs_is_not_asked_again(observe, over_ss
 def test_a_shell_whose_files_nobody_follows_is_refused(context, tmp_path):
     (tmp_path / "tcsh").symlink_to("/bin/sh")
     got = context.probe(ACCOUNT._replace(shell=f"{tmp_path}/tcsh"), Declaration([], "/g", []), 5)
-    assert (got.environment, f"start-up files of {tmp_path}/tcsh" in got.problem) == (None, True)
+    assert (got.environment, f"startup files of {tmp_path}/tcsh" in got.problem) == (None, True)
 
 
 def test_a_value_whose_origin_cannot_be_followed_stays_a_value(observe):
@@ -264,19 +264,19 @@ def test_a_client_of_ssh_sends_its_language(tmp_path):
     assert "SendEnv=LANG" in argv and ssh._CLIENT["LANG"] == "C.UTF-8"
 
 
-def test_the_folders_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path, monkeypatch):
+def test_the_directories_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path, monkeypatch):
     (tmp_path / "sshd_config").write_text("SetEnv GOA=1\n")
     monkeypatch.setattr(ssh.sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
     monkeypatch.setattr(ssh, "_throw_away_keys", lambda _timeout: {"host.pub": "key"})
-    folder = tmp_path / "probe"
-    folder.mkdir()
+    directory = tmp_path / "probe"
+    directory.mkdir()
     added = {"XDG_DATA_HOME": "/x", "XDG_CONFIG_HOME": "/y"}
-    ssh._lay_out(str(folder), added, 5)
-    lines = (folder / "sshd_config").read_text().splitlines()
+    ssh._lay_out(str(directory), added, 5)
+    lines = (directory / "sshd_config").read_text().splitlines()
     # Of several such lines sshd takes the first alone; those of AcceptEnv add up.
     assert [line for line in lines if "Env" in line] == ["AcceptEnv XDG_DATA_HOME XDG_CONFIG_HOME", "SetEnv GOA=1"]
-    assert "SetEnv=XDG_DATA_HOME=/x XDG_CONFIG_HOME=/y" in ssh._client(str(folder), ACCOUNT, "true", 5, added)
-    assert not any("SetEnv" in word for word in ssh._client(str(folder), ACCOUNT, "true", 5, {}))
+    assert "SetEnv=XDG_DATA_HOME=/x XDG_CONFIG_HOME=/y" in ssh._client(str(directory), ACCOUNT, "true", 5, added)
+    assert not any("SetEnv" in word for word in ssh._client(str(directory), ACCOUNT, "true", 5, {}))
 
 
 # What a start-up sets for itself must not be the end of what is asked.
@@ -315,7 +315,7 @@ def test_a_variable_of_the_rendered_file_is_traced(tmp_path, monkeypatch, shell)
     rc.write_text("DECLARED=/b\nOTHER=/c\n")
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
     startup = Startup(ACCOUNT._replace(shell=shell), ["-i"], env, [str(rc)])
-    found = shell_context.followed(startup, 20)
+    found = shell_context.trace_startup(startup, 20)
     assert [item for item in found if item.source.file == str(rc)] == [
         Assignment("DECLARED", "/b", Source("file", str(rc), 1))
     ]
@@ -344,7 +344,7 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\n"
     ],
 )
 def test_cause_of_a_failed_login_is_what_the_server_says(log, cause):
-    done = Completed(["ssh"], 255, "", ssh._telling(log))
+    done = Completed(["ssh"], 255, "", ssh._messages_of(log))
     assert f"before the command ran: {cause}" in probe_of(done).problem
 
 
@@ -371,5 +371,5 @@ def test_a_shell_that_is_missing_is_told_and_not_taken_for_one_that_keeps_out():
     account = ACCOUNT._replace(name="gopher", shell="/bin/no-such-shell")
     assert LoginContext().applies_to(account)
     got = LoginContext().probe(account, None, 5)
-    assert got.environment is None and "no shell /bin/no-such-shell" in got.problem
+    assert got.environment is None and "the shell /bin/no-such-shell is missing" in got.problem
     assert not LoginContext().applies_to(account._replace(shell="/usr/sbin/nologin"))

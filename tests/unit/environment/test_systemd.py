@@ -112,20 +112,20 @@ def test_values_are_for_their_user_alone_and_everyone_gets_path(user):
 
 
 def test_the_lines_of_environment_d_are_named(user):
-    folder = user.home / ".config/environment.d"
-    folder.mkdir(parents=True)
-    (folder / "10-mine.conf").write_text("# mine\nGOPATH=/mine\n")
-    (folder / "zz-gopherops-go.conf").write_text('\n\nGOPATH="/declared"\n')
+    directory = user.home / ".config/environment.d"
+    directory.mkdir(parents=True)
+    (directory / "10-mine.conf").write_text("# mine\nGOPATH=/mine\n")
+    (directory / "zz-gopherops-go.conf").write_text('\n\nGOPATH="/declared"\n')
     found = SystemdUserContext().assignments(ACCOUNT._replace(home=str(user.home)), 10)
     found = [item for item in found if item.name == "GOPATH"]
     assert [(item.value, item.source.line) for item in found] == [("/mine", 2), ("/declared", 3)]
 
 
 def test_a_pipe_in_the_place_of_a_file_holds_nobody_up(user):
-    folder = user.home / ".config/environment.d"
-    folder.mkdir(parents=True)
-    subprocess.run(["mkfifo", folder / "x.conf"], check=True)
-    (folder / "y.conf").write_text("GOPATH=/y\n")
+    directory = user.home / ".config/environment.d"
+    directory.mkdir(parents=True)
+    subprocess.run(["mkfifo", directory / "x.conf"], check=True)
+    (directory / "y.conf").write_text("GOPATH=/y\n")
     found = SystemdUserContext().assignments(ACCOUNT._replace(home=str(user.home)), 10)
     assert [item.value for item in found if item.name == "GOPATH"] == ["/y"]
 

@@ -60,7 +60,7 @@ class _Row:
 
     def _expected(self) -> dict[str, str | None]:
         declared = self._observation.context.expected(self._observation.user)
-        if not self._observation.context.asks_go:
+        if not self._observation.context.on_this_host:
             # A variable that is neither declared nor set there is not compared: the other side has its own directories.
             given = [name for name in WATCHED if name in self._environment and name not in DIRECTORIES]
             return {**dict.fromkeys(given), **declared}
@@ -157,7 +157,7 @@ class _Row:
 
     def _is_gos(self, variable: str) -> bool:
         """Return whether go itself decides the value of ``variable``."""
-        return self._observation.context.asks_go and _is_go_variable(variable)
+        return self._observation.context.on_this_host and _is_go_variable(variable)
 
     def _assigned(self, variable: str, value: str | None) -> list[Source]:
         """Return the sources of the startup's assignments; first that of the last one with the present value.

@@ -38,7 +38,7 @@ def settings_in(path: str, account: Account) -> list[goenv_file.Setting]:
 
 def settings_files_of(snapshot: Snapshot) -> list[SettingsFile]:
     """Return each settings file that a go of this host reads, one entry for each user."""
-    rows = (row for row in snapshot.rows if row.observation.context.asks_go)
+    rows = (row for row in snapshot.rows if row.observation.context.on_this_host)
     places = dict.fromkeys((row.user.account, row.observation.settings_path) for row in rows)
     return [_settings_file(account, path) for account, path in places]
 

@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     ManagedFiles,
     WrongRights,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_FOLDERS
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_DIRECTORIES
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     CHECKOUT_FILES,
@@ -38,7 +38,7 @@ def managed_files_of(
     declaration: Declaration,
     cells: t.Sequence[Cell],
     kinds: t.Sequence[ContextKind] = KINDS,
-    directories: t.Sequence[str] = OWN_FOLDERS,
+    directories: t.Sequence[str] = OWN_DIRECTORIES,
 ) -> ManagedFiles:
     """Return the state of the files of ``kinds``, and of the collection's own ``directories``."""
     files = [file for kind in kinds for file in files_of(kind, declaration)]

@@ -74,7 +74,9 @@ def observe(
         for probe in concurrent.futures.as_completed(probes):
             result, pair = probe.result(), probes[probe]
             if result.environment is not None:
-                query = queries.submit(pair.user, result.environment, result.login) if pair.context.asks_go else None
+                query = (
+                    queries.submit(pair.user, result.environment, result.login) if pair.context.on_this_host else None
+                )
                 details[probe] = _Details(pool.submit(_assignments, *pair, timeout), query)
         results = {probe: probe.result() for probe in probes}
         hanging = {pair.user.account for probe, pair in probes.items() if _hangs_over_ssh(pair, results[probe])}

@@ -226,7 +226,7 @@ def _restore_go(snapshot: Snapshot, path: Cell | None) -> str:
 
 def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     """Evaluate the values of go env. A wrong GOROOT is a finding of its own, and the reason why go fails."""
-    if not row.observation.context.asks_go:
+    if not row.observation.context.on_this_host:
         return
     go, response = row.observation.programs.get("go", []), row.observation.go
     file = snapshot.settings_file(row.observation)
@@ -272,7 +272,7 @@ def _copies(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
 
 def _exported(row: Row) -> t.Iterator[Finding]:
     value = (row.observation.environment or {}).get("GOROOT")
-    if not value or not row.observation.context.asks_go or "GOROOT" in row.user.variables:
+    if not value or not row.observation.context.on_this_host or "GOROOT" in row.user.variables:
         return
     if row.cells["GOROOT"].status == "ok":
         cause = f"GOROOT={value} is exported by {row.source('GOROOT')}; expected no value"
@@ -283,7 +283,7 @@ def _exported(row: Row) -> t.Iterator[Finding]:
 def _goenv(row: Row) -> t.Iterator[Finding]:
     environment, file = row.observation.environment or {}, row.observation.settings_path
     own = os.path.join(row.user.account.home, ".config/go/env")
-    if not row.observation.context.asks_go or file == own or "GOENV" in row.user.variables:
+    if not row.observation.context.on_this_host or file == own or "GOENV" in row.user.variables:
         return
     variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
     if environment.get(variable):

@@ -143,7 +143,7 @@ def _unknown(snapshot: Snapshot, observation: Observation) -> t.Iterator[Finding
     elif observation.environment is None:
         source, action = _restore(snapshot, observation)
         yield Row(observation, {}).finding(UNKNOWN, observation.problem, Remedy(action), source=source)
-    elif observation.context.asks_go and not observation.walked:
+    elif observation.context.on_this_host and not observation.walked:
         sources = [item.source for item in observation.assignments if item.name == "PATH"]
         remedy = Remedy("remove the directory that does not respond from PATH, or repair its mount")
         source = sources[-1] if sources else None

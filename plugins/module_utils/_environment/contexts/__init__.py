@@ -54,5 +54,5 @@ KINDS: t.Sequence[ContextKind] = (
     CiKind(),
 )
 
-# The folders that hold nothing but files of theirs, the outer ones first.
-OWN_FOLDERS = (os.path.dirname(USERS), USERS, systemd_system.FOLDER, pam.FOLDER)
+# The directories with nothing but their files, the outer ones first.
+OWN_DIRECTORIES = (os.path.dirname(USERS), USERS, systemd_system.DIRECTORY, pam.DIRECTORY)

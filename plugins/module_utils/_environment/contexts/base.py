@@ -26,35 +26,35 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startu
 _MARK_PARTS = ("gopherops.devserver-", "environment")
 _MARK = "".join(_MARK_PARTS)
 _PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
-# Commands that every shell understands; the marks set them apart from what start-up files print. One that fails ends
-# no shell, whatever its start-up has told it.
-_ASKED = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
-PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _ASKED), _PRINT_MARK])
+# Commands that every shell understands; the marks separate their output from that of startup files. A command that
+# fails ends no shell, whatever options the startup has set.
+_COMMANDS = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
+PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _COMMANDS), _PRINT_MARK])
 
-# What terminals take as commands, such as a colour, and other characters that show nothing.
+# Control sequences of terminals, such as a colour, and other invisible characters.
 _CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
-# What bash and dash say of themselves where they are interactive without a terminal of their own.
+# Messages of bash and dash that are interactive without a terminal of their own.
 _NO_TERMINAL = re.compile(
     "cannot set terminal process group|no job control in this shell|can't access tty; job control turned off"
 )
-# Seconds in which a session ends whose command has come to its end, whatever PAM does then.
+# Seconds in which a session ends after its command has exited, including the work of PAM.
 _UNTIL_CLOSED = 1.0
 
 
-# Why there is no environment, where somebody decides by it; empty for any other reason. What "ended early" ended before
-# the command that was asked for.
+# Why there is no environment, if a caller decides by it; empty for any other reason. "ended early" means before the
+# command of the probe.
 Failure = t.Literal["", "timed out", "ended early", "not let in", "forced command", "broken sshd", "no home"]
 
 
 class Probe(t.NamedTuple):
-    """What a real process got: its environment, or None and the reason why that could not be found out.
+    """The environment of a real process, or None and the reason why it is unknown.
 
-    ``problem`` has the reason in words for people, ``failure`` for programs.
-    ``seconds`` is how long the start-up took, ``noise`` the first line that it printed, ``go_is`` what the shell itself
-    says that ``go`` is: a file, an alias, a function (empty where the context has no shell). ``stale`` names the
-    variables whose present value the process did not get, because what started it runs for longer. ``held`` says that
-    the command came to its end, and what waited for it did not: a process that the start-up left has the output open.
-    ``login`` is what the user's own shell gives, where files that somebody else may have written change that.
+    ``problem`` has the reason for people, ``failure`` for programs. ``seconds`` is the time that the startup took,
+    ``noise`` the first line that it printed, ``go_is`` the shell's own description of ``go``: a file, an alias, a
+    function (empty without a shell). ``stale`` names the variables whose present value the process does not have,
+    because the process that started it is older. ``held`` means that the command exited and its caller still waits: a
+    process of the startup keeps the output open. ``login`` is the environment of the user's own shell, if files that
+    another user may have written change it.
     """
 
     environment: dict[str, str] | None
@@ -78,7 +78,7 @@ class Context(abc.ABC):
     # The file of a user's checkout that alone feeds this context; empty for other contexts.
     checkout_file = ""
     # Whether the processes run on this host, so that go can be queried; elsewhere only what they are given is known.
-    asks_go = True
+    on_this_host = True
     # Variables that only another program knows, so that they are not compared.
     unknown: t.Collection[str] = ()
     # Whether programs other than go see this context; for go alone, PATH and the like have no meaning.
@@ -157,10 +157,10 @@ class SingleContext(ContextKind, Context):
 
 
 def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False) -> Probe:
-    """Return what PRINT_ENVIRONMENT printed, or why it did not get to print.
+    """Return the environment that PRINT_ENVIRONMENT printed, or the reason why it printed none.
 
-    Variables that were ``added`` for the sake of the probe are left out. What is printed to a ``terminal`` is for
-    people to read, and no noise. What ran ``waits`` where it ends only when nobody has the output open any more.
+    Variables that were ``added`` for the probe are left out. Output to a ``terminal`` is for people to read, and is no
+    noise. The process ``waits`` if it ends only after the last one that has the output open.
     """
     printed = _printed(done.stdout)
     noise = _noise("" if terminal else printed.before, done.stderr)
@@ -170,23 +170,23 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
         held = waits and done.returncode is None and _seconds_since(printed.age) > _UNTIL_CLOSED
         return Probe(environment, "", seconds, noise, printed.go_is, held=held)
     if done.returncode is None:
-        said = _last_words(done.stdout.replace(_MARK, "\n") + done.stderr)
-        said = f"; it said last: {said}" if said else ""
-        problem = f"{done.argv[0]} did not come to an end in time{said}"
+        last = _last_line(done.stdout.replace(_MARK, "\n") + done.stderr)
+        last = f"; its last output: {last}" if last else ""
+        problem = f"{done.argv[0]} timed out{last}"
         return Probe(None, problem, done.seconds, noise, failure="timed out")
-    why = _last_words(done.stderr) or "a start-up file may leave the shell, or put another program in its place"
-    problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {why}"
+    reason = _last_line(done.stderr) or "a startup file may exit, or replace the shell with another program"
+    problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {reason}"
     return Probe(None, problem, done.seconds, noise, failure="ended early")
 
 
-def no_probe(what: str, done: Completed) -> Probe:
-    """Return that nobody could be asked: in words ``what`` went wrong, and what ``done`` says of it."""
+def failed_probe(problem: str, done: Completed) -> Probe:
+    """Return a probe without an environment, with the problem and the message of ``done``."""
     failure: Failure = "timed out" if done.returncode is None else ""
-    return Probe(None, f"{what}: {done.complaint}", done.seconds, failure=failure)
+    return Probe(None, f"{problem}: {done.complaint}", done.seconds, failure=failure)
 
 
 class _Printed(t.NamedTuple):
-    """What was printed: ``before`` the first mark, and by each command; no environment where not all got to print."""
+    """The output ``before`` the first mark and of each command; no environment if a command is missing."""
 
     before: str
     age: str = ""
@@ -195,32 +195,32 @@ class _Printed(t.NamedTuple):
 
 
 def _printed(output: str) -> _Printed:
-    # The last ones count: a start-up may run the commands of others too.
+    # The last ones count: a startup may run such commands too.
     before, *parts = output.split(_MARK)
-    if len(parts) <= len(_ASKED):
+    if len(parts) <= len(_COMMANDS):
         return _Printed(before)
-    age, environment, go_is, _behind = parts[-len(_ASKED) - 1 :]
+    age, environment, go_is, _behind = parts[-len(_COMMANDS) - 1 :]
     pairs = (entry.partition("=") for entry in environment.split("\0") if "=" in entry)
     return _Printed(before, age, {name: value for name, _sep, value in pairs}, go_is.partition("\n")[0].strip())
 
 
-def _start_up_seconds(said: str, longest: float) -> float:
-    """Return how old the shell was when it got to the command: what came before it, such as a login, is not its time.
+def _start_up_seconds(clocks: str, longest: float) -> float:
+    """Return the age of the shell when it ran the command: the time before it, such as that of a login, does not count.
 
-    ``said`` is the shell's /proc/PID/stat, and /proc/uptime; where they do not count alike, it is ``longest``.
+    ``clocks`` is the shell's /proc/PID/stat, and /proc/uptime; if they do not count alike, the result is ``longest``.
     """
     try:
-        stat, now = parse_stat(said), said.split()[-2]
+        stat, now = parse_stat(clocks), clocks.split()[-2]
         age = float(now) - stat.started / os.sysconf("SC_CLK_TCK") if stat else -1.0
     except (ValueError, IndexError):
         return longest
     return age if 0 <= age < longest else longest
 
 
-def _seconds_since(said: str) -> float:
-    """Return how long ago the shell got to the command; ``said`` is what ``_start_up_seconds`` reads."""
+def _seconds_since(clocks: str) -> float:
+    """Return the seconds since the shell ran the command; ``clocks`` are those of ``_start_up_seconds``."""
     try:
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - float(said.split()[-2])
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - float(clocks.split()[-2])
     except (ValueError, IndexError):
         return 0.0
 
@@ -229,7 +229,7 @@ def _noise(*outputs: str) -> str:
     return next((line for output in outputs for line in _lines(output)), "")
 
 
-def _last_words(output: str) -> str:
+def _last_line(output: str) -> str:
     return next(reversed(_lines(output)), "")
 
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs of continuous integration: the environment that workflow files give them.
 
-They run elsewhere: only what the file gives is known, and only those of the declared variables are meant that hold no
-path of this host.
+They run on other machines: only the variables in the file are known. Declared variables that contain a path of this
+host do not apply to them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
 
-_FOLDER = ".github/workflows"
+_DIRECTORY = ".github/workflows"
 
 
 class CiContext(Context):
@@ -44,7 +44,7 @@ class CiContext(Context):
 
     name = "ci"
     gives_environment = False
-    asks_go = False
+    on_this_host = False
 
     def __init__(
         self,
@@ -80,36 +80,36 @@ class CiKind(ContextKind):
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         return [
             context
-            for folder in user.workspaces
-            for path in _files(folder, user.account)
-            for context in _jobs(folder, path, user)
+            for directory in user.workspaces
+            for path in _files(directory, user.account)
+            for context in _jobs(directory, path, user)
         ]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return []  # Workflows are only compared: they belong to everybody who works on the repository.
 
 
-def _files(folder: str, account: Account) -> list[str]:
-    pattern = os.path.join(glob.escape(folder), _FOLDER, "*.y*ml")
+def _files(directory: str, account: Account) -> list[str]:
+    pattern = os.path.join(glob.escape(directory), _DIRECTORY, "*.y*ml")
     with acting_as(account):
         return sorted(path for path in glob.glob(pattern) if path.endswith((".yml", ".yaml")))
 
 
-def _jobs(folder: str, path: str, user: UserEnvironment) -> list[Context]:
-    title = os.path.relpath(path, folder)
+def _jobs(directory: str, path: str, user: UserEnvironment) -> list[Context]:
+    title = os.path.relpath(path, directory)
     try:
         with acting_as(user.account):
             found = envs(read_text(path) or "", path=path)
     except DevserverError as error:
-        return [CiContext(path, f"{folder} ({title})", problem=error.what)]
+        return [CiContext(path, f"{directory} ({title})", problem=error.what)]
     own = [variable for env in found if not env.job for variable in env.variables]
     jobs = {env.job: [*own, *env.variables] for env in found if env.job}
-    whole = _context(own, path, f"{folder} ({title})")
-    return [whole, *(_context(given, path, f"{folder} ({title}, {job})") for job, given in jobs.items())]
+    whole = _context(own, path, f"{directory} ({title})")
+    return [whole, *(_context(given, path, f"{directory} ({title}, {job})") for job, given in jobs.items())]
 
 
 def _context(variables: t.Sequence[Variable], path: str, workspace: str) -> Context:
-    """Return the context of what an ``env`` gives; of one name the last variable counts."""
+    """Return the context of an ``env``; of several variables with one name the last one counts."""
     last = {variable.name: variable.value for variable in variables}
     unknown = {name for name, value in last.items() if value is None}
     given = [

@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Dev containers: what devcontainer.json gives to the processes in them.
+"""Dev containers: the variables that devcontainer.json gives to the processes in them.
 
-The container is another machine, which is not started for a question: only what the file gives is known, and only those
-of the declared variables are meant that hold no path of this host.
+The container is another machine and is not started by a probe: only the variables in the file are known. Declared
+variables that contain a path of this host do not apply to it.
 """
 
 from __future__ import annotations
@@ -48,25 +48,25 @@ _NAMES = CHECKOUT_FILES["devcontainer"]
 
 
 class DevcontainerContext(EditorContext):
-    """containerEnv, which every process of the container gets, and remoteEnv, which the editor's get too."""
+    """containerEnv for every process of the container, and remoteEnv for those of the editor."""
 
     name = "devcontainer"
     gives_environment = False
-    asks_go = False
+    on_this_host = False
 
     def __init__(self, file: EditorFile, workspace: str) -> None:
         self.file = file
         self.checkout_file = file.path
         self.workspace = workspace
         last = {item.name: item for item in self._given()}
-        # What the image has, and what the editor's own machine has, only these know.
+        # Variables of the image and of the editor's machine are known only there.
         self.unknown = {name for name, item in last.items() if _OF_OTHERS.search(item.value)}
 
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         return portable(user.variables)
 
     def editor_places(self) -> list[EditorPlace]:
-        # The settings that a container brings for the editor stand in the same file.
+        # The same file contains the settings for an editor in the container.
         places: list[tuple[Key, ...]] = [(), ("customizations", "vscode", "settings")]
         return [EditorPlace("devcontainer", self.file, place) for place in places]
 
@@ -94,19 +94,19 @@ class DevcontainerKind(ContextKind):
 
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         found = []
-        for folder in user.workspaces:
-            files = [read_editor_file(os.path.join(folder, name), user.account) for name in _NAMES]
-            found += [DevcontainerContext(file, folder) for file in files if file.there][:1]
+        for directory in user.workspaces:
+            files = [read_editor_file(os.path.join(directory, name), user.account) for name in _NAMES]
+            found += [DevcontainerContext(file, directory) for file in files if file.there][:1]
         return found
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
         for user in declaration.users:
             before = portable(dropped(user))
-            for folder in user.managed_workspaces("devcontainer"):
+            for directory in user.managed_workspaces("devcontainer"):
                 for number, name in enumerate(_NAMES):
-                    stronger = [os.path.join(folder, other) for other in _NAMES[:number]]
-                    path = os.path.join(folder, name)
+                    stronger = [os.path.join(directory, other) for other in _NAMES[:number]]
+                    path = os.path.join(directory, name)
                     content = functools.partial(_updated, portable(user.variables), before, path, stronger)
                     files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
         return files
@@ -115,7 +115,7 @@ class DevcontainerKind(ContextKind):
 def _referring(item: Assignment, container: t.Mapping[str, Assignment]) -> Assignment:
     whole = _OF_CONTAINER.fullmatch(item.value)
     if whole and whole.group(1) in container:
-        # What stands there decides, so that is where it comes from.
+        # That line decides, so it is the source.
         return container[whole.group(1)]._replace(name=item.name)
     value = _OF_CONTAINER.sub(lambda one: container[one[1]].value if one[1] in container else one[0], item.value)
     return item._replace(value=value)

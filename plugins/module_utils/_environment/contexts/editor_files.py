@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of JSON with comments that feed a context: what they give, in which line, and what of it is corrected."""
+"""Files of JSON with comments that feed a context: their variables with lines, and the corrections of them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor 
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")
-# What a reference to a place has in it.
+# The beginning of a reference.
 _BEGINNING = "${"
 
 
 class EditorFile(t.NamedTuple):
-    """A file as its user can read it: ``document`` is None where there is none, or ``problem`` says why not."""
+    """A file as its user can read it: ``document`` is None if there is none, or for the reason in ``problem``."""
 
     path: str
     document: Document | None = None
@@ -48,7 +48,7 @@ class EditorFile(t.NamedTuple):
         return self.document is not None or bool(self.problem)
 
     def value(self, *path: str | int) -> t.Any:
-        """Return what stands at ``path``; None where there is nothing."""
+        """Return the value at ``path``; None if there is none."""
         node = self.document.node(path) if self.document else None
         return encodable(node.value) if node else None
 
@@ -57,7 +57,7 @@ class EditorFile(t.NamedTuple):
         return Source("file", self.path, line)
 
     def variables(self, path: Path) -> list[Assignment]:
-        """Return the members of the object at ``path`` as variables, in order; a null takes one back, as empty text."""
+        """Return the members of the object at ``path`` as variables, in order; null becomes empty text."""
         node = self.document.node(path) if self.document else None
         if node is None or node.kind != "object":
             return []
@@ -68,7 +68,7 @@ class EditorFile(t.NamedTuple):
 
 
 class EditorPlace(t.NamedTuple):
-    """A part of a file that is judged as the editor reads it: ``kind`` is settings, launch or devcontainer."""
+    """A part of a file that is evaluated as the editor reads it: ``kind`` is settings, launch or devcontainer."""
 
     kind: str
     file: EditorFile
@@ -76,20 +76,20 @@ class EditorPlace(t.NamedTuple):
 
 
 class EditorContext(Context):
-    """A context that files of an editor feed."""
+    """A context that is fed by files of an editor."""
 
     @abc.abstractmethod
     def editor_places(self) -> list[EditorPlace]:
-        """Return what was read on the way, and what in it is an editor's: settings, or one launch configuration."""
+        """Return the files that were read, and the part of each: settings, or one launch configuration."""
 
 
 def can_be_given(item: Assignment) -> bool:
-    """Return whether a process can have such a variable at all."""
+    """Return whether a process can have such a variable."""
     return bool(item.name) and "=" not in item.name and "\0" not in item.name + item.value
 
 
 def encodable(value: t.Any) -> t.Any:
-    """Return ``value`` with a replacement for what is no character, such as half of a pair: so node hands it on."""
+    """Return ``value`` with each invalid character replaced, such as half of a surrogate pair, as node does."""
     if isinstance(value, dict):
         return {encodable(key): encodable(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -110,7 +110,9 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
             text = read_text(path)
         document = None if text is None else parse(text, path=path)
         if document and document.root and document.root.kind != "object":
-            return EditorFile(path, problem=f"{place_of(document.root, document, path)}: the file holds no object")
+            return EditorFile(
+                path, problem=f"{place_of(document.root, document, path)}: the file does not contain an object"
+            )
         return EditorFile(path, document)
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
@@ -118,7 +120,7 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
 
 
 def place_of(node: Node, document: Document, path: str) -> str:
-    """Return file, line and column of a node, as complaints of a file begin."""
+    """Return file, line and column of a node, with which messages about a file begin."""
     line, column = document.position(node.start)
     return f"{path}:{line}:{column}"
 
@@ -135,14 +137,14 @@ def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, s
     return _REFERENCE.sub(value, text)
 
 
-def places_of(folder: str, account: Account) -> dict[str, str]:
-    """Return what the names of places stand for in the files of a workspace."""
+def places_of(directory: str, account: Account) -> dict[str, str]:
+    """Return the values of the names of places in the files of a workspace."""
     return {
-        "workspaceFolder": folder,
-        "workspaceRoot": folder,
-        "workspaceFolderBasename": os.path.basename(folder),
-        "localWorkspaceFolder": folder,
-        "localWorkspaceFolderBasename": os.path.basename(folder),
+        "workspaceFolder": directory,
+        "workspaceRoot": directory,
+        "workspaceFolderBasename": os.path.basename(directory),
+        "localWorkspaceFolder": directory,
+        "localWorkspaceFolderBasename": os.path.basename(directory),
         "userHome": account.home,
         "pathSeparator": "/",
     }
@@ -150,23 +152,23 @@ def places_of(folder: str, account: Account) -> dict[str, str]:
 
 def corrections(file: EditorFile, path: Path, declared: t.Mapping[str, str]) -> list[Put]:
     """Return the edits by which variables in the object at ``path`` get the declared values; none is added."""
-    # A reference is left to whoever wrote it: what it comes to is told by the drift report.
+    # A reference was written on purpose; the drift report has its value.
     given = [item.name for item in file.variables(path) if item.name in declared and _BEGINNING not in item.value]
     return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
 
 
 def removals(file: EditorFile, path: Path, dropped: t.Mapping[str, str]) -> list[Remove]:
-    """Return the edits that take ``dropped`` variables out of the object at ``path``, where nobody has changed them."""
+    """Return the edits that remove ``dropped`` variables from the object at ``path``, unless they were changed."""
     return [Remove([*path, name]) for name, value in dropped.items() if file.value(*path, name) == value]
 
 
 def declared_values(user: UserEnvironment, declaration: Declaration) -> dict[str, str]:
-    """Return what declared variables must be wherever they are set, GOROOT too."""
+    """Return the values that declared variables must have in every file that sets them, with GOROOT."""
     return {"GOROOT": declaration.goroot, **user.variables}
 
 
 def portable(variables: t.Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that mean the same on another machine: those that hold no path of this one."""
+    """Return the variables that have the same meaning on another machine: those without a path of this one."""
     return {
         name: value
         for name, value in variables.items()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every fish: terminals and scripts; asked is the one in a terminal, which reads what a script's fish reads too."""
+"""Every fish, in terminals and scripts: the probe is one in a terminal, which reads all files of a script's fish."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
-# Late in the order of the folder, so that what another package puts there does not win over the declaration.
+# Late in the order of the directory, so that files of other packages do not win over the declaration.
 HOOK = "/etc/fish/conf.d/zz-gopherops-go.fish"
 
 # Not every fish sets SHLVL; one that finds it set and is neither for a login nor a terminal runs a script in a session.

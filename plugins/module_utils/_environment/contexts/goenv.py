@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Any process that runs ``go``, whatever started it: Go's per-user configuration file."""
+"""Any process that runs ``go``: Go's per-user configuration file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 
 
 class GoEnvContext(SingleContext):
-    """The baseline: a process that was given nothing but HOME, and runs the declared go."""
+    """The baseline: a process that has nothing but HOME, and runs the declared go."""
 
     name = "goenv"
     gives_environment = False
@@ -46,7 +46,7 @@ class GoEnvContext(SingleContext):
         return Probe(dict(session_environment(account), PATH=path))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        # Nothing but go reads this file: its lines are found where go's answer is explained.
+        # Only go reads this file: its lines are found with the result of go.
         return []
 
 
@@ -55,7 +55,7 @@ def _path(account: Account) -> str:
 
 
 def _left(account: Account) -> ManagedFile:
-    """Return the file of a user who is no longer listed, without what is managed in it."""
+    """Return the file of a user who is no longer listed, without the managed names."""
     return ManagedFile(_path(account), goenv_file.without_managed, whole=False, owner=account, as_owner=True)
 
 

@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
-# Late in the order of /etc/profile.d, so that what another package puts there does not win over the declaration.
+# Late in the order of /etc/profile.d, so that files of other packages do not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"
 
 # The service of login(1); that of su reads the same files.
@@ -46,11 +46,11 @@ class LoginContext(ShellContext):
         return login_kinds(account)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
-        return Startup(account, ["-l"], login_environment(account), ["/etc/profile"], own_files(account))
+        return Startup(account, ["-l"], login_environment(account), ["/etc/profile"], startup_files(account))
 
 
 def login_environment(account: Account) -> dict[str, str]:
-    """Return what login(1) and su(1) give a login shell: a language only where the host has one.
+    """Return the environment that login(1) and su(1) give a login shell: with a language only if the host has one.
 
     Without one, a fish does not find its files in a home whose name is not ASCII.
     """
@@ -59,8 +59,8 @@ def login_environment(account: Account) -> dict[str, str]:
     return {**env, **{item.name: item.value for item in given if _LANGUAGE.match(item.name)}}
 
 
-def own_files(account: Account) -> list[str]:
-    """Return the user's start-up files of which a login shell of POSIX's kind reads the first that is there."""
+def startup_files(account: Account) -> list[str]:
+    """Return the user's startup files of which a POSIX login shell reads the first that exists."""
     # Only bash knows the two of its own.
     names = [".bash_profile", ".bash_login"] if os.path.basename(account.shell) == "bash" else []
     return [os.path.join(account.home, name) for name in (*names, ".profile")]

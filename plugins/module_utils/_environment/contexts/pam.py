@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 SERVICE = "/etc/pam.d/gopherops-go"
 # For the declared users alone: what other users start by su or sudo keeps the PATH it was started with.
 USERS_SERVICE = "/etc/pam.d/gopherops-go-users"
-FOLDER = "/etc/security/gopherops-go"
+DIRECTORY = "/etc/security/gopherops-go"
 ENVIRONMENT = "/etc/environment"
 HOOK = f"session include {os.path.basename(SERVICE)}\n"
 USERS_HOOK = f"session include {os.path.basename(USERS_SERVICE)}\n"
@@ -43,16 +43,16 @@ _REQUIRED = frozenset(("/usr/bin", "/bin"))
 def managed_files(declaration: Declaration) -> list[ManagedFile]:
     """Return the PAM services that others include, and the configuration they give each user."""
     rest = system_path()
-    wanted = {_configuration("everyone"): _render({}, declaration.path, rest)}
+    contents = {_configuration("everyone"): _render({}, declaration.path, rest)}
     service = ""
     for user in declaration.users:
         path = _configuration(f"user-{user.account.name}")
-        wanted[path] = _render(user.variables, user.path, rest)
+        contents[path] = _render(user.variables, user.path, rest)
         service += _ONLY_FOR % user.account.name + _PAM_ENV % path
-    stale = sorted(set(glob.glob(_configuration("*"))) - set(wanted))
+    stale = sorted(set(glob.glob(_configuration("*"))) - set(contents))
     return [
         # PAM reads them as root; a user's variables may hold a proxy's password.
-        *(whole_file(path, text, mode=0o600) for path, text in wanted.items()),
+        *(whole_file(path, text, mode=0o600) for path, text in contents.items()),
         # The services come before the removal of what they no longer name, so that they never name a missing file.
         whole_file(USERS_SERVICE, service),
         whole_file(SERVICE, _PAM_ENV % _configuration("everyone") + USERS_HOOK),
@@ -61,7 +61,7 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
 
 
 def _configuration(name: str) -> str:
-    return os.path.join(FOLDER, name + ".conf")
+    return os.path.join(DIRECTORY, name + ".conf")
 
 
 def host_path() -> Assignment | None:
@@ -102,12 +102,12 @@ def _line(name: str, value: str) -> str:
         raise DevserverError(
             f"{name} has the value {redacted(value)!r}",
             expected="a value without double quotes",
-            remedy="write it without them: PAM, which gives it to commands over ssh, cannot carry them",
+            remedy="remove them: PAM, which sets it for commands over ssh, does not support them",
         )
     line = '{} DEFAULT="{}"\n'.format(name, re.sub(r"([\\$@])", r"\\\1", value))
     if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
         raise DevserverError(
-            f"{name} is too long for PAM, which gives it to commands over ssh",
+            f"{name} is too long for PAM, which sets it for commands over ssh",
             expected=f"less than {_LONGEST_LINE} bytes",
             remedy="shorten it, or declare it for fewer users",
         )
@@ -170,7 +170,7 @@ def _environment_file(path: str) -> list[Assignment]:
 
 
 def _unquoted(value: str) -> str:
-    """Return what pam_env takes a value for: no shell reads it, so that words and quotes inside stay as they are."""
+    """Return a value as pam_env reads it: without a shell, so that words and quotes inside stay as they are."""
     value = value.partition("#")[0].rstrip(" \t")
     if not value.startswith(("'", '"')):
         return value

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an earlier run gave to users: the scripts that it rendered say so until this run replaces them."""
+"""The variables that an earlier run gave to users, from the scripts that it rendered."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
 
-def departed(declaration: Declaration, folder: str = USERS) -> list[Account]:
-    """Return the users whom an earlier run gave an environment and who are no longer listed, where they have a home."""
+def departed(declaration: Declaration, directory: str = USERS) -> list[Account]:
+    """Return users with a home who have an environment from an earlier run and are no longer listed."""
     listed = {user.account.name for user in declaration.users}
-    names = {os.path.basename(path)[: -len(".sh")] for path in glob.glob(os.path.join(glob.escape(folder), "*.sh"))}
+    names = {os.path.basename(path)[: -len(".sh")] for path in glob.glob(os.path.join(glob.escape(directory), "*.sh"))}
     accounts = [find_account(name) for name in sorted(names - listed) if user_exists(name)]
     return [account for account in accounts if has_home(account)]
 
 
-def user_of_record(path: str, folder: str = USERS) -> str:
+def user_of_record(path: str, directory: str = USERS) -> str:
     """Return the user whose variables the script ``path`` records for a later run; empty for any other file."""
     name, suffix = os.path.splitext(os.path.basename(path))
-    return name if (os.path.dirname(path), suffix) == (folder, ".sh") else ""
+    return name if (os.path.dirname(path), suffix) == (directory, ".sh") else ""
 
 
 def known_account(name: str) -> Account | None:
@@ -55,9 +55,9 @@ def _exported(text: str | None) -> set[str]:
     return {name for name, _value in _EXPORT.findall(text or "")}
 
 
-def dropped(user: UserEnvironment, folder: str = USERS) -> dict[str, str]:
-    """Return the variables that an earlier run gave the user and that are no longer declared, with their values."""
-    text = read_text_or_empty(os.path.join(folder, user.account.name + ".sh"))
+def dropped(user: UserEnvironment, directory: str = USERS) -> dict[str, str]:
+    """Return the variables of an earlier run that are no longer declared for the user, with their values."""
+    text = read_text_or_empty(os.path.join(directory, user.account.name + ".sh"))
     return {name: _plain(value) for name, value in _EXPORT.findall(text) if name not in user.variables}
 
 
@@ -65,5 +65,5 @@ def _plain(quoted: str) -> str:
     try:
         words: t.Sequence[str] = shlex.split(quoted)
     except ValueError:
-        return ""  # Somebody has changed the script.
+        return ""  # The script was changed by hand.
     return words[0] if len(words) == 1 else ""

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the contexts of shells share: one script for all POSIX ones, and how a start-up is asked and followed."""
+"""The common part of shells: one script for all POSIX ones, and how a startup is probed and traced."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _path(directories: t.Sequence[str]) -> str:
 
 
 class ShellContext(SingleContext):
-    """A context that is the start-up of a shell, and nothing besides."""
+    """A context that consists of the startup of a shell."""
 
     @abc.abstractmethod
     def start_up(self, account: Account, timeout: float) -> Startup:
@@ -117,11 +117,11 @@ class ShellContext(SingleContext):
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         start_up = self.start_up(account, timeout)
-        problem = uncovered(start_up.account)
-        return Probe(None, problem) if problem else asked(start_up, timeout, terminal=start_up.prompts)
+        problem = unsupported_shell(start_up.account)
+        return Probe(None, problem) if problem else probe_startup(start_up, timeout, terminal=start_up.prompts)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        return followed(self.start_up(account, timeout), timeout)
+        return trace_startup(self.start_up(account, timeout), timeout)
 
 
 def login_kinds(account: Account) -> list[str]:
@@ -134,18 +134,18 @@ def kinds_over_ssh(account: Account) -> list[str]:
     return ["ssh", *(kind for kind in login_kinds(account) if kind != "login")]
 
 
-def asked(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
-    """Start the shell, in a ``terminal`` or as a script does, and return what it got."""
+def probe_startup(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
+    """Start the shell, in a ``terminal`` or as a script does, and return its environment."""
     prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
     account, start = start_up.account, run_in_terminal if terminal else run_at_home
     argv = [account.shell, *start_up.options, "-c", prompt + PRINT_ENVIRONMENT]
-    with spare_directories(account) as folders:
-        done = start(argv, env={**start_up.env, **folders}, account=account, timeout=timeout)
-    return probe_of(done, added=folders, terminal=terminal)
+    with spare_directories(account) as directories:
+        done = start(argv, env={**start_up.env, **directories}, account=account, timeout=timeout)
+    return probe_of(done, added=directories, terminal=terminal)
 
 
-def followed(start_up: Startup, timeout: float) -> list[Assignment]:
-    """Start the shell once more, watched, and return who sets which variable, in order."""
+def trace_startup(start_up: Startup, timeout: float) -> list[Assignment]:
+    """Start the shell with a trace, and return who sets which variable, in order."""
     account, env, options, prompt = start_up.account, start_up.env, start_up.options, start_up.prompts
     if start_up.shell == "fish":
         return trace_fish(options=options, env=env, account=account, timeout=timeout, prompt=prompt)
@@ -172,21 +172,21 @@ def _declared_names(user: str) -> list[str]:
     return _EXPORTED.findall(read_text(_user_file(user)) or "")
 
 
-def uncovered(account: Account) -> str:
-    """Return why the start-up of the user's own shell cannot be asked; empty where it can."""
+def unsupported_shell(account: Account) -> str:
+    """Return why the startup of the user's own shell cannot be probed; empty if it can."""
     if not shutil.which(account.shell):
-        return f"{account.name} cannot log in: there is no shell {account.shell} that can be run"
+        return f"{account.name} cannot log in: the shell {account.shell} is missing or not executable"
     known = os.path.basename(account.shell) in _SHELLS
-    return "" if known else f"no context covers the start-up files of {account.shell} yet"
+    return "" if known else f"startup files of {account.shell} are not supported"
 
 
 def system_bashrc() -> str:
-    """Return the system's bashrc: Debian's bash reads the first of the two, others' skeletons source the second."""
+    """Return the system's bashrc: Debian's bash reads the first, skeletons of other distributions source the second."""
     return next((path for path in _SYSTEM_BASHRC if os.path.exists(path)), _SYSTEM_BASHRC[0])
 
 
 def bashrc_files(account: Account) -> list[str]:
-    """Return what an interactive bash reads by itself, in its order."""
+    """Return the files that an interactive bash reads by itself, in order."""
     own = os.path.join(account.home, ".bashrc")
     # Only Debian's family compiles a system-wide file into bash.
     return [_SYSTEM_BASHRC[0], own] if os.path.exists(_SYSTEM_BASHRC[0]) else [own]

@@ -26,8 +26,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     bashrc_files,
-    followed,
     kinds_over_ssh,
+    trace_startup,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
@@ -47,36 +47,36 @@ _SERVICE = "/etc/pam.d/sshd"
 
 # The client runs as root, and the server's command by SHELL: the user's own would read the user's files as root.
 _CLIENT = {"PATH": SYSTEM_PATH, "SHELL": "/bin/sh", "LANG": "C.UTF-8"}
-# Where the login manager notes the sessions that there are, one file each.
+# The login manager has one file here for each session.
 _SESSIONS = "/run/systemd/sessions"
-# The manager answers at once, or not at all.
+# The manager responds at once, or hangs.
 _SECONDS = 5
-# What the server says of each session that goes well.
+# Messages of the server about each session without a problem.
 _ADMITTED = re.compile(r"^(Accepted publickey for|Received disconnect from|Disconnected from) .*\n?", re.MULTILINE)
-# What the client says where the server has ended, after whatever that had to say.
+# Messages of the client after the server has exited, which follow those of the server.
 _HUNG_UP = re.compile(r"^(kex_exchange_identification|banner exchange|Connection closed by) ?.*\n?", re.MULTILINE)
 _MAKING_KEYS = threading.Lock()
-# How ssh ends where it does not get as far as the command.
+# The exit status of ssh if the command did not run.
 _FAILED = 255
-# How the server says that it lets somebody in, and that it does not, and why.
+# Messages of the server that a login is accepted, and that it is denied, with the reason.
 _ACCEPTED = re.compile(r"^Accepted publickey for ", re.MULTILINE)
-_WHY_NOT = re.compile(
+_DENIED = re.compile(
     r"^.*(?:not allowed because|Access denied|LOGIN REFUSED|no authentication methods).*", re.MULTILINE
 )
-# The host's own configuration holds, but for what lets this one throw-away key in; the first value given wins.
+# The host's own configuration is in force, except for what accepts this one temporary key; the first value wins.
 _CONFIGURATION = """\
-HostKey {folder}/host
-AuthorizedKeysFile {folder}/user.pub
+HostKey {directory}/host
+AuthorizedKeysFile {directory}/user.pub
 StrictModes no
 PubkeyAuthentication yes
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
 """
-# The number of the process is noted: it leads the session. What it says must not be taken for what the start-up says.
+# The process leads the session, so its number is recorded. Its messages must not mix with those of the startup.
 _SERVER = """\
-exec 2>>{folder}/log
-echo $$ >{folder}/pid
-exec {sshd} -i -e -f {folder}/sshd_config
+exec 2>>{directory}/log
+echo $$ >{directory}/pid
+exec {sshd} -i -e -f {directory}/sshd_config
 """
 
 
@@ -98,78 +98,78 @@ class SshContext(SingleContext):
         return kinds_over_ssh(account)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        return ask_over_ssh(account, PRINT_ENVIRONMENT, timeout)
+        return probe_over_ssh(account, PRINT_ENVIRONMENT, timeout)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
-        return _start_up(account, given_over_ssh(account, timeout))
+        return _start_up(account, variables_over_ssh(account, timeout))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        given = given_over_ssh(account, timeout)
-        return given + followed(_start_up(account, given), timeout)
+        given = variables_over_ssh(account, timeout)
+        return given + trace_startup(_start_up(account, given), timeout)
 
 
 def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
-    # Where distributions have compiled that in, bash reads bashrc files for a command over ssh too.
+    # A bash that is compiled so by its distribution reads bashrc files for a command over ssh too.
     files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
     return Startup(account, [], environment_over_ssh(account, given), files)
 
 
-def ask_over_ssh(account: Account, command: str, timeout: float) -> Probe:
-    """Return what a command over ssh that holds PRINT_ENVIRONMENT printed."""
+def probe_over_ssh(account: Account, command: str, timeout: float) -> Probe:
+    """Return the result of a command over ssh that contains PRINT_ENVIRONMENT."""
     with temporary_directory(tempfile.gettempdir(), "gopherops-ssh-") as scratch, spare_directories(account) as added:
-        folder = scratch.path
-        os.chmod(folder, 0o711)
-        _lay_out(folder, added, timeout)
-        done = run(_client(folder, account, command, timeout, added), env=_CLIENT, timeout=timeout)
-        _end_session(folder)
+        directory = scratch.path
+        os.chmod(directory, 0o711)
+        _lay_out(directory, added, timeout)
+        done = run(_client(directory, account, command, timeout, added), env=_CLIENT, timeout=timeout)
+        _end_session(directory)
         if done.returncode == _FAILED:
-            log = read_text(f"{folder}/log") or ""
-            why = _WHY_NOT.search(log)
-            if why and not _ACCEPTED.search(log):
-                problem = f"sshd does not let {account.name} in: {why.group().strip()}"
+            log = read_text(f"{directory}/log") or ""
+            denied = _DENIED.search(log)
+            if denied and not _ACCEPTED.search(log):
+                problem = f"sshd denies {account.name}: {denied.group().strip()}"
                 return Probe(None, problem, done.seconds, failure="not let in")
-            done = done._replace(stderr=done.stderr + _telling(log))
+            done = done._replace(stderr=done.stderr + _messages_of(log))
         return probe_of(done, added=added, waits=True)
 
 
-def _telling(log: str) -> str:
-    """Return what server and client have said of a session that went wrong, the cause last."""
-    said = _ADMITTED.sub("", log)
-    return _HUNG_UP.sub("", said) or said
+def _messages_of(log: str) -> str:
+    """Return the messages of server and client about a session that failed, the cause last."""
+    messages = _ADMITTED.sub("", log)
+    return _HUNG_UP.sub("", messages) or messages
 
 
-def _end_session(folder: str) -> None:
-    """End what the login has left: where PAM gave it a control group of its own, that is ended as a whole."""
-    leader = (read_text(f"{folder}/pid") or "").strip()
-    # Where the login did not come so far, every session that has lost its leader would be taken for it.
+def _end_session(directory: str) -> None:
+    """End the processes that the login has left: a control group that PAM gave it ends as a whole."""
+    leader = (read_text(f"{directory}/pid") or "").strip()
+    # A login that failed earlier has no leader; sessions that have lost theirs must not be taken for it.
     for path in glob.glob(f"{_SESSIONS}/*[0-9]") if leader else []:
-        # Asked one by one, the manager would have to be asked for every session of the host.
+        # The files are read, because one query of the manager for every session of the host would be slow.
         if f"LEADER={leader}" in read_text_or_empty(path).splitlines():
             argv = ["loginctl", "kill-session", "--signal=KILL", os.path.basename(path)]
             run(argv, env={"PATH": SYSTEM_PATH}, timeout=_SECONDS)
 
 
-def given_over_ssh(account: Account, timeout: float) -> list[Assignment]:
-    """Return what a command over ssh is given before any start-up file is read: by PAM, then by sshd itself."""
+def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
+    """Return the variables of a command over ssh before any startup file is read: those of PAM, then of sshd itself."""
     return pam.assignments(_SERVICE, account) + sshd_config.variables(account, timeout)
 
 
 def environment_over_ssh(account: Account, given: t.Iterable[Assignment]) -> dict[str, str]:
-    """Return the environment in which a command over ssh starts, with what is ``given`` to it."""
+    """Return the environment in which a command over ssh starts, with the variables ``given`` to it."""
     return {**session_environment(account), **{item.name: item.value for item in given}}
 
 
-def _lay_out(folder: str, added: t.Mapping[str, str], timeout: float) -> None:
+def _lay_out(directory: str, added: t.Mapping[str, str], timeout: float) -> None:
     # One at a time, or the first few would all make some.
     with _MAKING_KEYS:
         keys = _throw_away_keys(timeout)
     for name, text in keys.items():
-        _write(f"{folder}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
-    _write(f"{folder}/known_hosts", "probe " + keys["host.pub"])
-    _write(f"{folder}/server", _SERVER.format(folder=shlex.quote(folder), sshd=sshd_config.SSHD))
+        _write(f"{directory}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
+    _write(f"{directory}/known_hosts", "probe " + keys["host.pub"])
+    _write(f"{directory}/server", _SERVER.format(directory=shlex.quote(directory), sshd=sshd_config.SSHD))
     # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
-    own = _CONFIGURATION.format(folder=folder) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
-    _write(f"{folder}/sshd_config", own + (read_text(sshd_config.CONFIGURATION) or ""))
+    own = _CONFIGURATION.format(directory=directory) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
+    _write(f"{directory}/sshd_config", own + (read_text(sshd_config.CONFIGURATION) or ""))
 
 
 @functools.lru_cache(maxsize=None)
@@ -180,41 +180,41 @@ def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
             argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{scratch.path}/{name}"]
             made = run(argv, env={"PATH": SYSTEM_PATH}, timeout=timeout)
             if not made.ok:
-                raise made.error("ssh-keygen made no key", remedy="mend what it names")
+                raise made.error("ssh-keygen failed", remedy="run ssh-keygen -t ed25519 by hand to see the error")
         return {name: read_text(f"{scratch.path}/{name}") or "" for name in ("host", "host.pub", "user", "user.pub")}
 
 
 def _write(path: str, text: str, mode: int = 0o644) -> None:
-    """Write a file of exactly that mode, whatever the umask is: sshd reads the public key with the user's rights."""
+    """Write a file with exactly this mode, with any umask: sshd reads the public key with the user's rights."""
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
 
 
-def _server(folder: str, timeout: float) -> str:
-    command = f"/bin/sh {folder}/server"
+def _server(directory: str, timeout: float) -> str:
+    command = f"/bin/sh {directory}/server"
     if os.path.isdir("/run/systemd/system"):
         # A process of a login session may not start another login (pam_loginuid): the system manager starts it afresh.
         bounds = " ".join(f"-p {bound}" for bound in transient_unit.bounds(timeout))
         command = f"systemd-run --quiet --collect --pipe {bounds} {command}"
-    return f"{command} 2>>{folder}/log"
+    return f"{command} 2>>{directory}/log"
 
 
-def _client(folder: str, account: Account, command: str, timeout: float, added: t.Mapping[str, str]) -> list[str]:
+def _client(directory: str, account: Account, command: str, timeout: float, added: t.Mapping[str, str]) -> list[str]:
     given = " ".join(f"{name}={value}" for name, value in added.items())
     options = {
-        "ProxyCommand": _server(folder, timeout),
-        "IdentityFile": folder + "/user",
+        "ProxyCommand": _server(directory, timeout),
+        "IdentityFile": directory + "/user",
         "IdentitiesOnly": "yes",
-        "UserKnownHostsFile": folder + "/known_hosts",
+        "UserKnownHostsFile": directory + "/known_hosts",
         "StrictHostKeyChecking": "yes",
         "BatchMode": "yes",
         # The quickest where the host's configuration allows it: the standard one takes as long as all the rest.
         "KexAlgorithms": "^curve25519-sha256",
         "LogLevel": "ERROR",
-        # As distributions configure their clients; whether it is taken, the server's own configuration says.
+        # As distributions configure their clients; the server's own configuration decides whether it accepts it.
         "SendEnv": "LANG",
         **({"SetEnv": given} if given else {}),
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    return ["ssh", "-F", "none", "-T", "-E", f"{folder}/log", *arguments, "-l", account.name, "probe", command]
+    return ["ssh", "-F", "none", "-T", "-E", f"{directory}/log", *arguments, "-l", account.name, "probe", command]

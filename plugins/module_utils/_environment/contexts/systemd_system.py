@@ -13,7 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Probe,
     SingleContext,
-    no_probe,
+    failed_probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -29,12 +29,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd impor
     transient_unit,
 )
 
-FOLDER = "/etc/gopherops/units"
+DIRECTORY = "/etc/gopherops/units"
 
 
 def unit_environment_file(user: str) -> str:
     """Return the file that a unit which runs as ``user`` takes its environment from."""
-    return os.path.join(FOLDER, user + ".env")
+    return os.path.join(DIRECTORY, user + ".env")
 
 
 class SystemdSystemContext(SingleContext):
@@ -46,20 +46,20 @@ class SystemdSystemContext(SingleContext):
         return systemctl.manager_runs()
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        wanted = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
-        stale = sorted(set(glob.glob(unit_environment_file("*"))) - set(wanted))
+        contents = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
+        stale = sorted(set(glob.glob(unit_environment_file("*"))) - set(contents))
         return [
             # The manager reads them as root; a user's variables may hold a proxy's password.
-            *(whole_file(path, text, mode=0o600) for path, text in wanted.items()),
+            *(whole_file(path, text, mode=0o600) for path, text in contents.items()),
             *(whole_file(path, None) for path in stale),
         ]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)
-        # The dash: what a missing file leaves out is told variable by variable.
+        # With the dash, the variables of a missing file are reported one by one.
         done = transient_unit.read_unit_environment([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
         if not done.ok:
-            return no_probe(f"no unit could be started as {account.name}", done)
+            return failed_probe(f"cannot start a unit as {account.name}", done)
         return Probe(transient_unit.parse_printed_environment(done), "", done.seconds)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:

@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
     Probe,
     SingleContext,
-    no_probe,
+    failed_probe,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -34,11 +34,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd impor
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"
 _EVERYONE = os.path.join("/etc", _NAME)
-# Only systemd's own, which writes nothing: others are free to.
+# Only systemd's own, which writes nothing; others may.
 _GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
-_GENERATORS = tuple(os.path.join(folder, _GENERATOR) for folder in ("/usr/lib/systemd", "/lib/systemd"))
-# The weakest first; of files with one name only that of the strongest folder counts.
-_FOLDERS = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
+_GENERATORS = tuple(os.path.join(directory, _GENERATOR) for directory in ("/usr/lib/systemd", "/lib/systemd"))
+# The weakest first; of files with one name only that of the strongest directory counts.
+_DIRECTORIES = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
 _LINE = re.compile(r"([^\0]*)\0(\d+):\s*([A-Za-z_]\w*)=(.*)")
 
 
@@ -63,7 +63,7 @@ class SystemdUserContext(SingleContext):
         ]
 
     def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
-        # The managers that run read their files again; their units are left alone. What that leaves is told as drift.
+        # Running managers reload their files, and their units keep running. Outdated values are reported as drift.
         for user in declaration.users:
             account = user.account
             if _runs(account, timeout) and (_EVERYONE in paths or _file(user).path in paths):
@@ -75,11 +75,11 @@ class SystemdUserContext(SingleContext):
             return _coming(account, timeout)
         done = transient_unit.read_unit_environment([], timeout, account=account, env=_environment(account))
         if not done.ok and not _runs(account, timeout):
-            return _coming(account, timeout)  # It has ended with the user's last session.
+            return _coming(account, timeout)  # It exited with the user's last session.
         if not done.ok:
-            return no_probe(f"the manager of {account.name} started no unit", done)
+            return failed_probe(f"the manager of {account.name} started no unit", done)
         given = transient_unit.parse_printed_environment(done)
-        # What its generator does not tell is no value that the manager has not seen.
+        # A variable that the generator does not print is not one that the manager lacks.
         coming = _coming(account, timeout).environment or {}
         late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
         own = session_environment(account)
@@ -87,7 +87,7 @@ class SystemdUserContext(SingleContext):
         return Probe(given, "", done.seconds, stale=stale)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        # As the user, who says what lies in some of these folders.
+        # With the rights of the user, who owns some of these directories.
         argv = ["grep", "-HnZ", "-D", "skip", "", *_configuration(account)]
         done = run(argv, env=session_environment(account), account=account, timeout=timeout)
         lines = (_LINE.match(line) for line in done.stdout.splitlines())
@@ -98,7 +98,7 @@ class SystemdUserContext(SingleContext):
 
 
 def _file(user: UserEnvironment) -> ManagedFile:
-    # It may hold a proxy's password; and what lies in a home is reached with that user's rights.
+    # It may contain a proxy's password; a file in a home is reached with the rights of its user.
     path = _path_of(user.account)
     text = systemd.render(user, _path(user.path), dollar="$$")
     return whole_file(path, text, mode=0o600, owner=user.account)._replace(as_owner=True)
@@ -109,7 +109,7 @@ def _path_of(account: Account) -> str:
 
 
 def _path(directories: t.Sequence[str]) -> str:
-    """Return the line that puts ``directories`` before what the manager has itself, or was given by other files."""
+    """Return the line that puts ``directories`` before the manager's own PATH, or that of other files."""
     start = quoting.quoted(":".join(directories), "$$")[1:-1]
     # Distributions let the manager read /etc/environment too, whose PATH may lack /usr/bin.
     end = "".join(f":{entry}" for entry in pam.missing_directories())
@@ -121,26 +121,27 @@ def _generator() -> str | None:
 
 
 def _configuration(account: Account) -> list[str]:
-    folders = (
-        os.path.join(glob.escape(folder.replace("~", account.home)), "environment.d/*.conf") for folder in _FOLDERS
+    directories = (
+        os.path.join(glob.escape(directory.replace("~", account.home)), "environment.d/*.conf")
+        for directory in _DIRECTORIES
     )
-    files = {os.path.basename(path): path for folder in folders for path in sorted(glob.glob(folder))}
+    files = {os.path.basename(path): path for directory in directories for path in sorted(glob.glob(directory))}
     # A link such as 99-environment.conf is followed: people know the file that it leads to.
     return [os.devnull, *(os.path.realpath(files[name]) for name in sorted(files))]
 
 
 def _coming(account: Account, timeout: float) -> Probe:
-    """Return what a manager of ``account`` that starts now would give its units: its generator is asked."""
+    """Return the environment of units of a manager that starts now, which is the output of its generator."""
     given = session_environment(account)
     done = run([_generator() or ""], env=given, account=account, timeout=timeout)
     if not done.ok:
-        return no_probe(f"the generator of {account.name}'s manager gave nothing", done)
+        return failed_probe(f"the generator of {account.name}'s manager failed", done)
     pairs = (line.partition("=") for line in done.stdout.split("\n") if "=" in line)
     return Probe({**given, **{name: quoting.unquoted(value) for name, _separator, value in pairs}})
 
 
 def _runs(account: Account, timeout: float) -> bool:
-    # A manager that is still starting, or ending, answers nobody.
+    # A manager that is starting or stopping does not respond.
     if not os.path.isdir(f"/run/user/{account.uid}/systemd"):
         return False
     argv = ["systemctl", "--quiet", "is-active", f"user@{account.uid}.service"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Debug sessions: what a launch configuration of the Go extension lays over the environment of VS Code's server."""
+"""Debug sessions: the environment of VS Code's server, and that of a launch configuration over it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor 
 
 # As the Go extension reads it.
 _LINE = re.compile(r"\s*([\w.\-]+)\s*=\s*(.*?)\s*\Z")
-_WANTED = ("go", "launch")
+_KIND = ("go", "launch")
 
 
 class VscodeDebugContext(EditorContext):
@@ -63,15 +63,15 @@ class VscodeDebugContext(EditorContext):
         given: t.Sequence[Assignment] = (),
         problem: str = "",
         *,
-        folder: str = "",
+        directory: str = "",
         title: str = "",
         configuration: t.Sequence[Key] = (),
     ) -> None:
         self.launch = launch
         self.configuration = configuration
-        self.workspace = f"{folder} ({title})" if title else folder
+        self.workspace = f"{directory} ({title})" if title else directory
         self.server = server
-        self._folder = folder
+        self._directory = directory
         self._given = given
         self._problem = problem
 
@@ -97,7 +97,7 @@ class VscodeDebugContext(EditorContext):
         return self.server.assignments(account, timeout) + self._filled(account, environment)
 
     def _filled(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
-        places = places_of(self._folder, account)
+        places = places_of(self._directory, account)
         # In an envFile ${NAME} is the variable of that name.
         own = {"": {**environment, **places}, self.launch.path: places}
         return [
@@ -114,45 +114,45 @@ class VscodeDebugKind(ContextKind):
 
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
-        return [one for folder in user.workspaces if server for one in _sessions(server, folder, user.account)]
+        return [one for directory in user.workspaces if server for one in _sessions(server, directory, user.account)]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
         for user in declaration.users:
-            for folder in user.managed_workspaces("launch"):
-                path = _launch_file(folder)
+            for directory in user.managed_workspaces("launch"):
+                path = _launch_file(directory)
                 content = functools.partial(_updated, declared_values(user, declaration), path)
                 files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
         return files
 
 
-def _launch_file(folder: str) -> str:
-    return os.path.join(folder, *CHECKOUT_FILES["launch"])
+def _launch_file(directory: str) -> str:
+    return os.path.join(directory, *CHECKOUT_FILES["launch"])
 
 
-def _sessions(server: VscodeServerContext, folder: str, account: Account) -> list[Context]:
-    launch = read_editor_file(_launch_file(folder), account)
+def _sessions(server: VscodeServerContext, directory: str, account: Account) -> list[Context]:
+    launch = read_editor_file(_launch_file(directory), account)
     problem = launch.problem or _no_list(launch)
     if problem:
-        return [VscodeDebugContext(server, launch, problem=problem, folder=folder)]
-    settings = read_editor_file(workspace_settings(folder), account)
+        return [VscodeDebugContext(server, launch, problem=problem, directory=directory)]
+    settings = read_editor_file(workspace_settings(directory), account)
     found: dict[str, Context] = {
-        str(number): VscodeDebugContext(server, launch, problem=problem, folder=folder, title=str(number))
+        str(number): VscodeDebugContext(server, launch, problem=problem, directory=directory, title=str(number))
         for number, problem in _no_objects(launch)
     }
     for number, configuration in _configurations(launch):
         name = str(configuration.get("name") or number)
         title = f"{name} {number}" if name in found else name
         try:
-            given, problem = _given(launch, number, folder, account), ""
+            given, problem = _given(launch, number, directory, account), ""
         except DevserverError as error:
             given, problem = [], error.what
         found[title] = VscodeDebugContext(
-            server.in_folder(folder, settings),
+            server.in_workspace(directory, settings),
             launch,
             given,
             problem,
-            folder=folder,
+            directory=directory,
             title=title,
             configuration=["configurations", number],
         )
@@ -160,35 +160,35 @@ def _sessions(server: VscodeServerContext, folder: str, account: Account) -> lis
 
 
 def _no_list(launch: EditorFile) -> str:
-    """Return that the configurations are something else than a list, of which the editor says nothing; or nothing."""
+    """Return that the configurations are not a list, which the editor does not report; else empty."""
     node = launch.document.node(["configurations"]) if launch.document else None
     if launch.document is None or node is None or node.kind == "array":
         return ""
-    return f"{place_of(node, launch.document, launch.path)}: configurations is no list"
+    return f"{place_of(node, launch.document, launch.path)}: configurations is not a list"
 
 
 def _no_objects(launch: EditorFile) -> list[tuple[int, str]]:
-    """Return the numbers of configurations that are something else than an object, and what is to be said of them."""
+    """Return the numbers of configurations that are not an object, each with its problem."""
     node = launch.document.node(["configurations"]) if launch.document else None
     if launch.document is None or node is None:
         return []
     places = [place_of(child.node, launch.document, launch.path) for child in node.children]
     wrong = [number for number, child in enumerate(node.children) if child.node.kind != "object"]
-    return [(number, f"{places[number]}: the configuration {number} is no object") for number in wrong]
+    return [(number, f"{places[number]}: the configuration {number} is not an object") for number in wrong]
 
 
 def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:
-    """Return the configurations that start a program of Go's, with their places in the file."""
+    """Return the configurations that start a Go program, with their numbers in the file."""
     every = launch.value("configurations")
     named = enumerate(every if isinstance(every, list) else [])
-    return [(n, one) for n, one in named if isinstance(one, dict) and (one.get("type"), one.get("request")) == _WANTED]
+    return [(n, one) for n, one in named if isinstance(one, dict) and (one.get("type"), one.get("request")) == _KIND]
 
 
-def _given(launch: EditorFile, number: int, folder: str, account: Account) -> list[Assignment]:
-    """Return what a configuration gives: its envFile or files, then its env; those for Linux instead of the others."""
+def _given(launch: EditorFile, number: int, directory: str, account: Account) -> list[Assignment]:
+    """Return the variables of a configuration: of its envFile, then of its env; those for Linux replace the others."""
     found: list[Assignment] = []
     for path, source in _env_files(launch, number):
-        file = filled(path, session_environment(account), places_of(folder, account))
+        file = filled(path, session_environment(account), places_of(directory, account))
         found += _read_env_file(file, source, account)
     return found + launch.variables([*_place(launch, number, "env"), "env"])
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """VS Code's server and what its extensions start: gopls, go commands, tests.
 
-The server asks the user's shell once for an environment, started as interactive login shell in the environment that ssh
-gives; then the Go extension lays its settings over that.
+The server starts the user's shell once, as an interactive login shell in the environment of a command over ssh, and
+takes its environment. The Go extension lays its settings over that.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     read_editor_file,
     removals,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import own_files
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import startup_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import dropped
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
-    followed,
     login_kinds,
-    uncovered,
+    trace_startup,
+    unsupported_shell,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ssh import (
     SshContext,
-    ask_over_ssh,
     environment_over_ssh,
-    given_over_ssh,
+    probe_over_ssh,
+    variables_over_ssh,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     CHECKOUT_FILES,
@@ -63,11 +63,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_t
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
-# Seconds; the server goes on without an answer then.
+# Seconds; after that the server continues without the result.
 _PATIENCE = 10
-# The server sets it for start-up files that want to know who asks.
-_ASKING = "VSCODE_RESOLVING_ENVIRONMENT"
-# A process of its own, or what the shell that sshd starts has taken would count as this one's time too.
+# The server sets it for startup files that depend on the program that starts them.
+_RESOLVING = "VSCODE_RESOLVING_ENVIRONMENT"
+# A process of its own, so that the time of the shell that sshd starts does not count.
 _AS_CHILD = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
 _OPTIONS = ("-i", "-l")
 _TERMINALS = "terminal.integrated.env.linux"
@@ -81,16 +81,16 @@ class VscodeServerContext(EditorContext):
     has_fixed_limit = True
 
     def __init__(
-        self, files: t.Sequence[EditorFile] = (), shell: Shell | None = None, workspace: str = "", folder: str = ""
+        self, files: t.Sequence[EditorFile] = (), shell: Shell | None = None, workspace: str = "", directory: str = ""
     ) -> None:
         self.files = files
         self.shell = shell or Shell()
         self.workspace = workspace
-        self._folder = folder
+        self._directory = directory
 
-    def in_folder(self, folder: str, settings: EditorFile) -> VscodeServerContext:
+    def in_workspace(self, directory: str, settings: EditorFile) -> VscodeServerContext:
         """Return this server as it is for a workspace with settings of its own."""
-        return VscodeServerContext([*self.files, settings], self.shell, folder, folder)
+        return VscodeServerContext([*self.files, settings], self.shell, directory, directory)
 
     def fed_by(self, account: Account) -> t.Sequence[str]:
         return ["ssh", *login_kinds(account)]
@@ -102,37 +102,38 @@ class VscodeServerContext(EditorContext):
         return can_log_in(account)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        got = self.shell.probe(account, timeout)
+        result = self.shell.probe(account, timeout)
         broken = [file.problem for file in self.files if file.problem]
-        if got.environment is None or broken:
-            return got._replace(environment=None, problem=got.problem or broken[0])
+        if result.environment is None or broken:
+            return result._replace(environment=None, problem=result.problem or broken[0])
         environment = self.environment(account, timeout)
-        # How its start-up went is told of the server as such.
-        seen = Probe(environment) if self._folder else got._replace(environment=environment)
-        return seen._replace(login=got.environment)
+        # A problem of the startup is reported for the main server.
+        settled = Probe(environment) if self._directory else result._replace(environment=environment)
+        return settled._replace(login=result.environment)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
-        return _start_up(account, given_over_ssh(account, timeout))
+        return _start_up(account, variables_over_ssh(account, timeout))
 
     def forget(self) -> None:
         self.shell.forget()
 
     def environment(self, account: Account, timeout: float) -> dict[str, str]:
-        """Return what the Go extension's processes get; nothing where the shell gave no answer."""
-        got = self.shell.probe(account, timeout).environment
-        if got is None:
+        """Return the environment of the Go extension's processes; empty if the shell has no result."""
+        environment = self.shell.probe(account, timeout).environment
+        if environment is None:
             return {}
-        return {**got, **{item.name: item.value for item in self._extension(account, got, timeout)}}
+        laid_over = self._extension(account, environment, timeout)
+        return {**environment, **{item.name: item.value for item in laid_over}}
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        got = self.shell.probe(account, timeout).environment
-        own = self._extension(account, got, timeout) if got is not None else []
-        given = given_over_ssh(account, timeout)
-        return given + followed(_start_up(account, given), min(timeout, _PATIENCE)) + own
+        environment = self.shell.probe(account, timeout).environment
+        own = self._extension(account, environment, timeout) if environment is not None else []
+        given = variables_over_ssh(account, timeout)
+        return given + trace_startup(_start_up(account, given), min(timeout, _PATIENCE)) + own
 
     def _extension(self, account: Account, environment: t.Mapping[str, str], timeout: float) -> list[Assignment]:
         """Return what the Go extension lays over an environment: its go first in PATH, toolsEnvVars, go.gopath."""
-        places = places_of(self._folder, account) if self._folder else {"userHome": account.home}
+        places = places_of(self._directory, account) if self._directory else {"userHome": account.home}
         given = [self._path(account, environment, places, timeout)]
         for file in self.files:
             given += file.variables(["go.toolsEnvVars"])
@@ -143,7 +144,7 @@ class VscodeServerContext(EditorContext):
     def _path(
         self, account: Account, environment: t.Mapping[str, str], places: t.Mapping[str, str], timeout: float
     ) -> Assignment | None:
-        """Return PATH with the folder of the go that the settings name, where there is one and PATH leads elsewhere."""
+        """Return PATH with the directory of the settings' go first, if it exists and PATH leads to another one."""
         own = self._setting("go.alternateTools", "PATH", "go")
         if own is None or not os.path.isabs(own.value):
             root = self._setting("go.goroot", "PATH")
@@ -151,14 +152,14 @@ class VscodeServerContext(EditorContext):
         if own is None:
             return None
         path = environment.get("PATH", "")
-        folder, name = os.path.split(filled(own.value, environment, places))
-        # One that is missing is passed over without a word. The user's rights say what is there.
-        there = executables([name], folder, account, timeout=timeout)[name]
+        directory, name = os.path.split(filled(own.value, environment, places))
+        # VS Code ignores a missing one silently. The user's rights decide what exists.
+        there = executables([name], directory, account, timeout=timeout)[name]
         first = executables(["go"], path, account, timeout=timeout)["go"][:1] if there else []
-        return own._replace(value=f"{folder}:{path}") if there and there != first else None
+        return own._replace(value=f"{directory}:{path}") if there and there != first else None
 
     def _setting(self, name: str, variable: str, *inner: str) -> Assignment | None:
-        """Return the text that the strongest file has for a setting, as what it gives to ``variable``."""
+        """Return the text of a setting in the strongest file, as a value of ``variable``."""
         for file in reversed(self.files):
             node = file.document.node([name, *inner]) if file.document else None
             found = Assignment(variable, file.value(name, *inner), file.source(node)) if node else None
@@ -178,8 +179,10 @@ class VscodeServerKind(ContextKind):
         files = [read_editor_file(path, user.account) for path in user.vscode_settings]
         others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
         main = VscodeServerContext(files[:1], shell)
-        own = {folder: read_editor_file(workspace_settings(folder), user.account) for folder in user.workspaces}
-        return [main, *others, *(main.in_folder(folder, file) for folder, file in own.items() if file.there)]
+        own = {
+            directory: read_editor_file(workspace_settings(directory), user.account) for directory in user.workspaces
+        }
+        return [main, *others, *(main.in_workspace(directory, file) for directory, file in own.items() if file.there)]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         machine = [
@@ -188,57 +191,57 @@ class VscodeServerKind(ContextKind):
             for number, path in enumerate(user.vscode_settings)
         ]
         workspaces = [
-            _settings_of_workspace(user, declaration, workspace_settings(folder))
+            _settings_of_workspace(user, declaration, workspace_settings(directory))
             for user in declaration.users
-            for folder in user.managed_workspaces("settings")
+            for directory in user.managed_workspaces("settings")
         ]
         return [*machine, *workspaces]
 
 
-def workspace_settings(folder: str) -> str:
+def workspace_settings(directory: str) -> str:
     """Return the path of a workspace's own settings."""
-    return os.path.join(folder, *CHECKOUT_FILES["settings"])
+    return os.path.join(directory, *CHECKOUT_FILES["settings"])
 
 
 class Shell:
-    """The environment that one user's shell gives a server; asked once, whoever wants to know."""
+    """The environment that one user's shell gives to a server; probed once for all contexts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._answer: Probe | None = None
+        self._result: Probe | None = None
 
     def probe(self, account: Account, timeout: float) -> Probe:
         with self._lock:
-            if self._answer is None:
-                self._answer = _ask(account, min(timeout, _PATIENCE))
-            return self._answer
+            if self._result is None:
+                self._result = _probe_shell(account, min(timeout, _PATIENCE))
+            return self._result
 
     def forget(self) -> None:
-        """Ask anew the next time."""
+        """Probe again the next time."""
         with self._lock:
-            self._answer = None
+            self._result = None
 
 
-def _ask(account: Account, limit: float) -> Probe:
-    """Return what the shell says within ``limit`` seconds of its own; to get to it may take as long again."""
-    problem = uncovered(account)
+def _probe_shell(account: Account, limit: float) -> Probe:
+    """Return the environment of a shell that starts within ``limit`` seconds; the login before it may take as long."""
+    problem = unsupported_shell(account)
     if problem:
         return Probe(None, problem)
-    argv = ["/usr/bin/env", f"{_ASKING}=1", account.shell, *_OPTIONS, "-c", PRINT_ENVIRONMENT]
-    got = _asked([*_AS_CHILD, *argv], account, 2 * limit)
-    if got.environment is not None and got.seconds > limit:
-        late = f"{os.path.basename(account.shell)} did not come to an end in time"
-        got = Probe(None, late, got.seconds, got.noise, failure="timed out")
-    if got.environment is None:
-        return got._replace(problem=f"{got.problem}; the server goes on with what ssh gives alone")
-    environment = {name: value for name, value in got.environment.items() if name != _ASKING}
-    # The server finds the answer between marks of its own, whatever else is printed, and waits for the shell alone.
-    return got._replace(environment=environment, noise="", held=False)
+    argv = ["/usr/bin/env", f"{_RESOLVING}=1", account.shell, *_OPTIONS, "-c", PRINT_ENVIRONMENT]
+    result = _probe_login([*_AS_CHILD, *argv], account, 2 * limit)
+    if result.environment is not None and result.seconds > limit:
+        late = f"{os.path.basename(account.shell)} timed out"
+        result = Probe(None, late, result.seconds, result.noise, failure="timed out")
+    if result.environment is None:
+        return result._replace(problem=f"{result.problem}; the server continues with the environment of ssh alone")
+    environment = {name: value for name, value in result.environment.items() if name != _RESOLVING}
+    # The server has marks of its own around the result, and waits for the shell alone.
+    return result._replace(environment=environment, noise="", held=False)
 
 
-def _asked(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
+def _probe_login(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
     if SshContext().applies_to(account):
-        return ask_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
+        return probe_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
     with spare_directories(account) as added:
         env = dict(session_environment(account), **added)
         done = run_at_home(argv, env=env, account=account, timeout=timeout)
@@ -246,10 +249,10 @@ def _asked(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
 
 
 def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
-    env = {**environment_over_ssh(account, given), _ASKING: "1"}
-    # An interactive shell of POSIX's kind reads that as well; bash does not.
+    env = {**environment_over_ssh(account, given), _RESOLVING: "1"}
+    # An interactive POSIX shell reads that too; bash does not.
     then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
-    return Startup(account, _OPTIONS, env, ["/etc/profile"], own_files(account), then)
+    return Startup(account, _OPTIONS, env, ["/etc/profile"], startup_files(account), then)
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:
@@ -314,16 +317,16 @@ def _expected(user: UserEnvironment, declaration: Declaration) -> dict[str, t.An
     return {
         "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)},
         "go.toolsEnvVars": user.variables,
-        # The extension's own installer takes the latest tools, and another Go where it likes.
+        # The extension's own installer takes the latest tools, and may take another Go.
         "go.toolsManagement.autoUpdate": False,
         "go.toolsManagement.checkForUpdates": "off",
     }
 
 
 def _tools(declaration: Declaration) -> t.Mapping[str, str]:
-    """Return the declared tools; for gopls what keeps it within its limits, where no daemon does that.
+    """Return the declared tools; for gopls the script that keeps it within its limits, if no daemon does that.
 
-    It is gopls_service that puts it there, and tells the editor of it too.
+    gopls_service writes the script, and its path into the editor's settings too.
     """
     tools = declaration.vscode_tools
     within_limits = stand_in(tools["gopls"]) if "gopls" in tools else ""
@@ -331,11 +334,11 @@ def _tools(declaration: Declaration) -> t.Mapping[str, str]:
 
 
 def shared_path(gopls: str) -> str:
-    """Return the path of the script for those who start a gopls themselves: beside ``gopls``."""
+    """Return the path, beside ``gopls``, of the script for users without a daemon."""
     return os.path.join(os.path.dirname(gopls), "gopls-shared")
 
 
 def stand_in(gopls: str) -> str:
-    """Return what users start where no systemd runs their daemons; empty where one does, or none is there."""
+    """Return the script that users start if no systemd runs their daemons; empty if one does, or without a script."""
     path = shared_path(gopls)
     return path if not manager_runs() and os.path.exists(path) else ""

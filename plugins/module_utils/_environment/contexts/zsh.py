@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every zsh: terminals and scripts; asked is the one in a terminal, which reads what a script's zsh reads too."""
+"""Every zsh, in terminals and scripts: the probe is one in a terminal, which reads all files of a script's zsh."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
     SOURCE_SCRIPT,
     ShellContext,
-    asked,
+    probe_startup,
     script_files,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
@@ -21,8 +21,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
-# Debian's folder, and what others compile into zsh.
-_FOLDER = "/etc/zsh"
+# Debian's directory, and the file that other distributions compile into zsh.
+_DIRECTORY = "/etc/zsh"
 _PLAIN = "/etc/zshenv"
 _USER_FILES = (".zshenv", ".zprofile", ".zshrc", ".zlogin")
 # A script's zsh inside a session keeps what it was given there: GOFLAGS=-x before a command must reach it.
@@ -43,19 +43,19 @@ class ZshContext(ShellContext):
         return shutil.which("zsh") is not None and can_log_in(account)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        if not os.path.isdir(_FOLDER) and shutil.which("zsh") is None:
+        if not os.path.isdir(_DIRECTORY) and shutil.which("zsh") is None:
             return []
         # Last, because Debian's own lines in it may set PATH.
         return [*script_files(declaration), block_in(_zshenv(), _BLOCK, first=False)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        # A user who has none of these files would be asked, in a terminal, what to write into one.
+        # In a terminal, zsh starts a dialog for a user who has none of these files.
         greets = not any(os.path.exists(os.path.join(account.home, name)) for name in _USER_FILES)
-        return asked(self.start_up(account, timeout), timeout, terminal=not greets)
+        return probe_startup(self.start_up(account, timeout), timeout, terminal=not greets)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
         return Startup(account._replace(shell="zsh"), ["-i"], session_environment(account), prompts=True)
 
 
 def _zshenv() -> str:
-    return os.path.join(_FOLDER, "zshenv") if os.path.isdir(_FOLDER) else _PLAIN
+    return os.path.join(_DIRECTORY, "zshenv") if os.path.isdir(_DIRECTORY) else _PLAIN
