@@ -8,19 +8,19 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: ca_trust
-short_description: Adds private certificate authorities to the host's trust store
+short_description: Add private certificate authorities to the host's trust store
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Makes every program on the host that uses the system's trust store verify TLS against further authorities.
-  - Only certificates that the store does not hold yet are added, so a bundle with the public ones in it may be given.
+  - Every program on the host that uses the system's trust store verifies TLS with these authorities too.
+  - Only certificates that the store does not contain are added, so the file may also contain public ones.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   pem:
-    description: One or more certificates. Empty means that there is nothing to add, and the host is not changed.
+    description: One or more certificates in PEM format. Empty adds none.
     type: str
     required: true
 """
@@ -34,7 +34,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 anchors:
-  description: The directory of the host's trust store that added certificates go to.
+  description: The directory of the host's trust store to which certificates are added.
   returned: success, if O(pem) is not empty
   type: str
   sample: /usr/local/share/ca-certificates

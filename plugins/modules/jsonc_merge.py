@@ -8,63 +8,61 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: jsonc_merge
-short_description: Sets and removes keys in a file of JSON with comments
+short_description: Set and remove keys in a file of JSON with comments
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Edits settings of VS Code, C(launch.json), C(devcontainer.json) and the like where they stand. Comments, trailing
-    commas, indentation, line ends, a byte order mark, and the order of keys stay; so do the file's owner and mode.
-  - A file that already says what is asked for is left alone, however it is written.
-  - A comment is never lost. One that stands inside a value that is replaced or removed stays in that value's place.
-  - Of a key that stands several times in an object the last one counts. It is the one that is changed; all of them are
-    removed.
-  - A file that is no JSON with comments is refused, with line and column, and left as it is.
+  - Edits settings of VS Code, C(launch.json), C(devcontainer.json) and similar files in place. Comments, trailing
+    commas, indentation, line ends, a byte order mark and the order of keys are kept, as are the file's owner and mode.
+  - A file that already has the requested values is not changed, in whatever style they are written.
+  - Comments are never lost. A comment inside of a replaced or removed value is kept in the place of that value.
+  - If an object has a key several times, the last one counts. It is the one that is changed; a removal removes all.
+  - The module fails for a file that is not JSON with comments, reports line and column, and does not change the file.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   path:
-    description: The file. A link is followed.
+    description: Path of the file. A link is followed.
     type: path
     required: true
   values:
     description:
-      - What the file shall say, as nested dictionaries. Keys that are not named stay as they are; lists and everything
-        else are set as a whole.
-      - A key is a name as it stands, dots in it mean nothing.
-      - Where a dictionary is to be merged into a V(null), that is replaced; where it meets text, a number or a list,
-        the file is refused.
+      - The expected values, as nested dictionaries. Other keys are not changed; lists and scalars are set as a whole.
+      - Keys are literal names; dots in them have no meaning.
+      - A V(null) in the place of a dictionary is replaced. The module fails if a text, a number or a list is in the
+        place of a dictionary.
     type: dict
     default: {}
   remove:
     description:
-      - Paths to take away, each a list of names and, in arrays, of indexes that count from 0. They are taken away one
-        after the other, before O(values) are set.
-      - What is not there is no error.
+      - Paths to remove, each a list of names and, in arrays, of indexes that count from 0. They are removed one after
+        the other, before O(values) are set.
+      - A missing path is no error.
     type: list
     elements: list
     default: []
   user:
     description:
-      - The account with whose rights the file is reached. Name it for a file in a user's home, so that a link there
-        cannot lead root astray.
+      - The account whose rights are used to access the file. Set it for a file in a user's home directory, so that a
+        link there cannot redirect root.
       - The user must own the file, or be able to create it.
-      - Root without it changes only files in directories that no other user can change.
+      - Without it, root changes only files in directories that no other user can change.
     type: str
   create:
-    description: Whether a missing file is made, with the folders above it. Without it a missing file is an error.
+    description: Whether to create a missing file and its parent directories. Otherwise a missing file is an error.
     type: bool
     default: false
   mode:
     description:
-      - Permissions of a new file, in octal and in quotes. One that is there keeps its own.
-      - Without quotes it is refused, because YAML may have read another number.
+      - Permissions of a new file, in octal and in quotes. An existing file keeps its mode.
+      - The module rejects a value without quotes, because YAML may have parsed it as another number.
     type: raw
     default: '0644'
 notes:
-  - With C(--diff) the difference holds the whole file. Give the task C(diff=false) where that holds secrets;
-    credentials in URLs are left out in any case.
+  - With C(--diff) the difference contains the whole file. Set C(diff=false) for the task if the file contains secrets;
+    credentials in URLs are always masked.
 """
 
 EXAMPLES = r"""
@@ -85,7 +83,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 path:
-  description: The file.
+  description: Path of the file.
   returned: success
   type: str
   sample: /home/alice/.vscode-server/data/Machine/settings.json
@@ -118,9 +116,9 @@ def main() -> None:
 
 
 def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    edits: list[Edit] = [Remove(_path(path)) for path in params["remove"]]
+    edits: list[Edit] = [Remove(_parse_path(path)) for path in params["remove"]]
     edits.append(Merge(params["values"]))
-    mode = _mode(params["mode"]) if params["create"] else None
+    mode = _parse_mode(params["mode"]) if params["create"] else None
     if not params["user"]:
         _reject_shared(params["path"])
     with acting_as(find_account(params["user"]) if params["user"] else None):
@@ -129,34 +127,34 @@ def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
 
 
 def _reject_shared(path: str) -> None:
-    """Raise DevserverError where this process is root, and another user could lead it to any other file."""
+    """Raise DevserverError if this process is root's and another user could redirect it to another file."""
     shared = shared_directory(path) if os.geteuid() == 0 else ""
     if shared:
         raise DevserverError(
             f"{path} is not written with root's rights: other users than root can change {shared}",
-            expected="a file in directories that root alone can change, or the name of its user",
-            remedy="name the user in user",
+            expected="a file in directories that only root can change, or the option user",
+            remedy="set user to the owner of the file",
             path=path,
         )
 
 
-def _path(words: list[t.Any]) -> list[str | int]:
+def _parse_path(words: list[t.Any]) -> list[str | int]:
     if not words or not all(isinstance(word, (str, int)) and not isinstance(word, bool) for word in words):
         raise DevserverError(
-            f"remove has {words!r}, which is no path",
+            f"remove contains {words!r}, which is not a path",
             expected="a list of names and indexes, such as [go.toolsEnvVars, GOROOT]",
             remedy="correct the entry",
         )
     return words
 
 
-def _mode(given: t.Any) -> int:
-    # A number is no help: 0644 has come as 420 by then, but 644 as itself.
-    if not isinstance(given, str) or not re.fullmatch("0?[0-7]{3,4}", given):
+def _parse_mode(value: t.Any) -> int:
+    # A number is ambiguous: YAML parses 0644 as 420, but 644 as 644.
+    if not isinstance(value, str) or not re.fullmatch("0?[0-7]{3,4}", value):
         raise DevserverError(
-            f"mode is {given!r}", expected="octal digits in quotes, such as '0644'", remedy="put mode in quotes"
+            f"mode is {value!r}", expected="octal digits in quotes, such as '0644'", remedy="put mode in quotes"
         )
-    return int(given, 8)
+    return int(value, 8)
 
 
 if __name__ == "__main__":

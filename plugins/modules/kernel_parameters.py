@@ -8,27 +8,27 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: kernel_parameters
-short_description: Sets parameters of the kernel, now and at each boot, and says why
+short_description: Set kernel parameters now and at each boot
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Writes a file for C(sysctl.d) in which each parameter stands with the reason for it, and sets what differs at once.
-  - A parameter that this kernel does not have, or that must not be set here, as in a container whose C(/proc/sys) is
-    read-only, is told by RV(skipped) and a warning. It is no failure.
+  - Writes a file for C(sysctl.d) with each parameter and its reason, and sets the values that differ at once.
+  - A parameter that this kernel does not have, or that cannot be set, as in a container with a read-only C(/proc/sys),
+    is reported in RV(skipped) and by a warning. The module does not fail.
 notes:
-  - A parameter that is no longer declared goes from the file. What it was before is not known, so that it stays as it
-    is until the next boot.
+  - A parameter that is no longer declared is removed from the file. Its previous value is unknown, so the current value
+    stays in force until the next boot.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   parameters:
-    description: Values by name, as C(sysctl) writes them. Without any, the file is removed.
+    description: Values by name, as C(sysctl) prints them. Without any, the file is removed.
     type: dict
     default: {}
   path:
-    description: The file.
+    description: Path of the file.
     type: path
     required: true
 """

@@ -54,10 +54,10 @@ class _Splice(t.NamedTuple):
 
 
 def apply_edits(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
-    """Return ``text`` after ``edits``, one after the other; the same text where it says all of that already.
+    """Return ``text`` after ``edits``, one after the other; unchanged if it has all values already.
 
-    Raises DevserverError with ``path``, line and column where the text is no JSON with comments, and where an edit
-    leads through a value that cannot hold it.
+    Raises DevserverError with ``path``, line and column if the text is not JSON with comments, or if the path of an
+    edit passes through a value that cannot contain it.
     """
     document = parse(text, path=path)
     for edit in edits:
@@ -69,7 +69,7 @@ def apply_edits(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
 
 
 def is_same_json(one: t.Any, other: t.Any) -> bool:
-    """Return whether two values are the same to JSON: 1 and 1.0 are, 1 and true are not."""
+    """Return whether two values are equal in JSON: 1 and 1.0 are, 1 and true are not."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(is_same_json(value, other[key]) for key, value in one.items())
     if isinstance(one, list) and isinstance(other, list):
@@ -82,7 +82,7 @@ def _steps(document: Document, edit: Edit) -> t.Sequence[Put | Remove]:
         return _leaves(document, edit.values, ())
     if isinstance(edit, Put) or not edit.path:
         return [edit]
-    # Were only the last of several of one name taken away, the one before it would count.
+    # If only the last of several equal keys were removed, the one before it would count.
     parent = document.node(edit.path[:-1])
     return [edit] * len([child for child in parent.children if child.key == edit.path[-1]] if parent else [])
 
@@ -93,21 +93,21 @@ def _leaves(document: Document, values: t.Mapping[str, t.Any], above: tuple[str,
         path = (*above, key)
         if isinstance(value, dict) and value:
             puts += _leaves(document, value, path)
-        # An empty dictionary asks for an object, whatever that holds.
+        # An empty dictionary means any object.
         elif value != {} or getattr(document.node(path), "kind", "") != "object":
             puts.append(Put(path, value))
     return puts
 
 
 def _spliced(text: str, splices: t.Sequence[_Splice]) -> str:
-    """Return ``text`` with all of ``splices``, which stand in the order of the text."""
+    """Return ``text`` with all of ``splices``, which are in the order of the text."""
     for splice in reversed(splices):
         text = text[: splice.start] + splice.text + text[splice.end :]
     return text
 
 
 class _Editor:
-    """Finds what one edit changes in one document."""
+    """Computes the changes of one edit in one document."""
 
     def __init__(self, document: Document, path: str) -> None:
         self._document = document
@@ -138,16 +138,16 @@ class _Editor:
         return [] if holder is None or is_same_json(node.value, value) else self._replace(holder, value)
 
     def _check(self, node: Node, path: Path, depth: int) -> None:
-        """Raise DevserverError where ``node`` cannot hold the key of that depth."""
+        """Raise DevserverError if ``node`` cannot contain the key of that depth."""
         key = path[depth]
-        wanted = "object" if isinstance(key, str) else "array"
-        if node.kind == wanted and (wanted == "object" or 0 <= t.cast(int, key) <= len(node.children)):
+        expected = "object" if isinstance(key, str) else "array"
+        if node.kind == expected and (expected == "object" or 0 <= t.cast(int, key) <= len(node.children)):
             return
         line, column = self._document.position(node.start)
-        kind = f"{node.kind} of {len(node.children)} values" if node.kind == wanted else node.kind
+        kind = f"{node.kind} of {len(node.children)} values" if node.kind == expected else node.kind
         raise DevserverError(
-            f"{self._path}:{line}:{column}: {list(path)} leads through the {kind} at {list(path[:depth])}",
-            expected=f"an {wanted} that can hold {key!r}",
+            f"{self._path}:{line}:{column}: {list(path)} passes through the {kind} at {list(path[:depth])}",
+            expected=f"an {expected} that can contain {key!r}",
             remedy="correct the file there; it was left as it is",
             path=self._path,
             line=line,
@@ -155,19 +155,19 @@ class _Editor:
         )
 
     def _nested(self, path: Path, value: t.Any) -> t.Any:
-        """Return ``value`` in all that must be made around it."""
+        """Return ``value`` inside of the missing objects and arrays of ``path``."""
         for key in reversed(path):
             if isinstance(key, int) and key != 0:
                 raise DevserverError(
-                    f"{self._path} has no array that {list(path)} could lead through",
-                    expected="an array, or index 0 to begin one",
+                    f"{self._path} has no array for the path {list(path)}",
+                    expected="an array, or index 0 for a new one",
                     remedy="correct the path",
                 )
             value = {key: value} if isinstance(key, str) else [value]
         return value
 
     def _whole(self, value: t.Any) -> _Splice:
-        """Return the first value of a file without one, behind whatever comments are there."""
+        """Return the first value of a file without values, after its comments."""
         end = len(self._text)
         rest = self._text[self._document.comments[-1].end :] if self._document.comments else "\n"
         between = "" if _FIRST_BREAK.search(rest) else self._break
@@ -178,10 +178,10 @@ class _Editor:
         own_line = self._own_line(holder.start)
         indent = self._indentation(holder.start)
         text = self._formatted(value, indent, self._unit() if own_line else "")
-        # What was said inside the old value is said before the new one.
+        # Comments inside of the old value are kept before the new one.
         kept = self._comments(node.start, node.end)
-        said = self._said(kept, own_line, indent) if kept else ""
-        return [_Splice(holder.start, holder.start, said), _Splice(node.start, node.end, text)]
+        comments_text = self._join_comments(kept, own_line, indent) if kept else ""
+        return [_Splice(holder.start, holder.start, comments_text), _Splice(node.start, node.end, text)]
 
     def _insert(self, node: Node, key: t.Any, value: t.Any) -> list[_Splice]:
         if not node.children:
@@ -214,7 +214,7 @@ class _Editor:
         return self._cut(parent.children, parent.children.index(child)) if parent and child else []
 
     def _cut(self, children: t.Sequence[Child], number: int) -> list[_Splice]:
-        """Take away a child with its comma; where it is the last and has none, with the comma before it."""
+        """Remove a child with its comma; the last one without a comma, with the comma before it."""
         child = children[number]
         end = child.node.end if child.comma is None else child.comma + 1
         if child.comma is not None or number == 0:
@@ -226,13 +226,13 @@ class _Editor:
         return [_Splice(comma, comma + 1, ""), self._cut_out(child, end)]
 
     def _cut_out(self, child: Child, end: int) -> _Splice:
-        """Take away a child up to ``end``, and the whole line where nothing else is in it; keep its comments."""
+        """Remove a child up to ``end``, and the whole line if nothing else is in it; keep its comments."""
         start, stop = child.start, self._past_blanks(end)
         starts_line, ends_line = self._own_line(start), self._text[stop : stop + 1] in ("", "\r", "\n")
         kept = self._comments(start, end)
         if kept:
-            said = self._said(kept, starts_line, self._indentation(start), ends_line)
-            return _Splice(start, stop, said)
+            comments_text = self._join_comments(kept, starts_line, self._indentation(start), ends_line)
+            return _Splice(start, stop, comments_text)
         if starts_line and ends_line:
             line_break = _FIRST_BREAK.match(self._text, stop)
             return _Splice(self._document.line_start(start), line_break.end() if line_break else stop, "")
@@ -246,20 +246,22 @@ class _Editor:
     def _is_line(self, comment: Comment) -> bool:
         return self._text.startswith("//", comment.start)
 
-    def _said(self, comments: t.Sequence[Comment], own_line: bool, indent: str, ends_line: bool = False) -> str:
-        """Return comments, each with what must stand behind it; behind the last nothing where the line ends there."""
-        said = ""
+    def _join_comments(
+        self, comments: t.Sequence[Comment], own_line: bool, indent: str, ends_line: bool = False
+    ) -> str:
+        """Return comments with the separator after each; after the last one nothing if the line ends there."""
+        comments_text = ""
         for comment in comments:
-            said += self._text[comment.start : comment.end]
+            comments_text += self._text[comment.start : comment.end]
             if not (ends_line and comment is comments[-1]):
-                said += self._break + indent if own_line or self._is_line(comment) else " "
-        return said
+                comments_text += self._break + indent if own_line or self._is_line(comment) else " "
+        return comments_text
 
     def _past_blanks(self, offset: int) -> int:
         return len(self._text) - len(self._text[offset:].lstrip(" \t"))
 
     def _end_of_line(self, offset: int) -> int:
-        """Return the end of the last comment that begins in the same line behind ``offset``, else ``offset``."""
+        """Return the end of the last comment that begins in the same line after ``offset``, else ``offset``."""
         for comment in self._document.comments:
             if comment.start >= offset and not self._text[offset : comment.start].strip(" \t"):
                 offset = comment.end
@@ -270,7 +272,7 @@ class _Editor:
         return line[: len(line) - len(line.lstrip(" \t"))]
 
     def _own_line(self, offset: int) -> bool:
-        """Return whether nothing but blanks stands before ``offset`` in its line."""
+        """Return whether only blanks are before ``offset`` in its line."""
         return not self._text[self._document.line_start(offset) : offset].strip(" \t")
 
     def _unit(self) -> str:
@@ -297,7 +299,7 @@ class _Editor:
             text = _encoded(value, unit or None)
         except (TypeError, ValueError) as error:
             raise DevserverError(
-                f"a value for {self._path} cannot stand in JSON: {error}",
+                f"a value for {self._path} cannot be written as JSON: {error}",
                 expected="text, numbers, true, false, null, lists and dictionaries",
                 remedy="correct the value",
             ) from error

@@ -139,7 +139,7 @@ KINDS: dict[str, t.Any] = {
     "a loop of links": (ENV, loop, None, None, "Too many levels of symbolic links"),
     "a dangling link to where nothing can be made": (ENV, dangling, None, None, "is a link to"),
     "settings with a syntax error": (SETTINGS, broken_json, 3, 3, "found '\"'"),
-    "settings with a list in the place of an object": (SETTINGS, no_object, 2, 3, "leads through the array"),
+    "settings with a list in the place of an object": (SETTINGS, no_object, 2, 3, "passes through the array"),
     "a launch configuration with a syntax error": (LAUNCH, broken_json, 3, 3, "found '\"'"),
     "a dev container with a syntax error": (CONTAINER, broken_json, 3, 3, "found '\"'"),
     "a crontab with half a managed block": (

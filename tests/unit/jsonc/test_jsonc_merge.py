@@ -89,8 +89,8 @@ def test_a_broken_file_stays_as_it_is(file: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [
-        ({"remove": [[]]}, "no path"),
-        ({"remove": [["a", {"b": 1}]]}, "no path"),
+        ({"remove": [[]]}, "not a path"),
+        ({"remove": [["a", {"b": 1}]]}, "not a path"),
         ({"create": True, "mode": "u+x"}, "octal"),
         ({"create": True, "mode": "0999"}, "octal"),
         ({"create": True, "mode": 4755}, "in quotes"),
