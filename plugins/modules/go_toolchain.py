@@ -42,7 +42,7 @@ options:
     type: str
   root:
     description:
-      - The directory that holds one tree for each version.
+      - The directory with one tree for each version.
       - It must be absent, empty, or filled only by this module, and not a home directory.
     type: path
     default: /usr/local/lib/go

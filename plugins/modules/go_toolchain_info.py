@@ -190,8 +190,11 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import inventory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import find_unmanaged, people
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import (
+    find_unmanaged,
+    list_people,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo, mismatches
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/usr/local/lib/go"},
@@ -218,13 +221,13 @@ def _result(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     paths = inventory.ToolchainPaths(params["root"], params["link"], params["bin_dir"])
     toolchains = inventory.list_toolchains(paths, verify=params["verify"])
     default = inventory.read_default(paths)
-    offered = Offered([item["version"] for item in toolchains], default["version"] if default else None)
-    accounts = [find_account(name) for name in params["users"]] or people()
+    available = AvailableGo([item["version"] for item in toolchains], default["version"] if default else None)
+    accounts = [find_account(name) for name in params["users"]] or list_people()
     return {
         "toolchains": toolchains,
         "default": default,
         "strays": [found._asdict() for found in find_unmanaged(accounts, managed=paths.root)],
-        "mismatches": mismatches(params["workspaces"], offered, params["minimum"]),
+        "mismatches": mismatches(params["workspaces"], available, params["minimum"]),
     }
 
 

@@ -24,12 +24,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.pla
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import (
     Offer,
     Release,
-    checked_bases,
+    list_offers,
     obtain,
-    offers,
     unpack,
+    validate_bases,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import fault
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import find_fault
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import (
     Builder,
     build_key,
@@ -54,7 +54,7 @@ class BundleSources(t.NamedTuple):
 
     def list_offers(self, release: Release) -> list[Offer]:
         """Return the files to try for ``release``; raise DevserverError if no source is configured for it."""
-        return offers(release, self.order, checked_bases(self.bases))
+        return list_offers(release, self.order, validate_bases(self.bases))
 
 
 class BundleContents:
@@ -114,7 +114,7 @@ class BundleContents:
         tree = os.path.join(self._directory.top, f"go{release.version}")
         os.mkdir(tree, 0o755)
         unpack(release, offer, path, tree)
-        reason = fault(tree, release.version, release.platform)
+        reason = find_fault(tree, release.version, release.platform)
         if reason:
             raise DevserverError(
                 f"the fetched Go {release.version} does not run on this host: {reason}",

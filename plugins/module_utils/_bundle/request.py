@@ -21,7 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.pla
     this_platform,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import (
-    releases,
+    load_pins,
     resolve,
     resolve_versions,
 )
@@ -86,7 +86,7 @@ def resolve_request(request: BundleRequest) -> ExpectedBundle:
     """Return the expected bundle; raise DevserverError for an invalid request."""
     own = this_platform()
     platforms = sorted({platform_named(name) for name in request.platforms} or {own})
-    known = releases(own.archive, request.checksums)
+    known = load_pins(own.archive, request.checksums)
     versions, default = resolve_versions(request.versions, request.default, known, own.archive)
     builders = {version: Release(version, own, known[version]) for version in versions}
     return ExpectedBundle(
@@ -101,7 +101,7 @@ def resolve_request(request: BundleRequest) -> ExpectedBundle:
 
 
 def _releases(request: BundleRequest, platform: Platform) -> list[Release]:
-    known = releases(platform.archive, request.checksums)
+    known = load_pins(platform.archive, request.checksums)
     versions = dict.fromkeys(resolve(text, known, platform.archive) for text in request.versions)
     return [Release(version, platform, known[version]) for version in versions]
 

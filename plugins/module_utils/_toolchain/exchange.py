@@ -12,7 +12,7 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 
-def swap(new: str, place: str) -> None:
+def exchange_directories(new: str, place: str) -> None:
     """Move ``new`` to ``place``, on the same filesystem; the previous one is left as ``new``, or ``new`` + ``.old``.
 
     If the kernel or the filesystem cannot exchange two names (some network filesystems cannot), it takes two renames,

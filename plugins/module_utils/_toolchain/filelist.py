@@ -93,23 +93,23 @@ def _entry(path: str) -> str:
     return file_entry(stat.S_IMODE(status.st_mode), sha256_of_file(path))
 
 
-def exposed(root: str, owner: int) -> set[str]:
+def find_exposed(root: str, owner: int) -> set[str]:
     """Return what users other than ``owner`` (a uid) and root can change, in ``root`` and itself (as ``.``)."""
-    found = set()
+    paths = set()
     for directory, directories, names in os.walk(root, onerror=_reraise):
         for path in (directory, *(os.path.join(directory, name) for name in names + directories)):
             status = os.lstat(path)
             writable = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not stat.S_ISLNK(status.st_mode)
             if writable or status.st_uid not in (0, owner):
-                found.add(os.path.relpath(path, root))
-    return found
+                paths.add(os.path.relpath(path, root))
+    return paths
 
 
-def compare(recorded: Files, found: Files, exposed_paths: t.AbstractSet[str] = frozenset()) -> Differences:
-    """Return how ``found`` differs from ``recorded``; an exposed path counts as changed unless it was added."""
-    edited = {path for path in recorded.keys() & found.keys() if recorded[path] != found[path]}
+def compare(recorded: Files, current: Files, exposed_paths: t.AbstractSet[str] = frozenset()) -> Differences:
+    """Return how ``current`` differs from ``recorded``; an exposed path counts as changed unless it was added."""
+    edited = {path for path in recorded.keys() & current.keys() if recorded[path] != current[path]}
     return Differences(
-        changed=sorted(edited | (exposed_paths - (found.keys() - recorded.keys()))),
-        added=sorted(found.keys() - recorded.keys()),
-        missing=sorted(recorded.keys() - found.keys()),
+        changed=sorted(edited | (exposed_paths - (current.keys() - recorded.keys()))),
+        added=sorted(current.keys() - recorded.keys()),
+        missing=sorted(recorded.keys() - current.keys()),
     )

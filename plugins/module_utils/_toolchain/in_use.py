@@ -17,7 +17,7 @@ TIMEOUT = 10.0
 _PAUSE = 0.1
 
 
-def processes_in(trees: t.Sequence[str], proc: str = PROC) -> dict[str, list[int]]:
+def find_processes(trees: t.Sequence[str], proc: str = PROC) -> dict[str, list[int]]:
     """Return the trees with a running program, each with the IDs of its processes.
 
     Only root can read the programs of all users.
@@ -31,15 +31,15 @@ def processes_in(trees: t.Sequence[str], proc: str = PROC) -> dict[str, list[int
 
 
 def await_exit(trees: t.Sequence[str]) -> dict[str, list[int]]:
-    """Wait at most TIMEOUT for the processes in the trees to exit; return the others, as ``processes_in`` does.
+    """Wait at most TIMEOUT for the processes in the trees to exit; return the others, as ``find_processes`` does.
 
     A tree counts as unused after two probes: a process that is being started has its program by the second.
     """
     deadline = time.monotonic() + TIMEOUT
-    current = processes_in(trees)
+    current = find_processes(trees)
     while trees:
         time.sleep(_PAUSE)
-        before, current = current, processes_in(trees)
+        before, current = current, find_processes(trees)
         if not (before or current) or time.monotonic() >= deadline:
             return {**before, **current}
     return {}

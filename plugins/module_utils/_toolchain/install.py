@@ -26,25 +26,25 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fil
     digest_of,
     dump,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.in_use import await_exit, processes_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.in_use import await_exit, find_processes
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import releases, resolve_versions
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import order
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import load_pins, resolve_versions
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import version_key
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import (
     Obtained,
     Offer,
     Release,
-    checked_bases,
+    list_offers,
     obtain,
-    offers,
     unpack,
+    validate_bases,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import note_leftovers
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import (
     InstallRecord,
     Staged,
     Store,
-    fault,
+    find_fault,
 )
 
 # The variables of the options, as messages name them.
@@ -147,7 +147,7 @@ def _in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
 def _apply(request: ToolchainRequest, expected: _Expected, store: Store, check: bool) -> _Applied:
     plan = _plan(request, expected, store)
     if check or not (plan.changes or plan.obsolete):
-        return _Applied(plan, {}, _note_removals(plan, store, processes_in))
+        return _Applied(plan, {}, _note_removals(plan, store, find_processes))
     with store.locked():
         # Another run may have done the work while this one waited.
         plan = _plan(request, expected, store)
@@ -192,7 +192,7 @@ def _note_removals(
 def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
     check_timeout("devserver_toolchain_timeout (timeout)", request.timeout)
     _check_paths(request)
-    known = releases(platform.archive, request.checksums)
+    known = load_pins(platform.archive, request.checksums)
     requested, default = resolve_versions(request.versions, request.default, known, platform.archive)
     expected = [Release(version, platform, known[version]) for version in requested]
     links = dict(request.version_link(version) for version in requested)
@@ -205,7 +205,7 @@ def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
             expected="a path outside devserver_bin_dir, such as /usr/local/go",
             remedy="correct devserver_goroot (link) or devserver_bin_dir (bin_dir)",
         )
-    return _Expected(requested, expected, checked_bases(request.bases), default, links)
+    return _Expected(requested, expected, validate_bases(request.bases), default, links)
 
 
 def _check_paths(request: ToolchainRequest) -> None:
@@ -245,14 +245,14 @@ def _check_outside_trees(name: str, path: str, root: str) -> None:
 
 def _is_version(name: str) -> bool:
     try:
-        return bool(order(name))
+        return bool(version_key(name))
     except ValueError:
         return False
 
 
 def _plan(request: ToolchainRequest, expected: _Expected, store: Store) -> _ToolchainPlan:
     present, altered = _inspect(request, expected, store)
-    missing = {r: offers(r, request.order, expected.bases) for r in expected.releases if r.version not in present}
+    missing = {r: list_offers(r, request.order, expected.bases) for r in expected.releases if r.version not in present}
     for release in missing:
         store.check_place(release.version)
     unlisted = [record for record in store.installed() if record.version not in expected.requested]
@@ -337,7 +337,7 @@ def _stage(release: Release, candidates: t.Sequence[Offer], directory: str, time
 
 
 def _check_tree(tree: str, release: Release, offer: Offer) -> None:
-    reason = fault(tree, release.version, release.platform)
+    reason = find_fault(tree, release.version, release.platform)
     if reason:
         raise DevserverError(
             f"{redacted(offer.location)} from {offer.source} is not Go {release.version} for this host: {reason}",

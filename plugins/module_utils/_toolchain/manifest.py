@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The digests that the collection vouches for: data only, read by releases.py.
+"""The digests of Go releases: data only, read by releases.py.
 
 By platform, one line for each version: the SHA-256 of go<version>.<platform>.tar.gz, then the h1 of the module
 golang.org/toolchain@v0.0.1-go<version>.<platform> as Go's checksum database states it; ``-`` where it is not known.

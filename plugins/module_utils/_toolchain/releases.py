@@ -48,7 +48,7 @@ def _spelling(text: str) -> str:
     return "write the number of a release as https://go.dev/dl lists it"
 
 
-def releases(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]:
+def load_pins(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]:
     """Return the pins of every known version for ``platform`` (Go's name of it, such as ``linux-amd64``).
 
     ``checksums`` is ``{version: {platform: digest}}`` and wins over the manifest. Raises DevserverError if its
@@ -128,9 +128,9 @@ def resolve_versions(
     return requested, exact_default
 
 
-def exact(requested: str, platform: str) -> str:
+def resolve_minor(requested: str, platform: str) -> str:
     """Return the exact version for a minor version; anything else is returned unchanged."""
-    return resolve(requested, releases(platform, {}), platform) if requested.count(".") == 1 else requested
+    return resolve(requested, load_pins(platform, {}), platform) if requested.count(".") == 1 else requested
 
 
 def _newest(versions: t.Iterable[str]) -> str:

@@ -22,7 +22,7 @@ class Requirement(t.NamedTuple):
     line: int
 
 
-def order(version: str) -> tuple[int, ...]:
+def version_key(version: str) -> tuple[int, ...]:
     """Return a key by which versions sort as Go does: 1.21 < 1.21rc1 < 1.21.0; raise ValueError for anything else."""
     match = _VERSION.fullmatch(version)
     if not match:
@@ -33,7 +33,7 @@ def order(version: str) -> tuple[int, ...]:
     return (int(major), int(minor), 0, 0) if patch is None else (int(major), int(minor), 3, int(patch))
 
 
-def in_version_file(text: str) -> list[Requirement]:
+def parse_version_file(text: str) -> list[Requirement]:
     """Return the version in a .go-version file; raise ValueError if its first line with content is none."""
     for number, line in enumerate(text.split("\n"), 1):
         version = line.partition("#")[0].strip()
@@ -42,7 +42,7 @@ def in_version_file(text: str) -> list[Requirement]:
     raise ValueError("it names no Go version")
 
 
-def in_mod_file(text: str) -> list[Requirement]:
+def parse_mod_file(text: str) -> list[Requirement]:
     """Return what the lines ``go`` and ``toolchain`` of a go.mod or go.work require, in their order.
 
     ``toolchain default`` requires nothing. Raises ValueError, with the line, for an invalid version.
@@ -65,7 +65,7 @@ def _words(line: str) -> list[str]:
 
 def _requirement(directive: str, version: str, line: int) -> Requirement:
     try:
-        order(version)
+        version_key(version)
     except ValueError as error:
         raise ValueError(f"line {line}: {error}") from None
     return Requirement(directive, version[2:] if version.startswith("go") else version, line)

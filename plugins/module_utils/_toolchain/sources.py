@@ -62,7 +62,7 @@ class Obtained(t.NamedTuple):
     size: int
 
 
-def checked_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
+def validate_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
     """Return the base locations by source without final slashes; raise DevserverError for an invalid one.
 
     http is safe for a file whose digest is pinned, but not for a password.
@@ -90,7 +90,7 @@ def _option(source: str) -> str:
     return f"{prefix}_{name} ({name})"
 
 
-def offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
+def list_offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
     """Return the files to try, in order; a source without a location, or without a digest of its kind, has none.
 
     Raises DevserverError if there is none at all.

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Temporary directories inside a directory that one run at a time fills, which holds its lock."""
+"""Temporary directories inside a directory that only one run at a time changes, under a lock."""
 
 from __future__ import annotations
 

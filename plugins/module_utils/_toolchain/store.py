@@ -24,17 +24,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinat
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, sync_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import swap
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import exchange_directories
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
     Differences,
     compare,
     digest_of,
-    exposed,
+    find_exposed,
     parse,
     scan,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import order
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import version_key
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
     find_leftovers,
     staging_directory,
@@ -91,7 +91,7 @@ class Store:
         tree = self.path(version)
         if record is None or record.platform != platform.archive or os.path.islink(tree):
             return None
-        return record if fault(tree, version, platform) is None else None
+        return record if find_fault(tree, version, platform) is None else None
 
     def check_place(self, version: str) -> None:
         """Raise DevserverError where something else than a toolchain would be replaced by this version."""
@@ -131,11 +131,11 @@ class Store:
     def put(self, staged: Staged) -> None:
         """Move what is staged to its place; the previous tree moves into the staging directory."""
         path = self.path(staged.record.version)
-        # First, so that at any moment something beside the tree says that this collection may replace it.
+        # First, so that at any moment a file beside the tree shows that this collection may replace it.
         os.replace(staged.tree + ".files", path + ".files")
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path + ".json")
-        swap(staged.tree, path)
+        exchange_directories(staged.tree, path)
         sync_directory(self.root)
         os.replace(staged.tree + ".json", path + ".json")
         sync_directory(self.root)
@@ -150,7 +150,7 @@ class Store:
         if text is None or digest_of(text) != record.files:
             name = f"../{record.version}.files"
             return Differences([name] if text else [], [], [] if text else [name])
-        return compare(parse(text), scan(tree), exposed(tree, os.stat(self.root).st_uid))
+        return compare(parse(text), scan(tree), find_exposed(tree, os.stat(self.root).st_uid))
 
     def discard(self, version: str) -> None:
         """Remove a toolchain, then its record, so that the next run completes what a kill interrupts."""
@@ -162,7 +162,7 @@ class Store:
             os.unlink(self.path(version) + ".json")
 
 
-def fault(tree: str, version: str, platform: Platform) -> str | None:
+def find_fault(tree: str, version: str, platform: Platform) -> str | None:
     """Return why ``tree`` is not the toolchain ``version``, by its VERSION file and its own ``go``; None if it is."""
     named = version_named(tree)
     if named != version:
@@ -184,6 +184,6 @@ def version_named(tree: str) -> str | None:
     """Return the version in a tree's VERSION file, without the prefix ``go``; None if it cannot be read."""
     try:
         match = re.match(r"go(\S+)", read_text(os.path.join(tree, "VERSION")) or "")
-        return match.group(1) if match and order(match.group(1)) else None
+        return match.group(1) if match and version_key(match.group(1)) else None
     except (DevserverError, ValueError):
         return None

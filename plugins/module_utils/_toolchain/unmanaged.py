@@ -43,7 +43,7 @@ class UnmanagedGo(t.NamedTuple):
     user: str | None
 
 
-def people() -> list[Account]:
+def list_people() -> list[Account]:
     """Return the accounts of people: those with a uid from 1000 up to nobody's."""
     return [find_account(entry.pw_name) for entry in pwd.getpwall() if 1000 <= entry.pw_uid < 65534]
 
@@ -53,12 +53,12 @@ def find_unmanaged(accounts: t.Iterable[Account], *, managed: str, host: str = "
 
     ``host`` is the root directory of the host's files.
     """
-    found = [*_trees(host, managed), *_packages()]
+    installations = [*_trees(host, managed), *_packages()]
     for account in accounts:
         # Root must not follow a link in a user's home directory.
         with acting_as(account):
-            found += _in_home(account)
-    return found
+            installations += _in_home(account)
+    return installations
 
 
 def _trees(host: str, managed: str) -> t.Iterator[UnmanagedGo]:
@@ -92,10 +92,10 @@ def _names(directory: str) -> list[str]:
 def _packages() -> t.Iterator[UnmanagedGo]:
     for argv in _LISTS:
         if shutil.which(argv[0], path=SYSTEM_PATH):
-            yield from packages_in(run(argv, env={"PATH": SYSTEM_PATH, "LC_ALL": "C"}).stdout)
+            yield from parse_packages(run(argv, env={"PATH": SYSTEM_PATH, "LC_ALL": "C"}).stdout)
 
 
-def packages_in(listing: str) -> t.Iterator[UnmanagedGo]:
+def parse_packages(listing: str) -> t.Iterator[UnmanagedGo]:
     """Yield the Go packages of a listing: lines of a status, a name and a version."""
     for line in sorted(set(listing.splitlines())):
         status, name, version = line.split(" ", 2)

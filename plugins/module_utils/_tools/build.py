@@ -176,7 +176,7 @@ _CAUSES = (
     ),
     (
         r"unknown revision|invalid version|40[0134] |410 Gone|no matching versions|(?:info|mod|zip): no such file",
-        "there is no such version, or the proxy does not serve it",
+        "there is no such version, or the proxy does not have it",
         "list the versions with go list -m -versions, and correct the pin or goproxy",
     ),
     (r"no space left on device", "the disk is full", "free about 1 GB for each build in {directory}"),

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import exact
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import resolve_minor
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.install import (
     BuildSharing,
     ToolRequest,
@@ -45,7 +45,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         goproxy=params["goproxy"],
         build_user=params["build_user"],
         timeout=params["timeout"],
-        planned_versions={params["goroot"]: exact(params["go_version"], this_platform().archive)},
+        planned_versions={params["goroot"]: resolve_minor(params["go_version"], this_platform().archive)},
         verify=params["verify"],
     )
     installed = install_tools(request, BuildSharing(**params["_delivery"] or {}), check=check)

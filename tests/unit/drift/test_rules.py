@@ -43,7 +43,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo
 
 PROFILE = "/h/.profile"
 
@@ -488,7 +488,7 @@ def test_a_workspace_that_requires_less_than_the_minimum(fake_host: t.Any) -> No
     (fake_host.tmp / ".go-version").write_text("1.21\n")
     user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(fake_host.tmp)])
     declaration = dataclasses.replace(fake_host.declaration, users=[user])
-    unmet = unmet_by(Offered(["1.21.5", "1.22.12"], "1.22.12"), declaration, "1.22")
+    unmet = unmet_by(AvailableGo(["1.21.5", "1.22.12"], "1.22.12"), declaration, "1.22")
     (finding,) = building.evaluate(Snapshot(declaration, [], [], requirements=unmet))
     assert (finding.rule.id, finding.user, finding.source.line) == ("GD605", user.account.name, 1)
 

@@ -10,7 +10,7 @@ import pathlib
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import exchange as module
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import swap
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import exchange_directories
 
 
 @pytest.fixture(params=["exchange", "two renames"])
@@ -31,7 +31,7 @@ def new(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.mark.usefixtures("exchange")
 def test_a_directory_moves_to_an_empty_place(new: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    swap(str(new), str(tmp_path / "place"))
+    exchange_directories(str(new), str(tmp_path / "place"))
     assert (tmp_path / "place/name").read_text() == "new"
     assert list(new.parent.iterdir()) == []
 
@@ -45,7 +45,7 @@ def test_existing_directories_are_kept(new: pathlib.Path, tmp_path: pathlib.Path
         place.write_text("old")
     else:
         place.symlink_to("nowhere")
-    swap(str(new), str(place))
+    exchange_directories(str(new), str(place))
     assert (place / "name").read_text() == "new"
     old = new if exchange else new.with_name("new.old")
     assert (old.is_dir(), old.is_symlink()) == (kind == "directory", kind == "link")
@@ -54,5 +54,5 @@ def test_existing_directories_are_kept(new: pathlib.Path, tmp_path: pathlib.Path
 def test_a_failure_leaves_the_previous_directory(tmp_path: pathlib.Path, exchange: bool) -> None:
     (tmp_path / "place").mkdir()
     with pytest.raises(OSError, match="No such file"):
-        swap(str(tmp_path / "new"), str(tmp_path / "place"))
+        exchange_directories(str(tmp_path / "new"), str(tmp_path / "place"))
     assert os.listdir(tmp_path) == ["place"]

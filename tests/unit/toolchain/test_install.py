@@ -796,9 +796,9 @@ def test_a_lock_that_is_held_too_long_is_named(
 KILLED_AT = {
     "fetching": "install.obtain = die",
     "unpacking": "archive._Tree.file = die_at_third",
-    "checking": "install.fault = die",
+    "checking": "install.find_fault = die",
     "the old record": "store.os.unlink = die_after_unlink",
-    "the new tree": "store.swap = die",
+    "the new tree": "store.exchange_directories = die",
     "the new tree, half-way": "exchange._exchanged, exchange.os.rename = lambda *_names: False, die_at_rename(2)",
     "the list": "store.sync_directory = die",
     "the record": "store.os.replace = die_at_json",

@@ -138,7 +138,7 @@ def test_only_a_release_can_be_added(version: str, manifest: pathlib.Path) -> No
 
 
 class Go:
-    """A stand-in for go on PATH that records its arguments and environment."""
+    """A replacement for go on PATH that records its arguments and environment."""
 
     def __init__(self, directory: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.directory = directory

@@ -13,8 +13,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.manifest import PINS
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import (
     Pin,
+    load_pins,
     parse_version,
-    releases,
     resolve,
 )
 
@@ -81,12 +81,12 @@ def test_an_unknown_version_is_rejected_with_the_entry_to_add() -> None:
 
 
 def test_a_platform_without_pins_has_no_versions() -> None:
-    assert releases("linux-sparc", {}) == {}
+    assert load_pins("linux-sparc", {}) == {}
 
 
 @pytest.mark.parametrize("platform", sorted(PINS))
 def test_the_manifest_is_well_formed_and_in_order(platform: str) -> None:
-    known = releases(platform, {})
+    known = load_pins(platform, {})
     assert list(known) == sorted(known, key=parse_version)
     assert len(known) == PINS[platform].count("\n") - 1
     for pin in known.values():
@@ -96,23 +96,23 @@ def test_the_manifest_is_well_formed_and_in_order(platform: str) -> None:
 
 
 def test_no_two_releases_share_a_digest() -> None:
-    pins = [pin for platform in PINS for pin in releases(platform, {}).values()]
+    pins = [pin for platform in PINS for pin in load_pins(platform, {}).values()]
     for digests in ([pin.sha256 for pin in pins if pin.sha256], [pin.h1 for pin in pins if pin.h1]):
         assert len(set(digests)) == len(digests)
 
 
 def test_a_users_checksum_only_overrides_its_own_kind() -> None:
-    before = releases("linux-amd64", {})["1.22.12"]
-    after = releases("linux-amd64", {"1.22.12": {"linux-amd64": SHA.upper()}})["1.22.12"]
+    before = load_pins("linux-amd64", {})["1.22.12"]
+    after = load_pins("linux-amd64", {"1.22.12": {"linux-amd64": SHA.upper()}})["1.22.12"]
     assert after == Pin(SHA, before.h1)
     assert before.h1
 
 
 def test_checksums_add_versions_for_their_platform() -> None:
     checksums = {"1.98.0": {"linux-arm64": H1, "linux-amd64": f"sha256:{SHA}"}}
-    assert releases("linux-amd64", checksums)["1.98.0"] == Pin(SHA, None)
-    assert releases("linux-arm64", checksums)["1.98.0"] == Pin(None, H1)
-    assert "1.98.0" not in releases("linux-386", checksums)
+    assert load_pins("linux-amd64", checksums)["1.98.0"] == Pin(SHA, None)
+    assert load_pins("linux-arm64", checksums)["1.98.0"] == Pin(None, H1)
+    assert "1.98.0" not in load_pins("linux-386", checksums)
 
 
 @pytest.mark.parametrize(
@@ -130,4 +130,4 @@ def test_checksums_add_versions_for_their_platform() -> None:
 )
 def test_checksums_of_another_shape_are_rejected(checksums: dict[str, t.Any]) -> None:
     with pytest.raises(DevserverError, match=r"1\.98"):
-        releases("linux-amd64", checksums)
+        load_pins("linux-amd64", checksums)

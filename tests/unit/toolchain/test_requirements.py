@@ -11,9 +11,9 @@ import re
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import (
     Requirement,
-    in_mod_file,
-    in_version_file,
-    order,
+    parse_mod_file,
+    parse_version_file,
+    version_key,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,46 +49,46 @@ other_lines = st.sampled_from(
     ],
 )
 def test_go_mod_and_go_work(text: str, found: list[tuple[str, str, int]]) -> None:
-    assert in_mod_file(text) == [Requirement(*item) for item in found]
+    assert parse_mod_file(text) == [Requirement(*item) for item in found]
 
 
 @given(st.lists(other_lines), versions, st.lists(other_lines))
 def test_the_go_line_is_found_anywhere(before: list[str], version: str, after: list[str]) -> None:
     lines = "\n".join(before).split("\n") if before else []
     text = "\n".join([*lines, f"go {version}", *after])
-    assert in_mod_file(text) == [Requirement("go", version, len(lines) + 1)]
+    assert parse_mod_file(text) == [Requirement("go", version, len(lines) + 1)]
 
 
 @given(st.text())
 def test_any_text_is_read_or_rejected(text: str) -> None:
-    for parse in (in_mod_file, in_version_file):
+    for parse in (parse_mod_file, parse_version_file):
         try:
             found = parse(text)
         except ValueError as error:
             assert re.search("no(t a)? Go version", str(error))
         else:
-            assert all(1 <= item.line <= text.count("\n") + 1 and order(item.version) for item in found)
+            assert all(1 <= item.line <= text.count("\n") + 1 and version_key(item.version) for item in found)
 
 
 @pytest.mark.parametrize("text", ["go\n", "go latest\n", "toolchain 1.x\n", "go 1.22 1.23\n", "go (\n1.22\n)\n"])
 def test_a_line_without_a_version_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="line 2: it is not a Go version"):
-        in_mod_file("\n" + text)
+        parse_mod_file("\n" + text)
 
 
 @pytest.mark.parametrize(
     ("text", "version", "line"), [("1.22.12\n", "1.22.12", 1), ("# ours\n\n go1.22 # or so\n1.20\n", "1.22", 3)]
 )
 def test_a_version_file(text: str, version: str, line: int) -> None:
-    assert in_version_file(text) == [Requirement("version-file", version, line)]
+    assert parse_version_file(text) == [Requirement("version-file", version, line)]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "system\n", "1\n"])
 def test_a_version_file_without_a_version(text: str) -> None:
     with pytest.raises(ValueError, match=r"no(t a)? Go version"):
-        in_version_file(text)
+        parse_version_file(text)
 
 
 def test_versions_sort_as_go_does() -> None:
     ascending = ["1.9", "1.9.1", "1.21", "1.21beta1", "1.21rc1", "1.21rc2", "1.21.0", "1.21.2", "1.21.12", "1.22"]
-    assert all(order(lower) < order(higher) for lower, higher in itertools.pairwise(ascending))
+    assert all(version_key(lower) < version_key(higher) for lower, higher in itertools.pairwise(ascending))

@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain imp
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import (
     UnmanagedGo,
     find_unmanaged,
-    packages_in,
+    parse_packages,
 )
 
 
@@ -103,7 +103,7 @@ installed golang-github-spf13-cobra-dev 1.6
 installed gopls 1:0.1
 installed gccgo-12 12.2.0
 """
-    assert list(packages_in(listing)) == [
+    assert list(parse_packages(listing)) == [
         UnmanagedGo("package", "gccgo-12", "12.2.0", None),
         UnmanagedGo("package", "golang-1.19-go", "1.19.8-2", None),
         UnmanagedGo("package", "golang-go", "2:1.19~1", None),

@@ -10,9 +10,9 @@ import pathlib
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo, mismatches
 
-HOST = Offered(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
+HOST = AvailableGo(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:
     [("1.22", "1.22.12", 0), ("1.22.12", "1.22.12", 0), ("1.22.13", "1.22.12", 1), ("1.22", None, 1), (None, None, 0)],
 )
 def test_a_minimum_for_the_default(minimum: str | None, default: str | None, count: int) -> None:
-    assert [item["cause"] for item in mismatches([], Offered([], default), minimum)] == ["minimum"] * count
+    assert [item["cause"] for item in mismatches([], AvailableGo([], default), minimum)] == ["minimum"] * count
 
 
 def test_a_minimum_for_version_files(tmp_path: pathlib.Path) -> None:

@@ -43,7 +43,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import exact
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import resolve_minor
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths
 
 
@@ -83,7 +83,7 @@ def collect(declaration: Declaration, options: Options, kinds: t.Sequence[Contex
         Snapshot(
             declaration,
             observations,
-            cells(declaration, observations, exact(options.go_version, this_platform().archive)),
+            cells(declaration, observations, resolve_minor(options.go_version, this_platform().archive)),
             tools=tools,
             editor_files=editor_files,
             language_servers=language_servers.collect(declaration.users, editor_files, gopls, options.crash_days),

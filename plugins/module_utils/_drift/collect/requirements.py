@@ -12,7 +12,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import Store, version_named
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import Offered, mismatches
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo, mismatches
 
 
 def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
@@ -26,22 +26,22 @@ def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetR
     return unmet_by(installed(declaration.goroot), declaration, go_minimum)
 
 
-def unmet_by(offered: Offered, declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
-    """Return the requirements that ``offered`` does not meet."""
-    found = [_requirement("", entry) for entry in mismatches([], offered, go_minimum or None)] if go_minimum else []
+def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
+    """Return the requirements that ``available`` does not meet."""
+    found = [_requirement("", entry) for entry in mismatches([], available, go_minimum or None)] if go_minimum else []
     for user in (user for user in declaration.users if user.workspaces):
         with acting_as(user.account):
-            entries = mismatches(user.workspaces, offered, go_minimum or None)
+            entries = mismatches(user.workspaces, available, go_minimum or None)
         # An entry without a file is about the host, which has its own entry.
         found += [_requirement(user.account.name, entry) for entry in entries if entry["file"]]
     return found
 
 
-def installed(goroot: str) -> Offered:
+def installed(goroot: str) -> AvailableGo:
     """Return the versions beside GOROOT, and that of GOROOT."""
     tree = os.path.realpath(goroot)
     versions = [receipt.version for receipt in Store(os.path.dirname(tree)).installed()]
-    return Offered(versions, version_named(tree) or None)
+    return AvailableGo(versions, version_named(tree) or None)
 
 
 def _requirement(user: str, entry: t.Mapping[str, t.Any]) -> UnmetRequirement:
