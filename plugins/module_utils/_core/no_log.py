@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps the values of variables that a play hands over out of what ansible tells and logs."""
+"""Keeps the values of variables in module options out of Ansible's output and logs."""
 
 from __future__ import annotations
 

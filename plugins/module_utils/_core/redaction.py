@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Keeps credentials out of results and messages, and whatever looks like a secret out of what others wrote."""
+"""Masks credentials in results and messages, and everything that looks like a secret in texts of other programs."""
 
 from __future__ import annotations
 
@@ -68,15 +68,15 @@ def reject_short_secrets(values: t.Iterable[str]) -> None:
             raise DevserverError(
                 f"secret number {number} has {len(value)} characters",
                 expected=f"at least {SHORTEST}: shorter values are also parts of other words",
-                remedy="leave it out, or give more of what stands around it",
+                remedy="leave it out, or extend it by the text around it",
             )
 
 
 def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
-    """Return ``text`` with asterisks for all that looks like a secret, wherever it stands, and for all of ``values``.
+    """Return ``text`` with asterisks for everything that looks like a secret, and for all of ``values``.
 
-    That is the user and password of URLs, headers that authorize, private keys, tokens that are known by their form,
-    and values of variables, fields and flags whose names say so. Too much is hidden rather than too little.
+    These are the user and password of URLs, authorization headers, private keys, tokens of known formats, and values of
+    variables, fields and flags with secret names. In doubt a value is masked.
     """
     text = without_values(text, values)
     for shape in _SHAPES:
@@ -95,7 +95,7 @@ def without_values(text: str, values: t.Iterable[str]) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Return whether the name of a variable, field or flag says that its value is a secret."""
+    """Return whether a variable, field or flag of this name has a secret value."""
     words = [word.lower() for word in _WORD.findall(name)]
     # systemd passes this and that.
     return not _SECRET_WORDS.isdisjoint(words) or words[-1:] == ["pass"]

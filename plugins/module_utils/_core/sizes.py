@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sizes as people write them in options, and read them in messages: 2G, 1.5 GiB, 800MB, 4096."""
+"""Sizes in options and messages: 2G, 1.5 GiB, 800MB, 4096."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 
 MIB = 1024 * 1024
-# What systemd, Go and the kernel count by; whoever writes KB or KiB means the same.
+# The units of systemd, Go and the kernel; KB and KiB are the same.
 _UNITS = {"": 1, "K": 1024, "M": MIB, "G": 1024 * MIB, "T": 1024 * 1024 * MIB}
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([KMGT]?)(?:i?B)?", re.IGNORECASE | re.ASCII)
 
@@ -18,8 +18,8 @@ _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s*([KMGT]?)(?:i?B)?", re.IGN
 def parse_size(text: str, option: str) -> int:
     """Return the bytes that ``text``, the value of ``option``, names; raise DevserverError for anything else.
 
-    That is a number, which may have a fraction, and K, M, G or T, which may be followed by B or iB. Each is 1024 of the
-    former, in capital letters or small ones. Without any of them it is a number of bytes.
+    The format is a number, optionally with a fraction, and K, M, G or T in upper or lower case, optionally with B or
+    iB. Each is 1024 of the previous unit. A number without a unit is bytes.
     """
     match = _SIZE.fullmatch(text.strip())
     if not match:
@@ -32,7 +32,7 @@ def parse_size(text: str, option: str) -> int:
 
 
 def format_size(amount: int) -> str:
-    """Return an amount of bytes for people, to one decimal: 2G, 1.5G, 800M."""
+    """Return a readable number of bytes, to one decimal: 2G, 1.5G, 800M."""
     for unit in ("T", "G", "M", "K"):
         if amount >= _UNITS[unit]:
             return f"{amount / _UNITS[unit]:.1f}".rstrip("0").rstrip(".") + unit

@@ -33,13 +33,13 @@ def user_exists(name: str) -> bool:
 
 
 def has_home(account: Account) -> bool:
-    """Return whether the account's home is there; one on a network may hide it from root."""
+    """Return whether the home directory exists, with the user's rights: root may have none on a network file system."""
     with acting_as(account):
         return os.path.isdir(account.home)
 
 
 def find_account(name: str) -> Account:
-    """Return the account called ``name``; raise DevserverError where the host does not know it."""
+    """Return the account called ``name``; raise DevserverError if the host has none."""
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
@@ -53,14 +53,14 @@ def find_account(name: str) -> Account:
 
 
 def find_owner(uid: int) -> Account | None:
-    """Return the user whose process it is, who may look into it where root may not, as in a container."""
+    """Return the account with this ID; None if the host has none."""
     with contextlib.suppress(KeyError, DevserverError):
         return find_account(pwd.getpwuid(uid).pw_name)
     return None
 
 
 def can_log_in(account: Account) -> bool:
-    """Return whether the account is meant to log in; a shell that is missing keeps it out, but not on purpose."""
+    """Return whether the account is meant to log in; a missing shell prevents that, but not on purpose."""
     return os.path.basename(account.shell) not in ("nologin", "false")
 
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the module ca_trust does: its options, and how it plans and applies."""
+"""Plans and applies the module ca_trust."""
 
 from __future__ import annotations
 

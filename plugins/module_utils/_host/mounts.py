@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which file system a path lies on: a reading of /proc/self/mountinfo."""
+"""The file system of a path, from /proc/self/mountinfo."""
 
 from __future__ import annotations
 

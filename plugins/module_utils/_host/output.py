@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Listens to what a program prints, and stops when the program has ended, whoever else could still print."""
+"""Reads the output of a program until the program exits, even if other processes keep the pipe open."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import threading
 import time
 import typing as t
 
-# Seconds between two looks at whether the program has ended; its output is waited for in between.
+# Seconds between two checks whether the program has exited; output is read in between.
 _LOOK = 0.05
 _CHUNK = 65536
 
 
 class Stream:
-    """What comes out of a descriptor: its first ``limit`` bytes are kept, or its ``last``; the rest is dropped."""
+    """The output from a descriptor: the first ``limit`` bytes are kept, or the last ones with ``last``."""
 
     def __init__(self, descriptor: int, limit: int, *, last: bool = False) -> None:
         self._descriptor = descriptor
@@ -36,11 +36,11 @@ class Stream:
 
     @property
     def text(self) -> str:
-        # Names that are not UTF-8 must survive the way through a result and back.
+        # Names that are not UTF-8 must survive a round trip through a result.
         return self._kept.decode("utf-8", "surrogateescape")
 
     def read(self) -> bool:
-        """Read once; return False at the end, which a terminal that nobody has open any more tells by an error."""
+        """Read once; return False at the end, which a closed terminal reports as an error."""
         try:
             data = os.read(self._descriptor, _CHUNK)
         except BlockingIOError:
@@ -53,7 +53,7 @@ class Stream:
 
 
 class OutputReader:
-    """Reads along what a process prints, so that it never waits for a reader; keeps what a Stream does."""
+    """Reads the output of a process in a thread, so that it never blocks; keeps the same bytes as a Stream."""
 
     def __init__(self, pipe: t.IO[bytes], limit: int, *, last: bool = False) -> None:
         self._pipe = pipe
@@ -66,7 +66,7 @@ class OutputReader:
         return self._stream.text
 
     def close(self) -> None:
-        """Read what is there still, and stop."""
+        """Read the available rest, and stop."""
         if not self._pipe.closed:
             self._done.set()
             self._thread.join()
@@ -76,13 +76,13 @@ class OutputReader:
         while not self._done.is_set():
             if select.select([self._stream], [], [], 0.1)[0] and not self._stream.read():
                 return
-        # All that a pipe holds; who else prints into it is not waited for.
+        # One read returns all that a pipe contains; later output of other processes is ignored.
         if select.select([self._stream], [], [], 0)[0]:
             self._stream.read()
 
 
 def read_until_exit(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadline: float) -> int | None:
-    """Read until ``process`` ends and return its code; None where ``deadline`` (of the monotonic clock) came first."""
+    """Read until ``process`` ends and return its code; None if ``deadline`` (of the monotonic clock) is earlier."""
     still = list(streams)
     while still and process.poll() is None and time.monotonic() < deadline:
         for stream in _ready(still, _LOOK):
@@ -95,14 +95,14 @@ def read_until_exit(streams: t.Sequence[Stream], process: subprocess.Popen[bytes
 
 
 def read_rest(streams: t.Sequence[Stream]) -> None:
-    """Read what is there already; a daemon that goes on printing is not waited for."""
+    """Read the available rest; later output of daemons is ignored."""
     for stream in streams:
         while not stream.full and _ready([stream], 0) and stream.read():
             pass
 
 
 def _ready(streams: t.Sequence[Stream], seconds: float) -> list[Stream]:
-    """Return those with something to read, or at their end; select(2) knows no descriptor from 1024 on."""
+    """Return the streams with data or at their end; select(2) does not support descriptors from 1024 on."""
     poll = select.poll()
     for stream in streams:
         poll.register(stream, select.POLLIN)

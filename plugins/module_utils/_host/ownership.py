@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Gives users the directories in their homes that root has left there, through descriptors alone.
+"""Gives users the directories that root has created in their home directories, through descriptors only.
 
-A user can put a link or another directory in the place of any of these at any moment: no path is resolved twice, and no
-link is followed. What others may not read, has a second hard link or is on another file system stays root's.
+A user can replace any of these by a link or another directory at any moment: no path is resolved twice, and no link is
+followed. Root keeps files that others cannot read, that have a second hard link, or that are on another file system.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def is_repairable(path: str, account: Account) -> bool:
 
 
 def repair_ownership(path: str, account: Account) -> None:
-    """Give ``path`` and what root has left in it to the user, and each directory above it in the home."""
+    """Give ``path`` with root's files in it to the user, and each directory above it in the home directory."""
     try:
         parts = os.path.relpath(path, account.home).split("/")
         for depth, descriptor in enumerate(_on_the_way(path, account)):
@@ -58,16 +58,16 @@ def repair_ownership(path: str, account: Account) -> None:
 
 
 def describe_ownership_repair(path: str, account: Account) -> str:
-    """Return in words how an administrator makes a directory usable that ``repair_ownership`` leaves alone."""
+    """Return a remedy for a directory that ``repair_ownership`` does not change."""
     if path.startswith(f"{account.home}/"):
         return f"move {path} away with the rights of {account.name} (runuser -u {account.name} -- mv …), and provision"
     return f"make {path} a directory of {account.name}: install -d -o {account.name} {path}"
 
 
 def _on_the_way(path: str, account: Account) -> t.Iterator[int]:
-    """Yield descriptors of the home and of each directory on the way to ``path``, as far as they are there.
+    """Yield descriptors of the home directory and of each existing directory on the way to ``path``.
 
-    Yield none for a path outside of the home, or a home that is not the user's. Raises OSError for a link.
+    Yield none for a path outside of the home directory, or if the user does not own that. Raises OSError for a link.
     """
     if not os.path.normpath(path).startswith(f"{account.home}/"):
         return

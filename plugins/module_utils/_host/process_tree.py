@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ends what a program has started: its session, what that has started, and daemons that have left both."""
+"""Ends the processes that a program has started: its session, their children, and daemons that have left both."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs i
 )
 
 _PR_SET_CHILD_SUBREAPER = 36
-# Who starts new processes faster than all are looked through would keep this going for ever.
+# A program that starts processes faster than they are listed would prolong this for ever.
 _SWEEPS = 20
-# Seconds that one takes to end.
+# Seconds that a killed process takes to exit.
 _PAUSE = 0.005
 
 
 def end_session(leader: int) -> None:
-    """End a session, and those that live processes of it have started: a hung start-up may wait for one in its own.
+    """End a session, and the sessions that its processes have started: a hung startup may wait for one of those.
 
-    A process group is less: an interactive shell gives each job one.
+    A process group is not enough, because an interactive shell creates one for each job.
     """
     if _ORPHANS.none() and not os.path.exists(path_of(leader)):
         return
@@ -40,17 +40,17 @@ def end_session(leader: int) -> None:
 
 
 def end_all() -> None:
-    """End all sessions that this process has started: for one that is told to end and does so at once."""
+    """End all sessions that this process has started, before it exits on a signal."""
     for process in _children():
         end_session(process.session)
 
 
 @contextlib.contextmanager
 def orphans_ended() -> t.Iterator[None]:
-    """End the daemons that programs which are started within have left, once the last of several such blocks ends.
+    """End the daemons of programs that are started inside of this block, when the last of several such blocks ends.
 
-    The kernel gives them to this process when their parent ends, whatever session and environment they have made for
-    themselves; of which program they were is not known then.
+    The kernel makes this process their parent when their own parent exits, in whatever session and environment they
+    are. Which program has started them is unknown then, so all blocks share the clean-up.
     """
     _ORPHANS.begin()
     try:
@@ -76,12 +76,12 @@ class _Orphans:
             self._blocks += 1
 
     def none(self) -> bool:
-        """Return whether there is no live one, so that whatever ended within a block has left nothing."""
+        """Return whether there is no live orphan, so that no program of a block has left a process."""
         if not self._blocks:
             return False
         with self._lock:
-            left = _given() - self._others - self._ended
-            # They are reaped at the last block's end: only then it is known that nobody waits for them.
+            left = _child_ids() - self._others - self._ended
+            # They are reaped at the end of the last block, when no other code can wait for them.
             self._ended |= {pid for pid in left if not _process(pid)}
             return left <= self._ended
 
@@ -109,18 +109,18 @@ class _Process(t.NamedTuple):
 
 
 def _children() -> list[_Process]:
-    """Return the children in other sessions than this one, which all that is started within has left."""
+    """Return the children in other sessions, which all programs of a block have."""
     return _in_other_sessions(process_ids())
 
 
 def _orphans() -> list[_Process]:
-    return _in_other_sessions(_given())
+    return _in_other_sessions(_child_ids())
 
 
-def _given() -> set[int]:
-    """Return the children that the kernel has given to this process, which it does to its first thread.
+def _child_ids() -> set[int]:
+    """Return the children of this process's first thread, which the kernel makes the parent of orphans.
 
-    Those that this thread has begun are among them. A look at all processes takes long on a busy host.
+    They include the children that this thread has started. Listing all processes instead takes long on a busy host.
     """
     children = child_ids(os.getpid())
     return {process.pid for process in _children()} if children is None else children
@@ -138,7 +138,7 @@ def _of_session(leader: int) -> list[int]:
     children: dict[int, list[_Process]] = {}
     for process in found:
         children.setdefault(process.parent, []).append(process)
-    # One that has been started only just may be in this process's session yet.
+    # A process that was started just now may still be in the session of this process.
     own = os.getpid()
     waiting = [one.pid for one in found if one.session == leader or (one.pid == leader and one.parent == own)]
     begun = set(waiting)
@@ -151,13 +151,13 @@ def _of_session(leader: int) -> list[int]:
 
 
 def _process(pid: int, *, ended: bool = False) -> _Process | None:
-    """Return what runs under that number, and where ``ended`` what waits for its parent to take note of its end."""
+    """Return the process with that ID; one that has exited and is not reaped only with ``ended``."""
     stat = read_stat(pid)
     return None if stat is None or (stat.has_exited and not ended) else _Process(pid, stat.parent, stat.session)
 
 
 def _end(pids: t.Iterable[int]) -> bool:
-    """Return whether there was any."""
+    """Kill processes; return whether there was one."""
     ended = False
     for pid in pids:
         with contextlib.suppress(OSError):

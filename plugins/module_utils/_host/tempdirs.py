@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Temporary folders that a later run removes where a run was killed; a lock in each says whether its run is alive."""
+"""Crash-safe temporary directories: each contains a lock, and the next run removes those of killed runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.files im
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
 
 _LOCK = "lock"
-# The folders of this process that are there.
+# The existing directories of this process.
 _PRESENT: set[str] = set()
 
 
 class TemporaryDirectory(t.NamedTuple):
-    """A folder of this run; ``lock`` is a descriptor for child processes that must not outlive it unseen."""
+    """A directory of this run; a child process with the descriptor ``lock`` keeps other runs from removing it."""
 
     path: str
     lock: int
@@ -33,17 +33,17 @@ class TemporaryDirectory(t.NamedTuple):
 
 @contextlib.contextmanager
 def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirectory]:
-    """Make a folder in ``parent``, whose name begins with ``prefix``, and remove it at the end.
+    """Create a directory in ``parent``, with a name that begins with ``prefix``, and remove it at the end.
 
-    What killed runs left there under this prefix is removed before. Root makes none where another user could put a link
-    in its place: raises DevserverError there.
+    Directories of killed runs with this prefix are removed before. Raises DevserverError for root if another user could
+    put a link in its place.
     """
     shared = shared_directory(parent) if os.geteuid() == 0 else ""
     if shared:
         raise DevserverError(
-            f"root makes no temporary directory in {parent}: other users than root can change {shared}",
+            f"root creates no temporary directory in {parent}: other users than root can change {shared}",
             expected="a directory that root alone can change, or one with the sticky bit such as /tmp",
-            remedy="name another directory",
+            remedy="choose another directory",
             path=parent,
         )
     remove_abandoned(parent, prefix)
@@ -53,7 +53,7 @@ def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirecto
     try:
         yield TemporaryDirectory(path, lock)
     finally:
-        # Held to the last: who finds the folder unlocked takes it for a killed run's.
+        # Held to the end, because other runs remove an unlocked directory.
         with os.fdopen(lock, "rb"):
             _remove(path)
         _PRESENT.discard(path)
@@ -84,13 +84,13 @@ def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str
 
 
 def remove_all() -> None:
-    """Remove all folders of this process, as far as that goes: for one that is told to end and does so at once."""
+    """Remove all directories of this process, ignoring errors, before it exits on a signal."""
     for path in list(_PRESENT):
         shutil.rmtree(path, ignore_errors=True)
 
 
 def _locked(path: str) -> int:
-    """Make the lock of a folder, which nobody sees before it is held."""
+    """Create the lock of a directory; it gets its name only after it is held."""
     unseen = os.path.join(path, f".{_LOCK}")
     descriptor = os.open(unseen, os.O_RDONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -99,7 +99,7 @@ def _locked(path: str) -> int:
 
 
 def find_abandoned(parent: str, prefix: str) -> list[str]:
-    """Return the folders in ``parent`` that killed runs of this user left."""
+    """Return the directories in ``parent`` that killed runs of this user left."""
     found = []
     for path in _folders(parent, prefix):
         with _claim(path) as claimed:
@@ -122,7 +122,7 @@ def _folders(parent: str, prefix: str) -> list[str]:
 
 @contextlib.contextmanager
 def _claim(path: str) -> t.Iterator[bool]:
-    """Hold the lock of a folder that nobody else holds; yield whether there is such a folder."""
+    """Hold the lock of an abandoned directory; yield whether it is one."""
     lock = os.path.join(path, _LOCK)
     descriptor = _opened(path, lock)
     if descriptor is None:
@@ -133,7 +133,7 @@ def _claim(path: str) -> t.Iterator[bool]:
 
 
 def _opened(path: str, lock: str) -> int | None:
-    # One without a lock was killed in its first moment or its last: what is as good as empty can stay.
+    # Without a lock the run was killed at the first or last moment: the directory is almost empty and can stay.
     with contextlib.suppress(FileNotFoundError):
         status = os.lstat(path)
         if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
@@ -151,7 +151,7 @@ def _taken(descriptor: int, lock: str) -> bool:
 
 
 def _remove(path: str) -> None:
-    """Remove a folder, its lock last: what a kill leaves of it can still be told from what is in use."""
+    """Remove a directory, its lock last, so that the rest after a kill is still recognized as abandoned."""
     for entry in os.scandir(path):
         if entry.name != _LOCK:
             remove(entry.path)

@@ -1,11 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Data: what no unit of the collection's needs, as lines of systemd.exec(5). Each unit adds what it can do without."""
+"""Sandbox settings for all units of the collection, as lines of systemd.exec(5). Each unit adds further ones."""
 
 from __future__ import annotations
 
-# Who adds another SystemCallFilter adds to these calls.
+# A further SystemCallFilter= in a unit extends this list.
 SANDBOX = """\
 NoNewPrivileges=yes
 CapabilityBoundingSet=

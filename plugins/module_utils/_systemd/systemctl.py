@@ -14,10 +14,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 
 # Where the administrator's units are.
 UNITS = "/etc/systemd/system"
-# Seconds: a unit that does not end is killed by the manager before that.
+# Seconds; the manager kills a unit that does not stop earlier than that.
 _PATIENCE = 120
 RUNNING = ("active", "activating", "reloading")
-# The property that says whether a unit's files are others than those that the manager has read.
+# The property that is "yes" if a unit's files have changed since the manager has loaded them.
 NEEDS_RELOAD = "NeedDaemonReload"
 
 
@@ -27,7 +27,7 @@ def manager_runs() -> bool:
 
 
 def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:
-    """Return the properties ``names`` of each unit; a unit that is nowhere declared is inactive."""
+    """Return the properties ``names`` of each unit; a unit that does not exist is inactive."""
     if not units:
         return {}
     done = _systemctl("show", f"--property={','.join(names)}", "--", *units)
@@ -36,31 +36,31 @@ def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, d
 
 
 def main_processes(units: t.Sequence[str]) -> list[int]:
-    """Return the number of the main process of each unit; 0 where it runs none."""
+    """Return the ID of the main process of each unit; 0 for none."""
     found = properties_of(units, ("MainPID",))
     return [int(found[unit].get("MainPID") or 0) for unit in units]
 
 
 def needs_reload(properties: t.Mapping[str, str]) -> bool:
-    """Return whether the manager has yet to read a unit's files, by a unit's ``properties`` with NEEDS_RELOAD.
+    """Return whether the manager has yet to load a unit's files, by a unit's ``properties`` with NEEDS_RELOAD.
 
-    They may be of a run that was killed before it could have them read: no file is to be written any more then.
+    A run may have been killed between writing and loading them: then no file differs, and they still have to be loaded.
     """
     return properties.get(NEEDS_RELOAD) == "yes"
 
 
 def find_unread(units: t.Sequence[str]) -> list[str]:
-    """Return those of ``units`` whose files the manager has yet to read."""
+    """Return those of ``units`` whose files the manager has yet to load."""
     return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if needs_reload(found)]
 
 
 def run_verb(verb: str, *arguments: str) -> str:
-    """Run ``systemctl`` with ``verb`` and return what it prints; raise DevserverError where it refuses."""
+    """Run ``systemctl`` with ``verb`` and return its output; raise DevserverError if it fails."""
     return _systemctl(verb, *arguments).stdout
 
 
 def read_last_log_lines(invocation: str, lines: int) -> str:
-    """Return the last lines that the processes of one run of a unit have logged; nothing where no journal is kept."""
+    """Return the last log lines of one run of a unit; empty without a journal."""
     argv = ["journalctl", "--quiet", "--no-pager", "--output=cat", f"--lines={lines}"]
     return _run([*argv, f"_SYSTEMD_INVOCATION_ID={invocation}"]).stdout.strip() if invocation else ""
 

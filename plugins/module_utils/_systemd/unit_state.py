@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The units of this host as systemd has them, and the lines of their files."""
+"""The state of this host's units in systemd, and the lines of their files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class State(t.NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Whether it has failed and stays so, or waits to be started again after that."""
+        """Whether it has failed, or waits for a restart after a failure."""
         waits = self.values.get("SubState") == "auto-restart" and self.result != "success"
         return waits or self.values.get("ActiveState") == "failed"
 
@@ -43,7 +43,7 @@ class State(t.NamedTuple):
 
     @property
     def source(self) -> Source | None:
-        """The unit's own file, whatever stands in it; None for a unit that has none."""
+        """The unit's own file; None for a unit without one."""
         own = self.values.get("FragmentPath")
         return Source("file", own) if own else None
 
@@ -58,7 +58,7 @@ class State(t.NamedTuple):
 
 
 def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[str, State]:
-    """Return the state of each unit; nothing where systemd does not answer, for then nothing is known."""
+    """Return the state of each unit; empty if systemd does not respond."""
     with contextlib.suppress(DevserverError):
         found = properties_of(units, [*_ALWAYS, *properties])
         return {unit: State(values) for unit, values in found.items()}
@@ -66,7 +66,7 @@ def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[
 
 
 def lines_of(path: str) -> list[str]:
-    """Return the lines of a file; none of one that cannot be read, or is not there."""
+    """Return the lines of a file; none if it cannot be read."""
     with contextlib.suppress(DevserverError):
         return [line for _number, line in numbered_lines(read_text(path) or "")]
     return []
