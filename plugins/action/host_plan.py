@@ -73,7 +73,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             if module in MODULES or task.action == _VALIDATION:
                 variables = self._variables_of(task)
                 if task.evaluate_tags(self._play.only_tags, self._play.skip_tags, all_vars=variables):
-                    self._add(collected, task, module, Templar(loader=self._loader, variables=variables))
+                    templar = Templar(loader=self._loader, variables=variables)
+                    self._add(collected, task, module, templar)
+        if collected.tasks:
+            # The last task has the role's own variables.
+            self._add_declared(collected, templar)
         return collected
 
     def _variables_of(self, task: t.Any) -> _Result:
@@ -87,14 +91,19 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             _validate_variables(task.args, templar)
             return
         args = templar.template(task.args)
-        reasons = templar.template(templar.available_variables.get(f"{collected.name}_plan_reasons", []))
-        collected.local.reasons.extend(reason for reason in reasons if reason not in collected.local.reasons)
         if task.delegate_to:
             plan = plan_role(collected.name, [{"module": module, "args": args}])
             collected.local.reasons.extend(plan.reasons)
             collected.local.errors.extend(plan.errors)
         else:
             collected.tasks.append({"module": module, "args": args})
+
+    def _add_declared(self, collected: _Role, templar: Templar) -> None:
+        """Add what the role itself finds on the controller: the lists <role>_plan_reasons and <role>_plan_errors."""
+        variables = templar.available_variables
+        collected.local.reasons.extend(templar.template(variables.get(f"{collected.name}_plan_reasons", [])))
+        errors = templar.template(variables.get(f"{collected.name}_plan_errors", []))
+        collected.local.errors.extend({"role": collected.name, "msg": text} for text in errors)
 
 
 def _play_of(task: t.Any) -> t.Any:

@@ -19,7 +19,8 @@ description:
     run costs.
   - Respects tags. Conditions of tasks are not evaluated, so a role of this collection must have arguments that are
     valid without them. Tasks that C(include_tasks) or C(include_role) adds at run time are not part of the plan.
-  - A role's variable C(<role>_plan_reasons), a list, adds what differs elsewhere, such as on the controller.
+  - A role's variables C(<role>_plan_reasons) and C(<role>_plan_errors), lists of texts, add what differs or is invalid
+    on the controller.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only

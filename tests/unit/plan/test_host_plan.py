@@ -152,6 +152,16 @@ def test_a_role_adds_what_differs_on_the_controller(project: Project) -> None:
     assert (result["roles"], result["reasons"]) == (["a"], {"a": ["a certificate is due"]})
 
 
+def test_a_role_adds_what_is_invalid_on_the_controller(project: Project) -> None:
+    project.add("a", a_plan_errors=["a lifetime is too short"])
+    result = project.plan()
+    assert result["failed"]
+    assert (result["msg"], result["errors"]) == (
+        "a lifetime is too short",
+        [{"role": "a", "msg": "a lifetime is too short"}],
+    )
+
+
 def test_a_task_for_the_controller_is_planned_there(project: Project) -> None:
     task = {MODULE_NAME: {"path": str(project.file("a")), "parameters": {}}, "delegate_to": "localhost"}
     project.add("a", task)
