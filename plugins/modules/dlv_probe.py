@@ -8,186 +8,188 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: dlv_probe
-short_description: Proves that breakpoints stop, by debug sessions as an editor holds them, or says why they do not
+short_description: Verify with real debug sessions that breakpoints stop the program, and report the cause if not
 version_added: 0.1.0
 author:
   - the gopherops.devserver authors (@gopherops)
 description:
-  - Speaks the Debug Adapter Protocol to dlv as an editor does. It sets breakpoints, follows the program from stop to
-    stop, looks at the stack and at variables there, and measures the time to the first stop.
-  - A run counts where every breakpoint was reached, and everything that was expected there was to be seen. Where
-    fewer runs than O(hit_rate) count, the module fails and names the cause and what mends it.
-  - Leaves no process, no port and no file; what O(mode=debug) and O(mode=test) build goes to a temporary folder. As
-    with every build, Go's build cache is filled, and from Go 1.23 on Go counts the build in a file of the user's.
-  - A process that it attaches to, and a headless dlv, run on afterwards, without the breakpoints of this module.
+  - Uses the Debug Adapter Protocol of dlv like an editor. It sets breakpoints, continues the program from stop to stop,
+    reads the stack and variables, and measures the time to the first stop.
+  - A session is successful if the program reached every breakpoint and its state was as expected. If the share of
+    successful sessions is less than O(hit_rate), the module fails and reports the cause and a remedy.
+  - Leaves no process, no port and no file. Builds of O(mode=debug) and O(mode=test) go to a temporary directory. As
+    with every build, Go fills its build cache, and from Go 1.23 on it counts the build in a file of the user.
+  - An attached process and a headless dlv continue afterwards, without the breakpoints of this module.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
 options:
   user:
     description:
-      - The user as whom dlv runs, with the environment that this user's units have
-        (M(gopherops.devserver.go_env) writes it), or else a bare one with O(goroot) on C(PATH).
-      - By default the user of the module itself, who has to be that user or root.
+      - The user that runs dlv, with the environment of this user's units, which M(gopherops.devserver.go_env) writes.
+        Without one, a plain environment with O(goroot) in C(PATH).
+      - By default the user that runs the module. Only root can set another user.
     type: str
   dlv:
-    description: The dlv that is started. Not used with O(mode=remote).
+    description: The path of the dlv to start. Ignored with O(mode=remote).
     type: path
     default: /usr/local/bin/dlv
   goroot:
-    description: The Go that is used where the user's environment declares none.
+    description: The Go installation to use if the user's environment declares none.
     type: path
     default: /usr/local/go
   request:
-    description: Whether dlv starts the program or attaches to one that runs.
+    description: Whether dlv starts the program or attaches to a running one.
     type: str
     choices: [launch, attach]
     default: launch
   mode:
     description:
-      - To launch V(debug) (build and run O(package)), V(test) (its tests) or V(exec) (run O(program), built already).
-      - To attach V(local) (the process O(pid) or O(unit)) or V(remote) (the headless dlv at O(address)).
-      - By default V(debug) to launch, and V(remote) to attach where there is an O(address), else V(local).
+      - With O(request=launch), V(debug) builds and runs O(package), V(test) builds and runs its tests, V(exec) runs the
+        existing binary O(program).
+      - With O(request=attach), V(local) attaches to the process O(pid) or O(unit), V(remote) to the headless dlv at
+        O(address).
+      - By default V(debug) to launch. To attach, V(remote) if O(address) is set, and V(local) otherwise.
     type: str
     choices: [debug, test, exec, local, remote]
   workspace:
-    description: The folder that the sources, and relative names of files, are in. C(go.mod) or C(go.work) lies here.
+    description: The directory of the sources, with C(go.mod) or C(go.work). File names are relative to it.
     type: path
   package:
     description:
-      - The package to build, such as V(./cmd/api), from O(workspace).
-      - Its folder is where markers are looked for where O(breakpoints) is empty.
+      - The package to build, such as V(./cmd/api), relative to O(workspace).
+      - If O(breakpoints) is empty, the module searches its directory for markers.
     type: str
     default: .
   program:
     description:
       - The binary to run with O(mode=exec).
-      - To attach, the binary that is expected to run, which tells one of another build by its build ID.
+      - To attach, the expected binary of the process. Its build ID detects a process of another build.
     type: path
   args:
-    description: Arguments of the program. Tests of the package take V(-test.run=TestName).
+    description: The arguments of the program. Tests accept arguments such as V(-test.run=TestName).
     type: list
     elements: str
     default: []
   environment:
-    description: Variables that are set for dlv, for Go and for the program besides the user's.
+    description: Environment variables for dlv, Go and the program, in addition to those of the user.
     type: dict
     default: {}
   build_flags:
-    description: Flags for C(go build) besides C(-gcflags='all=-N -l'), such as V(-tags=integration).
+    description: Flags of C(go build) in addition to C(-gcflags='all=-N -l'), such as V(-tags=integration).
     type: list
     elements: str
     default: []
   pid:
-    description: The number of the process to attach to.
+    description: The process id to attach to.
     type: int
     default: 0
   unit:
-    description: The unit of systemd whose main process is attached to, such as V(api.service).
+    description: The systemd unit whose main process to attach to, such as V(api.service).
     type: str
     default: ''
   address:
     description:
-      - Where the headless dlv listens, as V(127.0.0.1:2345), V([::1]:2345) or V(unix:/run/dlv/api/dlv.sock).
-      - Any host but this one needs O(tls), because dlv has neither encryption nor a password.
+      - The address of the headless dlv, such as V(127.0.0.1:2345), V([::1]:2345) or V(unix:/run/dlv/api/dlv.sock).
+      - Addresses of other hosts need O(tls), because dlv has neither encryption nor a password.
     type: str
     default: ''
   tls:
-    description: The mutual TLS in front of the headless dlv. Certificates are always verified.
+    description: The files for mutual TLS with the headless dlv. Certificates are always verified.
     type: dict
     suboptions:
       ca:
-        description: File with the authority that signed the server's certificate.
+        description: The certificate file of the authority that signed the server's certificate.
         type: path
         required: true
       certificate:
-        description: File with the client's certificate.
+        description: The certificate file of the client.
         type: path
         required: true
       key:
-        description: File with its key.
+        description: The key file of the client.
         type: path
         required: true
       server_name:
-        description: The name in the server's certificate, where it is another than the host of O(address).
+        description: The name in the server's certificate, if it differs from the host in O(address).
         type: str
         default: ''
   breakpoints:
     description:
       - >-
-        Where the program has to stop. Either O(breakpoints[].name) alone, which is that of a marker, the comment
-        C(// breakpoint: name) at the end of a line of the sources below O(workspace), or on a line before it; or
-        O(breakpoints[].file) and O(breakpoints[].line).
-      - An empty list means all markers in the folder of O(package), those in test files only with O(mode=test).
+        The breakpoints. An entry has either only O(breakpoints[].name), the name of a marker, or O(breakpoints[].file)
+        and O(breakpoints[].line). A marker is a comment C(// breakpoint: name) in the sources below O(workspace), at
+        the end of a line or before the line.
+      - An empty list means all markers in the directory of O(package), those in test files only with O(mode=test).
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name of a marker; with a file and a line, what the result calls it.
+        description: The name of a marker. With a file and a line, the name of the entry in the result.
         type: str
       file:
-        description: A source file, from O(workspace), by the path that the editor uses.
+        description: A source file relative to O(workspace), with the path that the editor uses.
         type: str
       line:
-        description: The line, from 1 on.
+        description: The line, which starts at 1.
         type: int
       variables:
         description:
-          - Values that must be seen there, as dlv prints them, by name or by expression such as V(request.URL.Path).
-            Quotes around a string may be left out.
+          - The expected values at the breakpoint, as dlv prints them, by name or by expression such as
+            V(request.URL.Path). The quotes around a string are optional.
         type: dict
         default: {}
       stack:
-        description: Functions that must be on the stack, innermost first, as V(main.main). Others may stand between.
+        description: Expected functions on the stack, innermost first, such as V(main.main). Others may be between them.
         type: list
         elements: str
         default: []
   substitute_path:
-    description: Rules from the editor's paths to those in the binary, as in C(launch.json).
+    description: The rules from the editor's paths to the paths in the binary, as in C(launch.json).
     type: list
     elements: dict
     default: []
     suboptions:
       from:
-        description: Beginning of the editor's path.
+        description: The beginning of the editor's path.
         type: str
         required: true
       to:
-        description: What the binary has in its place.
+        description: The beginning of the path in the binary.
         type: str
         required: true
   trigger:
     description:
-      - A URL that is asked for again and again while the program runs, by GET, so that a service comes by its
+      - A URL that the module requests repeatedly with GET while the program runs, so that a service reaches its
         breakpoints.
     type: str
     default: ''
   runs:
     description:
-      - How many sessions are held. What is refused, or runs out of time, is not tried again.
+      - The number of sessions. A rejected or timed out session is the last one.
     type: int
     default: 3
   hit_rate:
-    description: The share of sessions in which all has to be as expected, from 0 to 1.
+    description: The minimum share of successful sessions, from 0 to 1.
     type: float
     default: 1.0
   timeout:
-    description: Seconds that one session may take, with the build.
+    description: The time limit of one session in seconds, including the build.
     type: float
     default: 60
   temporary_folder:
-    description: Where the module makes a folder for what it builds. The user must be able to run programs there.
+    description: The directory for the temporary directory of builds. The user must be able to execute programs in it.
     type: path
     default: /tmp
 notes:
-  - With O(mode=remote), the breakpoints of another client of the same dlv in the same files are taken away, and a
-    program that was halted runs on. A headless dlv without C(--accept-multiclient) ends with its first client, and
-    with it a program that it started.
+  - With O(mode=remote), the module removes the breakpoints of other clients of the same dlv in the same files, and
+    continues a halted program. A headless dlv without C(--accept-multiclient) exits with its first client, together
+    with the program that it has started.
 """
 
 EXAMPLES = r"""
-- name: Debug the service at its markers, as alice's editor does
+- name: Verify a marker of the service in alice's environment
   gopherops.devserver.dlv_probe:
     user: alice
     workspace: /home/alice/service
@@ -198,7 +200,7 @@ EXAMPLES = r"""
         stack: [main.filled, main.main]
   become: true
 
-- name: Stop in a running service, with its debugger behind TLS
+- name: Verify a breakpoint in a running service through TLS
   gopherops.devserver.dlv_probe:
     request: attach
     address: dev1.example.com:12345
@@ -217,49 +219,49 @@ EXAMPLES = r"""
 RETURN = r"""
 mode:
   description: The mode.
-  returned: always, once sessions have been held
+  returned: always, after the first session
   type: str
   sample: debug
 runs:
-  description: How many sessions were held.
-  returned: always, once sessions have been held
+  description: The number of sessions.
+  returned: always, after the first session
   type: int
   sample: 3
 hit_rate:
-  description: The share of the wanted sessions in which all was as expected.
-  returned: always, once sessions have been held
+  description: The share of O(runs) that were successful.
+  returned: always, after the first session
   type: float
   sample: 1.0
 breakpoints:
-  description: The breakpoints in the order in which they were given.
-  returned: always, once sessions have been held
+  description: The breakpoints in the order of the option.
+  returned: always, after the first session
   type: list
   elements: dict
   contains:
     name:
-      description: Name of the marker or of the entry.
+      description: The name of the marker or of the entry.
       type: str
     file:
-      description: The file, as the editor calls it.
+      description: The file, with the editor's path.
       type: str
     line:
       description: The line.
       type: int
     hits:
-      description: In how many sessions it was reached.
+      description: The number of sessions that reached it.
       type: int
     message:
-      description: Why dlv set no breakpoint there; empty where it did.
+      description: The reason of dlv if it did not set the breakpoint; empty otherwise.
       type: str
     stack:
-      description: The functions on the stack of the last session's stop, innermost first.
+      description: The functions on the stack at the stop of the last session, innermost first.
       type: list
       elements: str
     variables:
-      description: The variables that were asked for, as they were there. Others are not returned.
+      description: The values of the requested variables. Other variables are not returned.
       type: dict
     cause:
-      description: The cause by name, where the module fails and this one has to do with it.
+      description: The name of the cause, if this breakpoint contributed to the failure.
       type: str
   sample:
     - name: filled
@@ -270,27 +272,27 @@ breakpoints:
       stack: [main.filled, main.run, main.main, runtime.main, runtime.goexit]
       variables: {left: '11'}
 seconds_to_first_stop:
-  description: Seconds from the start of a session to its first stop, with the build; V(null) where there was no stop.
-  returned: always, once sessions have been held
+  description: Seconds from the start of a session to its first stop, including the build; V(null) without a stop.
+  returned: always, after the first session
   type: dict
   sample: {least: 0.41, median: 0.43, most: 0.52}
 substitute_path:
-  description: The rules that would mend a path that the binary has otherwise.
-  returned: always, once sessions have been held
+  description: The rules that fix paths that differ in the binary.
+  returned: always, after the first session
   type: list
   elements: dict
   sample: [{from: /home/alice/link, to: /home/alice/service}]
 cause:
   description:
-    - The cause of the first breakpoint that was missed. V(stripped), V(optimised), V(path), V(build-id), V(excluded),
+    - The cause of the first missed breakpoint. V(stripped), V(optimised), V(path), V(build-id), V(excluded),
       V(dropped), V(no-part), V(no-statement), V(version), V(ptrace), V(same-user), V(build), V(program), V(ended),
       V(not-reached), V(differs) or V(refused). C(docs/reference/dlv_probe.md) of the collection describes them.
-  returned: failure, once sessions have been held
+  returned: failure, after the first session
   type: str
   sample: path
 remedies:
-  description: What mends the causes of all breakpoints.
-  returned: failure, once sessions have been held
+  description: The remedies for the causes of all breakpoints.
+  returned: failure, after the first session
   type: list
   elements: str
 """
@@ -302,7 +304,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.no_log import params_of
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.options import plan_from
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.options import parse_plan
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe
 
 _BREAKPOINT: dict[str, t.Any] = {
@@ -358,7 +360,7 @@ def main() -> None:
     )
     params = params_of(module, lambda params: [params["environment"]])
     try:
-        result = probe(plan_from(dict(params, user=params["user"] or getpass.getuser())))
+        result = probe(parse_plan(dict(params, user=params["user"] or getpass.getuser())))
     except DevserverError as error:
         module.fail_json(**printable(error.result()))
     module.exit_json(changed=False, **printable(result))

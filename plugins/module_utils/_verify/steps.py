@@ -10,11 +10,11 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan as ProbePlan
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    address_from,
-    judged,
-    wanted_from,
+    DebugProbePlan,
+    parse_breakpoints,
+    parse_debugger_address,
+    validate_plan,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe as probe_dlv
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import stand_in
@@ -201,7 +201,7 @@ def debug_remote(sandbox: UserSandbox) -> str:
     dlv = [sandbox.plan.programs.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={listen}"]
     argv = [*dlv, "--api-version=2", sandbox.path_to("debuggee"), "--", *fill_address(sandbox.plan.service, address)]
     with run_service(sandbox, argv, address):
-        return _debug_served(sandbox, "remote", address, address=address_from(listen, tls=False))
+        return _debug_served(sandbox, "remote", address, address=parse_debugger_address(listen, tls=False))
 
 
 def _debug_served(sandbox: UserSandbox, mode: str, served: Address, **fields: t.Any) -> str:
@@ -224,15 +224,15 @@ def plan_probe(
     *,
     package: str = ".",
     **fields: t.Any,
-) -> ProbePlan:
+) -> DebugProbePlan:
     """Return the plan of a debug probe in the sandbox, with its environment; ``fields`` are further fields of the plan.
 
     Raises DevserverError for a marker that does not exist, and for an invalid plan.
     """
     plan, account, workspace = sandbox.plan, sandbox.account, sandbox.workspace
     names = [{"name": name} for name in breakpoints]
-    expected = wanted_from(names, account=account, workspace=workspace, package=package, tests=mode == "test")
-    probe = ProbePlan(
+    expected = parse_breakpoints(names, account=account, workspace=workspace, package=package, tests=mode == "test")
+    probe = DebugProbePlan(
         plan.programs.dlv,
         account,
         dict(sandbox.environment),
@@ -247,7 +247,7 @@ def plan_probe(
         # It is removed with the sandbox, even if the probe is killed.
         scratch=sandbox.directory,
     )
-    return judged(probe._replace(**fields))
+    return validate_plan(probe._replace(**fields))
 
 
 def check_health(sandbox: UserSandbox) -> str:

@@ -178,7 +178,7 @@ def test_debug_probes_have_the_environment_of_all_steps(tmp_path):
     plan = plan_probe(sandbox, "launch", "debug", ["filled"], args=["-listen", "[::1]:80"])
     assert plan.environment == environment
     assert (plan.scratch, plan.package, plan.args) == (sandbox.directory, ".", ["-listen", "[::1]:80"])
-    assert [(one.name, one.line) for one in plan.wanted] == [("filled", 3)]
+    assert [(one.name, one.line) for one in plan.breakpoints] == [("filled", 3)]
 
 
 def test_all_files_of_the_sample_are_read():

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Brings a client to a debug adapter: one started for the occasion, or a headless dlv that is there already."""
+"""Connects a client to a debug adapter: a dlv that the probe starts, or a headless dlv that is running."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan, Tls
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
+    DebugProbePlan,
+    TlsFiles,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
@@ -23,97 +26,104 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, connect_unix
 
-# Bytes of what dlv and the debuggee print that are kept.
+# The maximum size in bytes of the output of dlv and the program.
 _LONGEST_OUTPUT = 65536
-# Seconds that dlv may take to end by itself after its client has gone, and between two looks at whether it listens.
-_PATIENCE = 10.0
-_PAUSE = 0.01
-# A unix socket's address has 108 bytes.
+# Seconds that dlv may take to exit after its client has disconnected, and between two attempts to connect.
+_EXIT_TIMEOUT = 10.0
+_POLL_INTERVAL = 0.01
+# The address of a Unix socket has 108 bytes.
 _LONGEST_SOCKET = 107
 
 
-class Unreachable(DevserverError):
-    """Nobody listens where the debugger should."""
+class DebuggerUnreachable(DevserverError):
+    """No debugger listens on the address."""
 
 
 class Adapter(t.NamedTuple):
-    """A client of an adapter; ``pid`` is that of the dlv that was started for it, ``said`` returns what it printed."""
+    """A client of an adapter; ``pid`` is that of the started dlv, ``output`` returns its output."""
 
     client: Client
     pid: int | None
-    said: t.Callable[[], str]
+    output: t.Callable[[], str]
 
 
 @contextlib.contextmanager
-def adapter(plan: Plan, folder: str, deadline: float) -> t.Iterator[Adapter]:
-    """Yield what speaks to the adapter of ``plan``; end whatever was started for it."""
+def connect_adapter(plan: DebugProbePlan, directory: str, deadline: float) -> t.Iterator[Adapter]:
+    """Yield a client of the adapter of ``plan``, and stop the processes that were started for it."""
     if plan.remote:
-        with contextlib.closing(Client(_connected(plan.address, plan.tls, plan.account, deadline))) as client:
+        with contextlib.closing(Client(_connect_remote(plan.address, plan.tls, plan.account, deadline))) as client:
             yield Adapter(client, None, lambda: "")
         return
-    path = os.path.join(folder, "dap.sock")
+    path = os.path.join(directory, "dap.sock")
     if len(os.fsencode(path)) > _LONGEST_SOCKET:
-        raise DevserverError(f"{path} is too long for a socket", remedy="name a shorter temporary_folder")
-    with _running_dlv(plan, path, folder) as (process, heard):
-        client = Client(_once_it_listens(plan, path, process, heard, deadline))
+        raise DevserverError(
+            f"the socket path {path} is too long",
+            expected=f"at most {_LONGEST_SOCKET} bytes",
+            remedy="set temporary_folder to a shorter path",
+        )
+    with _running_dlv(plan, path, directory) as (process, listener):
+        client = Client(_connect_when_listening(plan, path, process, listener, deadline))
         try:
-            yield Adapter(client, process.pid, heard.text)
+            yield Adapter(client, process.pid, listener.text)
         finally:
-            # Before dlv is waited for: it ends when its client has gone.
+            # Before the wait for dlv, which exits after its client.
             client.close()
 
 
 @contextlib.contextmanager
-def _running_dlv(plan: Plan, path: str, folder: str) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
-    # dlv would make a configuration file of its own in the user's home.
-    env = dict(plan.environment, XDG_CONFIG_HOME=os.path.join(folder, "config"))
+def _running_dlv(
+    plan: DebugProbePlan, path: str, directory: str
+) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
+    # dlv would create its configuration file in the user's home directory.
+    env = dict(plan.environment, XDG_CONFIG_HOME=os.path.join(directory, "config"))
     argv = [plan.dlv, "dap", f"--listen=unix:{path}"]
     streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = start_process(argv, plan.account, env=env, cwd=folder, start_new_session=True, **streams)
-    heard = OutputReader(t.cast("t.IO[bytes]", process.stdout), _LONGEST_OUTPUT)
+    process = start_process(argv, plan.account, env=env, cwd=directory, start_new_session=True, **streams)
+    listener = OutputReader(t.cast("t.IO[bytes]", process.stdout), _LONGEST_OUTPUT)
     try:
-        yield process, heard
+        yield process, listener
     finally:
-        # It detaches, or ends what it has launched, when its client has gone: killed, it would leave its breakpoints
-        # in a process that it was attached to.
+        # After its client, dlv detaches or stops the launched program. A killed dlv would leave its breakpoints in the
+        # process that it was attached to.
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE)
+            process.wait(_EXIT_TIMEOUT)
         end_session(process.pid)
         process.wait()
-        heard.close()
+        listener.close()
         with acting_as(plan.account), contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def _once_it_listens(
-    plan: Plan, path: str, process: subprocess.Popen[bytes], heard: OutputReader, deadline: float
+def _connect_when_listening(
+    plan: DebugProbePlan, path: str, process: subprocess.Popen[bytes], listener: OutputReader, deadline: float
 ) -> Connection:
     while True:
-        ended = process.poll()
+        exit_code = process.poll()
+        timeout = max(_POLL_INTERVAL, deadline - time.monotonic())
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
-            return Connection(connect_unix(path, plan.account, max(_PAUSE, deadline - time.monotonic())), "dlv")
-        if ended is not None or time.monotonic() > deadline:
-            # Without a client there is nothing that it would have to bring in order first.
+            return Connection(connect_unix(path, plan.account, timeout), "dlv")
+        if exit_code is not None or time.monotonic() > deadline:
+            # Without a client, dlv has no breakpoints to remove.
             end_session(process.pid)
-            raise _not_listening(ended, heard)
-        time.sleep(_PAUSE)
+            raise _listen_error(exit_code, listener)
+        time.sleep(_POLL_INTERVAL)
 
 
-def _not_listening(ended: int | None, heard: OutputReader) -> DevserverError:
-    heard.close()
-    how = "did not begin to listen in time" if ended is None else f"ended with {ended}"
-    said = heard.text().strip().splitlines()
+def _listen_error(exit_code: int | None, listener: OutputReader) -> DevserverError:
+    listener.close()
+    problem = "did not listen within the time limit" if exit_code is None else f"exited with status {exit_code}"
+    output = listener.text().strip().splitlines()
     return DevserverError(
-        f"dlv dap {how}: {said[0] if said else 'it said nothing'}",
-        expected="a dlv that knows 'dlv dap --listen=unix:...'",
-        remedy="run it by hand as the same user, or install it anew by the role tools",
+        f"dlv dap {problem}: {output[0] if output else 'no output'}",
+        expected="a dlv that supports 'dlv dap --listen=unix:...'",
+        remedy="run this command by hand as the same user, or reinstall dlv with the role tools",
     )
 
 
-def _connected(address: Address, tls: Tls | None, account: Account, deadline: float) -> Connection:
-    """Connect as the user: dlv asks the kernel whose the other end is and lets in its own user alone."""
+def _connect_remote(address: Address, tls: TlsFiles | None, account: Account, deadline: float) -> Connection:
+    """Connect as the user: dlv queries the kernel for the owner of the connection, and admits only its own user."""
     try:
-        context = _context(tls) if tls else None
+        context = _tls_context(tls) if tls else None
         timeout = max(0.1, deadline - time.monotonic())
         if address.path:
             stream = connect_unix(address.path, account, timeout)
@@ -123,26 +133,26 @@ def _connected(address: Address, tls: Tls | None, account: Account, deadline: fl
         if context and tls:
             stream = context.wrap_socket(stream, server_hostname=tls.server_name or address.host)
     except OSError as error:
-        raise _unreachable(address, tls, error) from error
+        raise _connection_error(address, tls, error) from error
     return Connection(stream, f"dlv at {address}")
 
 
-def _context(tls: Tls) -> ssl.SSLContext:
+def _tls_context(tls: TlsFiles) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=tls.ca)
     context.load_cert_chain(tls.certificate, tls.key)
     return context
 
 
-def _unreachable(address: Address, tls: Tls | None, error: OSError) -> DevserverError:
+def _connection_error(address: Address, tls: TlsFiles | None, error: OSError) -> DevserverError:
     if isinstance(error, ssl.SSLError):
         files = f"{tls.ca} and {tls.certificate}" if tls else ""
         return DevserverError(
             f"TLS to {address} failed: {error}",
-            expected=f"a server and a client whose certificates fit {files}",
-            remedy="compare names, dates and authorities of both certificates",
+            expected=f"a server and a client whose certificates match {files}",
+            remedy="compare the names, dates and authorities of both certificates",
         )
-    return Unreachable(
-        f"no debugger answers at {address}: {error.strerror or error}",
-        expected="a headless dlv, started with --accept-multiclient so that it outlives its first client",
-        remedy="look at the unit of that debugger and its journal",
+    return DebuggerUnreachable(
+        f"no debugger listens on {address}: {error.strerror or error}",
+        expected="a headless dlv with --accept-multiclient, which continues after its first client",
+        remedy="check the unit of that debugger and its journal",
     )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is known of a program, its source and its host, from which the cause of a missed breakpoint is told."""
+"""Facts about a program, its source and its host, for the cause of a missed breakpoint."""
 
 from __future__ import annotations
 
@@ -12,8 +12,15 @@ import re
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan, Wanted
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import Asked, Hit, Run
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
+    Breakpoint,
+    DebugProbePlan,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import (
+    BinaryLocation,
+    BreakpointHit,
+    SessionRun,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import (
     executables,
     without_traces,
@@ -34,7 +41,7 @@ _CGO = re.compile(r'^import\s+(?:\(\s*(?:[^)]*\n\s*)?)?"C"', re.MULTILINE)
 
 
 class Binary(t.NamedTuple):
-    """The debugged binary: its build info, None where it has none; ``differs`` says how it is not what is expected."""
+    """The debugged binary and its build info, if it has one; ``differs`` is its difference to the expected binary."""
 
     path: str
     info: BuildInfo | None
@@ -43,7 +50,7 @@ class Binary(t.NamedTuple):
 
 
 class Package(t.NamedTuple):
-    """What ``go list`` says of a source's package under the binary's own tags."""
+    """The package of a source in the output of ``go list`` with the tags of the binary."""
 
     module: str
     compiled: t.Sequence[str]
@@ -52,7 +59,7 @@ class Package(t.NamedTuple):
 
 
 class Source(t.NamedTuple):
-    """The source of a wanted breakpoint: its path without links, when it was changed, its //go:build line, its cgo."""
+    """The source of a breakpoint: its path without links, its modification time, its //go:build line, its cgo."""
 
     real: str
     modified: float
@@ -61,52 +68,54 @@ class Source(t.NamedTuple):
 
 
 class Evidence(t.NamedTuple):
-    """All that is known of one missed breakpoint, or of one where something else was to be seen (``wrong``)."""
+    """All facts about a missed breakpoint, or about one with a ``difference`` to the expected state."""
 
-    plan: Plan
-    run: Run
-    wanted: Wanted
+    plan: DebugProbePlan
+    run: SessionRun
+    breakpoint: Breakpoint
     unset: str = ""
-    asked: Asked = Asked()
-    hit: Hit | None = None
-    wrong: str = ""
+    location: BinaryLocation = BinaryLocation()
+    hit: BreakpointHit | None = None
+    difference: str = ""
     binary: Binary | None = None
     package: Package | None = None
     source: Source | None = None
 
 
-def evidence_for(plan: Plan, run: Run, number: int, binary: Binary | None, wrong: str = "") -> Evidence:
-    """Return what is known of the wanted breakpoint ``number`` after ``run``."""
-    wanted = plan.wanted[number]
+def collect_evidence(
+    plan: DebugProbePlan, run: SessionRun, number: int, binary: Binary | None, difference: str = ""
+) -> Evidence:
+    """Return the facts about breakpoint ``number`` after ``run``."""
+    breakpoint = plan.breakpoints[number]
     return Evidence(
         plan,
         run,
-        wanted,
+        breakpoint,
         run.unset.get(number, ""),
-        run.asked.get(number, Asked()),
+        run.locations.get(number, BinaryLocation()),
         run.hits.get(number),
-        wrong,
+        difference,
         binary,
-        _package(plan, wanted.file, binary),
-        _source(plan, wanted.file),
+        _list_package(plan, breakpoint.file, binary),
+        _inspect_source(plan, breakpoint.file),
     )
 
 
-def binary_of(plan: Plan) -> Binary | None:
-    """Return what is known of the binary that ``plan`` debugs; None where it is built anew or on another host."""
+def inspect_binary(plan: DebugProbePlan) -> Binary | None:
+    """Return the binary that ``plan`` debugs; None if dlv builds it, or if it is on another host."""
     path = path_of(plan.pid, "exe") if plan.pid else "" if plan.builds else plan.program
-    # A container may keep root from looking into other users' processes; the user may look into its own.
+    # A container may deny root access to other users' processes. Users can inspect their own processes.
     with acting_as(plan.account):
         if not path or not os.path.exists(path):
             return None
         info = None
         with contextlib.suppress(DevserverError):
             info = read_build_info(path)
-        return Binary(plan.program or path, info, os.stat(path).st_mtime, _difference(plan, path))
+        return Binary(plan.program or path, info, os.stat(path).st_mtime, _binary_difference(plan, path))
 
 
-def _difference(plan: Plan, running: str) -> str:
-    """Return how the running program is another than the one on disk."""
+def _binary_difference(plan: DebugProbePlan, running: str) -> str:
+    """Return the difference between the running program and the one on disk; empty without one."""
     if not plan.pid:
         return ""
     try:
@@ -114,28 +123,30 @@ def _difference(plan: Plan, running: str) -> str:
         if disk.endswith(" (deleted)"):
             return f"process {plan.pid} still runs a binary that has been replaced, {disk}"
         if plan.program and read_build_id(plan.program) != read_build_id(running):
-            return f"process {plan.pid} runs {disk}, whose build ID is another than that of {plan.program}"
+            return f"process {plan.pid} runs {disk}, whose build ID differs from that of {plan.program}"
     except (OSError, DevserverError):
         return ""
     return ""
 
 
-def _package(plan: Plan, file: str, binary: Binary | None) -> Package | None:
-    """Ask go about the folder of ``file``, offline and without a trace; None where it cannot say."""
+def _list_package(plan: DebugProbePlan, file: str, binary: Binary | None) -> Package | None:
+    """List the package of ``file`` with go, offline and without side effects; None if that fails."""
     env = dict(without_traces(plan.environment), GOPROXY="off", **_build_variables(binary))
     with contextlib.suppress(DevserverError, ValueError):
         go = next(iter(executables(["go"], env.get("PATH", ""), plan.account)["go"]), "")
-        argv = [go, "list", "-e", f"-json={_FIELDS}", *_tags(plan, binary), "."]
-        done = run(argv, env=env, cwd=os.path.dirname(file), account=plan.account, timeout=plan.timeout) if go else None
-        if done and done.ok:
-            return _package_from(json.loads(done.stdout))
+        argv = [go, "list", "-e", f"-json={_FIELDS}", *_build_tags(plan, binary), "."]
+        completed = (
+            run(argv, env=env, cwd=os.path.dirname(file), account=plan.account, timeout=plan.timeout) if go else None
+        )
+        if completed and completed.ok:
+            return _parse_package(json.loads(completed.stdout))
     return None
 
 
-def _package_from(said: t.Mapping[str, t.Any]) -> Package:
-    compiled = [*said.get("GoFiles", []), *said.get("CgoFiles", [])]
-    tests = [*said.get("TestGoFiles", []), *said.get("XTestGoFiles", [])]
-    return Package((said.get("Module") or {}).get("Path", ""), compiled, tests, said.get("IgnoredGoFiles", []))
+def _parse_package(listed: t.Mapping[str, t.Any]) -> Package:
+    compiled = [*listed.get("GoFiles", []), *listed.get("CgoFiles", [])]
+    tests = [*listed.get("TestGoFiles", []), *listed.get("XTestGoFiles", [])]
+    return Package((listed.get("Module") or {}).get("Path", ""), compiled, tests, listed.get("IgnoredGoFiles", []))
 
 
 def _build_variables(binary: Binary | None) -> dict[str, str]:
@@ -143,16 +154,16 @@ def _build_variables(binary: Binary | None) -> dict[str, str]:
     return {name: settings[name] for name in ("CGO_ENABLED", "GOOS", "GOARCH") if settings.get(name)}
 
 
-def _tags(plan: Plan, binary: Binary | None) -> list[str]:
+def _build_tags(plan: DebugProbePlan, binary: Binary | None) -> list[str]:
     if binary and binary.info:
         tags = binary.info.settings.get("-tags", "")
         return [f"-tags={tags}"] if tags else []
     flags = list(plan.build_flags)
-    found = [place for place, flag in enumerate(flags) if re.match("--?tags(=|$)", flag)]
-    return [word for place in found for word in flags[place : place + (1 if "=" in flags[place] else 2)]]
+    positions = [position for position, flag in enumerate(flags) if re.match("--?tags(=|$)", flag)]
+    return [word for start in positions for word in flags[start : start + (1 if "=" in flags[start] else 2)]]
 
 
-def _source(plan: Plan, file: str) -> Source | None:
+def _inspect_source(plan: DebugProbePlan, file: str) -> Source | None:
     try:
         with acting_as(plan.account):
             real = os.path.realpath(file)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes a plan of a module's options: the user's environment, the process of a unit, the breakpoints of markers."""
+"""Creates a plan from a module's options: the user's environment, the process of a unit, the breakpoints of markers."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    Plan,
-    Tls,
-    address_from,
-    judged,
-    wanted_from,
+    DebugProbePlan,
+    TlsFiles,
+    parse_breakpoints,
+    parse_debugger_address,
+    validate_plan,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
     unit_environment_file,
@@ -26,20 +26,20 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.envir
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import main_processes
 
 
-def plan_from(params: t.Mapping[str, t.Any]) -> Plan:
-    """Return the plan that a module's options describe; raise DevserverError where it cannot be carried out."""
+def parse_plan(params: t.Mapping[str, t.Any]) -> DebugProbePlan:
+    """Return the plan of a module's options. Raises DevserverError if it is invalid."""
     account = find_account(params["user"])
     if os.geteuid() not in (0, account.uid):
-        raise DevserverError(f"only root can debug as {account.name}", remedy="add become: true, or leave user out")
+        raise DevserverError(f"only root can debug as {account.name}", remedy="add become: true, or remove user")
     mode = params["mode"] or _default_mode(params)
     workspace, package = params["workspace"] or "/", params["package"]
-    plan = Plan(
+    plan = DebugProbePlan(
         dlv=params["dlv"],
         account=account,
         environment=user_environment(account, params["goroot"], params["environment"]),
         request=params["request"],
         mode=mode,
-        wanted=wanted_from(
+        breakpoints=parse_breakpoints(
             params["breakpoints"], account=account, workspace=workspace, package=package, tests=mode == "test"
         ),
         workspace=workspace,
@@ -47,9 +47,9 @@ def plan_from(params: t.Mapping[str, t.Any]) -> Plan:
         program=params["program"] or "",
         args=params["args"],
         build_flags=params["build_flags"],
-        pid=params["pid"] or (_main_process(params["unit"]) if params["unit"] else 0),
-        address=address_from(params["address"], tls=bool(params["tls"])) if params["address"] else Address(),
-        tls=Tls(**params["tls"]) if params["tls"] else None,
+        pid=params["pid"] or (_find_main_process(params["unit"]) if params["unit"] else 0),
+        address=parse_debugger_address(params["address"], tls=bool(params["tls"])) if params["address"] else Address(),
+        tls=TlsFiles(**params["tls"]) if params["tls"] else None,
         substitute_path=[(rule["from"], rule["to"]) for rule in params["substitute_path"]],
         trigger=params["trigger"],
         runs=params["runs"],
@@ -57,7 +57,7 @@ def plan_from(params: t.Mapping[str, t.Any]) -> Plan:
         timeout=params["timeout"],
         scratch=params["temporary_folder"],
     )
-    return judged(plan)
+    return validate_plan(plan)
 
 
 def _default_mode(params: t.Mapping[str, t.Any]) -> str:
@@ -67,9 +67,9 @@ def _default_mode(params: t.Mapping[str, t.Any]) -> str:
 
 
 def user_environment(account: Account, goroot: str, more: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """Return what the units of ``account`` get, or a session where none is declared, and ``more``.
+    """Return the environment of the units of ``account``, or a plain one without a declaration, and ``more``.
 
-    Only root may read what units get; a user's own process has its own environment to hand on.
+    Only root may read the environment of units. A process of the user passes its own environment.
     """
     file = unit_environment_file(account.name)
     env = dict(session_environment(account), PATH=f"{goroot}/bin:/usr/local/bin:{SYSTEM_PATH}")
@@ -80,13 +80,13 @@ def user_environment(account: Account, goroot: str, more: t.Mapping[str, t.Any])
     return dict(env, **{name: str(value) for name, value in more.items()})
 
 
-def _main_process(unit: str) -> int:
+def _find_main_process(unit: str) -> int:
     (number,) = main_processes([unit])
     if not number:
         raise DevserverError(
             f"unit {unit} has no process",
             expected="a unit that is active",
-            remedy=f"look at 'systemctl status {unit}', and start it",
+            remedy=f"start it, and check 'systemctl status {unit}'",
             unit=unit,
         )
     return number

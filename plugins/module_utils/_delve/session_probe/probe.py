@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The probe as a whole: N sessions, what they measured, and the cause where too few of them stopped as they should."""
+"""The whole probe: several sessions, their measurements, and the cause if too few of them reached the breakpoints."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ import statistics
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.causes import Cause, cause_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.causes import Cause, find_cause
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.evidence import (
-    binary_of,
-    evidence_for,
+    collect_evidence,
+    inspect_binary,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan, Wanted
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
+    Breakpoint,
+    DebugProbePlan,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import (
-    Asked,
-    Run,
-    debug_once,
+    BinaryLocation,
+    SessionRun,
+    run_session,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_stat
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
@@ -27,68 +30,68 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
 _PREFIX = "gopherops-dlv-"
 
 
-def probe(plan: Plan) -> dict[str, t.Any]:
-    """Carry out ``plan`` and return what was measured; raise DevserverError, with that, where it is less than asked."""
-    alive = _begun(plan.pid)
-    with user_directory(plan.account, plan.scratch, _PREFIX) as folder:
-        runs = _runs(plan, folder)
-        result = _measured(plan, runs)
-        causes = _causes(plan, runs)
-    if alive is not None and _begun(plan.pid) != alive:
+def probe(plan: DebugProbePlan) -> dict[str, t.Any]:
+    """Run ``plan`` and return the measurements. Raises DevserverError with them if the hit rate is too low."""
+    start_time = _start_time(plan.pid)
+    with user_directory(plan.account, plan.scratch, _PREFIX) as directory:
+        runs = _run_sessions(plan, directory)
+        result = _collect_measurements(plan, runs)
+        causes = _find_causes(plan, runs)
+    if start_time is not None and _start_time(plan.pid) != start_time:
         raise DevserverError(
-            f"process {plan.pid} is gone since the debugger was attached to it",
-            remedy="look at its log; start it again",
+            f"process {plan.pid} exited while the debugger was attached",
+            remedy="check its log, and start it again",
             **result,
         )
     if result["hit_rate"] < plan.hit_rate:
-        raise _too_few(plan, result, causes)
+        raise _hit_rate_error(plan, result, causes)
     return result
 
 
-def _runs(plan: Plan, folder: str) -> list[Run]:
-    """Return what the sessions gave; what is refused or runs out of time would do so again, and ends the series."""
-    runs: list[Run] = []
+def _run_sessions(plan: DebugProbePlan, directory: str) -> list[SessionRun]:
+    """Return the sessions. A rejected or timed out session would fail again, and is the last one."""
+    runs: list[SessionRun] = []
     for number in range(plan.runs):
-        run = debug_once(plan, folder, again=number > 0)
+        run = run_session(plan, directory, repeated=number > 0)
         runs.append(run)
-        if run.refusal or _hopeless(plan, run):
+        if run.rejection or _is_final(plan, run):
             break
     return runs
 
 
-def _hopeless(plan: Plan, run: Run) -> bool:
-    # A program may go another way the next time.
-    return run.ended is not None and not run.complete(plan.wanted) and run.ended.kind != "program"
+def _is_final(plan: DebugProbePlan, run: SessionRun) -> bool:
+    # A program may take another path in the next session.
+    return run.end is not None and not run.complete(plan.breakpoints) and run.end.kind != "program"
 
 
-def _measured(plan: Plan, runs: t.Sequence[Run]) -> dict[str, t.Any]:
-    good = sum(_good(plan, run) for run in runs)
+def _collect_measurements(plan: DebugProbePlan, runs: t.Sequence[SessionRun]) -> dict[str, t.Any]:
+    successes = sum(_succeeded(plan, run) for run in runs)
     seconds = sorted(run.seconds for run in runs if run.seconds is not None)
     return {
         "mode": plan.mode,
         "runs": len(runs),
-        "hit_rate": round(good / plan.runs, 3),
-        "breakpoints": [_breakpoint(plan, runs, number) for number in range(len(plan.wanted))],
-        "seconds_to_first_stop": _summary(seconds),
+        "hit_rate": round(successes / plan.runs, 3),
+        "breakpoints": [_breakpoint_result(plan, runs, number) for number in range(len(plan.breakpoints))],
+        "seconds_to_first_stop": _summarize(seconds),
         "substitute_path": [],
     }
 
 
-def _summary(seconds: t.Sequence[float]) -> dict[str, float] | None:
+def _summarize(seconds: t.Sequence[float]) -> dict[str, float] | None:
     if not seconds:
         return None
-    middle = statistics.median(seconds)
-    return {"least": round(seconds[0], 3), "median": round(middle, 3), "most": round(seconds[-1], 3)}
+    median = statistics.median(seconds)
+    return {"least": round(seconds[0], 3), "median": round(median, 3), "most": round(seconds[-1], 3)}
 
 
-def _breakpoint(plan: Plan, runs: t.Sequence[Run], number: int) -> dict[str, t.Any]:
-    wanted = plan.wanted[number]
+def _breakpoint_result(plan: DebugProbePlan, runs: t.Sequence[SessionRun], number: int) -> dict[str, t.Any]:
+    breakpoint = plan.breakpoints[number]
     hits = [run.hits[number] for run in runs if number in run.hits]
     last = hits[-1] if hits else None
     return {
-        "name": wanted.name,
-        "file": wanted.file,
-        "line": wanted.line,
+        "name": breakpoint.name,
+        "file": breakpoint.file,
+        "line": breakpoint.line,
         "hits": len(hits),
         "message": next((run.unset[number] for run in runs if number in run.unset), ""),
         "stack": list(last.stack) if last else [],
@@ -96,59 +99,64 @@ def _breakpoint(plan: Plan, runs: t.Sequence[Run], number: int) -> dict[str, t.A
     }
 
 
-def _good(plan: Plan, run: Run) -> bool:
-    return run.complete(plan.wanted) and not any(wrong(plan.wanted[number], run, number) for number in run.hits)
-
-
-def wrong(wanted: Wanted, run: Run, number: int) -> str:
-    """Return in words what was to be seen at a stop and is not; nothing where all is as wanted, or there was none."""
-    hit, asked = run.hits.get(number), run.asked.get(number, Asked())
-    if not hit:
-        return ""
-    if asked.function and asked.moved(wanted.line if hit.optimised else asked.function.line):
-        return f"it stopped in another line of {asked.function.name} than the source shows"
-    for name, value in wanted.variables.items():
-        seen = hit.variables.get(name)
-        if seen is None or value not in _spellings(seen):
-            what = f"is {seen}" if seen is not None else "is not there"
-            return f"{name} {what} at {wanted.file}:{wanted.line}, not {value}"
-    calls = iter(hit.stack)
-    lacking = next((function for function in wanted.stack if function not in calls), "")
-    stack = ", ".join(hit.stack)
-    return (
-        f"{lacking} is not where it should be on the stack at {wanted.file}:{wanted.line}: {stack}" if lacking else ""
+def _succeeded(plan: DebugProbePlan, run: SessionRun) -> bool:
+    return run.complete(plan.breakpoints) and not any(
+        find_difference(plan.breakpoints[number], run, number) for number in run.hits
     )
 
 
-def _spellings(seen: str) -> set[str]:
-    """Return how a value may be written: dlv puts quotes around a string, and adds to an unsigned number its hex."""
-    plain = seen[1:-1] if seen[:1] == '"' else re.sub(r"^(\d+) = 0x[0-9a-f]+$", r"\1", seen)
-    return {seen, plain}
+def find_difference(breakpoint: Breakpoint, run: SessionRun, number: int) -> str:
+    """Return the first difference to the expected state at a stop; empty without one, and without a stop."""
+    hit, location = run.hits.get(number), run.locations.get(number, BinaryLocation())
+    if not hit:
+        return ""
+    if location.function and location.moved(breakpoint.line if hit.optimised else location.function.line):
+        return f"the program stopped on a line of {location.function.name} that differs from the source"
+    for name, value in breakpoint.variables.items():
+        actual = hit.variables.get(name)
+        if actual is None or value not in _value_spellings(actual):
+            state = f"is {actual}" if actual is not None else "does not exist"
+            return f"{name} {state} at {breakpoint.file}:{breakpoint.line}, not {value}"
+    calls = iter(hit.stack)
+    missing = next((function for function in breakpoint.stack if function not in calls), "")
+    stack = ", ".join(hit.stack)
+    return (
+        f"the stack at {breakpoint.file}:{breakpoint.line} does not contain {missing} at the expected position: {stack}"
+        if missing
+        else ""
+    )
 
 
-def _causes(plan: Plan, runs: t.Sequence[Run]) -> dict[int, Cause]:
-    """Return the cause for each breakpoint that was missed, or was otherwise than wanted, in some run."""
-    found: dict[int, Cause] = {}
-    binary = binary_of(plan)
+def _value_spellings(value: str) -> set[str]:
+    """Return the accepted forms of a value: dlv quotes strings, and adds the hexadecimal form to unsigned numbers."""
+    plain = value[1:-1] if value[:1] == '"' else re.sub(r"^(\d+) = 0x[0-9a-f]+$", r"\1", value)
+    return {value, plain}
+
+
+def _find_causes(plan: DebugProbePlan, runs: t.Sequence[SessionRun]) -> dict[int, Cause]:
+    """Return the cause for each breakpoint that a session missed, or that had a difference."""
+    causes: dict[int, Cause] = {}
+    binary = inspect_binary(plan)
     for run in runs:
-        for number, wanted in enumerate(plan.wanted):
-            what = wrong(wanted, run, number)
-            if number not in found and (what or number not in run.hits):
-                found[number] = cause_of(evidence_for(plan, run, number, binary, what))
-    return found
+        for number, breakpoint in enumerate(plan.breakpoints):
+            difference = find_difference(breakpoint, run, number)
+            if number not in causes and (difference or number not in run.hits):
+                causes[number] = find_cause(collect_evidence(plan, run, number, binary, difference))
+    return causes
 
 
-def _too_few(plan: Plan, result: dict[str, t.Any], causes: t.Mapping[int, Cause]) -> DevserverError:
+def _hit_rate_error(plan: DebugProbePlan, result: dict[str, t.Any], causes: t.Mapping[int, Cause]) -> DevserverError:
     rules = dict.fromkeys((cause.rule.editor, cause.rule.binary) for cause in causes.values() if cause.rule)
     result["substitute_path"] = [{"from": editor, "to": binary} for editor, binary in rules]
     for number, cause in causes.items():
         result["breakpoints"][number]["cause"] = cause.name
-    different = {cause.name: cause for cause in reversed(list(causes.values()))}
+    distinct = {cause.name: cause for cause in reversed(list(causes.values()))}
     number, cause = next(iter(causes.items()))
-    wanted = plan.wanted[number]
-    others = f" (and {', '.join(sorted(set(different) - {cause.name}))})" if len(different) > 1 else ""
+    breakpoint = plan.breakpoints[number]
+    others = f" (and {', '.join(sorted(set(distinct) - {cause.name}))})" if len(distinct) > 1 else ""
     return DevserverError(
-        f"hit rate {result['hit_rate']:.3f} of breakpoint {wanted.name} in mode {plan.mode}: {cause.what}{others}",
+        f"hit rate {result['hit_rate']:.3f} of breakpoint {breakpoint.name} in mode {plan.mode}: "
+        f"{cause.message}{others}",
         expected=f"a hit rate of {plan.hit_rate:.3f} in {plan.runs} runs",
         remedy=cause.remedy,
         cause=cause.name,
@@ -157,7 +165,7 @@ def _too_few(plan: Plan, result: dict[str, t.Any], causes: t.Mapping[int, Cause]
     )
 
 
-def _begun(pid: int) -> int | None:
-    """Return when a process began, in the kernel's count, which tells it from a later one of its number."""
+def _start_time(pid: int) -> int | None:
+    """Return the start time of a process in clock ticks, which distinguishes processes with the same number."""
     stat = read_stat(pid) if pid else None
     return stat.started if stat else None

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One debug session without a person: breakpoints, stops, what is to be seen there, and a tidy end."""
+"""One automatic debug session: it sets breakpoints, inspects the stops, and ends without leaving anything behind."""
 
 from __future__ import annotations
 
@@ -15,44 +15,47 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.adapter import (
     Adapter,
-    Unreachable,
-    adapter,
+    DebuggerUnreachable,
+    connect_adapter,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan, Wanted
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
+    Breakpoint,
+    DebugProbePlan,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.sources import (
     Function,
-    function_around,
+    find_enclosing_function,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.trigger import asking
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.trigger import repeat_requests
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_file
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, ErrorResponse
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import ConnectionClosed, Message
 
-# Frames of a stack that are asked for, and seconds that an end in good order may take.
+# The maximum number of stack frames, and the time limit in seconds of the end of a session.
 _DEPTH = 50
-_GRACE = 10.0
-# Seconds between two looks at whether a debugger is back.
-_PAUSE = 0.2
-# What dlv calls the variables of a function that was compiled without -N -l.
+_END_TIMEOUT = 10.0
+# Seconds between two attempts to connect to a debugger.
+_RETRY_INTERVAL = 0.2
+# dlv adds this to the name of the scope of a function that was compiled without -N -l.
 _OPTIMISED = "optimized function"
 
 
-class Hit(t.NamedTuple):
-    """A stop at a breakpoint: the functions on the stack, and those wanted variables that are there, as dlv prints."""
+class BreakpointHit(t.NamedTuple):
+    """A stop at a breakpoint: the functions on the stack, and the expected variables that exist, as dlv prints them."""
 
     stack: t.Sequence[str]
     variables: t.Mapping[str, str]
     optimised: bool
 
 
-class Asked(t.NamedTuple):
-    """What the binary knows of a wanted place.
+class BinaryLocation(t.NamedTuple):
+    """The location of a breakpoint in the binary.
 
-    ``function`` is the one around the line in the source, ``function_line`` where the binary has it: 0 for nowhere,
-    None for unknown. Where dlv set no breakpoint, ``sources`` are the binary's files of the same base name, ``usable``
-    those with a statement on that line.
+    ``function`` is the function around the line in the source. ``function_line`` is its line in the binary: 0 if the
+    binary does not contain it, None if unknown. If dlv did not set the breakpoint, ``sources`` are the binary's files
+    of the same base name, and ``usable`` are those with a statement on the line.
     """
 
     sources: t.Sequence[str] = ()
@@ -61,136 +64,140 @@ class Asked(t.NamedTuple):
     function_line: int | None = None
 
     def moved(self, last: int) -> bool:
-        """Return whether the binary has the function before its line in the source, or behind the line ``last``."""
+        """Return whether the function in the binary is before its line in the source, or after the line ``last``."""
         if not self.function or not self.function_line:
             return False
         return not self.function.line <= self.function_line <= last
 
 
-class Ended(t.NamedTuple):
-    """How a session came to an end: by the ``program``, for want of ``time``, or by the ``session``; and in words."""
+class SessionEnd(t.NamedTuple):
+    """Why a session ended: the ``program`` exited, the ``time`` limit expired, or the ``session`` failed."""
 
     kind: str
-    words: str
+    message: str
 
 
-class Run(t.NamedTuple):
-    """One session. ``hits``, ``unset`` (dlv's words) and ``asked`` are by the number of the wanted breakpoint.
+class SessionRun(t.NamedTuple):
+    """One session. ``hits``, ``unset`` (dlv's messages) and ``locations`` have the number of the breakpoint as key.
 
-    ``seconds`` passed until the first stop. ``refusal`` is why nothing was debugged at all, ``ended`` how it came to an
-    end before all was reached. ``status`` are lines of dlv's own /proc/PID/status. With ``turned_away`` the connection
-    was taken, and closed before anything was answered.
+    ``seconds`` is the time until the first stop. ``rejection`` is dlv's error if it did not start to debug. ``end`` is
+    why the session ended before all breakpoints were reached. ``status`` is the /proc/PID/status of dlv. With
+    ``closed_without_response`` dlv accepted the connection and closed it before the first response.
     """
 
-    hits: t.Mapping[int, Hit]
+    hits: t.Mapping[int, BreakpointHit]
     unset: t.Mapping[int, str]
-    asked: t.Mapping[int, Asked]
+    locations: t.Mapping[int, BinaryLocation]
     seconds: float | None = None
-    refusal: str = ""
-    ended: Ended | None = None
+    rejection: str = ""
+    end: SessionEnd | None = None
     output: str = ""
     status: str = ""
-    turned_away: bool = False
+    closed_without_response: bool = False
 
-    def complete(self, wanted: t.Sequence[Wanted]) -> bool:
-        return len(self.hits) == len(wanted)
+    def complete(self, breakpoints: t.Sequence[Breakpoint]) -> bool:
+        return len(self.hits) == len(breakpoints)
 
 
-def debug_once(plan: Plan, folder: str, *, again: bool = False) -> Run:
-    """Carry out one session of ``plan``; raise DevserverError only where there is no adapter to speak to.
+def run_session(plan: DebugProbePlan, directory: str, *, repeated: bool = False) -> SessionRun:
+    """Run one session of ``plan``. Raises DevserverError only without a debug adapter.
 
-    ``again`` says that another session has just ended: a headless dlv may have done so with it, and its unit builds and
-    starts the next one, which is waited for.
+    With ``repeated``, another session has just ended. A headless dlv may have exited with it: wait until its unit has
+    built and started the next one.
     """
     deadline = time.monotonic() + plan.timeout
     while True:
-        last = not (again and plan.remote) or time.monotonic() >= deadline - _PAUSE
+        final = not (repeated and plan.remote) or time.monotonic() >= deadline - _RETRY_INTERVAL
         try:
-            run = _carried_out(plan, folder, deadline)
-            if last or not run.turned_away:
+            run = _run_one_session(plan, directory, deadline)
+            if final or not run.closed_without_response:
                 return run
-        except Unreachable:
-            if last:
+        except DebuggerUnreachable:
+            if final:
                 raise
-        time.sleep(_PAUSE)
+        time.sleep(_RETRY_INTERVAL)
 
 
-def _carried_out(plan: Plan, folder: str, deadline: float) -> Run:
-    begin = time.monotonic()
-    with adapter(plan, folder, deadline) as found:
-        session = _Session(plan, found, os.path.join(folder, "debuggee"), begin, deadline)
-        with session.in_good_order():
-            session.carry_out()
+def _run_one_session(plan: DebugProbePlan, directory: str, deadline: float) -> SessionRun:
+    started = time.monotonic()
+    with connect_adapter(plan, directory, deadline) as debug_adapter:
+        session = _Session(plan, debug_adapter, os.path.join(directory, "debuggee"), started, deadline)
+        with session.clean_end():
+            session.debug()
         return session.run()
 
 
 class _Session:
-    def __init__(self, plan: Plan, found: Adapter, output: str, begin: float, deadline: float) -> None:
+    def __init__(
+        self, plan: DebugProbePlan, debug_adapter: Adapter, output: str, started: float, deadline: float
+    ) -> None:
         self._plan = plan
-        self._adapter = found
-        self._client: Client = found.client
+        self._adapter = debug_adapter
+        self._client: Client = debug_adapter.client
         self._output = output
-        self._begin = begin
+        self._started = started
         self._deadline = deadline
         self._numbers: dict[int, int] = {}
-        self._hits: dict[int, Hit] = {}
+        self._hits: dict[int, BreakpointHit] = {}
         self._unset: dict[int, str] = {}
-        self._asked: dict[int, Asked] = {}
+        self._locations: dict[int, BinaryLocation] = {}
         self._seconds: float | None = None
-        self._refusal = self._status = ""
-        self._ended: Ended | None = None
+        self._rejection = self._status = ""
+        self._end: SessionEnd | None = None
         self._stopped_thread: int | None = None
-        self._answered = self._turned_away = False
+        self._initialized = self._closed_without_response = False
 
-    def run(self) -> Run:
-        # After the end: what was printed last has come by then.
-        output = self._client.output + self._adapter.said()
-        found = (self._hits, self._unset, self._asked)
-        return Run(*found, self._seconds, self._refusal, self._ended, output, self._status, self._turned_away)
+    def run(self) -> SessionRun:
+        # After the end, because dlv may print until then.
+        output = self._client.output + self._adapter.output()
+        results = (self._hits, self._unset, self._locations)
+        return SessionRun(
+            *results, self._seconds, self._rejection, self._end, output, self._status, self._closed_without_response
+        )
 
-    def carry_out(self) -> None:
-        """Do all of it but the end."""
-        begun = self._begun()
-        if begun is None:
+    def debug(self) -> None:
+        """Run the session except its end."""
+        request = self._start_program()
+        if request is None:
             return
-        self._ask_about_functions()
+        self._locate_functions()
         self._set_breakpoints()
-        self._ask_about_the_unset()
-        if self._missing():
-            with asking(self._plan.trigger):
+        self._inspect_unset_breakpoints()
+        if self._pending_breakpoints():
+            with repeat_requests(self._plan.trigger):
                 self._request("configurationDone")
-                self._client.read_response(begun, self._plan.request, self._deadline)
+                self._client.read_response(request, self._plan.request, self._deadline)
                 self._follow()
 
     @contextlib.contextmanager
-    def in_good_order(self) -> t.Iterator[None]:
-        """End the session, whatever happened in it, so that a process that is to live on does, without breakpoints."""
+    def clean_end(self) -> t.Iterator[None]:
+        """End the session after success and failure. A process that must continue then runs without breakpoints."""
         try:
             yield
         except TimedOut as error:
-            self._ended = Ended("time", f"time ran out: {error.what}")
+            self._end = SessionEnd("time", f"the time limit expired: {error.what}")
         except DevserverError as error:
-            self._ended = Ended("session", error.what)
-            self._turned_away = isinstance(error, ConnectionClosed) and not self._answered
-        self._deadline = time.monotonic() + _GRACE
+            self._end = SessionEnd("session", error.what)
+            self._closed_without_response = isinstance(error, ConnectionClosed) and not self._initialized
+        self._deadline = time.monotonic() + _END_TIMEOUT
         try:
-            # What has ended, or was never there, has nothing to leave; it may have hung up as well.
+            # A program that has exited, or never started, cannot continue. The connection may be closed too.
             with contextlib.suppress(ErrorResponse):
                 self._leave_running()
             self._request("disconnect", {"terminateDebuggee": self._plan.request == "launch"})
         except TimedOut as error:
-            self._ended = self._ended or Ended("session", f"it did not let go of the program: {error.what}")
+            self._end = self._end or SessionEnd("session", f"dlv did not detach from the program: {error.what}")
         except DevserverError:
             pass
 
-    def _begun(self) -> int | None:
-        """Launch or attach; return the number of that request, None where it was refused."""
+    def _start_program(self) -> int | None:
+        """Launch or attach; return the number of the request, None if dlv rejected it."""
         self._request("initialize", {"adapterID": "go", "clientID": "gopherops.devserver", "pathFormat": "path"})
-        self._answered = True
+        self._initialized = True
         try:
             return self._client.begin(self._plan.request, self._configuration(), deadline=self._deadline)
         except ErrorResponse as error:
-            self._refusal = error.reason
+            self._rejection = error.reason
             self._status = _status(self._adapter.pid)
             return None
 
@@ -200,158 +207,166 @@ class _Session:
         common = {"mode": plan.mode, "substitutePath": rules, "stackTraceDepth": _DEPTH}
         if plan.request == "attach":
             return dict(common, **({} if plan.remote else {"processId": plan.pid}))
-        # Dlv itself has a folder of this probe for its configuration; what it builds and runs has the user's.
+        # dlv's configuration is in the probe's directory. The build and the program use the user's directory.
         env = {"XDG_CONFIG_HOME": plan.environment.get("XDG_CONFIG_HOME")}
         launch = dict(common, args=list(plan.args), env=env, cwd=plan.workspace if plan.mode == "exec" else None)
         if not plan.builds:
-            return _without_none(launch, program=plan.program)
+            return _drop_none(launch, program=plan.program)
         flags = " ".join(map(shlex.quote, plan.build_flags))
-        return _without_none(
+        return _drop_none(
             launch, program=plan.package, dlvCwd=plan.workspace, output=self._output, buildFlags=flags or None
         )
 
     def _set_breakpoints(self) -> None:
-        for file in dict.fromkeys(item.file for item in self._plan.wanted):
-            numbers = [number for number, item in enumerate(self._plan.wanted) if item.file == file]
-            for number, told in zip(numbers, self._set_in(file, numbers)):
-                if told.get("verified"):
-                    self._numbers[int(told.get("id", -1))] = number
+        for file in dict.fromkeys(breakpoint.file for breakpoint in self._plan.breakpoints):
+            numbers = [number for number, item in enumerate(self._plan.breakpoints) if item.file == file]
+            for number, result in zip(numbers, self._set_breakpoints_in(file, numbers)):
+                if result.get("verified"):
+                    self._numbers[int(result.get("id", -1))] = number
                 else:
-                    self._unset[number] = str(told.get("message", "")) or "no reason given"
+                    self._unset[number] = str(result.get("message", "")) or "dlv reported no reason"
 
-    def _set_in(self, file: str, numbers: t.Iterable[int]) -> list[Message]:
-        lines = [{"line": self._plan.wanted[number].line} for number in numbers]
+    def _set_breakpoints_in(self, file: str, numbers: t.Iterable[int]) -> list[Message]:
+        lines = [{"line": self._plan.breakpoints[number].line} for number in numbers]
         body = self._request("setBreakpoints", {"source": {"path": file}, "breakpoints": lines})
         return list(body.get("breakpoints") or [])
 
-    def _ask_about_functions(self) -> None:
-        """Ask where the binary has the function around each wanted line, before a breakpoint could be in the way."""
-        functions = [self._function(wanted) for wanted in self._plan.wanted]
+    def _locate_functions(self) -> None:
+        """Query the line of each breakpoint's function in the binary, before a breakpoint can interfere."""
+        functions = [self._find_function(breakpoint) for breakpoint in self._plan.breakpoints]
         names = list(dict.fromkeys(function.name for function in functions if function))
         body = self._request("setFunctionBreakpoints", {"breakpoints": [{"name": name} for name in names]})
         self._request("setFunctionBreakpoints", {"breakpoints": []})
-        told = dict(zip(names, body.get("breakpoints") or []))
+        located = dict(zip(names, body.get("breakpoints") or []))
         for number, function in enumerate(functions):
-            line = _line_told(told.get(function.name, {}), self._plan.wanted[number].file) if function else None
-            self._asked[number] = Asked(function=function, function_line=line)
+            line = (
+                _function_line(located.get(function.name, {}), self._plan.breakpoints[number].file)
+                if function
+                else None
+            )
+            self._locations[number] = BinaryLocation(function=function, function_line=line)
 
-    def _function(self, wanted: Wanted) -> Function | None:
+    def _find_function(self, breakpoint: Breakpoint) -> Function | None:
         with acting_as(self._plan.account), contextlib.suppress(DevserverError):
-            function = function_around(read_text(wanted.file) or "", wanted.line)
+            function = find_enclosing_function(read_text(breakpoint.file) or "", breakpoint.line)
             if function and self._plan.mode == "test" and function.name.startswith("main."):
-                # A program's package has another name in its test, and then dlv takes a function's name alone.
+                # The main package has another name in its tests. dlv also accepts the name of the function alone.
                 return function._replace(name=function.name[len("main.") :])
             return function
         return None
 
-    def _ask_about_the_unset(self) -> None:
+    def _inspect_unset_breakpoints(self) -> None:
         for number in self._unset:
-            wanted = self._plan.wanted[number]
-            sources = self._sources(os.path.basename(wanted.file))
-            usable = [path for path in sources if path != wanted.file and self._has_statement(path, wanted.line)]
-            self._asked[number] = self._asked[number]._replace(sources=sources, usable=usable)
+            breakpoint = self._plan.breakpoints[number]
+            sources = self._find_sources(os.path.basename(breakpoint.file))
+            usable = [
+                path for path in sources if path != breakpoint.file and self._has_statement(path, breakpoint.line)
+            ]
+            self._locations[number] = self._locations[number]._replace(sources=sources, usable=usable)
 
-    def _sources(self, name: str) -> list[str]:
-        """Return the binary's files of that base name; none from a dlv that has no such command."""
+    def _find_sources(self, name: str) -> list[str]:
+        """Return the binary's files of that base name; none if this dlv does not have the command."""
         pattern = r"(^|/)" + re.sub(r"([^\w])", r"\\\1", name) + "$"
         with contextlib.suppress(ErrorResponse):
-            return str(self._evaluated(f"dlv sources {pattern}")).split("\n")
+            return str(self._evaluate(f"dlv sources {pattern}")).split("\n")
         return []
 
     def _has_statement(self, path: str, line: int) -> bool:
-        at = {"source": {"path": path}}
-        told = self._request("setBreakpoints", dict(at, breakpoints=[{"line": line}]))
-        self._request("setBreakpoints", dict(at, breakpoints=[]))
-        return any(item.get("verified") for item in told.get("breakpoints") or [])
+        source = {"source": {"path": path}}
+        body = self._request("setBreakpoints", dict(source, breakpoints=[{"line": line}]))
+        self._request("setBreakpoints", dict(source, breakpoints=[]))
+        return any(item.get("verified") for item in body.get("breakpoints") or [])
 
-    def _missing(self) -> list[int]:
+    def _pending_breakpoints(self) -> list[int]:
         return [number for number in self._numbers.values() if number not in self._hits]
 
     def _follow(self) -> None:
-        """Go from stop to stop until every breakpoint that was set has been reached, or there is no further stop."""
+        """Continue from stop to stop until every set breakpoint was reached, or the program exits."""
         while True:
             event = self._client.event("stopped", "terminated", deadline=self._deadline)
             body = event.get("body") or {}
             if event.get("event") == "terminated":
-                self._ended = Ended("program", "the program ended")
+                self._end = SessionEnd("program", "the program exited")
                 return
             if self._seconds is None:
-                self._seconds = time.monotonic() - self._begin
+                self._seconds = time.monotonic() - self._started
             self._stopped_thread = int(body.get("threadId", 0))
             if body.get("reason") == "exception":
-                words = f"the program broke off: {body.get('description', '')}: {body.get('text', '')}"
-                self._ended = Ended("program", words)
+                message = f"the program failed: {body.get('description', '')}: {body.get('text', '')}"
+                self._end = SessionEnd("program", message)
                 return
-            self._take_note([int(number) for number in body.get("hitBreakpointIds") or []])
-            if not self._missing():
+            self._record_hits([int(number) for number in body.get("hitBreakpointIds") or []])
+            if not self._pending_breakpoints():
                 return
-            self._go_on()
+            self._continue()
 
-    def _take_note(self, identifiers: t.Sequence[int]) -> None:
+    def _record_hits(self, identifiers: t.Sequence[int]) -> None:
         for number in [self._numbers[identifier] for identifier in identifiers if identifier in self._numbers]:
             if number in self._hits:
                 continue
-            wanted = self._plan.wanted[number]
-            self._hits[number] = self._looked_at(wanted)
-            # Once is enough: a loop that comes by a thousand times must not keep the others from being reached.
-            left = [other for other in self._missing() if self._plan.wanted[other].file == wanted.file]
-            self._set_in(wanted.file, left)
+            breakpoint = self._plan.breakpoints[number]
+            self._hits[number] = self._inspect_stop(breakpoint)
+            # One hit is enough: a breakpoint in a loop must not delay the other breakpoints.
+            remaining = [
+                other for other in self._pending_breakpoints() if self._plan.breakpoints[other].file == breakpoint.file
+            ]
+            self._set_breakpoints_in(breakpoint.file, remaining)
 
-    def _looked_at(self, wanted: Wanted) -> Hit:
+    def _inspect_stop(self, breakpoint: Breakpoint) -> BreakpointHit:
         thread = {"threadId": self._stopped_thread, "startFrame": 0, "levels": _DEPTH}
         frames = list(self._request("stackTrace", thread).get("stackFrames") or [])
         frame = frames[0].get("id", 0) if frames else 0
         scopes = list(self._request("scopes", {"frameId": frame}).get("scopes") or [])
         optimised = any(_OPTIMISED in str(scope.get("name")) for scope in scopes)
-        variables = self._variables(wanted, frame, scopes)
-        return Hit([str(item.get("name")) for item in frames], variables, optimised)
+        variables = self._read_variables(breakpoint, frame, scopes)
+        return BreakpointHit([str(item.get("name")) for item in frames], variables, optimised)
 
-    def _variables(self, wanted: Wanted, frame: int, scopes: t.Iterable[Message]) -> dict[str, str]:
-        if not wanted.variables:
+    def _read_variables(self, breakpoint: Breakpoint, frame: int, scopes: t.Iterable[Message]) -> dict[str, str]:
+        if not breakpoint.variables:
             return {}
-        seen: dict[str, str] = {}
+        values: dict[str, str] = {}
         for scope in scopes:
             body = self._request("variables", {"variablesReference": scope.get("variablesReference", 0)})
-            seen.update({str(item.get("name")): str(item.get("value")) for item in body.get("variables") or []})
-        for name in wanted.variables:
-            if name not in seen:
+            values.update({str(item.get("name")): str(item.get("value")) for item in body.get("variables") or []})
+        for name in breakpoint.variables:
+            if name not in values:
                 with contextlib.suppress(ErrorResponse):
-                    seen[name] = self._evaluated(name, frame)
-        # The others may be secret, and nobody has asked for them.
-        return {name: seen[name] for name in wanted.variables if name in seen}
+                    values[name] = self._evaluate(name, frame)
+        # Other variables may be secret, and the caller has not requested them.
+        return {name: values[name] for name in breakpoint.variables if name in values}
 
-    def _evaluated(self, expression: str, frame: int | None = None) -> str:
-        where = {} if frame is None else {"frameId": frame}
-        return str(self._request("evaluate", dict(where, expression=expression, context="repl")).get("result", ""))
+    def _evaluate(self, expression: str, frame: int | None = None) -> str:
+        context = {} if frame is None else {"frameId": frame}
+        return str(self._request("evaluate", dict(context, expression=expression, context="repl")).get("result", ""))
 
-    def _go_on(self) -> None:
+    def _continue(self) -> None:
         self._request("continue", {"threadId": self._stopped_thread})
         self._stopped_thread = None
 
     def _leave_running(self) -> None:
-        """Take the breakpoints from a process that lives on, and let it run: a headless dlv leaves it as it is."""
-        if not self._plan.remote or self._refusal:
+        """Remove the breakpoints and continue the program of a headless dlv, which does neither at a disconnect."""
+        if not self._plan.remote or self._rejection:
             return
-        for file in dict.fromkeys(item.file for item in self._plan.wanted):
-            self._set_in(file, [])
+        for file in dict.fromkeys(breakpoint.file for breakpoint in self._plan.breakpoints):
+            self._set_breakpoints_in(file, [])
         self._request("continue", {"threadId": self._stopped_thread or 0})
 
     def _request(self, command: str, arguments: t.Mapping[str, t.Any] | None = None) -> Message:
         return self._client.request(command, arguments, deadline=self._deadline)
 
 
-def _without_none(*parts: t.Mapping[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
+def _drop_none(*parts: t.Mapping[str, t.Any], **more: t.Any) -> dict[str, t.Any]:
     merged = {key: value for part in (*parts, more) for key, value in part.items()}
     return {key: value for key, value in merged.items() if value is not None}
 
 
-def _line_told(breakpoint: Message, file: str) -> int | None:
-    """Return on which line of ``file`` a function is; another file may hold one of the same name."""
+def _function_line(breakpoint: Message, file: str) -> int | None:
+    """Return the line of a function in ``file``; another file may contain a function of the same name."""
     if breakpoint.get("verified"):
         return int(breakpoint.get("line", 0)) if (breakpoint.get("source") or {}).get("path") == file else None
-    return 0 if "not found" in str(breakpoint.get("message")) else None
+    return 0 if "not debug_adapter" in str(breakpoint.get("message")) else None
 
 
 def _status(pid: int | None) -> str:
-    """Return what the kernel says of dlv; nothing of one on another host."""
+    """Return the kernel's status of dlv; empty for a dlv on another host."""
     return read_file(pid, "status") if pid else ""

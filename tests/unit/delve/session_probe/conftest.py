@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A real dlv with the Go it is for, a workspace to debug, and the module as a process of its own."""
+"""A real dlv with its Go, a workspace to debug, and the module in a separate process."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ basic._ANSIBLE_ARGS = sys.argv[1].encode()
 basic._ANSIBLE_PROFILE = "legacy"
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe import adapter
 from ansible_collections.gopherops.devserver.plugins.modules.dlv_probe import main
-adapter._PATIENCE = float(sys.argv[2])
+adapter._EXIT_TIMEOUT = float(sys.argv[2])
 main()
 """
 
 
 def go_environment() -> dict[str, str]:
-    # What the caller's shell has for Go would change what is built.
+    # The Go variables of the caller's shell would change the builds.
     kept = {name: value for name, value in os.environ.items() if name not in ("GOFLAGS", "GOWORK", "CGO_ENABLED")}
     return dict(kept, GOTOOLCHAIN=GO)
 
 
 @pytest.fixture(scope="session")
 def goroot() -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         ["go", "env", "GOROOT"], cwd="/", env=go_environment(), check=True, capture_output=True, text=True
     )
-    return done.stdout.strip()
+    return completed.stdout.strip()
 
 
 @pytest.fixture(scope="session")
@@ -52,48 +52,48 @@ def dlv(tool_of) -> str:
 
 
 @pytest.fixture
-def short_folder():
-    """A temporary folder whose name is short enough for sockets in it."""
-    with tempfile.TemporaryDirectory(prefix="dlv-") as folder:
-        yield pathlib.Path(folder)
+def short_directory():
+    """A temporary directory whose name is short enough for sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="dlv-") as directory:
+        yield pathlib.Path(directory)
 
 
 class Workspace:
-    """The sample service in a folder; what it builds lies beside that."""
+    """The sample service in a directory; its builds are in the parent directory."""
 
-    def __init__(self, folder: pathlib.Path, goroot: str, dlv: str) -> None:
-        self.folder = folder / "service"
-        self.scratch = folder / "scratch"
+    def __init__(self, parent: pathlib.Path, goroot: str, dlv: str) -> None:
+        self.directory = parent / "service"
+        self.scratch = parent / "scratch"
         self.goroot, self.dlv = goroot, dlv
-        shutil.copytree(FIXTURES / "service", self.folder)
+        shutil.copytree(FIXTURES / "service", self.directory)
         self.scratch.mkdir()
 
     @property
     def environment(self) -> dict[str, str]:
         return {"PATH": f"{self.goroot}/bin:/usr/bin:/bin", "GOTOOLCHAIN": "local"}
 
-    def build(self, *flags: str, package: str = "./cmd/api", folder: pathlib.Path | None = None, **env: str) -> str:
-        """Build a program, debuggable if nothing else is said, and return its path."""
-        path = str(self.folder.parent / f"program{len(os.listdir(self.folder.parent))}")
+    def build(self, *flags: str, package: str = "./cmd/api", directory: pathlib.Path | None = None, **env: str) -> str:
+        """Build a program, debuggable by default, and return its path."""
+        path = str(self.directory.parent / f"program{len(os.listdir(self.directory.parent))}")
         argv = [f"{self.goroot}/bin/go", "build", *(flags or [DEBUGGABLE]), "-o", path, package]
-        subprocess.run(argv, cwd=folder or self.folder, env=dict(go_environment(), **env), check=True)
+        subprocess.run(argv, cwd=directory or self.directory, env=dict(go_environment(), **env), check=True)
         return path
 
     def write(self, name: str, text: str) -> pathlib.Path:
-        path = self.folder / name
+        path = self.directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         return path
 
-    def probe(self, *, patience: float = 10, **options):
-        """Run the module and return its result; the program is the service that ends by itself if nothing is said.
+    def probe(self, *, exit_timeout: float = 10, **options):
+        """Run the module and return its result; the default program is the service, which exits by itself.
 
-        ``patience`` is how many seconds dlv may take to end after its client has gone.
+        ``exit_timeout`` is the time limit in seconds for dlv to exit after its client.
         """
-        given = {
+        arguments = {
             "dlv": self.dlv,
             "goroot": self.goroot,
-            "workspace": str(self.folder),
+            "workspace": str(self.directory),
             "package": "./cmd/api",
             "args": [] if options.get("mode") == "test" else ["-check", "-listen=127.0.0.1:0"],
             "environment": {**self.environment, **options.pop("environment", {})},
@@ -102,15 +102,15 @@ class Workspace:
             "timeout": 60,
             **options,
         }
-        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": given}), str(patience)]
+        argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), str(exit_timeout)]
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS))
-        done = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
-        assert done.stdout, done.stderr
-        result = json.loads(done.stdout)
-        assert "Traceback" not in done.stdout + done.stderr
+        completed = subprocess.run(argv, env=env, check=False, capture_output=True, text=True)
+        assert completed.stdout, completed.stderr
+        result = json.loads(completed.stdout)
+        assert "Traceback" not in completed.stdout + completed.stderr
         return result
 
 
 @pytest.fixture
-def workspace(short_folder, goroot, dlv) -> Workspace:
-    return Workspace(short_folder, goroot, dlv)
+def workspace(short_directory, goroot, dlv) -> Workspace:
+    return Workspace(short_directory, goroot, dlv)

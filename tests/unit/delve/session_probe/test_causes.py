@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every cause of a missed breakpoint, made with real programs and told by the module."""
+"""Every cause of a missed breakpoint, reproduced with real programs and reported by the module."""
 
 from __future__ import annotations
 
@@ -14,15 +14,18 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.causes import cause_of
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.causes import find_cause
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.evidence import Evidence
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import Plan, Wanted
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import Run
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
+    Breakpoint,
+    DebugProbePlan,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import SessionRun
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 
 from .conftest import DEBUGGABLE, go_environment
 
-# Runs a program under a filter that answers ptrace with EPERM, as a container's profile may.
+# Runs a program under a seccomp filter that denies ptrace with EPERM, like the profile of a container.
 NO_PTRACE = f"""#!{sys.executable}
 import ctypes, os, struct, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -35,8 +38,8 @@ os.execv("DLV", ["DLV", *sys.argv[1:]])
 """
 
 
-def caused(result, cause: str) -> str:
-    """Check that the module failed for ``cause``, and return its words."""
+def failure_message(result, cause: str) -> str:
+    """Check that the module failed with ``cause``, and return its message."""
     assert result.get("failed"), result
     assert result["cause"] == cause, result["msg"]
     assert "To fix this:" in result["msg"]
@@ -46,103 +49,107 @@ def caused(result, cause: str) -> str:
 @pytest.mark.parametrize("flags", [["-ldflags=-s -w"], ["-trimpath", "-ldflags=-w"]], ids=["plain", "trimmed"])
 def test_stripped(workspace, flags):
     program = workspace.build(DEBUGGABLE, *flags)
-    assert program in caused(workspace.probe(mode="exec", program=program), "stripped")
+    assert program in failure_message(workspace.probe(mode="exec", program=program), "stripped")
 
 
 @pytest.mark.parametrize(
-    "wanted",
+    "expected",
     [
-        # Without -N it is where nothing needs it, and without -l inlined.
+        # Without -N the compiler removes the variable, and without -l it inlines the function.
         {"name": "listening", "variables": {"args": '[]string len: 2, cap: 2, ["-check","-listen=127.0.0.1:0"]'}},
         {"name": "tiny"},
     ],
     ids=["variable", "inlined"],
 )
-def test_optimised(workspace, wanted):
+def test_optimised(workspace, expected):
     source = workspace.write(
         "cmd/api/tiny.go", "package main\n\nfunc tiny(a int) int {\n\ta++ // breakpoint: tiny\n\treturn a\n}\n"
     )
     main = source.with_name("main.go")
     main.write_text(main.read_text().replace("os.Exit(1)", "os.Exit(tiny(0))"))
     program = workspace.build("-race=false")
-    told = caused(workspace.probe(mode="exec", program=program, breakpoints=[wanted]), "optimised")
-    assert "-gcflags='all=-N -l'" in told
+    message = failure_message(workspace.probe(mode="exec", program=program, breakpoints=[expected]), "optimised")
+    assert "-gcflags='all=-N -l'" in message
 
 
-def mended(host, **options):
-    """Check that a probe fails for a path, and that the rule it proposes mends it; return the words and the rule."""
+def fix_path(host, **options):
+    """Check that a probe fails for a path, and that its proposed rule fixes it; return the message and the rule."""
     result = host.probe(**options)
-    told = caused(result, "path")
+    message = failure_message(result, "path")
     (rule,) = result["substitute_path"]
     again = host.probe(**options, substitute_path=[rule])
     assert again.get("hit_rate") == 1.0, again
-    return told, rule
+    return message, rule
 
 
 def test_trimpath(workspace):
     program = workspace.build(DEBUGGABLE, "-trimpath")
-    told, rule = mended(workspace, mode="exec", program=program)
-    assert "-trimpath" in told
-    assert rule == {"from": str(workspace.folder), "to": "example.com/service"}
+    message, rule = fix_path(workspace, mode="exec", program=program)
+    assert "-trimpath" in message
+    assert rule == {"from": str(workspace.directory), "to": "example.com/service"}
 
 
 def test_path_through_a_link(workspace):
-    link = workspace.folder.with_name("link")
-    link.symlink_to(workspace.folder)
-    told, rule = mended(workspace, mode="exec", program=workspace.build(), workspace=str(link))
-    assert "symbolic link" in told
-    assert rule == {"from": str(link), "to": str(workspace.folder)}
+    link = workspace.directory.with_name("link")
+    link.symlink_to(workspace.directory)
+    message, rule = fix_path(workspace, mode="exec", program=workspace.build(), workspace=str(link))
+    assert "symbolic link" in message
+    assert rule == {"from": str(link), "to": str(workspace.directory)}
 
 
 def test_vendored_copy(workspace):
-    (workspace.folder / "go.work").unlink()
+    (workspace.directory / "go.work").unlink()
     subprocess.run(
-        [f"{workspace.goroot}/bin/go", "mod", "vendor"], cwd=workspace.folder, env=go_environment(), check=True
+        [f"{workspace.goroot}/bin/go", "mod", "vendor"], cwd=workspace.directory, env=go_environment(), check=True
     )
     program = workspace.build(DEBUGGABLE, "-mod=mod")
     copy = {"file": "vendor/example.com/stock/stock.go", "line": line_of(workspace, "stock/stock.go", "take")}
-    told, _rule = mended(workspace, mode="exec", program=program, breakpoints=[copy])
-    assert "vendored copy" in told
+    message, _rule = fix_path(workspace, mode="exec", program=program, breakpoints=[copy])
+    assert "vendored copy" in message
 
 
 def line_of(workspace, file: str, marker: str) -> int:
-    lines = (workspace.folder / file).read_text().split("\n")
+    lines = (workspace.directory / file).read_text().split("\n")
     return next(number for number, line in enumerate(lines, start=1) if line.endswith(f"// breakpoint: {marker}"))
 
 
 @pytest.mark.parametrize("below", ["src", "go/src/service"])
 def test_built_in_a_container(workspace, below):
-    inside = workspace.folder.parent / "container" / below
-    shutil.copytree(workspace.folder, inside)
-    program = workspace.build(DEBUGGABLE, folder=inside)
+    inside = workspace.directory.parent / "container" / below
+    shutil.copytree(workspace.directory, inside)
+    program = workspace.build(DEBUGGABLE, directory=inside)
     shutil.rmtree(inside)
-    told, _rule = mended(workspace, mode="exec", program=program)
-    assert "in a container" in told
+    message, _rule = fix_path(workspace, mode="exec", program=program)
+    assert "in a container" in message
 
 
 @pytest.mark.parametrize("lines", [1, 3])
-def test_source_that_was_changed_since(workspace, lines):
+def test_source_changed_after_the_build(workspace, lines):
     program = workspace.build()
-    main = workspace.folder / "cmd/api/main.go"
+    main = workspace.directory / "cmd/api/main.go"
     main.write_text(main.read_text().replace("import (", "\n" * lines + "import ("))
-    # As a checkout of another revision may leave it.
+    # A checkout of another revision may set this time.
     os.utime(main, (0, 0))
-    told = caused(workspace.probe(mode="exec", program=program, breakpoints=[{"name": "filled"}]), "build-id")
-    assert "main.filled on line" in told
+    message = failure_message(
+        workspace.probe(mode="exec", program=program, breakpoints=[{"name": "filled"}]), "build-id"
+    )
+    assert "main.filled on line" in message
 
 
-def test_source_with_a_function_that_the_binary_never_had(workspace):
+def test_source_with_a_new_function(workspace):
     program = workspace.build()
     os.utime(program, (1, 1))
-    main = workspace.folder / "cmd/api/main.go"
+    main = workspace.directory / "cmd/api/main.go"
     main.write_text(main.read_text() + "\nfunc novel() {\n\tos.Exit(3) // breakpoint: novel\n}\n")
-    told = caused(workspace.probe(mode="exec", program=program, breakpoints=[{"name": "novel"}]), "build-id")
-    assert "has been changed since" in told
+    message = failure_message(
+        workspace.probe(mode="exec", program=program, breakpoints=[{"name": "novel"}]), "build-id"
+    )
+    assert "has been changed since" in message
 
 
 @pytest.fixture
 def serving(workspace):
-    """A process of the service that goes on, and its binary."""
+    """A running process of the service, and its binary."""
     program = workspace.build()
     with subprocess.Popen([program, "-listen=127.0.0.1:0"], stdout=subprocess.PIPE) as process:
         process.stdout.readline()
@@ -154,7 +161,7 @@ def test_process_of_another_build(workspace, serving):
     process, _program = serving
     other = workspace.build(DEBUGGABLE, "-tags=other", "-ldflags=-X main.version=2")
     result = workspace.probe(request="attach", pid=process.pid, program=other, timeout=2)
-    assert "build ID is another" in caused(result, "build-id")
+    assert "build ID differs" in failure_message(result, "build-id")
     assert process.poll() is None
 
 
@@ -163,7 +170,7 @@ def test_process_whose_binary_was_replaced(workspace, serving):
     program.unlink()
     shutil.copy("/bin/true", program)
     result = workspace.probe(request="attach", pid=process.pid, timeout=2)
-    assert "has been replaced" in caused(result, "build-id")
+    assert "has been replaced" in failure_message(result, "build-id")
 
 
 CGO = (
@@ -173,7 +180,7 @@ PLAIN = 'package main\n\nimport "os"\n\nfunc init() {\n\tprintln(len(os.Args)) /
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "environment", "words"),
+    ("name", "text", "environment", "expected"),
     [
         ("odd.go", "//go:build integration\n\n" + PLAIN, {}, "//go:build integration"),
         ("odd_windows.go", PLAIN, {}, "by its name"),
@@ -183,14 +190,14 @@ PLAIN = 'package main\n\nimport "os"\n\nfunc init() {\n\tprintln(len(os.Args)) /
     ids=["tag", "name", "cgo", "test"],
 )
 @pytest.mark.parametrize("mode", ["debug", "exec"])
-def test_excluded_from_the_build(workspace, name, text, environment, words, mode):
+def test_excluded_from_the_build(workspace, name, text, environment, expected, mode):
     workspace.write(f"cmd/api/{name}", text)
     built = {"program": workspace.build(**environment)} if mode == "exec" else {"environment": environment}
     result = workspace.probe(mode=mode, breakpoints=[{"name": "odd"}], **built)
-    assert words in caused(result, "excluded")
+    assert expected in failure_message(result, "excluded")
 
 
-def test_the_tags_that_are_asked_for_count(workspace):
+def test_build_tags_include_the_file(workspace):
     workspace.write("cmd/api/odd.go", "//go:build integration\n\n" + PLAIN)
     result = workspace.probe(breakpoints=[{"name": "odd"}], build_flags=["-tags=integration,more", "-v"])
     assert result.get("hit_rate") == 1.0, result
@@ -199,18 +206,18 @@ def test_the_tags_that_are_asked_for_count(workspace):
 @pytest.mark.parametrize("options", [{"mode": "test", "package": "./stock"}, {"mode": "debug"}], ids=["test", "debug"])
 def test_function_that_the_linker_left_out(workspace, options):
     result = workspace.probe(breakpoints=[{"name": "nobody calls"}], **options)
-    assert "stock.Describe is not in the program" in caused(result, "dropped")
+    assert "stock.Describe is not in the program" in failure_message(result, "dropped")
 
 
 def test_function_of_a_program_that_its_tests_leave_out(workspace):
-    main = workspace.folder / "cmd/api/main.go"
+    main = workspace.directory / "cmd/api/main.go"
     main.write_text(main.read_text() + "\nfunc unused() {\n\tprintln() // breakpoint: unused\n}\n")
     result = workspace.probe(mode="test", breakpoints=[{"name": "unused"}])
-    assert "unused is not in the program" in caused(result, "dropped")
+    assert "unused is not in the program" in failure_message(result, "dropped")
 
 
-def test_version_that_dlv_does_not_take(workspace):
-    done = subprocess.run(
+def test_version_that_dlv_does_not_support(workspace):
+    completed = subprocess.run(
         ["go", "env", "GOROOT"],
         cwd="/",
         env=dict(go_environment(), GOTOOLCHAIN="go1.26.8"),
@@ -218,14 +225,14 @@ def test_version_that_dlv_does_not_take(workspace):
         capture_output=True,
         text=True,
     )
-    result = workspace.probe(environment={"PATH": f"{done.stdout.strip()}/bin:/usr/bin:/bin"})
-    told = caused(result, "version")
-    assert "maximum supported version 1.23" in told
-    assert "go1.26.8 is supported by dlv v1.26.0 or later" in told
+    result = workspace.probe(environment={"PATH": f"{completed.stdout.strip()}/bin:/usr/bin:/bin"})
+    message = failure_message(result, "version")
+    assert "maximum supported version 1.23" in message
+    assert "go1.26.8 is supported by dlv v1.26.0 or later" in message
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    "rejection",
     [
         "Go version go1.22.12 is too old for this version of Delve (minimum supported version 1.25, suppress this "
         "error with --check-go-version=false)",
@@ -233,24 +240,26 @@ def test_version_that_dlv_does_not_take(workspace):
         "Version of Delve is too old for Go version go1.26.8 (maximum supported version 1.23)",
     ],
 )
-def test_version_in_the_words_of_each_dlv(refusal):
+def test_version_message_of_each_dlv(rejection):
     account = find_account(pwd.getpwuid(os.getuid()).pw_name)
-    wanted = Wanted("here", "/w/main.go", 3)
-    plan = Plan("/none/dlv", account, {}, "launch", "debug", [wanted])
-    cause = cause_of(Evidence(plan, Run({}, {}, {}, refusal=f"could not launch process: {refusal}"), wanted))
+    expected = Breakpoint("here", "/w/main.go", 3)
+    plan = DebugProbePlan("/none/dlv", account, {}, "launch", "debug", [expected])
+    cause = find_cause(
+        Evidence(plan, SessionRun({}, {}, {}, rejection=f"could not launch process: {rejection}"), expected)
+    )
     assert cause.name == "version"
-    assert cause.what == refusal
+    assert cause.message == rejection
 
 
-def test_ptrace_that_a_filter_refuses(workspace):
-    wrapper = workspace.folder.with_name("dlv")
+def test_ptrace_denied_by_a_filter(workspace):
+    wrapper = workspace.directory.with_name("dlv")
     wrapper.write_text(NO_PTRACE.replace("DLV", workspace.dlv))
     wrapper.chmod(0o755)
     result = workspace.probe(dlv=str(wrapper))
-    assert "seccomp" in caused(result, "ptrace")
+    assert "seccomp" in failure_message(result, "ptrace")
 
 
-def test_ptrace_of_a_process_that_is_debugged_already(workspace, serving):
+def test_ptrace_of_a_debugged_process(workspace, serving):
     process, _program = serving
     socket = workspace.scratch / "other.sock"
     argv = [workspace.dlv, "attach", str(process.pid), "--headless", "--continue", "--accept-multiclient"]
@@ -260,73 +269,81 @@ def test_ptrace_of_a_process_that_is_debugged_already(workspace, serving):
             result = workspace.probe(request="attach", pid=process.pid)
         finally:
             other.terminate()
-    assert f"debugged by process {other.pid} already" in caused(result, "ptrace")
+    assert f"process {other.pid} already debugs process" in failure_message(result, "ptrace")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start a process of another user")
 def test_ptrace_of_another_users_process(workspace, serving):
     process, _program = serving
     nobody = pwd.getpwnam("nobody")
-    for folder in (workspace.scratch, workspace.scratch.parent):
-        folder.chmod(0o777)
+    for directory in (workspace.scratch, workspace.scratch.parent):
+        directory.chmod(0o777)
     dlv = shutil.copy(workspace.dlv, workspace.scratch.with_name("dlv"))
     result = workspace.probe(request="attach", pid=process.pid, user=nobody.pw_name, dlv=str(dlv))
-    assert "it belongs to uid 0" in caused(result, "ptrace")
+    assert "its owner has uid 0" in failure_message(result, "ptrace")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_debugger_of_another_user(workspace):
     nobody = pwd.getpwnam("nobody")
-    for folder in (workspace.scratch, workspace.scratch.parent):
-        folder.chmod(0o777)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    for directory in (workspace.scratch, workspace.scratch.parent):
+        directory.chmod(0o777)
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
     argv = [workspace.dlv, "exec", workspace.build(), "--headless", f"--listen={address}", "--accept-multiclient"]
     running = subprocess.Popen([*argv, "--api-version=2"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert "listening at" in running.stdout.readline()
         filled = [{"name": "filled"}]
         result = workspace.probe(request="attach", address=address, user=nobody.pw_name, breakpoints=filled)
-        assert "nobody but its own user" in caused(result, "same-user")
+        assert "admits only its own user" in failure_message(result, "same-user")
     finally:
         running.terminate()
         running.communicate(timeout=20)
 
 
 @pytest.mark.parametrize(
-    ("options", "cause", "words"),
+    ("options", "cause", "expected"),
     [
-        ({"breakpoints": [{"name": "request"}]}, "ended", "the program ended"),
-        ({"args": ["-check", "-listen=nowhere"], "breakpoints": [{"name": "listening"}]}, "ended", "the program ended"),
+        ({"breakpoints": [{"name": "request"}]}, "ended", "the program exited"),
+        (
+            {"args": ["-check", "-listen=nowhere"], "breakpoints": [{"name": "listening"}]},
+            "ended",
+            "the program exited",
+        ),
         ({"breakpoints": [{"name": "filled", "variables": {"left": 12}}]}, "differs", "left is 11"),
-        ({"breakpoints": [{"name": "filled", "variables": {"right": 12}}]}, "differs", "right is not there"),
-        ({"breakpoints": [{"name": "filled", "stack": ["main.main", "main.run"]}]}, "differs", "main.run is not where"),
-        ({"breakpoints": [{"file": "cmd/api/main.go", "line": 2}]}, "no-statement", "holds no statement"),
+        ({"breakpoints": [{"name": "filled", "variables": {"right": 12}}]}, "differs", "right does not exist"),
+        (
+            {"breakpoints": [{"name": "filled", "stack": ["main.main", "main.run"]}]},
+            "differs",
+            "does not contain main.run",
+        ),
+        ({"breakpoints": [{"file": "cmd/api/main.go", "line": 2}]}, "no-statement", "contains no statement"),
         ({"package": "./cmd/none", "breakpoints": [{"name": "filled"}]}, "build", "directory not found"),
         ({"build_flags": ["-nonsense"]}, "build", "nonsense"),
         ({"mode": "exec", "program": "/bin/sh"}, "program", "/bin/sh cannot be debugged"),
         ({"mode": "exec", "program": "/none"}, "program", "no such file"),
     ],
 )
-def test_what_else_can_be_wrong(workspace, options, cause, words):
-    assert words in caused(workspace.probe(**options), cause)
+def test_other_causes(workspace, options, cause, expected):
+    assert expected in failure_message(workspace.probe(**options), cause)
 
 
 def test_source_of_another_program(workspace):
     workspace.write("cmd/other/main.go", "package main\n\nfunc main() {\n\tprintln() // breakpoint: other\n}\n")
     result = workspace.probe(breakpoints=[{"name": "other"}])
-    assert "no package of the program" in caused(result, "no-part")
+    assert "no package of the program" in failure_message(result, "no-part")
 
 
-def test_service_that_nobody_asks(workspace):
+def test_service_without_requests(workspace):
     result = workspace.probe(args=["-listen=127.0.0.1:0"], breakpoints=[{"name": "readyz"}], timeout=5)
-    assert "trigger" in caused(result, "not-reached")
+    assert "trigger" in failure_message(result, "not-reached")
 
 
 def test_panic_before_the_breakpoint(workspace):
-    main = workspace.folder / "cmd/api/main.go"
-    breaks_off = 'if len(os.Args) > 1 {\n\t\tpanic("out of gophers")\n\t}\n\tctx, stop :='
-    main.write_text(main.read_text().replace("ctx, stop :=", breaks_off))
+    main = workspace.directory / "cmd/api/main.go"
+    panics = 'if len(os.Args) > 1 {\n\t\tpanic("out of gophers")\n\t}\n\tctx, stop :='
+    main.write_text(main.read_text().replace("ctx, stop :=", panics))
     result = workspace.probe(breakpoints=[{"name": "filled"}])
-    assert "out of gophers" in caused(result, "ended")
+    assert "out of gophers" in failure_message(result, "ended")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Real debug sessions by the module: what they measure, what they leave behind, and adapters that misbehave."""
+"""Real debug sessions of the module: their measurements, their side effects, and faulty adapters."""
 
 from __future__ import annotations
 
@@ -35,44 +35,44 @@ def hit(result, runs: int = 1):
     return result["breakpoints"][0]
 
 
-def processes_of(folder: pathlib.Path) -> list[str]:
-    """Return the command lines of processes that run something below ``folder`` or name it."""
-    found = []
+def processes_of(directory: pathlib.Path) -> list[str]:
+    """Return the command lines of processes that run something below ``directory``, or have it in their arguments."""
+    commands = []
     for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            words = path.read_bytes().decode(errors="replace").replace("\0", " ")
-            if str(folder) in words and path.parent.name != str(os.getpid()):
-                found.append(words)
-    return found
+            command = path.read_bytes().decode(errors="replace").replace("\0", " ")
+            if str(directory) in command and path.parent.name != str(os.getpid()):
+                commands.append(command)
+    return commands
 
 
 @pytest.mark.parametrize("mode", ["debug", "exec", "test"])
 def test_launch_leaves_nothing(workspace, mode):
-    home = workspace.folder.with_name("home")
+    home = workspace.directory.with_name("home")
     home.mkdir()
-    # Shared, because a compile of all that it holds would take half a minute; what is looked at is the home.
+    # Shared, because filling a new cache would take half a minute.
     argv = [f"{workspace.goroot}/bin/go", "env", "GOCACHE"]
     cache = subprocess.run(argv, env=go_environment(), check=True, capture_output=True, text=True).stdout.strip()
     options = {"program": workspace.build()} if mode == "exec" else {}
     tests = {"package": "./cmd/api", "breakpoints": [dict(FILLED, stack=["api.filled"])]}
     options.update(tests if mode == "test" else {"breakpoints": [FILLED]})
-    before = sorted(workspace.folder.rglob("*"))
+    before = sorted(workspace.directory.rglob("*"))
     result = workspace.probe(mode=mode, runs=2, environment={"HOME": str(home), "GOCACHE": cache}, **options)
     assert hit(result, 2)["variables"] == {"left": "11", "err": "error nil"}
     assert processes_of(workspace.scratch) == []
     assert list(workspace.scratch.iterdir()) == []
     assert list(home.iterdir()) == []
-    assert sorted(workspace.folder.rglob("*")) == before
+    assert sorted(workspace.directory.rglob("*")) == before
 
 
-def test_all_markers_of_the_package_count_where_none_is_named(workspace):
+def test_all_markers_of_the_package_are_the_default(workspace):
     result = workspace.probe()
     hit(result)
     assert {item["name"] for item in result["breakpoints"]} == {"listening", "filled"}
 
 
 def test_variables_and_expressions(workspace):
-    wanted = {
+    expected = {
         "name": "listening",
         "variables": {
             "opts.check": "true",
@@ -81,22 +81,22 @@ def test_variables_and_expressions(workspace):
             "opts.listen": '"127.0.0.1:0"',
         },
     }
-    hit(workspace.probe(breakpoints=[wanted]))
+    hit(workspace.probe(breakpoints=[expected]))
 
 
-def test_a_line_that_is_reached_often_does_not_hide_another(workspace):
+def test_a_breakpoint_in_a_loop_does_not_delay_others(workspace):
     loop = "for n := 0; n < 1000000; n++ {\n\t\tos.Getpid() // breakpoint: often\n\t}\n\tctx, stop :="
-    main = workspace.folder / "cmd/api/main.go"
+    main = workspace.directory / "cmd/api/main.go"
     main.write_text(main.read_text().replace("ctx, stop :=", loop))
     hit(workspace.probe(breakpoints=[{"name": "often"}, {"name": "filled"}], timeout=30))
 
 
-def test_a_share_of_the_runs_may_do(workspace):
-    """Half of the runs end before the breakpoint."""
+def test_the_hit_rate_may_be_a_share_of_the_runs(workspace):
+    """The program exits before the breakpoint in half of the runs."""
     flip = "if len(os.Args) > 3 && os.Remove(os.Args[3]) == nil {\n\t\treturn\n\t}\n\tctx, stop :="
-    main = workspace.folder / "cmd/api/main.go"
+    main = workspace.directory / "cmd/api/main.go"
     main.write_text(main.read_text().replace("ctx, stop :=", flip))
-    once = workspace.folder.with_name("once")
+    once = workspace.directory.with_name("once")
     options = {"args": ["-check", "-listen=127.0.0.1:0", str(once)], "breakpoints": [{"name": "filled"}], "runs": 2}
     once.write_text("")
     assert workspace.probe(hit_rate=0.5, **options)["hit_rate"] == 0.5
@@ -107,22 +107,22 @@ def test_a_share_of_the_runs_may_do(workspace):
 
 
 class Service:
-    """A process of the service that goes on, alone or below a headless dlv."""
+    """A running process of the service, alone or below a headless dlv."""
 
     def __init__(self, argv):
         self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.said = ""
+        self.output = ""
 
     def url(self) -> str:
-        while "listening on http" not in self.said:
+        while "listening on http" not in self.output:
             line = self.process.stdout.readline()
-            assert line, self.said
-            self.said += line
-        return self.said.rpartition("listening on ")[2].strip()
+            assert line, self.output
+            self.output += line
+        return self.output.rpartition("listening on ")[2].strip()
 
-    def answers(self) -> bool:
-        with urllib.request.urlopen(self.url() + "/readyz", timeout=10) as answer:
-            return answer.read() == b"ok\n"
+    def responds(self) -> bool:
+        with urllib.request.urlopen(self.url() + "/readyz", timeout=10) as response:
+            return response.read() == b"ok\n"
 
 
 @contextlib.contextmanager
@@ -138,23 +138,23 @@ def service(*argv):
 READY = [{"name": "readyz", "stack": ["web.(*Service).readyz", "http.(*conn).serve"], "variables": {"s.ready.v": 1}}]
 
 
-def test_attach_lets_the_process_live_on(workspace):
+def test_attach_keeps_the_process_running(workspace):
     with service(workspace.build(), "-listen=127.0.0.1:0") as running:
         url = running.url() + "/readyz"
         result = workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, trigger=url, runs=3)
         hit(result, 3)
-        assert running.answers()
+        assert running.responds()
         status = pathlib.Path(f"/proc/{running.process.pid}/status").read_text()
         assert "TracerPid:\t0\n" in status
         assert len(processes_of(workspace.scratch)) == 0
 
 
-def test_attach_that_runs_out_of_time_lets_the_process_live_on(workspace):
+def test_attach_that_times_out_keeps_the_process_running(workspace):
     with service(workspace.build(), "-listen=127.0.0.1:0") as running:
         running.url()
         result = workspace.probe(request="attach", pid=running.process.pid, breakpoints=READY, timeout=3)
         assert result["cause"] == "not-reached"
-        assert running.answers()
+        assert running.responds()
 
 
 @contextlib.contextmanager
@@ -166,28 +166,28 @@ def headless(workspace, listen: str, *flags: str):
 
 
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return unused.getsockname()[1]
 
 
 @pytest.mark.parametrize("kind", ["tcp", "tcp6", "unix"])
-def test_headless_lives_on_and_runs(workspace, kind):
+def test_headless_keeps_running(workspace, kind):
     address = {"tcp": "127.0.0.1:{}", "tcp6": "[::1]:{}", "unix": "unix:{}"}[kind]
     address = address.format(workspace.scratch / "dlv.sock" if kind == "unix" else free_port())
     with headless(workspace, address) as running:
         url = running.url() + "/readyz"
         result = workspace.probe(request="attach", address=address, breakpoints=READY, trigger=url, runs=3)
         hit(result, 3)
-        assert running.answers()
-        # Without anybody who asks it comes to no stop, and without breakpoints nobody else's request does either.
+        assert running.responds()
+        # Without a request there is no stop. After the session, the request of another client reaches no breakpoint.
         result = workspace.probe(request="attach", address=address, breakpoints=READY, timeout=3)
         assert result["cause"] == "not-reached"
-        assert running.answers()
+        assert running.responds()
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix"])
-def test_headless_that_ends_with_each_client_is_waited_for_until_its_unit_has_started_it_again(workspace, kind):
+def test_a_headless_dlv_that_exits_with_its_client_is_awaited_until_its_unit_restarts_it(workspace, kind):
     address = f"127.0.0.1:{free_port()}" if kind == "tcp" else f"unix:{workspace.scratch / 'dlv.sock'}"
     dlv = [workspace.dlv, "exec", workspace.build(), "--headless", f"--listen={address}", "--api-version=2"]
     unit = 'while true; do "$@" & wait; sleep 1; done'
@@ -197,25 +197,25 @@ def test_headless_that_ends_with_each_client_is_waited_for_until_its_unit_has_st
         options = {"request": "attach", "address": address, "breakpoints": [FILLED]}
         hit(workspace.probe(**options, runs=3), 3)
     result = workspace.probe(**options, runs=3, timeout=2)
-    assert "no debugger answers" in result["msg"]
+    assert "no debugger listens" in result["msg"]
 
 
 def test_headless_with_a_path_of_its_own(workspace):
-    """What is found out of another host's binary is enough for the rule that mends its path."""
-    elsewhere = workspace.folder.with_name("checkout")
+    """The rule for the paths of another host's binary is found through its debugger."""
+    elsewhere = workspace.directory.with_name("checkout")
     with headless(workspace, f"127.0.0.1:{free_port()}") as running:
         url = running.url() + "/readyz"
-        address = running.said.partition("listening at: ")[2].split()[0]
-        shutil.copytree(workspace.folder, elsewhere)
+        address = running.output.partition("listening at: ")[2].split()[0]
+        shutil.copytree(workspace.directory, elsewhere)
         options = {"request": "attach", "address": address, "breakpoints": READY, "trigger": url}
         result = workspace.probe(workspace=str(elsewhere), **options)
         assert result["cause"] == "path", result
         hit(workspace.probe(workspace=str(elsewhere), substitute_path=result["substitute_path"], **options))
 
 
-def openssl(folder: pathlib.Path, *argv: str) -> None:
-    words = [word for option in argv for word in (option.split("=", 1) if option.startswith("-") else [option])]
-    subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
+def openssl(directory: pathlib.Path, *argv: str) -> None:
+    arguments = [word for option in argv for word in (option.split("=", 1) if option.startswith("-") else [option])]
+    subprocess.run(["openssl", *arguments], cwd=directory, check=True, capture_output=True)
 
 
 @pytest.fixture
@@ -234,16 +234,16 @@ def certificates(tmp_path) -> pathlib.Path:
 
 @contextlib.contextmanager
 def tls_in_front_of(port: int, certificates: pathlib.Path):
-    """Yield a port that wants a certificate of authority a and hands on to ``port``."""
+    """Yield a port that requires a certificate of authority a and forwards to ``port``."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certificates / "a.crt")
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_cert_chain(certificates / "server-a.crt", certificates / "server-a.key")
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=_hand_on, args=(server, context, port), daemon=True).start()
+        threading.Thread(target=_forward, args=(server, context, port), daemon=True).start()
         yield server.getsockname()[1]
 
 
-def _hand_on(server: socket.socket, context: ssl.SSLContext, port: int) -> None:
+def _forward(server: socket.socket, context: ssl.SSLContext, port: int) -> None:
     while True:
         try:
             client, _peer = server.accept()
@@ -256,15 +256,15 @@ def _hand_on(server: socket.socket, context: ssl.SSLContext, port: int) -> None:
                 threading.Thread(target=_copy, args=(one, other), daemon=True).start()
 
 
-def _copy(one: socket.socket, other: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while True:
-            data = one.recv(65536)
+            data = source.recv(65536)
             if not data:
                 break
-            other.sendall(data)
+            target.sendall(data)
     with contextlib.suppress(OSError):
-        other.shutdown(socket.SHUT_RDWR)
+        target.shutdown(socket.SHUT_RDWR)
 
 
 def test_headless_behind_tls(workspace, certificates):
@@ -279,7 +279,7 @@ def test_headless_behind_tls(workspace, certificates):
             "server_name": "dlv.example",
         }
         hit(workspace.probe(**options, tls=tls, runs=2), 2)
-        for wrong, words in (
+        for invalid, message in (
             ({"server_name": "other.example"}, "TLS to .* failed: .*other.example"),
             ({"ca": str(certificates / "b.crt")}, "TLS to .* failed: .*verify failed"),
             (
@@ -287,51 +287,51 @@ def test_headless_behind_tls(workspace, certificates):
                 "closed the connection|TLS",
             ),
             ({"key": str(certificates / "client-b.key")}, "TLS to .* failed"),
-            ({"key": str(certificates / "none")}, "no debugger answers|cannot be read"),
+            ({"key": str(certificates / "none")}, "no debugger listens|cannot be read"),
         ):
-            result = workspace.probe(**options, tls={**tls, **wrong})
-            assert result["failed"], wrong
+            result = workspace.probe(**options, tls={**tls, **invalid})
+            assert result["failed"], invalid
             assert result.get("hit_rate", 0.0) == 0.0
-            assert re.search(words, result["msg"]), result["msg"]
-        assert running.answers()
+            assert re.search(message, result["msg"]), result["msg"]
+        assert running.responds()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 def test_root_debugs_as_another_user(workspace):
     nobody = pwd.getpwnam("nobody")
-    for folder in (workspace.scratch, workspace.folder.parent):
-        folder.chmod(0o777)
-    dlv = workspace.folder.with_name("dlv")
+    for directory in (workspace.scratch, workspace.directory.parent):
+        directory.chmod(0o777)
+    dlv = workspace.directory.with_name("dlv")
     shutil.copy(workspace.dlv, dlv)
-    main = workspace.folder / "cmd/api/main.go"
+    main = workspace.directory / "cmd/api/main.go"
     text = main.read_text().replace(
         "ctx, stop :=", "user := os.Getuid()\n\tprintln(user) // breakpoint: user\n\tctx, stop :="
     )
     main.write_text(text)
-    wanted = [{"name": "user", "variables": {"user": nobody.pw_uid}}]
+    expected = [{"name": "user", "variables": {"user": nobody.pw_uid}}]
     program = workspace.build()
-    hit(workspace.probe(user="nobody", dlv=str(dlv), mode="exec", program=program, breakpoints=wanted))
+    hit(workspace.probe(user="nobody", dlv=str(dlv), mode="exec", program=program, breakpoints=expected))
     assert list(workspace.scratch.iterdir()) == []
 
 
-MISBEHAVING = {
-    "ends at once": "sys.exit('Error: unknown flag: --listen')",
+FAULTY_ADAPTERS = {
+    "exits at once": "sys.exit('Error: unknown flag: --listen')",
     "never listens": "time.sleep(60)",
     "hangs up": "listen().accept()[0].close()",
-    "never answers": "listen().accept(); time.sleep(60)",
-    "no protocol": "listen().accept()[0].sendall(b'220 welcome\\r\\n' * 1000); time.sleep(60)",
-    "prints for ever": "listen()\nwhile True: print('x' * 1000)",
+    "never responds": "listen().accept(); time.sleep(60)",
+    "other protocol": "listen().accept()[0].sendall(b'220 welcome\\r\\n' * 1000); time.sleep(60)",
+    "prints endlessly": "listen()\nwhile True: print('x' * 1000)",
 }
 
 
-@pytest.mark.parametrize("behaviour", MISBEHAVING)
-def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, behaviour):
-    fake = workspace.folder.with_name("dlv")
+@pytest.mark.parametrize("behaviour", FAULTY_ADAPTERS)
+def test_a_faulty_adapter_is_stopped_and_leaves_nothing(workspace, behaviour):
+    fake = workspace.directory.with_name("dlv")
     listen = "def listen():\n  s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[2][14:]); s.listen(); return s\n"
-    fake.write_text(f"#!{sys.executable}\nimport socket, sys, time\n{listen}{MISBEHAVING[behaviour]}\n")
+    fake.write_text(f"#!{sys.executable}\nimport socket, sys, time\n{listen}{FAULTY_ADAPTERS[behaviour]}\n")
     fake.chmod(0o755)
     begin = time.monotonic()
-    result = workspace.probe(dlv=str(fake), timeout=2, patience=1)
+    result = workspace.probe(dlv=str(fake), timeout=2, exit_timeout=1)
     assert result["failed"]
     assert "Traceback" not in result["msg"]
     assert time.monotonic() - begin < 55
@@ -340,28 +340,28 @@ def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, beh
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [
         ({"dlv": "/none/dlv"}, "cannot run /none/dlv"),
         ({"dlv": "/none/dlv"}, "install it by the role tools"),
-        ({"mode": "local"}, "mode local is none of launch"),
+        ({"mode": "local"}, "request launch has no mode local"),
         ({"request": "attach", "mode": "local"}, "has no process"),
         ({"request": "attach", "mode": "remote"}, "has no address"),
         ({"mode": "exec"}, "no program"),
-        ({"request": "attach", "address": "0.0.0.0:2345"}, "is not on this host's loopback"),
-        ({"request": "attach", "address": "dlv.example:2345"}, "is not on this host's loopback"),
-        ({"request": "attach", "address": "2345"}, "is no address"),
-        ({"request": "attach", "address": "127.0.0.1:99999"}, "is no address"),
-        ({"request": "attach", "address": "127.0.0.1:1"}, "no debugger answers"),
-        ({"request": "attach", "address": "/none.sock"}, "no debugger answers"),
+        ({"request": "attach", "address": "0.0.0.0:2345"}, "is not a loopback address"),
+        ({"request": "attach", "address": "dlv.example:2345"}, "is not a loopback address"),
+        ({"request": "attach", "address": "2345"}, "is not an address"),
+        ({"request": "attach", "address": "127.0.0.1:99999"}, "is not an address"),
+        ({"request": "attach", "address": "127.0.0.1:1"}, "no debugger listens"),
+        ({"request": "attach", "address": "/none.sock"}, "no debugger listens"),
         ({"request": "attach", "pid": 4194305}, "no such process"),
         ({"request": "attach", "pid": 1, "address": "127.0.0.1:1"}, "mutually exclusive"),
-        ({"breakpoints": [{"name": "unheard of"}]}, "markers there: articles, filled, listening"),
+        ({"breakpoints": [{"name": "unheard of"}]}, "existing markers: articles, filled, listening"),
         ({"breakpoints": [{"file": "cmd/api/main.go"}]}, "has no line"),
         ({"breakpoints": [{}]}, "one of the following is required"),
         ({"breakpoints": [{"name": "filled"}, {"name": "filled"}]}, "is listed 2 times"),
         ({"package": "./stock", "workspace": "/none"}, "cannot be read"),
-        ({"package": "./internal"}, "no breakpoint to stop at"),
+        ({"package": "./internal"}, "has no breakpoint"),
         ({"runs": 0}, "runs is 0"),
         ({"hit_rate": 1.5}, "hit_rate is 1.5"),
         ({"timeout": 0}, "timeout is 0"),
@@ -370,7 +370,7 @@ def test_an_adapter_that_misbehaves_is_bounded_and_leaves_nothing(workspace, beh
         ({"user": "nobody-here"}, "does not exist on this host"),
     ],
 )
-def test_what_cannot_be_done_is_told_before_it_is_tried(workspace, options, words):
+def test_invalid_options_are_rejected(workspace, options, message):
     result = workspace.probe(**options)
     assert result["failed"]
-    assert words in result["msg"]
+    assert message in result["msg"]

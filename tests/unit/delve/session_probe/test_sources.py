@@ -1,19 +1,24 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Markers in sources, the function around a line, and the rule that leads from one path to another."""
+"""Markers in sources, the function around a line, and the rules between paths."""
 
 from __future__ import annotations
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.paths import Rule, mapping
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import address_from
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.paths import (
+    PathRule,
+    find_path_rule,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
+    parse_debugger_address,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.sources import (
     Function,
-    function_around,
-    markers,
+    find_enclosing_function,
+    parse_markers,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,10 +47,10 @@ var late = 4
 """
 
 
-def test_markers_mean_their_own_line_or_the_next_code():
-    assert markers(SOURCE) == {"package": 1, "spaced": 4, "next": 10}
-    assert markers("// breakpoint: last") == {"last": 1}
-    assert markers("x() // a breakpoint, not a marker\n") == {}
+def test_markers_apply_to_their_line_or_the_next_code():
+    assert parse_markers(SOURCE) == {"package": 1, "spaced": 4, "next": 10}
+    assert parse_markers("// breakpoint: last") == {"last": 1}
+    assert parse_markers("x() // a breakpoint, not a marker\n") == {}
 
 
 @pytest.mark.parametrize(
@@ -65,17 +70,17 @@ def test_markers_mean_their_own_line_or_the_next_code():
 )
 def test_function_around(line, function):
     if line == 20:
-        # What follows a function of one line cannot be told from it by braces alone.
+        # Braces do not show the end of a function of one line.
         function = Function("shop.Shelf.Value", 18)
     if line == 999:
         function = Function("shop.Shelf.Value", 18)
-    assert function_around(SOURCE, line) == function
+    assert find_enclosing_function(SOURCE, line) == function
 
 
 @given(st.text(alphabet='func(s *T)[]{}\n"`/: breakpoint', max_size=200), st.integers(1, 50))
-def test_any_text_is_read(text, line):
-    assert all(1 <= number <= text.count("\n") + 1 for number in markers(text).values())
-    function = function_around(text, line)
+def test_any_text_can_be_parsed(text, line):
+    assert all(1 <= number <= text.count("\n") + 1 for number in parse_markers(text).values())
+    function = find_enclosing_function(text, line)
     assert function is None or function.line <= line
 
 
@@ -115,14 +120,14 @@ HOME = "/home/alice/service/cmd/api/main.go"
     ],
 )
 def test_mapping(sources, more, rule):
-    found = mapping(HOME, sources, **{"real": HOME, **more})
-    assert found == (Rule(*rule) if rule else None)
+    actual = find_path_rule(HOME, sources, **{"real": HOME, **more})
+    assert actual == (PathRule(*rule) if rule else None)
 
 
 def test_mapping_of_a_vendored_module():
     copy = "/w/vendor/example.com/x/y/z.go"
     cached = "/go/pkg/mod/example.com/x@v1.2.0/y/z.go"
-    assert mapping(copy, [cached], real=copy) == Rule(
+    assert find_path_rule(copy, [cached], real=copy) == PathRule(
         "/w/vendor/example.com/x", "/go/pkg/mod/example.com/x@v1.2.0", "vendor"
     )
 
@@ -132,8 +137,8 @@ path = st.lists(name, min_size=1, max_size=5).map(lambda parts: "/" + "/".join(p
 
 
 @given(path, st.lists(path, max_size=4), st.booleans())
-def test_a_rule_leads_to_the_source(file, sources, usable):
-    rule = mapping(file, sources, real=file, usable=sources if usable else ())
+def test_a_rule_maps_the_file_to_a_source(file, sources, usable):
+    rule = find_path_rule(file, sources, real=file, usable=sources if usable else ())
     if rule:
         assert file.startswith(rule.editor)
         assert rule.binary + file[len(rule.editor) :] in sources
@@ -151,15 +156,15 @@ def test_a_rule_leads_to_the_source(file, sources, usable):
     ],
 )
 def test_addresses(text, address):
-    assert address_from(text, tls=False) == address
-    assert address_from(str(address), tls=False) == address
+    assert parse_debugger_address(text, tls=False) == address
+    assert parse_debugger_address(str(address), tls=False) == address
 
 
 @given(st.text(max_size=30))
-def test_any_other_address_is_refused_in_words(text):
+def test_other_addresses_are_rejected(text):
     try:
-        found = address_from(text, tls=False)
+        address = parse_debugger_address(text, tls=False)
     except DevserverError as error:
         assert error.remedy
     else:
-        assert found.path or found.host in ("localhost", "::1") or found.host.startswith("127.")
+        assert address.path or address.host in ("localhost", "::1") or address.host.startswith("127.")
