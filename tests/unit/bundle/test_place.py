@@ -64,7 +64,7 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, packed: t.Any) -> Host:
+def bundle_host(tmp_path: pathlib.Path, packed: t.Any) -> Host:
     return Host(tmp_path / "lib/go-bundle", packed)
 
 
@@ -72,52 +72,52 @@ def here(files: t.Mapping[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if not name.startswith("tools/")}
 
 
-def test_a_fresh_host_gets_all_but_the_tools(host: Host) -> None:
-    planned = host.place(OLD, check=True)
-    assert not host.root.parent.exists()
-    completed = host.place(OLD)
-    assert host.files() == here(OLD)
+def test_a_fresh_host_gets_all_but_the_tools(bundle_host: Host) -> None:
+    planned = bundle_host.place(OLD, check=True)
+    assert not bundle_host.root.parent.exists()
+    completed = bundle_host.place(OLD)
+    assert bundle_host.files() == here(OLD)
     assert completed.changes.result() == planned.changes.result()
     assert planned.changes.result()["changed"]
-    modes = {path.stat().st_mode & 0o777 for path in host.root.rglob("*") if path.name != ".lock"}
+    modes = {path.stat().st_mode & 0o777 for path in bundle_host.root.rglob("*") if path.name != ".lock"}
     assert modes == {0o755, 0o644}
-    again = host.place(OLD)
+    again = bundle_host.place(OLD)
     assert (again.changes.result(), again.missing) == ({"changed": False, "diff": []}, [])
 
 
-def test_a_query_returns_what_is_missing_and_changes_nothing(host: Host) -> None:
-    assert sorted(host.place(OLD, report_missing=True).missing) == sorted(here(OLD))
-    assert not host.root.exists()
-    host.place(OLD)
-    result = host.place(NEW, report_missing=True)
+def test_a_query_returns_what_is_missing_and_changes_nothing(bundle_host: Host) -> None:
+    assert sorted(bundle_host.place(OLD, report_missing=True).missing) == sorted(here(OLD))
+    assert not bundle_host.root.exists()
+    bundle_host.place(OLD)
+    result = bundle_host.place(NEW, report_missing=True)
     assert sorted(result.missing) == sorted(name for name in NEW if OLD.get(name) != NEW[name])
-    assert host.files() == here(OLD)
+    assert bundle_host.files() == here(OLD)
 
 
-def test_a_newer_bundle_removes_files_it_no_longer_has(host: Host) -> None:
-    host.place(OLD)
-    planned = host.place(NEW, check=True)
-    completed = host.place(NEW)
+def test_a_newer_bundle_removes_files_it_no_longer_has(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
+    planned = bundle_host.place(NEW, check=True)
+    completed = bundle_host.place(NEW)
     assert completed.changes.result() == planned.changes.result()
-    assert host.files() == NEW
-    assert "modules/example.com/gone" not in host.directories()
-    assert not host.place(NEW).changes
+    assert bundle_host.files() == NEW
+    assert "modules/example.com/gone" not in bundle_host.directories()
+    assert not bundle_host.place(NEW).changes
 
 
-def test_a_bundle_with_fewer_files_needs_no_transfer(host: Host) -> None:
-    host.place(OLD)
+def test_a_bundle_with_fewer_files_needs_no_transfer(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
     fewer = {name: content for name, content in OLD.items() if not name.startswith("extensions/")}
-    assert host.place(fewer, report_missing=True).missing == []
-    assert host.files() == here(fewer)
-    assert "extensions" not in host.directories()
+    assert bundle_host.place(fewer, report_missing=True).missing == []
+    assert bundle_host.files() == here(fewer)
+    assert "extensions" not in bundle_host.directories()
 
 
-def test_files_of_others_stay(host: Host) -> None:
-    host.place(OLD)
-    own = host.root / "extensions/own.vsix"
+def test_files_of_others_stay(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
+    own = bundle_host.root / "extensions/own.vsix"
     own.write_text("mine")
-    host.place(NEW)
-    assert host.files() == {**NEW, "extensions/own.vsix": b"mine"}
+    bundle_host.place(NEW)
+    assert bundle_host.files() == {**NEW, "extensions/own.vsix": b"mine"}
 
 
 def _write(path: pathlib.Path) -> None:
@@ -134,90 +134,90 @@ DAMAGES: dict[str, t.Callable[[pathlib.Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_changed_files_are_replaced(host: Host, damage: str) -> None:
-    host.place(OLD)
-    DAMAGES[damage](host.root / "extensions/x-1.vsix")
-    planned = host.place(OLD, check=True)
+def test_changed_files_are_replaced(bundle_host: Host, damage: str) -> None:
+    bundle_host.place(OLD)
+    DAMAGES[damage](bundle_host.root / "extensions/x-1.vsix")
+    planned = bundle_host.place(OLD, check=True)
     assert planned.missing == ["extensions/x-1.vsix"]
-    assert host.place(OLD).changes.result() == planned.changes.result()
-    assert host.files() == here(OLD)
-    assert not (host.root / "extensions/x-1.vsix").is_symlink()
-    assert not host.place(OLD).changes
+    assert bundle_host.place(OLD).changes.result() == planned.changes.result()
+    assert bundle_host.files() == here(OLD)
+    assert not (bundle_host.root / "extensions/x-1.vsix").is_symlink()
+    assert not bundle_host.place(OLD).changes
 
 
-def test_verify_finds_a_change_with_the_same_size_and_time(host: Host) -> None:
-    host.place(OLD)
-    path = host.root / "extensions/x-1.vsix"
+def test_verify_finds_a_change_with_the_same_size_and_time(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
+    path = bundle_host.root / "extensions/x-1.vsix"
     _write(path)
     os.utime(path, (0, 0))
-    assert not host.place(OLD).changes
-    assert host.place(OLD, check=True, verify=True).missing == ["extensions/x-1.vsix"]
+    assert not bundle_host.place(OLD).changes
+    assert bundle_host.place(OLD, check=True, verify=True).missing == ["extensions/x-1.vsix"]
 
 
-def test_a_file_that_was_only_touched_is_not_replaced(host: Host) -> None:
-    host.place(OLD)
-    (host.root / "extensions/x-1.vsix").touch()
-    assert not host.place(OLD).changes
+def test_a_file_that_was_only_touched_is_not_replaced(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
+    (bundle_host.root / "extensions/x-1.vsix").touch()
+    assert not bundle_host.place(OLD).changes
 
 
-def test_a_host_of_another_platform_is_rejected(host: Host) -> None:
+def test_a_host_of_another_platform_is_rejected(bundle_host: Host) -> None:
     with pytest.raises(DevserverError, match="no Go for linux-riscv64"):
-        host.place(OLD, platform=Platform("riscv64"), check=True)
+        bundle_host.place(OLD, platform=Platform("riscv64"), check=True)
 
 
-def test_a_damaged_transfer_is_not_placed(host: Host, packed: t.Any) -> None:
-    host.place(OLD)
+def test_a_damaged_transfer_is_not_placed(bundle_host: Host, packed: t.Any) -> None:
+    bundle_host.place(OLD)
     with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
-        expected = ExpectedFiles(str(host.root), bundle.text, HERE, False)
+        expected = ExpectedFiles(str(bundle_host.root), bundle.text, HERE, False)
     other = {name: content[::-1] for name, content in NEW.items()}
     with pytest.raises(DevserverError, match="differs from its manifest"):
         place_bundle(expected, str(packed(other, "other.tar")), report_missing=False, check=False)
-    assert host.files() == here(OLD)
-    assert not host.place(OLD).changes
+    assert bundle_host.files() == here(OLD)
+    assert not bundle_host.place(OLD).changes
 
 
-def test_a_file_that_disappears_after_the_query_is_left_to_the_next_run(host: Host, packed: t.Any) -> None:
-    host.place(OLD)
+def test_a_file_that_disappears_after_the_query_is_left_to_the_next_run(bundle_host: Host, packed: t.Any) -> None:
+    bundle_host.place(OLD)
     with open_bundle(str(packed(NEW, "new.tar"))) as bundle:
-        expected = ExpectedFiles(str(host.root), bundle.text, HERE, False)
+        expected = ExpectedFiles(str(bundle_host.root), bundle.text, HERE, False)
     fewer = dict(list(NEW.items())[:-1])
     for transfer in ("", str(packed(fewer, "fewer.tar"))):
         with pytest.raises(DevserverError, match="To fix this: run again"):
             place_bundle(expected, transfer, report_missing=False, check=False)
-        assert host.files() == here(OLD)
-    assert not host.place(OLD).changes
+        assert bundle_host.files() == here(OLD)
+    assert not bundle_host.place(OLD).changes
 
 
-def test_the_journal_of_large_bundles_is_read(host: Host) -> None:
-    host.place(OLD)
-    surplus = host.root / "extensions/previous.vsix"
+def test_the_journal_of_large_bundles_is_read(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
+    surplus = bundle_host.root / "extensions/previous.vsix"
     surplus.touch()
     paths = ["extensions/previous.vsix", *(f"modules/{'x' * 200}{number}" for number in range(50_000))]
-    (host.root / ".journal").write_text(json.dumps(paths))
-    assert host.place(OLD).changes
+    (bundle_host.root / ".journal").write_text(json.dumps(paths))
+    assert bundle_host.place(OLD).changes
     assert not surplus.exists()
 
 
 @pytest.mark.parametrize("content", ["x", "[", '["../../etc/passwd", 5]', '{"a": 1}', '["/etc/passwd"]'])
-def test_a_journal_cannot_name_files_outside_the_root(host: Host, content: str) -> None:
-    host.place(OLD)
-    outside = host.root.parents[1] / "etc"
+def test_a_journal_cannot_name_files_outside_the_root(bundle_host: Host, content: str) -> None:
+    bundle_host.place(OLD)
+    outside = bundle_host.root.parents[1] / "etc"
     outside.mkdir()
     (outside / "passwd").touch()
-    (host.root / ".journal").write_text(content)
-    assert host.place(OLD).changes
+    (bundle_host.root / ".journal").write_text(content)
+    assert bundle_host.place(OLD).changes
     assert (outside / "passwd").exists()
-    assert host.files() == here(OLD)
-    assert not host.place(OLD).changes
+    assert bundle_host.files() == here(OLD)
+    assert not bundle_host.place(OLD).changes
 
 
 @pytest.mark.parametrize("root", ["lib", "/x/../y", "/x/"])
-def test_an_invalid_root_is_rejected(host: Host, root: str) -> None:
+def test_an_invalid_root_is_rejected(bundle_host: Host, root: str) -> None:
     with pytest.raises(DevserverError, match="absolute path"):
-        host.place(OLD, root=root, check=True)
+        bundle_host.place(OLD, root=root, check=True)
 
 
-def killed(host: Host, files: t.Mapping[str, bytes], call: int) -> bool:
+def killed(bundle_host: Host, files: t.Mapping[str, bytes], call: int) -> bool:
     """Place ``files`` in a process that exits at its ``call``-th change of a name; return whether it was killed."""
     process = os.fork()
     if not process:
@@ -234,66 +234,66 @@ def killed(host: Host, files: t.Mapping[str, bytes], call: int) -> bool:
 
         for name in ("replace", "unlink", "rmdir", "utime"):
             setattr(os, name, dying(getattr(os, name)))
-        host.place(files)
+        bundle_host.place(files)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 9
 
 
-def test_a_kill_at_any_moment_is_repaired_by_the_next_run(host: Host, tmp_path: pathlib.Path) -> None:
+def test_a_kill_at_any_moment_is_repaired_by_the_next_run(bundle_host: Host, tmp_path: pathlib.Path) -> None:
     moments = 0
     while True:
-        host.place(OLD)
-        if not killed(host, NEW, moments):
+        bundle_host.place(OLD)
+        if not killed(bundle_host, NEW, moments):
             break
         moments += 1
-        for name, content in host.files().items():
+        for name, content in bundle_host.files().items():
             if name in NEW or name in OLD:
                 assert content in (NEW.get(name), OLD.get(name)), (moments, name)
-        assert host.place(NEW, check=True).changes
-        host.place(NEW)
-        assert host.files() == NEW, moments
-        assert not host.place(NEW).changes
+        assert bundle_host.place(NEW, check=True).changes
+        bundle_host.place(NEW)
+        assert bundle_host.files() == NEW, moments
+        assert not bundle_host.place(NEW).changes
     assert moments > 10
 
 
-def test_after_a_kill_the_previous_bundle_can_be_placed_again(host: Host) -> None:
+def test_after_a_kill_the_previous_bundle_can_be_placed_again(bundle_host: Host) -> None:
     moments = 0
-    host.place(OLD)
-    while killed(host, NEW, moments):
+    bundle_host.place(OLD)
+    while killed(bundle_host, NEW, moments):
         moments += 1
-        host.place(OLD)
-        assert host.files() == here(OLD), moments
+        bundle_host.place(OLD)
+        assert bundle_host.files() == here(OLD), moments
     assert moments > 10
 
 
-def test_after_a_kill_a_third_bundle_removes_the_second(host: Host) -> None:
+def test_after_a_kill_a_third_bundle_removes_the_second(bundle_host: Host) -> None:
     moments = 0
     while True:
-        host.place(OLD)
-        if not killed(host, NEW, moments):
+        bundle_host.place(OLD)
+        if not killed(bundle_host, NEW, moments):
             break
         moments += 1
-        host.place({})
-        assert host.files() == {}, moments
+        bundle_host.place({})
+        assert bundle_host.files() == {}, moments
     assert moments > 10
 
 
-def test_a_damaged_record_is_replaced(host: Host) -> None:
-    host.place(OLD)
-    path = host.root / "manifest.json"
+def test_a_damaged_record_is_replaced(bundle_host: Host) -> None:
+    bundle_host.place(OLD)
+    path = bundle_host.root / "manifest.json"
     path.write_text(json.dumps({"schema_version": 1}))
-    assert host.place(OLD, check=True).missing == []
-    assert host.place(OLD).changes
-    assert not host.place(OLD).changes
+    assert bundle_host.place(OLD, check=True).missing == []
+    assert bundle_host.place(OLD).changes
+    assert not bundle_host.place(OLD).changes
 
 
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("name", ["", "mine", ".incoming-mine/x", "modules/mine"])
-def test_a_directory_of_others_is_neither_filled_nor_cleaned(host: Host, name: str, check: bool) -> None:
-    path = host.root / name
+def test_a_directory_of_others_is_neither_filled_nor_cleaned(bundle_host: Host, name: str, check: bool) -> None:
+    path = bundle_host.root / name
     path.parent.mkdir(parents=True)
     path.write_text("gold")
     with pytest.raises(DevserverError, match=r"devserver_bundle_root \(root\) is ") as error:
-        host.place(OLD, check=check)
-    assert error.value.details["path"] == str(host.root)
-    assert [path.read_text() for path in host.root.parent.rglob("*") if path.is_file()] == ["gold"]
+        bundle_host.place(OLD, check=check)
+    assert error.value.details["path"] == str(bundle_host.root)
+    assert [path.read_text() for path in bundle_host.root.parent.rglob("*") if path.is_file()] == ["gold"]

@@ -261,7 +261,7 @@ def test_a_gopls_that_fails_rejects_no_settings(evaluate: t.Any, tmp_path: pathl
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+def host_root(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A directory as the root of a host on which the present user has a language server."""
     for module, name in ((systemctl, "UNITS"), (paths, "LOGS"), (paths, "SOCKETS")):
         monkeypatch.setattr(module, name, str(tmp_path / name))
@@ -289,7 +289,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) ->
     return names
 
 
-def test_a_daemon_is_examined_without_a_connection(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"A": "b"}) as process:
         names = asked(monkeypatch, {UNIT: {"MainPID": str(process.pid)}})
         (server,) = language_servers.servers_of([user()])
@@ -298,21 +298,21 @@ def test_a_daemon_is_examined_without_a_connection(host: pathlib.Path, monkeypat
         assert server.daemon.binary == os.path.realpath(sys.executable)
         process.communicate(b"\n")
     assert (server.mode, server.variables, server.listens) == ("daemon", VARIABLES, False)
-    assert server.rendered[UNIT] == (f"{host}/UNITS/gopls@.service", {"MemoryMax": "1048576", "MemoryHigh": "0"})
+    assert server.rendered[UNIT] == (f"{host_root}/UNITS/gopls@.service", {"MemoryMax": "1048576", "MemoryHigh": "0"})
     assert not [name for name in names if "prewarm" in name]
     assert server.result(BINARY) == {
         "user": ME,
         "mode": "daemon",
-        "socket": f"{host}/SOCKETS/{ME}/gopls.sock",
+        "socket": f"{host_root}/SOCKETS/{ME}/gopls.sock",
         "gopls": BINARY,
         "running": True,
         "limits": {"memory_max": 1048576, "memory_high": 0, "heap": "870MiB"},
     }
 
 
-def test_crash_logs_are_read_newest_first(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_crash_logs_are_read_newest_first(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked(monkeypatch, {})
-    folder = host / f"LOGS/crashes/{ME}"
+    folder = host_root / f"LOGS/crashes/{ME}"
     folder.mkdir(parents=True)
     for name, at in (("1.log", 100), ("2.log", 300), ("3.txt", 400)):
         (folder / name).write_text(f"result {name}\nmore\n")
@@ -324,7 +324,7 @@ def test_crash_logs_are_read_newest_first(host: pathlib.Path, monkeypatch: pytes
     ]
 
 
-def test_prewarm_units_are_queried_if_they_exist(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prewarm_units_are_queried_if_they_exist(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = pathlib.Path(paths.prewarm_file(ME))
     path.parent.mkdir(parents=True)
     path.touch()
@@ -333,16 +333,16 @@ def test_prewarm_units_are_queried_if_they_exist(host: pathlib.Path, monkeypatch
     assert {PREWARM, f"gopls-prewarm@{ME}.timer"} <= set(names)
 
 
-def test_modes(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modes(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_servers, "manager_runs", lambda: False)
     (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.units, server.result("g")["socket"]) == ("per-editor", {}, None)
-    (host / f"{ME}.env").unlink()
+    (host_root / f"{ME}.env").unlink()
     (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.result("g")["gopls"]) == ("none", None)
 
 
-def test_without_a_response_of_systemd_all_is_unknown(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_response_of_systemd_all_is_unknown(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(language_servers, "states_of", lambda *_asked: {})
     (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.units, server.rendered, server.listens) == ("daemon", {}, {}, True)

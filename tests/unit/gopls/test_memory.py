@@ -28,7 +28,7 @@ GROUP_2 = f"0::/system.slice/{UNIT}\n"
 
 
 @pytest.fixture
-def host(tmp_path):
+def memory_of(tmp_path):
     def make(group, files, unit=UNIT):
         for name, text in {"proc/7/cgroup": group, "proc/7/status": STATUS, **files}.items():
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -52,8 +52,8 @@ def host(tmp_path):
     ],
     ids=["v1", "v2", "v1 no limit", "v2 no limit", "old kernel", "another unit", "root group", "none"],
 )
-def test_the_peak_is_that_of_the_units_control_group(host, group, files, unit, memory):
-    assert host(group, {f"cgroups/{name}": text for name, text in files.items()}, unit) == memory
+def test_the_peak_is_that_of_the_units_control_group(memory_of, group, files, unit, memory):
+    assert memory_of(group, {f"cgroups/{name}": text for name, text in files.items()}, unit) == memory
 
 
 def test_memory_of_a_finished_process_is_unknown(tmp_path):

@@ -43,7 +43,7 @@ ME = getpass.getuser()
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """A host whose files are below a directory, with one user; ``apply`` plans and applies the expected daemons."""
     for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHES", "SOCKETS"):
         monkeypatch.setattr(paths, name, str(tmp_path) + getattr(paths, name))
@@ -69,7 +69,7 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.Simpl
 
 
 @pytest.fixture
-def systemd(host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
+def systemd(daemon_host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
     fake = FakeSystemd(pathlib.Path(systemctl.UNITS), oneshot="gopls-prewarm@")
     fake.install(monkeypatch)
     monkeypatch.setattr(
@@ -78,126 +78,128 @@ def systemd(host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Fak
     return fake
 
 
-def editor_settings(host: types.SimpleNamespace) -> t.Any:
-    return json.loads(host.settings.read_text())
+def editor_settings(daemon_host: types.SimpleNamespace) -> t.Any:
+    return json.loads(daemon_host.settings.read_text())
 
 
 def tree(directory: pathlib.Path) -> set[str]:
     return {str(path.relative_to(directory)) for path in directory.rglob("*") if path.is_file()}
 
 
-def test_without_systemd_each_editor_starts_a_gopls_with_the_same_heap_limit(host):
-    host.apply(host.user, vscode_create=True)
-    assert editor_settings(host) == {"go.alternateTools": {"gopls": f"{host.directory}/bin/gopls-shared"}}
-    assert 'GOMEMLIMIT="870MiB"\n' in (host.directory / f"etc/language_server/{ME}.env").read_text()
-    assert not [name for name in tree(host.directory) if "systemd" in name]
+def test_without_systemd_each_editor_starts_a_gopls_with_the_same_heap_limit(daemon_host):
+    daemon_host.apply(daemon_host.user, vscode_create=True)
+    assert editor_settings(daemon_host) == {"go.alternateTools": {"gopls": f"{daemon_host.directory}/bin/gopls-shared"}}
+    assert 'GOMEMLIMIT="870MiB"\n' in (daemon_host.directory / f"etc/language_server/{ME}.env").read_text()
+    assert not [name for name in tree(daemon_host.directory) if "systemd" in name]
 
 
-def test_check_mode_reports_all_changes_and_a_second_run_has_none(host):
-    before = tree(host.directory)
-    planned = host.apply(host.user, check=True, vscode_create=True, settings={"gofumpt": True})
-    assert tree(host.directory) == before
-    applied = host.apply(host.user, vscode_create=True, settings={"gofumpt": True})
+def test_check_mode_reports_all_changes_and_a_second_run_has_none(daemon_host):
+    before = tree(daemon_host.directory)
+    planned = daemon_host.apply(daemon_host.user, check=True, vscode_create=True, settings={"gofumpt": True})
+    assert tree(daemon_host.directory) == before
+    applied = daemon_host.apply(daemon_host.user, vscode_create=True, settings={"gofumpt": True})
     assert planned.changes.result() == applied.changes.result()
-    assert not host.apply(host.user, vscode_create=True, settings={"gofumpt": True}).changes
+    assert not daemon_host.apply(daemon_host.user, vscode_create=True, settings={"gofumpt": True}).changes
 
 
-def test_files_of_a_removed_user_are_removed(host):
-    before = tree(host.directory)
-    host.settings.write_text('{"go.languageServerFlags": ["-remote=unix;/run/x", "-mine"]}')
-    host.apply(host.user)
-    host.apply()
-    assert tree(host.directory) == before | {"home/settings.json"}
-    assert editor_settings(host)["go.languageServerFlags"] == ["-mine"]
-    assert not host.apply().changes
+def test_files_of_a_removed_user_are_removed(daemon_host):
+    before = tree(daemon_host.directory)
+    daemon_host.settings.write_text('{"go.languageServerFlags": ["-remote=unix;/run/x", "-mine"]}')
+    daemon_host.apply(daemon_host.user)
+    daemon_host.apply()
+    assert tree(daemon_host.directory) == before | {"home/settings.json"}
+    assert editor_settings(daemon_host)["go.languageServerFlags"] == ["-mine"]
+    assert not daemon_host.apply().changes
 
 
-def test_the_next_run_reloads_systemd_after_a_killed_run(host, systemd, monkeypatch):
-    host.apply(host.user, systemd=252)
+def test_the_next_run_reloads_systemd_after_a_killed_run(daemon_host, systemd, monkeypatch):
+    daemon_host.apply(daemon_host.user, systemd=252)
     with monkeypatch.context() as killed:
         killed.setattr(systemctl, "run_verb", lambda *_words: "")
         killed.setattr(manager, "start_units", lambda _plan: None)
-        host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
+        daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
     assert systemd.read != systemd.files()
-    planned = host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB), check=True)
-    applied = host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
+    planned = daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB), check=True)
+    applied = daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB))
     assert systemd.read == systemd.files()
     assert applied.changes and planned.changes.result() == applied.changes.result()
-    assert not host.apply(host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB)).changes
+    assert not daemon_host.apply(daemon_host.user, systemd=252, limits=LIMITS._replace(cap=512 * MIB)).changes
 
 
-def test_the_next_run_creates_a_missing_socket_directory(host, systemd):
-    host.apply(host.user, systemd=252)
-    (host.directory / f"run/gopls/{ME}").rmdir()
-    host.apply(host.user, systemd=252)
-    assert (host.directory / f"run/gopls/{ME}").is_dir()
+def test_the_next_run_creates_a_missing_socket_directory(daemon_host, systemd):
+    daemon_host.apply(daemon_host.user, systemd=252)
+    (daemon_host.directory / f"run/gopls/{ME}").rmdir()
+    daemon_host.apply(daemon_host.user, systemd=252)
+    assert (daemon_host.directory / f"run/gopls/{ME}").is_dir()
 
 
 @pytest.mark.parametrize("cause", ["switched off", "no workspaces"])
-def test_timers_are_stopped_before_their_files_are_removed(host, systemd, cause):
-    host.apply(host.user, systemd=252)
+def test_timers_are_stopped_before_their_files_are_removed(daemon_host, systemd, cause):
+    daemon_host.apply(daemon_host.user, systemd=252)
     timer, socket = f"gopls-prewarm@{ME}.timer", f"gopls-proxy@{ME}.socket"
     assert systemd.active == {timer, socket}
-    user = host.user if cause == "switched off" else dataclasses.replace(host.user, workspaces=[])
+    user = daemon_host.user if cause == "switched off" else dataclasses.replace(daemon_host.user, workspaces=[])
     flags = {"prewarm": cause != "switched off", "systemd": 252}
-    planned = host.apply(user, check=True, **flags)
+    planned = daemon_host.apply(user, check=True, **flags)
     assert systemd.active == {timer, socket}
-    assert planned.changes.result() == host.apply(user, **flags).changes.result()
+    assert planned.changes.result() == daemon_host.apply(user, **flags).changes.result()
     assert systemd.active == {socket}
-    assert not (host.directory / f"etc/systemd/system/gopls-prewarm@{ME}.service.d").exists()
-    assert not host.apply(user, **flags).changes
+    assert not (daemon_host.directory / f"etc/systemd/system/gopls-prewarm@{ME}.service.d").exists()
+    assert not daemon_host.apply(user, **flags).changes
 
 
-def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(host, systemd, monkeypatch):
-    monkeypatch.setattr(paths, "LOGS", f"{host.directory}/log")
-    kept = host.directory / f"log/{ME}.log"
+def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(daemon_host, systemd, monkeypatch):
+    monkeypatch.setattr(paths, "LOGS", f"{daemon_host.directory}/log")
+    kept = daemon_host.directory / f"log/{ME}.log"
     kept.parent.mkdir()
     kept.touch()
-    host.apply(host.user, systemd=252)
-    (host.directory / f"var/cache/gopls/{ME}").mkdir(parents=True)
-    (host.directory / f"run/gopls/{ME}/gopls.sock").touch()
-    host.apply(systemd=252)
+    daemon_host.apply(daemon_host.user, systemd=252)
+    (daemon_host.directory / f"var/cache/gopls/{ME}").mkdir(parents=True)
+    (daemon_host.directory / f"run/gopls/{ME}/gopls.sock").touch()
+    daemon_host.apply(systemd=252)
     assert systemd.active == set()
-    assert not list(host.directory.glob(f"*/gopls/{ME}")) + list(host.directory.glob(f"*/*/gopls/{ME}"))
+    assert not list(daemon_host.directory.glob(f"*/gopls/{ME}")) + list(daemon_host.directory.glob(f"*/*/gopls/{ME}"))
     assert kept.exists()
-    assert not host.apply(systemd=252).changes
+    assert not daemon_host.apply(systemd=252).changes
 
 
-def test_undeclared_settings_are_removed_unless_the_user_changed_them(host):
-    host.settings.write_text('{"gopls": {"local": "mine"}} // own')
-    host.apply(host.user, settings={"gofumpt": True, "staticcheck": True, "analyses": {"appends": False}})
-    host.settings.write_text(host.settings.read_text().replace('"staticcheck": true', '"staticcheck": false'))
-    host.apply(host.user, settings={"gofumpt": True})
-    text, _slashes, comment = host.settings.read_text().partition("//")
+def test_undeclared_settings_are_removed_unless_the_user_changed_them(daemon_host):
+    daemon_host.settings.write_text('{"gopls": {"local": "mine"}} // own')
+    daemon_host.apply(daemon_host.user, settings={"gofumpt": True, "staticcheck": True, "analyses": {"appends": False}})
+    daemon_host.settings.write_text(
+        daemon_host.settings.read_text().replace('"staticcheck": true', '"staticcheck": false')
+    )
+    daemon_host.apply(daemon_host.user, settings={"gofumpt": True})
+    text, _slashes, comment = daemon_host.settings.read_text().partition("//")
     assert json.loads(text)["gopls"] == {"local": "mine", "gofumpt": True, "staticcheck": False}
     assert comment == " own"
 
 
-def test_unparseable_settings_fail_before_the_first_write(host):
-    host.settings.write_text('{"gopls": ')
-    before = tree(host.directory)
+def test_unparseable_settings_fail_before_the_first_write(daemon_host):
+    daemon_host.settings.write_text('{"gopls": ')
+    before = tree(daemon_host.directory)
     with pytest.raises(DevserverError, match=r"settings\.json"):
-        host.apply(host.user)
-    assert tree(host.directory) == before
+        daemon_host.apply(daemon_host.user)
+    assert tree(daemon_host.directory) == before
 
 
-def test_a_damaged_record_of_the_last_run_is_ignored(host):
-    host.apply(host.user)
-    (host.directory / "etc/language_server/applied.json").write_text("{")
-    assert host.apply(host.user).changes
+def test_a_damaged_record_of_the_last_run_is_ignored(daemon_host):
+    daemon_host.apply(daemon_host.user)
+    (daemon_host.directory / "etc/language_server/applied.json").write_text("{")
+    assert daemon_host.apply(daemon_host.user).changes
 
 
-def test_obsolete_workarounds_are_reported_once(host):
-    assert host.apply(host.user, workarounds=["one", "two"]).obsolete_workarounds == []
-    assert host.apply(host.user, workarounds=["two"]).obsolete_workarounds == ["one"]
-    assert host.apply(host.user, workarounds=["two"]).obsolete_workarounds == []
+def test_obsolete_workarounds_are_reported_once(daemon_host):
+    assert daemon_host.apply(daemon_host.user, workarounds=["one", "two"]).obsolete_workarounds == []
+    assert daemon_host.apply(daemon_host.user, workarounds=["two"]).obsolete_workarounds == ["one"]
+    assert daemon_host.apply(daemon_host.user, workarounds=["two"]).obsolete_workarounds == []
 
 
 @pytest.mark.parametrize("name", ["-x", "a/b", "a b", "é", "%i", "a\nb", ""])
-def test_a_user_name_that_no_unit_can_have_is_rejected(host, name):
-    user = UserEnvironment(host.user.account._replace(name=name), {}, [])
+def test_a_user_name_that_no_unit_can_have_is_rejected(daemon_host, name):
+    user = UserEnvironment(daemon_host.user.account._replace(name=name), {}, [])
     with pytest.raises(DevserverError, match="cannot be part of a systemd unit's name"):
-        host.apply(user)
+        daemon_host.apply(user)
 
 
 @pytest.mark.parametrize(
@@ -279,7 +281,7 @@ def test_crash_logs_keep_the_output_from_where_it_is_logged(tmp_path, monkeypatc
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
 
 
-def test_a_unit_that_does_not_stop_is_an_error(host, systemd, monkeypatch):
+def test_a_unit_that_does_not_stop_is_an_error(daemon_host, systemd, monkeypatch):
     manager.stop_units(["gopls@gone.service"])
     systemd.states["gopls@bob.service"] = {"ActiveState": "active"}
 
@@ -292,12 +294,12 @@ def test_a_unit_that_does_not_stop_is_an_error(host, systemd, monkeypatch):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the owner of a directory")
-def test_a_cache_that_a_killed_run_left_to_root_is_given_to_its_user(host):
+def test_a_cache_that_a_killed_run_left_to_root_is_given_to_its_user(daemon_host):
     nobody = find_account("nobody")
-    account = host.user.account._replace(name="nobody", uid=nobody.uid, gid=nobody.gid)
-    (host.directory / "var/cache/gopls/nobody").mkdir(parents=True)
-    host.apply(dataclasses.replace(host.user, account=account, vscode_settings=[]))
-    assert (host.directory / "var/cache/gopls/nobody").stat().st_uid == nobody.uid
+    account = daemon_host.user.account._replace(name="nobody", uid=nobody.uid, gid=nobody.gid)
+    (daemon_host.directory / "var/cache/gopls/nobody").mkdir(parents=True)
+    daemon_host.apply(dataclasses.replace(daemon_host.user, account=account, vscode_settings=[]))
+    assert (daemon_host.directory / "var/cache/gopls/nobody").stat().st_uid == nobody.uid
 
 
 def test_memory_max_is_below_the_declared_cap_and_above_memory_high():
@@ -309,9 +311,9 @@ def test_memory_max_is_below_the_declared_cap_and_above_memory_high():
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_a_missing_package_is_a_change_in_check_mode_only(host, systemd, monkeypatch, check):
-    monkeypatch.setattr(gopls_service, "_LOGROTATE", str(host.directory / "logrotate"))
-    plan = host.apply(host.user, check=True, systemd=252)
+def test_a_missing_package_is_a_change_in_check_mode_only(daemon_host, systemd, monkeypatch, check):
+    monkeypatch.setattr(gopls_service, "_LOGROTATE", str(daemon_host.directory / "logrotate"))
+    plan = daemon_host.apply(daemon_host.user, check=True, systemd=252)
     outcome = gopls_service.make_outcome(ValidOptions(plan.expected, [], [], [], []), plan, check=check)
     assert outcome.result["packages"] == ([] if check else ["logrotate"])
     assert ("package logrotate" in json.dumps(outcome.result["diff"])) == check

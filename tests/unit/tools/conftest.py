@@ -116,33 +116,33 @@ class Host:
 
 
 @pytest.fixture
-def host(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
+def tool_host(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
     """A host without any tool, and with a Go that caches what it compiles."""
     with public_directory() as directory:
         yield Host(directory, quick_goroot, proxy)
 
 
 @pytest.fixture
-def host_with_plain_go(host: Host, goroot: str) -> Host:
+def tool_host_with_plain_go(tool_host: Host, goroot: str) -> Host:
     """A host without any tool, and with a Go that no wrapper precedes."""
-    host.options["goroot"] = goroot
-    return host
+    tool_host.options["goroot"] = goroot
+    return tool_host
 
 
 @pytest.fixture(scope="session")
 def _built(quick_goroot: str, proxy: str) -> t.Iterator[Host]:
     with public_directory() as directory:
-        host = Host(directory, quick_goroot, proxy)
-        result = host.run({"package": "example.com/hello", "version": "v1.0.0"})
+        tool_host = Host(directory, quick_goroot, proxy)
+        result = tool_host.run({"package": "example.com/hello", "version": "v1.0.0"})
         assert result.get("changed"), result
-        yield host
+        yield tool_host
 
 
 @pytest.fixture
-def provisioned(host: Host, _built: Host) -> Host:
+def provisioned(tool_host: Host, _built: Host) -> Host:
     """A host with example.com/hello@v1.0.0."""
-    shutil.copytree(_built.root, host.root)
-    host.bin.mkdir()
-    binary = next(host.root.glob("hello/*/hello"))
-    (host.bin / "hello").symlink_to(binary)
-    return host
+    shutil.copytree(_built.root, tool_host.root)
+    tool_host.bin.mkdir()
+    binary = next(tool_host.root.glob("hello/*/hello"))
+    (tool_host.bin / "hello").symlink_to(binary)
+    return tool_host

@@ -97,17 +97,17 @@ class Fleet:
         }
         return dict(os.environ, GONOSUMDB="example.com", LC_ALL="C.UTF-8", **configured)
 
-    def binary(self, host: str, name: str = "hello") -> pathlib.Path:
-        return (self.directory / host / "bin" / name).resolve()
+    def binary(self, tool_host: str, name: str = "hello") -> pathlib.Path:
+        return (self.directory / tool_host / "bin" / name).resolve()
 
     def cached(self) -> list[pathlib.Path]:
         return [path for path in self.cache.glob("*/*") if path.name != ".lock"]
 
 
 @pytest.fixture
-def fleet(quick_goroot: str, proxy: str, host: t.Any) -> Fleet:
+def fleet(quick_goroot: str, proxy: str, tool_host: t.Any) -> Fleet:
     """A fleet of hosts without any tool; the last argument only provides its public directory."""
-    return Fleet(host.root.parent, quick_goroot, proxy)
+    return Fleet(tool_host.root.parent, quick_goroot, proxy)
 
 
 def sources(results: t.Mapping[str, t.Any]) -> list[str]:

@@ -33,7 +33,7 @@ PHASES = {
 Host = t.Any  # conftest's; tests do not import from it
 
 
-def processes_of(host: Host) -> list[int]:
+def processes_of(tool_host: Host) -> list[int]:
     """Return the processes that run in an environment, or with a command line, that names the host's directory."""
     found = []
     for directory in pathlib.Path("/proc").glob("[0-9]*"):
@@ -41,51 +41,55 @@ def processes_of(host: Host) -> list[int]:
             known = (directory / "environ").read_bytes() + (directory / "cmdline").read_bytes()
         except OSError:
             continue
-        if os.fsencode(host.root) in known:
+        if os.fsencode(tool_host.root) in known:
             found.append(int(directory.name))
     return found
 
 
-def wait_until_gone(host: Host) -> None:
+def wait_until_gone(tool_host: Host) -> None:
     deadline = time.monotonic() + 20
-    while processes_of(host):
-        assert time.monotonic() < deadline, processes_of(host)
+    while processes_of(tool_host):
+        assert time.monotonic() < deadline, processes_of(tool_host)
         time.sleep(0.02)
 
 
-def prints_hello(host: Host, name: str = "hello") -> bool:
-    completed = subprocess.run([host.bin / name], check=True, capture_output=True, text=True)
+def prints_hello(tool_host: Host, name: str = "hello") -> bool:
+    completed = subprocess.run([tool_host.bin / name], check=True, capture_output=True, text=True)
     return completed.stderr == "hello\n"
 
 
-def set_back(host: Host) -> None:
+def set_back(tool_host: Host) -> None:
     """Leave the host with hello@v1.0.0, and without the programs and links of the newer tools."""
-    old = next(host.root.glob("hello/v1.0.0-*/hello"))
-    for path in (*host.root.glob("hello/v1.1.0-*/hello"), *host.root.glob("tool/*/tool"), *host.bin.iterdir()):
+    old = next(tool_host.root.glob("hello/v1.0.0-*/hello"))
+    for path in (
+        *tool_host.root.glob("hello/v1.1.0-*/hello"),
+        *tool_host.root.glob("tool/*/tool"),
+        *tool_host.bin.iterdir(),
+    ):
         path.unlink()
-    (host.bin / "hello").symlink_to(old)
+    (tool_host.bin / "hello").symlink_to(old)
 
 
-def linked_version(host: Host, name: str, package: str) -> str:
+def linked_version(tool_host: Host, name: str, package: str) -> str:
     """Return the version to which a link leads, after checking that the program has this version and runs."""
-    program = pathlib.Path(os.readlink(host.bin / name))
+    program = pathlib.Path(os.readlink(tool_host.bin / name))
     version = program.parent.name.partition("-")[0]
     assert f"{package}\t{version}\t".encode() in program.read_bytes()
-    assert prints_hello(host, name)
+    assert prints_hello(tool_host, name)
     return version
 
 
-def assert_old_or_new(host: Host) -> None:
+def assert_old_or_new(tool_host: Host) -> None:
     """Check that a killed run leaves no process, and each tool complete or absent."""
-    wait_until_gone(host)
-    assert linked_version(host, "hello", "example.com/hello") in ("v1.0.0", "v1.1.0")
-    if os.path.lexists(host.bin / "tool"):
-        assert linked_version(host, "tool", "example.com/tool/v2") == "v2.3.4"
+    wait_until_gone(tool_host)
+    assert linked_version(tool_host, "hello", "example.com/hello") in ("v1.0.0", "v1.1.0")
+    if os.path.lexists(tool_host.bin / "tool"):
+        assert linked_version(tool_host, "tool", "example.com/tool/v2") == "v2.3.4"
 
 
-def kill_at(host: Host, process: subprocess.Popen[str], sign: str, group: bool) -> bool:
+def kill_at(tool_host: Host, process: subprocess.Popen[str], sign: str, group: bool) -> bool:
     """Kill the module once a path like ``sign`` is below the tools' directory; return whether it was still running."""
-    while not glob.glob(f"{host.root}/{sign}"):
+    while not glob.glob(f"{tool_host.root}/{sign}"):
         if process.poll() is not None:
             return False
         time.sleep(0.002)
@@ -134,8 +138,8 @@ def test_kills_at_any_time_leave_the_old_tools_or_the_new_ones(provisioned: Host
     assert provisioned.leftovers() == []
 
 
-def test_processes_of_go_end_with_the_module(host: Host, goroot: str) -> None:
-    tree, pids = host.root.parent / "go", host.root.parent / "pids"
+def test_processes_of_go_end_with_the_module(tool_host: Host, goroot: str) -> None:
+    tree, pids = tool_host.root.parent / "go", tool_host.root.parent / "pids"
     (tree / "bin").mkdir(parents=True)
     pids.touch()
     pids.chmod(0o666)
@@ -146,13 +150,13 @@ def test_processes_of_go_end_with_the_module(host: Host, goroot: str) -> None:
         f"echo $$ >>{pids}\nsh -c 'echo $$ >>{pids}; sleep 600 & echo $! >>{pids}; wait' &\nwait\n"
     )
     wrapper.chmod(0o755)
-    process = host.start(HELLO, goroot=str(tree))
+    process = tool_host.start(HELLO, goroot=str(tree))
     while len(pids.read_text().splitlines()) < 3:
         assert process.poll() is None
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    wait_until_gone(host)
+    wait_until_gone(tool_host)
 
 
 def test_an_unfinished_link_of_a_killed_run_is_removed(provisioned: Host) -> None:

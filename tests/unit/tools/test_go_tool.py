@@ -36,16 +36,16 @@ def build_lines(goroot: str, binary: str) -> str:
     return subprocess.check_output([f"{goroot}/bin/go", "version", "-m", binary], text=True)
 
 
-def test_the_second_run_of_an_installation_changes_nothing(host_with_plain_go: Host, goroot: str) -> None:
-    host = host_with_plain_go
+def test_the_second_run_of_an_installation_changes_nothing(tool_host_with_plain_go: Host, goroot: str) -> None:
+    tool_host = tool_host_with_plain_go
     tools = [
         HELLO,
         {"package": "example.com/tool/v2", "version": "v2.3.4"},
         {"package": "example.com/suite/cmd/x", "version": "v0.1.0-rc.1", "name": "ex"},
     ]
-    planned = host.run(*tools, check=True)
-    assert host.files() == []
-    completed = host.run(*tools)
+    planned = tool_host.run(*tools, check=True)
+    assert tool_host.files() == []
+    completed = tool_host.run(*tools)
     assert "tools" in completed, completed
     assert [tool["name"] for tool in completed["tools"]] == ["hello", "tool", "ex"]
     assert [tool["module"] for tool in completed["tools"]] == [
@@ -55,7 +55,7 @@ def test_the_second_run_of_an_installation_changes_nothing(host_with_plain_go: H
     ]
     for tool in completed["tools"]:
         directory = f"{tool['version']}-{tool['go']}"
-        assert tool["path"] == str(host.root / tool["name"] / directory / tool["name"])
+        assert tool["path"] == str(tool_host.root / tool["name"] / directory / tool["name"])
         assert [os.readlink(link) for link in tool["links"]] == [tool["path"]]
         assert os.stat(tool["path"]).st_mode & 0o7777 == 0o755
         assert os.stat(tool["path"]).st_uid == os.geteuid()
@@ -66,33 +66,33 @@ def test_the_second_run_of_an_installation_changes_nothing(host_with_plain_go: H
     assert planned["diff"] == completed["diff"]
     assert [tool["status"] for tool in planned["tools"]] == ["would_install"] * 3
     assert [tool["status"] for tool in completed["tools"]] == ["installed"] * 3
-    assert host.leftovers() == []
-    before = host.files()
-    again = host.run(*tools, goproxy="off")
+    assert tool_host.leftovers() == []
+    before = tool_host.files()
+    again = tool_host.run(*tools, goproxy="off")
     assert (again["changed"], again["diff"]) == (False, [])
     assert {(tool["status"], tool["reason"]) for tool in again["tools"]} == {("present", "")}
-    assert host.files() == before
+    assert tool_host.files() == before
 
 
-def test_check_mode_on_a_host_without_go(host: Host) -> None:
-    result = host.run(HELLO, check=True, goroot="/nonexistent/go", build_user="nobody-yet")
+def test_check_mode_on_a_host_without_go(tool_host: Host) -> None:
+    result = tool_host.run(HELLO, check=True, goroot="/nonexistent/go", build_user="nobody-yet")
     assert outcome(result) == (True, "would_install", "absent")
     assert only(result)["path"] == ""
-    assert not host.root.exists()
+    assert not tool_host.root.exists()
 
 
-def test_a_missing_go_is_rejected(host: Host) -> None:
-    result = host.run(HELLO, goroot="/nonexistent/go")
+def test_a_missing_go_is_rejected(tool_host: Host) -> None:
+    result = tool_host.run(HELLO, goroot="/nonexistent/go")
     assert result["failed"]
     assert "no Go at /nonexistent/go" in result["msg"]
-    assert not host.root.exists()
+    assert not tool_host.root.exists()
 
 
 @pytest.mark.parametrize("timeout", [0, -1])
-def test_a_timeout_that_is_not_positive_is_rejected(host: Host, timeout: int) -> None:
-    result = host.run(HELLO, timeout=timeout, check=True)
+def test_a_timeout_that_is_not_positive_is_rejected(tool_host: Host, timeout: int) -> None:
+    result = tool_host.run(HELLO, timeout=timeout, check=True)
     assert f"devserver_tools_timeout (timeout) is {timeout}" in result["msg"]
-    assert not host.root.exists()
+    assert not tool_host.root.exists()
 
 
 def test_another_version_is_built_and_the_previous_one_only_linked(provisioned: Host) -> None:
@@ -188,19 +188,19 @@ def test_anything_else_stays_in_the_place_of_the_link(provisioned: Host, version
     ("option", "made"), [("root", ["x/mine"]), ("root", ["x/.build-mine/x"]), ("root", ["x"]), ("bin_dir", ["x"])]
 )
 def test_a_directory_of_others_is_neither_filled_nor_cleaned(
-    host: Host, option: str, made: list[str], check: bool
+    tool_host: Host, option: str, made: list[str], check: bool
 ) -> None:
-    base = host.root.parent
+    base = tool_host.root.parent
     for name in made:
         (base / name).parent.mkdir(parents=True, exist_ok=True)
         (base / name).write_text("gold")
-    result = host.run(HELLO, check=check, **{option: f"{base}/x"})
+    result = tool_host.run(HELLO, check=check, **{option: f"{base}/x"})
     variable = {"root": "devserver_tools_root (root)", "bin_dir": "devserver_bin_dir (bin_dir)"}[option]
     assert result["msg"].startswith(f"{variable} is {base}/x")
     assert (result["option"], result["path"]) == (variable, f"{base}/x")
     found = [path for path in base.rglob("*") if path.is_file()]
     assert [str(path.relative_to(base)) for path in found] == made
-    assert host.files() == []
+    assert tool_host.files() == []
 
 
 def truncated(binary: pathlib.Path) -> None:
@@ -276,60 +276,60 @@ def test_flags_that_go_does_not_record_are_part_of_the_path(provisioned: Host) -
 
 
 @pytest.fixture
-def accounts(host: Host) -> t.Iterator[list[str]]:
+def accounts(tool_host: Host) -> t.Iterator[list[str]]:
     """Two users with home directories beside the host's."""
     names = [f"gotool-{os.getpid()}-{letter}" for letter in "ab"]
     for name in names:
-        subprocess.run(["useradd", "-m", "-d", host.root.parent / name, name], check=True, capture_output=True)
+        subprocess.run(["useradd", "-m", "-d", tool_host.root.parent / name, name], check=True, capture_output=True)
     yield names
     for name in names:
         subprocess.run(["userdel", name], check=True, capture_output=True)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users, and act as one")
-def test_users_get_their_own_versions_with_their_own_rights(host: Host, accounts: list[str]) -> None:
+def test_users_get_their_own_versions_with_their_own_rights(tool_host: Host, accounts: list[str]) -> None:
     tools = [
         dict(HELLO, users=accounts[:1]),
         dict(HELLO, version="v1.1.0", users=accounts[1:]),
         {"name": "same", **HELLO, "users": accounts},
     ]
-    planned = host.run(*tools, check=True)
-    completed = host.run(*tools)
+    planned = tool_host.run(*tools, check=True)
+    completed = tool_host.run(*tools)
     assert planned["diff"] == completed["diff"]
     for entry, tool in zip(tools, completed["tools"], strict=True):
         users = t.cast("list[str]", entry["users"])
-        assert tool["links"] == [str(host.root.parent / user / "go/bin" / tool["name"]) for user in users]
+        assert tool["links"] == [str(tool_host.root.parent / user / "go/bin" / tool["name"]) for user in users]
         assert {os.readlink(link) for link in tool["links"]} == {tool["path"]}
         assert [os.lstat(link).st_uid for link in tool["links"]] == [pwd.getpwnam(user).pw_uid for user in users]
-    assert not host.bin.exists()
-    again = host.run(*tools, goproxy="off")
+    assert not tool_host.bin.exists()
+    again = tool_host.run(*tools, goproxy="off")
     assert not again["changed"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make users, and act as one")
-def test_root_does_not_follow_a_link_in_a_home_directory(host: Host, accounts: list[str]) -> None:
-    precious = host.root.parent / "precious"
+def test_root_does_not_follow_a_link_in_a_home_directory(tool_host: Host, accounts: list[str]) -> None:
+    precious = tool_host.root.parent / "precious"
     precious.mkdir()
     (precious / "bin").mkdir()
-    (host.root.parent / accounts[0] / "go").symlink_to(precious)
-    result = host.run(dict(HELLO, users=accounts[:1]))
+    (tool_host.root.parent / accounts[0] / "go").symlink_to(precious)
+    result = tool_host.run(dict(HELLO, users=accounts[:1]))
     assert "Permission denied" in result["msg"]
     assert list((precious / "bin").iterdir()) == []
-    assert host.leftovers() == []
+    assert tool_host.leftovers() == []
 
 
 def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(
-    host: Host, quick_goroot: str, quick_go: t.Callable[[str], str], older_goroot: str
+    tool_host: Host, quick_goroot: str, quick_go: t.Callable[[str], str], older_goroot: str
 ) -> None:
     goroot, older_goroot = quick_goroot, quick_go(older_goroot)
     tools = [{"name": "gofumpt"}, dict(HELLO, goroot=older_goroot)]
-    before = host.run(*tools, goroot=older_goroot, build_user="root")["tools"]
+    before = tool_host.run(*tools, goroot=older_goroot, build_user="root")["tools"]
     assert [(tool["version"], tool["pin"], tool["go"]) for tool in before] == [
         (SETS["1.22"]["gofumpt"], "known-good", "go1.22.12"),
         ("v1.0.0", "declared", "go1.22.12"),
     ]
-    planned = host.run(*tools, goroot=goroot, build_user="root", check=True)
-    after = host.run(*tools, goroot=goroot, build_user="root")
+    planned = tool_host.run(*tools, goroot=goroot, build_user="root", check=True)
+    after = tool_host.run(*tools, goroot=goroot, build_user="root")
     assert planned["diff"] == after["diff"]
     assert [(tool["status"], tool["reason"]) for tool in after["tools"]] == [
         ("installed", "other version"),
@@ -339,14 +339,14 @@ def test_a_tool_known_by_name_follows_the_go_and_nothing_else_is_rebuilt(
     assert after["tools"][0]["version"] == SETS[minor]["gofumpt"] != before[0]["version"]
 
 
-def test_a_version_that_does_not_support_the_go_is_rejected_unless_forced(host: Host) -> None:
+def test_a_version_that_does_not_support_the_go_is_rejected_unless_forced(tool_host: Host) -> None:
     old = {"package": PACKAGES["staticcheck"], "version": "v0.4.7"}
     for check in (True, False):
-        rejected = host.run(old, check=check)
+        rejected = tool_host.run(old, check=check)
         assert "supports Go 1.19 to 1.24" in rejected["msg"]
         assert "is supported by staticcheck v0.6.0 or later" in rejected["msg"]
-    assert host.files() == []
-    forced = host.run(dict(old, force=True))
+    assert tool_host.files() == []
+    forced = tool_host.run(dict(old, force=True))
     assert outcome(forced) == (True, "installed", "absent")
     assert "supports Go 1.19 to 1.24" in str(forced["warnings"])
 
@@ -371,34 +371,34 @@ def test_a_version_that_does_not_support_the_go_is_rejected_unless_forced(host: 
     ],
 )
 def test_a_tool_that_fails_leaves_the_host_as_it_was(
-    host: Host, package: str, version: str, options: dict[str, t.Any], expected: list[str]
+    tool_host: Host, package: str, version: str, options: dict[str, t.Any], expected: list[str]
 ) -> None:
     good = {"package": "example.com/tool/v2", "version": "v2.3.4"} if package == "example.com/broken" else None
-    result = host.run(*filter(None, [good, {"package": package, "version": version}]), **options)
+    result = tool_host.run(*filter(None, [good, {"package": package, "version": version}]), **options)
     assert result["failed"]
     assert package in result["msg"] or options.get("root") in result["msg"]
     for words in expected:
         assert words in result["msg"]
-    assert host.files() == []
-    assert "s3cret" not in host.output
+    assert tool_host.files() == []
+    assert "s3cret" not in tool_host.output
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
-def test_a_build_user_that_does_not_exist_is_named(host: Host) -> None:
-    assert "'nobody-here' does not exist" in host.run(HELLO, build_user="nobody-here")["msg"]
-    assert not host.root.exists()
+def test_a_build_user_that_does_not_exist_is_named(tool_host: Host) -> None:
+    assert "'nobody-here' does not exist" in tool_host.run(HELLO, build_user="nobody-here")["msg"]
+    assert not tool_host.root.exists()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
-def test_the_build_account_has_its_own_directory_and_no_root_rights(host: Host, goroot: str) -> None:
-    tree, log = host.root.parent / "go", host.root.parent / "log"
+def test_the_build_account_has_its_own_directory_and_no_root_rights(tool_host: Host, goroot: str) -> None:
+    tree, log = tool_host.root.parent / "go", tool_host.root.parent / "log"
     (tree / "bin").mkdir(parents=True)
     log.touch()
     log.chmod(0o666)
     wrapper = tree / "bin/go"
     wrapper.write_text(f'#!/bin/sh\n{{ id -un; stat -c "%U %a" . ..; env; }} >>{log}\nexec {goroot}/bin/go "$@"\n')
     wrapper.chmod(0o755)
-    result = host.run(HELLO, goroot=str(tree))
+    result = tool_host.run(HELLO, goroot=str(tree))
     assert outcome(result) == (True, "installed", "absent")
     queries, build = re.split(r"(?m)^nobody$", log.read_text())
     assert queries.startswith("root\n")
@@ -409,7 +409,9 @@ def test_the_build_account_has_its_own_directory_and_no_root_rights(host: Host, 
         "GOTOOLCHAIN": "local",
         "GOFLAGS": "",
     }
-    assert all(env[name].startswith(f"{host.root}/.build-") for name in ("HOME", "GOPATH", "GOMODCACHE", "GOCACHE"))
+    assert all(
+        env[name].startswith(f"{tool_host.root}/.build-") for name in ("HOME", "GOPATH", "GOMODCACHE", "GOCACHE")
+    )
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
@@ -425,11 +427,11 @@ def test_builds_in_other_directories_by_other_users_are_identical(provisioned: H
     assert len({program.read_bytes() for program in programs}) == 1
 
 
-def test_two_concurrent_runs_build_once(host: Host) -> None:
-    processes = [host.start(HELLO) for _run in range(2)]
-    results = [host.finish(process) for process in processes]
+def test_two_concurrent_runs_build_once(tool_host: Host) -> None:
+    processes = [tool_host.start(HELLO) for _run in range(2)]
+    results = [tool_host.finish(process) for process in processes]
     assert sorted(outcome(result) for result in results) == [(False, "present", ""), (True, "installed", "absent")]
-    assert host.leftovers() == []
+    assert tool_host.leftovers() == []
 
 
 @contextlib.contextmanager
@@ -456,23 +458,23 @@ def silent_server() -> t.Iterator[tuple[str, threading.Event]]:
                 connection.close()
 
 
-def test_a_build_that_hangs_times_out(host: Host) -> None:
+def test_a_build_that_hangs_times_out(tool_host: Host) -> None:
     with silent_server() as (url, _arrived):
-        result = host.run(HELLO, goproxy=url, timeout=2)
+        result = tool_host.run(HELLO, goproxy=url, timeout=2)
     assert "timed out after 2 seconds" in result["msg"]
     assert "raise devserver_tools_timeout (timeout)" in result["msg"]
-    assert host.files() == []
+    assert tool_host.files() == []
 
 
-def test_a_kill_also_stops_go_and_the_next_run_repairs(host: Host) -> None:
+def test_a_kill_also_stops_go_and_the_next_run_repairs(tool_host: Host) -> None:
     with silent_server() as (url, arrived):
-        process = host.start(HELLO, goproxy=url)
+        process = tool_host.start(HELLO, goproxy=url)
         assert arrived.wait(60)
         process.kill()
         process.communicate()
-        assert host.leftovers()
-        assert outcome(host.run(HELLO)) == (True, "installed", "absent")
-    assert host.leftovers() == []
+        assert tool_host.leftovers()
+        assert outcome(tool_host.run(HELLO)) == (True, "installed", "absent")
+    assert tool_host.leftovers() == []
 
 
 def test_leftovers_are_removed_even_if_nothing_has_to_be_built(provisioned: Host) -> None:
@@ -485,12 +487,12 @@ def test_leftovers_are_removed_even_if_nothing_has_to_be_built(provisioned: Host
     assert provisioned.leftovers() == []
 
 
-def test_a_strict_umask_has_no_effect(host: Host) -> None:
+def test_a_strict_umask_has_no_effect(tool_host: Host) -> None:
     before = os.umask(0o077)
     try:
-        process = host.start(HELLO)
+        process = tool_host.start(HELLO)
     finally:
         os.umask(before)
-    result = host.finish(process)
+    result = tool_host.finish(process)
     for directory in pathlib.Path(only(result)["path"]).parents[:3]:
         assert directory.stat().st_mode & 0o777 == 0o755
