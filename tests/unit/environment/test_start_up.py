@@ -56,7 +56,7 @@ def probe(tmp_path, text, *, terminal=False, timeout=20.0):
         ("[ ! -t 1 ] || echo welcome\n", "", ""),
     ],
 )
-def test_what_a_start_up_does_is_told(tmp_path, text, noise, go_is, terminal):
+def test_output_and_go_of_a_startup_are_reported(tmp_path, text, noise, go_is, terminal):
     got = probe(tmp_path, text, terminal=terminal)
     assert got.environment["PATH"] == "/usr/bin:/bin"
     # What is printed to a terminal is for people.
@@ -85,7 +85,7 @@ def test_a_broken_line_is_noise_in_a_terminal_too(tmp_path):
     assert "nonesuch" in probe(tmp_path, "nonesuch-command\n", terminal=True).noise
 
 
-def test_how_long_it_took_is_told(tmp_path):
+def test_the_seconds_of_a_startup_are_reported(tmp_path):
     assert probe(tmp_path, "sleep 0.32\n").seconds >= 0.3
 
 
@@ -107,7 +107,7 @@ def test_one_that_does_not_get_there_is_bounded_and_named(tmp_path, text, failur
 
 
 @pytest.mark.parametrize(("returncode", "failure"), [(None, "timed out"), (1, "")])
-def test_a_unit_that_gives_no_answer_is_told_with_why(returncode, failure):
+def test_a_failed_unit_is_reported_with_the_reason(returncode, failure):
     got = failed_probe("no unit could be started", Completed(["systemd-run"], returncode, "", "", 2.0))
     assert (got.environment, got.failure, got.seconds) == (None, failure, 2.0)
     assert got.problem.startswith("no unit could be started: it ")
@@ -127,7 +127,7 @@ def test_the_probes_own_marks_are_not_what_a_start_up_said():
         ("( sleep 60 >/dev/null 2>&1 </dev/null & )", True, False),
     ],
 )
-def test_what_keeps_a_session_open_is_told(tmp_path, text, waits, held):
+def test_a_session_that_stays_open_is_reported(tmp_path, text, waits, held):
     (tmp_path / "profile").write_text(f"{text}\n{PRINT_ENVIRONMENT}")
     # Ends when nobody has the shell's output open, as a client of ssh does.
     done = run(["/bin/sh", "-c", f"/bin/sh {tmp_path}/profile | cat"], env={"PATH": "/usr/bin:/bin"}, timeout=3)
@@ -189,9 +189,9 @@ def test_one_contexts_trouble_leaves_the_others_alone(observe):
     assert (seen[2].seconds, seen[2].noise) == (9.0, "n")
 
 
-def test_what_a_probe_waited_for_in_vain_is_known_as_such(observe):
-    (seen,) = observe(Stub("a", Completed(["sh"], None, "", "").error("no walk", remedy="mend it")))
-    assert (seen.failure, "no walk: it did not come to an end" in seen.problem) == ("timed out", True)
+def test_a_probe_that_times_out_has_that_failure(observe):
+    (seen,) = observe(Stub("a", Completed(["sh"], None, "", "").error("no walk", remedy="run it again")))
+    assert (seen.failure, "no walk: it timed out" in seen.problem) == ("timed out", True)
 
 
 class Slow(Stub):
@@ -207,7 +207,7 @@ class Slow(Stub):
         return super().probe(account, declaration, timeout)
 
 
-def test_slow_ones_are_asked_again_within_one_bound(observe):
+def test_slow_startups_are_probed_again_within_one_limit(observe):
     slow = [Slow("a"), Slow("b"), Slow("c")]
     observe(*slow)
     again = [context.given[1] for context in slow]
@@ -216,14 +216,14 @@ def test_slow_ones_are_asked_again_within_one_bound(observe):
 
 
 @pytest.mark.parametrize(("over_ssh", "asked"), [("timed out", 1), ("ended early", 2), ("", 2)])
-def test_a_server_that_hangs_where_ssh_hangs_is_not_asked_again(observe, over_ssh, asked):
+def test_a_server_is_not_probed_again_if_ssh_hangs(observe, over_ssh, asked):
     server = Slow("vscode_server", Probe(None, "it hangs", failure="timed out"))
     observe(Stub("ssh", Probe(None, "oh", failure=over_ssh)), server)
     assert len(server.given) == asked
 
 
 @pytest.mark.parametrize("context", [LoginContext(), VscodeServerContext()])
-def test_a_shell_whose_files_nobody_follows_is_refused(context, tmp_path):
+def test_a_shell_without_support_is_a_problem(context, tmp_path):
     (tmp_path / "tcsh").symlink_to("/bin/sh")
     got = context.probe(ACCOUNT._replace(shell=f"{tmp_path}/tcsh"), Declaration([], "/g", []), 5)
     assert (got.environment, f"startup files of {tmp_path}/tcsh" in got.problem) == (None, True)
@@ -234,7 +234,7 @@ def test_a_value_whose_origin_cannot_be_followed_stays_a_value(observe):
     assert (seen.environment, seen.problem, list(seen.assignments)) == ({"PATH": "/nonexistent"}, "", [])
 
 
-def test_go_is_asked_once_for_what_is_the_same_to_it(observe, tmp_path):
+def test_go_is_queried_once_for_equal_environments(observe, tmp_path):
     go = tmp_path / "go"
     go.write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\necho '{{}}'\n")
     go.chmod(0o755)
@@ -343,7 +343,7 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\n"
         (f"Connection closed by UNKNOWN port 65535\n{HUNG_UP}", "kex_exchange_identification"),
     ],
 )
-def test_cause_of_a_failed_login_is_what_the_server_says(log, cause):
+def test_the_cause_of_a_failed_login_is_the_servers_message(log, cause):
     done = Completed(["ssh"], 255, "", ssh._messages_of(log))
     assert f"before the command ran: {cause}" in probe_of(done).problem
 
@@ -367,7 +367,7 @@ def test_a_start_up_without_path_makes_no_noise_of_ours(tmp_path):
     assert (got.environment["PATH"], got.noise) == ("", "")
 
 
-def test_a_shell_that_is_missing_is_told_and_not_taken_for_one_that_keeps_out():
+def test_a_missing_shell_is_reported_and_is_no_nologin_shell():
     account = ACCOUNT._replace(name="gopher", shell="/bin/no-such-shell")
     assert LoginContext().applies_to(account)
     got = LoginContext().probe(account, None, 5)
