@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows the start-up files of bash and its like and notes which file and line set which variable.
+"""Traces the startup files of bash and similar shells: which file and line set which variable.
 
-Values are watched, not lines read: before each command the shell compares the variables with what they were before the
-last one. So it does not matter how a command sets one, nor what a file does to the shell's own trace.
+The trace compares values: before each command the shell compares the variables with their values before the previous
+one. So it does not matter how a command sets a variable, nor what a file does to the shell's own trace.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.script
     source_files,
 )
 
-# A further one that begins with GO is seen when an assignment is.
+# Further variables that begin with GO are compared at assignments.
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
@@ -49,12 +49,11 @@ def trace_bash(
     prompt: bool = False,
     declared: t.Collection[str] = (),
 ) -> list[Assignment]:
-    """Source ``files``, of ``first_of`` the first that is there, run ``then``, and return who set what, in order.
+    """Source ``files`` and the first existing one of ``first_of``, run ``then``, and return the assignments in order.
 
-    With ``prompt`` it is a shell in a terminal that gets as far as its first prompt. Names in ``declared`` are watched
-    beside those that matter to Go. An alias and a function that
-    stand for go are called ``alias go`` and ``function go``. bash reads start-up files by itself too; ``options`` must
-    keep it from that.
+    With ``prompt`` the shell runs in a terminal up to its first prompt. Names in ``declared`` are watched besides those
+    that matter to Go. An alias or a function named go is returned as ``alias go`` or ``function go``. ``options`` must
+    prevent bash from reading startup files by itself.
     """
     then = BASH_PROMPT if prompt else then
     start_up = fill(BASH_TRACED_STARTUP, {"SOURCE": source_files(files, first_of), "THEN": then})
@@ -74,7 +73,7 @@ def watched_names(declared: t.Collection[str]) -> list[str]:
 
 
 def _values(names: t.Sequence[str]) -> str:
-    """Return what comes to all values in one text, which bash compares faster than it goes through a list."""
+    """Return an expansion to all values in one text, which bash compares faster than a list."""
     return "\1".join([*(f"${{{name}-}}" for name in names), "${PROMPT_COMMAND[*]-}", "${BASH_ALIASES[go]-}"])
 
 
@@ -84,34 +83,34 @@ class _Entry(t.NamedTuple):
 
 
 class _History:
-    """The assignments so far; those of a function's own variables go when it returns."""
+    """The assignments so far; those of a function's local variables are removed when it returns."""
 
     def __init__(self, given: t.Mapping[str, str]) -> None:
         self.entries: list[_Entry] = []
         self._values = dict(given)
         self._given = given
 
-    def said(self, command: str, source: Source, depth: int) -> None:
-        """Note a command that assigns by its text: it may give a variable the value that it has already."""
+    def record_text(self, command: str, source: Source, depth: int) -> None:
+        """Record an assignment by its text: it may set a variable to its current value."""
         match = _COMMAND.match(command)
-        # With a word behind it that is a command's own variable.
+        # Before a command, it is a variable of that command only.
         if match and (match.group(1) or len(command.split()) == 1) and self._values.get(match.group(2)):
             name = match.group(2)
             self.entries.append(_Entry(Assignment(name, self._values[name], source), depth))
 
-    def changed(self, new: Assignment, depth: int, now: int) -> None:
-        """Note a change by a command at ``depth`` in calls, seen at the depth ``now``."""
+    def record_change(self, new: Assignment, depth: int, now: int) -> None:
+        """Record a change by a command at call depth ``depth``, observed at the depth ``now``."""
         self._values[new.name] = new.value
         if now < depth and self._restored(new, now):
             return
         last = self.entries[-1].item if self.entries else None
         if last and (last.name, last.source) == (new.name, new.source):
-            self.entries.pop()  # What its text said.
-        # What a call sees already that no command has set is the call's own.
+            self.entries.pop()  # Recorded by its text.
+        # A value that no command of the caller has set is local to the call.
         self.entries.append(_Entry(new, max(depth, now)))
 
     def _restored(self, new: Assignment, now: int) -> bool:
-        """Take back what calls did to variables of their own, where ``new`` is the value from before them."""
+        """Remove changes of local variables in calls, if ``new`` is the value from before the calls."""
         own = [number for number, entry in enumerate(self.entries) if entry.item.name == new.name]
         inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), reversed(own)))
         rest = own[: len(own) - len(inner)]
@@ -126,19 +125,19 @@ class _History:
 
 
 def assignments(noted: str, given: t.Mapping[str, str]) -> list[Assignment]:
-    """Return the assignments in what a watched shell noted; ``given`` is what was set before."""
+    """Return the assignments in the output of a traced shell; ``given`` is its initial environment."""
     history = _History(given)
     for name, value, file, line, depth, now in _NOTED.findall(noted):
         source = Source("file", os.path.normpath(file), int(line)) if file.startswith("/") else None
         if name:
             source = source or _prompt_command(history)
-            history.changed(Assignment(name, value, source or Source("process")), int(depth), int(now))
+            history.record_change(Assignment(name, value, source or Source("process")), int(depth), int(now))
         elif source:
-            history.said(value, source, int(depth))
+            history.record_text(value, source, int(depth))
     return [entry.item for entry in history.entries if entry.item.source.file]
 
 
 def _prompt_command(history: _History) -> Source | None:
-    """Return who set PROMPT_COMMAND: what it holds itself stands in no file."""
+    """Return the assignment of PROMPT_COMMAND, because its commands are in no file."""
     found = (entry.item for entry in reversed(history.entries))
     return next((item.source for item in found if item.name == "PROMPT_COMMAND"), None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The line at which a start-up goes wrong: what it complained of says so, or it is followed once more, with times."""
+"""Finds the line at which a startup fails: in its error message, or by a second run with a timed trace."""
 
 from __future__ import annotations
 
@@ -40,24 +40,24 @@ _TOGETHER = ["/bin/sh", "-c", SH_MERGE_OUTPUT, "sh"]
 _REACHED_END = re.compile(rf"{_MARK}{re.escape(FINISH)}\r?$", re.MULTILINE)
 # Redirections, which are all that this one has, are in no trace.
 _REDIRECTING = "exec"
-# As bash, zsh, fish, sshd and this collection name a place, and bash a file that it may not read.
+# The formats of a file and line in bash, zsh, fish, sshd and this collection, and of an unreadable file in bash.
 _PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
 _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
-# What the shell does for this collection, which is no trouble by itself.
+# Files of this collection, which are not the cause.
 _OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
-# As dash says it of what it is started with; of a file that it is given it has the name too.
+# The format of dash for its standard startup; for a script it includes the name.
 _UNNAMED = re.compile(r": \S*sh: \d+: Syntax error")
 _SSHD = "/usr/sbin/sshd"
-# After what stops its trace nothing is known of a shell.
+# After these commands a shell prints no trace.
 _BLIND = re.compile(r"set \+x|set \+o xtrace|(unset |export )?PS4")
 
-# More steps than any start-up has that comes to an end.
+# More steps than any startup has that finishes.
 _ROUND = 20000
 
 
 class _Step(t.NamedTuple):
-    """One traced command: when it began (seconds), where it stands, and what was printed until the next one."""
+    """One traced command: its start (seconds), its place, and the output until the next one."""
 
     began: float
     source: Source
@@ -65,12 +65,12 @@ class _Step(t.NamedTuple):
     printed: str
 
 
-def parse_place(said: str, home: str) -> Source | None:
-    """Return the file, and the line where there is one, that a complaint names; ``~`` is ``home``."""
-    denied = _FILE.search(said)
-    # Where a start-up file may not be read, the line that reads it does nothing wrong.
+def parse_place(message: str, home: str) -> Source | None:
+    """Return the file, and the line if present, in an error message; ``~`` is ``home``."""
+    denied = _FILE.search(message)
+    # If a startup file is unreadable, the line that reads it is not the cause.
     hidden = denied and os.path.basename(denied.group(1)).startswith(".")
-    match = denied if hidden else _PLACE.search(said) or denied
+    match = denied if hidden else _PLACE.search(message) or denied
     if not match:
         return None
     file = re.sub(r"\A~", lambda _match: home, match.group(1))
@@ -78,7 +78,7 @@ def parse_place(said: str, home: str) -> Source | None:
 
 
 def find_sshd_error(timeout: float) -> str:
-    """Return what sshd says of its own configuration where that is broken: it names file and line."""
+    """Return the error of sshd for its configuration, with file and line; empty if that is valid."""
     if not os.path.exists(_SSHD):
         return ""
     done = run([_SSHD, "-t"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
@@ -86,28 +86,28 @@ def find_sshd_error(timeout: float) -> str:
 
 
 def find_printing_line(start_up: Startup, noise: str, timeout: float) -> Source | None:
-    """Return the line of a start-up that prints ``noise``; None where that cannot be told."""
+    """Return the line of a startup that prints ``noise``; None if it is unknown."""
     home = start_up.account.home
     named = parse_place(noise, home)
     if named:
         return named
-    done = _followed(start_up, timeout)
+    done = _trace_startup(start_up, timeout)
     if done is None:
         return fish_blame.find_only_line(noise, start_up.account, timeout)
     steps = _steps(done)
     for step in steps:
         if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
-    # Another shell than the user's own may have followed it, which complains in words of its own.
+    # The trace may be by another shell than the user's, with other error messages.
     places = (parse_place(line, home) for step in steps for line in step.printed.splitlines())
     return next(filter(None, places), None)
 
 
 def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
-    """Return the line of a start-up that takes the most time, all its turns together."""
+    """Return the line of a startup with the largest total time."""
     if start_up.shell == "fish":
         return fish_blame.find_slowest_line(start_up, timeout)
-    done = _followed(start_up, timeout)
+    done = _trace_startup(start_up, timeout)
     steps = _steps(done)
     if not done or not steps:
         return None
@@ -116,7 +116,7 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
 
 
 def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
-    """Return the seconds of each line, all its turns together."""
+    """Return the total seconds of each line."""
     ends = [*(step.began for step in steps[1:]), steps[0].began + done.seconds]
     spent: dict[Source, float] = {}
     for step, end in zip(steps, ends):
@@ -125,23 +125,23 @@ def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
 
 
 def find_last_line(start_up: Startup, timeout: float) -> Source | None:
-    """Return the line at which a start-up that does not get to its end leaves the shell, or hangs.
+    """Return the line at which a startup exits early or hangs.
 
-    None where the shell comes to the end of it, or is only slow: then no line is at fault.
+    None if the startup finishes, or is only slow: then no single line is the cause.
     """
     if start_up.shell == "fish":
         at = fish_blame.find_last_line(start_up, timeout)
         return None if at and _OWN.match(at.file or "") else at
-    done = _followed(start_up, timeout)
+    done = _trace_startup(start_up, timeout)
     steps = _steps(done)
-    said = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
-    broken = next(filter(None, (parse_place(line, start_up.account.home) for line in said)), None)
+    errors = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
+    broken = next(filter(None, (parse_place(line, start_up.account.home) for line in errors)), None)
     if broken or not done or FINISHED in done.stdout:
         return broken
-    # It goes on to its end, but what is asked of it is printed elsewhere.
+    # It finishes, but the output of the command is redirected.
     if _REACHED_END.search(done.stdout):
         return next((step.source for step in reversed(steps) if step.command == _REDIRECTING), None)
-    # A file that is a pipe is never open.
+    # Opening a file that is a pipe hangs.
     unread = _file_being_opened(done)
     if unread:
         return unread
@@ -151,7 +151,7 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
 
 
 def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> Source | None:
-    """Return the line that the user's own shell cannot parse, where it has complained of one without its file."""
+    """Return the line that the user's shell cannot parse, if its error message contains no file."""
     if not _UNNAMED.search(problem):
         return None
     account = start_up.account
@@ -164,7 +164,7 @@ def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> So
 
 
 def _hangs(steps: t.Sequence[_Step], done: Completed) -> bool:
-    """Return whether a start-up was at one line for most of the time, or went round: on a busy host all take long."""
+    """Return whether one line took most of the time, or the startup loops: on a busy host all lines are slow."""
     last = steps[-1].source
     if _OWN.match(last.file or ""):
         return False
@@ -172,7 +172,7 @@ def _hangs(steps: t.Sequence[_Step], done: Completed) -> bool:
 
 
 def _file_being_opened(done: Completed) -> Source | None:
-    """Return the start-up file at which the shell is, where it has not come to any line of it."""
+    """Return the startup file that the shell is opening, if it has run no line of it."""
     found = _STEP.findall(done.stdout.replace("\r\n", "\n"))
     words = found[-1][3].split(" ", 1) if found and not found[-1][1] else []
     try:
@@ -191,15 +191,15 @@ def _steps(done: Completed | None) -> list[_Step]:
 
 
 def _ends_in_a_file(done: Completed | None) -> bool:
-    """Return whether the last command stands in one; what a prompt holds itself, or what was asked, does not."""
+    """Return whether the last command is in a file, and not in a prompt or the observed command."""
     found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
     return bool(found) and found[-1][1].startswith("/")
 
 
-def _followed(start_up: Startup, timeout: float) -> Completed | None:
-    """Return the trace of a start-up; None where no shell can tell it, as a fish cannot."""
+def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
+    """Return the trace of a startup; None if no shell can trace it, as for fish."""
     env, account = start_up.env, start_up.account
-    # Who waits for input must have something to wait for.
+    # A terminal, because a startup may wait for input.
     start = run_in_terminal if start_up.prompts else run_at_home
     prompt = PROMPTS[start_up.shell] if start_up.prompts else ""
     if start_up.shell == "zsh":

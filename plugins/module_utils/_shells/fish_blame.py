@@ -1,10 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The line at which the start-up of a fish goes wrong: fish tells its commands, or their times, but not where they are.
+"""Finds the line at which a startup of fish fails: fish traces commands and their times, but not their places.
 
-The text of a command is looked for in the start-up files; where exactly one line has it, that is the place. Of what no
-such line has, it is the place of the call, the loop or the like that it is a part of.
+The text of a command is searched in the startup files; if exactly one line has it, that is the place. Otherwise it is
+the place of the call, the loop or another block that contains the command.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _LINE = re.compile(r"^([^:\n]+\.fish):(\d+):(.*)$", re.MULTILINE)
 # Microseconds by itself and with its parts, depth, and the first line of the command.
 _TIMED = re.compile(r"^\s*(\d+)\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
 _STEP = re.compile(rf"^(?:(-*)> (.*)|{FISH_HALF_TIME}(.*))\n", re.MULTILINE)
-# What other steps are a part of, beside the functions that a start-up has made.
+# Commands that contain other steps, besides the functions of a startup.
 _BLOCKS = {"begin", "if", "for", "while", "switch", "source", "eval"}
-# More steps than any start-up has that comes to an end.
+# More steps than any startup has that finishes.
 _ROUND = 20000
 
 
@@ -55,12 +55,12 @@ class _Step(t.NamedTuple):
 
 
 def find_only_line(noise: str, account: Account, timeout: float) -> Source | None:
-    """Return the line of the start-up files that has the text of ``noise``, where no other has it."""
+    """Return the line of the startup files with the text of ``noise``; None if several have it."""
     return _only([source for source, text in _lines(account, timeout) if noise in text])
 
 
 def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
-    """Return the line that takes the most time, all its turns together; None where most goes to what is in no line."""
+    """Return the line with the largest total time; None if commands without a line take more."""
     with user_directory(start_up.account) as folder:
         profile = os.path.join(folder, "profile")
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
@@ -85,7 +85,7 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
 
 
 def find_last_line(start_up: Startup, timeout: float) -> Source | None:
-    """Return the line at which a start-up leaves the shell, or hangs; None where it ends, or is only slow."""
+    """Return the line at which a startup exits early or hangs; None if it finishes, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
     done = _started(start_up, argv, {**start_up.env, "fish_trace": "all"}, timeout)
@@ -97,7 +97,7 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
         return None
     lines = _lines(start_up.account, timeout)
     leaves = ended and steps[-1].command.split(" ")[0] == "exit"
-    # What takes the place of the shell is in no trace.
+    # A program that replaces the shell is in no trace.
     if (ended and not leaves) or {mark for *_step, mark in found} - {"", "fish"}:
         return _only(_lines_with("exec", lines))
     hangs = found[-1][2] == "fish" or len(steps) > _ROUND
@@ -105,14 +105,14 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
 
 
 def _started(start_up: Startup, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
-    """Start the shell by ``argv`` as its context does, so that the home stays as it is."""
+    """Start the shell by ``argv`` like its context, without changes in the home directory."""
     start = run_in_terminal if start_up.prompts else run_at_home
     with spare_directories(start_up.account) as folders:
         return start(argv, env={**env, **folders}, account=start_up.account, timeout=timeout)
 
 
 def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
-    """Return every line of the start-up files that the user can read."""
+    """Return every line of the startup files that the user can read."""
     folder = os.path.join(account.home, ".config/fish")
     argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", folder]
     done = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
@@ -121,7 +121,7 @@ def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
 
 
 def _places(steps: t.Sequence[_Step], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:
-    """Yield the place of each step, or of what it is a part of; None where that is in no line, or in several."""
+    """Yield the place of each step, or of the block that contains it; None if no line has it, or several."""
     known: dict[str, Source | None] = {}
     around: list[tuple[int, Source | None]] = []
     made = (step.command.split()[1:2] for step in steps if step.command.startswith("function "))
@@ -138,7 +138,7 @@ def _places(steps: t.Sequence[_Step], lines: t.Sequence[tuple[Source, str]]) -> 
 
 
 def _lines_with(command: str, lines: t.Sequence[tuple[Source, str]]) -> list[Source]:
-    """Return the lines that have a command, however it is quoted; what defines a function does not call it."""
+    """Return the lines with a command in any quoting; a definition of a function is not a call."""
     whole = re.compile(rf"(?<![\w-])(?<!function ){re.escape(_unquoted(command))}(?![\w-])")
     return [source for source, text in lines if not text.lstrip().startswith("#") and whole.search(_unquoted(text))]
 

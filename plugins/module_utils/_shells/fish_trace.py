@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows fish's start-up files and notes which file and line assigned which variable.
+"""Traces fish's startup files: which file and line set which variable.
 
-fish's own trace names neither file nor line. Its events do: a handler of each variable says by whom it was called.
+fish's own trace contains neither file nor line. Its events do: a handler of each variable prints its call stack.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_PROMPT, FISH_TRACE, fill
 
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
-# What fish makes where it is missing, by the variable that says where its parent is.
+# Directories that fish creates if they are missing, by the variable with their parent.
 _OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
 # The innermost file: what "source" reads from a pipe has none.
@@ -40,9 +40,9 @@ _FOUND = re.compile(r"(/.*?):(\d+):")
 def trace_fish(
     *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float, prompt: bool = False
 ) -> list[Assignment]:
-    """Read the start-up files of a fish with ``options`` and return who set what, in order.
+    """Start fish with ``options`` and return the assignments in its startup files, in order.
 
-    With ``prompt`` it is one in a terminal that gets as far as its first prompt.
+    With ``prompt`` it runs in a terminal up to its first prompt.
     """
     script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if prompt else ""})
     argv = ["fish", *options, "--no-config", "-c", script]
@@ -53,9 +53,9 @@ def trace_fish(
 
 
 def fish_assignments(noted: str, home: str, given: t.Container[str] = ()) -> list[Assignment]:
-    """Return the assignments in what the handlers noted, with fish's ``~`` taken back.
+    """Return the assignments in the output of the handlers, with fish's ``~`` expanded.
 
-    A universal variable does not count where fish was ``given`` one of its name.
+    A universal variable is ignored if the environment has ``given`` fish a variable of that name.
     """
     found = []
     for name, value, place in _NOTED.findall(noted):
@@ -74,7 +74,7 @@ def fish_assignments(noted: str, home: str, given: t.Container[str] = ()) -> lis
 
 
 def _universal(kept: re.Match[str]) -> Assignment:
-    """Return what a line of fish's own file keeps."""
+    """Return the universal variable in a line of fish's own file."""
     file, line, is_path, name, escaped = kept.groups()
     value = _ESCAPED.sub(lambda code: chr(int("".join(filter(None, code.groups())), 16)), escaped)
     return Assignment(name, value.replace("\x1e", ":" if is_path else " "), Source("file", file, int(line)))
@@ -82,9 +82,9 @@ def _universal(kept: re.Match[str]) -> Assignment:
 
 @contextlib.contextmanager
 def spare_directories(account: Account) -> t.Iterator[dict[str, str]]:
-    """Yield the variables that keep a fish of ``account`` from making folders in its home; none for other shells.
+    """Yield variables that prevent a fish of ``account`` from creating directories in its home; none for other shells.
 
-    They name a temporary folder, and only instead of one that is missing: there is nothing in it to be read.
+    They point to an empty temporary directory, and only in place of a missing one.
     """
     missing = [name for name, path in _OWN_FOLDERS.items() if not os.path.isdir(os.path.join(account.home, path))]
     if not missing or os.path.basename(account.shell) != "fish":
@@ -96,7 +96,7 @@ def spare_directories(account: Account) -> t.Iterator[dict[str, str]]:
 
 @contextlib.contextmanager
 def user_directory(account: Account) -> t.Iterator[str]:
-    """Yield a temporary folder of ``account``'s own, outside of the home."""
+    """Yield a temporary directory that ``account`` owns, outside of the home directory."""
     with temporary_directory(tempfile.gettempdir(), "gopherops-fish-") as scratch:
         os.chmod(scratch.path, 0o711)
         folder = os.path.join(scratch.path, account.name)

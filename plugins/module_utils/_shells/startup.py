@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a shell starts up: in which environment, with which options, reading which files."""
+"""The startup of a shell: its environment, options and files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 
 
 class Startup(t.NamedTuple):
-    """How a context starts a shell of ``account``: with ``options`` (``-i``, ``-l``), in ``env``.
+    """The startup of ``account``'s shell in a context, with ``options`` (``-i``, ``-l``) and ``env``.
 
-    A shell of POSIX's kind reads all ``files``, the first of ``first_of`` that is there, and runs ``then``. One that
-    ``prompts`` has a terminal, and gets as far as its first prompt.
+    A POSIX shell reads all ``files`` and the first existing one of ``first_of``, and runs ``then``. With ``prompts`` it
+    has a terminal, and runs up to its first prompt.
     """
 
     account: Account
@@ -28,10 +28,10 @@ class Startup(t.NamedTuple):
 
     @property
     def shell(self) -> str:
-        """The shell's name, without its folder."""
+        """The shell's name, without its directory."""
         return os.path.basename(self.account.shell)
 
     @property
     def unread(self) -> list[str]:
-        """The options with which a bash reads none of its files by itself."""
+        """The options with which bash reads no startup files by itself."""
         return ["--noprofile" if "-l" in self.options else "--norc", *self.options]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Follows the start-up of zsh and notes which file and line set which variable, by watching values as for bash."""
+"""Traces the startup files of zsh: which file and line set which variable, by comparing values as for bash."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def trace_zsh(
     prompt: bool = False,
     declared: t.Collection[str] = (),
 ) -> list[Assignment]:
-    """Start zsh with ``options``, with ``prompt`` as far as its first one in a terminal; return who set what.
+    """Start zsh with ``options``, and with ``prompt`` in a terminal up to its first prompt; return the assignments.
 
-    Names in ``declared`` are watched beside those that matter to Go.
+    Names in ``declared`` are watched besides those that matter to Go.
     """
     names = watched_names(declared)
     given = [f"export {name}={quoted([value])}" for name, value in env.items() if name in names or name[:2] == "GO"]
@@ -42,7 +42,7 @@ def trace_zsh(
     }
     script = fill(ZSH_TRACE, marks)
     start = run_in_terminal if prompt else run_at_home
-    # In the environment, which only the user can read: everybody can read a command line, and values may be secrets.
+    # In the environment, because every user can read a command line, and values may be secrets.
     env_with_given = dict(env, __go_given="\n".join(given))
     done = start(["zsh", "-f", *options, "-c", script], env=env_with_given, account=account, timeout=timeout)
     found = assignments(done.stderr, env)
