@@ -92,7 +92,8 @@ def reading_command_lines() -> t.Iterator[CommandLines]:
         while not done.wait(0.005):
             lines.read.update(_command_lines())
 
-    reader = threading.Thread(target=read)
+    # A daemon thread, because the process acts as other users meanwhile.
+    reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
         yield lines
