@@ -22,6 +22,8 @@ from dev.console import show
 from dev.docker_engine import docker
 
 PASSWORD = "only for this test"
+# Ansible takes a host called 127.0.0.1 for the controller.
+ADDRESS = "127.0.0.2"
 # $1 is the user, $2 its password, $3 its public key: an account of a machine whose sudo needs the password.
 ADD_ADMIN = """
 useradd --create-home --shell /bin/bash --groups sudo "$1"
@@ -108,7 +110,7 @@ def _provision_real_machine(clone: Path, log: Path) -> None:
     docker("commit", first, image)
     try:
         docker(
-            "run", "--detach", "--name", name, "--label", _label(clone), "--publish=127.0.0.1::22", *host.FLAGS, image
+            "run", "--detach", "--name", name, "--label", _label(clone), f"--publish={ADDRESS}::22", *host.FLAGS, image
         )
         host.await_boot(name)
         public_key = (clone / ".devserver" / "id_ed25519.pub").read_text().strip()
@@ -127,7 +129,7 @@ def _make_on(clone: Path, port: str, log: Path) -> None:
         "ANSIBLE_PRIVATE_KEY_FILE": str(clone / ".devserver" / "id_ed25519"),
         "ANSIBLE_SSH_COMMON_ARGS": options,
     }
-    arguments = ("devserver", "HOST=ada@127.0.0.1", "ASK_BECOME_PASS=1")
+    arguments = ("devserver", f"HOST=ada@{ADDRESS}", "ASK_BECOME_PASS=1")
     output = _make(clone, *arguments, log=log, stdin=f"{PASSWORD}\n", environment=environment)
     if "no drift" not in output:
         raise Failure("make devserver HOST=... does not report 'no drift'")
