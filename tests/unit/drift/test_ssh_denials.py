@@ -29,7 +29,7 @@ match user bob
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+def sshd_files(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A directory with sshd's configuration, and an sshd that prints the file ``effective``."""
     (tmp_path / "sshd_config").write_text(CONFIGURATION)
     (tmp_path / "more").mkdir()
@@ -59,33 +59,35 @@ MESSAGES: dict[str, tuple[str, int] | None] = {
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_a_denied_login_is_traced_to_its_line(host: pathlib.Path, account: Account, message: str) -> None:
+def test_a_denied_login_is_traced_to_its_line(sshd_files: pathlib.Path, account: Account, message: str) -> None:
     place = MESSAGES[message]
-    expected = place and Source("file", str(host / place[0]), place[1])
+    expected = place and Source("file", str(sshd_files / place[0]), place[1])
     assert find_denial(DENIED + message, "not let in", account, 5) == (DENIED + message, "not let in", expected)
 
 
-def test_nologin_denies_users_other_than_root(host: pathlib.Path, account: Account) -> None:
+def test_nologin_denies_users_other_than_root(sshd_files: pathlib.Path, account: Account) -> None:
     message = DENIED + "Access denied for user bob by PAM account configuration"
-    (host / "nologin").write_text("")
+    (sshd_files / "nologin").write_text("")
     found = find_denial(message, "not let in", account, 5)
-    assert found and found.source == Source("file", str(host / "nologin"))
+    assert found and found.source == Source("file", str(sshd_files / "nologin"))
     found = find_denial(message, "not let in", account._replace(uid=0), 5)
     assert found and found.source is None
 
 
 @pytest.mark.parametrize(("command", "line"), [("/bin/own  thing", 6), ("/bin/false", 7)])
-def test_a_forced_command_is_traced_to_its_line(host: pathlib.Path, account: Account, command: str, line: int) -> None:
-    (host / "effective").write_text(f"port 22\nforcecommand {command}\n")
+def test_a_forced_command_is_traced_to_its_line(
+    sshd_files: pathlib.Path, account: Account, command: str, line: int
+) -> None:
+    (sshd_files / "effective").write_text(f"port 22\nforcecommand {command}\n")
     found = t.cast("ssh_denials.Denial", find_denial(LEFT, "ended early", account, 5))
-    place = Source("file", str(host / "sshd_config"), line)
+    place = Source("file", str(sshd_files / "sshd_config"), line)
     assert (found.source, found.failure, command in found.problem) == (place, "forced command", True)
     assert find_denial("settings.json:3: found '}'", "", account, 5) is None
 
 
 def test_a_startup_that_exits_is_no_denial(
-    host: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch
+    sshd_files: pathlib.Path, account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_denial(LEFT, "ended early", account, 5) is None
-    monkeypatch.setattr(sshd_config, "SSHD", str(host / "gone"))
+    monkeypatch.setattr(sshd_config, "SSHD", str(sshd_files / "gone"))
     assert find_denial(LEFT, "ended early", account, 5) is None

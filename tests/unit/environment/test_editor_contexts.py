@@ -112,7 +112,7 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+def editor_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(apply, "KINDS", KINDS)
     # The home of this test is not the one that an sshd would find.
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: False)
@@ -136,16 +136,16 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     return Host(home, Declaration([user], str(goroot), [], {"dlv": "/usr/local/bin/dlv"}))
 
 
-def test_the_server_has_what_the_login_shell_gives(host: Host) -> None:
-    host.put(
+def test_the_server_has_what_the_login_shell_gives(editor_host: Host) -> None:
+    editor_host.put(
         ".profile",
-        (host.home / ".profile").read_text() + '[ -n "$VSCODE_RESOLVING_ENVIRONMENT" ] && GOPATH=/q\necho hi\n',
+        (editor_host.home / ".profile").read_text() + '[ -n "$VSCODE_RESOLVING_ENVIRONMENT" ] && GOPATH=/q\necho hi\n',
     )
-    seen = host.seen()
+    seen = editor_host.seen()
     assert seen["vscode_server", "", "GOPATH"] == ("/q", "drift", ".profile:4")
     assert seen["vscode_server", "", "GOPROXY"] == (PROXY, "ok", ".profile:2")
     assert seen["vscode_server", "", "go"][1] == "ok"
-    assert "GD701" not in {finding["rule_id"] for finding in host.report()["findings"]}
+    assert "GD701" not in {finding["rule_id"] for finding in editor_host.report()["findings"]}
 
 
 OWN_SETTINGS = """\
@@ -163,13 +163,13 @@ OWN_SETTINGS = """\
 """
 
 
-def test_settings_are_laid_over_it(host: Host) -> None:
-    own = host.home.parent / "own/bin/go"
-    host.settings(OWN_SETTINGS % own)
-    seen = host.seen()
+def test_settings_are_laid_over_it(editor_host: Host) -> None:
+    own = editor_host.home.parent / "own/bin/go"
+    editor_host.settings(OWN_SETTINGS % own)
+    seen = editor_host.seen()
     path = ".vscode-server/data/Machine/settings.json"
-    assert seen["vscode_server", "", "GOPROXY"] == (str(host.home), "drift", f"{path}:7")
-    assert seen["vscode_server", "", "GOPATH"] == (f"{host.home}/y", "drift", f"{path}:10")
+    assert seen["vscode_server", "", "GOPROXY"] == (str(editor_host.home), "drift", f"{path}:7")
+    assert seen["vscode_server", "", "GOPATH"] == (f"{editor_host.home}/y", "drift", f"{path}:10")
     assert seen["vscode_server", "", "go"] == (str(own), "drift", f"{path}:3")
     assert seen["vscode_server", "", "PATH"][0].startswith(f"{own.parent}:")
 
@@ -177,50 +177,52 @@ def test_settings_are_laid_over_it(host: Host) -> None:
 @pytest.mark.parametrize(
     "text", ['{"go.alternateTools": {"go": "/gone/go"}}', '{"go.toolsEnvVars": [1], "go.gopath": null}', ""]
 )
-def test_settings_without_effect(host: Host, text: str) -> None:
-    host.settings(text)
-    assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
+def test_settings_without_effect(editor_host: Host, text: str) -> None:
+    editor_host.settings(text)
+    assert {status for _value, status, _place in editor_host.seen().values()} == {"ok", "unmanaged"}
 
 
-def test_what_no_process_can_have_counts_as_not_set(host: Host) -> None:
+def test_what_no_process_can_have_counts_as_not_set(editor_host: Host) -> None:
     odd = r'{"GOPROXY": "a\u0000b", "A=B": "", "": "x", "C\u0000": "y", "FINE": "é"}'
-    host.settings('{"go.toolsEnvVars": %s}' % odd)
-    host.put("hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "env": %s}]}' % odd)
-    assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
+    editor_host.settings('{"go.toolsEnvVars": %s}' % odd)
+    editor_host.put(
+        "hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "env": %s}]}' % odd
+    )
+    assert {status for _value, status, _place in editor_host.seen().values()} == {"ok", "unmanaged"}
 
 
 @pytest.mark.parametrize("name", ["go.\\ud800", "go.goroot", "go.toolsEnvVars"])
 @pytest.mark.parametrize("value", ['"\\ud800\\u0000"', "[[]]", '{"GOPATH": [{}], "go": 1}', "-1e999", "{}"])
-def test_odd_settings_are_no_traceback(host: Host, name: str, value: str) -> None:
-    host.settings('{"%s": %s}' % (name, value))
-    told = host.report()
+def test_odd_settings_are_no_traceback(editor_host: Host, name: str, value: str) -> None:
+    editor_host.settings('{"%s": %s}' % (name, value))
+    told = editor_host.report()
     assert json.loads(json.dumps(told, ensure_ascii=False).encode()) == told
 
 
-def test_each_server_has_its_settings(host: Host) -> None:
-    host.put("other/settings.json", '{"go.goroot": "%s"}' % (host.home.parent / "own"))
-    seen = host.seen()
+def test_each_server_has_its_settings(editor_host: Host) -> None:
+    editor_host.put("other/settings.json", '{"go.goroot": "%s"}' % (editor_host.home.parent / "own"))
+    seen = editor_host.seen()
     assert seen["vscode_server", "", "go"][1] == "ok"
     assert seen["vscode_server", "other/settings.json", "go"][1:] == ("drift", "other/settings.json:1")
 
 
-def test_a_workspaces_own_settings_count_also_without_a_launch_configuration(host: Host) -> None:
+def test_a_workspaces_own_settings_count_also_without_a_launch_configuration(editor_host: Host) -> None:
     path = "hello/.vscode/settings.json"
     values = ['"go.toolsEnvVars": {"GOPROXY": "direct"}', '"go.gopath": "/w"', '"go.toolsManagement.autoUpdate": true']
-    host.put(path, "{\n" + ",\n".join([*values, '"go.dlvPath": "/x"']) + "\n}")
-    host.put(".profile", "echo oh >&2\n" + (host.home / ".profile").read_text())
-    seen = host.seen()
+    editor_host.put(path, "{\n" + ",\n".join([*values, '"go.dlvPath": "/x"']) + "\n}")
+    editor_host.put(".profile", "echo oh >&2\n" + (editor_host.home / ".profile").read_text())
+    seen = editor_host.seen()
     assert seen["vscode_server", "hello", "GOPROXY"] == ("direct", "drift", f"{path}:2")
     assert seen["vscode_server", "hello", "GOPATH"] == ("/w", "drift", f"{path}:3")
     assert seen["vscode_server", "", "GOPATH"][1] == "ok"
-    found = {(f["rule_id"], host.place(f["source"])) for f in host.report()["findings"]}
+    found = {(f["rule_id"], editor_host.place(f["source"])) for f in editor_host.report()["findings"]}
     assert {("GD803", f"{path}:2"), ("GD803", f"{path}:3"), ("GD805", f"{path}:4"), ("GD801", f"{path}:5")} < found
 
 
-def test_a_start_up_that_goes_wrong_is_told_once_for_all_workspaces(host: Host) -> None:
-    host.put("hello/.vscode/settings.json", "{}")
-    host.put(".profile", "alias go=true\n" + (host.home / ".profile").read_text())
-    found = [(f["rule_id"], f["workspace"]) for f in host.report()["findings"]]
+def test_a_start_up_that_goes_wrong_is_told_once_for_all_workspaces(editor_host: Host) -> None:
+    editor_host.put("hello/.vscode/settings.json", "{}")
+    editor_host.put(".profile", "alias go=true\n" + (editor_host.home / ".profile").read_text())
+    found = [(f["rule_id"], f["workspace"]) for f in editor_host.report()["findings"]]
     assert found == [("GD206", "")]
 
 
@@ -241,13 +243,13 @@ LAUNCH = """\
 """
 
 
-def test_debug_sessions(host: Host) -> None:
-    host.put("hello/.vscode/launch.json", LAUNCH)
-    host.put("hello/.vscode/settings.json", '{"go.toolsEnvVars": {"GOPROXY": "direct"}, "go.gopath": "/w"}')
-    host.settings('{"go.gopath": "/m"}')
-    host.put("hello/a.env", "# said\nGOPROXY='https://b.example'\r\nGOPATH=/e\n")
-    host.put("b.env", "\ufeffGOPROXY = ${HOME}/z\n")
-    seen = host.seen()
+def test_debug_sessions(editor_host: Host) -> None:
+    editor_host.put("hello/.vscode/launch.json", LAUNCH)
+    editor_host.put("hello/.vscode/settings.json", '{"go.toolsEnvVars": {"GOPROXY": "direct"}, "go.gopath": "/w"}')
+    editor_host.settings('{"go.gopath": "/m"}')
+    editor_host.put("hello/a.env", "# said\nGOPROXY='https://b.example'\r\nGOPATH=/e\n")
+    editor_host.put("b.env", "\ufeffGOPROXY = ${HOME}/z\n")
+    seen = editor_host.seen()
     launch = "hello/.vscode/launch.json"
     assert {workspace for context, workspace, _name in seen if context == "vscode_debug"} == {
         "hello (one)",
@@ -257,8 +259,8 @@ def test_debug_sessions(host: Host) -> None:
     assert seen["vscode_debug", "hello (one)", "GOPROXY"] == ("off", "drift", f"{launch}:5")
     assert seen["vscode_debug", "hello (one)", "GOPATH"] == ("/w", "drift", "hello/.vscode/settings.json:1")
     assert seen["vscode_server", "", "GOPATH"][0] == "/m"
-    assert seen["vscode_debug", "hello (two)", "GOPATH"] == (f"{host.directory}/p", "drift", f"{launch}:8")
-    assert seen["vscode_debug", "hello (two)", "GOPROXY"] == (f"{host.home}/z", "drift", "b.env:1")
+    assert seen["vscode_debug", "hello (two)", "GOPATH"] == (f"{editor_host.directory}/p", "drift", f"{launch}:8")
+    assert seen["vscode_debug", "hello (two)", "GOPROXY"] == (f"{editor_host.home}/z", "drift", "b.env:1")
     assert seen["vscode_debug", "hello (two 2)", "GOPROXY"] == ("direct", "drift", "hello/.vscode/settings.json:1")
     assert seen["vscode_debug", "hello (two 2)", "GOPATH"][:2] == ("/l", "drift")
     assert seen["vscode_server", "", "GOPROXY"][:2] == (PROXY, "ok")
@@ -283,11 +285,11 @@ UNTRUSTED = {
 MALLORY = 65534
 
 
-def mallorys_tools(host: Host, *names: str) -> pathlib.Path:
+def mallorys_tools(editor_host: Host, *names: str) -> pathlib.Path:
     """Return a tree of programs that are not root's, each of which leaves a file ``ran`` beside them."""
-    tools = host.directory / "tools"
+    tools = editor_host.directory / "tools"
     for name in names:
-        program = host.put(f"hello/tools/bin/{name}", f'#!/bin/sh\ntouch "{tools}/ran"\n')
+        program = editor_host.put(f"hello/tools/bin/{name}", f'#!/bin/sh\ntouch "{tools}/ran"\n')
         program.chmod(0o755)
         if os.geteuid() == 0:
             os.chown(program, MALLORY, MALLORY)
@@ -295,11 +297,11 @@ def mallorys_tools(host: Host, *names: str) -> pathlib.Path:
 
 
 @pytest.mark.parametrize("case", UNTRUSTED)
-def test_a_program_that_a_file_of_a_workspace_names_is_compared_and_not_run(host: Host, case: str) -> None:
-    tools = mallorys_tools(host, "go")
+def test_a_program_that_a_file_of_a_workspace_names_is_compared_and_not_run(editor_host: Host, case: str) -> None:
+    tools = mallorys_tools(editor_host, "go")
     for name, text in UNTRUSTED[case].items():
-        host.put(name, text.replace("TOOLS", str(tools)))
-    document = host.report()
+        editor_host.put(name, text.replace("TOOLS", str(tools)))
+    document = editor_host.report()
     assert not (tools / "ran").exists()
     go = {(cell["actual"], cell["status"]) for cell in document["cells"] if cell["variable"] == "go"}
     assert (f"{tools}/bin/go", "drift") in go
@@ -316,54 +318,58 @@ def test_a_program_that_a_file_of_a_workspace_names_is_compared_and_not_run(host
         {"GOCACHEPROG": "TOOLS/bin/go1.99.9", "CC": "TOOLS/bin/go1.99.9", "GOFLAGS": "-toolexec=TOOLS/bin/go1.99.9"},
     ],
 )
-def test_a_trusted_go_starts_no_program_that_a_workspace_names(host: Host, goroot: str, env: dict[str, str]) -> None:
-    tools = mallorys_tools(host, "go1.99.9")
+def test_a_trusted_go_starts_no_program_that_a_workspace_names(
+    editor_host: Host, goroot: str, env: dict[str, str]
+) -> None:
+    tools = mallorys_tools(editor_host, "go1.99.9")
     (tools / "env").write_text("GOTOOLCHAIN=go1.99.9\n")
     given = json.dumps(env).replace("TOOLS", str(tools)).replace("GOROOT", goroot)
-    host.put(_START, _LAUNCH % f'"env": {given}')
-    host.put(".profile", f'export PATH="{goroot}/bin:/usr/bin:/bin"\n')
-    declaration = dataclasses.replace(host.declaration, goroot=goroot)
-    seen = dataclasses.replace(host, declaration=declaration).seen()
+    editor_host.put(_START, _LAUNCH % f'"env": {given}')
+    editor_host.put(".profile", f'export PATH="{goroot}/bin:/usr/bin:/bin"\n')
+    declaration = dataclasses.replace(editor_host.declaration, goroot=goroot)
+    seen = dataclasses.replace(editor_host, declaration=declaration).seen()
     assert not (tools / "ran").exists()
     assert seen["vscode_debug", "hello (one)", "GOVERSION"][0]
     if "CC" not in env:
         assert seen["vscode_debug", "hello (one)", "GOTOOLCHAIN"][0] == "go1.99.9"
 
 
-def test_a_go_that_is_a_script_gets_the_users_own_path(host: Host) -> None:
-    tools = mallorys_tools(host, "dirname")
-    (host.home.parent / "go/bin/go").write_text(GO + "dirname / >/dev/null\n")
-    host.put(_START, _LAUNCH % f'"env": {{"PATH": "{tools}/bin:${{env:PATH}}"}}')
-    assert host.seen()["vscode_debug", "hello (one)", "go"][1] == "ok"
+def test_a_go_that_is_a_script_gets_the_users_own_path(editor_host: Host) -> None:
+    tools = mallorys_tools(editor_host, "dirname")
+    (editor_host.home.parent / "go/bin/go").write_text(GO + "dirname / >/dev/null\n")
+    editor_host.put(_START, _LAUNCH % f'"env": {{"PATH": "{tools}/bin:${{env:PATH}}"}}')
+    assert editor_host.seen()["vscode_debug", "hello (one)", "go"][1] == "ok"
     assert not (tools / "ran").exists()
 
 
-def test_a_go_that_a_login_runs_too_is_run(host: Host) -> None:
+def test_a_go_that_a_login_runs_too_is_run(editor_host: Host) -> None:
     if os.geteuid() == 0:
-        os.chown(host.home.parent / "go/bin/go", MALLORY, MALLORY)
-    host.put(_START, _LAUNCH % '"env": {"GOPROXY": "off"}')
-    assert host.seen()["vscode_debug", "hello (one)", "GOVERSION"][:2] == ("go1.22.12", "ok")
+        os.chown(editor_host.home.parent / "go/bin/go", MALLORY, MALLORY)
+    editor_host.put(_START, _LAUNCH % '"env": {"GOPROXY": "off"}')
+    assert editor_host.seen()["vscode_debug", "hello (one)", "GOVERSION"][:2] == ("go1.22.12", "ok")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of root's")
-def test_a_declared_go_that_others_can_change_is_unknown(host: Host) -> None:
-    profile = (host.home / ".profile").read_text()
-    host.put(".profile", profile.replace(f"{host.declaration.goroot}/bin:", ""))
-    host.settings('{"go.goroot": "%s"}' % host.declaration.goroot)
-    (host.home.parent / "go").chmod(0o777)
-    found = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
-    assert [finding["cause"].partition(" was not run")[0] for finding in found] == [f"{host.declaration.goroot}/bin/go"]
+def test_a_declared_go_that_others_can_change_is_unknown(editor_host: Host) -> None:
+    profile = (editor_host.home / ".profile").read_text()
+    editor_host.put(".profile", profile.replace(f"{editor_host.declaration.goroot}/bin:", ""))
+    editor_host.settings('{"go.goroot": "%s"}' % editor_host.declaration.goroot)
+    (editor_host.home.parent / "go").chmod(0o777)
+    found = [finding for finding in editor_host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert [finding["cause"].partition(" was not run")[0] for finding in found] == [
+        f"{editor_host.declaration.goroot}/bin/go"
+    ]
 
 
-def test_a_dev_container(host: Host) -> None:
+def test_a_dev_container(editor_host: Host) -> None:
     given = '"containerEnv": {"GOPROXY": "off", "GOSUMDB": "off", "GOROOT": "/r"}'
     text = f'{{\n{given},\n"remoteEnv": {{\n"GOPROXY": "direct", "GOPATH": "/c"}}}}'
-    host.put("hello/.devcontainer.json", text)
-    seen = {name: cell for (context, _directory, name), cell in host.seen().items() if context == "devcontainer"}
+    editor_host.put("hello/.devcontainer.json", text)
+    seen = {name: cell for (context, _directory, name), cell in editor_host.seen().items() if context == "devcontainer"}
     path = "hello/.devcontainer.json"
     assert seen == {"GOPROXY": ("direct", "drift", f"{path}:4"), "GOSUMDB": ("off", "conflict", f"{path}:2")}
-    host.put("hello/.devcontainer/devcontainer.json", "{}")
-    assert host.seen()["devcontainer", "hello", "GOPROXY"] == (None, "missing", "")
+    editor_host.put("hello/.devcontainer/devcontainer.json", "{}")
+    assert editor_host.seen()["devcontainer", "hello", "GOPROXY"] == (None, "missing", "")
 
 
 @pytest.mark.parametrize(
@@ -377,34 +383,38 @@ def test_a_dev_container(host: Host) -> None:
         ("${localEnv:GOPROXY}", "${containerEnv:GOPROXY}", (None, "unknown", None)),
     ],
 )
-def test_references_of_a_dev_container(host: Host, container: str, remote: str, expected: t.Any) -> None:
+def test_references_of_a_dev_container(editor_host: Host, container: str, remote: str, expected: t.Any) -> None:
     text = '{"containerEnv":\n{"GOPROXY": "%s"},\n"remoteEnv": {"GOPROXY": "%s"}}' % (container, remote)
-    host.put("hello/.devcontainer.json", text)
+    editor_host.put("hello/.devcontainer.json", text)
     value, status, line = expected
     place = f"hello/.devcontainer.json:{line}" if line else ""
-    assert host.seen()["devcontainer", "hello", "GOPROXY"] == (value, status, place)
+    assert editor_host.seen()["devcontainer", "hello", "GOPROXY"] == (value, status, place)
 
 
 WORKFLOW = "on: push\nenv:\n  GOPROXY: off # why\n  X: ${{ x }}\njobs:\n  a:\n    env:\n      GOPROXY: direct\n  b: 1\n"
 
 
-def test_workflows(host: Host) -> None:
-    host.put("hello/.github/workflows/test.yml", WORKFLOW)
-    host.put("hello/.github/workflows/expression.yaml", "env:\n  GOPROXY: ${{ x }}\njobs: 1\n")
-    seen = {key: cell for key, cell in host.seen().items() if key[0] == "ci"}
+def test_workflows(editor_host: Host) -> None:
+    editor_host.put("hello/.github/workflows/test.yml", WORKFLOW)
+    editor_host.put("hello/.github/workflows/expression.yaml", "env:\n  GOPROXY: ${{ x }}\njobs: 1\n")
+    seen = {key: cell for key, cell in editor_host.seen().items() if key[0] == "ci"}
     path = ".github/workflows/test.yml"
     assert seen == {
         ("ci", "hello (.github/workflows/expression.yaml)", "GOPROXY"): (None, "unknown", ""),
         ("ci", f"hello ({path})", "GOPROXY"): ("off", "drift", f"hello/{path}:3"),
         ("ci", f"hello ({path}, a)", "GOPROXY"): ("direct", "drift", f"hello/{path}:8"),
     }
-    assert not [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert not [finding for finding in editor_host.report()["findings"] if finding["rule_id"] == "GD901"]
 
 
-def test_what_only_the_service_knows_is_unknown_alone(host: Host) -> None:
+def test_what_only_the_service_knows_is_unknown_alone(editor_host: Host) -> None:
     jobs = "jobs:\n  a:\n    env:\n      GOPROXY: direct\n  b:\n    env:\n      GOFLAGS: ${{ x }}\n"
-    host.put("hello/.github/workflows/x.yml", "env:\n  GOPROXY: ${{ x }}\n  GOFLAGS: -x\n" + jobs)
-    seen = {(directory, name): cell[:2] for (context, directory, name), cell in host.seen().items() if context == "ci"}
+    editor_host.put("hello/.github/workflows/x.yml", "env:\n  GOPROXY: ${{ x }}\n  GOFLAGS: -x\n" + jobs)
+    seen = {
+        (directory, name): cell[:2]
+        for (context, directory, name), cell in editor_host.seen().items()
+        if context == "ci"
+    }
     whole, a, b = (f"hello (.github/workflows/x.yml{job})" for job in ("", ", a", ", b"))
     assert {key: cell for key, cell in seen.items() if key[1] == "GOPROXY"} == {
         (whole, "GOPROXY"): (None, "unknown"),
@@ -422,24 +432,27 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_json_is_a_finding_with_its_place(host: Host, name: str) -> None:
-    path = host.put(name, '{\n  "a": 1\n  "b": 2}')
+def test_broken_json_is_a_finding_with_its_place(editor_host: Host, name: str) -> None:
+    path = editor_host.put(name, '{\n  "a": 1\n  "b": 2}')
     context, workspace = BROKEN[name]
-    found = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
+    found = [finding for finding in editor_host.report()["findings"] if finding["rule_id"] == "GD901"]
     assert [finding["context"] for finding in found] == [context]
-    assert found[0]["workspace"].replace(f"{host.home}/", "") == workspace
+    assert found[0]["workspace"].replace(f"{editor_host.home}/", "") == workspace
     assert f"{path}:3:3: found '\"'" in found[0]["cause"]
-    assert {status for key, (_value, status, _place) in host.seen().items() if key[0] == context} == {"unknown"}
-    (skipped,) = apply.apply(host.declaration, check=False).skipped
+    assert {status for key, (_value, status, _place) in editor_host.seen().items() if key[0] == context} == {"unknown"}
+    (skipped,) = apply.apply(editor_host.declaration, check=False).skipped
     assert (skipped.file, skipped.line, skipped.column) == (str(path), 3, 3)
     assert path.read_text() == '{\n  "a": 1\n  "b": 2}'
 
 
-def test_broken_settings_of_a_workspace_are_a_finding_with_their_place(host: Host) -> None:
-    host.put("hello/.vscode/settings.json", "{\n broken")
-    (finding,) = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901"]
-    assert (finding["context"], host.place(finding["source"])) == ("vscode_server", "hello/.vscode/settings.json:2")
-    assert host.seen()["vscode_server", "", "GOPATH"][1] == "ok"
+def test_broken_settings_of_a_workspace_are_a_finding_with_their_place(editor_host: Host) -> None:
+    editor_host.put("hello/.vscode/settings.json", "{\n broken")
+    (finding,) = [finding for finding in editor_host.report()["findings"] if finding["rule_id"] == "GD901"]
+    assert (finding["context"], editor_host.place(finding["source"])) == (
+        "vscode_server",
+        "hello/.vscode/settings.json:2",
+    )
+    assert editor_host.seen()["vscode_server", "", "GOPATH"][1] == "ok"
 
 
 UNUSABLE = {
@@ -463,44 +476,46 @@ UNUSABLE = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_what_is_no_object_or_list_where_one_belongs_is_a_finding(host: Host, case: str) -> None:
+def test_what_is_no_object_or_list_where_one_belongs_is_a_finding(editor_host: Host, case: str) -> None:
     name, text, context, workspace, line = UNUSABLE[case]
-    host.put(name, text)
-    (finding,) = (finding for finding in host.report()["findings"] if finding["rule_id"] == "GD901")
-    assert (finding["context"], host.place(finding["source"])) == (context, f"{name}:{line}")
-    assert finding["workspace"].replace(f"{host.home}/", "") == workspace
-    assert f"correct {host.home}/{name}:{line}" in finding["remedy"]["text"]
+    editor_host.put(name, text)
+    (finding,) = (finding for finding in editor_host.report()["findings"] if finding["rule_id"] == "GD901")
+    assert (finding["context"], editor_host.place(finding["source"])) == (context, f"{name}:{line}")
+    assert finding["workspace"].replace(f"{editor_host.home}/", "") == workspace
+    assert f"correct {editor_host.home}/{name}:{line}" in finding["remedy"]["text"]
 
 
-def test_a_configuration_that_is_no_object_leaves_the_others_alone(host: Host) -> None:
+def test_a_configuration_that_is_no_object_leaves_the_others_alone(editor_host: Host) -> None:
     text = '{"configurations": [null, {"type": "go", "request": "launch", "name": "0", "env": {"GOPROXY": "off"}}]}'
-    host.put("hello/.vscode/launch.json", text)
-    seen = host.seen()
+    editor_host.put("hello/.vscode/launch.json", text)
+    seen = editor_host.seen()
     assert seen["vscode_debug", "hello (0)", "GOPROXY"][1] == "unknown"
     assert seen["vscode_debug", "hello (0 1)", "GOPROXY"][:2] == ("off", "drift")
 
 
 @pytest.mark.parametrize("text", ["", "// nothing\n", "{}", '{"configurations": []}', '{"compounds": 1}'])
-def test_a_launch_file_without_configurations_is_none(host: Host, text: str) -> None:
-    host.put("hello/.vscode/launch.json", text)
-    host.put("hello/.vscode/settings.json", text)
-    assert host.report()["findings"] == []
+def test_a_launch_file_without_configurations_is_none(editor_host: Host, text: str) -> None:
+    editor_host.put("hello/.vscode/launch.json", text)
+    editor_host.put("hello/.vscode/settings.json", text)
+    assert editor_host.report()["findings"] == []
 
 
-def test_an_env_file_that_is_missing(host: Host) -> None:
-    host.put(
+def test_an_env_file_that_is_missing(editor_host: Host) -> None:
+    editor_host.put(
         "hello/.vscode/launch.json", '{"configurations": [{"type": "go", "request": "launch", "envFile": "/gone"}]}'
     )
-    (finding,) = host.report()["findings"]
-    assert (finding["rule_id"], finding["workspace"]) == ("GD901", f"{host.directory} (0)")
+    (finding,) = editor_host.report()["findings"]
+    assert (finding["rule_id"], finding["workspace"]) == ("GD901", f"{editor_host.directory} (0)")
     assert "launch.json:1: envFile /gone is missing" in finding["cause"]
 
 
 @pytest.mark.parametrize(("line", "words"), [("sleep 60", "timed out"), ("exit 3", "ended with 3")])
-def test_a_start_up_that_gives_no_answer(host: Host, line: str, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_up_that_gives_no_answer(
+    editor_host: Host, line: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vscode_server, "_PATIENCE", 1)
-    host.put(".profile", line + "\n")
-    (finding,) = host.report()["findings"]
+    editor_host.put(".profile", line + "\n")
+    (finding,) = editor_host.report()["findings"]
     assert (finding["rule_id"], finding["context"]) == ("GD901", "vscode_server")
     assert words in finding["cause"]
     assert "the environment of ssh alone" in finding["cause"]
@@ -514,7 +529,7 @@ def test_a_start_up_that_gives_no_answer(host: Host, line: str, words: str, monk
     ],
 )
 def test_only_the_shells_own_time_counts_over_ssh_too(
-    host: Host, outer: str, inner: str, problem: str, monkeypatch: pytest.MonkeyPatch
+    editor_host: Host, outer: str, inner: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def over_ssh(account: Account, command: str, timeout: float) -> Probe:
         argv = [account.shell, "-c", f"{outer}; {command}"]
@@ -523,43 +538,43 @@ def test_only_the_shells_own_time_counts_over_ssh_too(
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
     monkeypatch.setattr(vscode_server, "probe_over_ssh", over_ssh)
     monkeypatch.setattr(vscode_server, "_PATIENCE", 2)
-    host.put(".profile", inner + "\n")
-    got = VscodeServerContext().probe(host.user.account, host.declaration, 20)
+    editor_host.put(".profile", inner + "\n")
+    got = VscodeServerContext().probe(editor_host.user.account, editor_host.declaration, 20)
     assert (got.problem, got.failure) == (problem, "timed out" if problem else "")
 
 
-def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(host: Host) -> None:
-    host.put(".profile", (host.home / ".profile").read_text() + "echo >> ~/asked\n")
-    host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
-    contexts = observations._contexts(host.user, KINDS)
+def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(editor_host: Host) -> None:
+    editor_host.put(".profile", (editor_host.home / ".profile").read_text() + "echo >> ~/asked\n")
+    editor_host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
+    contexts = observations._contexts(editor_host.user, KINDS)
     for context in contexts:
-        context.probe(host.user.account, host.declaration, 20)
-    assert (len(contexts), (host.home / "asked").read_text()) == (4, "\n")
+        context.probe(editor_host.user.account, editor_host.declaration, 20)
+    assert (len(contexts), (editor_host.home / "asked").read_text()) == (4, "\n")
     contexts[0].forget()
-    contexts[0].probe(host.user.account, host.declaration, 20)
-    assert (host.home / "asked").read_text() == "\n\n"
+    contexts[0].probe(editor_host.user.account, editor_host.declaration, 20)
+    assert (editor_host.home / "asked").read_text() == "\n\n"
 
 
 def test_a_server_that_was_too_slow_beside_all_others_is_asked_once_more(
-    host: Host, monkeypatch: pytest.MonkeyPatch
+    editor_host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vscode_server, "_PATIENCE", 3)
-    host.put("hello/.vscode/settings.json", "{}")
+    editor_host.put("hello/.vscode/settings.json", "{}")
     once = "[ -e ~/asked ] || { touch ~/asked; sleep 30; }\n"
-    host.put(".profile", once + (host.home / ".profile").read_text())
-    assert host.report()["findings"] == []
-    seen = host.seen()
+    editor_host.put(".profile", once + (editor_host.home / ".profile").read_text())
+    assert editor_host.report()["findings"] == []
+    seen = editor_host.seen()
     assert (seen["vscode_server", "", "GOPATH"][1], seen["vscode_server", "hello", "GOPATH"][1]) == ("ok", "ok")
 
 
-def test_rules_see_the_files(host: Host) -> None:
-    host.settings('{\n"go.delvePath": "/x"}')
-    host.put("hello/.vscode/settings.json", '{\n\n"go.dlvPath": "/x"}')
-    host.put(
+def test_rules_see_the_files(editor_host: Host) -> None:
+    editor_host.settings('{\n"go.delvePath": "/x"}')
+    editor_host.put("hello/.vscode/settings.json", '{\n\n"go.dlvPath": "/x"}')
+    editor_host.put(
         "hello/.vscode/launch.json",
         '{"configurations": [{"type": "go", "request": "launch", "name": "n",\n"dlvToolPath": 1}]}',
     )
-    found = {(f["rule_id"], host.place(f["source"])) for f in host.report()["findings"]}
+    found = {(f["rule_id"], editor_host.place(f["source"])) for f in editor_host.report()["findings"]}
     assert found == {
         ("GD801", ".vscode-server/data/Machine/settings.json:2"),
         ("GD801", "hello/.vscode/settings.json:3"),
@@ -567,35 +582,35 @@ def test_rules_see_the_files(host: Host) -> None:
     }
 
 
-def test_what_is_there_is_rendered_and_nothing_else(host: Host) -> None:
-    assert host.apply() == []
-    settings = host.settings(
+def test_what_is_there_is_rendered_and_nothing_else(editor_host: Host) -> None:
+    assert editor_host.apply() == []
+    settings = editor_host.settings(
         '{\n  // mine\n  "go.toolsEnvVars": {"GOROOT": "/old", "X": "1"},\n  "go.gopath": "/x"\n}\n'
     )
     settings.chmod(0o640)
-    launch = host.put("hello/.vscode/launch.json", LAUNCH)
-    container = host.put(
+    launch = editor_host.put("hello/.vscode/launch.json", LAUNCH)
+    container = editor_host.put(
         "hello/.devcontainer/devcontainer.json", '{\n\t"image": "x", // mine\n\t"remoteEnv": {"GOPROXY": "off"}\n}'
     )
-    host.put("hello/.devcontainer.json", "{}")
-    workflow = host.put("hello/.github/workflows/test.yml", WORKFLOW)
-    names = sorted(str(path.relative_to(host.home)) for path in (settings, launch, container))
-    assert sorted(host.apply(check=True)) == names
+    editor_host.put("hello/.devcontainer.json", "{}")
+    workflow = editor_host.put("hello/.github/workflows/test.yml", WORKFLOW)
+    names = sorted(str(path.relative_to(editor_host.home)) for path in (settings, launch, container))
+    assert sorted(editor_host.apply(check=True)) == names
     assert launch.read_text() == LAUNCH
-    assert sorted(host.apply()) == names
-    assert host.apply() == []
+    assert sorted(editor_host.apply()) == names
+    assert editor_host.apply() == []
     assert settings.stat().st_mode & 0o777 == 0o640
     text = settings.read_text()
     assert "  // mine\n" in text
     assert json.loads(text.replace("// mine", "")) == {
-        "go.toolsEnvVars": {"GOROOT": host.declaration.goroot, "X": "1", **host.user.variables},
-        "go.gopath": host.gopath,
-        "go.alternateTools": {"go": f"{host.declaration.goroot}/bin/go", "dlv": "/usr/local/bin/dlv"},
+        "go.toolsEnvVars": {"GOROOT": editor_host.declaration.goroot, "X": "1", **editor_host.user.variables},
+        "go.gopath": editor_host.gopath,
+        "go.alternateTools": {"go": f"{editor_host.declaration.goroot}/bin/go", "dlv": "/usr/local/bin/dlv"},
         "go.toolsManagement.autoUpdate": False,
         "go.toolsManagement.checkForUpdates": "off",
     }
-    wanted = LAUNCH.replace('"off"', f'"{PROXY}"').replace('"/l"', f'"{host.gopath}"')
-    wanted = wanted.replace('"two", "env": {"GOPATH": "/x"', f'"two", "env": {{"GOPATH": "{host.gopath}"')
+    wanted = LAUNCH.replace('"off"', f'"{PROXY}"').replace('"/l"', f'"{editor_host.gopath}"')
+    wanted = wanted.replace('"two", "env": {"GOPATH": "/x"', f'"two", "env": {{"GOPATH": "{editor_host.gopath}"')
     assert launch.read_text() == wanted
     assert f'"remoteEnv": {{"GOPROXY": "{PROXY}"}}' in container.read_text()
     assert f'\t"containerEnv": {{\n\t\t"GOPROXY": "{PROXY}"\n\t}}\n' in container.read_text()
@@ -613,14 +628,14 @@ WORKSPACE_SETTINGS = """\
 """
 
 
-def test_of_settings_of_a_workspace_only_present_values_are_corrected(host: Host) -> None:
-    path = host.put("hello/.vscode/settings.json", WORKSPACE_SETTINGS)
-    assert host.apply() == ["hello/.vscode/settings.json"]
-    goroot = host.declaration.goroot
+def test_of_settings_of_a_workspace_only_present_values_are_corrected(editor_host: Host) -> None:
+    path = editor_host.put("hello/.vscode/settings.json", WORKSPACE_SETTINGS)
+    assert editor_host.apply() == ["hello/.vscode/settings.json"]
+    goroot = editor_host.declaration.goroot
     expected = WORKSPACE_SETTINGS.replace('"/old"', f'"{goroot}"').replace("/old/bin/go", f"{goroot}/bin/go")
     expected = expected.replace('"GOPROXY": "off"', f'"GOPROXY": "{PROXY}"').replace('"local"', '"off"')
     assert path.read_text() == expected
-    assert host.apply() == []
+    assert editor_host.apply() == []
 
 
 CHECKOUT = {
@@ -630,62 +645,62 @@ CHECKOUT = {
 }
 
 
-def test_a_checkout_is_edited_only_as_its_workspace_declares(host: Host) -> None:
-    files = {kind: host.put(f"hello/{name}", text) for kind, (name, text, _line) in CHECKOUT.items()}
+def test_a_checkout_is_edited_only_as_its_workspace_declares(editor_host: Host) -> None:
+    files = {kind: editor_host.put(f"hello/{name}", text) for kind, (name, text, _line) in CHECKOUT.items()}
     for managed in CHECKOUT_FILES:
-        host.declare(manage={str(host.directory): [managed]})
-        assert host.apply(check=True) == [str(files[managed].relative_to(host.home))]
-    host.declare(manage={})
-    assert host.apply() == []
+        editor_host.declare(manage={str(editor_host.directory): [managed]})
+        assert editor_host.apply(check=True) == [str(files[managed].relative_to(editor_host.home))]
+    editor_host.declare(manage={})
+    assert editor_host.apply() == []
     assert {kind: path.read_text() for kind, path in files.items()} == {kind: one[1] for kind, one in CHECKOUT.items()}
 
 
 @pytest.mark.parametrize("kind", CHECKOUT)
 @pytest.mark.parametrize("managed", [True, False])
-def test_drift_in_a_checkout_has_a_remedy_that_works(host: Host, kind: str, managed: bool) -> None:
+def test_drift_in_a_checkout_has_a_remedy_that_works(editor_host: Host, kind: str, managed: bool) -> None:
     name, text, line = CHECKOUT[kind]
-    path = host.put(f"hello/{name}", text)
-    host.declare(manage={str(host.directory): [kind]} if managed else {})
+    path = editor_host.put(f"hello/{name}", text)
+    editor_host.declare(manage={str(editor_host.directory): [kind]} if managed else {})
     place = f"hello/{name}:{line}"
-    findings = [finding for finding in host.report()["findings"] if finding["rule_id"] == "GD101"]
-    (text,) = {finding["remedy"]["text"] for finding in findings if host.place(finding["source"]) == place}
-    unmanaged = f"delete or correct {path}:{line}, or add {kind} to `manage` of the workspace {host.directory}"
+    findings = [finding for finding in editor_host.report()["findings"] if finding["rule_id"] == "GD101"]
+    (text,) = {finding["remedy"]["text"] for finding in findings if editor_host.place(finding["source"]) == place}
+    unmanaged = f"delete or correct {path}:{line}, or add {kind} to `manage` of the workspace {editor_host.directory}"
     assert text == ("provision the host again with --tags environment" if managed else unmanaged)
 
 
-def test_what_an_unmanaged_file_lacks_is_to_be_set_there(host: Host) -> None:
-    container = host.put("hello/.devcontainer.json", "{}")
-    workflow = host.put("hello/.github/workflows/test.yml", "jobs: {}\n")
-    host.declare(manage={})
-    texts = {f["context"]: f["remedy"]["text"] for f in host.report()["findings"] if f["rule_id"] == "GD101"}
-    manage = f"add devcontainer to `manage` of the workspace {host.directory}"
+def test_what_an_unmanaged_file_lacks_is_to_be_set_there(editor_host: Host) -> None:
+    container = editor_host.put("hello/.devcontainer.json", "{}")
+    workflow = editor_host.put("hello/.github/workflows/test.yml", "jobs: {}\n")
+    editor_host.declare(manage={})
+    texts = {f["context"]: f["remedy"]["text"] for f in editor_host.report()["findings"] if f["rule_id"] == "GD101"}
+    manage = f"add devcontainer to `manage` of the workspace {editor_host.directory}"
     assert texts == {
         "devcontainer": f"set GOPROXY in {container}, or {manage}",
         "ci": f"set GOPROXY in {workflow}",
     }
-    host.declare(manage={str(host.directory): ["devcontainer"]})
-    texts = {f["context"]: f["remedy"]["text"] for f in host.report()["findings"] if f["rule_id"] == "GD101"}
+    editor_host.declare(manage={str(editor_host.directory): ["devcontainer"]})
+    texts = {f["context"]: f["remedy"]["text"] for f in editor_host.report()["findings"] if f["rule_id"] == "GD101"}
     assert texts == {
         "devcontainer": "provision the host again with --tags environment",
         "ci": f"set GOPROXY in {workflow}",
     }
 
 
-def test_settings_are_made_on_request_only(host: Host) -> None:
-    host.declaration = dataclasses.replace(host.declaration, vscode_create=True)
-    assert host.apply() == [".vscode-server/data/Machine/settings.json"]
-    path = pathlib.Path(host.user.vscode_settings[0])
+def test_settings_are_made_on_request_only(editor_host: Host) -> None:
+    editor_host.declaration = dataclasses.replace(editor_host.declaration, vscode_create=True)
+    assert editor_host.apply() == [".vscode-server/data/Machine/settings.json"]
+    path = pathlib.Path(editor_host.user.vscode_settings[0])
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.stat().st_uid == os.getuid()
-    assert host.apply() == []
-    assert {status for _value, status, _place in host.seen().values()} == {"ok", "unmanaged"}
+    assert editor_host.apply() == []
+    assert {status for _value, status, _place in editor_host.seen().values()} == {"ok", "unmanaged"}
 
 
-def test_a_workflow_of_another_form_is_left_alone(host: Host) -> None:
-    host.put("hello/.github/workflows/test.yml", "env: &own {GOPROXY: off}\njobs: 1\n")
-    assert host.apply() == []
-    host.put("hello/.github/workflows/test.yml", 'env:\n  GOPROXY: "\\ud800"\n')
-    assert json.loads(json.dumps(host.report(), ensure_ascii=False).encode())
+def test_a_workflow_of_another_form_is_left_alone(editor_host: Host) -> None:
+    editor_host.put("hello/.github/workflows/test.yml", "env: &own {GOPROXY: off}\njobs: 1\n")
+    assert editor_host.apply() == []
+    editor_host.put("hello/.github/workflows/test.yml", 'env:\n  GOPROXY: "\\ud800"\n')
+    assert json.loads(json.dumps(editor_host.report(), ensure_ascii=False).encode())
 
 
 def test_what_means_the_same_elsewhere() -> None:
@@ -696,10 +711,10 @@ def test_what_means_the_same_elsewhere() -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-def test_the_users_rights_count_and_not_roots(host: Host) -> None:
-    for directory in [host.home, *host.home.parents]:
+def test_the_users_rights_count_and_not_roots(editor_host: Host) -> None:
+    for directory in [editor_host.home, *editor_host.home.parents]:
         directory.chmod(directory.stat().st_mode | 0o011)
-    path = host.put("settings.json", "{}")
+    path = editor_host.put("settings.json", "{}")
     path.chmod(0o600)
     assert "cannot read" in read_editor_file(str(path), find_account("nobody")).problem
     path.chmod(0o644)

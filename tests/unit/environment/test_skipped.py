@@ -81,7 +81,7 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+def mixed_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     contexts = [GoEnvContext(), CronContext(), VscodeServerKind(), VscodeDebugKind(), DevcontainerKind()]
     monkeypatch.setattr(apply, "KINDS", contexts)
     (tmp_path / "crontabs").mkdir()
@@ -158,14 +158,14 @@ ROOT_KINDS: dict[str, t.Any] = {
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *(pytest.param(kind, marks=ROOT) for kind in ROOT_KINDS)])
-def test_everything_else_is_written_and_a_repair_completes_it(host: Host, kind: str) -> None:
+def test_everything_else_is_written_and_a_repair_completes_it(mixed_host: Host, kind: str) -> None:
     name, break_it, line, column, words = {**KINDS, **ROOT_KINDS}[kind]
-    broken = pathlib.Path(os.path.normpath(host.of(host.alice, name)))
+    broken = pathlib.Path(os.path.normpath(mixed_host.of(mixed_host.alice, name)))
     if broken.exists():
         broken.unlink()
     break_it(broken)
 
-    announced, applied, again = host.apply(check=True), host.apply(), host.apply()
+    announced, applied, again = mixed_host.apply(check=True), mixed_host.apply(), mixed_host.apply()
 
     (skipped,) = applied.skipped
     assert (skipped.user, skipped.file, skipped.line, skipped.column) == ("alice", str(broken), line, column)
@@ -173,39 +173,39 @@ def test_everything_else_is_written_and_a_repair_completes_it(host: Host, kind: 
     assert announced.skipped == again.skipped == applied.skipped
     assert announced.changes.result() == applied.changes.result()
     assert not again.changes
-    for user in (host.alice, host.bob):
-        written = [path for path in (ENV, SETTINGS, "go", "cache") if host.of(user, path) != broken]
-        assert all(host.of(user, path).exists() for path in written), user
-    assert "GOPATH=" in host.of(host.bob, ENV).read_text()
-    assert f'"go.gopath": "{host.bob.account.home}/go"' in host.of(host.bob, SETTINGS).read_text()
+    for user in (mixed_host.alice, mixed_host.bob):
+        written = [path for path in (ENV, SETTINGS, "go", "cache") if mixed_host.of(user, path) != broken]
+        assert all(mixed_host.of(user, path).exists() for path in written), user
+    assert "GOPATH=" in mixed_host.of(mixed_host.bob, ENV).read_text()
+    assert f'"go.gopath": "{mixed_host.bob.account.home}/go"' in mixed_host.of(mixed_host.bob, SETTINGS).read_text()
 
-    assert '"GOPROXY": "https://proxy.example"' in host.of(host.bob, CONTAINER).read_text()
-    assert "PATH=" in host.of(host.bob, "../crontabs/bob").read_text()
+    assert '"GOPROXY": "https://proxy.example"' in mixed_host.of(mixed_host.bob, CONTAINER).read_text()
+    assert "PATH=" in mixed_host.of(mixed_host.bob, "../crontabs/bob").read_text()
 
     shutil.rmtree(broken) if broken.is_dir() else broken.unlink()
-    repaired = host.apply()
+    repaired = mixed_host.apply()
     assert (repaired.skipped, repaired.failure) == ([], None)
-    assert not host.apply().changes
+    assert not mixed_host.apply().changes
 
 
-def test_a_file_that_is_not_utf_8_keeps_its_bytes(host: Host) -> None:
-    settings = host.of(host.alice, SETTINGS)
+def test_a_file_that_is_not_utf_8_keeps_its_bytes(mixed_host: Host) -> None:
+    settings = mixed_host.of(mixed_host.alice, SETTINGS)
     settings.write_bytes(b'{\n  "name": "caf\xe9"\n}\n')
-    applied = host.apply()
+    applied = mixed_host.apply()
     assert not applied.skipped
     assert b'"name": "caf\xe9"' in settings.read_bytes()
     assert b"go.toolsEnvVars" in settings.read_bytes()
 
 
-def test_the_message_lists_all_users_with_their_files(host: Host) -> None:
-    broken_json(host.of(host.alice, SETTINGS))
-    broken_json(host.of(host.bob, SETTINGS))
-    fifo(host.of(host.bob, ENV))
-    failure = str(host.apply().failure)
+def test_the_message_lists_all_users_with_their_files(mixed_host: Host) -> None:
+    broken_json(mixed_host.of(mixed_host.alice, SETTINGS))
+    broken_json(mixed_host.of(mixed_host.bob, SETTINGS))
+    fifo(mixed_host.of(mixed_host.bob, ENV))
+    failure = str(mixed_host.apply().failure)
     assert failure.startswith("the environment of these users is incomplete: alice, bob.\n")
-    assert f"\nalice: {host.of(host.alice, SETTINGS)}:3:3: " in failure
-    assert f"\nbob: {host.of(host.bob, ENV)} is not a regular file" in failure
-    assert f"\nbob: {host.of(host.bob, SETTINGS)}:3:3: " in failure
+    assert f"\nalice: {mixed_host.of(mixed_host.alice, SETTINGS)}:3:3: " in failure
+    assert f"\nbob: {mixed_host.of(mixed_host.bob, ENV)} is not a regular file" in failure
+    assert f"\nbob: {mixed_host.of(mixed_host.bob, SETTINGS)}:3:3: " in failure
     assert failure.count("To fix this: ") == 3
 
 
@@ -217,7 +217,7 @@ def unreadable(path: pathlib.Path) -> None:
 @ROOT
 @pytest.mark.parametrize(("break_it", "words"), [(foreign, "belongs to uid 12345"), (unreadable, "Permission denied")])
 def test_a_file_that_its_user_cannot_use_is_skipped(
-    host: Host, tmp_path: pathlib.Path, break_it: t.Callable[[pathlib.Path], None], words: str
+    mixed_host: Host, tmp_path: pathlib.Path, break_it: t.Callable[[pathlib.Path], None], words: str
 ) -> None:
     """As root with the rights of one user, who cannot give the file back to another."""
     for directory in (tmp_path, *tmp_path.parents):
@@ -226,41 +226,41 @@ def test_a_file_that_its_user_cannot_use_is_skipped(
     nobody = find_account("nobody")
     users = [
         UserEnvironment(user.account._replace(uid=nobody.uid, gid=nobody.gid), user.variables, [])
-        for user in (host.alice, host.bob)
+        for user in (mixed_host.alice, mixed_host.bob)
     ]
     for path in (pathlib.Path(user.account.home) for user in users):
         for part in (path, *path.rglob("*")):
             os.chown(part, nobody.uid, nobody.gid)
-    host.declaration = Declaration(users, "/g", [])
-    broken = host.of(host.alice, ENV)
+    mixed_host.declaration = Declaration(users, "/g", [])
+    broken = mixed_host.of(mixed_host.alice, ENV)
     break_it(broken)
     if break_it is unreadable:
         os.chown(broken, nobody.uid, nobody.gid)
-    applied = host.apply()
+    applied = mixed_host.apply()
     assert [(entry.user, entry.file) for entry in applied.skipped] == [("alice", str(broken))]
     assert words in str(applied.failure)
-    assert (broken.read_text(), host.of(host.bob, ENV).exists()) == ("GOPATH=/old\n", True)
+    assert (broken.read_text(), mixed_host.of(mixed_host.bob, ENV).exists()) == ("GOPATH=/old\n", True)
 
 
-def test_a_failing_write_is_isolated_too(host: Host) -> None:
+def test_a_failing_write_is_isolated_too(mixed_host: Host) -> None:
     """A disk quota is met only by the write itself; the limit on the size of a file stands for it here."""
-    host.of(host.alice, ENV).write_text("# " + "x" * 300_000 + "\n")
+    mixed_host.of(mixed_host.alice, ENV).write_text("# " + "x" * 300_000 + "\n")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:
-        applied = host.apply()
+        applied = mixed_host.apply()
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     (skipped,) = applied.skipped
-    assert (skipped.user, skipped.file) == ("alice", str(host.of(host.alice, ENV)))
+    assert (skipped.user, skipped.file) == ("alice", str(mixed_host.of(mixed_host.alice, ENV)))
     assert "File too large" in skipped.reason
-    assert str(host.of(host.alice, ENV)) not in str(applied.changes.result())
-    assert "GOPATH=" in host.of(host.bob, ENV).read_text()
-    assert sorted(os.listdir(host.of(host.alice, ENV).parent)) == ["env"]
+    assert str(mixed_host.of(mixed_host.alice, ENV)) not in str(applied.changes.result())
+    assert "GOPATH=" in mixed_host.of(mixed_host.bob, ENV).read_text()
+    assert sorted(os.listdir(mixed_host.of(mixed_host.alice, ENV).parent)) == ["env"]
 
 
 def test_a_later_run_still_removes_what_this_one_could_not(
-    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+    mixed_host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     """The user's script is the only record of what was given; it must not forget it before all files have."""
     users = tmp_path / "users"
@@ -274,8 +274,8 @@ def test_a_later_run_still_removes_what_this_one_could_not(
     )
     for function in (previous.user_of_record, previous.dropped, previous.departed):
         monkeypatch.setattr(function, "__defaults__", (str(users),))
-    full = host.declaration
-    host.declaration = Declaration(
+    full = mixed_host.declaration
+    mixed_host.declaration = Declaration(
         [
             UserEnvironment(user.account, {**user.variables, "GOFLAGS": "-x"}, [], (), user.vscode_settings)
             for user in full.users
@@ -283,29 +283,29 @@ def test_a_later_run_still_removes_what_this_one_could_not(
         "/g",
         [],
     )
-    assert not host.apply().skipped
-    settings = host.of(host.alice, SETTINGS)
+    assert not mixed_host.apply().skipped
+    settings = mixed_host.of(mixed_host.alice, SETTINGS)
     good = settings.read_text()
     settings.write_text(good + "oops")
-    host.declaration = full
-    skipped = host.apply().skipped
+    mixed_host.declaration = full
+    skipped = mixed_host.apply().skipped
     assert {entry.file for entry in skipped} == {str(settings), str(users / "alice.sh")}
     assert "records the variables that are to be removed" in skipped[1].reason
     assert "GOFLAGS" in (users / "alice.sh").read_text()
-    assert "GOFLAGS" not in (users / "bob.sh").read_text() + host.of(host.bob, SETTINGS).read_text()
-    assert not host.apply().changes
+    assert "GOFLAGS" not in (users / "bob.sh").read_text() + mixed_host.of(mixed_host.bob, SETTINGS).read_text()
+    assert not mixed_host.apply().changes
     settings.write_text(good)
-    assert not host.apply().skipped
+    assert not mixed_host.apply().skipped
     assert "GOFLAGS" not in (users / "alice.sh").read_text() + settings.read_text()
 
 
-def test_an_error_of_the_host_itself_ends_the_run(host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_an_error_of_the_host_itself_ends_the_run(mixed_host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     monkeypatch.setattr(apply, "KINDS", [LoginContext(), GoEnvContext()])
     monkeypatch.setattr(shell, "SCRIPT", str(tmp_path / "script.sh"))
     fifo(tmp_path / "script.sh")
     with pytest.raises(DevserverError, match="not a regular file"):
-        host.apply()
-    assert not host.of(host.bob, ENV).exists()
+        mixed_host.apply()
+    assert not mixed_host.of(mixed_host.bob, ENV).exists()
 
 
 def run_module(**arguments: t.Any) -> dict[str, t.Any]:

@@ -31,7 +31,7 @@ Set = t.Callable[..., pathlib.Path]
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Set:
+def sshd_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Set:
     """A directory with sshd's configuration; to be called with the lines that its sshd says are in force."""
     (tmp_path / "sshd_config").write_text(CONFIGURATION)
     for name, text in {"more/a.conf": "Match User x\nSetEnv A=1\n", "match/one.conf": "SetEnv GOBIN=/one\n"}.items():
@@ -58,22 +58,22 @@ IN_FORCE: dict[str, tuple[list[str], str, int]] = {
 
 
 @pytest.mark.parametrize("name", IN_FORCE)
-def test_the_line_that_gives_a_variable(host: Set, name: str) -> None:
+def test_the_line_that_gives_a_variable(sshd_host: Set, name: str) -> None:
     said, file, line = IN_FORCE[name]
-    source = Source("file", str(host(*said) / file), line)
+    source = Source("file", str(sshd_host(*said) / file), line)
     pairs = [text[len("setenv ") :].partition("=") for text in said]
     assert sshd_config.variables(BOB, 5) == [Assignment(name, value, source) for name, _sign, value in pairs]
 
 
 @pytest.mark.parametrize("said", [[], ["setenv GOBIN=/other"], ["setenv GOBIN=/x#y"], ["setenv A=1"]])
-def test_what_no_line_gives_has_none(host: Set, said: list[str]) -> None:
+def test_what_no_line_gives_has_none(sshd_host: Set, said: list[str]) -> None:
     # A=1 stands in a block of another user's, which ends with its file.
-    host(*said)
+    sshd_host(*said)
     assert sshd_config.variables(BOB, 5) == []
 
 
-def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(host: Set) -> None:
-    host()
+def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(sshd_host: Set) -> None:
+    sshd_host()
     found = [(line.keyword, line.value, line.match) for line in sshd_config.lines() if line.keyword != "match"]
     assert found == [
         ("setenv", "A=1", "User x"),
@@ -87,8 +87,8 @@ def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(host: Set) -> N
     ]
 
 
-def test_sshd_is_asked_about_the_user_and_only_where_a_line_gives_variables(host: Set) -> None:
-    directory = host("setenv GOBIN=/m")
+def test_sshd_is_asked_about_the_user_and_only_where_a_line_gives_variables(sshd_host: Set) -> None:
+    directory = sshd_host("setenv GOBIN=/m")
     (directory / "sshd_config").write_text("Port 22\n# SetEnv A=1\n")
     assert sshd_config.variables(BOB, 5) == []
     assert not (directory / "asked").exists()
@@ -97,7 +97,7 @@ def test_sshd_is_asked_about_the_user_and_only_where_a_line_gives_variables(host
     assert "user=bob," in (directory / "asked").read_text()
 
 
-def test_without_an_sshd_nothing_is_in_force(host: Set) -> None:
-    (host("setenv GOBIN=/m") / "sshd").unlink()
+def test_without_an_sshd_nothing_is_in_force(sshd_host: Set) -> None:
+    (sshd_host("setenv GOBIN=/m") / "sshd").unlink()
     assert sshd_config.effective(BOB, 5) == []
     assert sshd_config.variables(BOB, 5) == []

@@ -39,19 +39,19 @@ class Host:
 
 
 @pytest.fixture
-def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+def unmanaged_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(unmanaged, "_LISTS", ())
     return Host(tmp_path)
 
 
-def test_a_host_without_go_has_none(host: Host) -> None:
-    assert host.found() == set()
+def test_a_host_without_go_has_none(unmanaged_host: Host) -> None:
+    assert unmanaged_host.found() == set()
 
 
-def test_managed_toolchains_are_not_unmanaged(host: Host) -> None:
-    host.tree("usr/local/lib/go/1.22.12", "1.22.12")
-    (host.root / "usr/local/go").symlink_to("lib/go/1.22.12")
-    assert host.found() == set()
+def test_managed_toolchains_are_not_unmanaged(unmanaged_host: Host) -> None:
+    unmanaged_host.tree("usr/local/lib/go/1.22.12", "1.22.12")
+    (unmanaged_host.root / "usr/local/go").symlink_to("lib/go/1.22.12")
+    assert unmanaged_host.found() == set()
 
 
 @pytest.mark.parametrize(
@@ -64,34 +64,34 @@ def test_managed_toolchains_are_not_unmanaged(host: Host) -> None:
         ("sdk", "home/me/sdk/gotip"),
     ],
 )
-def test_a_tree_is_found_with_its_version(host: Host, kind: str, path: str) -> None:
-    host.tree(path, "1.20.1")
-    assert host.found() == {(kind, path, "1.20.1", "me" if kind == "sdk" else None)}
+def test_a_tree_is_found_with_its_version(unmanaged_host: Host, kind: str, path: str) -> None:
+    unmanaged_host.tree(path, "1.20.1")
+    assert unmanaged_host.found() == {(kind, path, "1.20.1", "me" if kind == "sdk" else None)}
 
 
-def test_a_tree_without_a_version(host: Host) -> None:
-    host.tree("usr/lib/go-1.19")
-    assert host.found() == {("distribution", "usr/lib/go-1.19", None, None)}
+def test_a_tree_without_a_version(unmanaged_host: Host) -> None:
+    unmanaged_host.tree("usr/lib/go-1.19")
+    assert unmanaged_host.found() == {("distribution", "usr/lib/go-1.19", None, None)}
 
 
-def test_a_link_to_another_tree_is_not_counted_twice(host: Host) -> None:
-    host.tree("usr/lib/go-1.19")
-    (host.root / "usr/lib/go").symlink_to("go-1.19")
-    assert host.found() == {("distribution", "usr/lib/go-1.19", None, None)}
+def test_a_link_to_another_tree_is_not_counted_twice(unmanaged_host: Host) -> None:
+    unmanaged_host.tree("usr/lib/go-1.19")
+    (unmanaged_host.root / "usr/lib/go").symlink_to("go-1.19")
+    assert unmanaged_host.found() == {("distribution", "usr/lib/go-1.19", None, None)}
 
 
-def test_snaps_current_revision(host: Host) -> None:
-    host.tree("snap/go/10500", "1.22.1")
-    (host.root / "snap/go/current").symlink_to("10500")
-    assert host.found() == {("snap", "snap/go/current", "1.22.1", None)}
+def test_snaps_current_revision(unmanaged_host: Host) -> None:
+    unmanaged_host.tree("snap/go/10500", "1.22.1")
+    (unmanaged_host.root / "snap/go/current").symlink_to("10500")
+    assert unmanaged_host.found() == {("snap", "snap/go/current", "1.22.1", None)}
 
 
-def test_commands_in_a_home_but_no_tools(host: Host) -> None:
-    directory = host.tree("home/me/go/bin")
+def test_commands_in_a_home_but_no_tools(unmanaged_host: Host) -> None:
+    directory = unmanaged_host.tree("home/me/go/bin")
     for name in ("go", "go1.21.0", "go1.22rc1", "gotip", "gopls", "golangci-lint", "dlv", "go-outline"):
         (directory / name).write_text("")
     expected = ("go", "go1.21.0", "go1.22rc1", "gotip")
-    assert host.found() == {("command", f"home/me/go/bin/{name}", None, "me") for name in expected}
+    assert unmanaged_host.found() == {("command", f"home/me/go/bin/{name}", None, "me") for name in expected}
 
 
 def test_packages() -> None:
