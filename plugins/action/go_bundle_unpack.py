@@ -17,11 +17,11 @@ import typing as t
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import Bundle, open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import Bundle
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import Entry
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import verify_signature
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_directory
+from ansible_collections.gopherops.devserver.plugins.plugin_utils.declared_bundle import open_declared_bundle
 
 _Result = t.Dict[str, t.Any]
 # Seconds to wait for another run that stores the same tool in the cache.
@@ -41,24 +41,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         if self._task.args.get("file") == "":
             return dict(result, changed=False)
         try:
-            with open_bundle(self._path("file")) as bundle:
-                result.update(self._run(bundle))
+            with open_declared_bundle(self._task.args) as (bundle, signer):
+                result.update(self._run(bundle, signer))
         except DevserverError as error:
             result.update(error.result(), failed=True)
         except OSError as error:
             result.update(failed=True, msg=f"cannot read or copy the bundle on the controller: {error}")
         return result
 
-    def _path(self, option: str) -> str:
-        path = os.path.expanduser(str(self._task.args.get(option) or ""))
-        if path and not os.path.isabs(path):
-            raise DevserverError(
-                f"{option} is {path!r}", expected="an absolute path on the controller", remedy=f"correct {option}"
-            )
-        return path
-
-    def _run(self, bundle: Bundle) -> _Result:
-        facts: _Result = {"manifest_sha256": bundle.sha256, "signer": self._verify(bundle), "cached": []}
+    def _run(self, bundle: Bundle, signer: str) -> _Result:
+        facts: _Result = {"manifest_sha256": bundle.sha256, "signer": signer, "cached": []}
         result = self._query(bundle)
         if result.get("failed"):
             return result
@@ -71,18 +63,6 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             return dict(result, **facts)
         facts["cached"] = self._fill_cache(bundle)
         return dict(self._deliver(bundle, missing) if missing else result, **facts)
-
-    def _verify(self, bundle: Bundle) -> str:
-        """Return the signer, or an empty text without allowed signers; raise DevserverError for another bundle."""
-        expected = str(self._task.args.get("sha256") or "").lower()
-        if expected and bundle.sha256 != expected:
-            raise DevserverError(
-                f"{self._path('file')} is another bundle: the SHA-256 of its manifest is {bundle.sha256}",
-                expected=expected,
-                remedy="copy the right bundle, or correct bundle_sha256 (sha256) to the output of playbooks/bundle.yml",
-            )
-        allowed_signers = self._path("allowed_signers")
-        return verify_signature(bundle.text, bundle.signature, allowed_signers) if allowed_signers else ""
 
     def _query(self, bundle: Bundle) -> _Result:
         """Return what the host would change; the manifest is only sent if the host has another one."""

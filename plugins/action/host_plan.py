@@ -17,6 +17,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import MODULES, RolePlan, plan_role
+from ansible_collections.gopherops.devserver.plugins.plugin_utils.declared_bundle import open_declared_bundle
 
 _Result = t.Dict[str, t.Any]
 _COLLECTION = "gopherops.devserver."
@@ -47,6 +48,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             result.update(self._plan([self._collect(role) for role in self._play.get_roles()]))
         except DevserverError as error:
             result.update(error.result(), failed=True)
+        except OSError as error:
+            result.update(failed=True, msg=f"cannot read a file on the controller: {error}")
         return result
 
     def _plan(self, roles: list[_Role]) -> _Result:
@@ -59,10 +62,33 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         if result.get("failed"):
             return result
         there = result["reasons"]
+        for role in roles:
+            if role.name in there:
+                self._verify_bundle(role.tasks)
         reasons = {role.name: [*role.local.reasons, *there.get(role.name, [])] for role in roles}
         names = [role.name for role in roles if role.tasks or role.local.reasons]
         first = next((place for place, name in enumerate(names) if reasons[name]), len(names))
         return dict(result, reasons={name: own for name, own in reasons.items() if own}, roles=names[first:])
+
+    def _verify_bundle(self, tasks: list[_Result]) -> None:
+        """Verify all that a host needs of a bundle. Raises DevserverError for a damaged one."""
+        for task in tasks:
+            if task["module"] == _BUNDLE:
+                copy = self._task.copy()
+                copy.args = {name: value for name, value in task["args"].items() if name != "_delivery"}
+                copy.check_mode = True
+                action = self._shared_loader_obj.action_loader.get(
+                    f"{_COLLECTION}{_BUNDLE}",
+                    task=copy,
+                    connection=self._connection,
+                    play_context=self._play_context,
+                    loader=self._loader,
+                    templar=self._templar,
+                    shared_loader_obj=self._shared_loader_obj,
+                )
+                result = action.run(task_vars=self._vars)
+                if result.get("failed"):
+                    raise DevserverError(result["msg"])
 
     def _collect(self, role: t.Any) -> _Role:
         """Validate a role's variables for this host, and return its tasks that the tags of the run select."""
@@ -91,6 +117,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             _validate_variables(task.args, templar)
             return
         args = templar.template(task.args)
+        if module == _BUNDLE and args.get("file"):
+            with open_declared_bundle(args) as (bundle, _signer):
+                args["_delivery"] = {"sha256": bundle.sha256, "report_missing": True}
         if task.delegate_to:
             plan = plan_role(collected.name, [{"module": module, "args": args}])
             collected.local.reasons.extend(plan.reasons)

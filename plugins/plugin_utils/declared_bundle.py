@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Opens the bundle that a task declares, on the controller, and verifies that it is the expected one."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import Bundle, open_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import verify_signature
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+
+
+@contextlib.contextmanager
+def open_declared_bundle(args: t.Mapping[str, t.Any]) -> t.Iterator[tuple[Bundle, str]]:
+    """Open the bundle of the options ``file``, ``sha256`` and ``allowed_signers`` of go_bundle_unpack.
+
+    Returns it with its signer, who is empty without allowed signers. Raises DevserverError for another bundle, and
+    OSError if it cannot be read.
+    """
+    file, allowed_signers = _path(args, "file"), _path(args, "allowed_signers")
+    with open_bundle(file) as bundle:
+        expected = str(args.get("sha256") or "").lower()
+        if expected and bundle.sha256 != expected:
+            raise DevserverError(
+                f"{file} is another bundle: the SHA-256 of its manifest is {bundle.sha256}",
+                expected=expected,
+                remedy="copy the right bundle, or correct bundle_sha256 (sha256) to the output of playbooks/bundle.yml",
+            )
+        yield bundle, verify_signature(bundle.text, bundle.signature, allowed_signers) if allowed_signers else ""
+
+
+def _path(args: t.Mapping[str, t.Any], option: str) -> str:
+    path = os.path.expanduser(str(args.get(option) or ""))
+    if path and not os.path.isabs(path):
+        raise DevserverError(
+            f"{option} is {path!r}", expected="an absolute path on the controller", remedy=f"correct {option}"
+        )
+    return path
