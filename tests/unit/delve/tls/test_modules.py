@@ -97,9 +97,10 @@ def test_client_names_are_validated_by_the_first_task() -> None:
 
 
 def test_invalid_client_names_are_errors_of_the_plan(tmp_path: pathlib.Path) -> None:
-    error = role_variable(tmp_path, "debugger_tls_names_problem", debugger_tls_clients=["../x", "ci"])
+    names = {"debugger_tls_clients": ["../x", "ci"], "debugger_tls_revoked": []}
+    error = role_variable(tmp_path, "debugger_tls_names_problem", **names)
     assert "debugger_tls_clients" in error and "../x" in error and "ci" not in error.split()
-    assert role_variable(tmp_path, "debugger_tls_names_problem", debugger_tls_clients=["ci"]) == ""
+    assert role_variable(tmp_path, "debugger_tls_names_problem", **{**names, "debugger_tls_clients": ["ci"]}) == ""
 
 
 def host_tasks() -> dict[str, dict[str, t.Any]]:
