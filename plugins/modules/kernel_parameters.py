@@ -15,7 +15,7 @@ author:
 description:
   - Writes a file for C(sysctl.d) with each parameter and its reason, and sets the values that differ at once.
   - A parameter that this kernel does not have, or that cannot be set, as in a container with a read-only C(/proc/sys),
-    is reported in RV(skipped) and by a warning. The module does not fail.
+    is reported in RV(skipped_parameters) and by a warning. The module does not fail.
 notes:
   - A parameter that is no longer declared is removed from the file. Its previous value is unknown, so the current value
     stays in force until the next boot.
