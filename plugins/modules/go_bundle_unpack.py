@@ -71,7 +71,7 @@ EXAMPLES = r"""
 - name: Provision from a bundle with a known digest
   gopherops.devserver.go_bundle_unpack:
     file: /srv/bundles/devservers.tar
-    sha256: "{{ bundle_manifest_sha256 }}"
+    sha256: "{{ bundle_sha256 }}"
   become: true
 
 - name: Accept only bundles signed by the build team

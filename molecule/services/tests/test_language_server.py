@@ -174,7 +174,7 @@ def test_who_is_no_longer_listed_loses_all_of_it(play, host, check):
         "site",
         "--tags",
         "language_server",
-        language_server_users=alone,
+        devserver_users=alone,
         language_server_settings={"ui.diagnostic.staticcheck": True},
     )
     try:

@@ -108,7 +108,8 @@ def _validate_name(name: str) -> None:
         raise DevserverError(
             f"the user name {name!r} cannot be part of a systemd unit's name",
             expected="letters, digits, and the characters _ . @ -",
-            remedy="remove the user from language_server_users",
+            remedy="give the account another name; or remove the user from devserver_users, which removes the user's"
+            " rendered environment too; or set language_server_enabled: false for all users of the host",
             user=name,
         )
 

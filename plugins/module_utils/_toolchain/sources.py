@@ -85,9 +85,9 @@ def validate_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
 
 def _option(source: str) -> str:
     name = f"{source}_dir" if source in DIRECTORIES else source
-    # The role derives the directory of a bundle; the others are shared variables.
-    prefix = "toolchain" if source == "bundle" else "devserver_toolchain"
-    return f"{prefix}_{name} ({name})"
+    # The directory of a bundle is a variable of the role; the others are shared.
+    shared = "" if source == "bundle" else "devserver_"
+    return f"{shared}toolchain_{name} ({name})"
 
 
 def list_offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:

@@ -1,12 +1,14 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The README and the table of contents lead to every page, every link to a file, and pages name existing variables."""
+"""The README and the table of contents lead to every page, and every link to a file; texts name existing variables."""
 
 from __future__ import annotations
 
+import ast
 import pathlib
 import re
+import typing as t
 
 import pytest
 import yaml
@@ -27,11 +29,14 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
 VARIABLES = {name for spec in SPECS for entry in spec.values() for name in entry.get("options", {})}
 # Variables of playbooks, and registered results.
-OTHER_VARIABLES = {"bundle_builder", "bundle_made", "drift_result"}
+OTHER_VARIABLES = {"bundle_builder", "bundle_made", "devserver_plan", "drift_result"}
+PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
+# Strings in the code that have a variable's form: an attribute of Python's ssl.SSLCertVerificationError.
+OTHER_STRINGS = {"verify_code"}
 # The prefixes of the roles. Not a part of a path, of a file's name or of an identifier.
 VARIABLE = re.compile(
-    r"(?<![\w/.-])(?:devserver|toolchain|tools|bundle|trust|language_server|debugger|drift|verify|support_bundle)"
-    r"_[a-z_]+\b(?![/.(-])"
+    r"(?<![\w/.-])(?:devserver|toolchain|tools|bundle|trust|environment|language_server|debugger|drift|verify"
+    r"|support_bundle)_[a-z0-9_]+\b(?![/.(-])"
 )
 
 
@@ -66,6 +71,29 @@ def test_every_link_leads_to_a_file(page: pathlib.Path) -> None:
 @pytest.mark.parametrize("page", [page for page in PAGES if page.name != "CHANGELOG.md"], ids=lambda page: page.stem)
 def test_every_variable_exists(page: pathlib.Path) -> None:
     assert set(VARIABLE.findall(page.read_text())) <= VARIABLES | OTHER_VARIABLES
+
+
+def literals_in(path: pathlib.Path) -> list[str]:
+    nodes = ast.walk(ast.parse(path.read_text()))
+    return [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+
+
+def keys_in(value: t.Any) -> set[str]:
+    if isinstance(value, dict):
+        return set(value).union(*map(keys_in, value.values()))
+    return set().union(*map(keys_in, value)) if isinstance(value, list) else set()
+
+
+def documented_names() -> set[str]:
+    """Return the options and results of all modules."""
+    texts = [text for path in PLUGINS if path.parent.name == "modules" for text in literals_in(path)]
+    return keys_in([yaml.safe_load(text) for text in texts if re.match(r"\n(---\n)?[a-z_0-9]+:", text)])
+
+
+def test_strings_of_the_code_name_variables_that_users_can_set() -> None:
+    known = VARIABLES | OTHER_VARIABLES | OTHER_STRINGS | documented_names()
+    used = {path: set().union(*map(VARIABLE.findall, literals_in(path))) for path in PLUGINS}
+    assert {str(path.relative_to(ROOT)): names - known for path, names in used.items() if names - known} == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

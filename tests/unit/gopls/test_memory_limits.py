@@ -48,8 +48,9 @@ def test_the_default_fits_every_host_with_enough_for_the_minimum(session: str, p
                 assert cap >= least
                 assert users * (cap + reserved) + (cap if prewarm else 0) <= host
                 continue
-            with pytest.raises(DevserverError, match=rf"too little for the gopls daemons of {users} users"):
+            with pytest.raises(DevserverError, match=rf"too little for the gopls daemons of {users} users") as caught:
                 limits(users, host, session=session, prewarm=prewarm)
+            assert "language_server_force: true" in str(caught.value)
             assert limits(users, host, session=session, prewarm=prewarm, force=True).cap == least
 
 

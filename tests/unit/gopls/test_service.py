@@ -198,8 +198,9 @@ def test_obsolete_workarounds_are_reported_once(daemon_host):
 @pytest.mark.parametrize("name", ["-x", "a/b", "a b", "é", "%i", "a\nb", ""])
 def test_a_user_name_that_no_unit_can_have_is_rejected(daemon_host, name):
     user = UserEnvironment(daemon_host.user.account._replace(name=name), {}, [])
-    with pytest.raises(DevserverError, match="cannot be part of a systemd unit's name"):
+    with pytest.raises(DevserverError, match="cannot be part of a systemd unit's name") as caught:
         daemon_host.apply(user)
+    assert "remove the user from devserver_users" in str(caught.value)
 
 
 @pytest.mark.parametrize(
