@@ -178,7 +178,7 @@ options:
     description: The time limit of one session in seconds, including the build.
     type: float
     default: 60
-  temporary_folder:
+  temporary_directory:
     description: The directory for the temporary directory of builds. The user must be able to execute programs in it.
     type: path
     default: /tmp
@@ -350,7 +350,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "runs": {"type": "int", "default": 3},
     "hit_rate": {"type": "float", "default": 1.0},
     "timeout": {"type": "float", "default": 60},
-    "temporary_folder": {"type": "path", "default": "/tmp"},
+    "temporary_directory": {"type": "path", "default": "/tmp"},
 }
 
 

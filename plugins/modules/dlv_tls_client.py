@@ -23,7 +23,7 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services.tls_services
 options:
-  folder:
+  directory:
     description: The directory for the bundles.
     type: path
     required: true
@@ -44,7 +44,7 @@ options:
 EXAMPLES = r"""
 - name: Write the bundles of clients
   gopherops.devserver.dlv_tls_client:
-    folder: /srv/debug-ca/bundles
+    directory: /srv/debug-ca/bundles
     source: /srv/debug-ca
     host: "{{ inventory_hostname }}"
     address: dev1.example.org

@@ -142,7 +142,7 @@ options:
     description: Maximum seconds of each command, probe and debug session.
     type: float
     default: 300
-  temporary_folder:
+  temporary_directory:
     description: Where to create a directory for each user. Users must be able to run programs there.
     type: path
     default: /tmp
@@ -265,7 +265,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "drift_problem": {"type": "str", "default": ""},
     "drift_fail_on": {"type": "str", "choices": list(_SEVERITIES), "default": "error"},
     "timeout": {"type": "float", "default": 300},
-    "temporary_folder": {"type": "path", "default": "/tmp"},
+    "temporary_directory": {"type": "path", "default": "/tmp"},
 }
 
 
@@ -296,7 +296,7 @@ def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:
         drift_severities=_SEVERITIES[_SEVERITIES.index(params["drift_fail_on"]) :],
         coverage=params["coverage"],
         timeout=params["timeout"],
-        temporary_directory=params["temporary_folder"],
+        temporary_directory=params["temporary_directory"],
     )
 
 

@@ -121,7 +121,7 @@ options:
     description: The time limit of one command in seconds.
     type: float
     default: 60
-  temporary_folder:
+  temporary_directory:
     description: The directory for temporary directories of dlv.
     type: path
     default: /tmp
@@ -205,7 +205,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "max_file": {"type": "str", "default": "1M"},
     "max_size": {"type": "str", "default": "16M"},
     "timeout": {"type": "float", "default": 60},
-    "temporary_folder": {"type": "path", "default": "/tmp"},
+    "temporary_directory": {"type": "path", "default": "/tmp"},
 }
 
 
@@ -252,7 +252,7 @@ def _create_plan(params: t.Mapping[str, t.Any]) -> BundlePlan:
         timeout=params["timeout"],
         hold=params["hold"],
         largest=parse_size(params["max_file"], "max_file"),
-        scratch=params["temporary_folder"],
+        scratch=params["temporary_directory"],
     )
 
 

@@ -118,9 +118,9 @@ def once(name: str, make: t.Callable[[pathlib.Path], object]) -> pathlib.Path:
 
 
 @pytest.fixture(scope="session")
-def run_folder() -> t.Callable[[str], pathlib.Path]:
+def shared_directory() -> t.Callable[[str], pathlib.Path]:
     """Return the folder of that name that all processes of a run share, empty at first."""
-    return lambda name: once(name, lambda _folder: None)
+    return lambda name: once(name, lambda _directory: None)
 
 
 @pytest.fixture(scope="session")
@@ -150,7 +150,7 @@ def write_quick_go(tree: pathlib.Path, goroot: str) -> None:
 def quick_goroot(goroot: str, quick_go: t.Callable[[str], str]) -> str:
     """The tree of a Go that has compiled what most builds here need: the runtime, for the account that builds."""
     tree = pathlib.Path(quick_go(goroot))
-    once("warm", lambda _folder: warm_up(tree))
+    once("warm", lambda _directory: warm_up(tree))
     return str(tree)
 
 

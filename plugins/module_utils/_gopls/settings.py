@@ -88,7 +88,7 @@ def validate_settings(settings: t.Mapping[str, t.Any], schema: Schema) -> list[s
             "gopls would reject settings. " + "; ".join(problems),
             expected="names and types as 'gopls api-json' of the pinned version lists them",
             remedy="correct language_server_settings, or pin a gopls that has these settings",
-            refused=problems,
+            rejected=problems,
         )
     return deprecated
 

@@ -73,7 +73,7 @@ def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str
                 raise DevserverError(
                     f"user {account.name} cannot create a directory in {parent}: {error.strerror}",
                     expected="a directory in which this user can create files and run programs, such as /tmp",
-                    remedy="set temporary_folder to another directory",
+                    remedy="set temporary_directory to another directory",
                     path=parent,
                 ) from error
         try:

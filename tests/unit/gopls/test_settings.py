@@ -80,7 +80,7 @@ def test_settings_that_gopls_would_reject_are_named(schema: Schema, settings: di
 def test_all_problems_are_reported_at_once(schema: Schema) -> None:
     with pytest.raises(DevserverError) as raised:
         validate_settings({"staticchek": True, "gofumpt": 1, "semanticTokens": True}, schema)
-    assert len(raised.value.details["refused"]) == 2
+    assert len(raised.value.details["rejected"]) == 2
 
 
 @pytest.mark.parametrize("name", ["memoryMode", "build.memoryMode", "build.allowImplicitNetworkAccess"])

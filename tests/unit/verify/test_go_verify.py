@@ -14,7 +14,7 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
+from ansible_collections.gopherops.devserver.plugins.lookup.directory_texts import texts_below
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
 
@@ -47,7 +47,7 @@ def verify(goroot, tmp_path):
 
     def run(workspace="", **options):
         params = {"users": [{"name": ME, "workspace": str(workspace)}], "sample": texts_below(SERVICE), "modes": []}
-        params |= {"goroot": goroot, "socket": str(tmp_path / "none.sock"), "temporary_folder": str(scratch)}
+        params |= {"goroot": goroot, "socket": str(tmp_path / "none.sock"), "temporary_directory": str(scratch)}
         argv = [sys.executable, "-c", RUN, json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **options}})]
         path = f"{goroot}/bin:{os.environ['PATH']}"
         env = dict(os.environ, PYTHONPATH=str(COLLECTIONS), GOTOOLCHAIN="local", PATH=path)

@@ -10,7 +10,7 @@ import pathlib
 
 import pytest
 from ansible.errors import AnsibleError
-from ansible_collections.gopherops.devserver.plugins.lookup.folder_texts import texts_below
+from ansible_collections.gopherops.devserver.plugins.lookup.directory_texts import texts_below
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account

@@ -59,7 +59,7 @@ def connect_adapter(plan: DebugProbePlan, directory: str, deadline: float) -> t.
         raise DevserverError(
             f"the socket path {path} is too long",
             expected=f"at most {_LONGEST_SOCKET} bytes",
-            remedy="set temporary_folder to a shorter path",
+            remedy="set temporary_directory to a shorter path",
         )
     with _running_dlv(plan, path, directory) as (process, listener):
         client = Client(_connect_when_listening(plan, path, process, listener, deadline))

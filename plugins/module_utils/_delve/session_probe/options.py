@@ -55,7 +55,7 @@ def parse_plan(params: t.Mapping[str, t.Any]) -> DebugProbePlan:
         runs=params["runs"],
         hit_rate=params["hit_rate"],
         timeout=params["timeout"],
-        scratch=params["temporary_folder"],
+        scratch=params["temporary_directory"],
     )
     return validate_plan(plan)
 

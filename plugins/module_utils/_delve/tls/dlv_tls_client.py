@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.cli
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "folder": {"type": "path", "required": True},
+    "directory": {"type": "path", "required": True},
     "source": {"type": "path", "required": True},
     "host": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
@@ -30,9 +30,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the bundles of the clients; with ``check`` only plan the changes."""
-    clients, revoked, folder = params["clients"], params["revoked"], params["folder"]
+    clients, revoked, directory = params["clients"], params["revoked"], params["directory"]
     endpoints = parse_endpoints(params["services"], clients, revoked)
     host = DebugHost(params["host"], params["address"], endpoints, params["minimum"])
-    changes = write_bundles(host, clients, revoked, source=params["source"], directory=folder, check=check)
-    bundles = {client: os.path.join(folder, client) for client in clients if client not in revoked}
+    changes = write_bundles(host, clients, revoked, source=params["source"], directory=directory, check=check)
+    bundles = {client: os.path.join(directory, client) for client in clients if client not in revoked}
     return Outcome({"bundles": bundles, **changes.result()})

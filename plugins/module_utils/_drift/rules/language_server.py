@@ -293,7 +293,7 @@ def _problems(name: str, value: t.Any, schema: Schema) -> list[str]:
     try:
         validate_settings({name: value}, schema)
     except DevserverError as error:
-        return list(error.details["refused"])
+        return list(error.details["rejected"])
     return []
 
 

@@ -97,7 +97,7 @@ class Workspace:
             "package": "./cmd/api",
             "args": [] if options.get("mode") == "test" else ["-check", "-listen=127.0.0.1:0"],
             "environment": {**self.environment, **options.pop("environment", {})},
-            "temporary_folder": str(self.scratch),
+            "temporary_directory": str(self.scratch),
             "runs": 1,
             "timeout": 60,
             **options,

@@ -366,7 +366,7 @@ def test_a_faulty_adapter_is_stopped_and_leaves_nothing(workspace, behaviour):
         ({"hit_rate": 1.5}, "hit_rate is 1.5"),
         ({"timeout": 0}, "timeout is 0"),
         ({"trigger": "file:///etc/passwd"}, "trigger is"),
-        ({"temporary_folder": "/none"}, "cannot create a directory in /none"),
+        ({"temporary_directory": "/none"}, "cannot create a directory in /none"),
         ({"user": "nobody-here"}, "does not exist on this host"),
     ],
 )

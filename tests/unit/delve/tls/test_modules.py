@@ -25,7 +25,7 @@ def error_of(module: str, *services: t.Any) -> str:
     """Run a module in check mode; return its error message."""
     options = {"services": services, "clients": ["ci"], "_ansible_check_mode": True}
     if module == "dlv_tls_client":
-        options.update(folder="/nowhere/bundles", source="/nowhere", host="dev1", address="dev1")
+        options.update(directory="/nowhere/bundles", source="/nowhere", host="dev1", address="dev1")
     completed = subprocess.run(
         [sys.executable, "-m", f"ansible_collections.gopherops.devserver.plugins.modules.{module}"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": options}),

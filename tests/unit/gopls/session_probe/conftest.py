@@ -46,10 +46,10 @@ def workspace(tmp_path: pathlib.Path) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def caches(
-    go_environment: dict[str, str], run_folder: t.Callable[[str], pathlib.Path], go_cache: str
+    go_environment: dict[str, str], shared_directory: t.Callable[[str], pathlib.Path], go_cache: str
 ) -> dict[str, str]:
     """An environment with a cache and a home for gopls that all tests of a run share."""
-    directory = run_folder("gopls-caches")
+    directory = shared_directory("gopls-caches")
     return dict(go_environment, GOPLSCACHE=str(directory / "gopls"), HOME=str(directory), GOCACHE=go_cache)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-name: folder_texts
+name: directory_texts
 short_description: Read a small directory of text files on the controller as a dictionary
 version_added: 0.1.0
 author:
@@ -22,7 +22,7 @@ options:
 EXAMPLES = r"""
 - name: Show the files of a sample
   ansible.builtin.debug:
-    msg: "{{ lookup('gopherops.devserver.folder_texts', role_path ~ '/files/service') | list }}"
+    msg: "{{ lookup('gopherops.devserver.directory_texts', role_path ~ '/files/service') | list }}"
 """
 
 RETURN = r"""
