@@ -19,11 +19,13 @@ HELP = """make devserver     a running, provisioned and checked dev server; how 
                    ASK_BECOME_PASS=1 where sudo needs a password there
 make check         lint, syntax under the oldest ansible-core, and the unit tests that build nothing: minutes
 make test          every check there is
-make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog, codespell, vocabulary
+make lint          ruff, mypy, yamllint, ansible-lint, actionlint, antsibull-changelog, codespell, vocabulary, layers
 make sanity        ansible-test sanity, also with every Python of managed hosts that is installed
 make units         the unit tests
-make molecule      the molecule scenario, on containers
-make docs          checks the documentation of plugins, modules and roles
+make molecule      the molecule scenarios, in containers
+make docs          the documentation of plugins, modules and roles; builds the site; Galaxy's import checks
+make compatibility the syntax of the playbooks under the oldest ansible-core, 2.16
+make end-to-end    the steps of a new user in a fresh clone, with `make devserver` and `make clean`
 make bench         what runs cost on the embedded dev server; PARTS='runs hosts' measures these parts only
 make clean         removes what these commands made
 make requirements  pins requirements/*.in anew, with hashes
@@ -93,6 +95,8 @@ COMMANDS: dict[str, t.Callable[[argparse.Namespace], bool | None]] = {
     "units": lambda _arguments: checks.run_checks("units"),
     "molecule": lambda _arguments: checks.run_checks("molecule"),
     "docs": lambda _arguments: checks.run_checks("docs"),
+    "compatibility": lambda _arguments: checks.run_checks("compatibility"),
+    "end-to-end": lambda _arguments: checks.run_checks("end-to-end"),
     "bench": lambda arguments: bench.bench(arguments.parts.split()),
     "clean": lambda _arguments: clean.clean(),
     "requirements": lambda _arguments: _requirements(),
