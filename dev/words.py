@@ -43,13 +43,17 @@ class Vocabulary:
         self.checked: list[str] = data["checked"]
         self.excluded: list[str] = data["excluded"]
         self._replacements = [(_pattern(words), text) for text, words in data["replace"].items()]
-        self._allowed = re.compile("|".join(data["allowed"]), re.IGNORECASE)
+        allowed: list[str] = data["allowed"]
+        self.exceptions: dict[str, list[str]] = data["exceptions"]
+        self._allowed = _alternatives(allowed)
+        self._allowed_in = {file: _alternatives([*allowed, *terms]) for file, terms in self.exceptions.items()}
 
     def hits(self, text: str, place: str) -> t.Iterator[Hit]:
         """Yield the words of a text that are to be replaced; ``place`` is the text's name."""
+        allowed = self._allowed_in.get(place, self._allowed)
         for number, line in enumerate(text.splitlines(), 1):
             # The same length, so that nothing else joins to a word.
-            rest = self._allowed.sub(lambda match: " " * len(match[0]), line)
+            rest = allowed.sub(lambda match: " " * len(match[0]), line)
             for pattern, replacement in self._replacements:
                 yield from (Hit(f"{place}:{number}", match[0], replacement) for match in pattern.finditer(rest))
 
@@ -104,6 +108,10 @@ def _hits_in_files(vocabulary: Vocabulary, names: t.Iterable[str]) -> t.Iterator
     for name in names:
         yield from vocabulary.hits(name, name)
         yield from vocabulary.hits((ROOT / name).read_text(errors="replace"), name)
+
+
+def _alternatives(terms: t.Iterable[str]) -> re.Pattern[str]:
+    return re.compile("|".join(terms), re.IGNORECASE)
 
 
 def _pattern(words: t.Iterable[str]) -> re.Pattern[str]:

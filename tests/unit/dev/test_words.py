@@ -48,6 +48,13 @@ def test_an_allowed_term_does_not_hide_the_word_beside_it(vocabulary: words.Voca
     assert [hit.word for hit in vocabulary.hits("connection refused, then refused", "a.py")] == ["refused"]
 
 
+def test_a_public_name_is_allowed_only_in_its_file(vocabulary: words.Vocabulary) -> None:
+    name = "plugins/module_utils/_environment/contexts/ssh.py"
+    assert not list(vocabulary.hits("LOGIN REFUSED", name))
+    assert [hit.word for hit in vocabulary.hits("refused", name)] == ["refused"]
+    assert [hit.word for hit in vocabulary.hits("LOGIN REFUSED", "a.py")] == ["REFUSED"]
+
+
 def test_a_long_subject_and_a_word_in_a_subject_are_reported(vocabulary: words.Vocabulary) -> None:
     assert not words.subject_problems(vocabulary, ["Fix the unit", "x" * 72])
     assert len(words.subject_problems(vocabulary, ["Mend the unit", "x" * 73])) == 2
@@ -78,7 +85,7 @@ def test_only_commits_since_origin_main_are_checked(tmp_path: pathlib.Path) -> N
 
 
 def test_every_path_on_the_list_exists(vocabulary: words.Vocabulary) -> None:
-    paths: t.Iterable[str] = [*vocabulary.checked, *vocabulary.excluded]
+    paths: t.Iterable[str] = [*vocabulary.checked, *vocabulary.excluded, *vocabulary.exceptions]
     assert [path for path in paths if not (words.ROOT / path).exists()] == []
 
 
