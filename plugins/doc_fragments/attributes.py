@@ -20,11 +20,13 @@ attributes:
 options: {}
 attributes:
   check_mode:
-    description: Says in check mode exactly what it would change, also where nothing is there yet, and changes nothing.
+    description:
+      - Reports in check mode exactly what it would change, also on a host where nothing is installed yet, and changes
+        nothing.
     support: full
   diff_mode:
-    description: Says before and after of whatever it changes, or would change.
-    details: Only to a run with C(--diff) (C(diff=true)). Files stand in it as a whole, credentials in URLs left out.
+    description: Shows everything that it changes, or would change, before and after the change.
+    details: Only in a run with C(--diff) (C(diff=true)). It contains whole files, without the credentials in URLs.
     support: full
 """
 

@@ -15,7 +15,7 @@ author:
 description:
   - Edits settings of VS Code, C(launch.json), C(devcontainer.json) and similar files in place. Comments, trailing
     commas, indentation, line ends, a byte order mark and the order of keys are kept, as are the file's owner and mode.
-  - A file that already has the requested values is not changed, in whatever style they are written.
+  - A file that already has the requested values is not changed, in any style of writing.
   - Comments are never lost. A comment inside of a replaced or removed value is kept in the place of that value.
   - If an object has a key several times, the last one counts. It is the one that is changed; a removal removes all.
   - The module fails for a file that is not JSON with comments, reports line and column, and does not change the file.

@@ -54,7 +54,7 @@ def write_bundle(path: str, manifest: str, signature: str, files: t.Mapping[str,
         )
     headers = {MANIFEST: manifest, **({SIGNATURE: signature} if signature else {})}
     with temporary_directory(*tempdir_location(path)) as scratch, replacing(
-        path, mode=0o644, folder=scratch.path
+        path, mode=0o644, directory=scratch.path
     ) as file:
         _pack(file, headers, files)
 

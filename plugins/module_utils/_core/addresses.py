@@ -46,9 +46,9 @@ class Address(t.NamedTuple):
 
 
 def parse_address(text: str) -> Address | None:
-    """Return the address that has the form of one, whatever its host and port; None for any other text.
+    """Return the address that has the form of one, with any host and port; None for any other text.
 
-    A path stands for a unix socket with ``unix:`` and, from / on, without.
+    A path is that of a unix socket, with ``unix:`` or, if it begins with /, without.
     """
     if text.startswith((_UNIX, "/")):
         path = text[len(_UNIX) :] if text.startswith(_UNIX) else text

@@ -19,10 +19,10 @@ _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 def params_of(module: AnsibleModule, environments: t.Callable[[t.Any], t.Iterable[dict[str, t.Any]]]) -> t.Any:
-    """Return the options of ``module`` for its own use; what it tells of them itself has no value of a variable.
+    """Return the options of ``module`` for its own use; the module's own messages contain no value of a variable.
 
     ``environments`` returns those dictionaries of the options whose values are meant, which have ``no_log``: ansible
-    logs a call before the module can say a word. But it also masks each such value wherever it stands in a result, so
+    logs a call before the module can do anything. But it also masks each such value everywhere in a result, so
     that a variable of "1" leaves no port readable: from here on those alone that are secret by name or form.
     """
     params = copy.deepcopy(module.params)

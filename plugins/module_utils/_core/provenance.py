@@ -11,7 +11,7 @@ import typing as t
 class Source(t.NamedTuple):
     """One place that can set a value.
 
-    ``kind`` is ``file`` (a start-up file, PAM, GOENV, go.env: then ``file`` and ``line`` say where), ``process``
+    ``kind`` is ``file`` (a startup file, PAM, GOENV, go.env: then ``file`` and ``line`` are the place), ``process``
     (given by the program that starts the process) or ``built-in`` (Go's own default).
     """
 

@@ -11,7 +11,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
-# A user's name alone is no secret; a token may stand in its place, and no name is so long.
+# A user's name alone is no secret; a token may be in its place, and no name is so long.
 _SECRET = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{20,})(?=@)")
 
 _HIDDEN = "***"
@@ -62,7 +62,7 @@ def redacted(text: str) -> str:
 
 
 def reject_short_secrets(values: t.Iterable[str]) -> None:
-    """Raise DevserverError for a value that ``without_secrets`` would leave where it stands."""
+    """Raise DevserverError for a value that ``without_secrets`` would leave in a text."""
     for number, value in enumerate(values, start=1):
         if len(value) < SHORTEST:
             raise DevserverError(
@@ -88,7 +88,7 @@ def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
 
 
 def without_values(text: str, values: t.Iterable[str]) -> str:
-    """Return ``text`` with asterisks for each of ``values`` that is not too short to be told from other words."""
+    """Return ``text`` with asterisks for each of ``values`` that is long enough to be no other word."""
     for value in sorted({value for value in values if len(value) >= SHORTEST}, key=len, reverse=True):
         text = text.replace(value, _HIDDEN)
     return text

@@ -35,7 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd impor
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 
-PENDING = f"{reload_journal.FOLDER}/gopherops-debug.pending"
+PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
 # Services stop first: another service may use their port.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")

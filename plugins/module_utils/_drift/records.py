@@ -57,10 +57,10 @@ class Observation:
 
     ``environment`` is None, and ``problem`` has the reason, if the context could not be probed. ``programs`` lists, for
     each requested name, the programs on PATH that the user can run, first the one that runs. It is empty if PATH could
-    not be searched; the problem of ``go`` has the reason then. ``seconds``, ``noise``, ``go_is``, ``stale`` and
-    ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better reason.
-    ``culprit`` is the line at which the startup stops, ``printing`` the line that prints ``noise``, and ``slowest`` the
-    line that takes the most time; each is None if there is no such problem or if the line is not known.
+    not be searched; the problem of ``go`` has the reason then. ``seconds``, ``unexpected_output``, ``go_is``, ``stale``
+    and ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better reason. ``stopping`` is the
+    line at which the startup stops, ``printing`` the line that prints ``unexpected_output``, and ``slowest`` the line
+    that takes the most time; each is None if there is no such problem or if the line is not known.
     """
 
     user: UserEnvironment
@@ -71,10 +71,10 @@ class Observation:
     go: GoResult = dataclasses.field(default_factory=lambda: GoResult({}))
     assignments: t.Sequence[Assignment] = ()
     seconds: float = 0.0
-    noise: str = ""
+    unexpected_output: str = ""
     go_is: str = ""
     stale: frozenset[str] = frozenset()
-    culprit: Source | None = None
+    stopping: Source | None = None
     printing: Source | None = None
     slowest: Source | None = None
     failure: Failure = ""

@@ -21,7 +21,7 @@ go.testOnSave go.testTags go.testTimeout go.toolsEnvVars go.toolsGopath go.tools
 go.toolsManagement.checkForUpdates go.toolsManagement.go go.trace.server go.useLanguageServer go.vetFlags go.vetOnSave
 gopls
 """
-# The extension reads buildEnvVars too, though its package.json does not say so.
+# The extension reads buildEnvVars too, though its package.json does not list it.
 SETTINGS = frozenset(_SETTINGS.split()) | {"go.toolsManagement.buildEnvVars"}
 
 # Types in the schema of version 0.42; null is valid for settings with a default of null.

@@ -94,14 +94,14 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
 
 @contextlib.contextmanager
 def replacing(
-    path: str, *, mode: int, owner: tuple[int, int] | None = None, folder: str = ""
+    path: str, *, mode: int, owner: tuple[int, int] | None = None, directory: str = ""
 ) -> t.Iterator[t.BinaryIO]:
     """Yield a new file that replaces ``path`` in one step, durably; if that fails, nothing has changed.
 
-    ``owner`` is a uid and a gid. The temporary file is in ``folder`` on the same filesystem, or beside ``path``.
+    ``owner`` is a uid and a gid. The temporary file is in ``directory`` on the same filesystem, or beside ``path``.
     """
     beside = os.path.dirname(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=folder or beside)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory or beside)
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

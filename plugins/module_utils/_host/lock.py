@@ -29,17 +29,17 @@ def locked(path: str, *, timeout: float) -> t.Iterator[int]:
 
 
 @contextlib.contextmanager
-def locked_directory(folder: str, *, timeout: float) -> t.Iterator[int]:
-    """Create ``folder`` if it is missing, and hold its lock; after a failure a new directory is removed again."""
-    new = not os.path.isdir(folder)
-    path = os.path.join(folder, ".lock")
+def locked_directory(directory: str, *, timeout: float) -> t.Iterator[int]:
+    """Create ``directory`` if it is missing, and hold its lock; after a failure a new directory is removed again."""
+    new = not os.path.isdir(directory)
+    path = os.path.join(directory, ".lock")
     with locked(path, timeout=timeout) as descriptor:
         try:
             yield descriptor
         except BaseException:
-            if new and os.listdir(folder) == [".lock"]:
+            if new and os.listdir(directory) == [".lock"]:
                 os.unlink(path)
-                os.rmdir(folder)
+                os.rmdir(directory)
             raise
 
 

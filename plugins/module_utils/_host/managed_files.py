@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 
 HEAD = managed_header("go_env")
 # The mode of the directories with files of the collection.
-_FOLDER_MODE = 0o755
+_DIRECTORY_MODE = 0o755
 
 
 class ManagedFile(t.NamedTuple):
@@ -97,7 +97,7 @@ def _edit(file: ManagedFile) -> FileEdit:
         after = file.content(before)
         rights = compare_rights(file) if None not in (before, after) else None
         changes = bool(before != after or rights)
-        obstacle = find_directory_problem(_folder(file.path)) if changes else ""
+        obstacle = find_directory_problem(_directory_of(file.path)) if changes else ""
         foreign = find_owner_problem(file) if changes and after is not None else ""
     if obstacle:
         raise _write_error(file, obstacle)
@@ -114,9 +114,9 @@ def find_owner_problem(file: ManagedFile) -> str:
     path = os.path.realpath(file.path)
     if file.whole or os.geteuid() == 0 or not os.path.exists(path):
         return ""
-    status, folder = os.stat(path), os.stat(os.path.dirname(path))
+    status, directory = os.stat(path), os.stat(os.path.dirname(path))
     # A new file in a directory with this bit gets the directory's group.
-    given = [folder.st_gid] if folder.st_mode & stat.S_ISGID else []
+    given = [directory.st_gid] if directory.st_mode & stat.S_ISGID else []
     if status.st_uid != os.geteuid():
         return f"belongs to uid {status.st_uid}"
     groups = (os.getegid(), *os.getgroups(), *given)
@@ -147,30 +147,30 @@ def compare_directory_rights(path: str) -> tuple[Rights, Rights] | None:
         return None
     status = os.stat(path)
     now = Rights(f"{status.st_uid}:{status.st_gid}", stat.S_IMODE(status.st_mode))
-    expected = Rights("0:0", _FOLDER_MODE)
+    expected = Rights("0:0", _DIRECTORY_MODE)
     return (now, expected) if now != expected else None
 
 
 def repair_directory_rights(path: str) -> None:
     """Give the directory the rights that ``compare_directory_rights`` expects."""
     os.chown(path, 0, 0)
-    os.chmod(path, _FOLDER_MODE)
+    os.chmod(path, _DIRECTORY_MODE)
 
 
-def _folder(path: str) -> str:
+def _directory_of(path: str) -> str:
     """Return the directory in which a file is written: that of a link's target, which may not exist."""
     return os.path.dirname(os.path.realpath(path))
 
 
 def _write_error(file: ManagedFile, obstacle: str) -> DevserverError:
     whose = f" of user {file.owner.name}" if file.owner else ""
-    folder = _folder(file.path)
+    directory = _directory_of(file.path)
     linked = os.path.islink(file.path)
     leads = f", which is a link to {os.path.realpath(file.path)}," if linked else ""
     return DevserverError(
         f"{file.path}{whose}{leads} cannot be written: {obstacle}",
         expected="a file in a directory that exists or can be created" if linked else "",
-        remedy=f"remove the link, or make {folder} writable" if linked else f"make {folder} writable",
+        remedy=f"remove the link, or make {directory} writable" if linked else f"make {directory} writable",
         path=file.path,
     )
 
@@ -203,7 +203,7 @@ def _write(edit: FileEdit) -> None:
     if edit.after is None:
         os.unlink(file.path)
         return
-    os.makedirs(_folder(file.path), exist_ok=True)
+    os.makedirs(_directory_of(file.path), exist_ok=True)
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
     write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
 

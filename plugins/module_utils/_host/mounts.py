@@ -44,9 +44,9 @@ def parse(mountinfo: str) -> list[Mount]:
 
 
 def mount_of(path: str, mounted: t.Sequence[Mount]) -> Mount | None:
-    """Return the mount that an absolute path lies on, or None; of several at one place the last one hides the rest.
+    """Return the mount that contains an absolute path, or None; of several at one place the last one hides the rest.
 
-    A relative path lies on none: where it leads, whoever uses it decides.
+    A relative path is on none: where it leads depends on the process that uses it.
     """
     if not os.path.isabs(path):
         return None

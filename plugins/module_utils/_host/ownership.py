@@ -88,19 +88,19 @@ def _on_the_way(path: str, account: Account) -> t.Iterator[int]:
 
 def _give_tree(top: int, account: Account) -> None:
     device = os.fstat(top).st_dev
-    for _path, folders, files, descriptor in os.fwalk(".", dir_fd=top):
+    for _path, directories, files, descriptor in os.fwalk(".", dir_fd=top):
         _give(descriptor, account)
-        here = {name: os.stat(name, dir_fd=descriptor, follow_symlinks=False) for name in folders}
-        folders[:] = [name for name, status in here.items() if status.st_dev == device]
+        here = {name: os.stat(name, dir_fd=descriptor, follow_symlinks=False) for name in directories}
+        directories[:] = [name for name, status in here.items() if status.st_dev == device]
         for name in files:
             _give_file(name, descriptor, account)
 
 
-def _give_file(name: str, folder: int, account: Account) -> None:
+def _give_file(name: str, directory: int, account: Account) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if not _left_by_root(os.stat(name, dir_fd=folder, follow_symlinks=False)):
+        if not _left_by_root(os.stat(name, dir_fd=directory, follow_symlinks=False)):
             return
-        descriptor = os.open(name, _FILE, dir_fd=folder)
+        descriptor = os.open(name, _FILE, dir_fd=directory)
         try:
             _give(descriptor, account)
         finally:

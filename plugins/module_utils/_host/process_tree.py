@@ -49,8 +49,8 @@ def end_all() -> None:
 def orphans_ended() -> t.Iterator[None]:
     """End the daemons of programs that are started inside of this block, when the last of several such blocks ends.
 
-    The kernel makes this process their parent when their own parent exits, in whatever session and environment they
-    are. Which program has started them is unknown then, so all blocks share the clean-up.
+    The kernel makes this process their parent when their own parent exits, in any session and environment.
+    Which program has started them is unknown then, so all blocks share the clean-up.
     """
     _ORPHANS.begin()
     try:

@@ -94,8 +94,8 @@ def find_leftovers(path: str) -> list[str]:
 
 
 def _unfinished(path: str) -> str:
-    folder, name = os.path.split(path)
-    return os.path.join(folder, f".{name}{_UNFINISHED}")
+    directory, name = os.path.split(path)
+    return os.path.join(directory, f".{name}{_UNFINISHED}")
 
 
 def _leading_to(target: str) -> str:

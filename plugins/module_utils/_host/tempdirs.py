@@ -101,7 +101,7 @@ def _locked(path: str) -> int:
 def find_abandoned(parent: str, prefix: str) -> list[str]:
     """Return the directories in ``parent`` that killed runs of this user left."""
     found = []
-    for path in _folders(parent, prefix):
+    for path in _directories(parent, prefix):
         with _claim(path) as claimed:
             if claimed:
                 found.append(path)
@@ -110,13 +110,13 @@ def find_abandoned(parent: str, prefix: str) -> list[str]:
 
 def remove_abandoned(parent: str, prefix: str) -> None:
     """Remove what ``find_abandoned`` returns."""
-    for path in _folders(parent, prefix):
+    for path in _directories(parent, prefix):
         with _claim(path) as claimed:
             if claimed:
                 _remove(path)
 
 
-def _folders(parent: str, prefix: str) -> list[str]:
+def _directories(parent: str, prefix: str) -> list[str]:
     return sorted(glob.glob(glob.escape(os.path.join(parent, prefix)) + "*"))
 
 

@@ -1,9 +1,9 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reads JSON with comments and trailing commas, and keeps where everything stands.
+"""Reads JSON with comments and trailing commas, and keeps the place of everything.
 
-What is accepted is what VS Code reads without a warning, with trailing commas. Of a key that stands twice in an object
+What is accepted is what VS Code reads without a warning, with trailing commas. Of a key that is in an object twice
 the last one counts.
 """
 
@@ -31,7 +31,7 @@ _STRING = re.compile(r'"[^"\\\x00-\x1f]*(?:\\.[^"\\\x00-\x1f]*)*"')
 _WORD = re.compile(r"[-+.\w]+")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _CONSTANTS = {"true": True, "false": False, "null": None}
-# Digits; Python refuses to read a longer whole number, and to everybody else it is a rounded one anyway.
+# Digits; Python rejects a longer whole number, and to everybody else it is a rounded one anyway.
 _LONGEST_NUMBER = 400
 
 
@@ -80,7 +80,7 @@ class Comment(t.NamedTuple):
 
 
 class Document:
-    """A text and what stands in it; ``root`` is None where there is nothing but blanks and comments."""
+    """A text and its content; ``root`` is None where there is nothing but blanks and comments."""
 
     def __init__(self, text: str, root: Node | None, comments: t.Sequence[Comment]) -> None:
         self.text = text
@@ -94,7 +94,7 @@ class Document:
         return {} if self.root is None else self.root.value
 
     def node(self, path: Path) -> Node | None:
-        """Return what stands at ``path``, or None."""
+        """Return the node at ``path``, or None."""
         node = self.root
         for key in path:
             child = node.child(key) if node else None
@@ -222,7 +222,7 @@ class _Parser:
         return Node("number", start, self._at, _number(word))
 
     def _unexpected(self, expected: str) -> DevserverError:
-        # One character alone: what stands here may be the rest of a secret.
+        # One character alone: what is here may be the rest of a secret.
         found = repr(self._next()) if self._next() else "the end of the file"
         return self._error(f"found {found}", expected)
 

@@ -128,6 +128,6 @@ class Client:
         )
 
 
-# An adapter may send any JSON where the specification says what it must be.
+# An adapter may send any JSON where the specification requires a type.
 def _dict(value: t.Any) -> dict[str, t.Any]:
     return value if isinstance(value, dict) else {}

@@ -82,20 +82,20 @@ class Client:
         self._settings = dict(settings)
         self._deadline = deadline
         self._start = time.monotonic()
-        self._folder = ""
+        self._directory = ""
         self._last = 0
         self._versions: dict[str, int] = {}
         # The last diagnostics by file, with the version of the file (None: not reported).
         self._published: dict[str, tuple[int | None, list[Diagnostic]]] = {}
 
-    def initialize(self, folder: str) -> Server:
-        """Begin the session, with ``folder`` as the only workspace folder."""
-        self._folder = folder
+    def initialize(self, directory: str) -> Server:
+        """Begin the session, with ``directory`` as the only workspace folder."""
+        self._directory = directory
         params = {
             "processId": None,
             "clientInfo": {"name": "gopherops.devserver"},
-            "rootUri": uri_of(folder),
-            "workspaceFolders": self._folders(),
+            "rootUri": uri_of(directory),
+            "workspaceFolders": self._workspace_folders(),
             "capabilities": _CAPABILITIES,
             "initializationOptions": self._settings,
         }
@@ -148,8 +148,8 @@ class Client:
         self._request("shutdown", None)
         self._notify("exit", None)
 
-    def _folders(self) -> list[dict[str, str]]:
-        return [{"uri": uri_of(self._folder), "name": os.path.basename(self._folder)}]
+    def _workspace_folders(self) -> list[dict[str, str]]:
+        return [{"uri": uri_of(self._directory), "name": os.path.basename(self._directory)}]
 
     def _request(self, method: str, params: t.Any) -> t.Any:
         self._last += 1
@@ -203,7 +203,7 @@ class Client:
         if method == "workspace/configuration":
             return {"result": [self._configuration(_dict(item)) for item in _list(params.get("items"))]}
         if method == "workspace/workspaceFolders":
-            return {"result": self._folders()}
+            return {"result": self._workspace_folders()}
         if method == "workspace/applyEdit":
             return {"result": {"applied": False, "failureReason": "this client changes nothing"}}
         if method == "window/showDocument":
@@ -243,7 +243,7 @@ def uri_of(path: str) -> str:
 
 
 def file_of(uri: t.Any) -> str:
-    """Return the path that a URI of a file stands for; empty where it is none."""
+    """Return the path in the URI of a file; empty for any other URI."""
     if not isinstance(uri, str) or not uri.startswith("file://"):
         return ""
     path = os.fsdecode(urllib.parse.unquote_to_bytes(uri[len("file://") :]))
@@ -281,7 +281,7 @@ def _text(item: dict[str, t.Any]) -> str:
     return str(item.get("message", ""))
 
 
-# A server may send any JSON where the specification says what it must be.
+# A server may send any JSON where the specification requires a type.
 def _dict(value: t.Any) -> dict[str, t.Any]:
     return value if isinstance(value, dict) else {}
 

@@ -85,18 +85,18 @@ def find_sshd_error(timeout: float) -> str:
     return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
 
 
-def find_printing_line(start_up: Startup, noise: str, timeout: float) -> Source | None:
-    """Return the line of a startup that prints ``noise``; None if it is unknown."""
+def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source | None:
+    """Return the line of a startup that prints ``output``; None if it is unknown."""
     home = start_up.account.home
-    named = parse_place(noise, home)
+    named = parse_place(output, home)
     if named:
         return named
     done = _trace_startup(start_up, timeout)
     if done is None:
-        return fish_blame.find_only_line(noise, start_up.account, timeout)
+        return fish_blame.find_only_line(output, start_up.account, timeout)
     steps = _steps(done)
     for step in steps:
-        if noise in (line.rstrip("\r") for line in step.printed.splitlines()):
+        if output in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
     # The trace may be by another shell than the user's, with other error messages.
     places = (parse_place(line, home) for step in steps for line in step.printed.splitlines())

@@ -54,15 +54,15 @@ class _Step(t.NamedTuple):
     time: int = 0
 
 
-def find_only_line(noise: str, account: Account, timeout: float) -> Source | None:
-    """Return the line of the startup files with the text of ``noise``; None if several have it."""
-    return _only([source for source, text in _lines(account, timeout) if noise in text])
+def find_only_line(output: str, account: Account, timeout: float) -> Source | None:
+    """Return the line of the startup files with the text of ``output``; None if several have it."""
+    return _only([source for source, text in _lines(account, timeout) if output in text])
 
 
 def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line with the largest total time; None if commands without a line take more."""
-    with user_directory(start_up.account) as folder:
-        profile = os.path.join(folder, "profile")
+    with user_directory(start_up.account) as directory:
+        profile = os.path.join(directory, "profile")
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
         command = FISH_PROMPT if start_up.prompts else "true"
         argv = [
@@ -107,17 +107,17 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
 def _started(start_up: Startup, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
     """Start the shell by ``argv`` like its context, without changes in the home directory."""
     start = run_in_terminal if start_up.prompts else run_at_home
-    with spare_directories(start_up.account) as folders:
-        return start(argv, env={**env, **folders}, account=start_up.account, timeout=timeout)
+    with spare_directories(start_up.account) as directories:
+        return start(argv, env={**env, **directories}, account=start_up.account, timeout=timeout)
 
 
 def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
     """Return every line of the startup files that the user can read."""
-    folder = os.path.join(account.home, ".config/fish")
-    argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", folder]
+    directory = os.path.join(account.home, ".config/fish")
+    argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", directory]
     done = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
     found = _LINE.findall(done.stdout)
-    return [(Source("file", os.path.join(folder, name), int(number)), text) for name, number, text in found]
+    return [(Source("file", os.path.join(directory, name), int(number)), text) for name, number, text in found]
 
 
 def _places(steps: t.Sequence[_Step], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:

@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.script
 
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
 # Directories that fish creates if they are missing, by the variable with their parent.
-_OWN_FOLDERS = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
+_OWN_DIRECTORIES = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
 # The innermost file: what "source" reads from a pipe has none.
 _CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file ([~/].*?)$", re.DOTALL | re.MULTILINE)
@@ -47,8 +47,8 @@ def trace_fish(
     script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if prompt else ""})
     argv = ["fish", *options, "--no-config", "-c", script]
     start = run_in_terminal if prompt else run_at_home
-    with spare_directories(account) as folders:
-        done = start(argv, env=dict(env, **folders), account=account, timeout=timeout)
+    with spare_directories(account) as directories:
+        done = start(argv, env=dict(env, **directories), account=account, timeout=timeout)
     return fish_assignments(done.stderr, account.home, env)
 
 
@@ -86,12 +86,12 @@ def spare_directories(account: Account) -> t.Iterator[dict[str, str]]:
 
     They point to an empty temporary directory, and only in place of a missing one.
     """
-    missing = [name for name, path in _OWN_FOLDERS.items() if not os.path.isdir(os.path.join(account.home, path))]
+    missing = [name for name, path in _OWN_DIRECTORIES.items() if not os.path.isdir(os.path.join(account.home, path))]
     if not missing or os.path.basename(account.shell) != "fish":
         yield {}
         return
-    with user_directory(account) as folder:
-        yield dict.fromkeys(missing, folder)
+    with user_directory(account) as directory:
+        yield dict.fromkeys(missing, directory)
 
 
 @contextlib.contextmanager
@@ -99,7 +99,7 @@ def user_directory(account: Account) -> t.Iterator[str]:
     """Yield a temporary directory that ``account`` owns, outside of the home directory."""
     with temporary_directory(tempfile.gettempdir(), "gopherops-fish-") as scratch:
         os.chmod(scratch.path, 0o711)
-        folder = os.path.join(scratch.path, account.name)
-        os.mkdir(folder, 0o700)
-        os.chown(folder, account.uid, account.gid)
-        yield folder
+        directory = os.path.join(scratch.path, account.name)
+        os.mkdir(directory, 0o700)
+        os.chown(directory, account.uid, account.gid)
+        yield directory

@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, write_text
 
-FOLDER = "/run"
+DIRECTORY = "/run"
 
 
 def read_pending(path: str) -> set[str]:

@@ -10,7 +10,7 @@ import typing as t
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
 
-# What systemd adds to each unit's environment by itself; it says nothing about where the unit got the rest.
+# What systemd adds to each unit's environment by itself; it does not show where the unit got the rest.
 _OF_THE_UNIT = ("INVOCATION_ID", "SYSTEMD_EXEC_PID", "JOURNAL_STREAM", "MANAGERPID")
 
 

@@ -216,7 +216,7 @@ def _place(plan: ToolPlan, output: str) -> None:
         directory = os.path.dirname(plan.path)
         os.makedirs(directory, exist_ok=True)
         # Written in the build directory, which the next run removes if this one is killed.
-        with replacing(digest_file(plan.path), mode=0o644, folder=output) as file:
+        with replacing(digest_file(plan.path), mode=0o644, directory=output) as file:
             file.write(f"{plan.digest}\n".encode())
         os.replace(_output_file(plan, output), plan.path)
         sync_directory(directory)

@@ -17,7 +17,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
     validate_plan,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe as probe_dlv
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import stand_in
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    wrapper_path,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import (
     ProbeRequest,
     ServerOptions,
@@ -140,7 +142,7 @@ def check_gopls(sandbox: UserSandbox) -> str:
     """Send the requests of an editor to the user's language server."""
     programs, timeout = sandbox.plan.programs, sandbox.plan.timeout
     # On a host without systemd, users start the wrapper that is installed beside the other tools.
-    command = programs.gopls or stand_in(programs.dlv)
+    command = programs.gopls or wrapper_path(programs.dlv)
     options = ServerOptions(programs.socket, programs.unit, command, None, timeout)
     result = probe_gopls([ProbeRequest(sandbox.account.name, sandbox.workspace)], options)[0]
     if result["problem"]:

@@ -128,8 +128,8 @@ def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pyt
     fake_host.declaration.users[0] = dataclasses.replace(user, account=account)
     monkeypatch.setattr(observations.blame, "find_sshd_error", lambda _timeout: "/etc/x: line 7: Bad option")
     login, ssh = observations.observe(fake_host.declaration, [], timeout=5, kinds=[Login(), Ssh()])
-    assert login.culprit == Source("file", str(home / ".profile"), 2)
-    assert (ssh.culprit, ssh.problem) == (
+    assert login.stopping == Source("file", str(home / ".profile"), 2)
+    assert (ssh.stopping, ssh.problem) == (
         Source("file", "/etc/x", 7),
         "sshd rejects its configuration: /etc/x: line 7: Bad option",
     )

@@ -153,7 +153,7 @@ def test_a_proxy_with_a_name_and_no_password_is_no_secret(fake_host: t.Any) -> N
 
 
 STARTS = {
-    "it prints": ({"noise": "Welcome"}, ["GD701"]),
+    "it prints": ({"unexpected_output": "Welcome"}, ["GD701"]),
     "it is slow": ({"seconds": 3.5}, ["GD702"]),
     "it is not slow": ({"seconds": 2.5}, []),
     "it keeps a session open": ({"held": True}, ["GD705"]),
@@ -189,7 +189,7 @@ def test_the_remedy_for_a_noisy_startup_depends_on_the_line(fake_host: t.Any, ca
     noise, text, line, expected, remedy = REMEDIES[case]
     file = fake_host.tmp / "start-up"
     file.write_text(text, newline="")
-    (finding,) = fake_host.evaluate(fake_host(noise=noise, printing=Source("file", str(file), line)))[1]
+    (finding,) = fake_host.evaluate(fake_host(unexpected_output=noise, printing=Source("file", str(file), line)))[1]
     assert (finding.rule.id, finding.source) == ("GD701", Source("file", str(file), expected))
     assert finding.remedy.text.startswith(remedy)
     assert str(finding.source) in finding.cause
@@ -212,7 +212,7 @@ def test_the_remedy_for_a_failed_probe_depends_on_the_failure(fake_host: t.Any, 
     at = Source("file", PROFILE, 3)
     dead = dataclasses.replace(fake_host(), environment=None, problem="oh", failure=failure)
     (none,) = fake_host.evaluate(dead)[1]
-    (finding,) = fake_host.evaluate(dataclasses.replace(dead, culprit=at))[1]
+    (finding,) = fake_host.evaluate(dataclasses.replace(dead, stopping=at))[1]
     assert (finding.rule.id, finding.source) == ("GD901", at)
     assert finding.remedy.text.startswith(WAYS[failure][0])
     assert (none.source, none.remedy.text.startswith(WAYS[failure][1])) == (None, True)
@@ -227,7 +227,7 @@ def test_the_remedy_for_an_exec_depends_on_its_arguments(fake_host: t.Any, text:
     file.write_text(f"A=1\n{text}\n")
     at = Source("file", str(file), 2)
     (finding,) = fake_host.evaluate(
-        dataclasses.replace(fake_host(), environment=None, failure="ended early", culprit=at)
+        dataclasses.replace(fake_host(), environment=None, failure="ended early", stopping=at)
     )[1]
     assert finding.remedy.text.startswith(f"correct {at}: a startup file must not {action}")
 
@@ -236,7 +236,7 @@ def test_a_startup_broken_by_crlf_is_reported_at_the_first_such_line(fake_host: 
     file = fake_host.tmp / "profile"
     file.write_text("A=1\nif true; then\r\nB=2\r\nfi\r\n", newline="")
     for line in (3, 5):
-        dead = dataclasses.replace(fake_host(), environment=None, culprit=Source("file", str(file), line))
+        dead = dataclasses.replace(fake_host(), environment=None, stopping=Source("file", str(file), line))
         (finding,) = fake_host.evaluate(dead)[1]
         assert finding.source == Source("file", str(file), 2)
         assert finding.remedy.text.startswith(f"convert {file}")
@@ -255,7 +255,7 @@ def test_the_slow_line_of_a_startup_is_named(fake_host: t.Any) -> None:
     assert (finding.rule.id, finding.source) == ("GD702", at)
     assert finding.cause.endswith("took 4.0 s, most of it at /h/.profile:3; expected at most 3 s")
     assert "the command at /h/.profile:3 on first use" in finding.remedy.text
-    both = fake_host.evaluate(fake_host(seconds=4.0, noise="hello", slowest=at))[1]
+    both = fake_host.evaluate(fake_host(seconds=4.0, unexpected_output="hello", slowest=at))[1]
     assert [(one.rule.id, one.source) for one in both] == [("GD701", None), ("GD702", at)]
 
 
@@ -809,7 +809,7 @@ def test_a_managed_file_that_lacks_its_lines_is_at_fault(fake_host: t.Any, case:
 
 
 def test_output_of_a_startup_is_reported_without_secrets(fake_host: t.Any) -> None:
-    (finding,) = fake_host.evaluate(fake_host(noise="+ export API_TOKEN=abc"))[1]
+    (finding,) = fake_host.evaluate(fake_host(unexpected_output="+ export API_TOKEN=abc"))[1]
     expected = finding.result("h")
     assert "abc" not in str(expected)
     assert "API_TOKEN=***" in expected["cause"]

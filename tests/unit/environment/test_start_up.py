@@ -60,7 +60,7 @@ def test_output_and_go_of_a_startup_are_reported(tmp_path, text, noise, go_is, t
     got = probe(tmp_path, text, terminal=terminal)
     assert got.environment["PATH"] == "/usr/bin:/bin"
     # What is printed to a terminal is for people.
-    assert got.noise == ("" if terminal else noise)
+    assert got.unexpected_output == ("" if terminal else noise)
     if go_is:
         assert got.go_is == go_is
 
@@ -78,11 +78,11 @@ def test_output_and_go_of_a_startup_are_reported(tmp_path, text, noise, go_is, t
 def test_a_dash_without_a_terminal_says_what_is_amiss_and_not_that_it_has_none(tmp_path, text, noise, why):
     (tmp_path / ".profile").write_text(text)
     got = probe_of(run(["dash", "-i", "-l", "-c", PRINT_ENVIRONMENT], env={"HOME": str(tmp_path), "PATH": "/usr/bin"}))
-    assert (got.noise, got.problem.partition("before the command ran: ")[2]) == (noise, why)
+    assert (got.unexpected_output, got.problem.partition("before the command ran: ")[2]) == (noise, why)
 
 
 def test_a_broken_line_is_noise_in_a_terminal_too(tmp_path):
-    assert "nonesuch" in probe(tmp_path, "nonesuch-command\n", terminal=True).noise
+    assert "nonesuch" in probe(tmp_path, "nonesuch-command\n", terminal=True).unexpected_output
 
 
 def test_the_seconds_of_a_startup_are_reported(tmp_path):
@@ -184,9 +184,9 @@ def test_one_contexts_trouble_leaves_the_others_alone(observe):
     assert [one.environment for one in seen] == [None, {"PATH": "/nonexistent"}, None]
     assert [one.problem for one in seen] == ["gone", "", "it hangs"]
     assert [one.failure for one in seen] == ["", "", "timed out"]
-    assert (seen[1].seconds, seen[1].noise, seen[1].go_is) == (0.5, "hello", "go is x")
+    assert (seen[1].seconds, seen[1].unexpected_output, seen[1].go_is) == (0.5, "hello", "go is x")
     assert [len(one.assignments) for one in seen] == [0, 1, 0]
-    assert (seen[2].seconds, seen[2].noise) == (9.0, "n")
+    assert (seen[2].seconds, seen[2].unexpected_output) == (9.0, "n")
 
 
 def test_a_probe_that_times_out_has_that_failure(observe):
@@ -364,7 +364,7 @@ def test_a_command_in_the_place_of_ours_that_prints_variables_is_no_answer():
 
 def test_a_start_up_without_path_makes_no_noise_of_ours(tmp_path):
     got = probe(tmp_path, "export PATH=\n")
-    assert (got.environment["PATH"], got.noise) == ("", "")
+    assert (got.environment["PATH"], got.unexpected_output) == ("", "")
 
 
 def test_a_missing_shell_is_reported_and_is_no_nologin_shell():

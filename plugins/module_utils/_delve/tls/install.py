@@ -54,7 +54,7 @@ class HostPaths(t.NamedTuple):
     user: str = USER
     stunnel: str = STUNNEL
     managed: bool = False
-    pending: str = f"{reload_journal.FOLDER}/gopherops-debug-tls.pending"
+    pending: str = f"{reload_journal.DIRECTORY}/gopherops-debug-tls.pending"
 
 
 def host_paths() -> HostPaths:

@@ -60,7 +60,7 @@ def texts_at_fault(snapshot: Snapshot) -> dict[tuple[str, str], list[str]]:
     accounts = {user.account.name: user.account for user in snapshot.declaration.users}
     places = set()
     for one in snapshot.observations:
-        sources = (one.culprit, one.printing)
+        sources = (one.stopping, one.printing)
         places |= {(one.user.account.name, source.file) for source in sources if source and source.file}
         accounts.setdefault(one.user.account.name, one.user.account)
     for cell in snapshot.cells:

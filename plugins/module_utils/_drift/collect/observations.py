@@ -138,12 +138,12 @@ def _explained(observation: Observation, timeout: float) -> Observation:
 def _with_lines(observation: Observation, timeout: float) -> Observation:
     if observation.environment is None:
         denied = _denied(observation, timeout) if observation.context.over_ssh else None
-        return denied or dataclasses.replace(observation, culprit=_stopping(observation, timeout))
-    traced = observation.noise or observation.seconds > SLOW_SECONDS
+        return denied or dataclasses.replace(observation, stopping=_stopping(observation, timeout))
+    traced = observation.unexpected_output or observation.seconds > SLOW_SECONDS
     start_up = observation.context.start_up(observation.user.account, timeout) if traced else None
-    if start_up and observation.noise:
+    if start_up and observation.unexpected_output:
         observation = dataclasses.replace(
-            observation, printing=blame.find_printing_line(start_up, observation.noise, timeout)
+            observation, printing=blame.find_printing_line(start_up, observation.unexpected_output, timeout)
         )
     if start_up and observation.seconds > SLOW_SECONDS:
         observation = dataclasses.replace(observation, slowest=blame.find_slowest_line(start_up, timeout))
@@ -156,11 +156,11 @@ def _denied(observation: Observation, timeout: float) -> Observation | None:
     complaint = blame.find_sshd_error(timeout)
     if complaint:
         problem, at = f"sshd rejects its configuration: {complaint}", blame.parse_place(complaint, account.home)
-        return dataclasses.replace(observation, problem=problem, failure="broken sshd", culprit=at)
+        return dataclasses.replace(observation, problem=problem, failure="broken sshd", stopping=at)
     denial = ssh_denials.find_denial(observation.problem, observation.failure, account, timeout)
     if denial is None:
         return None
-    return dataclasses.replace(observation, problem=denial.problem, failure=denial.failure, culprit=denial.source)
+    return dataclasses.replace(observation, problem=denial.problem, failure=denial.failure, stopping=denial.source)
 
 
 def _stopping(observation: Observation, timeout: float) -> Source | None:
@@ -273,7 +273,7 @@ def _observation(pair: _Pair, probe: Probe, details: _Details | None) -> Observa
         go=found.go,
         assignments=details.assignments.result() if details else (),
         seconds=probe.seconds,
-        noise=probe.noise,
+        unexpected_output=probe.unexpected_output,
         go_is=probe.go_is,
         stale=probe.stale,
         failure=probe.failure,

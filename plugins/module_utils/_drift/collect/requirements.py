@@ -40,7 +40,7 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
 def installed(goroot: str) -> AvailableGo:
     """Return the versions beside GOROOT, and that of GOROOT."""
     tree = os.path.realpath(goroot)
-    versions = [receipt.version for receipt in Store(os.path.dirname(tree)).installed()]
+    versions = [record.version for record in Store(os.path.dirname(tree)).installed()]
     return AvailableGo(versions, version_named(tree) or None)
 
 

@@ -169,10 +169,10 @@ def _stale_manager(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
 
 def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     seen, name = row.observation, row.observation.context.name
-    if seen.noise:
+    if seen.unexpected_output:
         source, action = _printing(snapshot, row)
         by = f", by {source}" if source else ""
-        cause = f"the startup of {name} prints {seen.noise[:200]!r}{by}; expected no output"
+        cause = f"the startup of {name} prints {seen.unexpected_output[:200]!r}{by}; expected no output"
         yield row.finding(NOISY, cause, Remedy(action), "", source)
     if seen.seconds > SLOW_SECONDS:
         most = f", most of it at {seen.slowest}" if seen.slowest else ""
@@ -186,7 +186,7 @@ def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
 
 def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | None, str]:
     """Return the line at which a probe fails, and the action that lets it succeed."""
-    at, user = observation.culprit, observation.user.account.name
+    at, user = observation.stopping, observation.user.account.name
     if at is None:
         return None, _restore_without_line(observation)
     foreign = _windows_line(at, snapshot.lines(at, user))
@@ -214,15 +214,15 @@ def _restore_without_line(observation: Observation) -> str:
 
 def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:
     """Return the line that prints, or that the shell complains about, and the action that silences it."""
-    noise, at, account = row.observation.noise, row.observation.printing, row.user.account
+    output, at, account = row.observation.unexpected_output, row.observation.printing, row.user.account
     if at is None or at.file is None:
         return None, _SILENCE
-    if "Permission denied" in noise and at.line is None:
+    if "Permission denied" in output and at.line is None:
         return at, f"make {at} readable for {account.name}: 'chown' it, or 'chmod u+r'"
     foreign = _windows_line(at, snapshot.lines(at, account.name))
     if foreign:
         return foreign, _to_unix(foreign)
-    if parse_place(noise, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
+    if parse_place(output, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
         return at, f"correct {at}, or the program that it starts"
     return at, f"delete the command at {at}, or put it behind '[ -t 1 ] &&'"
 

@@ -27,7 +27,7 @@ _MARK_PARTS = ("gopherops.devserver-", "environment")
 _MARK = "".join(_MARK_PARTS)
 _PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
 # Commands that every shell understands; the marks separate their output from that of startup files. A command that
-# fails ends no shell, whatever options the startup has set.
+# fails ends no shell, even if the startup has set options.
 _COMMANDS = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
 PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _COMMANDS), _PRINT_MARK])
 
@@ -50,17 +50,17 @@ class Probe(t.NamedTuple):
     """The environment of a real process, or None and the reason why it is unknown.
 
     ``problem`` has the reason for people, ``failure`` for programs. ``seconds`` is the time that the startup took,
-    ``noise`` the first line that it printed, ``go_is`` the shell's own description of ``go``: a file, an alias, a
-    function (empty without a shell). ``stale`` names the variables whose present value the process does not have,
-    because the process that started it is older. ``held`` means that the command exited and its caller still waits: a
-    process of the startup keeps the output open. ``login`` is the environment of the user's own shell, if files that
-    another user may have written change it.
+    ``unexpected_output`` the first line that it printed, ``go_is`` the shell's own description of ``go``: a file, an
+    alias, a function (empty without a shell). ``stale`` names the variables whose present value the process does not
+    have, because the process that started it is older. ``held`` means that the command exited and its caller still
+    waits: a process of the startup keeps the output open. ``login`` is the environment of the user's own shell, if
+    files that another user may have written change it.
     """
 
     environment: dict[str, str] | None
     problem: str = ""
     seconds: float = 0.0
-    noise: str = ""
+    unexpected_output: str = ""
     go_is: str = ""
     stale: frozenset[str] = frozenset()
     failure: Failure = ""
@@ -159,24 +159,24 @@ class SingleContext(ContextKind, Context):
 def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False) -> Probe:
     """Return the environment that PRINT_ENVIRONMENT printed, or the reason why it printed none.
 
-    Variables that were ``added`` for the probe are left out. Output to a ``terminal`` is for people to read, and is no
-    noise. The process ``waits`` if it ends only after the last one that has the output open.
+    Variables that were ``added`` for the probe are left out. Output to a ``terminal`` is for people to read, and is not
+    unexpected. The process ``waits`` if it ends only after the last one that has the output open.
     """
     printed = _printed(done.stdout)
-    noise = _noise("" if terminal else printed.before, done.stderr)
+    unexpected = _unexpected_output("" if terminal else printed.before, done.stderr)
     if printed.environment is not None:
         seconds = _start_up_seconds(printed.age, done.seconds)
         environment = {name: value for name, value in printed.environment.items() if name not in added}
         held = waits and done.returncode is None and _seconds_since(printed.age) > _UNTIL_CLOSED
-        return Probe(environment, "", seconds, noise, printed.go_is, held=held)
+        return Probe(environment, "", seconds, unexpected, printed.go_is, held=held)
     if done.returncode is None:
         last = _last_line(done.stdout.replace(_MARK, "\n") + done.stderr)
         last = f"; its last output: {last}" if last else ""
         problem = f"{done.argv[0]} timed out{last}"
-        return Probe(None, problem, done.seconds, noise, failure="timed out")
+        return Probe(None, problem, done.seconds, unexpected, failure="timed out")
     reason = _last_line(done.stderr) or "a startup file may exit, or replace the shell with another program"
     problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {reason}"
-    return Probe(None, problem, done.seconds, noise, failure="ended early")
+    return Probe(None, problem, done.seconds, unexpected, failure="ended early")
 
 
 def failed_probe(problem: str, done: Completed) -> Probe:
@@ -225,7 +225,7 @@ def _seconds_since(clocks: str) -> float:
         return 0.0
 
 
-def _noise(*outputs: str) -> str:
+def _unexpected_output(*outputs: str) -> str:
     return next((line for output in outputs for line in _lines(output)), "")
 
 

@@ -231,12 +231,12 @@ def _probe_shell(account: Account, limit: float) -> Probe:
     result = _probe_login([*_AS_CHILD, *argv], account, 2 * limit)
     if result.environment is not None and result.seconds > limit:
         late = f"{os.path.basename(account.shell)} timed out"
-        result = Probe(None, late, result.seconds, result.noise, failure="timed out")
+        result = Probe(None, late, result.seconds, result.unexpected_output, failure="timed out")
     if result.environment is None:
         return result._replace(problem=f"{result.problem}; the server continues with the environment of ssh alone")
     environment = {name: value for name, value in result.environment.items() if name != _RESOLVING}
     # The server has marks of its own around the result, and waits for the shell alone.
-    return result._replace(environment=environment, noise="", held=False)
+    return result._replace(environment=environment, unexpected_output="", held=False)
 
 
 def _probe_login(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
@@ -329,7 +329,7 @@ def _tools(declaration: Declaration) -> t.Mapping[str, str]:
     gopls_service writes the script, and its path into the editor's settings too.
     """
     tools = declaration.vscode_tools
-    within_limits = stand_in(tools["gopls"]) if "gopls" in tools else ""
+    within_limits = wrapper_path(tools["gopls"]) if "gopls" in tools else ""
     return {**tools, "gopls": within_limits} if within_limits else tools
 
 
@@ -338,7 +338,7 @@ def shared_path(gopls: str) -> str:
     return os.path.join(os.path.dirname(gopls), "gopls-shared")
 
 
-def stand_in(gopls: str) -> str:
+def wrapper_path(gopls: str) -> str:
     """Return the script that users start if no systemd runs their daemons; empty if one does, or without a script."""
     path = shared_path(gopls)
     return path if not manager_runs() and os.path.exists(path) else ""
