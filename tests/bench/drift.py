@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What it costs to ask real processes of one user and of ten, in every context, with plain start-up files.
+"""The cost of probing real processes of one user and of ten, in every context, with plain startup files.
 
 Called with the containers' image, it starts one, in which it calls itself with the word ``inside``.
 """
@@ -88,7 +88,7 @@ def inside() -> None:
             seconds.append(time.monotonic() - start)
             unknown = [(one.user.account.name, one.context.name, one.problem) for one in seen if not one.environment]
             if unknown:
-                sys.exit(f"could not be asked: {unknown}")
+                sys.exit(f"could not be probed: {unknown}")
         median, most = statistics.median(seconds), max(seconds)
         print(f"{len(users):2} users: {len(seen):3} probes, median {median:.2f} s, slowest {most:.2f} s")
 

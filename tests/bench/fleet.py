@@ -43,13 +43,17 @@ def containers(image: str, goroot: str) -> t.Iterator[list[str]]:
 
 def seconds(image: str, goroot: str, delivery: str) -> float:
     """Run the play on hosts without a tool, and without anything in the cache."""
-    with tempfile.TemporaryDirectory() as folder, containers(image, goroot) as names:
-        tools = {"devserver_tools": [TOOL], "tools_delivery": delivery, "devserver_tools_cache_dir": f"{folder}/cache"}
+    with tempfile.TemporaryDirectory() as directory, containers(image, goroot) as names:
+        tools = {
+            "devserver_tools": [TOOL],
+            "tools_delivery": delivery,
+            "devserver_tools_cache_dir": f"{directory}/cache",
+        }
         trust = {"trust_ca_bundle": os.environ["DEVSERVER_CA_BUNDLE"], "tools_goproxy": os.environ["DEVSERVER_GOPROXY"]}
         connection = {"ansible_connection": "community.docker.docker"}
         roles = ["gopherops.devserver.trust", "gopherops.devserver.tools"]
         play = {"hosts": "all", "gather_facts": False, "roles": roles, "vars": {**tools, **trust, **connection}}
-        path = Path(folder) / "play.yml"
+        path = Path(directory) / "play.yml"
         path.write_text(json.dumps([play]))
         argv = ["ansible-playbook", "--forks", str(FORKS), "-i", ",".join(names) + ",", path]
         start = time.monotonic()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What limits cost gopls, and what a prewarm saves, on the source of delve: some 50 packages.
 
-Called with a folder for the binary, the source and caches; needs a Go module proxy. Each row is a new gopls:
+Called with a directory for the binary, the source and caches; needs a Go module proxy. Each row is a new gopls:
 
 - a heap limit against none: the most memory it had (its process alone), and processor seconds, for one file of every
   package from an empty cache;
@@ -34,21 +34,21 @@ TARGET = 3.0
 HEAPS = ("off", "800MiB", "400MiB", "200MiB")
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(directory: Path) -> dict[str, str]:
     goroot = subprocess.check_output(["go", "env", "GOROOT"], env={**os.environ, "GOTOOLCHAIN": GO}, text=True).strip()
-    own = {"GOTOOLCHAIN": "local", "GOCACHE": str(folder / "build"), "GOPLSCACHE": str(folder / "gopls-cache")}
+    own = {"GOTOOLCHAIN": "local", "GOCACHE": str(directory / "build"), "GOPLSCACHE": str(directory / "gopls-cache")}
     return {**os.environ, **own, "PATH": f"{goroot}/bin:{os.environ['PATH']}", "GOFLAGS": "-mod=mod"}
 
 
-def made(folder: Path) -> tuple[str, Path]:
+def made(directory: Path) -> tuple[str, Path]:
     """Return gopls and the source, both made where they are not there yet."""
-    gopls, source = folder / "gopls", folder / "delve"
+    gopls, source = directory / "gopls", directory / "delve"
     if not gopls.exists():
         package = f"{PACKAGES['gopls']}@{SETS['1.22']['gopls']}"
-        subprocess.run(["go", "install", package], env={**os.environ, "GOBIN": str(folder)}, check=True)
+        subprocess.run(["go", "install", package], env={**os.environ, "GOBIN": str(directory)}, check=True)
     if not source.exists():
-        told = subprocess.check_output(["go", "mod", "download", "-json", MODULE], cwd="/", text=True)
-        shutil.copytree(json.loads(told)["Dir"], source)
+        downloaded = subprocess.check_output(["go", "mod", "download", "-json", MODULE], cwd="/", text=True)
+        shutil.copytree(json.loads(downloaded)["Dir"], source)
         subprocess.run(["chmod", "-R", "u+w", source], check=True)
         shutil.rmtree(source / "vendor", ignore_errors=True)
     subprocess.run(["go", "mod", "download"], cwd=source, check=True)
@@ -115,10 +115,10 @@ def starts(gopls: str, source: Path) -> None:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]).resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.update(environment(folder))
-    gopls, source = made(folder)
+    directory = Path(sys.argv[1]).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    os.environ.update(environment(directory))
+    gopls, source = made(directory)
     limits(gopls, source)
     starts(gopls, source)
 

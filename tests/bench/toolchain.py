@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a cold installation costs against curl, sha256sum and tar of the same archive from the same local server.
 
-Called with the folder that keeps the archive, and the one to install in: in memory (below /dev/shm) the disk does not
-blur what is compared. The module also runs what it unpacked, notes the digest of
-each file and syncs the filesystem; the commands are measured without a sync, and with one.
+Called with the directory that keeps the archive, and the one to install in: in memory (below /dev/shm) the disk does
+not blur the comparison. The module also runs what it unpacked, records the digest of each file and syncs the
+filesystem; the commands are measured without a sync, and with one.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
-def packed(folder: Path) -> Path:
+def packed(directory: Path) -> Path:
     """Return an archive of a real toolchain in the form of Go's own, made from the module cache."""
     env = {**os.environ, "GOTOOLCHAIN": f"go{VERSION}"}
     goroot, arch = subprocess.check_output(["go", "env", "GOROOT", "GOHOSTARCH"], env=env, text=True).split()
-    path = folder / f"go{VERSION}.linux-{arch.replace('arm', 'armv6l') if arch == 'arm' else arch}.tar.gz"
+    path = directory / f"go{VERSION}.linux-{arch.replace('arm', 'armv6l') if arch == 'arm' else arch}.tar.gz"
     if not path.exists():
         new = path.with_suffix(".new")
         # Owner and modes as in Go's archives; the module cache's are read-only.
@@ -57,9 +57,9 @@ def packed(folder: Path) -> Path:
     return path
 
 
-def module(folder: Path, url: str, name: str, sha256: str) -> list[str | Path]:
+def module(directory: Path, url: str, name: str, sha256: str) -> list[str | Path]:
     """Return the command that installs with the module, its arguments in a file as ansible gives them."""
-    place = folder / "place"
+    place = directory / "place"
     arguments = {
         "versions": [VERSION],
         "sources": ["mirror"],
@@ -69,14 +69,14 @@ def module(folder: Path, url: str, name: str, sha256: str) -> list[str | Path]:
         "bin_dir": str(place / "bin"),
         "checksums": {VERSION: {name.split(".", 3)[3].partition(".")[0]: sha256}},
     }
-    path = folder / "arguments.json"
+    path = directory / "arguments.json"
     path.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
     return [sys.executable, "-m", MODULE, path]
 
 
-def seconds(folder: Path, argv: t.Sequence[str | Path]) -> float:
+def seconds(directory: Path, argv: t.Sequence[str | Path]) -> float:
     """Run a command on a host without a toolchain, with nothing left to be written of what was before."""
-    shutil.rmtree(folder / "place", ignore_errors=True)
+    shutil.rmtree(directory / "place", ignore_errors=True)
     os.sync()
     start = time.monotonic()
     subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
@@ -84,25 +84,25 @@ def seconds(folder: Path, argv: t.Sequence[str | Path]) -> float:
 
 
 def main() -> None:
-    kept, folder = map(Path, sys.argv[1:])
+    kept, directory = map(Path, sys.argv[1:])
     kept.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(exist_ok=True)
+    directory.mkdir(exist_ok=True)
     archive = packed(kept)
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=kept))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}"
-    script = COMMANDS.format(place=folder / "place", url=f"{url}/{archive.name}", sha256=sha256)
+    script = COMMANDS.format(place=directory / "place", url=f"{url}/{archive.name}", sha256=sha256)
     ways = {
         "curl, sha256sum, tar": ["sh", "-c", script],
         "the same, then sync": ["sh", "-c", f"{script}sync --file-system .\n"],
-        "go_toolchain": module(folder, url, archive.name, sha256),
+        "go_toolchain": module(directory, url, archive.name, sha256),
     }
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for _round in range(ROUNDS):
         for name, argv in ways.items():
-            taken[name].append(seconds(folder, argv))
-    shutil.rmtree(folder / "place")
+            taken[name].append(seconds(directory, argv))
+    shutil.rmtree(directory / "place")
     first, *_others = medians = {name: statistics.median(times) for name, times in taken.items()}
     for name, median in medians.items():
         print(f"{name:<24} {median:6.2f} s {median / medians[first]:6.2f}  {min(taken[name]):6.2f} s at best")
