@@ -23,7 +23,7 @@ CACHES = "DEVSERVER_TEST_CACHES"
 KEPT = pathlib.Path(__file__).parents[2] / ".cache/test-builds"
 # The fixtures that give a real Go to build with; all others of this kind use them.
 BUILDERS = {"goroot", "older_goroot", "tool_of"}
-# The product builds with an empty cache, whatever the environment says: only the go that it runs can name another. A
+# The product builds with an empty cache and ignores the environment: only the go that it runs can name another. A
 # cache is one account's own. What is built is the same, as go takes from a cache what has come of the same inputs.
 QUICK = """#!/bin/sh
 cache={caches}/$(id -u)
@@ -33,16 +33,16 @@ exec {go} "$@"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the folder of the caches, in the process that starts all others and ends last."""
+    """Create the directory of the caches, in the process that starts all others and ends last."""
     if hasattr(config, "workerinput"):
         return
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="go-caches-"))
-    folder.chmod(0o755)
-    os.environ[CACHES] = str(folder)
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="go-caches-"))
+    directory.chmod(0o755)
+    os.environ[CACHES] = str(directory)
     # What go has started to count itself may still write there.
-    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    config.add_cleanup(lambda: shutil.rmtree(directory, ignore_errors=True))
     # Runs before the removal.
-    config.add_cleanup(lambda: keep(folder / KEPT.name))
+    config.add_cleanup(lambda: keep(directory / KEPT.name))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -66,24 +66,24 @@ def builds() -> pathlib.Path:
     return once(KEPT.name, restore)
 
 
-def restore(folder: pathlib.Path) -> None:
+def restore(directory: pathlib.Path) -> None:
     if KEPT.is_dir():
-        subprocess.run(["cp", "-a", f"{KEPT}/.", folder], check=True)
+        subprocess.run(["cp", "-a", f"{KEPT}/.", directory], check=True)
     for account in accounts():
-        cache = folder / str(account.pw_uid)
+        cache = directory / str(account.pw_uid)
         if not cache.is_dir():
             cache.mkdir(mode=0o700)
             os.chown(cache, account.pw_uid, account.pw_gid)
 
 
-def keep(folder: pathlib.Path) -> None:
+def keep(directory: pathlib.Path) -> None:
     """Replace what was kept, unless nothing was built."""
-    if not folder.is_dir():
+    if not directory.is_dir():
         return
     KEPT.parent.mkdir(exist_ok=True)
     new = pathlib.Path(tempfile.mkdtemp(prefix=f"{KEPT.name}-", dir=KEPT.parent))
     try:
-        subprocess.run(["cp", "-a", f"{folder}/.", new], check=True)
+        subprocess.run(["cp", "-a", f"{directory}/.", new], check=True)
         if KEPT.is_dir():
             KEPT.rename(new / "previous")
         new.rename(KEPT)
@@ -104,17 +104,17 @@ def goroot() -> str:
 
 
 def once(name: str, make: t.Callable[[pathlib.Path], object]) -> pathlib.Path:
-    """Return the folder ``name``, which all processes of a run share, and which the first that asks has filled."""
-    folder = pathlib.Path(os.environ[CACHES]) / name
-    with open(f"{folder}.lock", "w") as lock:
+    """Return the directory ``name``, which all processes of a run share, and which the first caller fills."""
+    directory = pathlib.Path(os.environ[CACHES]) / name
+    with open(f"{directory}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
+        if not directory.exists():
             # So that what was not made whole is not there for the next one.
-            unfinished = pathlib.Path(f"{folder}.unfinished")
+            unfinished = pathlib.Path(f"{directory}.unfinished")
             unfinished.mkdir(exist_ok=True)
             make(unfinished)
-            unfinished.rename(folder)
-    return folder
+            unfinished.rename(directory)
+    return directory
 
 
 @pytest.fixture(scope="session")
@@ -160,13 +160,15 @@ def tool_of() -> t.Callable[..., str]:
 
     def build(name: str, line: str, env: t.Mapping[str, str]) -> str:
         package = f"{PACKAGES[name]}@{SETS[line][name]}"
-        told = subprocess.run(["go", "env", "GOVERSION"], cwd="/", env=env, check=True, capture_output=True, text=True)
+        version = subprocess.run(
+            ["go", "env", "GOVERSION"], cwd="/", env=env, check=True, capture_output=True, text=True
+        )
 
-        def install(folder: pathlib.Path) -> None:
+        def install(directory: pathlib.Path) -> None:
             argv = ["go", "install", package]
-            subprocess.run(argv, cwd="/", env=dict(env, GOBIN=str(folder)), check=True, capture_output=True)
+            subprocess.run(argv, cwd="/", env=dict(env, GOBIN=str(directory)), check=True, capture_output=True)
 
-        return str(once(f"{builds().name}/{name}-{SETS[line][name]}-{told.stdout.strip()}", install) / name)
+        return str(once(f"{builds().name}/{name}-{SETS[line][name]}-{version.stdout.strip()}", install) / name)
 
     return build
 

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a play hands over to a program stands neither in the host's log nor in a result."""
+"""Values that a play gives to a program are neither in the host's log nor in a result."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ ENVIRONMENT = {"DB_PASSWORD": "correct horse", "GREETING": "battery staple", "LE
 
 
 def run(module: str, given: dict[str, t.Any]) -> tuple[str, dict[str, t.Any]]:
-    """Run a module in check mode; return what it logs, and its answer."""
-    asked = {"ANSIBLE_MODULE_ARGS": {"_ansible_check_mode": True, "_ansible_diff": True, **given}}
+    """Run a module in check mode; return what it logs, and its result."""
+    arguments = {"ANSIBLE_MODULE_ARGS": {"_ansible_check_mode": True, "_ansible_diff": True, **given}}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, module],
-        input=json.dumps(asked),
+        input=json.dumps(arguments),
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
@@ -41,22 +41,22 @@ def run(module: str, given: dict[str, t.Any]) -> tuple[str, dict[str, t.Any]]:
 
 
 def service() -> dict[str, t.Any]:
-    """Return an entry that is refused by a text with a figure in it."""
-    asked = entry(listen="192.0.2.1:2345", environment=ENVIRONMENT)
-    return {name: value for name, value in asked.items() if value is not None}
+    """Return an entry that is rejected by a message with a number in it."""
+    options = entry(listen="192.0.2.1:2345", environment=ENVIRONMENT)
+    return {name: value for name, value in options.items() if value is not None}
 
 
 @pytest.mark.parametrize(
-    ("module", "given", "told"),
+    ("module", "given", "message"),
     [
         ("dlv_service", {"services": [service()]}, "192.0.2.1:2345"),
         ("dlv_probe", {"environment": ENVIRONMENT, "address": "192.0.2.1:2345"}, "192.0.2.1:2345"),
     ],
 )
 def test_values_are_in_no_log_and_no_result_and_the_rest_can_be_read(
-    module: str, given: dict[str, t.Any], told: str
+    module: str, given: dict[str, t.Any], message: str
 ) -> None:
     log, result = run(module, given)
     for value in ("correct horse", "battery staple"):
         assert value not in log + json.dumps(result)
-    assert told in result["msg"]
+    assert message in result["msg"]

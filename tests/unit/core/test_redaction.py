@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What looks like a secret is hidden wherever it stands, and the rest can still be read."""
+"""Text that looks like a secret is hidden everywhere, and the rest can still be read."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_it_is_hidden(text):
 
 
 @given(value=VALUES, text=st.sampled_from(TEXTS))
-def test_whatever_it_is(value, text):
+def test_any_value_is_hidden(value, text):
     # In front of what goes with it, so that nothing else of the text is met.
     shown = without_secrets(
         text.format(f"#{value}#" if "Basic" not in text and "Bearer" not in text else SECRET + value)
@@ -75,7 +75,7 @@ def test_whatever_it_is(value, text):
     ],
 )
 def test_it_is_known_by_its_form(token):
-    assert without_secrets(f"the answer to {token} was no") == "the answer to *** was no"
+    assert without_secrets(f"the result of {token} was no") == "the result of *** was no"
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_the_rest_can_be_read(text):
     assert without_secrets(text) == text
 
 
-def test_a_value_that_would_not_be_hidden_is_refused_by_its_number():
+def test_a_value_that_would_not_be_hidden_is_rejected_by_its_number():
     reject_short_secrets([SECRET, "sixsix"])
-    with pytest.raises(DevserverError, match="number 2 has 5 characters") as refused:
+    with pytest.raises(DevserverError, match="number 2 has 5 characters") as caught:
         reject_short_secrets([SECRET, "fives"])
-    assert "fives" not in str(refused.value)
+    assert "fives" not in str(caught.value)
 
 
-def test_known_values_go_wherever_they_stand():
+def test_known_values_are_hidden_everywhere():
     assert without_secrets(f"panic: {SECRET}x, xx{SECRET}", [SECRET, "x"]) == "panic: ***x, xx***"
 
 
@@ -126,7 +126,7 @@ def test_json_stays_json():
         ("GOPROXY", False),
     ],
 )
-def test_names_say_so(name, secret):
+def test_secrets_are_recognised_by_name(name, secret):
     assert is_secret_name(name) is secret
 
 

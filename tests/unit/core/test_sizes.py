@@ -36,7 +36,7 @@ def test_people_write_amounts_in_many_ways(text: str, amount: int) -> None:
 @pytest.mark.parametrize(
     "text", ["", "much", "-1G", "2X", "2 G G", "G", "1e3M", "٢G", "1.G", ".5G", "9" * 400, "2K\nB"]
 )
-def test_what_is_no_size_is_refused_with_the_options_name(text: str) -> None:
+def test_an_invalid_size_is_rejected_with_the_options_name(text: str) -> None:
     with pytest.raises(DevserverError, match=r"memory: .* is not a size"):
         parse_size(text, "memory")
 

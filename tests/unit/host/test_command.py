@@ -29,13 +29,13 @@ def started(start: Run, script: str, timeout: float = 20, **env: str) -> command
 def alive(mark: str) -> list[int]:
     """Return the processes that have ``mark`` among their arguments or in their environment."""
     found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    for process in pathlib.Path("/proc").glob("[0-9]*"):
         try:
-            said = (folder / "cmdline").read_bytes() + (folder / "environ").read_bytes()
-            state = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+            text = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            state = (process / "stat").read_text(errors="replace").rpartition(")")[2].split()[0]
         except OSError:
             continue
-        found += [int(folder.name)] if mark.encode() in said and state not in "ZX" else []
+        found += [int(process.name)] if mark.encode() in text and state not in "ZX" else []
     return found
 
 

@@ -37,7 +37,7 @@ def test_a_go_tree_has_a_go_a_version_and_packages(tmp_path: pathlib.Path, missi
         (b"", False),
     ],
 )
-def test_a_go_program_is_told_by_its_build_info(tmp_path: pathlib.Path, content: bytes, expected: bool) -> None:
+def test_a_go_program_is_recognised_by_its_build_info(tmp_path: pathlib.Path, content: bytes, expected: bool) -> None:
     (tmp_path / "program").write_bytes(content)
     (tmp_path / "link").symlink_to("program")
     assert destinations.is_go_program(str(tmp_path / "program")) == expected

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Parameters of the kernel, in a folder that stands in for its own."""
+"""Parameters of the kernel, in a directory in place of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCOPE, RETRIES = "kernel.yama.ptrace_scope", "net.ipv4.tcp_syn_retries"
 
 
 class Kernel(t.NamedTuple):
-    """``root`` stands for /proc/sys, with the number of retries alone; ``file`` for the one at boot."""
+    """``root`` is used as /proc/sys, with the number of retries alone; ``file`` is read at boot."""
 
     root: pathlib.Path
     file: pathlib.Path
@@ -61,10 +61,10 @@ def test_what_was_changed_meanwhile_is_set_again(kernel: Kernel) -> None:
     assert kernel.run(retries=3) == ([RETRIES], [])
 
 
-def test_what_the_kernel_does_not_have_is_told_and_no_failure(kernel: Kernel) -> None:
-    told = [f"{SCOPE}: this kernel does not have it"]
-    assert kernel.run(scope=0, retries=3) == ([str(kernel.file), RETRIES], told)
-    assert kernel.run(scope=0, retries=3) == ([], told)
+def test_a_parameter_that_the_kernel_lacks_is_reported_and_is_no_failure(kernel: Kernel) -> None:
+    messages = [f"{SCOPE}: this kernel does not have it"]
+    assert kernel.run(scope=0, retries=3) == ([str(kernel.file), RETRIES], messages)
+    assert kernel.run(scope=0, retries=3) == ([], messages)
 
 
 def test_and_so_is_what_a_container_must_not_set(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,13 +72,13 @@ def test_and_so_is_what_a_container_must_not_set(kernel: Kernel, monkeypatch: py
         f_flag: int = os.ST_RDONLY
 
     monkeypatch.setattr(os, "statvfs", lambda _path: ReadOnly())
-    files, (told,) = kernel.run(retries=3)
-    assert files == [str(kernel.file)] and "read-only here, as in a container" in told
+    files, (message,) = kernel.run(retries=3)
+    assert files == [str(kernel.file)] and "read-only here, as in a container" in message
     # What is right already is not to be set.
     assert kernel.run(retries=6) == ([str(kernel.file)], [])
 
 
-def test_a_value_that_the_kernel_refuses_is_skipped(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_the_kernel_rejects_is_skipped(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     (kernel.root / "kernel/yama/ptrace_scope").mkdir(parents=True)
     monkeypatch.setattr(kernel_parameters, "_present", lambda _name: "1")
     assert kernel.run(scope=0)[1] == [f"{SCOPE}: the kernel rejected the value: Is a directory"]

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lock between runs, and the folder that a failure does not leave behind."""
+"""The lock between runs, and the directory that a failure does not leave behind."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def test_a_failure_leaves_what_was_there(tmp_path, before):
     assert {path.name for path in tmp_path.iterdir()} == {*before, ".lock"}
 
 
-def test_another_run_waits_and_then_says_so(tmp_path):
+def test_another_run_waits_and_then_reports_it(tmp_path):
     second = locked_directory(str(tmp_path), timeout=0)
     with locked_directory(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock"), second:
         pass
 
 
 def test_who_waits_for_a_run_that_fails_gets_a_lock_that_counts(tmp_path):
-    folder = str(tmp_path / "new")
-    failing, waiting = locked_directory(folder, timeout=1), locked_directory(folder, timeout=5)
+    directory = str(tmp_path / "new")
+    failing, waiting = locked_directory(directory, timeout=1), locked_directory(directory, timeout=5)
     failing.__enter__()
     with concurrent.futures.ThreadPoolExecutor() as pool:
         entered = pool.submit(waiting.__enter__)
         time.sleep(0.2)
         assert not failing.__exit__(ValueError, ValueError("x"), None)
         entered.result()
-    with pytest.raises(DevserverError, match="another run"), locked_directory(folder, timeout=0):
+    with pytest.raises(DevserverError, match="another run"), locked_directory(directory, timeout=0):
         pass
     waiting.__exit__(None, None, None)

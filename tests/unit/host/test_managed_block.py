@@ -23,14 +23,14 @@ def block(text, body="x\n", first=False):
     return with_block(text, body, path="/etc/f", first=first)
 
 
-def test_stands_first_or_last():
+def test_is_first_or_last():
     assert block("a\n", first=True) == f"{BEGIN}\nx\n{END}\na\n"
     assert block("a\n") == f"a\n{BEGIN}\nx\n{END}\n"
     assert block("a") == f"a\n{BEGIN}\nx\n{END}\n"
     assert block("") == f"{BEGIN}\nx\n{END}\n"
 
 
-def test_is_replaced_where_it_stands():
+def test_is_replaced_in_place():
     assert block(f"a\n{BEGIN}\nold\nolder\n{END}\nb\n") == f"a\n{BEGIN}\nx\n{END}\nb\n"
 
 
@@ -58,6 +58,6 @@ def test_one_line_of_another_ending_leaves_the_block_alone(text):
 
 
 @pytest.mark.parametrize("text", [BEGIN, END, f"{END}\n{BEGIN}", f"{BEGIN}\n{END}\n{BEGIN}\n{END}"])
-def test_broken_marks_are_refused_with_their_line(text):
+def test_broken_marks_are_rejected_with_their_line(text):
     with pytest.raises(DevserverError, match="/etc/f line 2"):
         block("\n" + text)

@@ -64,13 +64,13 @@ def test_what_there_shall_not_be_has_no_rights(tmp_path):
 
 
 @needs_root
-def test_a_folder_of_the_collections_own_is_roots(tmp_path):
-    folder = tmp_path / "own"
-    folder.mkdir(mode=0o755)
-    assert managed_files.compare_directory_rights(str(folder)) is None
+def test_a_directory_of_the_collection_belongs_to_root(tmp_path):
+    directory = tmp_path / "own"
+    directory.mkdir(mode=0o755)
+    assert managed_files.compare_directory_rights(str(directory)) is None
     assert managed_files.compare_directory_rights(str(tmp_path / "none")) is None
-    folder.chmod(0o777)
-    now, wanted = managed_files.compare_directory_rights(str(folder)) or ("", "")
-    assert (str(now), str(wanted)) == ("owner 0:0, mode 0777", "owner 0:0, mode 0755")
-    managed_files.repair_directory_rights(str(folder))
-    assert (mode_of(folder), managed_files.compare_directory_rights(str(folder))) == (0o755, None)
+    directory.chmod(0o777)
+    now, expected = managed_files.compare_directory_rights(str(directory)) or ("", "")
+    assert (str(now), str(expected)) == ("owner 0:0, mode 0777", "owner 0:0, mode 0755")
+    managed_files.repair_directory_rights(str(directory))
+    assert (mode_of(directory), managed_files.compare_directory_rights(str(directory))) == (0o755, None)

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Temporary folders of several runs at once: each keeps its own, and what a kill leaves goes with the next."""
+"""Temporary directories of several runs at once: each keeps its own, and the next run removes those of a killed run."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is at risk 
 def use(parent: pathlib.Path) -> None:
     with temporary_directory(str(parent), PREFIX) as scratch:
         for number in range(5):
-            folder = pathlib.Path(scratch.path, str(number), "x")
-            folder.mkdir(parents=True)
-            (folder / "file").write_text("x")
+            directory = pathlib.Path(scratch.path, str(number), "x")
+            directory.mkdir(parents=True)
+            (directory / "file").write_text("x")
 
 
 def test_many_at_once_keep_their_own_and_leave_nothing(tmp_path: pathlib.Path) -> None:
@@ -43,7 +43,7 @@ def test_many_at_once_keep_their_own_and_leave_nothing(tmp_path: pathlib.Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_is_in_use_until_it_is_gone(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_is_in_use_until_it_is_gone(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
     rmdir, unlink = os.rmdir, os.unlink
 
@@ -62,7 +62,7 @@ def test_a_folder_is_in_use_until_it_is_gone(tmp_path: pathlib.Path, monkeypatch
 
 
 def killed(parent: pathlib.Path, call: int) -> bool:
-    """Use a folder in a process that dies at its ``call``-th change of a name; say whether it came to that."""
+    """Use a directory in a process that dies at its ``call``-th change of a name; return whether it died."""
     process = os.fork()
     if not process:
         left = [call]
@@ -102,24 +102,24 @@ def test_what_a_kill_leaves_at_any_moment_is_removed_or_as_good_as_empty(tmp_pat
 
 
 def test_what_a_child_still_uses_stays(tmp_path: pathlib.Path) -> None:
-    folder = tmp_path / f"{PREFIX}1"
-    folder.mkdir()
-    (folder / "lock").touch()
-    with subprocess.Popen(["flock", folder / "lock", "sh", "-c", "echo; read x"], stdin=-1, stdout=-1) as other:
+    directory = tmp_path / f"{PREFIX}1"
+    directory.mkdir()
+    (directory / "lock").touch()
+    with subprocess.Popen(["flock", directory / "lock", "sh", "-c", "echo; read x"], stdin=-1, stdout=-1) as other:
         assert other.stdout and other.stdout.readline()
         use(tmp_path)
         assert find_abandoned(str(tmp_path), PREFIX) == []
-        assert folder.exists()
+        assert directory.exists()
         other.communicate(b"\n")
-    assert find_abandoned(str(tmp_path), PREFIX) == [str(folder)]
+    assert find_abandoned(str(tmp_path), PREFIX) == [str(directory)]
     use(tmp_path)
-    assert not folder.exists()
+    assert not directory.exists()
 
 
 def test_what_only_has_the_name_stays(tmp_path: pathlib.Path) -> None:
     other, parent = tmp_path / "other", tmp_path / "parent"
-    for folder in (other, parent / "work-x-1", parent / f"{PREFIX}empty"):
-        folder.mkdir(parents=True)
+    for directory in (other, parent / "work-x-1", parent / f"{PREFIX}empty"):
+        directory.mkdir(parents=True)
     (other / "lock").touch()
     (parent / "work-x-1/lock").touch()
     (parent / f"{PREFIX}link").symlink_to(other)
@@ -129,21 +129,21 @@ def test_what_only_has_the_name_stays(tmp_path: pathlib.Path) -> None:
     assert sorted(tmp_path.rglob("*")) == before
 
 
-# What a module does that is told to end while threads of its wait for programs.
-TOLD_TO_END = """
+# A module that gets SIGTERM while its threads wait for programs.
+TERMINATED = """
 import os, signal, sys, threading, time
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
 from ansible_collections.gopherops.devserver.plugins.modules import go_env_drift
 
-def ask():
+def start():
     with temporary_directory(sys.argv[1], "work-") as scratch:
         open(scratch.path + "/key", "w").close()
-        told = f"echo $$ > {scratch.path}/pid; cp {scratch.path}/pid {sys.argv[1]}/pid; exec sleep 600"
-        run(["sh", "-c", told], env={"PATH": os.environ["PATH"]})
+        script = f"echo $$ > {scratch.path}/pid; cp {scratch.path}/pid {sys.argv[1]}/pid; exec sleep 600"
+        run(["sh", "-c", script], env={"PATH": os.environ["PATH"]})
 
 signal.signal(signal.SIGTERM, go_env_drift._end)
-threading.Thread(target=ask).start()
+threading.Thread(target=start).start()
 while not os.path.exists(sys.argv[1] + "/pid") or not os.path.getsize(sys.argv[1] + "/pid"):
     time.sleep(0.01)
 print("ready", flush=True)
@@ -151,8 +151,8 @@ time.sleep(600)
 """
 
 
-def test_who_is_told_to_end_leaves_neither_folders_nor_programs(tmp_path: pathlib.Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", TOLD_TO_END, str(tmp_path)], stdout=subprocess.PIPE) as process:
+def test_a_terminated_module_leaves_neither_directories_nor_programs(tmp_path: pathlib.Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", TERMINATED, str(tmp_path)], stdout=subprocess.PIPE) as process:
         assert process.stdout and process.stdout.readline() == b"ready\n"
         pid = (tmp_path / "pid").read_text().strip()
         assert pathlib.Path("/proc", pid).exists()

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The trust store, with real certificates and a stand-in for the distribution's merge command."""
+"""The trust store, with real certificates and a replacement for the distribution's merge command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_st
 
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("ca")
+    directory = tmp_path_factory.mktemp("ca")
     made = []
     for name in ("one", "two", "three"):
         request = [
@@ -30,9 +30,9 @@ def certificates(tmp_path_factory):
             "-days",
             "1",
         ]
-        files = ["-subj", f"/CN={name}", "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem"]
+        files = ["-subj", f"/CN={name}", "-keyout", f"{directory}/{name}.key", "-out", f"{directory}/{name}.pem"]
         subprocess.run(request + files, check=True, capture_output=True)
-        made.append((folder / f"{name}.pem").read_text())
+        made.append((directory / f"{name}.pem").read_text())
     return made
 
 
@@ -66,7 +66,7 @@ def test_earlier_additions_stay(store, certificates):
     assert all(certificate.strip() in held(store) for certificate in certificates)
 
 
-def test_check_mode_says_so_and_writes_nothing(store, certificates, tmp_path):
+def test_check_mode_reports_the_change_and_writes_nothing(store, certificates, tmp_path):
     changes = trust_certificates(certificates[1], store=store, check=True)
     assert "SHA-256" in changes.result()["diff"][0]["after"]
     assert list((tmp_path / "anchors").iterdir()) == []
@@ -81,7 +81,7 @@ def test_a_merge_that_was_interrupted_is_repaired(store, certificates):
 
 
 @pytest.mark.parametrize("text", ["", "nothing", "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----"])
-def test_what_is_no_certificate_is_refused(store, text):
+def test_an_invalid_certificate_is_rejected(store, text):
     with pytest.raises(DevserverError, match="certificate"):
         trust_certificates(text, store=store, check=False)
 

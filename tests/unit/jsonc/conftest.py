@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dev.node_env import MODULES
 
-# Answers each line of JSON, a text, by a line of JSON: how many errors, and the value.
+# Replies to each line of JSON, a text, with a line of JSON: how many errors, and the value.
 _ORACLE = """
 const {parse} = require(process.argv[1]);
 require("readline").createInterface({input: process.stdin}).on("line", line => {
@@ -28,7 +28,7 @@ require("readline").createInterface({input: process.stdin}).on("line", line => {
 });
 """
 
-# As they stand in a file, and as they are read.
+# As they are in a file, and as they are read.
 KEYS = ("a", "b", "a.b", "é\\n")
 KEYS_READ = ("a", "b", "a.b", "é\n")
 # Between any two tokens; each # is a number of its own in the end.
@@ -86,10 +86,10 @@ def oracle() -> t.Iterator[Read]:
             # VS Code takes the byte order mark off before it reads.
             stdin.write(json.dumps(text.lstrip("\ufeff")) + "\n")
             stdin.flush()
-            answer = json.loads(stdout.readline())
-            if answer["errors"]:
-                raise ValueError(answer["errors"])
-            return answer["value"]
+            response = json.loads(stdout.readline())
+            if response["errors"]:
+                raise ValueError(response["errors"])
+            return response["value"]
 
         yield read
         stdin.close()

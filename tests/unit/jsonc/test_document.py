@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading: values, their lines, and where a text is refused."""
+"""Reading: values, their lines, and where a text is rejected."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_value_has_its_line_and_column(newline: str) -> None:
         ("[\u00a01]", "1:2", ["a value"]),
     ],
 )
-def test_what_is_refused_is_named_with_line_and_column(text: str, where: str, words: list[str]) -> None:
+def test_an_error_names_line_and_column(text: str, where: str, words: list[str]) -> None:
     with pytest.raises(DevserverError) as raised:
         parse(text, path="/x/settings.json")
     assert str(raised.value).startswith(f"/x/settings.json:{where}: ")
@@ -76,7 +76,7 @@ def test_what_is_refused_is_named_with_line_and_column(text: str, where: str, wo
         assert word in str(raised.value)
 
 
-def test_an_error_gives_nothing_away_of_what_stands_there() -> None:
+def test_an_error_reveals_nothing_of_the_text() -> None:
     with pytest.raises(DevserverError) as raised:
         parse('{"token": s3cret}', path="f")
     assert "s3c" not in str(raised.value)
@@ -101,7 +101,7 @@ def test_plain_json_is_read_as_json_is(value: t.Any) -> None:
 
 @settings(deadline=None)  # node starts with the first one.
 @given(DOCUMENTS, st.data())
-def test_vs_code_reads_the_same_and_refuses_the_same(oracle: Read, text: str, data: st.DataObject) -> None:
+def test_vs_code_reads_the_same_and_rejects_the_same(oracle: Read, text: str, data: st.DataObject) -> None:
     at, gone = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 1))
     text = text[:at] + data.draw(st.sampled_from(["", "", ",", "x", '"', "}", "/*"])) + text[at + gone :]
     try:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Editing: what is asked for is there, everything else is as it was, and no comment is lost."""
+"""Editing: the requested values are there, everything else is as it was, and no comment is lost."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def edit(text: str, *edits: Edit) -> str:
         # The only key before a trailing comma.
         ('{ "a": 1, }', Remove(["a"]), "{ }"),
         ('{\n  "a": 1,\n}', Remove(["a"]), "{\n}"),
-        # What is said of a key stays with it when another one comes behind it.
+        # A comment on a key stays with it when another one comes behind it.
         ('{\n  "a": 1 // note\n}', Put(["b"], 2), '{\n  "a": 1, // note\n  "b": 2\n}'),
         ('{ "a": 1 /* note */ }', Put(["b"], 2), '{ "a": 1, /* note */ "b": 2 }'),
         ('{ "a": 1 // note\n}', Put(["b"], 2), '{ "a": 1, // note\n"b": 2\n}'),
@@ -44,7 +44,7 @@ def edit(text: str, *edits: Edit) -> str:
             Put(["b"], 2),
             '{\n  "a": 1, /* two\n  lines */ // note\n  "b": 2,\n}',
         ),
-        # What is said of a key stays with it when the next one goes.
+        # A comment on a key stays with it when the next one goes.
         ('{\n  "a": 1, // one\n  "b": 2 // two\n}', Remove(["b"]), '{\n  "a": 1 // one\n  // two\n}'),
         ('{\n  "a": 1, // one\n  "b": 2\n}', Remove(["b"]), '{\n  "a": 1 // one\n}'),
         ('{\n  "a": 1,\n  "b": 2 // two\n}', Remove(["b"]), '{\n  "a": 1\n  // two\n}'),
@@ -55,7 +55,7 @@ def edit(text: str, *edits: Edit) -> str:
         ('{\n  "a": [1, // x \n    2 /* y */]\n}', Put(["a"], [3]), '{\n  // x \n  /* y */\n  "a": [\n    3\n  ]\n}'),
         ('{\n  "a" /* w */: { // x\n  },\n  "b": 1\n}', Remove(["a"]), '{\n  /* w */\n  // x\n  "b": 1\n}'),
         ('{ "a": [/* x */], "b": 1 }', Put(["a"], 2), '{ /* x */ "a": 2, "b": 1 }'),
-        # Of a name that stands twice the last one counts.
+        # Of a name that is used twice the last one counts.
         ('{"a": 1, "b": 0, "a": 2}', Put(["a"], 3), '{"a": 1, "b": 0, "a": 3}'),
         ('{"a": 1, "b": 0, "a": 2}', Remove(["a"]), '{"b": 0}'),
         # Places to put the first key, and what is no place yet.
@@ -103,7 +103,7 @@ def test_edits(text: str, step: Edit, after: str) -> None:
         ("{}", Put(["a"], b"x"), ["a value for f"]),
     ],
 )
-def test_what_cannot_be_done_is_refused(text: str, step: Edit, words: list[str]) -> None:
+def test_an_impossible_edit_is_rejected(text: str, step: Edit, words: list[str]) -> None:
     with pytest.raises(DevserverError) as raised:
         edit(text, step)
     for word in words:
@@ -128,7 +128,7 @@ EDITS = (
 )
 
 
-class Refused(Exception):
+class Rejected(Exception):
     pass
 
 
@@ -143,7 +143,7 @@ def put(value: t.Any, path: t.Sequence[t.Any], new: t.Any) -> t.Any:
         return {**value, key: put(value.get(key), rest, new)}
     if isinstance(value, list) and isinstance(key, int) and key <= len(value):
         return [*value[:key], put(value[key] if key < len(value) else None, rest, new), *value[key + 1 :]]
-    raise Refused
+    raise Rejected
 
 
 def removed(value: t.Any, path: t.Sequence[t.Any]) -> t.Any:
@@ -163,7 +163,7 @@ def merged(value: t.Any, values: dict[str, t.Any]) -> t.Any:
         old = value.get(key)
         if isinstance(new, dict) and (new or isinstance(old, dict)):
             if old is not None and not isinstance(old, dict):
-                raise Refused
+                raise Rejected
             new = merged(old or {}, new)
         value = {**value, key: new}
     return value
@@ -192,16 +192,16 @@ def others(text: str, step: Edit) -> list[str]:
 def test_any_edit_of_any_document(text: str, step: Edit) -> None:
     value = parse(text, path="f").value
     try:
-        wanted = expected(value, step)
-    except Refused:
+        result = expected(value, step)
+    except Rejected:
         with pytest.raises(DevserverError):
             edit(text, step)
         return
     after = edit(text, step)
-    assert is_same_json(parse(after, path="f").value, wanted)
+    assert is_same_json(parse(after, path="f").value, result)
     assert comments(after) == comments(text)
     assert others(after, step) == others(text, step)
-    if is_same_json(value, wanted) and len(parse(text, path="f").value) == len(parse(text, path="f").root.children):
+    if is_same_json(value, result) and len(parse(text, path="f").value) == len(parse(text, path="f").root.children):
         assert after == text
     if not isinstance(step, Remove) or isinstance(step.path[-1], str):
         assert edit(after, step) == after

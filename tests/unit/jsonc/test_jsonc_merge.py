@@ -24,7 +24,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as 
 
 
 def run(path: pathlib.Path, **arguments: t.Any) -> tuple[int, dict[str, t.Any]]:
-    """Run the module; return its code and answer."""
+    """Run the module; return its code and result."""
     done = subprocess.run(
         [sys.executable, "-m", "ansible_collections.gopherops.devserver.plugins.modules.jsonc_merge"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": {"path": str(path), "_ansible_diff": True, **arguments}}),
@@ -61,7 +61,7 @@ def test_edits_then_settles(file: pathlib.Path) -> None:
     assert (file.stat().st_ino, file.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_the_file_is_shown_to_who_asks_for_it_alone(file: pathlib.Path) -> None:
+def test_the_file_is_shown_only_on_request(file: pathlib.Path) -> None:
     code, result = run(file, **ARGUMENTS, _ansible_diff=False)
     assert (code, result["changed"]) == (0, True)
     assert "mine" not in json.dumps(result)
@@ -105,7 +105,7 @@ def test_bad_arguments_are_named(file: pathlib.Path, arguments: dict[str, t.Any]
     assert word in result["msg"] + result.get("expected", "")
 
 
-def test_a_password_is_nowhere_in_the_answer(file: pathlib.Path) -> None:
+def test_a_password_is_nowhere_in_the_result(file: pathlib.Path) -> None:
     code, result = run(file, values={"GOPROXY": "https://me:s3cret@proxy.example"})
     assert (code, result["changed"]) == (0, True)
     assert "s3cret" not in json.dumps(result)
@@ -122,8 +122,8 @@ def test_the_owner_stays(file: pathlib.Path) -> None:
 @needs_root
 def test_another_users_rights_count_and_not_roots(tmp_path: pathlib.Path) -> None:
     nobody = find_account("nobody")
-    for folder in [tmp_path, *tmp_path.parents]:
-        folder.chmod(folder.stat().st_mode | 0o011)
+    for directory in [tmp_path, *tmp_path.parents]:
+        directory.chmod(directory.stat().st_mode | 0o011)
     os.chown(tmp_path, nobody.uid, nobody.gid)
     path = tmp_path / "own/settings.json"
     assert run(path, values={"a": 1}, create=True, user="nobody")[0] == 0

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The client of the debug adapter protocol, against adapters that answer in any order, refuse, or fall silent."""
+"""The client of the debug adapter protocol, against adapters that respond in any order, reject requests, or hang."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.fra
 
 @pytest.fixture
 def adapter():
-    """Return a client of an adapter that answers each request by what a function makes of it."""
+    """Return a client of an adapter; a function makes the messages that it sends after each request."""
     near, far = socket.socketpair()
 
-    def client(answers) -> Client:
+    def client(respond) -> Client:
         def serve():
             connection = Connection(far, "the client")
             # The test may be over, and its client gone, at any of its messages.
             with contextlib.suppress(DevserverError, OSError):
                 while True:
                     request = connection.receive(10)
-                    for message in answers(request) if request else ():
+                    for message in respond(request) if request else ():
                         connection.send(message)
 
         threading.Thread(target=serve, daemon=True).start()
@@ -47,7 +47,7 @@ def event(name, **body):
     return {"type": "event", "event": name, "body": body}
 
 
-def answer(request, success=True, **rest):
+def response(request, success=True, **rest):
     return {
         "type": "response",
         "request_seq": request["seq"],
@@ -57,39 +57,39 @@ def answer(request, success=True, **rest):
     }
 
 
-def test_a_request_has_its_own_answer(adapter):
-    def answers(request):
+def test_a_request_has_its_own_response(adapter):
+    def respond(request):
         yield event("output", output="building\n")
         yield {"type": "response", "request_seq": 99, "success": True, "body": {"other": True}}
-        yield answer(request, body={"echo": request["arguments"]})
+        yield response(request, body={"echo": request["arguments"]})
 
-    client = adapter(answers)
+    client = adapter(respond)
     assert client.request("initialize", {"adapterID": "go"}, deadline=soon()) == {"echo": {"adapterID": "go"}}
     assert client.output == "building\n"
 
 
 @pytest.mark.parametrize("initialized_first", [True, False])
 def test_begins_whichever_comes_first(adapter, initialized_first):
-    def answers(request):
-        both = [event("initialized"), answer(request)]
+    def respond(request):
+        both = [event("initialized"), response(request)]
         return both if initialized_first else both[::-1]
 
-    client = adapter(answers)
+    client = adapter(respond)
     number = client.begin("launch", {}, deadline=soon())
     assert client.read_response(number, "launch", soon()) == {}
 
 
-def test_begins_where_launch_is_answered_last(adapter):
-    """As the specification has it: only configurationDone brings the answer to launch."""
+def test_begins_if_the_response_to_launch_comes_last(adapter):
+    """As the specification has it: only configurationDone brings the response to launch."""
     launch = []
 
-    def answers(request):
+    def respond(request):
         if request["command"] == "launch":
             launch.append(request)
             return [event("initialized")]
-        return [answer(request), answer(launch[0])]
+        return [response(request), response(launch[0])]
 
-    client = adapter(answers)
+    client = adapter(respond)
     number = client.begin("launch", {}, deadline=soon())
     client.request("configurationDone", deadline=soon())
     assert client.read_response(number, "launch", soon()) == {}
@@ -106,19 +106,19 @@ def test_begins_where_launch_is_answered_last(adapter):
         ({"body": None}, "no reason"),
     ],
 )
-def test_a_refusal_is_told_in_the_adapters_words(adapter, rest, reason):
-    client = adapter(lambda request: [answer(request, success=False, **rest)])
+def test_a_rejection_is_reported_in_the_adapters_words(adapter, rest, reason):
+    client = adapter(lambda request: [response(request, success=False, **rest)])
     with pytest.raises(ErrorResponse) as caught:
         client.begin("launch", {}, deadline=soon())
     assert caught.value.reason == reason
     assert "the adapter rejected launch" in str(caught.value)
 
 
-def test_events_wait_until_they_are_asked_for(adapter):
-    def answers(request):
-        return [event("thread"), event("stopped", threadId=7), answer(request), event("terminated")]
+def test_events_wait_until_they_are_read(adapter):
+    def respond(request):
+        return [event("thread"), event("stopped", threadId=7), response(request), event("terminated")]
 
-    client = adapter(answers)
+    client = adapter(respond)
     client.request("configurationDone", deadline=soon())
     assert client.event("stopped", "terminated", deadline=soon())["body"] == {"threadId": 7}
     assert client.event("stopped", "terminated", deadline=soon())["event"] == "terminated"
@@ -134,23 +134,23 @@ def test_silence_is_bounded(adapter):
 
 
 def test_output_without_end_is_not_kept_whole(adapter):
-    def answers(request):
+    def respond(request):
         yield from (event("output", output="x" * 10_000) for _time in range(20))
         yield event("output", output="the last")
-        yield answer(request)
+        yield response(request)
 
-    client = adapter(answers)
+    client = adapter(respond)
     client.request("configurationDone", deadline=soon())
     assert len(client.output) <= 65536
     assert client.output.endswith("xthe last")
 
 
 def test_who_floods_is_not_listened_to_for_longer(adapter):
-    def answers(request):
+    def respond(request):
         for number in range(500):
             yield event("output", output=f"{number}\n")
 
-    client = adapter(answers)
+    client = adapter(respond)
     number = client.send("configurationDone", {}, soon())
     time.sleep(0.3)
     with pytest.raises(TimedOut):
@@ -166,15 +166,15 @@ def test_who_takes_nothing_is_not_waited_for_beyond_the_deadline():
 
 @pytest.mark.parametrize("odd", [None, [], "text", 7])
 def test_bodies_that_are_no_objects_are_empty_ones(adapter, odd):
-    def answers(request):
+    def respond(request):
         yield {"type": "event", "event": "output", "body": odd}
         yield {"type": "event", "event": "stopped", "body": odd}
         yield event("capabilities", capabilities=odd)
-        yield answer(request, body=odd)
-        yield answer(request | {"seq": []})
-        yield answer(request | {"seq": 2}, success=False, message="odd", body={"error": odd})
+        yield response(request, body=odd)
+        yield response(request | {"seq": []})
+        yield response(request | {"seq": 2}, success=False, message="odd", body={"error": odd})
 
-    client = adapter(answers)
+    client = adapter(respond)
     assert client.request("threads", deadline=soon()) == {}
     assert client.event("stopped", deadline=soon())["body"] == {}
     with pytest.raises(ErrorResponse, match="odd"):

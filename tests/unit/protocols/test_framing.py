@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Messages of both protocols arrive whole, however they are cut, and what is none is told."""
+"""Messages of both protocols arrive whole, however they are cut, and anything else is reported."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_other_headers_and_any_spelling_do(peers):
 
 
 @pytest.mark.parametrize(
-    ("sent", "told"),
+    ("sent", "message"),
     [
         (b"", "closed the connection"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "without a usable Content-Length"),
@@ -73,15 +73,15 @@ def test_other_headers_and_any_spelling_do(peers):
         (b"x" * 5000, "no header"),
     ],
 )
-def test_what_is_no_message_is_told(peers, sent, told):
+def test_an_invalid_message_is_reported(peers, sent, message):
     connection, other = peers
     other.sendall(sent)
     other.shutdown(socket.SHUT_WR)
-    with pytest.raises(DevserverError, match=f"the server .*{told}"):
+    with pytest.raises(DevserverError, match=f"the server .*{message}"):
         connection.receive(1)
 
 
-def test_a_peer_that_is_gone_is_told(peers):
+def test_a_peer_that_is_gone_is_reported(peers):
     connection, other = peers
     other.close()
     with pytest.raises(DevserverError, match="closed the connection"):

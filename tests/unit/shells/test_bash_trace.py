@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Following start-up files: who set what, in which file and line."""
+"""Following startup files: who set what, in which file and line."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def traced(tmp_path, text, options=("--norc",), prompt=False, declared=(), **env
         ("export GOPATH=/a\r\n", ("GOPATH", "/a\r", 1)),
         ("GOA=$'it\\'s \\\\ \\002'\n", ("GOA", "it's \\ \x02", 1)),
         ("alias go=/opt/go\n", ("alias go", "/opt/go", 1)),
-        # What no assignment says.
+        # Lines that are no assignment.
         ("\nread -r GOBIN <<< /r\n", ("GOBIN", "/r", 2)),
         ("printf '%s' /r > r; cd .\nread -r GOBIN < r\n", ("GOBIN", "/r", 2)),
         ("\nread -r GOBIN <<END\n/h\nEND\n", ("GOBIN", "/h", 2)),
@@ -98,7 +98,7 @@ def test_what_is_set_at_each_prompt_is_named(tmp_path, text, found):
     assert (seen[0][0], seen[-1]) == ("PROMPT_COMMAND", found)
 
 
-def test_a_file_that_is_named_without_its_folder(tmp_path):
+def test_a_file_that_is_named_without_its_directory(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / ".more").write_text("GOBIN=/m; cd sub; . ../.last; f\n")
     (tmp_path / ".last").write_text("GOFLAGS=-v\nf() { cd /; GOOS=x; }\n")
@@ -113,7 +113,7 @@ def test_a_file_that_is_named_without_its_folder(tmp_path):
     }
 
 
-def test_a_start_up_that_exits_still_tells_what_it_set(tmp_path):
+def test_the_assignments_of_a_startup_that_exits_are_found(tmp_path):
     assert traced(tmp_path, "GOPATH=/a\nexit 3\nGOPATH=/b\n") == [("GOPATH", "/a", 1)]
 
 
@@ -132,8 +132,8 @@ def test_sourced_files_are_named(tmp_path):
 
 
 @given(st.text(st.sampled_from("\x01\0aG/=1 '\n"), max_size=60))
-def test_whatever_a_start_up_prints_is_no_error(noise):
-    assert isinstance(assignments(noise, {}), list)
+def test_any_output_of_a_startup_is_no_error(output):
+    assert isinstance(assignments(output, {}), list)
 
 
 @pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The line that a start-up goes wrong at, with real shells."""
+"""The line at which a startup fails, with real shells."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTEXT = {"bash": BashContext(), "sh": LoginContext(), "dash": LoginContext(), 
 
 @pytest.fixture(params=SHELLS)
 def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
-    """Write a start-up file for a shell, and return how a context that reads it starts the shell, and the file."""
+    """Write a startup file for a shell, and return how a context that reads it starts the shell, and the file."""
     shell = shutil.which(request.param)
     if not shell:
         pytest.skip(f"this machine has no {request.param}")
@@ -48,7 +48,7 @@ def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
 PRINTING = {
     "a plain echo": ("A=1\n\necho hello\necho more\n", 3),
     "an error output": ("A=1\necho hello >&2\n", 2),
-    "a command in a function": ("say() {\n  echo hello\n}\nsay\n", 2),
+    "a command in a function": ("greet() {\n  echo hello\n}\ngreet\n", 2),
     "behind a value of two lines": ("A='1\n2'\necho hello\n", 3),
     "a here-document": ("cat <<END\nhello\nEND\n", 1),
 }
@@ -66,11 +66,11 @@ def test_what_no_line_prints_has_none(start_up: t.Any) -> None:
     assert blame.find_printing_line(shell, "something else", 10) is None
 
 
-def test_a_command_that_is_not_there_is_found_whatever_the_shell_calls_it(start_up: t.Any) -> None:
+def test_a_missing_command_is_found_with_the_messages_of_each_shell(start_up: t.Any) -> None:
     shell, file = start_up("A=1\nno-such-command-at-all\n")
-    said = "bash: no-such-command-at-all: command not found"
-    said = said if shell.shell == "bash" else "dash: 2: no-such-command-at-all: not found"
-    assert blame.find_printing_line(shell, said, 10) == Source("file", file, 2)
+    message = "bash: no-such-command-at-all: command not found"
+    message = message if shell.shell == "bash" else "dash: 2: no-such-command-at-all: not found"
+    assert blame.find_printing_line(shell, message, 10) == Source("file", file, 2)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ STOPPING = {
 def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathlib.Path, case: str) -> None:
     text, line = STOPPING[case]
     shell, file = start_up(text)
-    # What a login shell does as it leaves is none of its start-up.
+    # What a login shell does as it exits is no part of its startup.
     (tmp_path / ".bash_logout").write_text("true\n")
     found = blame.find_last_line(shell, 1.5)
     assert found == (line and Source("file", file, line))
@@ -122,7 +122,7 @@ def test_the_line_that_sends_elsewhere_what_a_start_up_prints(start_up: t.Any, c
 def test_who_waits_for_input_in_a_terminal_is_found(start_up: t.Any) -> None:
     shell, file = start_up("A=1\nread -r B\nB=2\n")
     found = blame.find_last_line(shell, 1.5)
-    # A login shell of a script's has nobody to wait for, and comes to its end.
+    # A login shell of a script's has nobody to wait for, and exits.
     assert found == (Source("file", file, 2) if shell.prompts else None)
 
 
@@ -154,10 +154,10 @@ def test_a_file_that_is_a_pipe_is_at_fault_itself(start_up: t.Any) -> None:
 @pytest.mark.parametrize("start_up", ["dash"], indirect=True)
 def test_what_dash_cannot_parse_is_found_though_bash_can(start_up: t.Any) -> None:
     shell, file = start_up("A=1\nB=(2)\n")
-    said = "dash ended with 2 before the command ran: "
-    complaint = f'{said}{shell.account.shell}: 2: Syntax error: "(" unexpected'
+    prefix = "dash ended with 2 before the command ran: "
+    complaint = f'{prefix}{shell.account.shell}: 2: Syntax error: "(" unexpected'
     assert blame.find_unparseable_line(shell, complaint, 5) == Source("file", file, 2)
-    assert blame.find_unparseable_line(shell, f"{said}oh", 5) is None
+    assert blame.find_unparseable_line(shell, f"{prefix}oh", 5) is None
 
 
 @pytest.mark.skipif(not shutil.which("dash"), reason="this machine has no dash")
@@ -183,7 +183,7 @@ def test_what_hangs_in_the_prompts_own_text_is_no_files(start_up: t.Any) -> None
     assert blame.find_last_line(shell, 1.5) is None
 
 
-SAID = {
+COMPLAINTS = {
     "bash: /h/.bashrc: line 5: syntax error: unexpected end of file": ("/h/.bashrc", 5),
     "/h/.profile: line 3: $'\\r': command not found": ("/h/.profile", 3),
     "/h/.zshrc:3: parse error near `\\n'": ("/h/.zshrc", 3),
@@ -200,10 +200,10 @@ SAID = {
 }
 
 
-@pytest.mark.parametrize("said", SAID)
-def test_the_place_that_a_complaint_names(said: str) -> None:
-    expected = SAID[said]
-    assert parse_place(said, "/h") == (expected and Source("file", *expected))
+@pytest.mark.parametrize("complaint", COMPLAINTS)
+def test_the_place_that_a_complaint_names(complaint: str) -> None:
+    expected = COMPLAINTS[complaint]
+    assert parse_place(complaint, "/h") == (expected and Source("file", *expected))
 
 
 def test_what_sshd_complains_of(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:

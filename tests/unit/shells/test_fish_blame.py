@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The line that the start-up of a real fish goes wrong at."""
+"""The line at which the startup of a real fish fails."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ CONTEXTS = {"in a terminal": FishContext(), "of a login": LoginContext()}
 def fish(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
     """Write config.fish, and files beside it, and return how a context starts fish, and the path of config.fish."""
     account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    folder = tmp_path / ".config/fish"
+    directory = tmp_path / ".config/fish"
 
     def write(text: str, **more: str) -> tuple[Startup, str]:
         for path, content in {"config": text, **more}.items():
-            file = folder / f"{path}.fish"
+            file = directory / f"{path}.fish"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
-        return CONTEXTS[request.param].start_up(account, 5), str(folder / "config.fish")
+        return CONTEXTS[request.param].start_up(account, 5), str(directory / "config.fish")
 
     return write
 
@@ -47,7 +47,7 @@ def test_what_is_printed_is_looked_for_in_the_files(fish: t.Any) -> None:
     assert blame.find_printing_line(shell, "[h]ello", 5) is None
 
 
-# What is in several lines is told by what it is a part of, where that is in one.
+# A command in several lines is found by the block that contains it, if that is in one line.
 SLOW: dict[str, tuple[str, int | None]] = {
     "a command": ("set -g A 1\nsleep 0.3\n", 2),
     "one that is quoted": ("set -g A 1\nsleep '0.3'\n", 2),
@@ -91,7 +91,7 @@ HANGING: dict[str, tuple[str, int | None]] = {
     "another program": ("set -g A 1\nexec sleep 60\n", 2),
     "another program that ends": ("exec true\n", 1),
     "one of two others": ("set -g A 1\nif false\n    exec true\nend\nexec sleep 60\n", None),
-    "it comes to its end": ("set -g A 1\n", None),
+    "it finishes": ("set -g A 1\n", None),
     "it is only slow": ("".join(f"sleep 0.{number:03}\n" for number in range(180, 220)), None),
     "it hides what it does": ("set -e fish_trace\nsleep 60\n", None),
 }

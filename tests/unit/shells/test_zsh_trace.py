@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Following the start-up of a real zsh: who set what, in which file and line."""
+"""Following the startup of a real zsh: who set what, in which file and line."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_files_come_in_zshs_order_and_only_those_it_reads(tmp_path):
     assert last("-i", "-l") == "only"
 
 
-def test_a_file_that_is_named_without_its_folder(tmp_path):
+def test_a_file_that_is_named_without_its_directory(tmp_path):
     (tmp_path / ".more").write_text("GOBIN=/m\n")
     (tmp_path / ".zshrc").write_text(". ./.more\n")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
@@ -104,7 +104,7 @@ def test_a_function_is_named_with_its_file(tmp_path):
     assert traced(tmp_path, "go() {\n  command go\n}\n") == [("function go", "", None)]
 
 
-def test_a_start_up_that_exits_still_tells_what_it_set(tmp_path):
+def test_the_assignments_of_a_startup_that_exits_are_found(tmp_path):
     assert traced(tmp_path, "GOPATH=/a\nexit 3\n") == [("GOPATH", "/a", 1)]
 
 
