@@ -173,6 +173,30 @@ packages:
   type: list
   elements: str
   sample: [logrotate]
+skipped_files:
+  description:
+    - The editor settings of users that could not be read or parsed and were left as they are. With an entry the module
+      fails, after it has done everything else.
+  returned: always, unless an option is invalid
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the account.
+      type: str
+    file:
+      description: Path of the file or directory.
+      type: str
+    line:
+      description: Line of the error, counted from 1. None for an error of the whole file.
+      type: int
+    column:
+      description: Column of the error, counted from 1. None for an error of the whole line or file.
+      type: int
+    reason:
+      description: The error, the expected state, and how to fix it.
+      type: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -39,35 +39,26 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownershi
     is_repairable,
     repair_ownership,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import (
+    SkippedFile,
+    find_failure,
+    skip_errors,
+)
 
 # How long a running process may take to reload a changed file.
 _SECONDS = 20
-
-
-class Skipped(t.NamedTuple):
-    """A file or directory of one user that was left as it is; ``line`` and ``column`` count from 1."""
-
-    user: str
-    file: str
-    line: int | None
-    column: int | None
-    reason: str
 
 
 class Applied(t.NamedTuple):
     """What was changed, or would be in check mode, and what was skipped."""
 
     changes: Changes
-    skipped: t.Sequence[Skipped]
+    skipped: t.Sequence[SkippedFile]
 
     @property
     def failure(self) -> DevserverError | None:
-        """The error of a run that skipped something, with every reason; None for a complete run."""
-        if not self.skipped:
-            return None
-        users = ", ".join(dict.fromkeys(entry.user for entry in self.skipped))
-        reasons = "".join(f"\n{entry.user}: {entry.reason}" for entry in self.skipped)
-        return DevserverError(f"the environment of these users is incomplete: {users}.{reasons}")
+        """The error of a run that skipped something; None for a complete run."""
+        return find_failure(self.skipped)
 
 
 def users_without_home(declaration: Declaration) -> list[UserEnvironment]:
@@ -113,28 +104,16 @@ class _Run:
 
     def __init__(self, *, check: bool) -> None:
         self.changes = Changes()
-        self.skipped: list[Skipped] = []
+        self.skipped: list[SkippedFile] = []
         self.written: set[str] = set()
         self._check = check
         # The users with a file that still has to be changed by a later run.
         self._unfinished: set[str] = set()
 
     @contextlib.contextmanager
-    def _isolated(self, user: Account | None, path: str) -> t.Iterator[None]:
-        """Turn an error about what belongs to ``user`` into an entry of ``skipped``; one of the host is raised."""
-        try:
-            yield
-        except (DevserverError, OSError) as error:
-            if user is None:
-                raise
-            details = error.details if isinstance(error, DevserverError) else {}
-            reason = str(error) if isinstance(error, DevserverError) else f"{path}: {error.strerror}."
-            self.skipped.append(Skipped(user.name, path, details.get("line"), details.get("column"), reason))
-
-    @contextlib.contextmanager
     def _isolated_file(self, file: ManagedFile) -> t.Iterator[None]:
         count = len(self.skipped)
-        with self._isolated(file.owner, file.path):
+        with skip_errors(self.skipped, file.owner, file.path):
             yield
         self._unfinished.update(entry.user for entry in self.skipped[count:])
 
@@ -143,7 +122,9 @@ class _Run:
         planned = []
         for user in users:
             for variable, path in user.directories.items():
-                with self._isolated(user.account, path):
+                # A directory outside of the home that cannot be used is an error of the declaration, not of the user.
+                own = f"{path}/".startswith(f"{user.account.home.rstrip('/')}/")
+                with skip_errors(self.skipped, user.account if own else None, path):
                     directory = _plan_directory(user.account, variable, path)
                     planned += [directory] if directory.missing or directory.left_by_root else []
         return planned
@@ -161,13 +142,13 @@ class _Run:
     def make_directories(self, directories: t.Sequence[_Directory]) -> None:
         # A directory above another may be the one to be given back.
         for directory in (one for one in directories if one.left_by_root):
-            with self._isolated(directory.account, directory.path):
+            with skip_errors(self.skipped, directory.account, directory.path):
                 if not self._check:
                     repair_ownership(directory.path, directory.account)
                 owner = f"directory of {directory.account.name}\n"
                 self.changes.add(directory.path, "directory left by root\n", owner)
         for directory in (one for one in directories if one.missing):
-            with self._isolated(directory.account, directory.path):
+            with skip_errors(self.skipped, directory.account, directory.path):
                 if not self._check:
                     with acting_as(directory.account):
                         os.makedirs(directory.path, exist_ok=True)
@@ -201,7 +182,7 @@ class _Run:
             f"{path} stays as it is: it records the variables that are to be removed from other files of user {user}",
             remedy=f"repair the other files of user {user}, and run again",
         )
-        self.skipped.append(Skipped(user, path, None, None, str(reason)))
+        self.skipped.append(SkippedFile(user, path, None, None, str(reason)))
         return True
 
 

@@ -21,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service
     apply_service,
     plan_service,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import find_failure
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -69,10 +70,11 @@ def make_outcome(options: ValidOptions, plan: ServicePlan, *, check: bool) -> Ou
         "restarted": list(plan.units.restart),
         "obsolete_workarounds": obsolete,
         "packages": [] if check else packages,
+        "skipped_files": [entry._asdict() for entry in plan.skipped],
         **_describe(options),
         **changes.result(),
     }
-    return Outcome(result, [*options.warnings, *warnings])
+    return Outcome(result, [*options.warnings, *warnings], find_failure(plan.skipped))
 
 
 def _describe(options: ValidOptions) -> dict[str, t.Any]:

@@ -30,6 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     plan_edits,
     write_all,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile, skip_errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
 # The characters that systemd, file names and tmpfiles.d take unescaped.
@@ -44,6 +45,7 @@ class ServicePlan(t.NamedTuple):
     units: UnitPlan
     removed: t.Sequence[str]
     obsolete_workarounds: t.Sequence[str]
+    skipped: t.Sequence[SkippedFile] = ()
 
     @property
     def changes(self) -> Changes:
@@ -64,17 +66,22 @@ class ServicePlan(t.NamedTuple):
 def plan_service(expected: ExpectedDaemons) -> ServicePlan:
     """Compare the host with the expected daemons.
 
-    Raises DevserverError for a user name that no unit can have, and for a file that cannot be read or parsed.
+    A user's editor settings that cannot be read or parsed are skipped. Raises DevserverError for a user name that no
+    unit can have, and for a file of the host that cannot be read.
     """
     for name in expected.names:
         _validate_name(name)
     applied = _read_applied()
     removed = sorted(_known_users() - set(expected.names))
+    skipped: list[SkippedFile] = []
     with _os_errors_reported():
-        edits = plan_edits([*expected_files(expected, applied), *removed_files(expected, removed, applied)])
+        edits: list[FileEdit] = []
+        for file in [*expected_files(expected, applied), *removed_files(expected, removed, applied)]:
+            with skip_errors(skipped, file.owner, file.path):
+                edits += plan_edits([file])
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
-    return ServicePlan(expected, edits, units, removed, obsolete)
+    return ServicePlan(expected, edits, units, removed, obsolete, skipped)
 
 
 def apply_service(plan: ServicePlan) -> None:

@@ -202,7 +202,7 @@ def test_the_message_lists_all_users_with_their_files(mixed_host: Host) -> None:
     broken_json(mixed_host.of(mixed_host.bob, SETTINGS))
     fifo(mixed_host.of(mixed_host.bob, ENV))
     failure = str(mixed_host.apply().failure)
-    assert failure.startswith("the environment of these users is incomplete: alice, bob.\n")
+    assert failure.startswith("files of these users were not edited: alice, bob.\n")
     assert f"\nalice: {mixed_host.of(mixed_host.alice, SETTINGS)}:3:3: " in failure
     assert f"\nbob: {mixed_host.of(mixed_host.bob, ENV)} is not a regular file" in failure
     assert f"\nbob: {mixed_host.of(mixed_host.bob, SETTINGS)}:3:3: " in failure

@@ -175,12 +175,18 @@ def test_undeclared_settings_are_removed_unless_the_user_changed_them(daemon_hos
     assert comment == " own"
 
 
-def test_unparseable_settings_fail_before_the_first_write(daemon_host):
+def test_unparseable_settings_are_skipped_and_everything_else_is_written(daemon_host):
     daemon_host.settings.write_text('{"gopls": ')
-    before = tree(daemon_host.directory)
-    with pytest.raises(DevserverError, match=r"settings\.json"):
-        daemon_host.apply(daemon_host.user)
-    assert tree(daemon_host.directory) == before
+    plan = daemon_host.apply(daemon_host.user)
+    (skipped,) = plan.skipped
+    assert (skipped.user, skipped.file, skipped.line) == (ME, str(daemon_host.settings), 1)
+    assert daemon_host.settings.read_text() == '{"gopls": '
+    assert (daemon_host.directory / f"etc/language_server/{ME}.env").exists()
+    # Only the skipped file is left.
+    again = daemon_host.apply(daemon_host.user)
+    assert (list(again.edits), again.skipped) == ([], plan.skipped)
+    daemon_host.settings.write_text("{}")
+    assert daemon_host.apply(daemon_host.user).skipped == []
 
 
 def test_a_damaged_record_of_the_last_run_is_ignored(daemon_host):
