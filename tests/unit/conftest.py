@@ -119,7 +119,7 @@ def once(name: str, make: t.Callable[[pathlib.Path], object]) -> pathlib.Path:
 
 @pytest.fixture(scope="session")
 def shared_directory() -> t.Callable[[str], pathlib.Path]:
-    """Return the folder of that name that all processes of a run share, empty at first."""
+    """Return the directory of that name that all processes of a run share, empty at first."""
     return lambda name: once(name, lambda _directory: None)
 
 
