@@ -78,7 +78,7 @@ class FakeHost:
         context: str = "login",
         set_by: t.Sequence[t.Any] = (),
         environment: t.Mapping[str, t.Any] | None = None,
-        answer: t.Mapping[str, str] | None = None,
+        go_values: t.Mapping[str, str] | None = None,
         **changes: t.Any,
     ) -> Observation:
         path = ":".join([*self._user.path, "/usr/bin"])
@@ -89,7 +89,7 @@ class FakeHost:
             "GOVERSION": "go1.22.12",
             "GOENV": str(self.tmp / "env"),
             "GOPROXY": "https://u:secret@a.example,direct",
-            **(answer or {}),
+            **(go_values or {}),
         }
         programs = {"go": [str(self.goroot / "bin/go")]}
         made = Observation(self._user, CONTEXT[context], env, "", programs, GoResult(values), list(set_by))

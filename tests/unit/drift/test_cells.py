@@ -79,7 +79,7 @@ def test_the_last_assignment_won_and_the_others_are_shadowed(fake_host):
 def test_a_value_that_no_file_sets_is_from_the_process(fake_host, written, source):
     line = Source("file", "/etc/profile", 3)
     flags = {"GOFLAGS": "-mod=mod"}
-    one = fake_host(environment=flags, answer=flags, set_by=[Assignment("GOFLAGS", written, line)])
+    one = fake_host(environment=flags, go_values=flags, set_by=[Assignment("GOFLAGS", written, line)])
     cell = fake_host.evaluate(one)[0]["login", "GOFLAGS"]
     assert str(cell.source) == source
     assert list(cell.shadowed) == ([line] if source == "process" else [])
@@ -88,7 +88,7 @@ def test_a_value_that_no_file_sets_is_from_the_process(fake_host, written, sourc
 def test_an_empty_value_in_the_environment_does_not_count_for_go(fake_host):
     (fake_host.tmp / "env").write_text("GOFLAGS=-x\n")
     emptied = [Assignment("GOFLAGS", "", Source("file", "/etc/profile", 1))]
-    one = fake_host(environment={"GOFLAGS": ""}, answer={"GOFLAGS": "-x"}, set_by=emptied)
+    one = fake_host(environment={"GOFLAGS": ""}, go_values={"GOFLAGS": "-x"}, set_by=emptied)
     assert fake_host.evaluate(one)[0]["login", "GOFLAGS"].source == Source("file", str(fake_host.tmp / "env"), 1)
 
 
@@ -137,24 +137,24 @@ def test_the_telemetry_mode_is_read_from_its_file(fake_host, text, expected):
 
 @pytest.mark.parametrize("variable", ["GONOPROXY", "GOVCS", "GODEBUG", "GOTMPDIR", "GOCACHE", "GOINSECURE"])
 def test_contexts_may_disagree_on_any_variable_of_gos(fake_host, variable):
-    other = fake_host("bash", environment={variable: "/x"}, answer={variable: "/x"})
+    other = fake_host("bash", environment={variable: "/x"}, go_values={variable: "/x"})
     assert ("GD102", variable) in [(one.rule.id, one.variable) for one in fake_host.evaluate(fake_host(), other)[1]]
 
 
 def test_a_variable_that_follows_another_is_not_reported_again(fake_host):
     line = Source("file", "/h/.bashrc", 4)
-    answer = dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB"), "a.example")
+    go_values = dict.fromkeys(("GOPRIVATE", "GONOPROXY", "GONOSUMDB"), "a.example")
     private = [Assignment("GOPRIVATE", "a.example", line)]
-    one = fake_host("bash", environment={"GOPRIVATE": "a.example"}, answer=answer, set_by=private)
+    one = fake_host("bash", environment={"GOPRIVATE": "a.example"}, go_values=go_values, set_by=private)
     matrix, found = fake_host.evaluate(fake_host(), one)
     assert [(f.rule.id, f.variable, f.source) for f in found] == [("GD102", "GOPRIVATE", line)]
     assert matrix["bash", "GONOPROXY"].source == line
-    own = fake_host("bash", environment={"GONOPROXY": "b.example"}, answer=dict(answer, GONOPROXY="b.example"))
+    own = fake_host("bash", environment={"GONOPROXY": "b.example"}, go_values=dict(go_values, GONOPROXY="b.example"))
     assert {f.variable for f in fake_host.evaluate(fake_host(), own)[1]} == {"GOPRIVATE", "GONOPROXY"}
 
 
 def test_the_defaults_of_another_go_are_no_conflict(fake_host):
-    other = fake_host("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOAUTH": "netrc"})
+    other = fake_host("bash", programs={"go": ["/opt/go/bin/go"]}, go_values={"GOAUTH": "netrc"})
     assert ids(fake_host.evaluate(fake_host(), other)[1]) == ["GD202"]
     own = dataclasses.replace(other, environment=dict(other.environment, GOAUTH="netrc"))
     assert ids(fake_host.evaluate(fake_host(), own)[1]) == ["GD102", "GD202"]
@@ -176,14 +176,14 @@ def test_a_path_with_additional_slashes_is_in_order(fake_host):
 
 
 def test_another_go_is_one_finding(fake_host):
-    other = fake_host(programs={"go": ["/opt/go/bin/go"]}, answer={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
+    other = fake_host(programs={"go": ["/opt/go/bin/go"]}, go_values={"GOROOT": "/opt/go", "GOVERSION": "go1.19"})
     _matrix, found = fake_host.evaluate(other)
     assert ids(found) == ["GD202"]
 
 
 @pytest.mark.parametrize("version", ["go1.22.1", "go1.22", "go1.22.120", "go1.22.12-custom"])
 def test_a_version_is_exact(fake_host, version):
-    (finding,) = fake_host.findings(fake_host(answer={"GOVERSION": version}))
+    (finding,) = fake_host.findings(fake_host(go_values={"GOVERSION": version}))
     assert (finding.rule.id, finding.remedy.text) == ("GD203", "provision the host again with --tags toolchain")
 
 
@@ -204,7 +204,7 @@ def test_the_order_of_path(fake_host, entries, expected):
 
 
 def test_contexts_with_different_undeclared_values(fake_host):
-    matrix, found = fake_host.evaluate(fake_host(), fake_host("bash", answer={"GOPROXY": "off"}))
+    matrix, found = fake_host.evaluate(fake_host(), fake_host("bash", go_values={"GOPROXY": "off"}))
     assert matrix["bash", "GOPROXY"].status == "conflict"
     assert [(f.rule.id, f.variable, f.context) for f in found] == [("GD102", "GOPROXY", "")]
 
@@ -270,7 +270,7 @@ def test_the_report_holds_its_schema_and_no_secret(fake_host):
     user = fake_host.declaration.users[0]
     user.variables["GOPRIVATE"] = "declared"
     drifting = {"GOPATH": "/other/caf\udce9", "GOPRIVATE": "https://u:secret@b.example"}
-    observations = [fake_host(), fake_host("bash", environment=drifting, answer=drifting), fake_host("goenv")]
+    observations = [fake_host(), fake_host("bash", environment=drifting, go_values=drifting), fake_host("goenv")]
     tool = PinnedTool(*"xxxxxx", users=["x"])
     snapshot = fake_host.snapshot(*observations, tools=[tool], language_servers=LanguageServers([LanguageServer(user)]))
     document = report.report(snapshot, evaluate(snapshot), "h")
@@ -344,8 +344,8 @@ def test_since_is_the_last_change_of_the_source(tmp_path):
     assert since(Source("process"), since=60.5) == "1970-01-01T00:01:00Z"
     assert since(Source("file", str(tmp_path / "gone"), 1)) is None
     assert since(Source("built-in")) is since() is None
-    folder = since(Source("file", str(tmp_path)))
-    assert folder == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.stat(tmp_path).st_ctime))
+    changed = since(Source("file", str(tmp_path)))
+    assert changed == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(os.stat(tmp_path).st_ctime))
 
 
 def test_the_schema_knows_every_context():

@@ -96,7 +96,7 @@ def test_a_file_is_world_readable_if_all_directories_above_it_can_be_passed(
 
 def test_only_files_that_set_a_password_are_examined(fake_host: t.Any) -> None:
     (fake_host.goroot / "go.env").chmod(0o644)
-    harmless = fake_host(answer={"GOPROXY": "https://a.example,direct"})
+    harmless = fake_host(go_values={"GOPROXY": "https://a.example,direct"})
     assert paths.world_readable_files(fake_host.snapshot(harmless)) == frozenset()
 
 

@@ -30,7 +30,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_
 
 DAY = 86400
 START = "{{ path=/usr/bin/dlv ; argv[]=/usr/bin/dlv exec --headless {} /x -- --listen=0.0.0.0:1 ; pid=0 }}"
-# A program that listens, and says where; its first argument is the address.
+# A program that listens, and prints where; its first argument is the address.
 LISTEN = (
     "import socket, sys; s = socket.create_server((sys.argv[1], 0)); print(s.getsockname()[1], flush=True); input()"
 )

@@ -277,21 +277,21 @@ def user() -> UserEnvironment:
     return UserEnvironment(find_account(ME), {}, [])
 
 
-def asked(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) -> list[str]:
+def record_queries(monkeypatch: pytest.MonkeyPatch, states: dict[str, dict[str, str]]) -> list[str]:
     """Let systemd report ``states``; the queried units are added to the returned list."""
     names: list[str] = []
 
-    def answer(unit_names: t.Sequence[str], _properties: t.Sequence[str]) -> dict[str, State]:
+    def states_of(unit_names: t.Sequence[str], _properties: t.Sequence[str]) -> dict[str, State]:
         names.extend(unit_names)
         return {unit: State(states.get(unit, {})) for unit in unit_names}
 
-    monkeypatch.setattr(language_servers, "states_of", answer)
+    monkeypatch.setattr(language_servers, "states_of", states_of)
     return names
 
 
 def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, env={"A": "b"}) as process:
-        names = asked(monkeypatch, {UNIT: {"MainPID": str(process.pid)}})
+        names = record_queries(monkeypatch, {UNIT: {"MainPID": str(process.pid)}})
         (server,) = language_servers.servers_of([user()])
         assert server.daemon is not None
         assert server.daemon.environment["A"] == "b"
@@ -311,16 +311,16 @@ def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monk
 
 
 def test_crash_logs_are_read_newest_first(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked(monkeypatch, {})
-    folder = host_root / f"LOGS/crashes/{ME}"
-    folder.mkdir(parents=True)
+    record_queries(monkeypatch, {})
+    crashes = host_root / f"LOGS/crashes/{ME}"
+    crashes.mkdir(parents=True)
     for name, at in (("1.log", 100), ("2.log", 300), ("3.txt", 400)):
-        (folder / name).write_text(f"result {name}\nmore\n")
-        os.utime(folder / name, (at, at))
+        (crashes / name).write_text(f"result {name}\nmore\n")
+        os.utime(crashes / name, (at, at))
     (server,) = language_servers.servers_of([user()])
     assert server.crashes == [
-        Crash(str(folder / "2.log"), "result 2.log", 300),
-        Crash(str(folder / "1.log"), "result 1.log", 100),
+        Crash(str(crashes / "2.log"), "result 2.log", 300),
+        Crash(str(crashes / "1.log"), "result 1.log", 100),
     ]
 
 
@@ -328,7 +328,7 @@ def test_prewarm_units_are_queried_if_they_exist(host_root: pathlib.Path, monkey
     path = pathlib.Path(paths.prewarm_file(ME))
     path.parent.mkdir(parents=True)
     path.touch()
-    names = asked(monkeypatch, {})
+    names = record_queries(monkeypatch, {})
     language_servers.servers_of([user()])
     assert {PREWARM, f"gopls-prewarm@{ME}.timer"} <= set(names)
 
@@ -343,7 +343,7 @@ def test_modes(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_without_a_response_of_systemd_all_is_unknown(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(language_servers, "states_of", lambda *_asked: {})
+    monkeypatch.setattr(language_servers, "states_of", lambda *_arguments: {})
     (server,) = language_servers.servers_of([user()])
     assert (server.mode, server.units, server.rendered, server.listens) == ("daemon", {}, {}, True)
 

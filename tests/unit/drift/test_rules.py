@@ -57,7 +57,7 @@ def set_by(name: str, value: str, line: int = 3) -> list[Assignment]:
     return [Assignment(name, value, Source("file", PROFILE, line))]
 
 
-ANSWERS = {
+GO_VALUES = {
     "a single proxy": ({"GOPROXY": "https://a.example"}, ["GD501"]),
     "a single proxy that is off": ({"GOPROXY": "off"}, []),
     "direct alone": ({"GOPROXY": "direct"}, ["GD502"]),
@@ -85,10 +85,10 @@ ANSWERS = {
 }
 
 
-@pytest.mark.parametrize("case", ANSWERS)
+@pytest.mark.parametrize("case", GO_VALUES)
 def test_values_of_go_env(fake_host: t.Any, case: str) -> None:
-    answer, expected = ANSWERS[case]
-    assert fake_host.ids(fake_host(answer=answer), fake_host("goenv", answer=answer)) == expected
+    go_values, expected = GO_VALUES[case]
+    assert fake_host.ids(fake_host(go_values=go_values), fake_host("goenv", go_values=go_values)) == expected
 
 
 DECLARED = {
@@ -106,7 +106,7 @@ DECLARED = {
 def test_declared_values_are_reported_only_if_they_remove_a_protection(fake_host: t.Any, variable: str) -> None:
     value, expected = DECLARED[variable]
     declare(fake_host, **{variable: value})
-    assert fake_host.ids(fake_host(answer={variable: value}, environment={variable: value})) == expected
+    assert fake_host.ids(fake_host(go_values={variable: value}, environment={variable: value})) == expected
 
 
 @pytest.mark.parametrize(
@@ -118,23 +118,23 @@ def test_declared_values_are_reported_only_if_they_remove_a_protection(fake_host
     ],
 )
 def test_the_users_own_proxy_is_proposed_in_the_right_order(fake_host: t.Any, value: str, proposed: t.Any) -> None:
-    (finding,) = fake_host.evaluate(fake_host(answer={"GOPROXY": value}))[1]
+    (finding,) = fake_host.evaluate(fake_host(go_values={"GOPROXY": value}))[1]
     assert finding.remedy.variables == proposed
 
 
 def test_a_declared_proxy_over_http_is_reported(fake_host: t.Any) -> None:
     declare(fake_host, GOPROXY="http://a.example")
-    assert fake_host.ids(fake_host(answer={"GOPROXY": "http://a.example"})) == ["GD503"]
+    assert fake_host.ids(fake_host(go_values={"GOPROXY": "http://a.example"})) == ["GD503"]
 
 
 def test_a_policy_that_drifts_is_one_finding(fake_host: t.Any) -> None:
     declare(fake_host, GOSUMDB="sum.example.com")
-    assert fake_host.ids(fake_host(answer={"GOSUMDB": "off"})) == ["GD101"]
+    assert fake_host.ids(fake_host(go_values={"GOSUMDB": "off"})) == ["GD101"]
 
 
 def test_one_finding_for_all_contexts_names_them(fake_host: t.Any) -> None:
-    answer = {"GOSUMDB": "off"}
-    (finding,) = fake_host.evaluate(fake_host(answer=answer), fake_host("bash", answer=answer))[1]
+    go_values = {"GOSUMDB": "off"}
+    (finding,) = fake_host.evaluate(fake_host(go_values=go_values), fake_host("bash", go_values=go_values))[1]
     assert (finding.context, finding.variable) == ("", "GOSUMDB")
     assert finding.cause.endswith("(in login, bash)")
 
@@ -149,7 +149,7 @@ def test_a_world_readable_password(fake_host: t.Any, readable: bool) -> None:
 def test_a_proxy_with_a_name_and_no_password_is_no_secret(fake_host: t.Any) -> None:
     (fake_host.goroot / "go.env").write_text("GOPROXY=https://alice@a.example,direct\n")
     (fake_host.goroot / "go.env").chmod(0o644)
-    assert fake_host.ids(fake_host(answer={"GOPROXY": "https://alice@a.example,direct"})) == []
+    assert fake_host.ids(fake_host(go_values={"GOPROXY": "https://alice@a.example,direct"})) == []
 
 
 STARTS = {
@@ -186,10 +186,10 @@ REMEDIES = {
 
 @pytest.mark.parametrize("case", REMEDIES)
 def test_the_remedy_for_a_noisy_startup_depends_on_the_line(fake_host: t.Any, case: str) -> None:
-    noise, text, line, expected, remedy = REMEDIES[case]
-    file = fake_host.tmp / "start-up"
+    output, text, line, expected, remedy = REMEDIES[case]
+    file = fake_host.tmp / "startup"
     file.write_text(text, newline="")
-    (finding,) = fake_host.evaluate(fake_host(unexpected_output=noise, printing=Source("file", str(file), line)))[1]
+    (finding,) = fake_host.evaluate(fake_host(unexpected_output=output, printing=Source("file", str(file), line)))[1]
     assert (finding.rule.id, finding.source) == ("GD701", Source("file", str(file), expected))
     assert finding.remedy.text.startswith(remedy)
     assert str(finding.source) in finding.cause
@@ -262,7 +262,7 @@ def test_the_slow_line_of_a_startup_is_named(fake_host: t.Any) -> None:
 def test_a_conflict_names_a_written_line_rather_than_a_default(fake_host: t.Any) -> None:
     proxy = {"GOPROXY": "https://b.example,direct"}
     written = [
-        fake_host(name, environment=proxy, answer=proxy, set_by=set_by("GOPROXY", proxy["GOPROXY"]))
+        fake_host(name, environment=proxy, go_values=proxy, set_by=set_by("GOPROXY", proxy["GOPROXY"]))
         for name in ("login", "bash")
     ]
     (finding,) = fake_host.evaluate(fake_host("goenv"), *written)[1]
@@ -270,16 +270,16 @@ def test_a_conflict_names_a_written_line_rather_than_a_default(fake_host: t.Any)
 
 
 def test_a_conflict_is_settled_for_its_user(fake_host: t.Any) -> None:
-    off = fake_host("bash", answer={"GOSUMDB": "sum.example.net"})
+    off = fake_host("bash", go_values={"GOSUMDB": "sum.example.net"})
     (finding,) = fake_host.evaluate(
-        fake_host(answer={"GOSUMDB": "sum.example.com"}), fake_host("goenv", answer=off.go.values), off
+        fake_host(go_values={"GOSUMDB": "sum.example.com"}), fake_host("goenv", go_values=off.go.values), off
     )[1]
     user = {"name": fake_host.declaration.users[0].account.name, "variables": {"GOSUMDB": "sum.example.net"}}
     assert (finding.rule.id, finding.remedy.variables) == ("GD102", {"devserver_users": [user]})
 
 
 def test_versions_that_differ_are_no_conflict_that_a_declaration_settles(fake_host: t.Any) -> None:
-    other = fake_host("bash", programs={"go": ["/opt/go/bin/go"]}, answer={"GOVERSION": "go1.19"})
+    other = fake_host("bash", programs={"go": ["/opt/go/bin/go"]}, go_values={"GOVERSION": "go1.19"})
     assert fake_host.ids(fake_host(), other) == ["GD202"]
 
 
@@ -307,7 +307,7 @@ def test_a_startup_file_with_crlf(fake_host: t.Any) -> None:
     declare(fake_host, GOBIN="/h/bin", GOTMPDIR="/h/tmp")
     values = {"GOBIN": "/h/bin\r", "GOTMPDIR": "/h/tmp\r"}
     seen = fake_host(
-        environment=values, answer=values, set_by=set_by("GOBIN", "/h/bin\r") + set_by("GOTMPDIR", "/h/tmp\r", 4)
+        environment=values, go_values=values, set_by=set_by("GOBIN", "/h/bin\r") + set_by("GOTMPDIR", "/h/tmp\r", 4)
     )
     (finding,) = [found for found in fake_host.evaluate(seen)[1] if found.rule.id != "GD301"]
     assert (finding.rule.id, finding.source) == ("GD106", Source("file", PROFILE, 3))
@@ -343,7 +343,7 @@ def test_similar_names_of_other_programs_are_not_reported(fake_host: t.Any, name
 
 
 def test_the_debug_session_and_the_terminals(fake_host: t.Any) -> None:
-    debug = dataclasses.replace(fake_host("bash", answer={"GOPROXY": "off"}), context=Debug())
+    debug = dataclasses.replace(fake_host("bash", go_values={"GOPROXY": "off"}), context=Debug())
     assert fake_host.ids(fake_host(), debug) == ["GD104"]
 
 
@@ -384,7 +384,7 @@ MANAGED = {
 def test_a_version_manager_is_named(fake_host: t.Any, go: str) -> None:
     root = os.path.dirname(os.path.dirname(go))
     (first,) = fake_host.evaluate(fake_host(programs={"go": [go]}))[1]
-    (root_differs,) = fake_host.evaluate(fake_host(environment={"GOROOT": root}, answer={"GOROOT": root}))[1]
+    (root_differs,) = fake_host.evaluate(fake_host(environment={"GOROOT": root}, go_values={"GOROOT": root}))[1]
     (behind,) = fake_host.evaluate(fake_host(programs={"go": [str(fake_host.goroot / "bin/go"), go]}))[1]
     assert [first.rule.id, root_differs.rule.id, behind.rule.id] == ["GD202", "GD204", "GD208"]
     for finding in (first, root_differs, behind):
@@ -427,9 +427,9 @@ def test_a_goroot_that_is_right_today(fake_host: t.Any) -> None:
 
 @pytest.mark.parametrize(("variable", "value"), [("GOENV", "off"), ("GOENV", "/x/env"), ("XDG_CONFIG_HOME", "/x")])
 def test_a_settings_file_that_go_does_not_read(fake_host: t.Any, variable: str, value: str) -> None:
-    answer = {"GOENV": value if variable == "GOENV" else f"{value}/go/env"}
+    go_values = {"GOENV": value if variable == "GOENV" else f"{value}/go/env"}
     (finding,) = fake_host.evaluate(
-        fake_host(environment={variable: value}, answer=answer, set_by=set_by(variable, value))
+        fake_host(environment={variable: value}, go_values=go_values, set_by=set_by(variable, value))
     )[1]
     assert (finding.rule.id, finding.variable) == ("GD211", variable)
     assert finding.source == Source("file", PROFILE, 3)
@@ -446,7 +446,7 @@ BAD_SETTINGS = {"GD106": "GOFLAGS=\r\n", "GD209": "GOROOT=/x\n", "GD902": "x\n",
 def test_two_settings_files_of_one_user_are_two_findings(fake_host: t.Any, rule: str) -> None:
     for name in ("env", "other"):
         (fake_host.tmp / name).write_bytes(BAD_SETTINGS[rule].encode("utf-8", "surrogateescape"))
-    found = fake_host.evaluate(fake_host(), fake_host("goenv", answer={"GOENV": str(fake_host.tmp / "other")}))[1]
+    found = fake_host.evaluate(fake_host(), fake_host("goenv", go_values={"GOENV": str(fake_host.tmp / "other")}))[1]
     assert len(fingerprints(found, rule)) == 2
 
 
@@ -462,8 +462,8 @@ def test_each_line_of_a_workspace_that_is_not_met_is_a_finding(fake_host: t.Any)
     for name in ("one", "two"):
         (fake_host.tmp / name).mkdir()
         (fake_host.tmp / name / "go.mod").write_text("module x\n\ngo 1.99\n\ntoolchain go1.99.1\n")
-    folders = [str(fake_host.tmp / name) for name in ("one", "two")]
-    fake_host.declaration.users[0] = dataclasses.replace(fake_host.declaration.users[0], workspaces=folders)
+    directories = [str(fake_host.tmp / name) for name in ("one", "two")]
+    fake_host.declaration.users[0] = dataclasses.replace(fake_host.declaration.users[0], workspaces=directories)
     unmet = unmet_requirements(fake_host.declaration, "")
     found = fake_host.findings(fake_host(), requirements=unmet)
     assert len(fingerprints(found, "GD605")) == 4
@@ -500,7 +500,7 @@ def test_a_minimum_that_is_no_version_is_an_error(fake_host: t.Any) -> None:
 
 def test_the_settings_file_of_a_container_is_not_read_on_this_host(fake_host: t.Any) -> None:
     elsewhere = {"XDG_CONFIG_HOME": "/container/config"}
-    assert fake_host.ids(fake_host("devcontainer", environment=elsewhere, answer={"GOENV": ""})) == []
+    assert fake_host.ids(fake_host("devcontainer", environment=elsewhere, go_values={"GOENV": ""})) == []
 
 
 SETTINGS = {
@@ -531,8 +531,8 @@ def test_a_line_without_effect_is_not_shown(fake_host: t.Any) -> None:
 
 def test_a_settings_file_in_a_container_hides_no_file_of_this_host(fake_host: t.Any) -> None:
     (fake_host.tmp / "env").write_text("GOFLAGS=-x\r\n", newline="")
-    container = fake_host("devcontainer", environment={"HOME": ""}, answer={"GOENV": ""})
-    other = fake_host("goenv", answer={"GOENV": str(fake_host.tmp / "other")})
+    container = fake_host("devcontainer", environment={"HOME": ""}, go_values={"GOENV": ""})
+    other = fake_host("goenv", go_values={"GOENV": str(fake_host.tmp / "other")})
     found = fake_host.evaluate(fake_host(), other, container)[1]
     assert ("GD106", str(fake_host.tmp / "env")) in [(finding.rule.id, finding.source.file) for finding in found]
 
@@ -558,9 +558,9 @@ def nobody(tmp_path: t.Any) -> t.Iterator[UserEnvironment]:
     account = find_account(pwd.getpwuid(os.geteuid()).pw_name if os.geteuid() else "nobody")
     # The user must be able to pass every directory above.
     # pytest creates a private directory, which is one level deeper with parallel tests.
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.stat().st_mode & 0o777 == 0o700:
-            folder.chmod(0o711)
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory.stat().st_mode & 0o777 == 0o700:
+            directory.chmod(0o711)
     (tmp_path / "cache").mkdir()
     os.chown(tmp_path / "cache", account.uid, account.gid)
     yield UserEnvironment(account, {"GOCACHE": str(tmp_path / "cache")}, [])
@@ -584,10 +584,10 @@ def test_the_rights_to_a_directory(fake_host: t.Any, nobody: UserEnvironment, mo
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the commands of findings about users")
 
 
-def swap(folder: pathlib.Path, target: pathlib.Path) -> None:
+def swap(directory: pathlib.Path, target: pathlib.Path) -> None:
     """Replace the directory by a link to ``target``, as its user can do at any moment."""
-    folder.rename(folder.with_name("moved"))
-    folder.symlink_to(target)
+    directory.rename(directory.with_name("moved"))
+    directory.symlink_to(target)
 
 
 @needs_root
@@ -611,24 +611,24 @@ def test_a_safe_command_changes_nothing_of_roots_through_a_planted_link(
 def test_removing_a_copy_removes_nothing_of_roots_through_a_planted_link(
     fake_host: t.Any, nobody: UserEnvironment
 ) -> None:
-    folder = fake_host.tmp / "cache" / "it's"
-    folder.mkdir()
-    (folder / "gopls").write_text("")
-    (folder / "gopls").chmod(0o755)
-    os.chown(folder, nobody.account.uid, nobody.account.gid)
-    user = dataclasses.replace(nobody, variables={"GOBIN": str(folder)})
+    directory = fake_host.tmp / "cache" / "it's"
+    directory.mkdir()
+    (directory / "gopls").write_text("")
+    (directory / "gopls").chmod(0o755)
+    os.chown(directory, nobody.account.uid, nobody.account.gid)
+    user = dataclasses.replace(nobody, variables={"GOBIN": str(directory)})
     declaration = dataclasses.replace(fake_host.declaration, users=[user])
     found = fake_host.findings(declaration=declaration, tools=[tool(fake_host)])
     (command,) = [command for finding in found if finding.rule.id == "GD403" for command in finding.remedy.commands]
     (fake_host.tmp / "roots").mkdir()
     (fake_host.tmp / "roots/gopls").write_text("")
-    swap(folder, fake_host.tmp / "roots")
+    swap(directory, fake_host.tmp / "roots")
     subprocess.run(["/bin/sh", "-c", command], check=False, capture_output=True)
     assert (fake_host.tmp / "roots/gopls").exists()
-    folder.unlink()
-    (fake_host.tmp / "cache/moved").rename(folder)
+    directory.unlink()
+    (fake_host.tmp / "cache/moved").rename(directory)
     subprocess.run(["/bin/sh", "-c", command], check=True)
-    assert not (folder / "gopls").exists()
+    assert not (directory / "gopls").exists()
 
 
 @needs_root
@@ -654,7 +654,7 @@ def test_no_command_changes_the_mode_of_a_link_target(
 
 @pytest.mark.parametrize("value", ["relative", "~/go", "off", "./x"])
 def test_a_directory_that_is_no_absolute_path(fake_host: t.Any, value: str) -> None:
-    seen = fake_host(environment={"GOPATH": value}, answer={"GOPATH": value}, set_by=set_by("GOPATH", value))
+    seen = fake_host(environment={"GOPATH": value}, go_values={"GOPATH": value}, set_by=set_by("GOPATH", value))
     (finding,) = fake_host.evaluate(seen)[1]
     assert (finding.rule.id, finding.source) == ("GD304", Source("file", PROFILE, 3))
 
@@ -786,7 +786,7 @@ def test_a_server_that_runs_with_old_values(fake_host: t.Any) -> None:
 
 LACKING = {
     "the distribution's own line": (Source("file", "/etc/profile", 7), "login", True),
-    "whatever starts the process": (Source("process"), "login", True),
+    "the process that starts it": (Source("process"), "login", True),
     "a line of the user's own": ("own", "login", False),
     "a context that the file does not feed": (Source("file", "/etc/profile", 7), "cron", False),
 }

@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
 
 @pytest.fixture
 def declare(tmp_path, monkeypatch):
-    """Declare for a user whose home is a temporary directory; only the context that lies in the home is written."""
+    """Declare for a user whose home is a temporary directory; only the context in the home is written."""
     monkeypatch.setattr(apply, "KINDS", [GoEnvContext()])
     home = tmp_path / "home é"
     home.mkdir()

@@ -41,15 +41,15 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startu
 
 SECRET = "horse-battery-staple"
 PROXY = f"https://alice:{SECRET}@proxy.example"
-# Each shell's options and prompt, and the start-up file in which it sets the variable once more.
+# Each shell's options and prompt, and the startup file in which it sets the variable once more.
 SHELLS = {
     "bash": (["-i"], True, ".bashrc"),
     "dash": (["-l"], False, ".profile"),
     "zsh": (["-i"], True, ".zshrc"),
     "fish": (["-i"], True, ".config/fish/config.fish"),
 }
-# Long enough for many looks at all processes; the noise has the trace of it made too.
-START_UP = f"export GOPROXY='{PROXY}'\nexport GOFLAGS=-x\nsleep 0.2\necho noise\n"
+# The sleep is long enough to read all processes many times. The output makes the search trace the startup too.
+START_UP = f"export GOPROXY='{PROXY}'\nexport GOFLAGS=-x\nsleep 0.2\necho unexpected\n"
 GO = """\
 #!/bin/sh
 sleep 0.2
@@ -59,7 +59,7 @@ printf '{"GOPROXY": "%s", "GOROOT": "/go", "GOVERSION": "go1.22.12", "GOENV": "o
 
 @pytest.fixture(params=SHELLS)
 def start_up(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Startup:
-    """A start-up of each shell, which is given the secret and sets it itself as well."""
+    """A startup of each shell, which gets the secret and also sets it itself."""
     name = request.param
     shell = shutil.which(name)
     if not shell:
@@ -126,7 +126,7 @@ def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: Startup)
 
 def test_the_search_for_a_line_keeps_values_out_of_command_lines(start_up: Startup) -> None:
     with reading_command_lines() as lines:
-        blame.find_printing_line(start_up, "noise", 20)
+        blame.find_printing_line(start_up, "unexpected", 20)
         blame.find_slowest_line(start_up, 20)
         blame.find_last_line(start_up, 2)
     assert lines.read

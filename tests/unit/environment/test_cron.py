@@ -42,12 +42,12 @@ def cron_host(tmp_path, monkeypatch):
                     now = stream.read()
             except FileNotFoundError:
                 now = None
-            wanted = file.content(now)
-            if wanted is None:
+            content = file.content(now)
+            if content is None:
                 os.unlink(file.path)
             else:
                 with open(file.path, "w", encoding="utf-8") as stream:
-                    stream.write(wanted)
+                    stream.write(content)
         return {path.name: path.read_text() for path in tmp_path.glob("*/*")}
 
     render.directory = tmp_path
@@ -70,7 +70,7 @@ def test_a_users_jobs_stay_and_get_path(cron_host):
 
 
 @pytest.mark.parametrize("value", ['"$PATH:/opt/x/bin"', "/opt/x/bin", "", "${PATH}:/opt/x/bin", "~/bin:/opt/x/bin"])
-def test_a_job_finds_the_hosts_commands_whatever_etc_environment_has(cron_host, value):
+def test_a_job_finds_the_hosts_commands_with_each_path_of_etc_environment(cron_host, value):
     (cron_host.directory / "environment").write_text(f"PATH={value}\n")
     path = cron_host(user())[ACCOUNT.name].splitlines()[2]
     assert path == 'PATH="/g/bin:{}{}"'.format("/opt/x/bin:" if value else "", SYSTEM)
@@ -144,6 +144,6 @@ def test_pams_path_is_not_that_of_a_job(cron_host):
 
 
 @pytest.mark.parametrize(("path", "words"), [("/" + "x" * 990, "too long"), ('/a"b', "double quotes")])
-def test_a_path_that_cannot_be_carried_is_refused(cron_host, path, words):
+def test_a_path_that_a_crontab_cannot_contain_is_rejected(cron_host, path, words):
     with pytest.raises(DevserverError, match=words):
         cron_host(user(path))

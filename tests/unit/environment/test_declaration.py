@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The declaration: placeholders, standard variables, refusals."""
+"""The declaration: placeholders, standard variables, validation errors."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_standard_variables_are_absolute_and_per_user():
     assert list(user.directories) == ["GOPATH", "GOMODCACHE", "GOBIN", "GOCACHE"]
 
 
-def test_a_users_gopath_takes_along_what_lies_in_it():
+def test_the_standard_directories_follow_a_users_gopath():
     (user,) = declare(users=[{"name": ME, "variables": {"GOPATH": "/srv/{user}/go"}}]).users
     assert user.variables["GOMODCACHE"] == f"/srv/{ME}/go/pkg/mod"
     assert user.path[-1] == f"/srv/{ME}/go/bin"
@@ -168,12 +168,12 @@ def test_bad_input_is_named(arguments, words):
         ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY has the entry 'https://a b'"),
     ],
 )
-def test_what_is_declared_elsewhere_or_cannot_work_is_refused(variables, words):
+def test_reserved_and_invalid_variables_are_rejected(variables, words):
     for arguments in ({"variables": variables}, {"users": [{"name": ME, "variables": variables}]}):
         with pytest.raises(DevserverError, match=f"(?s){words}"):
             declare(**arguments)
 
 
-def test_null_and_a_clean_list_of_proxies_are_not():
+def test_null_and_a_valid_list_of_proxies_are_accepted():
     (user,) = declare({"GOROOT": None, "GOENV": None, "GOPROXY": "https://x, direct"}).users
     assert user.variables["GOPROXY"] == "https://x, direct"

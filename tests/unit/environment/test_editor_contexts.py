@@ -43,7 +43,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run, session_environment
 
-# Answers like the real one, from the environment alone.
+# Prints what the real one does, from the environment alone.
 GO = """\
 #!/bin/sh
 printf '{"GOPATH": "%s", "GOPROXY": "%s", "GOROOT": "%s", "GOVERSION": "go1.22.12", "GOENV": "off"}' \
@@ -195,8 +195,8 @@ def test_what_no_process_can_have_counts_as_not_set(editor_host: Host) -> None:
 @pytest.mark.parametrize("value", ['"\\ud800\\u0000"', "[[]]", '{"GOPATH": [{}], "go": 1}', "-1e999", "{}"])
 def test_odd_settings_are_no_traceback(editor_host: Host, name: str, value: str) -> None:
     editor_host.settings('{"%s": %s}' % (name, value))
-    told = editor_host.report()
-    assert json.loads(json.dumps(told, ensure_ascii=False).encode()) == told
+    report = editor_host.report()
+    assert json.loads(json.dumps(report, ensure_ascii=False).encode()) == report
 
 
 def test_each_server_has_its_settings(editor_host: Host) -> None:
@@ -219,7 +219,7 @@ def test_a_workspaces_own_settings_count_also_without_a_launch_configuration(edi
     assert {("GD803", f"{path}:2"), ("GD803", f"{path}:3"), ("GD805", f"{path}:4"), ("GD801", f"{path}:5")} < found
 
 
-def test_a_start_up_that_goes_wrong_is_told_once_for_all_workspaces(editor_host: Host) -> None:
+def test_a_startup_problem_is_reported_once_for_all_workspaces(editor_host: Host) -> None:
     editor_host.put("hello/.vscode/settings.json", "{}")
     editor_host.put(".profile", "alias go=true\n" + (editor_host.home / ".profile").read_text())
     found = [(f["rule_id"], f["workspace"]) for f in editor_host.report()["findings"]]
@@ -247,7 +247,7 @@ def test_debug_sessions(editor_host: Host) -> None:
     editor_host.put("hello/.vscode/launch.json", LAUNCH)
     editor_host.put("hello/.vscode/settings.json", '{"go.toolsEnvVars": {"GOPROXY": "direct"}, "go.gopath": "/w"}')
     editor_host.settings('{"go.gopath": "/m"}')
-    editor_host.put("hello/a.env", "# said\nGOPROXY='https://b.example'\r\nGOPATH=/e\n")
+    editor_host.put("hello/a.env", "# comment\nGOPROXY='https://b.example'\r\nGOPATH=/e\n")
     editor_host.put("b.env", "\ufeffGOPROXY = ${HOME}/z\n")
     seen = editor_host.seen()
     launch = "hello/.vscode/launch.json"
@@ -510,7 +510,7 @@ def test_an_env_file_that_is_missing(editor_host: Host) -> None:
 
 
 @pytest.mark.parametrize(("line", "words"), [("sleep 60", "timed out"), ("exit 3", "ended with 3")])
-def test_a_start_up_that_gives_no_answer(
+def test_a_startup_that_fails_leaves_the_environment_of_ssh(
     editor_host: Host, line: str, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vscode_server, "_PATIENCE", 1)
@@ -543,24 +543,24 @@ def test_only_the_shells_own_time_counts_over_ssh_too(
     assert (got.problem, got.failure) == (problem, "timed out" if problem else "")
 
 
-def test_the_shell_is_asked_once_for_all_and_anew_only_by_who_asks_again(editor_host: Host) -> None:
-    editor_host.put(".profile", (editor_host.home / ".profile").read_text() + "echo >> ~/asked\n")
+def test_the_shell_is_probed_once_for_all_contexts_until_one_forgets_it(editor_host: Host) -> None:
+    editor_host.put(".profile", (editor_host.home / ".profile").read_text() + "echo >> ~/probed\n")
     editor_host.put("hello/.vscode/launch.json", LAUNCH.replace('"envFile"', '"no"'))
     contexts = observations._contexts(editor_host.user, KINDS)
     for context in contexts:
         context.probe(editor_host.user.account, editor_host.declaration, 20)
-    assert (len(contexts), (editor_host.home / "asked").read_text()) == (4, "\n")
+    assert (len(contexts), (editor_host.home / "probed").read_text()) == (4, "\n")
     contexts[0].forget()
     contexts[0].probe(editor_host.user.account, editor_host.declaration, 20)
-    assert (editor_host.home / "asked").read_text() == "\n\n"
+    assert (editor_host.home / "probed").read_text() == "\n\n"
 
 
-def test_a_server_that_was_too_slow_beside_all_others_is_asked_once_more(
+def test_a_server_that_was_too_slow_beside_all_others_is_probed_once_more(
     editor_host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(vscode_server, "_PATIENCE", 3)
     editor_host.put("hello/.vscode/settings.json", "{}")
-    once = "[ -e ~/asked ] || { touch ~/asked; sleep 30; }\n"
+    once = "[ -e ~/probed ] || { touch ~/probed; sleep 30; }\n"
     editor_host.put(".profile", once + (editor_host.home / ".profile").read_text())
     assert editor_host.report()["findings"] == []
     seen = editor_host.seen()
@@ -609,9 +609,9 @@ def test_what_is_there_is_rendered_and_nothing_else(editor_host: Host) -> None:
         "go.toolsManagement.autoUpdate": False,
         "go.toolsManagement.checkForUpdates": "off",
     }
-    wanted = LAUNCH.replace('"off"', f'"{PROXY}"').replace('"/l"', f'"{editor_host.gopath}"')
-    wanted = wanted.replace('"two", "env": {"GOPATH": "/x"', f'"two", "env": {{"GOPATH": "{editor_host.gopath}"')
-    assert launch.read_text() == wanted
+    expected = LAUNCH.replace('"off"', f'"{PROXY}"').replace('"/l"', f'"{editor_host.gopath}"')
+    expected = expected.replace('"two", "env": {"GOPATH": "/x"', f'"two", "env": {{"GOPATH": "{editor_host.gopath}"')
+    assert launch.read_text() == expected
     assert f'"remoteEnv": {{"GOPROXY": "{PROXY}"}}' in container.read_text()
     assert f'\t"containerEnv": {{\n\t\t"GOPROXY": "{PROXY}"\n\t}}\n' in container.read_text()
     assert workflow.read_text() == WORKFLOW

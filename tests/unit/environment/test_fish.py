@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What fish is given and how its start-up is followed, by a real fish."""
+"""The environment that fish gets, and the trace of its startup, by a real fish."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ def sourced(script, home, path, *options, again=1, **env):
 @pytest.mark.parametrize("before", ["/usr/bin:/bin", "/usr/bin:/g/bin:/bin:/g/bin"])
 def test_listed_user(script, home, before, again):
     user = UserEnvironment(ACCOUNT, {"GOPATH": ODD}, ["/g/bin", f"{ODD}/bin"])
-    told = sourced(script([user]), home, before, again=again)
-    assert told == [f"/g/bin:{ODD}/bin:/usr/bin:/bin", ODD, "gone"]
+    values = sourced(script([user]), home, before, again=again)
+    assert values == [f"/g/bin:{ODD}/bin:/usr/bin:/bin", ODD, "gone"]
 
 
 def test_whose_file_it_is_no_program_on_path_decides(script, home):
@@ -196,12 +196,12 @@ def test_a_home_without_fishs_directories_stays_without(tmp_path):
         assert directories == {}
 
 
-NOISE = ["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x", "/f:1:SETUVAR --export A:"]
+PRINTED = ["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x", "/f:1:SETUVAR --export A:"]
 
 
-@given(st.lists(st.sampled_from([*NOISE, "\\Uffffffff", "\\ud800", "\\x4"])))
-def test_whatever_a_start_up_prints_is_no_error(noise):
-    assert isinstance(fish_assignments("".join(noise), "/h"), list)
+@given(st.lists(st.sampled_from([*PRINTED, "\\Uffffffff", "\\ud800", "\\x4"])))
+def test_any_output_of_a_startup_is_parsed_without_error(printed):
+    assert isinstance(fish_assignments("".join(printed), "/h"), list)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

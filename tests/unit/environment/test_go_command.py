@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asking the go command, without leaving a trace."""
+"""Queries of the go command that write no file."""
 
 from __future__ import annotations
 
@@ -28,23 +28,25 @@ needs_go = pytest.mark.skipif(not GO, reason="this machine has no go command")
 @pytest.mark.parametrize(
     "environment", [{}, {"XDG_CONFIG_HOME": "{home}/xdg"}, {"GOENV": "{home}/mine"}, {"GOENV": "off"}]
 )
-def test_the_answer_is_that_of_an_ordinary_call_and_nothing_is_written(tmp_path, environment):
+def test_the_result_is_that_of_an_ordinary_call_and_nothing_is_written(tmp_path, environment):
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "GOTOOLCHAIN": "local"}
     env.update({name: value.format(home=tmp_path) for name, value in environment.items()})
     for file in (".config/go/env", "xdg/go/env", "mine"):
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(f"GOPRIVATE=from-{file}\n")
     before = sorted(tmp_path.rglob("*"))
-    told = go_env(GO, "GOPRIVATE", "GOENV", "GOCACHE", env=without_traces(env), account=find_account(getpass.getuser()))
+    values = go_env(
+        GO, "GOPRIVATE", "GOENV", "GOCACHE", env=without_traces(env), account=find_account(getpass.getuser())
+    )
     assert sorted(tmp_path.rglob("*")) == before
     plain = subprocess.run(
         [GO, "env", "-json", "GOPRIVATE", "GOENV", "GOCACHE"], env=env, cwd="/", capture_output=True, check=True
     )
-    assert told == json.loads(plain.stdout)
+    assert values == json.loads(plain.stdout)
 
 
 @needs_go
-def test_a_go_that_cannot_answer_is_quoted(tmp_path):
+def test_the_message_of_a_go_that_fails_is_quoted(tmp_path):
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "GOROOT": "/no-root"}
     with pytest.raises(DevserverError, match="no-root"):
         go_env(GO, env=env)
@@ -68,7 +70,7 @@ def test_executables_are_found_in_the_order_of_path(tmp_path):
     assert found == {"go": [f"{tmp_path}/c/go", f"{tmp_path}/b/go"], "gofmt": []}
 
 
-def test_a_walk_that_does_not_end_well_is_not_taken_for_an_answer(monkeypatch):
+def test_a_search_of_path_that_fails_is_no_result(monkeypatch):
     monkeypatch.setattr(go_command, "_WALK", "printf '/x/go\\0'; exit 3")
     with pytest.raises(DevserverError, match="PATH=/x could not be searched"):
         executables(["go"], "/x")
@@ -79,7 +81,7 @@ WORDS = {
     "a cause and what follows": ("go: cannot find GOROOT\nsee go help\n  usage", "go: cannot find GOROOT"),
     "a warning first": ("warning: GOPATH set to GOROOT\ngo: no such tool", "go: no such tool"),
     "words of another": ("starting\nx: line 3: foo: command not found\ndone", "x: line 3: foo: command not found"),
-    "words that say nothing": ("one\ntwo", "one"),
+    "lines without a cause": ("one\ntwo", "one"),
     "a warning alone": ("warning: x", "warning: x"),
     "a traceback": ("Traceback (most recent call last):\n  at x\nValueError: y", "ValueError: y"),
     "silence": ("", "it exited with 3 without a message"),
@@ -87,10 +89,10 @@ WORDS = {
 
 
 @pytest.mark.parametrize("case", WORDS)
-def test_the_line_that_says_the_cause_is_quoted(tmp_path, case):
-    said, quoted = WORDS[case]
+def test_the_line_with_the_cause_is_quoted(tmp_path, case):
+    stderr, quoted = WORDS[case]
     go = tmp_path / "go"
-    go.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{said}\nEND\nexit 3\n")
+    go.write_text(f"#!/bin/sh\ncat >&2 <<'END'\n{stderr}\nEND\nexit 3\n")
     go.chmod(0o755)
     with pytest.raises(DevserverError) as raised:
         go_env(str(go), env={"PATH": "/usr/bin:/bin"})

@@ -74,7 +74,7 @@ def test_go_reads_the_same(text, tmp_path):
     (tmp_path / "env").write_text(text)
     ours = {item.name: item.value for item in settings(text)}.get("GOPROXY")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin", "GOENV": str(tmp_path / "env")}
-    told = subprocess.run(
+    completed = subprocess.run(
         [shutil.which("go"), "env", "-json", "GOPROXY"], env=env, cwd="/", capture_output=True, check=True
     )
     bare = subprocess.run(
@@ -84,4 +84,4 @@ def test_go_reads_the_same(text, tmp_path):
         capture_output=True,
         check=True,
     )
-    assert json.loads(told.stdout)["GOPROXY"] == (ours or json.loads(bare.stdout)["GOPROXY"])
+    assert json.loads(completed.stdout)["GOPROXY"] == (ours or json.loads(bare.stdout)["GOPROXY"])

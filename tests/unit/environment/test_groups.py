@@ -53,8 +53,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> t.Callable[[Inventory], 
         argv += ["-e", json.dumps(common), directory / "play.json"]
         done = subprocess.run(argv, env=_environment(directory), check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-        told = {host: json.loads(result) for host, result in RESULT.findall(done.stdout)}
-        return {host: one["users"][0] for host, one in told.items()}
+        results = {host: json.loads(result) for host, result in RESULT.findall(done.stdout)}
+        return {host: one["users"][0] for host, one in results.items()}
 
     return play
 
@@ -83,7 +83,7 @@ def listed(**variables: str) -> dict[str, t.Any]:
 
 
 def test_the_nearer_declaration_wins(played: t.Callable[[Inventory], Users]) -> None:
-    """For all, for a group, for a host and for a user: each says more than the one before it."""
+    """For all, for a group, for a host and for a user: each has precedence over the one before it."""
     seen = played(
         {
             "vars": {**listed(), **flags("-all"), "devserver_path": ["/all/bin"]},
@@ -136,14 +136,14 @@ def test_of_several_groups_the_inner_one_then_the_priority_then_the_last_name_wi
         "prior": "-strong",
         "last": "-other",
     }
-    # What the stronger group says nothing of, the other one does.
+    # What the stronger group does not declare comes from the other one.
     assert {host: one["path"] for host, one in seen.items() if host != "prior"} == {
         "inner": ["/outer/bin"],
         "last": ["/first/bin"],
     }
 
 
-def test_a_groups_variables_stand_in_the_place_of_those_for_all(played: t.Callable[[Inventory], Users]) -> None:
+def test_a_groups_variables_replace_those_for_all(played: t.Callable[[Inventory], Users]) -> None:
     """They are no addition to them, but the standard ones stay; an own GOBIN goes into the standard PATH."""
     prod = {"devserver_variables": {"GOPROXY": PROXY, "GOBIN": "{home}/{user}-bin"}}
     seen = played(

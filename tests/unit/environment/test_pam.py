@@ -100,7 +100,7 @@ def test_a_user_who_is_no_longer_listed_leaves_no_file(pam):
 
 
 @pytest.mark.parametrize(("value", "words"), [('a"b', "double quotes"), ("x" * 1100, "too long")])
-def test_what_pam_cannot_carry_is_refused(pam, value, words):
+def test_values_that_pam_cannot_contain_are_rejected(pam, value, words):
     with pytest.raises(DevserverError, match=words):
         pam(declaration(GOFLAGS=value))
 

@@ -243,7 +243,7 @@ def test_a_file_that_its_user_cannot_use_is_skipped(
 
 
 def test_a_failing_write_is_isolated_too(mixed_host: Host) -> None:
-    """A disk quota is met only by the write itself; the limit on the size of a file stands for it here."""
+    """Only the write itself meets a disk quota; the limit on the size of a file has the same effect."""
     mixed_host.of(mixed_host.alice, ENV).write_text("# " + "x" * 300_000 + "\n")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))

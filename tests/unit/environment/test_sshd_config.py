@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines of sshd's configuration, and which of them gives a variable; sshd itself says which are in force."""
+"""The lines of sshd's configuration, and which of them sets a variable; sshd itself prints which are in force."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BOB = find_account("nobody")._replace(name="bob")
 CONFIGURATION = """\
 Include more/*.conf
 # SetEnv GOBIN=/none
-SetEnv "GOPATH=/a b" GOBIN=/x#y # said
+SetEnv "GOPATH=/a b" GOBIN=/x#y # comment
 Match User alice,!bob,*
   setenv GOBIN=/m
 Match Group dev user b*
@@ -32,7 +32,7 @@ Set = t.Callable[..., pathlib.Path]
 
 @pytest.fixture
 def sshd_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Set:
-    """A directory with sshd's configuration; to be called with the lines that its sshd says are in force."""
+    """Write sshd's configuration, and an sshd that prints the given lines as those in force; return the directory."""
     (tmp_path / "sshd_config").write_text(CONFIGURATION)
     for name, text in {"more/a.conf": "Match User x\nSetEnv A=1\n", "match/one.conf": "SetEnv GOBIN=/one\n"}.items():
         (tmp_path / name).parent.mkdir()
@@ -40,18 +40,18 @@ def sshd_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Set:
     monkeypatch.setattr(sshd_config, "SSHD", str(tmp_path / "sshd"))
     monkeypatch.setattr(sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
 
-    def says(*lines: str) -> pathlib.Path:
+    def write_sshd(*lines: str) -> pathlib.Path:
         (tmp_path / "effective").write_text("".join(f"{line}\n" for line in ["port 22", *lines]))
-        (tmp_path / "sshd").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\ncat {tmp_path}/effective\n')
+        (tmp_path / "sshd").write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/queries\ncat {tmp_path}/effective\n')
         (tmp_path / "sshd").chmod(0o755)
         return tmp_path
 
-    return says
+    return write_sshd
 
 
 IN_FORCE: dict[str, tuple[list[str], str, int]] = {
     "outside of all blocks": (["setenv GOPATH=/a b", "setenv GOBIN=/x#y"], "sshd_config", 3),
-    # The same stands in a block that is not for bob.
+    # The same line is in a block that is not for bob.
     "in a block": (["setenv GOBIN=/m"], "sshd_config", 8),
     "in a file that a block includes": (["setenv GOBIN=/one"], "match/one.conf", 1),
 }
@@ -59,16 +59,16 @@ IN_FORCE: dict[str, tuple[list[str], str, int]] = {
 
 @pytest.mark.parametrize("name", IN_FORCE)
 def test_the_line_that_gives_a_variable(sshd_host: Set, name: str) -> None:
-    said, file, line = IN_FORCE[name]
-    source = Source("file", str(sshd_host(*said) / file), line)
-    pairs = [text[len("setenv ") :].partition("=") for text in said]
+    effective, file, line = IN_FORCE[name]
+    source = Source("file", str(sshd_host(*effective) / file), line)
+    pairs = [text[len("setenv ") :].partition("=") for text in effective]
     assert sshd_config.variables(BOB, 5) == [Assignment(name, value, source) for name, _sign, value in pairs]
 
 
-@pytest.mark.parametrize("said", [[], ["setenv GOBIN=/other"], ["setenv GOBIN=/x#y"], ["setenv A=1"]])
-def test_what_no_line_gives_has_none(sshd_host: Set, said: list[str]) -> None:
-    # A=1 stands in a block of another user's, which ends with its file.
-    sshd_host(*said)
+@pytest.mark.parametrize("effective", [[], ["setenv GOBIN=/other"], ["setenv GOBIN=/x#y"], ["setenv A=1"]])
+def test_what_no_line_gives_has_none(sshd_host: Set, effective: list[str]) -> None:
+    # A=1 is in a block of another user's, which ends with its file.
+    sshd_host(*effective)
     assert sshd_config.variables(BOB, 5) == []
 
 
@@ -78,7 +78,7 @@ def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(sshd_host: Set)
     assert found == [
         ("setenv", "A=1", "User x"),
         ("include", "more/*.conf", ""),
-        ("setenv", '"GOPATH=/a b" GOBIN=/x#y # said', ""),
+        ("setenv", '"GOPATH=/a b" GOBIN=/x#y # comment', ""),
         ("setenv", "GOBIN=/m", "User alice,!bob,*"),
         ("setenv", "GOBIN=/one", "Group dev user b*"),
         ("include", "match/one.conf", "Group dev user b*"),
@@ -87,14 +87,14 @@ def test_a_block_ends_where_the_next_one_begins_or_its_file_ends(sshd_host: Set)
     ]
 
 
-def test_sshd_is_asked_about_the_user_and_only_where_a_line_gives_variables(sshd_host: Set) -> None:
+def test_sshd_is_queried_for_the_user_and_only_if_a_line_sets_variables(sshd_host: Set) -> None:
     directory = sshd_host("setenv GOBIN=/m")
     (directory / "sshd_config").write_text("Port 22\n# SetEnv A=1\n")
     assert sshd_config.variables(BOB, 5) == []
-    assert not (directory / "asked").exists()
+    assert not (directory / "queries").exists()
     (directory / "sshd_config").write_text("SetEnv GOBIN=/m\n")
     assert [item.name for item in sshd_config.variables(BOB, 5)] == ["GOBIN"]
-    assert "user=bob," in (directory / "asked").read_text()
+    assert "user=bob," in (directory / "queries").read_text()
 
 
 def test_without_an_sshd_nothing_is_in_force(sshd_host: Set) -> None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Start-ups that misbehave, of a real bash: bounded, told, and no other cell's trouble."""
+"""Startups of a real bash that misbehave: limited in time, reported, and isolated from other cells."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def probe(tmp_path, text, *, terminal=False, timeout=20.0):
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize(
-    ("text", "noise", "go_is"),
+    ("text", "output", "go_is"),
     [
         ("X=1\n", "", ""),
         ("alias go=/opt/go\n", "", "go is aliased to `/opt/go'"),
@@ -56,18 +56,18 @@ def probe(tmp_path, text, *, terminal=False, timeout=20.0):
         ("[ ! -t 1 ] || echo welcome\n", "", ""),
     ],
 )
-def test_output_and_go_of_a_startup_are_reported(tmp_path, text, noise, go_is, terminal):
+def test_output_and_go_of_a_startup_are_reported(tmp_path, text, output, go_is, terminal):
     got = probe(tmp_path, text, terminal=terminal)
     assert got.environment["PATH"] == "/usr/bin:/bin"
     # What is printed to a terminal is for people.
-    assert got.unexpected_output == ("" if terminal else noise)
+    assert got.unexpected_output == ("" if terminal else output)
     if go_is:
         assert got.go_is == go_is
 
 
 @pytest.mark.skipif(not shutil.which("dash"), reason="this machine has no dash")
 @pytest.mark.parametrize(
-    ("text", "noise", "why"),
+    ("text", "output", "why"),
     [
         ("A=1\n", "", ""),
         ("exit 3\n", "", "a startup file may exit, or replace the shell with another program"),
@@ -75,13 +75,13 @@ def test_output_and_go_of_a_startup_are_reported(tmp_path, text, noise, go_is, t
         ("if then\n", 'dash: 1: Syntax error: "then" unexpected', ""),
     ],
 )
-def test_a_dash_without_a_terminal_says_what_is_amiss_and_not_that_it_has_none(tmp_path, text, noise, why):
+def test_a_dash_without_a_terminal_reports_its_error_and_not_the_missing_terminal(tmp_path, text, output, why):
     (tmp_path / ".profile").write_text(text)
     got = probe_of(run(["dash", "-i", "-l", "-c", PRINT_ENVIRONMENT], env={"HOME": str(tmp_path), "PATH": "/usr/bin"}))
-    assert (got.unexpected_output, got.problem.partition("before the command ran: ")[2]) == (noise, why)
+    assert (got.unexpected_output, got.problem.partition("before the command ran: ")[2]) == (output, why)
 
 
-def test_a_broken_line_is_noise_in_a_terminal_too(tmp_path):
+def test_the_error_of_a_broken_line_is_unexpected_output_in_a_terminal_too(tmp_path):
     assert "nonesuch" in probe(tmp_path, "nonesuch-command\n", terminal=True).unexpected_output
 
 
@@ -95,7 +95,7 @@ def test_the_seconds_of_a_startup_are_reported(tmp_path):
         ("exit 3\n", "ended early", "ended with 3 before the command ran"),
         ("echo going >&2; exec true\n", "ended early", "ended with 0 before the command ran: going"),
         ("while :; do :; done\n", "timed out", "timed out"),
-        ("read -r -p 'Sure? ' answer\n", "timed out", "timed out; its last output: Sure?"),
+        ("read -r -p 'Sure? ' reply\n", "timed out", "timed out; its last output: Sure?"),
         ("exec bash --norc\n", "timed out", "timed out"),
         ("exec cat\n", "timed out", "timed out"),
     ],
@@ -113,7 +113,7 @@ def test_a_failed_unit_is_reported_with_the_reason(returncode, failure):
     assert got.problem.startswith("no unit could be started: it ")
 
 
-def test_the_probes_own_marks_are_not_what_a_start_up_said():
+def test_the_probes_own_marks_are_not_output_of_a_startup():
     mark = "".join(PRINT_ENVIRONMENT.split()[2:4]).rstrip(";")
     got = probe_of(Completed(["sh"], None, f"hello\n{mark}", ""))
     assert got.problem == "sh timed out; its last output: hello"
@@ -195,7 +195,7 @@ def test_a_probe_that_times_out_has_that_failure(observe):
 
 
 class Slow(Stub):
-    """A context that takes its time whenever it is asked, and notes how long it was given."""
+    """A context that takes its time in each further probe, and records its time limits."""
 
     def __init__(self, name, probe=None):
         super().__init__(name, probe or Probe({"PATH": "/nonexistent"}, "", 9.0))
@@ -215,11 +215,11 @@ def test_slow_startups_are_probed_again_within_one_limit(observe):
     assert 5 - again[2] >= 0.4
 
 
-@pytest.mark.parametrize(("over_ssh", "asked"), [("timed out", 1), ("ended early", 2), ("", 2)])
-def test_a_server_is_not_probed_again_if_ssh_hangs(observe, over_ssh, asked):
+@pytest.mark.parametrize(("over_ssh", "probes"), [("timed out", 1), ("ended early", 2), ("", 2)])
+def test_a_server_is_not_probed_again_if_ssh_hangs(observe, over_ssh, probes):
     server = Slow("vscode_server", Probe(None, "it hangs", failure="timed out"))
     observe(Stub("ssh", Probe(None, "oh", failure=over_ssh)), server)
-    assert len(server.given) == asked
+    assert len(server.given) == probes
 
 
 @pytest.mark.parametrize("context", [LoginContext(), VscodeServerContext()])
@@ -236,7 +236,7 @@ def test_a_value_whose_origin_cannot_be_followed_stays_a_value(observe):
 
 def test_go_is_queried_once_for_equal_environments(observe, tmp_path):
     go = tmp_path / "go"
-    go.write_text(f"#!/bin/sh\necho >> {tmp_path}/asked\necho '{{}}'\n")
+    go.write_text(f"#!/bin/sh\necho >> {tmp_path}/queries\necho '{{}}'\n")
     go.chmod(0o755)
     for parent in (tmp_path, *tmp_path.parents[:-2]):
         parent.chmod(parent.stat().st_mode | 0o055)
@@ -247,7 +247,7 @@ def test_go_is_queried_once_for_equal_environments(observe, tmp_path):
     observe(
         Stub("a", given()), Stub("b", given(TERM="x")), Stub("c", given(GOFLAGS="-x")), Stub("d", given(GOFLAGS="-x"))
     )
-    assert (tmp_path / "asked").read_text().count("\n") == 2
+    assert (tmp_path / "queries").read_text().count("\n") == 2
 
 
 def test_a_login_has_no_language_but_the_hosts(tmp_path, monkeypatch):
@@ -279,7 +279,7 @@ def test_the_directories_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path,
     assert not any("SetEnv" in word for word in ssh._client(str(directory), ACCOUNT, "true", 5, {}))
 
 
-# What a start-up sets for itself must not be the end of what is asked.
+# Options that a startup sets for its shell must not end the probe.
 OPTIONS = {
     "zsh": [
         *("setopt nounset", "setopt err_exit", "setopt err_return", "setopt ksh_arrays", "setopt sh_word_split"),
@@ -291,7 +291,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("hooked", [False, True])
 @pytest.mark.parametrize(("shell", "options"), [(shell, one) for shell, ones in OPTIONS.items() for one in ones])
-def test_options_of_a_start_up_do_not_end_what_is_asked(tmp_path, shell, options, hooked):
+def test_options_of_a_startup_do_not_end_the_probe(tmp_path, shell, options, hooked):
     hooks = {
         "zsh": "hook() { export GOA=1; false; }; other() { export GOB=2; }; precmd_functions=(hook other)",
         "bash": "PROMPT_COMMAND='export GOA=1; false'; export GOB=2",
@@ -303,8 +303,8 @@ def test_options_of_a_start_up_do_not_end_what_is_asked(tmp_path, shell, options
     done = run([shutil.which(shell), "-i", "-c", f"{prompt}; {PRINT_ENVIRONMENT}"], env=env, timeout=20)
     got = probe_of(done)
     assert got.environment, got.problem
-    wanted = {"GOBIN": "/x", **({"GOA": "1", "GOB": "2"} if hooked else {})}
-    assert {name: value for name, value in got.environment.items() if name.startswith("GO")} == wanted
+    expected = {"GOBIN": "/x", **({"GOA": "1", "GOB": "2"} if hooked else {})}
+    assert {name: value for name, value in got.environment.items() if name.startswith("GO")} == expected
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
@@ -351,18 +351,18 @@ def test_the_cause_of_a_failed_login_is_the_servers_message(log, cause):
 @pytest.mark.parametrize(
     "wrapper", ['sh -c "$SSH_ORIGINAL_COMMAND"', 'set -xv; eval "$SSH_ORIGINAL_COMMAND" 2>/dev/null']
 )
-def test_the_command_in_a_variable_is_not_its_answer(wrapper):
+def test_the_command_in_a_variable_is_not_its_output(wrapper):
     env = {"SSH_ORIGINAL_COMMAND": PRINT_ENVIRONMENT, "GOFLAGS": "-x", "PATH": "/usr/bin:/bin"}
     got = probe_of(run(["bash", "-c", wrapper], env=env))
     assert (got.environment or {}).items() >= env.items(), got
 
 
-def test_a_command_in_the_place_of_ours_that_prints_variables_is_no_answer():
+def test_a_forced_command_that_prints_variables_is_no_result():
     env = {"SSH_ORIGINAL_COMMAND": PRINT_ENVIRONMENT}
     assert probe_of(run(["/usr/bin/env"], env=env)).failure == "ended early"
 
 
-def test_a_start_up_without_path_makes_no_noise_of_ours(tmp_path):
+def test_a_startup_without_path_has_no_unexpected_output(tmp_path):
     got = probe(tmp_path, "export PATH=\n")
     assert (got.environment["PATH"], got.unexpected_output) == ("", "")
 

@@ -146,7 +146,7 @@ def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch)
 
 
 @pytest.mark.parametrize("script", ["echo PATH=/half; echo no memory >&2; exit 1", "echo no memory >&2; kill $$"])
-def test_a_generator_that_fails_has_told_nothing(user, tmp_path, monkeypatch, script):
+def test_a_generator_that_fails_has_no_environment(user, tmp_path, monkeypatch, script):
     generator = tmp_path / "generator"
     generator.write_text(f"#!/bin/sh\n{script}\n")
     generator.chmod(0o755)
@@ -157,7 +157,9 @@ def test_a_generator_that_fails_has_told_nothing(user, tmp_path, monkeypatch, sc
     assert (got.environment, "no memory" in got.problem) == (None, True)
 
 
-@pytest.mark.parametrize(("code", "printed", "told"), [(0, "PATH=/bin\0", 0), (0, "", 1), (3, "", 3), (None, "", None)])
-def test_a_unit_that_prints_nothing_has_not_told_its_environment(monkeypatch, code, printed, told):
+@pytest.mark.parametrize(
+    ("code", "printed", "returncode"), [(0, "PATH=/bin\0", 0), (0, "", 1), (3, "", 3), (None, "", None)]
+)
+def test_a_unit_that_prints_nothing_has_failed(monkeypatch, code, printed, returncode):
     monkeypatch.setattr(transient_unit, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
-    assert transient_unit.read_unit_environment([], 1).returncode == told
+    assert transient_unit.read_unit_environment([], 1).returncode == returncode

@@ -63,7 +63,7 @@ def test_an_expression_has_no_value_here() -> None:
 
 
 def test_an_env_in_braces() -> None:
-    line = """env: { A: b c, 'B': 'd, e',"C": "}", D: '${{ x }}', E: , F: https://x#y, } # said"""
+    line = """env: { A: b c, 'B': 'd, e',"C": "}", D: '${{ x }}', E: , F: https://x#y, } # comment"""
     own, job = envs(f"{line}\njobs:\n  x:\n    env: {{}}\n", path="f")
     seen = {"A": "b c", "B": "d, e", "C": "}", "D": None, "E": "", "F": "https://x#y"}
     assert {one.name: one.value for one in own.variables} == seen
@@ -90,7 +90,7 @@ def test_an_env_in_braces() -> None:
         ("env: {A:b}\n", 1),
         ("env: {A}\n", 1),
         ("env: {,}\n", 1),
-        # Braces end a plain value in braces: the service that runs the jobs refuses that, too.
+        # Braces end a plain value in braces: the service that runs the jobs rejects that too.
         ("env: {A: ${{ x }}}\n", 1),
         ("jobs:\n  x:\n    env: {A: b,\n      C: d}\n", 3),
         ("env: *other\n", 1),
@@ -131,7 +131,7 @@ def test_an_env_in_braces() -> None:
         ("env: {A: b}\n\tB: c\n", 2),
     ],
 )
-def test_other_forms_are_refused_with_their_line(text: str, line: int) -> None:
+def test_other_forms_are_rejected_with_their_line(text: str, line: int) -> None:
     with pytest.raises(DevserverError, match=f"^/w/x.yml:{line}: "):
         envs(text, path="/w/x.yml")
 
@@ -140,7 +140,7 @@ NAMES = st.sampled_from(["GOPROXY", "GOFLAGS", "A"])
 _WORDS = st.text("ab :#'\"-,\\é{}*&!|%@`~$", max_size=8)
 _QUOTED = _WORDS.map(json.dumps) | _WORDS.map(lambda word: "'{}'".format(word.replace("'", "''")))
 _VALUES = _WORDS | _QUOTED | st.just("'${{ x }}'")
-_LINES = st.tuples(NAMES, _VALUES, st.sampled_from(["", " # said"])).map(lambda parts: "  {}: {}{}\n".format(*parts))
+_LINES = st.tuples(NAMES, _VALUES, st.sampled_from(["", " # comment"])).map(lambda parts: "  {}: {}{}\n".format(*parts))
 _MEMBERS = st.tuples(st.sampled_from(["{}", "'{}'", '"{}"']), NAMES, _VALUES, st.sampled_from(["", " "])).map(
     lambda parts: "{}: {}{}".format(parts[0].format(parts[1]), *parts[2:])
 )
@@ -150,7 +150,7 @@ _BLOCKS = st.lists(_LINES, max_size=3, unique_by=lambda line: line.split(":")[0]
 _BRACES = st.tuples(
     st.lists(_MEMBERS, max_size=3, unique_by=lambda member: member.split(":")[0].strip("'\"")),
     st.sampled_from([", ", ","]),
-    st.sampled_from(["}", " }", ",}", "} # said"]),
+    st.sampled_from(["}", " }", ",}", "} # comment"]),
 ).map(lambda parts: " {" + parts[1].join(parts[0]) + parts[2] + "\n")
 
 
@@ -172,7 +172,7 @@ _ENTRIES = st.tuples(st.sampled_from(["  A: ", "  B:", "\tA: ", "  \t", "  "]), 
 
 
 @given(st.lists(_ENTRIES, max_size=3).map("\n".join), st.sampled_from(["\n", " ", "\t", " {", ""]))
-def test_what_a_real_reader_refuses_is_refused(block: str, before: str) -> None:
+def test_what_a_real_reader_rejects_is_rejected(block: str, before: str) -> None:
     text = f"env:{before}{block}\njobs:\n  a: 1\n"
     try:
         (env,) = envs(text, path="f")
