@@ -40,7 +40,6 @@ class Vocabulary:
 
     def __init__(self, file: Path = LIST) -> None:
         data = tomllib.loads(file.read_text())
-        self.checked: list[str] = data["checked"]
         self.excluded: list[str] = data["excluded"]
         self._replacements = [(_pattern(words), text) for text, words in data["replace"].items()]
         allowed: list[str] = data["allowed"]
@@ -59,14 +58,13 @@ class Vocabulary:
 
 
 def check(_log: Path) -> None:
-    """Check the files that words.toml lists, and the subjects of the branch's commits."""
+    """Check all files but those that words.toml excludes, and the subjects of the branch's commits."""
     vocabulary = Vocabulary()
     names = _files(vocabulary)
-    checked = [name for name in names if is_below(name, vocabulary.checked)]
     subjects = branch_subjects()
-    problems = [str(hit) for hit in _hits_in_files(vocabulary, checked)]
+    problems = [str(hit) for hit in _hits_in_files(vocabulary, names)]
     problems += subject_problems(vocabulary, subjects)
-    show(f"    {len(checked)} of {len(names)} files and {len(subjects)} commit subjects")
+    show(f"    {len(names)} files and {len(subjects)} commit subjects")
     if problems:
         rest = [f"... and {len(problems) - SHOWN} more"] if len(problems) > SHOWN else []
         raise Failure("\n".join(["words that this project does not use:", *problems[:SHOWN], *rest]))
