@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import typing as t
 from pathlib import Path
 
@@ -71,7 +72,7 @@ Severity: **{rule.severity}**. {rule.impact}
 
 ## Example
 
-    {rule.example}
+{textwrap.indent(rule.example, "    ")}
 
 See also: [report drift](../how-to/drift.md), [all rules](../{TABLE}).
 """

@@ -159,4 +159,8 @@ def _validate_variables(args: _Result, templar: Templar) -> None:
     messages = ArgumentSpecValidator(spec).validate(values).error_messages
     if messages:
         role = args["validate_args_context"]["name"]
-        raise DevserverError(f"invalid variables of the role {role}: {'; '.join(messages)}")
+        raise DevserverError(
+            f"invalid variables of the role {role}: {'; '.join(messages)}",
+            expected=f"variables as 'ansible-doc -t role {_COLLECTION}{role}' lists them",
+            remedy="correct these variables in the inventory or the play",
+        )

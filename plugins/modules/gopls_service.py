@@ -23,8 +23,9 @@ description:
   - Fills its cache with all packages of the users' workspaces in advance, at idle priority.
   - On a host without systemd, such as a plain container, each editor starts its own gopls within the same heap limit.
 notes:
-  - A running daemon is restarted only if its binary, its memory limits or the variables of a workaround change. Other
-    changes take effect at its next start.
+  - A running daemon is restarted only if its binary or its environment changes, which contains the limit of the heap
+    (C(GOMEMLIMIT)) and the variables of the workarounds. Limits of its cgroup take effect at once, other changes at its
+    next start.
   - For users who are no longer listed, the units and the settings of their editors are removed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes

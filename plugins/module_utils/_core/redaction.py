@@ -57,7 +57,11 @@ _SHAPES = (
 
 
 def redacted(text: str) -> str:
-    """Return ``text`` with the user and password of every URL in it replaced by three asterisks."""
+    """Return ``text`` with the user and password of every URL in it replaced by three asterisks.
+
+    For texts of the collection and its options, such as URLs in messages and files that it renders itself, where a
+    credential is only in a URL. ``without_secrets`` is for texts of users and other programs.
+    """
     return _CREDENTIALS.sub("***@", text)
 
 
@@ -76,7 +80,9 @@ def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
     """Return ``text`` with asterisks for everything that looks like a secret, and for all of ``values``.
 
     These are the user and password of URLs, authorization headers, private keys, tokens of known formats, and values of
-    variables, fields and flags with secret names. In doubt a value is masked.
+    variables, fields and flags with secret names. In doubt a value is masked, so this is for texts that users or other
+    programs wrote: output, logs, and files that are only partly the collection's. Where every character matters and the
+    text is the collection's own, use ``redacted``.
     """
     text = without_values(text, values)
     for shape in _SHAPES:

@@ -283,6 +283,7 @@ class PinnedTool(t.NamedTuple):
     """One pinned tool: ``reason`` is empty for the declared build, ``users`` for a tool of all users.
 
     ``incompatibility`` is the reason why its version does not support the Go that builds it, unless the play forces it.
+    ``actual`` are package, version and Go of the program in its place, if that is another one and has build info.
     """
 
     name: str
@@ -293,6 +294,7 @@ class PinnedTool(t.NamedTuple):
     reason: str
     users: t.Sequence[str] = ()
     incompatibility: str = ""
+    actual: str = ""
 
     def result(self) -> dict[str, t.Any]:
         """Return the tool's entry in the report."""

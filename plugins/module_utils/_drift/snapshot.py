@@ -37,7 +37,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 
-CONVERGE = "provision the host again with --tags environment"
+PROVISION_AGAIN = "provision the host again with --tags environment"
 
 
 class Fault(t.NamedTuple):
@@ -161,7 +161,7 @@ class Snapshot:
         if file is None:
             return Fault(cell.source, self.fix(cell))
         at = cell.source if cell.source and cell.source.file == file else Source("file", file)
-        return Fault(at, CONVERGE, f"; {file} lacks lines that provisioning rendered")
+        return Fault(at, PROVISION_AGAIN, f"; {file} lacks lines that provisioning rendered")
 
     def _outdated_file(self, cell: Cell) -> str | None:
         """Return the managed file that would set the value; None if all are complete, or if another file wins."""
@@ -186,11 +186,11 @@ class Snapshot:
             context = self._context(cell)
             path = context.checkout_file if context else ""
             managed = not path or path in self.managed_files.repaired
-            return CONVERGE if managed else self._with_manage(f"set {cell.variable} in {path}", path)
+            return PROVISION_AGAIN if managed else self._with_manage(f"set {cell.variable} in {path}", path)
         if source.file in self.managed_files.repaired:
             # Provisioning keeps a reference in an editor's file: its author has written it on purpose.
             refers = (source.file or "").endswith(".json") and "${" in self.line(source, cell.user)
-            return f"replace the reference at {source} by the declared value" if refers else CONVERGE
+            return f"replace the reference at {source} by the declared value" if refers else PROVISION_AGAIN
         correct = f"delete or correct {source}"
         with_manage = self._with_manage(correct, source.file or "")
         return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"

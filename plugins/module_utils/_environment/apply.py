@@ -188,7 +188,7 @@ class _Run:
 
 def _reload(declaration: Declaration, paths: t.Collection[str]) -> None:
     for kind in KINDS if paths else ():
-        kind.written(declaration, paths, _SECONDS)
+        kind.reload(declaration, paths, _SECONDS)
 
 
 def _plan_directory(account: Account, variable: str, path: str) -> _Directory:

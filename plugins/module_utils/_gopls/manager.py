@@ -70,9 +70,10 @@ def _is_active(state: t.Mapping[str, str]) -> bool:
 
 
 def _outdated_daemons(expected: ExpectedDaemons) -> list[str]:
-    """Return the users whose daemon runs another binary than the pinned one, or has other limits or workarounds.
+    """Return the users whose daemon runs another binary than the pinned one, or has another environment.
 
-    Any other change, such as the place of the log, waits for the next start: a working editor keeps its connection.
+    The environment has the limit of the heap and the variables of the workarounds. The limits of the cgroup need no
+    restart. Any other change, such as the place of the log, waits for the next start, so that editors stay connected.
     """
     binary = os.path.realpath(expected.daemon.gopls)
     outdated = []

@@ -59,7 +59,7 @@ class ServicePlan(t.NamedTuple):
         for unit in self.units.start:
             changes.add(unit, "", "enabled and started\n")
         for name in self.units.restart:
-            changes.add(paths.daemon_unit(name), "running with previous limits or binary\n", "restarted\n")
+            changes.add(paths.daemon_unit(name), "running with a previous binary or environment\n", "restarted\n")
         return changes
 
 

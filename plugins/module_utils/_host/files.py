@@ -37,14 +37,18 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
                 raise DevserverError(
-                    f"{path} is not a regular file of at most {largest} bytes", remedy="move it away", path=path
+                    f"{path} is not a regular file of at most {largest} bytes",
+                    remedy=f"inspect it with 'stat {path}'; rename or remove it, and run the play again",
+                    path=path,
                 )
             return file.read(largest)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise DevserverError(
-            f"cannot read {path}: {error.strerror}", remedy="make it readable, or move it away", path=path
+            f"cannot read {path}: {error.strerror}",
+            remedy=f"correct the owner or mode that 'namei -l {path}' shows, or rename the file; then run the play",
+            path=path,
         ) from error
 
 
@@ -87,7 +91,8 @@ def write_text(path: str, text: str, *, mode: int, uid: int, gid: int, keep: boo
     except OSError as error:
         raise DevserverError(
             f"cannot write {path}: {error.strerror}",
-            remedy="make its directory writable, and give the file to its user",
+            remedy=f"correct the owner or mode that 'namei -l {path}' shows; check with 'findmnt -T' and 'df' that its"
+            " file system is writable and has space left",
             path=path,
         ) from error
 

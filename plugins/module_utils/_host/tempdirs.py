@@ -43,7 +43,8 @@ def temporary_directory(parent: str, prefix: str) -> t.Iterator[TemporaryDirecto
         raise DevserverError(
             f"root creates no temporary directory in {parent}: other users than root can change {shared}",
             expected="a directory that root alone can change, or one with the sticky bit such as /tmp",
-            remedy="choose another directory",
+            remedy=f"make {shared} root's, with its sticky bit if others may write; or name another directory, in the"
+            " task's option work_dir or temporary_directory if it has one, else in TMPDIR of the play's environment",
             path=parent,
         )
     remove_abandoned(parent, prefix)

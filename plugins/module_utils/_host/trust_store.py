@@ -35,12 +35,12 @@ _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE---
 def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
     """Add the certificates of ``pem`` that the store does not contain."""
     changes = Changes()
-    expected = _certificates(pem, "the given bundle")
+    expected = _certificates(pem, "trust_ca_bundle (pem)")
     if not expected:
         raise DevserverError(
-            "the given bundle contains no certificate",
+            "trust_ca_bundle (pem) contains no certificate",
             expected="certificates in PEM format",
-            remedy="choose another file",
+            remedy="set trust_ca_bundle to the path of a file with certificates in PEM format",
         )
     held = _certificates(read_text(store.merged) or "", store.merged)
     path = os.path.join(store.anchors, _ANCHOR)

@@ -21,6 +21,13 @@ def test_the_pages_are_those_of_the_code() -> None:
         assert path.read_text(encoding="utf-8") == text, f"{path.name}: run make rules"
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_every_line_of_an_example_is_indented(rule) -> None:
+    page = rules.pages()[rules.DOCS / "rules" / f"{rule.id}.md"]
+    shown = page.partition("## Example\n\n")[2].partition("\n\nSee also")[0].splitlines()
+    assert shown == [f"    {line}" for line in rule.example.splitlines()]
+
+
 def test_writing_pages_adds_missing_ones_and_removes_obsolete_ones(tmp_path) -> None:
     (tmp_path / "reference").mkdir()
     (tmp_path / rules.TABLE).write_text("# Rules\n\n" + rules.HEADER + "| old |\n")

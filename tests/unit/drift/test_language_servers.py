@@ -174,6 +174,7 @@ def test_the_line_of_a_drop_in_is_named(evaluate: t.Any, tmp_path: pathlib.Path)
         Source("file", str(drop_in), 2),
     )
     assert finding.remedy.commands == []
+    assert finding.remedy.text == f"remove the line {drop_in}:2, or declare the limit in language_server_memory"
 
 
 def test_outdated_limits_are_reported_and_rounded_ones_are_not(evaluate: t.Any) -> None:

@@ -34,7 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
     directories,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -195,7 +195,7 @@ def test_the_remedy_for_a_noisy_startup_depends_on_the_line(fake_host: t.Any, ca
     assert str(finding.source) in finding.cause
 
 
-NO_LINE = "correct the error that the cause names"
+NO_LINE = "correct the error in the cause, and run the report again"
 # By failure: the remedy with a known line, and without.
 WAYS = {
     "timed out": ("remove the command at /h/.profile:3 that waits", "run the report again when the host is less busy"),
@@ -638,7 +638,7 @@ def test_only_provisioning_gives_back_a_directory_of_root(fake_host: t.Any, nobo
     account = nobody.account._replace(home=str(home))
     user = dataclasses.replace(nobody, account=account, variables={"GOPATH": str(home / "go")})
     (finding,) = fake_host.findings(declaration=dataclasses.replace(fake_host.declaration, users=[user]))
-    assert (finding.rule.id, finding.remedy.text, list(finding.remedy.commands)) == ("GD301", CONVERGE, [])
+    assert (finding.rule.id, finding.remedy.text, list(finding.remedy.commands)) == ("GD301", PROVISION_AGAIN, [])
 
 
 @pytest.mark.parametrize(("mode", "rule"), [(0o777, "GD307"), (0o555, "GD303")])
@@ -730,6 +730,12 @@ def test_programs_run_where_the_declared_temporary_files_are(fake_host: t.Any) -
 
 def test_a_tool_that_another_go_built(fake_host: t.Any) -> None:
     assert fake_host.ids(fake_host(), tools=[tool(fake_host, reason="built by another Go")]) == ["GD404"]
+
+
+def test_the_cause_has_the_actual_and_the_expected_build(fake_host: t.Any) -> None:
+    other = tool(fake_host, reason="other version", actual="p v0, go1.21.13")
+    (finding,) = fake_host.evaluate(fake_host(), tools=[other])[1]
+    assert finding.cause == f"{other.path}: other version (p v0, go1.21.13); expected p v1, go1.22.12"
 
 
 def test_a_tool_that_is_not_for_this_go(fake_host: t.Any) -> None:
@@ -848,7 +854,7 @@ def test_a_reference_that_provisioning_leaves_alone_is_to_be_replaced(fake_host:
     made = Snapshot(fake_host.declaration, [], [], managed_files=managed, texts=texts)
     cell = Cell(user, "devcontainer", "GOPATH", "/x", "/y", "drift", Source("file", str(file), 2))
     assert made.fix(cell) == f"replace the reference at {file}:2 by the declared value"
-    assert made.fix(dataclasses.replace(cell, source=Source("file", str(file), 3))) == CONVERGE
+    assert made.fix(dataclasses.replace(cell, source=Source("file", str(file), 3))) == PROVISION_AGAIN
 
 
 def test_a_function_of_fish_is_reported_in_one_line(fake_host: t.Any) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import typing as t
 
@@ -13,6 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool, ToolCopy
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, Tool, parse_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths, plan_tools
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
@@ -48,8 +50,17 @@ def _pinned(tool: Tool, places: ToolPaths) -> PinnedTool:
         # Without a Go the path of the tool is not known; a wrong link is itself the place to correct.
         path=wrong[0] if plan.reason == "not linked" else plan.path or links[0],
         reason=plan.reason,
+        actual=_describe(links[0]) if plan.reason and not tool.users else "",
         incompatibility="" if tool.force else incompatibility(tool.package, expected.tool.version, expected.go),
     )
+
+
+def _describe(link: str) -> str:
+    """Return what the link of all users leads to; the links of single users are in directories of theirs."""
+    with contextlib.suppress(DevserverError):
+        info = read_build_info(os.path.realpath(link))
+        return f"{info.package} {info.version}, {info.go}"
+    return ""
 
 
 def tool_copies(users: t.Iterable[UserEnvironment], tools: t.Sequence[PinnedTool]) -> t.Iterator[ToolCopy]:

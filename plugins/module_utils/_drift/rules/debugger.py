@@ -64,7 +64,7 @@ Provision the host again with `--tags debugger`. Then distribute the client bund
 )
 RULES = (WIDE, SERVICE_FAILED, EXPIRES_SOON, EXPIRED)
 
-_CONVERGE = "provision the host again with --tags debugger"
+_PROVISION_AGAIN = "provision the host again with --tags debugger"
 _EXPECTED = "expected a loopback address or a unix socket"
 
 
@@ -85,7 +85,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 
 def _wide_unit(unit: str, address: str, source: Source | None) -> Finding:
-    remedy = Remedy(f"stop {unit}, then correct {source or 'its unit file'} or {_CONVERGE}")
+    remedy = Remedy(f"stop {unit}, then correct {source or 'its unit file'} or {_PROVISION_AGAIN}")
     cause = f"{unit} is configured to listen on {address}; {_EXPECTED}"
     return Finding(WIDE, cause, remedy, source=source, subject=unit)
 
@@ -102,4 +102,4 @@ def _validity(file: Validity, left: float, renew_before: float) -> t.Iterator[Fi
     if left < renew_before:
         rule, state = (EXPIRES_SOON, "is valid until") if left > 0 else (EXPIRED, "expired on")
         cause = f"{file.path} {state} {moment(file.end)}"
-        yield Finding(rule, cause, Remedy(_CONVERGE), source=Source("file", file.path), subject=file.path)
+        yield Finding(rule, cause, Remedy(_PROVISION_AGAIN), source=Source("file", file.path), subject=file.path)

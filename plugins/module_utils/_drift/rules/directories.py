@@ -19,7 +19,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     ProgramDirectory,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
-    CONVERGE,
+    PROVISION_AGAIN,
     Row,
     Snapshot,
     once_per_user,
@@ -171,7 +171,7 @@ def _state(directory: GoDirectory) -> t.Iterator[Finding]:
     """Evaluate owner and mode. A user who cannot look at the directory cannot use it either."""
     state = directory.state
     if state is None:
-        yield _finding(DIRECTORY, f"{directory}: {directory.error}", Remedy(CONVERGE), directory)
+        yield _finding(DIRECTORY, f"{directory}: {directory.error}", Remedy(PROVISION_AGAIN), directory)
         return
     mode = f"{stat.S_IMODE(state.mode):04o}"
     if state.uid != directory.account.uid:
@@ -202,7 +202,7 @@ def _foreign(directory: GoDirectory, state: DirectoryState) -> Finding:
 def _way_back(directory: GoDirectory, state: DirectoryState, account: Account) -> str:
     """Return the action that gives the directory to the user; not chown -R, which follows links that a user plants."""
     if state.repairable:
-        return CONVERGE
+        return PROVISION_AGAIN
     return f"{describe_ownership_repair(directory.path, account)}; or declare another directory"
 
 

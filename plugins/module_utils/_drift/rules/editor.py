@@ -14,7 +14,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import in_order, plain_path, same_value
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import (
     DEPRECATED,
     FICTIONAL,
@@ -155,7 +155,7 @@ def _with_provisioning(snapshot: Snapshot, finding: Finding) -> Finding:
     """Return a finding whose remedy offers provisioning if that renders the setting."""
     repaired = finding.source and finding.source.file in snapshot.managed_files.repaired
     rendered = repaired and finding.variable.startswith(_RENDERED)
-    text = f"{finding.remedy.text}; or {CONVERGE}" if rendered else finding.remedy.text
+    text = f"{finding.remedy.text}; or {PROVISION_AGAIN}" if rendered else finding.remedy.text
     return dataclasses.replace(finding, remedy=dataclasses.replace(finding.remedy, text=text))
 
 

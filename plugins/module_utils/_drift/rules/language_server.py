@@ -59,8 +59,8 @@ UNIT_FAILED = Rule(
     "A unit of a language server has failed",
     "The language server is missing, or its cache is cold and the first diagnostics take minutes.",
     why="""\
-systemd reports that the user's daemon, its proxy, or the cache warm-up (`gopls-prewarm@USER`) has failed; or the timer
-of the warm-up is not active although the user has workspaces.""",
+systemd reports that the user's daemon, its proxy, or the prewarm of its cache (`gopls-prewarm@USER`) has failed; or the
+timer of the prewarm is not active although the user has workspaces.""",
     fix="""\
 Read `systemctl status UNIT` and `journalctl -u UNIT`, correct the reported error, and start the unit again.""",
     example="gopls-prewarm@alice.service has failed (timeout)",
@@ -74,7 +74,10 @@ OTHER_LIMITS = Rule(
 `systemctl show` reports the limits in force for `gopls@USER.service` and for the slice of the user's sessions. They
 differ from the rendered files because of a drop-in, because of `systemctl set-property`, or because systemd has not
 read the files again. The source is the line that takes effect, if a file has one.""",
-    fix="Remove the line that overrides the rendered file, or declare the limit; then run `systemctl daemon-reload`.",
+    fix="""\
+Remove the line that overrides the rendered file and run `systemctl daemon-reload`; or declare the limit in
+`language_server_memory`, `language_server_session_memory` (the slice), `language_server_cpu_weight` or
+`language_server_oom_score`, and provision again with `--tags language_server`.""",
     example="gopls@alice.service has MemoryMax=infinity; expected 2146435072",
 )
 OLD_DAEMON = Rule(
@@ -147,8 +150,15 @@ RULES = (
     INVALID_SETTING,
 )
 
-_CONVERGE = "provision the host again with --tags language_server"
+_PROVISION_AGAIN = "provision the host again with --tags language_server"
 _FLAGS = "go.languageServerFlags"
+# The variables that declare the limits of a daemon; no variable declares the others.
+_VARIABLES = {
+    "MemoryMax": "language_server_memory",
+    "MemoryHigh": "language_server_memory",
+    "CPUWeight": "language_server_cpu_weight",
+    "OOMScoreAdjust": "language_server_oom_score",
+}
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -180,7 +190,7 @@ def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Ite
         # A workspace without the setting uses that of the machine.
         if expected not in flags and (machine or setting):
             source = setting.source if setting else Source("file", file.path)
-            remedy = Remedy(_CONVERGE if machine else f"delete the list, or add {expected} to it")
+            remedy = Remedy(_PROVISION_AGAIN if machine else f"delete the list, or add {expected} to it")
             place = (server, f"{source} lacks {expected}", remedy, source, _FLAGS)
             yield _finding(NOT_SHARED, *place, context="vscode_server", subject=file.path)
 
@@ -190,7 +200,7 @@ def _units(server: LanguageServer) -> t.Iterator[Finding]:
         if unit.endswith(".socket"):
             yield from _socket(server, unit, state)
         elif unit.endswith(".timer") and not state.active:
-            remedy = Remedy(f"start it, or {_CONVERGE}", [f"systemctl enable --now {shlex.quote(unit)}"])
+            remedy = Remedy(f"start it, or {_PROVISION_AGAIN}", [f"systemctl enable --now {shlex.quote(unit)}"])
             yield _finding(UNIT_FAILED, server, f"{unit} is not active", remedy, state.source, subject=unit)
         elif state.failed:
             cause = f"{unit} has failed ({state.result})"
@@ -220,7 +230,8 @@ def _limits(server: LanguageServer) -> t.Iterator[Finding]:
         action = f"remove the line {source}" if other else "run systemctl daemon-reload"
         commands = [] if other else ["systemctl daemon-reload"]
         cause = f"{limit.unit} has {limit.name}={limit.actual}; expected {limit.expected}"
-        remedy = Remedy(f"{action}, or declare the limit", commands)
+        variable = "language_server_session_memory" if limit.unit.endswith(".slice") else _VARIABLES.get(limit.name)
+        remedy = Remedy(f"{action}, or declare the limit in {variable}" if variable else action, commands)
         yield _finding(OTHER_LIMITS, server, cause, remedy, source, limit.name, subject=limit.unit)
 
 
@@ -236,7 +247,7 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     problems += [f"has outdated values of {', '.join(late)}; expected the rendered ones"] if late else []
     if problems:
         cause = f"the gopls of {server.user.account.name} {'; it '.join(problems)}"
-        remedy = Remedy(f"{_CONVERGE}, or run systemctl restart {server.unit} when it is not in use")
+        remedy = Remedy(f"{_PROVISION_AGAIN}, or run systemctl restart {server.unit} when it is not in use")
         yield _finding(OLD_DAEMON, server, cause, remedy, Source("process"), since=daemon.started)
 
 
@@ -266,14 +277,14 @@ def _workarounds(gopls: Gopls) -> t.Iterator[Finding]:
     for name in sorted(used & {*entries} - {entry.name for entry in needed}):
         applied = name in gopls.applied
         versions = f"gopls {gopls.info.version}, built by {gopls.info.go}"
-        remedy = Remedy(_CONVERGE if applied else f"remove {name} from devserver_gopls_workarounds")
+        remedy = Remedy(_PROVISION_AGAIN if applied else f"remove {name} from devserver_gopls_workarounds")
         source = Source("file", APPLIED) if applied else None
         cause = f"the workaround {name} does not apply to {versions}"
         yield Finding(NEEDLESS, cause, remedy, variable="gopls", source=source, subject=name)
 
 
 def _unhelped(entry: Workaround, gopls: Gopls) -> Finding:
-    remedy = Remedy(f"use {entry.pin}" if entry.pin else _CONVERGE)
+    remedy = Remedy(f"use {entry.pin}" if entry.pin else _PROVISION_AGAIN)
     source = Source("file", gopls.path)
     return Finding(UNHELPED, entry.reason, remedy, variable="gopls", source=source, subject=entry.name)
 

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
 
 OTHER_RIGHTS = Rule(
     "GD108",
@@ -43,7 +43,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for rights in snapshot.managed_files.wrong_rights:
         cause = f"{rights.path} has {rights.actual}; expected {rights.expected}"
         source = Source("file", rights.path)
-        yield Finding(OTHER_RIGHTS, cause, Remedy(CONVERGE), rights.user, source=source, subject=rights.path)
+        yield Finding(OTHER_RIGHTS, cause, Remedy(PROVISION_AGAIN), rights.user, source=source, subject=rights.path)
     for file in snapshot.managed_files.foreign:
         cause = f"{file.path} {file.problem}; expected the user {file.user}"
         source = Source("file", file.path)

@@ -13,7 +13,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_varia
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import SettingsFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import CONVERGE, Snapshot
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
 
 NO_EFFECT = Rule(
     "GD902",
@@ -63,7 +63,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             yield _finding(UNREADABLE, file, file.error, remedy)
         elif file.missing_target:
             cause = f"{file.path} is a link to {file.missing_target}, which is missing"
-            remedy = Remedy(f"mount or create {file.missing_target}, or remove the link; then {CONVERGE}")
+            remedy = Remedy(f"mount or create {file.missing_target}, or remove the link; then {PROVISION_AGAIN}")
             yield _finding(UNREADABLE, file, cause, remedy)
         yield from _lines(file)
 

@@ -92,13 +92,21 @@ UNKNOWN = Rule(
     "A context could not be probed",
     "Nothing is known about the environment of its processes.",
     why="""\
-The startup exits the shell, replaces it with another program, waits for input, exceeds the timeout, or reads a broken
-file; or a directory of its PATH does not respond. A go that only an editor's settings name does not run if users other
-than root can change it. The dependent cells of that context are `unknown`, which never counts as ok. The source is the
-line at which the startup exits or hangs, that sshd reports, or that cannot be parsed. If sshd or PAM denies the login,
-the source is the reason (a line of sshd_config, /etc/nologin). There is no source if the reason is not known or the
-host is only slow.""",
-    fix="Correct the line that the source names. Then run the report again.",
+The report starts each context as its user does, and reads the environment of the process. That fails if
+
+- the startup exits the shell, replaces it with another program, waits for input, or exceeds the timeout;
+- a startup file or an editor's settings file cannot be parsed;
+- sshd or PAM denies the login;
+- a directory on its PATH does not respond;
+- only an editor's settings name its go, and users other than root can change that file, so the report does not run it.
+
+The source is the line at which the startup exits or hangs, that cannot be parsed, or that denies the login (in
+sshd_config, or the file /etc/nologin). It is empty if no line is known, or if the host is only slow. The cells of that
+context that depend on the probe are `unknown`, which never counts as ok.""",
+    fix="""\
+Correct the line that the source names. Without a source, correct the error in the cause: read `passwd -S USER` for a
+denied login, and for a timeout run the report when the host is less busy or with a higher `drift_timeout`. Then run the
+report again.""",
     example="sshd rejects its configuration: /etc/ssh/sshd_config: line 7: Bad configuration option: NoSuchOption",
 )
 NO_HOME = Rule(
@@ -209,7 +217,7 @@ def _restore_without_line(observation: Observation) -> str:
         return f"run 'chage -l {name}' and 'passwd -S {name}' to find out whether the account has expired or is locked"
     if observation.failure == "timed out":
         return "run the report again when the host is less busy; no line of a startup file was found that hangs"
-    return "correct the error that the cause names"
+    return "correct the error in the cause, and run the report again"
 
 
 def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:

@@ -21,7 +21,9 @@ TOOL = Rule(
 The build info in the binary is read without running it: package, version and build settings must be the declared ones,
 and the link must lead to that binary. `go install …@latest` or an editor's own installer changes that.""",
     fix="Provision again with `--tags tools`, or declare the desired version in `devserver_tools`.",
-    example="/usr/local/bin/gopls: other version; expected golang.org/x/tools/gopls v0.16.2",
+    example="""\
+/usr/local/bin/gopls: other version (golang.org/x/tools/gopls v0.15.3, go1.22.12); expected
+golang.org/x/tools/gopls v0.16.2, go1.22.12""",
 )
 TOOL_SHADOWED = Rule(
     "GD402",
@@ -52,7 +54,9 @@ TOOL_BUILT_BY = Rule(
 The build info of a tool names the Go that built it, which must be the declared one: after a change of versions every
 tool is built again.""",
     fix="Provision again with `--tags tools`.",
-    example="/usr/local/bin/dlv: built by another Go; expected github.com/go-delve/delve/cmd/dlv v1.23.1",
+    example="""\
+/usr/local/bin/dlv: built by another Go (github.com/go-delve/delve/cmd/dlv v1.23.1, go1.21.13); expected
+github.com/go-delve/delve/cmd/dlv v1.23.1, go1.22.12""",
 )
 TOOL_UNSUPPORTED = Rule(
     "GD405",
@@ -83,7 +87,9 @@ def _build(tool: PinnedTool) -> t.Iterator[Finding]:
     source = Source("file", tool.path)
     if tool.reason:
         rule = TOOL_BUILT_BY if tool.reason == "built by another Go" else TOOL
-        cause = f"{tool.path}: {tool.reason}; expected {tool.package} {tool.version}"
+        actual = f" ({tool.actual})" if tool.actual else ""
+        expected = ", ".join(filter(None, [f"{tool.package} {tool.version}", tool.go]))
+        cause = f"{tool.path}: {tool.reason}{actual}; expected {expected}"
         remedy = Remedy("provision the host again with --tags tools")
         yield Finding(rule, cause, remedy, variable=tool.name, source=source)
     if tool.incompatibility:

@@ -16,7 +16,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.directories import not_absolute
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
-    CONVERGE,
+    PROVISION_AGAIN,
     Row,
     Snapshot,
     once_per_user,
@@ -326,7 +326,7 @@ def _settings_files(snapshot: Snapshot) -> t.Iterator[Finding]:
 def _converted(snapshot: Snapshot, place: Source | None) -> Remedy:
     if place is None or place.file is None:
         return Remedy("convert the file that sets it to LF line endings")
-    then = f"; then {CONVERGE}" if place.file in snapshot.managed_files.repaired else ""
+    then = f"; then {PROVISION_AGAIN}" if place.file in snapshot.managed_files.repaired else ""
     return Remedy(f"convert {place.file} to LF line endings, by sed -i 's/\\r$//'{then}")
 
 

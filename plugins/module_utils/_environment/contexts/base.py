@@ -144,7 +144,7 @@ class ContextKind(abc.ABC):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         """Return the files that carry the declaration into contexts of this kind."""
 
-    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+    def reload(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
         """Reload those of ``paths``, which have been written, in running processes."""
         return  # Most contexts are new processes, which read their files themselves.
 

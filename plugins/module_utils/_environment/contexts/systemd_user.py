@@ -62,7 +62,7 @@ class SystemdUserContext(SingleContext):
             ),
         ]
 
-    def written(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
+    def reload(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
         # Running managers reload their files, and their units keep running. Outdated values are reported as drift.
         for user in declaration.users:
             account = user.account
