@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
-MODULE_UTILS = Path(__file__).parents[3] / "plugins" / "module_utils"
+ROOT = Path(__file__).parents[3]
+MODULE_UTILS = ROOT / "plugins" / "module_utils"
 NAME = "ansible_collections.gopherops.devserver.plugins.module_utils"
 LAYERS = (
     ("_core",),
@@ -44,6 +46,17 @@ def violations(package: str, text: str) -> set[str]:
 
 def test_every_package_has_a_rank() -> None:
     assert {path.relative_to(MODULE_UTILS).parts[0] for path in MODULE_UTILS.rglob("*.py")} == set(RANKS)
+
+
+def test_the_pages_list_the_layers() -> None:
+    layers = [set(layer) for layer in LAYERS]
+    chain = re.search(r"`_core` < .* < modules\.", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert chain
+    assert [set(re.findall(r"`(_\w+)`", part)) for part in chain[0].split("<")[:-1]] == layers, "CONTRIBUTING.md"
+    page = (ROOT / "docs/development/architecture.md").read_text()
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", page, re.MULTILINE)
+    listed = {int(number): set(re.findall(r"`(_\w+)`", packages)) for number, packages in rows}
+    assert listed == dict(enumerate(layers, start=1)), "docs/development/architecture.md"
 
 
 @pytest.mark.parametrize("package", RANKS)

@@ -350,4 +350,6 @@ def test_since_is_the_last_change_of_the_source(tmp_path):
 
 def test_the_schema_knows_every_context():
     schema = json.loads((DOCS / "drift-report.schema.json").read_text())
-    assert {kind.name for kind in KINDS} <= set(schema["$defs"]["cell"]["properties"]["context"]["enum"])
+    listed = schema["$defs"]["cell"]["properties"]["context"]["enum"]
+    place = "$defs.cell.properties.context.enum of docs/drift-report.schema.json"
+    assert set(listed) == {kind.name for kind in KINDS}, f"make {place} the names of KINDS"
