@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pathlib
+
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools
@@ -30,6 +32,16 @@ def test_a_go_that_fails_is_a_reason_of_the_tool(places, tmp_path):
     (tmp_path / "go/bin/go").chmod(0o755)
     (tool,) = pinned_tools([GOFUMPT], goroot=str(tmp_path / "go"), places=places)
     assert "env -json failed" in tool.reason
+
+
+def test_the_program_in_the_place_of_a_tool_is_described(places, tmp_path, goroot):
+    (tmp_path / "bin/gofumpt").symlink_to(f"{goroot}/bin/go")
+    (tool,) = pinned_tools([GOFUMPT], goroot=goroot, places=places)
+    version = pathlib.Path(goroot, "VERSION").read_text().split()[0]
+    assert tool.reason == "other version"
+    assert (tool.actual.startswith("cmd/go "), tool.actual.endswith(f", {version}")) == (True, True)
+    (tool,) = pinned_tools([dict(GOFUMPT, users=["root"])], goroot=goroot, places=places)
+    assert tool.actual == ""
 
 
 @pytest.mark.parametrize("entry", [{"package": "x", "cgo": "perhaps"}, {"packag": "x"}, "gopls"])
