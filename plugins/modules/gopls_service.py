@@ -24,8 +24,8 @@ description:
   - On a host without systemd, such as a plain container, each editor starts its own gopls within the same heap limit.
 notes:
   - A running daemon is restarted only if its binary or its environment changes, which contains the limit of the heap
-    (C(GOMEMLIMIT), a share of O(memory)) and the variables of the workarounds. Limits of its cgroup take effect at once,
-    other changes at its next start.
+    (C(GOMEMLIMIT), a share of O(memory)) and the variables of the workarounds. Limits of its cgroup take effect at
+    once, other changes at its next start.
   - For users who are no longer listed, the units and the settings of their editors are removed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes
