@@ -9,6 +9,7 @@ the host knows what would change there.
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -16,25 +17,42 @@ from ansible.playbook.block import Block
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import MODULES, RolePlan, plan_role
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import without_secrets
+from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import (
+    MODULES,
+    RolePlan,
+    plan_role,
+    secrets_of,
+)
 from ansible_collections.gopherops.devserver.plugins.plugin_utils.declared_bundle import open_declared_bundle
 
 _Result = t.Dict[str, t.Any]
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
 _BUNDLE = "go_bundle_unpack"
+_CONTROLLER = ("localhost", "127.0.0.1", "::1")
 
 
-class _Role(t.NamedTuple):
-    """The tasks of a role that the host plans, each with its ``module`` and ``args``, and what is planned here."""
+@dataclasses.dataclass
+class _Role:
+    """A role of the play: its ``tasks`` for the host, each with ``module`` and ``args``, and what is planned here.
 
-    name: str
-    tasks: list[_Result]
-    local: RolePlan
+    ``secrets`` are values that must not be shown. ``selected`` is whether the tags of the run select any of its tasks.
+    """
+
+    plan: RolePlan
+    tasks: list[_Result] = dataclasses.field(default_factory=list)
+    secrets: set[str] = dataclasses.field(default_factory=set)
+    planned: bool = False
+    selected: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.plan.role
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The action of the task; not to be run asynchronously."""
+    """The action of the task, which cannot run asynchronously."""
 
     _supports_check_mode = True
     _supports_async = False
@@ -44,67 +62,39 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         result: _Result = super().run(tmp, task_vars)
         self._vars = task_vars or {}
         self._play = _play_of(self._task)
-        try:
-            result.update(self._plan([self._collect(role) for role in self._play.get_roles()]))
-        except DevserverError as error:
-            result.update(error.result(), failed=True)
-        except OSError as error:
-            result.update(failed=True, msg=f"cannot read a file on the controller: {error}")
+        # Roles that share variables are validated once.
+        self._validated: set[str] = set()
+        roles: dict[str, _Role] = {}
+        for role in self._play.get_roles():
+            # What import_role adds is a part of the role that imports it.
+            if not role.from_include:
+                name = role.get_name(include_role_fqcn=False)
+                self._collect(role, roles.setdefault(name, _Role(RolePlan(name))))
+        result.update(self._plan(list(roles.values())))
         return result
 
-    def _plan(self, roles: list[_Role]) -> _Result:
-        """Plan on the host, and add what is planned here."""
-        tasks = [{"role": role.name, "tasks": role.tasks} for role in roles if role.tasks]
-        result: _Result = self._execute_module(module_args={"roles": tasks}, task_vars=self._vars)
-        errors = [error for role in roles for error in role.local.errors] + result.get("errors", [])
-        if errors:
-            return dict(result, failed=True, errors=errors, msg="\n".join(error["msg"] for error in errors))
-        if result.get("failed"):
-            return result
-        there = result["reasons"]
-        for role in roles:
-            if role.name in there:
-                self._verify_bundle(role.tasks)
-        reasons = {role.name: [*role.local.reasons, *there.get(role.name, [])] for role in roles}
-        names = [role.name for role in roles if role.tasks or role.local.reasons]
-        first = next((place for place, name in enumerate(names) if reasons[name]), len(names))
-        return dict(result, reasons={name: own for name, own in reasons.items() if own}, roles=names[first:])
-
-    def _verify_bundle(self, tasks: list[_Result]) -> None:
-        """Verify all that a host needs of a bundle. Raises DevserverError for a damaged one."""
-        for task in tasks:
-            if task["module"] == _BUNDLE:
-                copy = self._task.copy()
-                copy.args = {name: value for name, value in task["args"].items() if name != "_delivery"}
-                copy.check_mode = True
-                action = self._shared_loader_obj.action_loader.get(
-                    f"{_COLLECTION}{_BUNDLE}",
-                    task=copy,
-                    connection=self._connection,
-                    play_context=self._play_context,
-                    loader=self._loader,
-                    templar=self._templar,
-                    shared_loader_obj=self._shared_loader_obj,
-                )
-                result = action.run(task_vars=self._vars)
-                if result.get("failed"):
-                    raise DevserverError(result["msg"])
-
-    def _collect(self, role: t.Any) -> _Role:
-        """Validate a role's variables for this host, and return its tasks that the tags of the run select."""
-        name = role.get_name(include_role_fqcn=False)
-        collected = _Role(name, [], RolePlan(name))
+    def _collect(self, role: t.Any, collected: _Role) -> None:
+        """Add what a role declares for this host, in the tasks that the tags of the run select."""
+        own = None
+        others = []
         for task in _tasks_in(role.compile(play=self._play)):
             module = task.action[len(_COLLECTION) :] if task.action.startswith(_COLLECTION) else ""
-            if module in MODULES or task.action == _VALIDATION:
-                variables = self._variables_of(task)
-                if task.evaluate_tags(self._play.only_tags, self._play.skip_tags, all_vars=variables):
-                    templar = Templar(loader=self._loader, variables=variables)
-                    self._add(collected, task, module, templar)
-        if collected.tasks:
-            # The last task has the role's own variables.
-            self._add_declared(collected, templar)
-        return collected
+            if module not in MODULES and task.action != _VALIDATION:
+                others.append(task)
+                continue
+            variables = self._variables_of(task)
+            if not task.evaluate_tags(self._play.only_tags, self._play.skip_tags, all_vars=variables):
+                continue
+            templar = Templar(loader=self._loader, variables=variables)
+            collected.planned = collected.planned or bool(module)
+            own = templar if module and task._role.get_name() == role.get_name() else own
+            try:
+                self._add(collected, task, module, templar)
+            except (DevserverError, OSError) as error:
+                collected.plan.errors.append(_describe(error, collected.name))
+        if own:
+            _add_declared(collected, own)
+        collected.selected = collected.planned or any(map(self._is_selected, others))
 
     def _variables_of(self, task: t.Any) -> _Result:
         manager = self._task.get_variable_manager()
@@ -112,27 +102,100 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         variables: _Result = manager.get_vars(play=self._play, host=host, task=task)
         return variables
 
+    def _is_selected(self, task: t.Any) -> bool:
+        variables = self._variables_of(task)
+        return bool(task.evaluate_tags(self._play.only_tags, self._play.skip_tags, all_vars=variables))
+
     def _add(self, collected: _Role, task: t.Any, module: str, templar: Templar) -> None:
         if not module:
-            _validate_variables(task.args, templar)
+            self._validate_variables(collected, task.args, templar)
             return
-        args = templar.template(task.args)
+        if task.loop:
+            raise DevserverError(
+                f"the task {task.get_name()} has a loop, which cannot be planned",
+                expected="one call of the module with a list",
+                remedy="remove the loop, or run the role without host_plan",
+            )
+        args = templar.template({**_defaults_of(task), **task.args})
         if module == _BUNDLE and args.get("file"):
             with open_declared_bundle(args) as (bundle, _signer):
                 args["_delivery"] = {"sha256": bundle.sha256, "report_missing": True}
+        planned = {"module": module, "args": args}
+        collected.secrets |= secrets_of([planned])
         if task.delegate_to:
-            plan = plan_role(collected.name, [{"module": module, "args": args}])
-            collected.local.reasons.extend(plan.reasons)
-            collected.local.errors.extend(plan.errors)
+            _plan_on_controller(collected, planned, str(templar.template(task.delegate_to)))
         else:
-            collected.tasks.append({"module": module, "args": args})
+            collected.tasks.append(planned)
 
-    def _add_declared(self, collected: _Role, templar: Templar) -> None:
-        """Add what the role itself finds on the controller: the lists <role>_plan_reasons and <role>_plan_errors."""
-        variables = templar.available_variables
-        collected.local.reasons.extend(templar.template(variables.get(f"{collected.name}_plan_reasons", [])))
-        errors = templar.template(variables.get(f"{collected.name}_plan_errors", []))
-        collected.local.errors.extend({"role": collected.name, "msg": text} for text in errors)
+    def _validate_variables(self, collected: _Role, args: _Result, templar: Templar) -> None:
+        """Validate a role's variables by its argument spec. Raises DevserverError."""
+        spec, given = args["argument_spec"], templar.template(args.get("provided_arguments", {}))
+        role = args["validate_args_context"]["name"]
+        if not given and role in self._validated:
+            return
+        declared = {name: value for name, value in templar.available_variables.items() if name in spec}
+        values = {**templar.template(declared), **given}
+        hidden = {str(values[name]) for name, option in spec.items() if option.get("no_log") and name in values}
+        collected.secrets |= hidden
+        messages = ArgumentSpecValidator(spec).validate(values).error_messages
+        self._validated.add(role)
+        if messages:
+            raise DevserverError(
+                f"invalid variables of the role {role}: {'; '.join(messages)}",
+                expected=f"values as in the argument spec, which ansible-doc -t role {_COLLECTION}{role} shows",
+                remedy="correct them in the inventory or the play",
+            )
+
+    def _plan(self, roles: list[_Role]) -> _Result:
+        """Plan on the host, and add what is planned here."""
+        tasks = [{"role": role.name, "tasks": role.tasks} for role in roles if role.tasks]
+        result: _Result = self._execute_module(module_args={"roles": tasks}, task_vars=self._vars)
+        host_reasons = result.get("reasons", {})
+        for role in roles:
+            role.plan.reasons += host_reasons.get(role.name, [])
+            if role.name in host_reasons:
+                self._verify_bundle(role)
+        secrets = set[str]().union(*(role.secrets for role in roles))
+        errors = [
+            dict(error, msg=without_secrets(error["msg"], secrets)) for role in roles for error in role.plan.errors
+        ]
+        errors += result.get("errors", [])
+        if errors:
+            return dict(result, failed=True, errors=errors, msg="\n".join(error["msg"] for error in errors))
+        if result.get("failed"):
+            return result
+        reasons = {role.name: [without_secrets(text, secrets) for text in role.plan.reasons] for role in roles}
+        return dict(
+            result,
+            reasons={name: texts for name, texts in reasons.items() if texts},
+            roles=_roles_to_run(roles),
+            warnings=[*result.get("warnings", []), *(text for role in roles for text in role.plan.warnings)],
+        )
+
+    def _verify_bundle(self, role: _Role) -> None:
+        """Verify all that a host needs of a bundle, so that a damaged one is an error of the plan."""
+        for task in role.tasks:
+            if task["module"] == _BUNDLE:
+                result = self._check_bundle(task["args"])
+                if result.get("failed"):
+                    role.plan.errors.append({**result, "role": role.name, "module": _BUNDLE})
+
+    def _check_bundle(self, args: _Result) -> _Result:
+        """Run the task's own action in check mode, which reads what the host lacks."""
+        task = self._task.copy()
+        task.args = {name: value for name, value in args.items() if name != "_delivery"}
+        task.check_mode = True
+        action = self._shared_loader_obj.action_loader.get(
+            f"{_COLLECTION}{_BUNDLE}",
+            task=task,
+            connection=self._connection,
+            play_context=self._play_context,
+            loader=self._loader,
+            templar=self._templar,
+            shared_loader_obj=self._shared_loader_obj,
+        )
+        result: _Result = action.run(task_vars=self._vars)
+        return result
 
 
 def _play_of(task: t.Any) -> t.Any:
@@ -143,24 +206,50 @@ def _play_of(task: t.Any) -> t.Any:
 
 
 def _tasks_in(blocks: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
-    """Return the tasks of static blocks; what is included at run time is not known yet."""
+    """Return the tasks of static blocks; what is included at run time is not known, and a rescue is no usual part."""
     for part in blocks:
         if isinstance(part, Block):
-            yield from _tasks_in([*part.block, *part.rescue, *part.always])
-        else:
+            yield from _tasks_in([*part.block, *part.always])
+        elif not part.implicit:
             yield part
 
 
-def _validate_variables(args: _Result, templar: Templar) -> None:
-    """Validate a role's variables by its argument spec. Raises DevserverError."""
-    spec = args["argument_spec"]
-    declared = {name: value for name, value in templar.available_variables.items() if name in spec}
-    values = {**templar.template(declared), **args.get("provided_arguments", {})}
-    messages = ArgumentSpecValidator(spec).validate(values).error_messages
-    if messages:
-        role = args["validate_args_context"]["name"]
+def _defaults_of(task: t.Any) -> _Result:
+    """Return the module_defaults of the play for a task's module."""
+    return {
+        name: value for entry in task.module_defaults or [] for name, value in (entry.get(task.action) or {}).items()
+    }
+
+
+def _describe(error: DevserverError | OSError, role: str) -> _Result:
+    if isinstance(error, DevserverError):
+        return dict(error.result(), role=role)
+    return {"role": role, "msg": f"cannot read a file on the controller: {error}"}
+
+
+def _plan_on_controller(collected: _Role, task: _Result, host: str) -> None:
+    if host not in _CONTROLLER:
         raise DevserverError(
-            f"invalid variables of the role {role}: {'; '.join(messages)}",
-            expected=f"variables as 'ansible-doc -t role {_COLLECTION}{role}' lists them",
-            remedy="correct these variables in the inventory or the play",
+            f"the task of {task['module']} is delegated to {host}",
+            expected="a task for the host of the play, or for localhost",
+            remedy="run the role without host_plan",
         )
+    plan = plan_role(collected.name, [task])
+    collected.plan.reasons += plan.reasons
+    collected.plan.errors += plan.errors
+    collected.plan.warnings += plan.warnings
+
+
+def _add_declared(collected: _Role, templar: Templar) -> None:
+    """Add what the role itself finds on the controller: the lists <role>_plan_reasons and <role>_plan_errors."""
+    variables = templar.available_variables
+    collected.plan.reasons += templar.template(variables.get(f"{collected.name}_plan_reasons", []))
+    errors = templar.template(variables.get(f"{collected.name}_plan_errors", []))
+    collected.plan.errors += [{"role": collected.name, "msg": text} for text in errors]
+
+
+def _roles_to_run(roles: t.Sequence[_Role]) -> list[str]:
+    """Return the first role that differs and all after it; and roles without a planned task, which may differ."""
+    selected = [role for role in roles if role.selected]
+    first = next((place for place, role in enumerate(selected) if role.plan.reasons), len(selected))
+    return [role.name for place, role in enumerate(selected) if place >= first or not role.planned]

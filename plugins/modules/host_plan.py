@@ -17,8 +17,10 @@ description:
     of them in one call on the host, with the functions that the modules themselves use. Changes nothing.
   - A play runs it in C(pre_tasks), and then only the roles in RV(roles). Where nothing differs, one call is all that a
     run costs.
-  - Respects tags. Conditions of tasks are not evaluated, so a role of this collection must have arguments that are
-    valid without them. Tasks that C(include_tasks) or C(include_role) adds at run time are not part of the plan.
+  - Runs with the privileges of its own task, which must be those of the roles.
+  - Respects tags and C(module_defaults). Conditions of tasks are not evaluated, so a role of this collection must have
+    arguments that are valid without them. Tasks that C(include_tasks) or C(include_role) adds at run time are not part
+    of the plan.
   - A role's variables C(<role>_plan_reasons) and C(<role>_plan_errors), lists of texts, add what differs or is invalid
     on the controller.
 extends_documentation_fragment:
@@ -47,15 +49,17 @@ EXAMPLES = r"""
   roles:
     - role: gopherops.devserver.toolchain
       tags: [toolchain]
-      when: "'toolchain' in devserver_plan.roles"
+      when: "'toolchain' in devserver_plan.roles | default(['toolchain'])"
     - role: gopherops.devserver.environment
       tags: [environment]
-      when: "'environment' in devserver_plan.roles"
+      when: "'environment' in devserver_plan.roles | default(['environment'])"
 """
 
 RETURN = r"""
 roles:
-  description: The roles to run, which are the first one that would change the host and all that come after it.
+  description:
+    - The roles to run, which are the first one that would change the host and all that come after it.
+    - A role without any task of a module that can be planned is always among them.
   returned: success
   type: list
   elements: str

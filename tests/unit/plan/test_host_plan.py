@@ -28,6 +28,9 @@ class Project:
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
+        # Keywords of the play, and the order of the roles if it is not that of their names.
+        self.play: dict[str, t.Any] = {}
+        self.order: list[str] = []
         (root / "ansible.cfg").write_text("[defaults]\n")
 
     def file(self, role: str) -> pathlib.Path:
@@ -69,7 +72,8 @@ class Project:
                 {"gopherops.devserver.host_plan": None, "register": "plan", "ignore_errors": True, "tags": ["always"]},
                 {"ansible.builtin.copy": written, "check_mode": False, "tags": ["always"]},
             ],
-            "roles": [{"role": name, "tags": [name], "when": False} for name in names],
+            "roles": [{"role": name, "tags": [name], "when": False} for name in self.order or names],
+            **self.play,
         }
         path = self.root / "play.yml"
         path.write_text(yaml.safe_dump([play]))
@@ -167,6 +171,66 @@ def test_a_task_for_the_controller_is_planned_there(project: Project) -> None:
     project.add("a", task)
     project.outdate("a")
     assert project.plan()["reasons"] == {"a": [str(project.file("a"))]}
+
+
+def test_a_role_with_tasks_for_the_controller_alone_adds_its_own_lists(project: Project) -> None:
+    task = {MODULE_NAME: {"path": str(project.file("a")), "parameters": {}}, "delegate_to": "localhost"}
+    project.add("a", task, a_plan_errors=["a lifetime is too short"])
+    assert project.plan()["msg"] == "a lifetime is too short"
+
+
+def test_a_role_that_is_listed_twice_keeps_all_reasons(project: Project) -> None:
+    project.add("a", a_plan_reasons=["a certificate is due"])
+    project.add("b")
+    project.order = ["a", "b", "a"]
+    assert project.plan()["roles"] == ["a", "b"]
+
+
+def test_a_role_without_planned_tasks_always_runs(project: Project) -> None:
+    project.add("a", {"ansible.builtin.command": "true"})
+    project.add("b")
+    assert project.plan()["roles"] == ["a"]
+    assert project.plan("--tags", "b")["roles"] == []
+
+
+def test_imported_roles_are_planned_with_the_role_that_imports_them(project: Project) -> None:
+    project.add("a")
+    project.add("b", {"ansible.builtin.import_role": {"name": "a"}})
+    project.outdate("a")
+    project.order = ["b"]
+    assert project.plan()["roles"] == ["b"]
+
+
+def test_module_defaults_are_options_of_the_tasks(project: Project) -> None:
+    project.add("a", {MODULE_NAME: {"path": str(project.file("a"))}})
+    project.play = {"module_defaults": {MODULE_NAME: {"parameters": {"vm.swappiness": 99}}}}
+    assert project.plan()["roles"] == ["a"]
+
+
+def test_parameters_of_a_role_are_templated(project: Project) -> None:
+    project.add("a", options={"a_level": {"type": "int"}})
+    project.play = {"roles": [{"role": "a", "a_level": "{{ number }}", "when": False}]}
+    assert project.plan(number=5)["roles"] == []
+
+
+def test_a_loop_is_an_error_that_names_the_task(project: Project) -> None:
+    project.add("a", {"name": "All", MODULE_NAME: {"path": "{{ item }}"}, "loop": ["/x"]})
+    result = project.plan()
+    assert result["failed"]
+    assert "All has a loop" in result["msg"]
+
+
+def test_a_task_for_another_host_is_an_error(project: Project) -> None:
+    project.add("a", {MODULE_NAME: {"path": "/x"}, "delegate_to": "elsewhere"})
+    assert "delegated to elsewhere" in project.plan()["msg"]
+
+
+def test_secrets_that_a_role_finds_on_the_controller_are_masked(project: Project) -> None:
+    project.add("a", a_plan_errors=["no access to https://user:s3cret-word@proxy"])
+    project.add("b", options={"b_level": {"type": "int", "no_log": True}})
+    result = project.plan(b_level="another-secret")
+    assert len(result["errors"]) == 2
+    assert "s3cret-word" not in result["output"] and "another-secret" not in str(result["errors"])
 
 
 def test_no_secret_is_shown_at_any_verbosity(project: Project) -> None:
