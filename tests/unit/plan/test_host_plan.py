@@ -140,7 +140,8 @@ def test_variables_that_a_roles_spec_rejects_are_named(project: Project) -> None
     project.add("a", options={"a_level": {"type": "int"}})
     result = project.plan(a_level="high")
     assert result["failed"]
-    assert "variables of the role a" in result["msg"] and "a_level" in result["msg"]
+    assert "variables of the role a: argument 'a_level'" in result["msg"]
+    assert "ansible-doc -t role" in result["msg"] and "correct them in the inventory or the play" in result["msg"]
 
 
 def test_an_option_of_the_wrong_type_names_the_module(project: Project) -> None:

@@ -364,7 +364,7 @@ def _function_line(breakpoint: Message, file: str) -> int | None:
     """Return the line of a function in ``file``; another file may contain a function of the same name."""
     if breakpoint.get("verified"):
         return int(breakpoint.get("line", 0)) if (breakpoint.get("source") or {}).get("path") == file else None
-    return 0 if "not debug_adapter" in str(breakpoint.get("message")) else None
+    return 0 if "not found" in str(breakpoint.get("message")) else None
 
 
 def _status(pid: int | None) -> str:
