@@ -207,8 +207,9 @@ def test_the_play_fails_from_a_severity_on(inside, play, severity, code):
 def test_an_unknown_severity_is_rejected_before_any_probe(play):
     run = play("drift", drift_fail_on="critical")
     assert (run.returncode, run.report) == (2, None)
-    assert "'critical'; it must be one of note, warning and error" in " ".join(run.output.split())
-    assert "Look at every context" not in run.output
+    output = " ".join(run.output.split())
+    assert "value of drift_fail_on must be one of: , note, warning, error, got: critical" in output
+    assert "Probe every context" not in output
 
 
 def test_startup_files_run_only_as_their_owner(host, drift):
