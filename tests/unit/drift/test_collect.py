@@ -58,6 +58,9 @@ class Slow:
     def assignments(self, _account: t.Any, _timeout: float) -> list[Assignment]:
         return []
 
+    def fed_by(self, _account: t.Any) -> list[str]:
+        return [self.name]
+
     def forget(self) -> None:
         return
 
@@ -101,9 +104,16 @@ def test_only_files_that_set_a_password_are_examined(fake_host: t.Any) -> None:
 
 
 def test_a_path_that_cannot_be_searched_in_time_is_reported(fake_host: t.Any) -> None:
-    (seen,) = observations.observe(fake_host.declaration, [], timeout=1e-9, kinds=[Bare()])
-    found = fake_host.findings(seen)
-    assert [(finding.rule.id, "could not be" in finding.cause) for finding in found] == [("GD901", True)]
+    class Long(Bare):
+        def probe(self, _account: t.Any, declaration: t.Any, _timeout: float) -> Probe:
+            # The shell needs much longer for these than the timeout.
+            return Probe({**declaration.users[0].variables, "PATH": ":".join(["/x"] * 40_000)})
+
+    (seen,) = observations.observe(fake_host.declaration, [], timeout=1e-9, kinds=[Long()])
+    found = {finding.rule.id: finding.cause for finding in fake_host.findings(seen)}
+    assert "could not be searched" in found["GD901"]
+    # The PATH itself differs from the declared one; what it leads to is not known.
+    assert set(found) == {"GD103", "GD901"}
 
 
 def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
