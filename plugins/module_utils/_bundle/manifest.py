@@ -80,8 +80,9 @@ def parse_manifest(text: str) -> Manifest:
 def _parse_entry(fields: t.Mapping[str, t.Any]) -> Entry:
     entry = Entry(**{name: fields[name] for name in Entry._fields})
     texts = (entry.path, entry.sha256, entry.kind, entry.what, entry.platform)
-    # Not isinstance, since True is an int too.
-    if not all(isinstance(text, str) for text in texts) or type(entry.size) is not int or entry.size < 0:
+    # True is an int too.
+    is_size = isinstance(entry.size, int) and not isinstance(entry.size, bool) and entry.size >= 0
+    if not is_size or not all(isinstance(text, str) for text in texts):
         raise ValueError(f"{entry.path!r} has a value of the wrong type")
     if not is_inside(entry.path) or entry.path.split("/")[0] != DIRECTORIES.get(entry.kind):
         raise ValueError(f"{entry.path!r} is not a path for a file of the kind {entry.kind!r}")
