@@ -17,11 +17,12 @@ import typing as t
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import Bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import Entry
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_directory
-from ansible_collections.gopherops.devserver.plugins.plugin_utils.declared_bundle import open_declared_bundle
+
+from ..module_utils._bundle.archive import Bundle
+from ..module_utils._bundle.manifest import Entry
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._tools.cache import ToolCache, default_directory
+from ..plugin_utils.declared_bundle import open_declared_bundle
 
 _Result = t.Dict[str, t.Any]
 # Seconds to wait for another run that stores the same tool in the cache.

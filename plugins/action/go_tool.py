@@ -16,8 +16,9 @@ import typing as t
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.cache import ToolCache, default_directory
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._tools.cache import ToolCache, default_directory
 
 _Result = t.Dict[str, t.Any]
 

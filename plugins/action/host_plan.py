@@ -16,15 +16,11 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.playbook.block import Block
 from ansible.plugins.action import ActionBase
 from ansible.template import Templar
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import without_secrets
-from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import (
-    MODULES,
-    RolePlan,
-    plan_role,
-    secrets_of,
-)
-from ansible_collections.gopherops.devserver.plugins.plugin_utils.declared_bundle import open_declared_bundle
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.redaction import without_secrets
+from ..module_utils._plan.host_plan import MODULES, RolePlan, plan_role, secrets_of
+from ..plugin_utils.declared_bundle import open_declared_bundle
 
 _Result = t.Dict[str, t.Any]
 _COLLECTION = "gopherops.devserver."

@@ -10,7 +10,8 @@ import os
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import replacing
+
+from ..module_utils._host.files import replacing
 
 _Result = t.Dict[str, t.Any]
 

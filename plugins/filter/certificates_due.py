@@ -68,7 +68,8 @@ import os
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.gopherops.devserver.plugins.plugin_utils.certificates import MISSING, is_due
+
+from ..plugin_utils.certificates import MISSING, is_due
 
 
 def certificates_due(

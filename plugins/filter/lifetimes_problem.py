@@ -43,7 +43,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import lifetimes_problem
+from ..module_utils._delve.tls.validity import lifetimes_problem
 
 
 class FilterModule:

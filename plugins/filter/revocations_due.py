@@ -51,7 +51,8 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.gopherops.devserver.plugins.plugin_utils import certificates
+
+from ..plugin_utils import certificates
 
 
 def revocations_due(revoked: list[str], path: str, authority: str, renew_before: str) -> bool:

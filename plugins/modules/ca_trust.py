@@ -41,8 +41,9 @@ anchors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ca_trust import ARGUMENT_SPEC, converge
+
+from ..module_utils._core.result import run
+from ..module_utils._host.ca_trust import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

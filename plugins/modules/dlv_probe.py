@@ -301,11 +301,12 @@ import getpass
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.no_log import params_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.options import parse_plan
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.no_log import params_of
+from ..module_utils._core.redaction import printable
+from ..module_utils._delve.session_probe.options import parse_plan
+from ..module_utils._delve.session_probe.probe import probe
 
 _BREAKPOINT: dict[str, t.Any] = {
     "name": {"type": "str"},

@@ -139,9 +139,10 @@ ptrace:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.no_log import params_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
+
+from ..module_utils._core.no_log import params_of
+from ..module_utils._core.result import run
+from ..module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

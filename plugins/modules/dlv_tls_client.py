@@ -69,11 +69,9 @@ bundles:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.dlv_tls_client import (
-    ARGUMENT_SPEC,
-    converge,
-)
+
+from ..module_utils._core.result import run
+from ..module_utils._delve.tls.dlv_tls_client import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

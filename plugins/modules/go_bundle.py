@@ -214,12 +214,13 @@ contents:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import BundleSources
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.make import BundleTarget, make_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.request import BundleRequest, resolve_request
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, parse_tools
+
+from ..module_utils._bundle.contents import BundleSources
+from ..module_utils._bundle.make import BundleTarget, make_bundle
+from ..module_utils._bundle.request import BundleRequest, resolve_request
+from ..module_utils._core.result import Outcome, run
+from ..module_utils._toolchain.sources import KINDS
+from ..module_utils._tools.pins import TOOL_OPTIONS, parse_tools
 
 # A bundle is not made from another bundle.
 _KINDS = [kind for kind in KINDS if kind != "bundle"]

@@ -110,11 +110,9 @@ cached:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bundle_unpack import (
-    ARGUMENT_SPEC,
-    converge,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
+
+from ..module_utils._bundle.go_bundle_unpack import ARGUMENT_SPEC, converge
+from ..module_utils._core.result import run
 
 
 def main() -> None:

@@ -97,8 +97,9 @@ skipped_files:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_env import ARGUMENT_SPEC, converge
+
+from ..module_utils._core.result import run
+from ..module_utils._environment.go_env import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

@@ -173,21 +173,17 @@ import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.host import Options, collect
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import with_dates
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import report, summary
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    ARGUMENT_SPEC,
-    declaration_from,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
-    ARGUMENT_SPEC as WORKAROUND_SPEC,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_all
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import remove_all
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.redaction import credentials
+from ..module_utils._drift.collect.host import Options, collect
+from ..module_utils._drift.collect.paths import with_dates
+from ..module_utils._drift.report import report, summary
+from ..module_utils._drift.rules import evaluate
+from ..module_utils._environment.declaration import ARGUMENT_SPEC, declaration_from
+from ..module_utils._gopls.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
+from ..module_utils._host.process_tree import end_all
+from ..module_utils._host.tempdirs import remove_all
 
 
 def main() -> None:

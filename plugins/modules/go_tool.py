@@ -250,8 +250,9 @@ tools:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.go_tool import ARGUMENT_SPEC, converge
+
+from ..module_utils._core.result import run
+from ..module_utils._tools.go_tool import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

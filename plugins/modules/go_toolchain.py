@@ -221,8 +221,9 @@ moved_aside:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.go_toolchain import ARGUMENT_SPEC, converge
+
+from ..module_utils._core.result import run
+from ..module_utils._toolchain.go_toolchain import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

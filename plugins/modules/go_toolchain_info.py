@@ -187,14 +187,12 @@ mismatches:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import inventory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.unmanaged import (
-    find_unmanaged,
-    list_people,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo, mismatches
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._host.accounts import find_account
+from ..module_utils._toolchain import inventory
+from ..module_utils._toolchain.unmanaged import find_unmanaged, list_people
+from ..module_utils._toolchain.workspaces import AvailableGo, mismatches
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/usr/local/lib/go"},

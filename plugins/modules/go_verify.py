@@ -222,20 +222,11 @@ table:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials, printable
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import (
-    MODES,
-    DebugOptions,
-    ProgramOptions,
-    ServiceOptions,
-    VerificationPlan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import (
-    list_failed_steps,
-    render_table,
-    verify,
-)
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.redaction import credentials, printable
+from ..module_utils._verify.plan import MODES, DebugOptions, ProgramOptions, ServiceOptions, VerificationPlan
+from ..module_utils._verify.verify import list_failed_steps, render_table, verify
 
 _SEVERITIES = ("note", "warning", "error")
 _USER: dict[str, t.Any] = {"name": {"type": "str", "required": True}, "workspace": {"type": "str", "default": ""}}

@@ -213,19 +213,13 @@ users:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import parse_size
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import STEPS
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import (
-    ProbeRequest,
-    ServerOptions,
-    probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.thresholds import (
-    Thresholds,
-    find_exceeded,
-)
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.redaction import credentials
+from ..module_utils._core.sizes import parse_size
+from ..module_utils._gopls.session_probe.checks import STEPS
+from ..module_utils._gopls.session_probe.probe import ProbeRequest, ServerOptions, probe
+from ..module_utils._gopls.session_probe.thresholds import Thresholds, find_exceeded
 
 _TIMED = (*STEPS, "total")
 USER_SPEC: dict[str, t.Any] = {

@@ -79,7 +79,8 @@ errors:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import RolePlan, plan_role, secrets_of
+
+from ..module_utils._plan.host_plan import RolePlan, plan_role, secrets_of
 
 
 def main() -> None:

@@ -94,12 +94,13 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Remove
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.file import edit_file
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.result import Outcome, run
+from ..module_utils._host.accounts import acting_as, find_account
+from ..module_utils._host.trusted_paths import shared_directory
+from ..module_utils._jsonc.editor import Edit, Merge, Remove
+from ..module_utils._jsonc.file import edit_file
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

@@ -60,8 +60,9 @@ skipped_parameters:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.kernel_parameters import ARGUMENT_SPEC, converge
+
+from ..module_utils._core.result import run
+from ..module_utils._host.kernel_parameters import ARGUMENT_SPEC, converge
 
 
 def main() -> None:

@@ -163,22 +163,13 @@ import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import reject_short_secrets
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import parse_size
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import COLLECTION_VERSION
-from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import (
-    SizeLimits,
-    create_archive,
-    encode_archive,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
-    BundlePlan,
-    Core,
-    archive_directory,
-    collect,
-    known_secrets,
-)
+
+from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.redaction import reject_short_secrets
+from ..module_utils._core.sizes import parse_size
+from ..module_utils._drift.report import COLLECTION_VERSION
+from ..module_utils._support_bundle.archive import SizeLimits, create_archive, encode_archive
+from ..module_utils._support_bundle.collect import BundlePlan, Core, archive_directory, collect, known_secrets
 
 _CORE: dict[str, t.Any] = {"core": {"type": "path", "required": True}, "program": {"type": "path", "required": True}}
 ARGUMENT_SPEC: dict[str, t.Any] = {

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decides on the controller which certificates of the debug ports are due, without starting a process.
 
@@ -13,7 +12,7 @@ import ipaddress
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import parse_duration
+from ..module_utils._delve.tls.validity import parse_duration
 
 try:
     from cryptography import x509

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Opens the bundle that a task declares, on the controller, and verifies that it is the expected one."""
 
@@ -9,9 +8,9 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import Bundle, open_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import verify_signature
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ..module_utils._bundle.archive import Bundle, open_bundle
+from ..module_utils._bundle.signature import verify_signature
+from ..module_utils._core.errors import DevserverError
 
 
 @contextlib.contextmanager

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The bundle: a plain tar whose first member is the manifest, followed by its signature if it has one."""
 
@@ -14,19 +13,10 @@ import shutil
 import tarfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import (
-    Entry,
-    Manifest,
-    digest_of_text,
-    parse_manifest,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
-    LARGEST,
-    open_nonblocking,
-    replacing,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
+from .._core.errors import DevserverError
+from .._host.files import LARGEST, open_nonblocking, replacing
+from .._host.tempdirs import temporary_directory
+from .manifest import Entry, Manifest, digest_of_text, parse_manifest
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Collects the content of a bundle: toolchains, tools for every platform, the modules of workspaces, extensions."""
 
@@ -9,35 +8,18 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import DIRECTORIES, Entry
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.modules import (
-    ModuleFile,
-    download_modules,
-    list_modules,
-    version_lists,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.request import ExpectedBundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking, sha256_of_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform, this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import (
-    Offer,
-    Release,
-    list_offers,
-    obtain,
-    unpack,
-    validate_bases,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import find_fault
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import (
-    Builder,
-    build_key,
-    expect_build,
-    find_go,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import BuildDirectory
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
+from .._core.errors import DevserverError
+from .._host.accounts import acting_as
+from .._host.files import open_nonblocking, sha256_of_file
+from .._toolchain.platform import Platform, this_platform
+from .._toolchain.sources import Offer, Release, list_offers, obtain, unpack, validate_bases
+from .._toolchain.store import find_fault
+from .._tools.build import Builder, build_key, expect_build, find_go
+from .._tools.build_directory import BuildDirectory
+from .._tools.pins import Tool
+from .manifest import DIRECTORIES, Entry
+from .modules import ModuleFile, download_modules, list_modules, version_lists
+from .request import ExpectedBundle
 
 
 class BundleSources(t.NamedTuple):

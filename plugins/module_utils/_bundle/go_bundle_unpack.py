@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The module go_bundle_unpack: its options, and how it plans and applies."""
 
@@ -7,14 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.place import (
-    ExpectedFiles,
-    find_manifest,
-    place_bundle,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from .._core.errors import DevserverError
+from .._core.result import Outcome
+from .._toolchain.platform import this_platform
+from .place import ExpectedFiles, find_manifest, place_bundle
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "file": {"type": "str", "required": True},

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes a bundle: fetches, builds and downloads in a temporary directory, and writes the bundle in one step."""
 
@@ -10,35 +9,17 @@ import os
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import (
-    open_bundle,
-    tempdir_location,
-    write_bundle,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.contents import (
-    BundleContents,
-    BundleSources,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import (
-    DIRECTORIES,
-    Manifest,
-    digest_of_text,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.request import ExpectedBundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import (
-    is_signed_by,
-    sign_manifest,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
-    find_abandoned,
-    remove_abandoned,
-    temporary_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import note_leftovers
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import open_build_directory
+from .._core.errors import DevserverError
+from .._host.accounts import find_account
+from .._host.files import Changes
+from .._host.tempdirs import find_abandoned, remove_abandoned, temporary_directory
+from .._toolchain.staging import note_leftovers
+from .._tools.build_directory import open_build_directory
+from .archive import open_bundle, tempdir_location, write_bundle
+from .contents import BundleContents, BundleSources
+from .manifest import DIRECTORIES, Manifest, digest_of_text
+from .request import ExpectedBundle
+from .signature import is_signed_by, sign_manifest
 
 # Of the temporary directory for making a bundle.
 _PREFIX = "go-bundle-making-"

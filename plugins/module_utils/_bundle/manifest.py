@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The manifest of a bundle: its inputs, and the size and SHA-256 of every file in it."""
 
@@ -10,7 +9,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 SCHEMA_VERSION = 1
 # The directory in the bundle for each kind of file.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Downloads the modules of workspaces, and lists them in go's cache as the files that a module proxy serves."""
 
@@ -9,9 +8,9 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import Workspace
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import Builder, Go
+from .._host.accounts import acting_as
+from .._toolchain.modules_of_workspace import Workspace
+from .._tools.build import Builder, Go
 
 # The files of a version that a module proxy serves: not go's locks, nor its copy of the checksum database.
 _SERVED = re.compile(r"(?P<module>[^/].*)/@v/(?P<version>v[^/]+)\.(info|mod|zip)\Z")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Places a bundle's files on a host: toolchains of its platform, modules and extensions, beside them the manifest.
 
@@ -14,32 +13,14 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import MANIFEST, open_transfer
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import (
-    DIRECTORIES,
-    Entry,
-    digest_of_text,
-    is_inside,
-    parse_manifest,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import check_own_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
-    LARGEST,
-    Changes,
-    read_text,
-    remove,
-    sha256_of_file,
-    sync_filesystem,
-    write_text,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
-    find_leftovers,
-    note_leftovers,
-    staging_directory,
-)
+from .._core.errors import DevserverError
+from .._host.destinations import check_own_directory
+from .._host.files import LARGEST, Changes, read_text, remove, sha256_of_file, sync_filesystem, write_text
+from .._host.lock import locked_directory
+from .._toolchain.platform import Platform
+from .._toolchain.staging import find_leftovers, note_leftovers, staging_directory
+from .archive import MANIFEST, open_transfer
+from .manifest import DIRECTORIES, Entry, digest_of_text, is_inside, parse_manifest
 
 _JOURNAL = ".journal"
 _INCOMING = ".incoming-"

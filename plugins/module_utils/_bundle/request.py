@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The requested content of a bundle, validated and resolved without network access."""
 
@@ -8,26 +7,15 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import DIRECTORIES, is_inside
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import sha256_of_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import (
-    Workspace,
-    read_workspace,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import (
-    Platform,
-    platform_named,
-    this_platform,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import (
-    load_pins,
-    resolve,
-    resolve_versions,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import Release
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility, known_good
+from .._core.errors import DevserverError
+from .._host.files import sha256_of_file
+from .._toolchain.modules_of_workspace import Workspace, read_workspace
+from .._toolchain.platform import Platform, platform_named, this_platform
+from .._toolchain.releases import load_pins, resolve, resolve_versions
+from .._toolchain.sources import Release
+from .._tools.pins import Tool
+from .._tools.support import incompatibility, known_good
+from .manifest import DIRECTORIES, is_inside
 
 
 class BundleRequest(t.NamedTuple):

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Signs a manifest with an ssh key, and verifies a signature, by ssh-keygen."""
 
@@ -10,8 +9,8 @@ import subprocess
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from .._core.errors import DevserverError
+from .._host.files import read_text
 
 # The purpose of a signature: one by the same key for another purpose is invalid.
 NAMESPACE = "gopherops.devserver.bundle"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where something listens, as options and dlv write it: 127.0.0.1:2345, [::1]:2345, unix:/run/dlv/api/dlv.sock."""
 

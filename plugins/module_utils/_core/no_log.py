@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Keeps the values of variables in module options out of Ansible's output and logs."""
 
@@ -9,11 +8,8 @@ import copy
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
-    SHORTEST,
-    credentials,
-    secret_values,
-)
+
+from .redaction import SHORTEST, credentials, secret_values
 
 _HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 

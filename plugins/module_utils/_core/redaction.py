@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Masks credentials in results and messages, and everything that looks like a secret in texts of other programs."""
 
@@ -8,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .errors import DevserverError
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
 # A user's name alone is no secret; a token may be in its place, and no name is so long.

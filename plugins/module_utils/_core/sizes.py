@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sizes in options and messages: 2G, 1.5 GiB, 800MB, 4096."""
 
@@ -7,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .errors import DevserverError
 
 MIB = 1024 * 1024
 # The units of systemd, Go and the kernel; KB and KiB are the same.

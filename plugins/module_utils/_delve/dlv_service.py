@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of the module dlv_service, and its plan and application."""
 
@@ -8,25 +7,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import parse_size
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.install import (
-    ServiceState,
-    apply_plan,
-    plan_services,
-    wait_for_services,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.ptrace import PtraceAccess, probe_ptrace
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
-    SERVICE_SPEC,
-    STATES,
-    DebugService,
-    ResourceLimits,
-    parse_services,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import SERVER
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.units import Programs
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS
+from .._core.result import Outcome
+from .._core.sizes import parse_size
+from .._systemd.systemctl import UNITS
+from .install import ServiceState, apply_plan, plan_services, wait_for_services
+from .ptrace import PtraceAccess, probe_ptrace
+from .services import SERVICE_SPEC, STATES, DebugService, ResourceLimits, parse_services
+from .tls.server import SERVER
+from .units import Programs
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},

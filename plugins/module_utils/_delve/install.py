@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans and applies the debug services of a host: units, environment files, launch configurations, unit states."""
 
@@ -12,28 +11,17 @@ import re
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted, without_values
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve import open_ports, units
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.launch import (
-    LaunchFileEdit,
-    configuration_name,
-    launch_configuration,
-    launch_file,
-    managed_launch_files,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DebugService, unit_name
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, remove
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
-    FileEdit,
-    ManagedFile,
-    plan_edits,
-    write_all,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
+from .._core.errors import DevserverError
+from .._core.redaction import redacted, without_values
+from .._host.accounts import find_account
+from .._host.files import Changes, read_text, remove
+from .._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from .._systemd import reload_journal, systemctl
+from .._systemd.systemctl import UNITS, manager_runs
+from .._tools.build_info import read_build_info
+from . import open_ports, units
+from .launch import LaunchFileEdit, configuration_name, launch_configuration, launch_file, managed_launch_files
+from .services import DebugService, unit_name
 
 PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Configurations in users' launch.json files with which VS Code's Go extension attaches to debug services."""
 
@@ -9,11 +8,11 @@ import functools
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DebugService
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Put, Remove, apply_edits
+from .._host.accounts import Account, acting_as
+from .._host.managed_files import ManagedFile
+from .._jsonc.document import parse
+from .._jsonc.editor import Edit, Put, Remove, apply_edits
+from .services import DebugService
 
 _LIST = "configurations"
 # VS Code writes this version into a new file.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The addresses that a headless dlv may listen on: loopback, or a Unix socket in a directory of its user.
 
@@ -11,8 +10,8 @@ from __future__ import annotations
 import os
 import re
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, parse_address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.addresses import Address, parse_address
+from .._core.errors import DevserverError
 
 # systemd creates a directory in it for each unit, which only the unit's user may enter. dlv's sockets have no mode.
 RUNTIME = "/run/dlv"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a process listens on an address, by the kernel's tables: dlv would treat a connection as its client."""
 
@@ -7,9 +6,9 @@ from __future__ import annotations
 
 import ipaddress
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import listening_sockets
+from .._core.addresses import Address
+from .._host.files import is_socket
+from .._host.procfs import listening_sockets
 
 
 def is_listening(address: Address) -> bool:

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether a user may debug on this host: the ptrace calls of dlv, made as that user."""
 
@@ -10,14 +9,10 @@ import json
 import sys
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
-    has_seccomp_filter,
-    read_file,
-    read_ptrace_scope,
-)
+from .._core.errors import DevserverError
+from .._host.accounts import Account
+from .._host.command import SYSTEM_PATH, run
+from .._host.procfs import has_seccomp_filter, read_file, read_ptrace_scope
 
 # One child requests to be traced, like a program that dlv launches. Another child attaches to a process that it did not
 # start, like dlv in mode attach. The script prints both error numbers, 0 for success.

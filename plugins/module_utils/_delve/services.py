@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The debug services that a play declares, validated as a whole before anything is written."""
 
@@ -9,11 +8,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, format_size, parse_size
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import parse_listen_address
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
+from .._core.addresses import Address
+from .._core.errors import DevserverError
+from .._core.sizes import MIB, format_size, parse_size
+from .._host.accounts import Account, find_account
+from .listen_address import parse_listen_address
 
 MODES = ("exec", "attach", "test")
 STATES = ("started", "stopped")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Renders the unit of a debug service and its environment file.
 
@@ -12,17 +11,12 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import DebugService
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
-    unit_environment_file,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import environment_lines
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import (
-    command_line,
-    without_specifiers,
-)
+from .._core.managed_header import managed_header
+from .._environment.contexts.systemd_system import unit_environment_file
+from .._systemd.environment_files import environment_lines
+from .._systemd.hardening import SANDBOX
+from .._systemd.quoting import command_line, without_specifiers
+from .services import DebugService
 
 HEAD = managed_header("dlv_service")
 STATE_DIR = "/var/lib/dlv"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The matrix: one cell for each user, context and variable, with the file and line its value came from."""
 
@@ -8,9 +7,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import DIRECTORY_VARIABLES
+from .._core.provenance import Source
+from .._core.redaction import redacted
+from .._environment.declaration import DIRECTORY_VARIABLES
 
 DIRECTORIES = (*DIRECTORY_VARIABLES, "GOTMPDIR")
 # Variables that follow another one if they are not set, with the path below it.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Rules, findings and remedies."""
 
@@ -11,9 +10,9 @@ import shlex
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import without_secrets
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from .._core.provenance import Source
+from .._core.redaction import without_secrets
+from .._host.accounts import Account
 
 
 def moment(seconds: float) -> str:

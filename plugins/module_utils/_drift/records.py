@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Typed, frozen records of what was read from a host. The rules evaluate these and read nothing themselves."""
 
@@ -11,22 +10,19 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context, Failure
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import filled
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    DIRECTORY_VARIABLES,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import Rights
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import NETWORK, Mount
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
+from .._core.provenance import Assignment, Source
+from .._environment import goenv_file
+from .._environment.contexts.base import Context, Failure
+from .._environment.contexts.editor_files import filled
+from .._environment.declaration import DIRECTORY_VARIABLES, UserEnvironment
+from .._gopls import paths
+from .._gopls.settings import Schema
+from .._gopls.workarounds import Workaround
+from .._host.accounts import Account
+from .._host.managed_files import Rights
+from .._host.mounts import NETWORK, Mount
+from .._systemd.unit_state import State
+from .._tools.build_info import BuildInfo
 
 # Compared even if they are not declared: these decide how go builds.
 _MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The report of one host: a versioned document, and its summary."""
 
@@ -7,10 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, moment
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from .._core.provenance import Source
+from .._core.redaction import printable
+from .finding import Finding, moment
+from .snapshot import Snapshot
 
 SCHEMA_VERSION = 1
 # The version in galaxy.yml, which is not copied to the host.

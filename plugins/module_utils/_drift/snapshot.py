@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The snapshot of a host: everything that the rules evaluate. It reads nothing from the host."""
 
@@ -9,10 +8,15 @@ import dataclasses
 import functools
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source, is_default
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, plain_path
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+from .._core.provenance import Assignment, Source, is_default
+from .._environment.contexts.base import Context
+from .._environment.contexts.cron import CRONTABS
+from .._environment.declaration import Declaration, UserEnvironment
+from .._host.accounts import Account
+from .._host.procfs import Process
+from .cells import Cell, plain_path
+from .finding import Finding, Remedy, Rule
+from .records import (
     NO_DEBUGGERS,
     NO_MANAGED_FILES,
     NO_SERVERS,
@@ -28,14 +32,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     ToolCopy,
     UnmetRequirement,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CRONTABS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 
 PROVISION_AGAIN = "provision the host again with --tags environment"
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Brings the declaration into every context of a host: directories, then files, each changed only where it differs.
 
@@ -12,20 +11,10 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_DIRECTORIES
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import (
-    loses_variables,
-    user_of_record,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, has_home
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+from .._core.errors import DevserverError
+from .._host.accounts import Account, acting_as, has_home
+from .._host.files import Changes
+from .._host.managed_files import (
     FileEdit,
     ManagedFile,
     compare_directory_rights,
@@ -34,16 +23,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     repair_directory_rights,
     write_all,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import (
-    describe_ownership_repair,
-    is_repairable,
-    repair_ownership,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import (
-    SkippedFile,
-    find_failure,
-    skip_errors,
-)
+from .._host.ownership import describe_ownership_repair, is_repairable, repair_ownership
+from .._host.skipped_files import SkippedFile, find_failure, skip_errors
+from .contexts import KINDS, OWN_DIRECTORIES
+from .contexts.previous import loses_variables, user_of_record
+from .declaration import Declaration, UserEnvironment
+from .paths import USERS
 
 # How long a running process may take to reload a changed file.
 _SECONDS = 20

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The declaration: the Go environment of each user, written once and read by every context.
 
@@ -12,14 +11,10 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.goenv_file import TELEMETRY_MODES
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import (
-    Account,
-    find_account,
-    user_exists,
-)
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .._host.accounts import Account, find_account, user_exists
+from .goenv_file import TELEMETRY_MODES
 
 STANDARD_VARIABLES = {
     "GOPATH": "{home}/go",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module go_env does: its options, and how it plans and applies."""
 
@@ -7,16 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.apply import apply, users_without_home
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    ARGUMENT_SPEC as DECLARATION,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    declaration_from,
-)
+from .._core.redaction import redacted
+from .._core.result import Outcome
+from .apply import apply, users_without_home
+from .declaration import ARGUMENT_SPEC as DECLARATION
+from .declaration import Declaration, declaration_from
 
 ARGUMENT_SPEC: dict[str, t.Any] = DECLARATION
 

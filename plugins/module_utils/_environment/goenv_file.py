@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Go's own per-user configuration file, which ``go env -w`` writes: one ``NAME=value`` a line.
 
@@ -10,7 +9,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import MANAGED_BY
+from .._core.managed_header import MANAGED_BY
 
 # Beside this file: what "go telemetry" writes and every Go program reads, a mode and the day from which it is in force.
 TELEMETRY_MODE = "telemetry/mode"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The configuration of the host's sshd: the lines of its files, and the values in force for a user."""
 
@@ -11,10 +10,10 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text_or_empty
+from .._core.provenance import Assignment, Source
+from .._host.accounts import Account
+from .._host.command import SYSTEM_PATH, run
+from .._host.files import read_text_or_empty
 
 SSHD = "/usr/sbin/sshd"
 CONFIGURATION = "/etc/ssh/sshd_config"

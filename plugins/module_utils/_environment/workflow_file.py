@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The environment that a workflow file of GitHub Actions gives: ``env`` at its top and of its jobs.
 
@@ -14,7 +13,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 _NAME = r"""(?:"([^"\\]*)"|'([^']*)'|([A-Za-z_][\w.-]*))"""
 _KEY = re.compile(rf" *{_NAME} *:(?: +(.*)|(\t.*)|)\Z")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What VS Code's machine settings contain about gopls, and what is removed from them."""
 
@@ -8,18 +7,11 @@ from __future__ import annotations
 import functools
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import EditorFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import (
-    Edit,
-    Merge,
-    Put,
-    Remove,
-    apply_edits,
-    is_same_json,
-)
+from .._environment.contexts.editor_files import EditorFile
+from .._host.accounts import Account
+from .._host.managed_files import ManagedFile
+from .._jsonc.document import parse
+from .._jsonc.editor import Edit, Merge, Put, Remove, apply_edits, is_same_json
 
 _FLAGS = "go.languageServerFlags"
 # Managed here; all other flags belong to the user.

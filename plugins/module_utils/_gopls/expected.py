@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The declared state of all gopls daemons of a host: what every file and unit of this package is made from."""
 
@@ -7,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
+from .._environment.declaration import UserEnvironment
+from .memory_limits import Limits
 
 
 class DaemonOptions(t.NamedTuple):

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which files a host should have for its gopls daemons, and which it should no longer have."""
 
@@ -11,14 +10,14 @@ import os
 import sys
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import shared_path
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import host_files, paths, prewarm, units
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.editor import EditorSettings, settings_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
+from .._core.errors import DevserverError
+from .._environment.contexts.vscode_server import shared_path
+from .._environment.declaration import UserEnvironment
+from .._host.accounts import Account, find_account
+from .._host.managed_files import ManagedFile
+from . import host_files, paths, prewarm, units
+from .editor import EditorSettings, settings_file
+from .expected import ExpectedDaemons
 
 # What the last run applied: the text of paths.APPLIED, parsed.
 Applied = t.Mapping[str, t.Any]

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module gopls_service and the plan of a host do: validate the options, plan, apply."""
 
@@ -8,20 +7,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    ARGUMENT_SPEC as DECLARATION,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import workarounds
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions, validate_options
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.paths import socket_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.service import (
-    ServicePlan,
-    apply_service,
-    plan_service,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import find_failure
+from .._core.result import Outcome
+from .._environment.declaration import ARGUMENT_SPEC as DECLARATION
+from .._host.skipped_files import find_failure
+from . import workarounds
+from .expected import ExpectedDaemons
+from .options import ValidOptions, validate_options
+from .paths import socket_of
+from .service import ServicePlan, apply_service, plan_service
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of the gopls daemons that are not units, as texts: variables, tmpfiles.d, log rotation, shell scripts."""
 
@@ -7,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import environment_lines
+from .._core.sizes import MIB
+from .._host.accounts import Account
+from .._systemd.environment_files import environment_lines
+from . import paths
+from .memory_limits import Limits
 
 
 def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str], pprof_port: int) -> dict[str, str]:

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans which units of the gopls daemons systemd starts, restarts and stops, and carries that out."""
 
@@ -10,14 +9,14 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.host_files import gopls_variables
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
+from .._core.errors import DevserverError
+from .._host.command import SYSTEM_PATH, run
+from .._host.procfs import read_process
+from .._systemd import systemctl
+from .._systemd.systemctl import manager_runs
+from . import paths
+from .expected import ExpectedDaemons
+from .host_files import gopls_variables
 
 _SECONDS = 90
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads memory: the peak of a server, of its unit's control group or its process, and the memory of this host.
 
@@ -11,8 +10,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text_or_empty
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import PROC, read_file, status_field
+from .._host.files import read_text_or_empty
+from .._host.procfs import PROC, read_file, status_field
 
 _CGROUPS = "/sys/fs/cgroup"
 

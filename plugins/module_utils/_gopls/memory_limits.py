@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Calculates the memory limits of each user's gopls, and checks that the host has as much memory."""
 
@@ -7,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB, format_size, parse_size
+from .._core.errors import DevserverError
+from .._core.sizes import MIB, format_size, parse_size
 
 # Bytes. With less, gopls cannot analyse a module of some size; more than the maximum does not help.
 _DEFAULT_MIN, _DEFAULT_MAX = 512 * MIB, 4096 * MIB

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Turns the options of gopls_service into the expected daemons of a host. Validates all of them, changes nothing."""
 
@@ -8,21 +7,15 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    STANDARD_VSCODE_SETTINGS,
-    declaration_from,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.manager import systemd_version
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import read_host_memory
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import calculate_limits
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import read_schema, validate_settings
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
-    Workaround,
-    match_workarounds,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
+from .._core.errors import DevserverError
+from .._environment.declaration import STANDARD_VSCODE_SETTINGS, declaration_from
+from .._tools.build_info import read_build_info
+from .expected import DaemonOptions, ExpectedDaemons
+from .manager import systemd_version
+from .memory import read_host_memory
+from .memory_limits import calculate_limits
+from .settings import read_schema, validate_settings
+from .workarounds import Workaround, match_workarounds
 
 Params = t.Mapping[str, t.Any]
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the files, sockets and units of the gopls daemons are, and what they are called.
 
@@ -13,8 +12,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from .._core.managed_header import managed_header
+from .._systemd import systemctl
 
 HEADER = managed_header("gopls_service")
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans and applies the gopls daemons of all users: first the files, then the units.
 
@@ -16,22 +15,15 @@ import re
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import manager, paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import ExpectedDaemons
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected_files import (
-    expected_files,
-    removed_files,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.manager import UnitPlan
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
-    FileEdit,
-    plan_edits,
-    write_all,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile, skip_errors
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from .._core.errors import DevserverError
+from .._host.files import Changes, read_text
+from .._host.managed_files import FileEdit, plan_edits, write_all
+from .._host.skipped_files import SkippedFile, skip_errors
+from .._systemd import systemctl
+from . import manager, paths
+from .expected import ExpectedDaemons
+from .expected_files import expected_files, removed_files
+from .manager import UnitPlan
 
 # The characters that systemd, file names and tmpfiles.d take unescaped.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")

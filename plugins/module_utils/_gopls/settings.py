@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Validates settings of gopls against the schema that the pinned binary prints (``gopls api-json``)."""
 
@@ -11,8 +10,8 @@ import json
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
+from .._core.errors import DevserverError
+from .._host.command import SYSTEM_PATH, run
 
 Schema = t.Mapping[str, "SchemaEntry"]
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The systemd units of the gopls daemons, as texts. One function per unit, in the order in which an editor needs them.
 
@@ -12,16 +11,14 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
-    unit_environment_file,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import command_line, command_word
+from .._core.sizes import MIB
+from .._environment.contexts.systemd_system import unit_environment_file
+from .._systemd import systemctl
+from .._systemd.hardening import SANDBOX
+from .._systemd.quoting import command_line, command_word
+from . import paths
+from .expected import DaemonOptions
+from .memory_limits import Limits
 
 # The proxy exits without clients from this version on, and the daemon with it.
 _IDLE_SINCE = 246

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Workarounds for known faults of gopls, each applied only to the versions that have the fault."""
 
@@ -8,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 # The options of an entry in the play; the fields of Workaround are the same.
 ARGUMENT_SPEC: dict[str, t.Any] = {

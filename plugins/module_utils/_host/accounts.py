@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """User accounts of the managed host, as the name service knows them."""
 
@@ -10,8 +9,8 @@ import os
 import pwd
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.threads import assert_single_thread
+from .._core.errors import DevserverError
+from .threads import assert_single_thread
 
 
 class Account(t.NamedTuple):

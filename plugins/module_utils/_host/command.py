@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a command in a given environment, optionally as another user, within a time limit."""
 
@@ -12,11 +11,11 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, groups_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import Stream, read_rest, read_until_exit
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.terminal import IN_SESSION, TYPE, Terminal
+from .._core.errors import DevserverError, TimedOut
+from .accounts import Account, groups_of
+from .output import Stream, read_rest, read_until_exit
+from .process_tree import end_session, orphans_ended
+from .terminal import IN_SESSION, TYPE, Terminal
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a startup file that prints without end must not fill the memory.

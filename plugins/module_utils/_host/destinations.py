@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Paths of options that are replaced, filled or cleaned: they are validated before the first write."""
 
@@ -10,7 +9,7 @@ import os
 import pwd
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 # Every directory that the collection fills has it from the first moment on.
 LOCK = ".lock"

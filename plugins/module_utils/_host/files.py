@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Writes files atomically: a reader, or a kill at any moment, finds the old state or the new one."""
 
@@ -14,12 +13,8 @@ import stat
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
-    printable,
-    redacted,
-    without_secrets,
-)
+from .._core.errors import DevserverError
+from .._core.redaction import printable, redacted, without_secrets
 
 # Bytes; all configuration files that the collection reads are smaller, and devices and /proc/kcore are larger.
 LARGEST = 8 * 1024 * 1024

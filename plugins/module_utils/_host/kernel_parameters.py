@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kernel parameters: written to a file that systemd applies at each boot, and set at once if the kernel allows it."""
 
@@ -9,15 +8,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
-    ManagedFile,
-    plan_edits,
-    write_all,
-)
+from .._core.errors import DevserverError
+from .._core.managed_header import managed_header
+from .._core.result import Outcome
+from .files import Changes, read_text
+from .managed_files import ManagedFile, plan_edits, write_all
 
 _HEAD = managed_header("kernel_parameters")
 _ROOT = "/proc/sys"

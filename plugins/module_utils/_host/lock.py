@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A lock between runs that is held by an open file, so that the kernel releases it with the process."""
 
@@ -11,7 +10,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 
 @contextlib.contextmanager

@@ -1,11 +1,10 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A block of lines between two marks in a file of another owner."""
 
 from __future__ import annotations
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 BEGIN = "# BEGIN gopherops.devserver: managed block, changes inside are lost"
 END = "# END gopherops.devserver"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files that a module manages: all are read and validated before the first is written."""
 
@@ -10,11 +9,11 @@ import shlex
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, write_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
+from .._core.errors import DevserverError
+from .._core.managed_header import managed_header
+from .accounts import Account, acting_as
+from .files import read_text, write_text
+from .managed_block import with_block
 
 HEAD = managed_header("go_env")
 # The mode of the directories with files of the collection.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The file system of a path, from /proc/self/mountinfo."""
 
@@ -9,7 +8,7 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from .files import read_text
 
 # Reached over a network, so that locks, times and renames may not hold, and every stat(2) of a build is a round trip.
 _TYPES = """

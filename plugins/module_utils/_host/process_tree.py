@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Ends the processes that a program has started: its session, their children, and daemons that have left both."""
 
@@ -13,12 +12,7 @@ import threading
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
-    child_ids,
-    path_of,
-    process_ids,
-    read_stat,
-)
+from .procfs import child_ids, path_of, process_ids, read_stat
 
 _PR_SET_CHILD_SUBREAPER = 36
 # A program that starts processes faster than they are listed would prolong this for ever.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads processes and listening TCP sockets from /proc.
 
@@ -16,8 +15,8 @@ import re
 import sys
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_owner
+from .._core.addresses import Address
+from .accounts import acting_as, find_owner
 
 PROC = "/proc"
 # The value of "Seccomp" in /proc/PID/status for a process under a filter.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files of single users that cannot be edited: they are skipped, and the module fails after everything else."""
 
@@ -8,8 +7,8 @@ from __future__ import annotations
 import contextlib
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from .._core.errors import DevserverError
+from .accounts import Account
 
 
 class SkippedFile(t.NamedTuple):

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The symbolic links to Go and its programs; only Go in the place of a link is moved aside."""
 
@@ -10,10 +9,10 @@ import os
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import Replaceable, rejection
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, sync_directory
+from .._core.errors import DevserverError
+from .accounts import Account, acting_as
+from .destinations import Replaceable, rejection
+from .files import Changes, sync_directory
 
 # Between the name of a link that is being made and the number of the process that makes it.
 _UNFINISHED = ".unfinished-"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Crash-safe temporary directories: each contains a lock, and the next run removes those of killed runs."""
 
@@ -14,10 +13,10 @@ import stat
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import remove
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
+from .._core.errors import DevserverError
+from .accounts import Account, acting_as
+from .files import remove
+from .trusted_paths import shared_directory
 
 _LOCK = "lock"
 # The existing directories of this process.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Adds certificate authorities to the host's trust store, unless the store contains them."""
 
@@ -11,9 +10,9 @@ import re
 import ssl
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, write_text
+from .._core.errors import DevserverError
+from .command import SYSTEM_PATH, run
+from .files import Changes, read_text, write_text
 
 
 class Store(t.NamedTuple):

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads JSON with comments and trailing commas, and keeps the place of everything.
 
@@ -15,7 +14,7 @@ import json
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.errors import DevserverError
 
 # A name in an object, or an index in an array.
 Key = t.Union[str, int]

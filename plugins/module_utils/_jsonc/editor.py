@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Edits JSON with comments in place: what is not edited keeps every byte, and no comment is ever lost."""
 
@@ -9,15 +8,8 @@ import json
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import (
-    Child,
-    Comment,
-    Document,
-    Node,
-    Path,
-    parse,
-)
+from .._core.errors import DevserverError
+from .document import Child, Comment, Document, Node, Path, parse
 
 # VS Code's own, for a file that does not show what its author prefers.
 _INDENT = "    "

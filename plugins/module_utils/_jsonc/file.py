@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files of JSON with comments, edited atomically: a reader finds the old text or the new one."""
 
@@ -8,9 +7,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, write_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, apply_edits
+from .._core.errors import DevserverError
+from .._host.files import Changes, read_text, write_text
+from .editor import Edit, apply_edits
 
 
 def edit_file(path: str, edits: t.Iterable[Edit], *, mode: int | None, check: bool) -> Changes:

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module host_plan does: validate the options of all roles' tasks, and plan each with its own module."""
 
@@ -9,21 +8,18 @@ import dataclasses
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle import go_bundle_unpack
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
-    SHORTEST,
-    credentials,
-    secret_values,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve import dlv_service
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls import dlv_tls, dlv_tls_client
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import go_env
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import gopls_service
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import ca_trust, kernel_parameters
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import go_toolchain
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools import go_tool
+
+from .._bundle import go_bundle_unpack
+from .._core.errors import DevserverError
+from .._core.redaction import SHORTEST, credentials, secret_values
+from .._core.result import Outcome
+from .._delve import dlv_service
+from .._delve.tls import dlv_tls, dlv_tls_client
+from .._environment import go_env
+from .._gopls import gopls_service
+from .._host import ca_trust, kernel_parameters
+from .._toolchain import go_toolchain
+from .._tools import go_tool
 
 # The modules that roles use to change a host, by name. Each has ARGUMENT_SPEC and converge.
 MODULES = {

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A client of the Debug Adapter Protocol for sessions without a user.
 
@@ -13,8 +12,8 @@ import collections
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
+from .._core.errors import DevserverError, TimedOut
+from .framing import Connection, Message
 
 # Characters of output events; a program that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 65536

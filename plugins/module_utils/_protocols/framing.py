@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """JSON messages with a ``Content-Length`` header, the base of the Language Server and Debug Adapter Protocols.
 
@@ -14,8 +13,8 @@ import ssl
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from .._core.errors import DevserverError
+from .._host.accounts import Account, acting_as
 
 _END_OF_HEADER = b"\r\n\r\n"
 _CHUNK = 65536

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A client of the Language Server Protocol that reads files and changes none.
 
@@ -13,8 +12,8 @@ import time
 import typing as t
 import urllib.parse
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, Message
+from .._core.errors import DevserverError
+from .framing import Connection, Message
 
 SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "hint"}
 # Of window/showMessage; editors need not show messages below a warning, such as progress.

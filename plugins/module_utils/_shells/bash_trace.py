@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Traces the startup files of bash and similar shells: which file and line set which variable.
 
@@ -14,18 +13,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
-    BASH_PROMPT,
-    BASH_TRACE,
-    BASH_TRACED_STARTUP,
-    fill,
-    quoted,
-    source_files,
-)
+from .._core.go_variables import PERSISTENT_VARIABLES
+from .._core.provenance import Assignment, Source
+from .._host.accounts import Account
+from .._host.command import run_at_home, run_in_terminal
+from .scripts import BASH_PROMPT, BASH_TRACE, BASH_TRACED_STARTUP, fill, quoted, source_files
 
 # Further variables that begin with GO are compared at assignments.
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds the line at which a startup fails: in its error message, or by a second run with a timed trace."""
 
@@ -10,26 +9,11 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
-    SYSTEM_PATH,
-    Completed,
-    run,
-    run_at_home,
-    run_in_terminal,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells import fish_blame
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
-    BASH_XTRACE,
-    FINISH,
-    FINISHED,
-    PROMPTS,
-    SH_MERGE_OUTPUT,
-    fill,
-    quoted,
-    source_files,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from .._core.provenance import Source
+from .._host.command import SYSTEM_PATH, Completed, run, run_at_home, run_in_terminal
+from . import fish_blame
+from .scripts import BASH_XTRACE, FINISH, FINISHED, PROMPTS, SH_MERGE_OUTPUT, fill, quoted, source_files
+from .startup import Startup
 
 _MARK = "\x01"
 _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"

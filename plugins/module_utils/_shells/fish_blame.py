@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds the line at which a startup of fish fails: fish traces commands and their times, but not their places.
 
@@ -13,28 +12,12 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
-    SYSTEM_PATH,
-    Completed,
-    run,
-    run_at_home,
-    run_in_terminal,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
-    spare_directories,
-    user_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
-    FISH_HALF_TIME,
-    FISH_HOOKS,
-    FISH_PROMPT,
-    SH_PRINT_FISH_FILES,
-    SH_PRINT_FISH_PROFILE,
-    SH_TRACE_FISH,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from .._core.provenance import Source
+from .._host.accounts import Account
+from .._host.command import SYSTEM_PATH, Completed, run, run_at_home, run_in_terminal
+from .fish_trace import spare_directories, user_directory
+from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_FILES, SH_PRINT_FISH_PROFILE, SH_TRACE_FISH
+from .startup import Startup
 
 _LINE = re.compile(r"^([^:\n]+\.fish):(\d+):(.*)$", re.MULTILINE)
 # Microseconds by itself and with its parts, depth, and the first line of the command.

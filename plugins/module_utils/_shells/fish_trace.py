@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Traces fish's startup files: which file and line set which variable.
 
@@ -14,12 +13,12 @@ import re
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import FISH_PROMPT, FISH_TRACE, fill
+from .._core.go_variables import PERSISTENT_VARIABLES
+from .._core.provenance import Assignment, Source
+from .._host.accounts import Account
+from .._host.command import run_at_home, run_in_terminal
+from .._host.tempdirs import temporary_directory
+from .scripts import FISH_PROMPT, FISH_TRACE, fill
 
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
 # Directories that fish creates if they are missing, by the variable with their parent.

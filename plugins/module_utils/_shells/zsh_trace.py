@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Traces the startup files of zsh: which file and line set which variable, by comparing values as for bash."""
 
@@ -7,16 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, watched_names
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
-    ZSH_PROMPT,
-    ZSH_TRACE,
-    fill,
-    quoted,
-)
+from .._core.provenance import Assignment, Source
+from .._host.accounts import Account
+from .._host.command import run_at_home, run_in_terminal
+from .bash_trace import assignments, watched_names
+from .scripts import ZSH_PROMPT, ZSH_TRACE, fill, quoted
 
 
 def trace_zsh(

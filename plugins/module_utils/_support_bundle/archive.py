@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The archive of a support bundle: texts without secrets, with limited sizes, and a manifest of all files."""
 
@@ -12,7 +11,7 @@ import json
 import tarfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable, without_secrets
+from .._core.redaction import printable, without_secrets
 
 SCHEMA_VERSION = 1
 

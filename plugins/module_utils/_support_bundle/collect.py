@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Collects diagnostic data of the Go tools, language servers and debuggers of a host, and changes nothing on it."""
 
@@ -16,27 +15,19 @@ import shutil
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import secret_values
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import without_traces
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
-    SYSTEM_PATH,
-    Completed,
-    run,
-    session_environment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import path_of, read_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import shared_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.archive import BundleItem
-from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.goroutines import (
-    DlvOptions,
-    dump_goroutines,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import main_processes
+from .._core.errors import DevserverError
+from .._core.redaction import secret_values
+from .._environment.go_command import without_traces
+from .._host.accounts import Account, acting_as, find_account
+from .._host.command import SYSTEM_PATH, Completed, run, session_environment
+from .._host.files import open_nonblocking
+from .._host.procfs import path_of, read_process
+from .._host.tempdirs import user_directory
+from .._host.trusted_paths import shared_directory
+from .._systemd.environment_files import assignments_in
+from .._systemd.systemctl import main_processes
+from .archive import BundleItem
+from .goroutines import DlvOptions, dump_goroutines
 
 # The environment files of the collection's units.
 _ENVIRONMENTS = ("/etc/gopherops/units/*.env", "/etc/gopherops/debug/*.env", "/etc/gopherops/language_server/*.env")

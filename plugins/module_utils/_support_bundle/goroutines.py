@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dumps the goroutines of a running program with a dlv that attaches, queries them, and detaches.
 
@@ -17,14 +16,14 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import without_traces
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import tracer_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import connect_unix
+from .._core.errors import DevserverError
+from .._environment.go_command import without_traces
+from .._host.accounts import Account, acting_as
+from .._host.command import start_process
+from .._host.output import OutputReader
+from .._host.process_tree import end_session, orphans_ended
+from .._host.procfs import tracer_of
+from .._protocols.framing import connect_unix
 
 _MAXIMUM_GOROUTINES = 1000
 _DEPTH = 50

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lines of systemd's environment files: systemd.exec(5) for ``EnvironmentFile=``, and environment.d(5)."""
 
@@ -8,9 +7,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import quoted, unquoted
+from .._core.provenance import Assignment, Source
+from .._host.files import numbered_lines, read_text
+from .quoting import quoted, unquoted
 
 
 def environment_lines(variables: t.Mapping[str, str], *, dollar: str) -> str:

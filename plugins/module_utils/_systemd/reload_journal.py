@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Records which units still have to load the files that are being written, for the run after a killed one.
 
@@ -12,7 +11,7 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, write_text
+from .._host.files import read_text, write_text
 
 DIRECTORY = "/run"
 

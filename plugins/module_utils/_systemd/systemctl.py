@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Queries and controls the units of the system's manager."""
 
@@ -9,8 +8,8 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
+from .._core.errors import DevserverError
+from .._host.command import SYSTEM_PATH, Completed, run
 
 # Where the administrator's units are.
 UNITS = "/etc/systemd/system"

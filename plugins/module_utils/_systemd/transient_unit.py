@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Short-lived units that systemd-run starts, and the environment that they get."""
 
@@ -7,8 +6,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
+from .._host.accounts import Account
+from .._host.command import SYSTEM_PATH, Completed, run
 
 # What systemd adds to each unit's environment by itself; it does not show where the unit got the rest.
 _OF_THE_UNIT = ("INVOCATION_ID", "SYSTEMD_EXEC_PID", "JOURNAL_STREAM", "MANAGERPID")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of this host's units in systemd, and the lines of their files."""
 
@@ -9,10 +8,10 @@ import contextlib
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import properties_of
+from .._core.errors import DevserverError
+from .._core.provenance import Source
+from .._host.files import numbered_lines, read_text
+from .systemctl import properties_of
 
 _ALWAYS = ("ActiveState", "SubState", "Result", "FragmentPath", "DropInPaths")
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Unpacks a Go archive or toolchain module inside this process, and nothing of it outside the given directory.
 
@@ -20,12 +19,8 @@ import typing as t
 import zipfile
 import zlib
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
-    Files,
-    file_entry,
-    link_entry,
-)
+from .._core.errors import DevserverError
+from .filelist import Files, file_entry, link_entry
 
 _CHUNK = 1 << 20
 # Linux's fcntl for the capacity of a pipe; Python has a name for it from 3.10 on.

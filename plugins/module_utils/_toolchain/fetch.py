@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fetches one file from a URL or a local directory; a source that is unreachable differs from one that is wrong."""
 
@@ -17,9 +16,9 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .._host.files import open_nonblocking
 
 # Seconds to wait before each further attempt.
 PAUSES = (1.0, 3.0)

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The list of a tree's files, recorded when it is installed, and how the tree differs from it.
 
@@ -14,7 +13,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import sha256_of_file
+from .._host.files import sha256_of_file
 
 # How many names of each kind a result shows.
 MAX_SHOWN = 20

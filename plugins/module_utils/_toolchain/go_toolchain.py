@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the module go_toolchain does: its options, and how it plans and applies."""
 
@@ -7,13 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
-    ToolchainRequest,
-    install_toolchains,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import DIRECTORIES, KINDS
+from .._core.result import Outcome
+from .install import ToolchainRequest, install_toolchains
+from .platform import this_platform
+from .sources import DIRECTORIES, KINDS
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "versions": {"type": "list", "elements": "str", "required": True},

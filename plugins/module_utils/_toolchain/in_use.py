@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which processes run programs of a tree, as /proc shows them."""
 
@@ -9,7 +8,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import PROC, process_ids, read_program
+from .._host.procfs import PROC, process_ids, read_program
 
 # Seconds to wait for processes to exit.
 TIMEOUT = 10.0

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Installs the requested toolchains and links: validates everything, fetches everything, then switches."""
 
@@ -9,43 +8,20 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import symlinks
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import (
-    GO_PROGRAM,
-    GO_TREE,
-    check_own_directory,
-    check_path,
-    check_shared_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, remove, sync_filesystem
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import check_timeout
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
-    Differences,
-    digest_of,
-    dump,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.in_use import await_exit, find_processes
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import load_pins, resolve_versions
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import version_key
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import (
-    Obtained,
-    Offer,
-    Release,
-    list_offers,
-    obtain,
-    unpack,
-    validate_bases,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import note_leftovers
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import (
-    InstallRecord,
-    Staged,
-    Store,
-    find_fault,
-)
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .._host import symlinks
+from .._host.destinations import GO_PROGRAM, GO_TREE, check_own_directory, check_path, check_shared_directory
+from .._host.files import Changes, remove, sync_filesystem
+from .fetch import check_timeout
+from .filelist import Differences, digest_of, dump
+from .in_use import await_exit, find_processes
+from .platform import Platform
+from .releases import load_pins, resolve_versions
+from .requirements import version_key
+from .sources import Obtained, Offer, Release, list_offers, obtain, unpack, validate_bases
+from .staging import note_leftovers
+from .store import InstallRecord, Staged, Store, find_fault
 
 # The variables of the options, as messages name them.
 _VARIABLES = {

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which toolchains are installed, where their links lead, and whether their trees are unchanged."""
 
@@ -9,13 +8,9 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import parse_version
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import (
-    InstallRecord,
-    Store,
-    version_named,
-)
+from .._core.errors import DevserverError
+from .releases import parse_version
+from .store import InstallRecord, Store, version_named
 
 
 @dataclasses.dataclass(frozen=True)

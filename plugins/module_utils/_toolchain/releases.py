@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Go's version numbers and the digest that each release must have: from the manifest, and from the user."""
 
@@ -8,8 +7,8 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.manifest import PINS
+from .._core.errors import DevserverError
+from .manifest import PINS
 
 OLDEST = (1, 21)
 

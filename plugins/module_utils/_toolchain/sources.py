@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sources of a Go release, in order, and the digest of what each must deliver."""
 
@@ -9,14 +8,14 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.archive import unpack_tar, unpack_zip
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1_of_zip
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import Unreachable, fetch
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import Files
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import Pin
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .archive import unpack_tar, unpack_zip
+from .dirhash import h1_of_zip
+from .fetch import Unreachable, fetch
+from .filelist import Files
+from .platform import Platform
+from .releases import Pin
 
 KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
 # Those that are directories of the managed host.

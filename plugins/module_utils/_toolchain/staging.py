@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Temporary directories inside a directory that only one run at a time changes, under a lock."""
 
@@ -10,7 +9,7 @@ import os
 import tempfile
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, remove
+from .._host.files import Changes, remove
 
 
 @contextlib.contextmanager

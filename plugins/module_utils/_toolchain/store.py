@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The directory of the toolchains: one tree for each version, beside it the list of its files and its record.
 
@@ -15,30 +14,16 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import (
-    GO_TREE,
-    is_go_tree,
-    rejection,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, sync_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.exchange import exchange_directories
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import (
-    Differences,
-    compare,
-    digest_of,
-    find_exposed,
-    parse,
-    scan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import Platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import version_key
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
-    find_leftovers,
-    staging_directory,
-)
+from .._core.errors import DevserverError
+from .._host.command import SYSTEM_PATH, run
+from .._host.destinations import GO_TREE, is_go_tree, rejection
+from .._host.files import read_text, sync_directory
+from .._host.lock import locked_directory
+from .exchange import exchange_directories
+from .filelist import Differences, compare, digest_of, find_exposed, parse, scan
+from .platform import Platform
+from .requirements import version_key
+from .staging import find_leftovers, staging_directory
 
 # Seconds to wait for another run that is installing.
 LOCK_TIMEOUT = 600.0

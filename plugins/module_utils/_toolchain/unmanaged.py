@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Go installations that this collection does not manage; they may come first on a user's PATH."""
 
@@ -12,9 +11,9 @@ import re
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import version_named
+from .._host.accounts import Account, acting_as, find_account
+from .._host.command import SYSTEM_PATH, run
+from .store import version_named
 
 # By kind, the paths of complete Go trees; links other than snap's do not count.
 _TREES = {

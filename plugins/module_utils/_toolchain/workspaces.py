@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compares the Go versions that workspaces require with those of a host."""
 
@@ -8,14 +7,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.requirements import (
-    Requirement,
-    parse_mod_file,
-    parse_version_file,
-    version_key,
-)
+from .._core.errors import DevserverError
+from .._host.files import read_text
+from .requirements import Requirement, parse_mod_file, parse_version_file, version_key
 
 _FILES: tuple[tuple[str, t.Callable[[str], list[Requirement]]], ...] = (
     (".go-version", parse_version_file),

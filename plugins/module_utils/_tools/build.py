@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds tools with ``go install`` as an unprivileged account, in a temporary directory and a fixed environment."""
 
@@ -14,15 +13,15 @@ import stat
 import types
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import go_env
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, Completed, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import BuildDirectory
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo, read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .._environment.go_command import go_env
+from .._host.accounts import acting_as
+from .._host.command import SYSTEM_PATH, Completed, run
+from .._host.files import open_nonblocking
+from .build_directory import BuildDirectory
+from .build_info import BuildInfo, read_build_info
+from .pins import Tool
 
 # Runs the command "$2" with its arguments. Its whole process group is killed when the pipe "$1" has no writer any more,
 # because the module was killed. The watcher opens the pipe for writing too, for a moment: otherwise it could block.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads the build info of a Go binary (an ELF file) from the file itself, without running it.
 
@@ -15,8 +14,8 @@ import stat
 import struct
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
+from .._core.errors import DevserverError
+from .._host.files import open_nonblocking
 
 _MAGIC = b"\xff Go buildinf:"
 _HEADER = 32

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The controller's cache of built tools: one directory for each build with its binary, named by its SHA-256."""
 
@@ -12,9 +11,9 @@ import re
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import sha256_of_file, sync_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked
+from .._core.errors import DevserverError
+from .._host.files import sha256_of_file, sync_directory
+from .._host.lock import locked
 
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _INCOMING = ".incoming"

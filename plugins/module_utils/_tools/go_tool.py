@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The module go_tool: its options, and how it plans and applies."""
 
@@ -7,17 +6,13 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import resolve_minor
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.install import (
-    BuildSharing,
-    ToolRequest,
-    install_tools,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, parse_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
+from .._core.result import Outcome
+from .._toolchain.platform import this_platform
+from .._toolchain.releases import resolve_minor
+from .install import BuildSharing, ToolRequest, install_tools
+from .pins import TOOL_OPTIONS, parse_tools
+from .plan import ToolPaths
+from .support import incompatibility
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL_OPTIONS},

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds, places and links tools: a failure leaves the host as it was, a kill leaves each tool old or new.
 
@@ -12,42 +11,18 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import (
-    check_own_directory,
-    check_shared_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import (
-    Changes,
-    open_nonblocking,
-    remove,
-    replacing,
-    sha256_of_file,
-    sync_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import check_timeout
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.staging import (
-    find_leftovers,
-    note_leftovers,
-    staging_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import (
-    Builder,
-    build_key,
-    copy_binary,
-    find_go,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_directory import open_build_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import (
-    ToolPaths,
-    ToolPlan,
-    digest_file,
-    plan_tools,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
+from .._core.errors import DevserverError
+from .._host.accounts import find_account
+from .._host.destinations import check_own_directory, check_shared_directory
+from .._host.files import Changes, open_nonblocking, remove, replacing, sha256_of_file, sync_directory
+from .._host.lock import locked_directory
+from .._toolchain.fetch import check_timeout
+from .._toolchain.staging import find_leftovers, note_leftovers, staging_directory
+from .build import Builder, build_key, copy_binary, find_go
+from .build_directory import open_build_directory
+from .pins import Tool
+from .plan import ToolPaths, ToolPlan, digest_file, plan_tools
+from .support import incompatibility
 
 _STAGE = ".build-"
 

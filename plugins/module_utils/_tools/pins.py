@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The declaration of a tool: one main package at one exact version, and the name of its executable."""
 
@@ -9,8 +8,8 @@ import itertools
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES
+from .._core.errors import DevserverError
+from .known_good import PACKAGES
 
 # A canonical version in Go's terms; pseudo-versions have the form of pre-releases.
 _EXACT = re.compile(r"v(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?(\+incompatible)?\Z")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Plans what has to change for each declared tool; changes nothing.
 
@@ -16,21 +15,15 @@ import stat
 import typing as t
 from types import MappingProxyType
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host import symlinks
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.destinations import GO_PROGRAM
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text, sha256_of_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build import (
-    ExpectedBuild,
-    Go,
-    expect_build,
-    find_go,
-    has_go,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo, read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import known_good
+from .._core.errors import DevserverError
+from .._host import symlinks
+from .._host.accounts import find_account
+from .._host.destinations import GO_PROGRAM
+from .._host.files import Changes, read_text, sha256_of_file
+from .build import ExpectedBuild, Go, expect_build, find_go, has_go
+from .build_info import BuildInfo, read_build_info
+from .pins import Tool
+from .support import known_good
 
 
 class ToolPaths(t.NamedTuple):

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of a verification: the users and workspaces, and the programs, service and breakpoints to check."""
 
@@ -8,8 +7,8 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from .._core.addresses import Address
+from .._core.errors import DevserverError
 
 MODES = ("debug", "exec", "test", "local", "remote")
 # In an argument of the service, the address to listen at.

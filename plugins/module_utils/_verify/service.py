@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs the service during a step: starts it as the user, waits for its health, and ends all that it started."""
 
@@ -13,14 +12,14 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import open_nonblocking
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import ADDRESS, ServiceOptions
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox
+from .._core.addresses import Address
+from .._core.errors import DevserverError
+from .._host.accounts import Account, acting_as
+from .._host.command import start_process
+from .._host.files import open_nonblocking
+from .._host.process_tree import end_session, orphans_ended
+from .plan import ADDRESS, ServiceOptions
+from .user_sandbox import UserSandbox
 
 # Seconds: between two requests, for one response, and for a service to exit after SIGTERM.
 _PAUSE = 0.05

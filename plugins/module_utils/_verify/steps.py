@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The steps of a verification: each does one task of a developer as one user, and returns a short result."""
 
@@ -8,37 +7,18 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    DebugProbePlan,
-    parse_breakpoints,
-    parse_debugger_address,
-    validate_plan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.probe import probe as probe_dlv
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    wrapper_path,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import (
-    ProbeRequest,
-    ServerOptions,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.probe import probe as probe_gopls
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import MODES, VerificationPlan
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.service import (
-    fill_address,
-    find_free_address,
-    run_service,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import (
-    UserSandbox,
-    describe_failure,
-    run_command,
-    write_files,
-)
+from .._core.addresses import Address
+from .._core.errors import DevserverError
+from .._delve.session_probe.plan import DebugProbePlan, parse_breakpoints, parse_debugger_address, validate_plan
+from .._delve.session_probe.probe import probe as probe_dlv
+from .._environment.contexts.vscode_server import wrapper_path
+from .._gopls.session_probe.probe import ProbeRequest, ServerOptions
+from .._gopls.session_probe.probe import probe as probe_gopls
+from .._host.accounts import acting_as
+from .._host.command import Completed
+from .plan import MODES, VerificationPlan
+from .service import fill_address, find_free_address, run_service
+from .user_sandbox import UserSandbox, describe_failure, run_command, write_files
 
 _HELLO = """package main
 

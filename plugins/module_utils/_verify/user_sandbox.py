@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One user's sandbox: a temporary directory of the user, and commands that run as the user with one environment."""
 
@@ -9,13 +8,13 @@ import contextlib
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.options import user_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import without_traces
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import VerificationPlan
+from .._core.errors import DevserverError
+from .._delve.session_probe.options import user_environment
+from .._environment.go_command import without_traces
+from .._host.accounts import Account, acting_as, find_account
+from .._host.command import Completed, run
+from .._host.tempdirs import user_directory
+from .plan import VerificationPlan
 
 _PREFIX = "gopherops-verify-"
 # Lines of an error message; further ones are consequences of the first.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs all steps for all users, after failures too, and shows the results."""
 
@@ -8,11 +7,11 @@ from __future__ import annotations
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import VerificationPlan, validate_plan
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import Step, select_steps
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox, open_sandbox
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .plan import VerificationPlan, validate_plan
+from .steps import Step, select_steps
+from .user_sandbox import UserSandbox, open_sandbox
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 _HEADER = ("user", "step", "result", "seconds", "what")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The layers of module_utils: a package imports lower packages only, and none of its own rank."""
 
@@ -11,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.imports import MODULE_UTILS, imports_of
+
 ROOT = Path(__file__).parents[3]
-MODULE_UTILS = ROOT / "plugins" / "module_utils"
-NAME = "ansible_collections.gopherops.devserver.plugins.module_utils"
+DIRECTORY = ROOT / "plugins" / "module_utils"
 LAYERS = (
     ("_core",),
     ("_host",),
@@ -26,26 +26,18 @@ LAYERS = (
 RANKS = {package: rank for rank, packages in enumerate(LAYERS) for package in packages}
 
 
-def imported_packages(text: str) -> set[str]:
-    """Return the packages of module_utils that a source text imports, in any form of import."""
-    names = []
-    for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert not node.level, "relative imports are not used"
-            names += [f"{node.module}.{alias.name}" for alias in node.names]
-    prefix = f"{NAME}."
-    return {name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)}
-
-
-def violations(package: str, text: str) -> set[str]:
-    """Return the packages that a file of ``package`` must not import."""
-    return {name for name in imported_packages(text) - {package} if RANKS[name] >= RANKS[package]}
+def violations(file: Path, text: str) -> set[str]:
+    """Return the packages that the text of ``file``, a path in module_utils, must not import."""
+    package = file.parts[0]
+    modules = imports_of(ast.parse(text), ".".join((MODULE_UTILS, *file.parts[:-1])))
+    names = [f"{module}.{name}" for module, names in modules for name in names or [""]]
+    prefix = f"{MODULE_UTILS}."
+    imported = {name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)}
+    return {name for name in imported - {package} if RANKS[name] >= RANKS[package]}
 
 
 def test_every_package_has_a_rank() -> None:
-    assert {path.relative_to(MODULE_UTILS).parts[0] for path in MODULE_UTILS.rglob("*.py")} == set(RANKS)
+    assert {path.relative_to(DIRECTORY).parts[0] for path in DIRECTORY.rglob("*.py")} == set(RANKS)
 
 
 def test_the_pages_list_the_layers() -> None:
@@ -61,20 +53,33 @@ def test_the_pages_list_the_layers() -> None:
 
 @pytest.mark.parametrize("package", RANKS)
 def test_a_package_imports_lower_packages_only(package: str) -> None:
-    files = sorted((MODULE_UTILS / package).rglob("*.py"))
-    found = {str(file.relative_to(MODULE_UTILS)): violations(package, file.read_text()) for file in files}
+    files = sorted((DIRECTORY / package).rglob("*.py"))
+    found = {str(file): violations(file.relative_to(DIRECTORY), file.read_text()) for file in files}
     assert {file: names for file, names in found.items() if names} == {}
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (f"from {NAME}._core.errors import DevserverError", set()),
-        (f"from {NAME}._host import files", set()),
-        (f"from {NAME}._environment import declaration", {"_environment"}),
-        (f"def function():\n    import {NAME}._shells.blame", {"_shells"}),
-        (f"from {NAME} import _drift", {"_drift"}),
+        (f"from {MODULE_UTILS}._core.errors import DevserverError", set()),
+        (f"from {MODULE_UTILS}._environment import declaration", {"_environment"}),
+        (f"def function():\n    import {MODULE_UTILS}._shells.blame", {"_shells"}),
+        (f"from {MODULE_UTILS} import _drift", {"_drift"}),
+        ("from .. import _drift", {"_drift"}),
+        ("from . import files", set()),
+        ("from .files import Changes", set()),
+        ("from .._core import errors", set()),
+        ("from .._environment.contexts.base import Context", {"_environment"}),
     ],
 )
 def test_every_form_of_import_is_found(text: str, expected: set[str]) -> None:
-    assert violations("_host", text) == expected
+    assert violations(Path("_host/procfs.py"), text) == expected
+
+
+def test_relative_imports_start_at_the_package_of_the_file() -> None:
+    assert violations(Path("_environment/contexts/ssh.py"), "from ..._gopls import paths") == {"_gopls"}
+
+
+def test_plugins_import_each_other_by_relative_names() -> None:
+    files = sorted((ROOT / "plugins").rglob("*.py"))
+    assert [str(file) for file in files if "from ansible_collections.gopherops" in file.read_text()] == []

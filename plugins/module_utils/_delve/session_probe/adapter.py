@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Connects a client to a debug adapter: a dlv that the probe starts, or a headless dlv that is running."""
 
@@ -13,18 +12,15 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    DebugProbePlan,
-    TlsFiles,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection, connect_unix
+from ..._core.addresses import Address
+from ..._core.errors import DevserverError
+from ..._host.accounts import Account, acting_as
+from ..._host.command import start_process
+from ..._host.output import OutputReader
+from ..._host.process_tree import end_session
+from ..._protocols.dap import Client
+from ..._protocols.framing import Connection, connect_unix
+from .plan import DebugProbePlan, TlsFiles
 
 # The maximum size in bytes of the output of dlv and the program.
 _LONGEST_OUTPUT = 65536

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The causes of missed breakpoints: one rule for each cause evaluates the evidence, the most certain rule first."""
 
@@ -9,20 +8,12 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.evidence import Binary, Evidence
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.paths import (
-    PathRule,
-    find_path_rule,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
-    has_seccomp_filter,
-    owner_id,
-    read_ptrace_scope,
-    tracer_of,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
+from ..._core.errors import DevserverError
+from ..._host.procfs import has_seccomp_filter, owner_id, read_ptrace_scope, tracer_of
+from ..._tools.build_info import read_build_info
+from ..._tools.support import incompatibility
+from .evidence import Binary, Evidence
+from .paths import PathRule, find_path_rule
 
 _DLV = "github.com/go-delve/delve/cmd/dlv"
 _DEBUG_FLAGS = "-gcflags='all=-N -l'"

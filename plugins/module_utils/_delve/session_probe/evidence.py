@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Facts about a program, its source and its host, for the cause of a missed breakpoint."""
 
@@ -11,29 +10,15 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    Breakpoint,
-    DebugProbePlan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import (
-    BinaryLocation,
-    BreakpointHit,
-    SessionRun,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import (
-    executables,
-    without_traces,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import path_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import (
-    BuildInfo,
-    read_build_id,
-    read_build_info,
-)
+from ..._core.errors import DevserverError
+from ..._environment.go_command import executables, without_traces
+from ..._host.accounts import acting_as
+from ..._host.command import run
+from ..._host.files import read_text
+from ..._host.procfs import path_of
+from ..._tools.build_info import BuildInfo, read_build_id, read_build_info
+from .plan import Breakpoint, DebugProbePlan
+from .session import BinaryLocation, BreakpointHit, SessionRun
 
 _FIELDS = "Module,GoFiles,CgoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
 _CONSTRAINT = re.compile(r"^//go:build (.+)$", re.MULTILINE)

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Creates a plan from a module's options: the user's environment, the process of a unit, the breakpoints of markers."""
 
@@ -8,22 +7,14 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    DebugProbePlan,
-    TlsFiles,
-    parse_breakpoints,
-    parse_debugger_address,
-    validate_plan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
-    unit_environment_file,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import main_processes
+from ..._core.addresses import Address
+from ..._core.errors import DevserverError
+from ..._environment.contexts.systemd_system import unit_environment_file
+from ..._host.accounts import Account, find_account
+from ..._host.command import SYSTEM_PATH, session_environment
+from ..._systemd.environment_files import assignments_in
+from ..._systemd.systemctl import main_processes
+from .plan import DebugProbePlan, TlsFiles, parse_breakpoints, parse_debugger_address, validate_plan
 
 
 def parse_plan(params: t.Mapping[str, t.Any]) -> DebugProbePlan:

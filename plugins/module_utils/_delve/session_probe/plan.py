@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The plan of a probe: its options, validated before anything is started."""
 
@@ -10,14 +9,10 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, parse_address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.sources import (
-    SourcePosition,
-    find_markers_below,
-    find_markers_in,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
+from ..._core.addresses import Address, parse_address
+from ..._core.errors import DevserverError
+from ..._host.accounts import Account, acting_as
+from .sources import SourcePosition, find_markers_below, find_markers_in
 
 MODES = {"launch": ("debug", "exec", "test"), "attach": ("local", "remote")}
 

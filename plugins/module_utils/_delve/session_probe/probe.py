@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The whole probe: several sessions, their measurements, and the cause if too few of them reached the breakpoints."""
 
@@ -9,23 +8,13 @@ import re
 import statistics
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.causes import Cause, find_cause
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.evidence import (
-    collect_evidence,
-    inspect_binary,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    Breakpoint,
-    DebugProbePlan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.session import (
-    BinaryLocation,
-    SessionRun,
-    run_session,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_stat
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import user_directory
+from ..._core.errors import DevserverError
+from ..._host.procfs import read_stat
+from ..._host.tempdirs import user_directory
+from .causes import Cause, find_cause
+from .evidence import collect_evidence, inspect_binary
+from .plan import Breakpoint, DebugProbePlan
+from .session import BinaryLocation, SessionRun, run_session
 
 _PREFIX = "gopherops-dlv-"
 

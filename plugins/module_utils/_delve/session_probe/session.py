@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One automatic debug session: it sets breakpoints, inspects the stops, and ends without leaving anything behind."""
 
@@ -12,26 +11,16 @@ import shlex
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.adapter import (
-    Adapter,
-    DebuggerUnreachable,
-    connect_adapter,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.plan import (
-    Breakpoint,
-    DebugProbePlan,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.sources import (
-    Function,
-    find_enclosing_function,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.trigger import repeat_requests
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, ErrorResponse
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import ConnectionClosed, Message
+from ..._core.errors import DevserverError, TimedOut
+from ..._host.accounts import acting_as
+from ..._host.files import read_text
+from ..._host.procfs import read_file
+from ..._protocols.dap import Client, ErrorResponse
+from ..._protocols.framing import ConnectionClosed, Message
+from .adapter import Adapter, DebuggerUnreachable, connect_adapter
+from .plan import Breakpoint, DebugProbePlan
+from .sources import Function, find_enclosing_function
+from .trigger import repeat_requests
 
 # The maximum number of stack frames, and the time limit in seconds of the end of a session.
 _DEPTH = 50

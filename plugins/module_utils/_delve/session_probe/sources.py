@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The positions of breakpoints in Go sources: marker comments, and the function around a line."""
 
@@ -9,8 +8,8 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ..._core.errors import DevserverError
+from ..._host.files import read_text
 
 _MARKER = re.compile(r"//\s*breakpoint:\s*(?P<name>\S.*?)\s*$")
 _FUNCTION = re.compile(

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Bundles for the clients, on the controller: a directory to copy to an editor's machine or a CI job."""
 
@@ -10,17 +9,12 @@ import json
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import TlsEndpoint
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_redacted_change
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
-    FileEdit,
-    ManagedFile,
-    plan_edits,
-    write_all,
-)
+from ..._core.addresses import Address
+from ..._core.errors import DevserverError
+from ..._host.files import Changes, read_text
+from ..._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from .endpoints import TlsEndpoint
+from .keys import add_redacted_change
 
 _SECRET = "client.key"
 _CERTIFICATES = ("ca.crt", "client.crt", _SECRET)

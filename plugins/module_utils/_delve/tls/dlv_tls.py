@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of the module dlv_tls, and its plan and application."""
 
@@ -7,11 +6,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import TLS_SERVICE_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.install import apply_tls_server, host_paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import TlsMaterial
+from ..._core.result import Outcome
+from ..services import TLS_SERVICE_SPEC
+from .endpoints import parse_endpoints
+from .install import apply_tls_server, host_paths
+from .server import TlsMaterial
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The options of the module dlv_tls_client, and its plan and application."""
 
@@ -8,13 +7,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import TLS_SERVICE_SPEC
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import (
-    DebugHost,
-    write_bundles,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
+from ..._core.result import Outcome
+from ..services import TLS_SERVICE_SPEC
+from .client_bundle import DebugHost, write_bundles
+from .endpoints import parse_endpoints
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "directory": {"type": "path", "required": True},

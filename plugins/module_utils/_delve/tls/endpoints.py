@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The TLS endpoints of debug services: their addresses and the clients that each of them admits."""
 
@@ -8,9 +7,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address, parse_address
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import parse_listen_address
+from ..._core.addresses import Address, parse_address
+from ..._core.errors import DevserverError
+from ..listen_address import parse_listen_address
 
 # TLS libraries can compare DNS labels, and these characters are safe in the names of units and files.
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\Z")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Applies the declared TLS server of the debug services, and removes the parts that are no longer declared."""
 
@@ -9,32 +8,16 @@ import glob
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import TlsEndpoint
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.keys import add_redacted_change
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import (
-    DIRECTORY,
-    FILES,
-    RELAYS,
-    SERVER,
-    STUNNEL,
-    USER,
-    ServerFile,
-    TlsMaterial,
-    server_files,
-    server_units,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account, user_exists
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
-    FileEdit,
-    ManagedFile,
-    plan_edits,
-    write_all,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import reload_journal, systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
+from ..._core.errors import DevserverError
+from ..._host.accounts import find_account, user_exists
+from ..._host.command import SYSTEM_PATH, run
+from ..._host.files import Changes
+from ..._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from ..._systemd import reload_journal, systemctl
+from ..._systemd.systemctl import UNITS, manager_runs
+from .endpoints import TlsEndpoint
+from .keys import add_redacted_change
+from .server import DIRECTORY, FILES, RELAYS, SERVER, STUNNEL, USER, ServerFile, TlsMaterial, server_files, server_units
 
 _TIMEOUT = 60
 # The properties of a unit that runs now and starts at each boot.

@@ -1,12 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Differences of files, without the content of private keys."""
 
 from __future__ import annotations
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import FileEdit
+from ..._host.files import Changes
+from ..._host.managed_files import FileEdit
 
 
 def add_redacted_change(changes: Changes, edit: FileEdit) -> None:

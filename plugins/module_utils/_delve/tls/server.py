@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Renders the files and units of the TLS server: one stunnel, and a relay behind it for each debug service.
 
@@ -13,9 +12,9 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.managed_header import managed_header
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import TlsEndpoint
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.hardening import SANDBOX
+from ..._core.managed_header import managed_header
+from ..._systemd.hardening import SANDBOX
+from .endpoints import TlsEndpoint
 
 USER = "gopherops-debug-tls"
 STUNNEL = "/usr/bin/stunnel"

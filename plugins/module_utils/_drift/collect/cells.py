@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Makes the matrix from the observations, and from the files that go itself reads."""
 
@@ -10,25 +9,14 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import BUILT_IN, PROCESS, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import (
-    DIRECTORIES,
-    FOLLOWS,
-    Cell,
-    in_order,
-    plain_value,
-    same_value,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
-    mode_file,
-    settings_in,
-    telemetry_mode,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import TELEMETRY, WATCHED, Observation
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import NEEDS_C_COMPILER
+from ..._core.go_variables import PERSISTENT_VARIABLES
+from ..._core.provenance import BUILT_IN, PROCESS, Source
+from ..._environment import goenv_file
+from ..._environment.declaration import Declaration
+from ..._environment.go_command import NEEDS_C_COMPILER
+from ..cells import DIRECTORIES, FOLLOWS, Cell, in_order, plain_value, same_value
+from ..records import TELEMETRY, WATCHED, Observation
+from .go_files import mode_file, settings_in, telemetry_mode
 
 # The assignments of some files are known only with their references.
 _REFERENCE = re.compile(r"[$@]\{[^}]*\}|\$\w+")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The debug services of this host, the other debuggers that listen, and when their certificates expire."""
 
@@ -10,17 +9,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.server import DIRECTORY, FILES
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import parse_duration, read_expiry
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    Debuggers,
-    Validity,
-    WideDebugger,
-    is_wide,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_owner
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
+from ..._core.errors import DevserverError
+from ..._delve.tls.server import DIRECTORY, FILES
+from ..._delve.tls.validity import parse_duration, read_expiry
+from ..._host.accounts import acting_as, find_owner
+from ..._host.procfs import (
     PROC,
     listening_sockets,
     owner_id,
@@ -30,9 +23,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs i
     socket_inodes,
     start_time,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import UNITS, manager_runs
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import states_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
+from ..._systemd.systemctl import UNITS, manager_runs
+from ..._systemd.unit_state import states_of
+from ..._tools.build_info import read_build_info
+from ..records import Debuggers, Validity, WideDebugger, is_wide
 
 _MODULE = "github.com/go-delve/delve"
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The directories that Go writes to, with the rights of their users, and the file systems of them."""
 
@@ -9,16 +8,11 @@ import os
 import pwd
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    DirectoryState,
-    Disk,
-    GoDirectory,
-    ProgramDirectory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import NETWORK, Mount, mount_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import is_repairable
+from ..._environment.declaration import UserEnvironment
+from ..._host.accounts import acting_as
+from ..._host.mounts import NETWORK, Mount, mount_of
+from ..._host.ownership import is_repairable
+from ..records import DirectoryState, Disk, GoDirectory, ProgramDirectory
 
 
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings in the editor files that contexts have read."""
 
@@ -8,21 +7,11 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import lines_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    EditorSettings,
-    Observation,
-    Setting,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
-    EditorContext,
-    EditorFile,
-    encodable,
-    filled,
-    places_of,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, Node
+from ..._core.provenance import Source
+from ..._environment.contexts.editor_files import EditorContext, EditorFile, encodable, filled, places_of
+from ..._jsonc.document import Key, Node
+from ..records import EditorSettings, Observation, Setting
+from .go_files import lines_of
 
 # Characters. No program reads settings that are nested deeper.
 _DEEPEST = 500

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files that a go command reads, and the lines of files at fault. All are read with the rights of their user."""
 
@@ -8,15 +7,12 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    SettingsFile,
-    go_config_directory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ..._core.errors import DevserverError
+from ..._environment import goenv_file
+from ..._host.accounts import Account, acting_as
+from ..._host.files import read_text
+from ..records import SettingsFile, go_config_directory
+from ..snapshot import Snapshot
 
 
 def mode_file(environment: t.Mapping[str, str], account: Account) -> str:

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reads a host once: everything that the rules evaluate."""
 
@@ -10,41 +9,25 @@ import os
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
-    debug_services,
-    editor_settings,
-    language_servers,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.cells import cells
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.directories import (
-    directories_of,
-    program_directories_of,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import (
-    settings_files_of,
-    texts_at_fault,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.managed_files import managed_files_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.observations import observe
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import (
-    real_paths_of,
-    world_readable_files,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.processes import (
-    extension_hosts,
-    manager_started,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.requirements import unmet_requirements
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import pinned_tools, tool_copies
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mounts
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.releases import resolve_minor
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths
+from ..._environment.contexts import KINDS, pam
+from ..._environment.contexts.base import ContextKind
+from ..._environment.declaration import Declaration
+from ..._host.files import read_text
+from ..._host.mounts import Mount, mounts
+from ..._toolchain.platform import this_platform
+from ..._toolchain.releases import resolve_minor
+from ..._tools.plan import ToolPaths
+from ..snapshot import Snapshot
+from . import debug_services, editor_settings, language_servers
+from .cells import cells
+from .directories import directories_of, program_directories_of
+from .go_files import settings_files_of, texts_at_fault
+from .managed_files import managed_files_of
+from .observations import observe
+from .paths import real_paths_of, world_readable_files
+from .processes import extension_hosts, manager_started
+from .requirements import unmet_requirements
+from .tools import pinned_tools, tool_copies
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The language servers of users: their units, limits, processes and crash logs."""
 
@@ -11,27 +10,19 @@ import json
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    LIMITS,
-    Crash,
-    Daemon,
-    EditorSettings,
-    Gopls,
-    LanguageServer,
-    LanguageServers,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import paths
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, read_schema
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import is_socket, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State, lines_of, states_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
+from ..._core.errors import DevserverError
+from ..._environment.declaration import UserEnvironment
+from ..._gopls import paths
+from ..._gopls.settings import Schema, read_schema
+from ..._gopls.workarounds import Workaround
+from ..._host.files import is_socket, read_text
+from ..._host.procfs import read_process
+from ..._systemd import systemctl
+from ..._systemd.environment_files import assignments_in
+from ..._systemd.systemctl import manager_runs
+from ..._systemd.unit_state import State, lines_of, states_of
+from ..._tools.build_info import read_build_info
+from ..records import LIMITS, Crash, Daemon, EditorSettings, Gopls, LanguageServer, LanguageServers
 
 _MODULE = "golang.org/x/tools/gopls"
 _PROPERTIES = ("MainPID", *LIMITS)

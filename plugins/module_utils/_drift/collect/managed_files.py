@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The state of the files that provisioning manages: their rights, and the rendered lines that they lack."""
 
@@ -9,29 +8,21 @@ import dataclasses
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    ForeignFile,
-    ManagedFiles,
-    WrongRights,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS, OWN_DIRECTORIES
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    CHECKOUT_FILES,
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+from ..._core.errors import DevserverError
+from ..._environment.contexts import KINDS, OWN_DIRECTORIES
+from ..._environment.contexts.base import ContextKind
+from ..._environment.declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..._host.accounts import acting_as
+from ..._host.files import read_text
+from ..._host.managed_files import (
     ManagedFile,
     compare_directory_rights,
     compare_rights,
     describe_chown,
     find_owner_problem,
 )
+from ..cells import Cell
+from ..records import ForeignFile, ManagedFiles, WrongRights
 
 
 def managed_files_of(

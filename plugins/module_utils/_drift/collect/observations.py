@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Probes real processes: one observation for each user and context."""
 
@@ -12,36 +11,19 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import ssh_denials
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    SLOW_SECONDS,
-    WATCHED,
-    GoResult,
-    Observation,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ContextKind,
-    Probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import (
-    NEEDS_C_COMPILER,
-    executables,
-    go_env,
-    without_traces,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, has_home
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trusted_paths import only_root_can_change
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
+from ..._core.errors import DevserverError, TimedOut
+from ..._core.go_variables import PERSISTENT_VARIABLES
+from ..._core.provenance import Assignment, Source
+from ..._environment.contexts import KINDS
+from ..._environment.contexts.base import Context, ContextKind, Probe
+from ..._environment.contexts.goenv import GoEnvContext
+from ..._environment.declaration import Declaration, UserEnvironment
+from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, without_traces
+from ..._host.accounts import Account, has_home
+from ..._host.trusted_paths import only_root_can_change
+from ..._shells import blame
+from ..records import SLOW_SECONDS, WATCHED, GoResult, Observation
+from . import ssh_denials
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.
 _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where paths lead, who can read files with passwords, and when the files that findings name were changed last."""
 
@@ -11,9 +10,9 @@ import pathlib
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from ..._core.redaction import credentials
+from ..finding import Finding
+from ..snapshot import Snapshot
 
 
 def real_paths_of(snapshot: Snapshot) -> dict[str, str]:

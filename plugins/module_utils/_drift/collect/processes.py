@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The extension hosts of VS Code servers and the systemd managers of users that run on this host."""
 
@@ -7,15 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import (
-    PROC,
-    Process,
-    owner_id,
-    process_ids,
-    read_command_line,
-    read_process,
-    start_time,
-)
+from ..._host.procfs import PROC, Process, owner_id, process_ids, read_command_line, read_process, start_time
 
 
 def extension_hosts(proc: str = PROC) -> list[Process]:

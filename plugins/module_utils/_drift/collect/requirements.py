@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The Go versions that workspaces and the play require, and the host does not have."""
 
@@ -8,11 +7,11 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import UnmetRequirement
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.store import Store, version_named
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo, mismatches
+from ..._environment.declaration import Declaration
+from ..._host.accounts import acting_as
+from ..._toolchain.store import Store, version_named
+from ..._toolchain.workspaces import AvailableGo, mismatches
+from ..records import UnmetRequirement
 
 
 def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:

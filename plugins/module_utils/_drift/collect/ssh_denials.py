@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Why sshd denies a user's command, if no startup file is the reason: its configuration, or PAM."""
 
@@ -8,10 +7,10 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Failure
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.sshd_config import effective, lines
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ..._core.provenance import Source
+from ..._environment.contexts.base import Failure
+from ..._environment.sshd_config import effective, lines
+from ..._host.accounts import Account
 
 _NOLOGIN = ("/etc/nologin", "/run/nologin")
 _BY_PAM = "by PAM account configuration"

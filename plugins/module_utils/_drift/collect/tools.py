@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The pinned tools, evaluated by the same plan that ``go_tool`` executes, and the copies that editors prefer."""
 
@@ -10,14 +9,15 @@ import os
 import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import PinnedTool, ToolCopy
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import read_build_info
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import TOOL_OPTIONS, Tool, parse_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.plan import ToolPaths, plan_tools
-from ansible_collections.gopherops.devserver.plugins.module_utils._tools.support import incompatibility
+
+from ..._core.errors import DevserverError
+from ..._environment.declaration import UserEnvironment
+from ..._host.accounts import acting_as
+from ..._tools.build_info import read_build_info
+from ..._tools.pins import TOOL_OPTIONS, Tool, parse_tools
+from ..._tools.plan import ToolPaths, plan_tools
+from ..._tools.support import incompatibility
+from ..records import PinnedTool, ToolCopy
 
 _TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The catalogue of drift rules. Each family declares its rules beside the code that evaluates them.
 
@@ -8,8 +7,9 @@ Rules are pure functions of the snapshot: they read nothing from the host.
 
 from __future__ import annotations
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
+from ..finding import Finding, Rule
+from ..snapshot import Snapshot
+from . import (
     building,
     debugger,
     directories,
@@ -23,7 +23,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules i
     tools,
     values,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 
 _OF_ENVIRONMENTS = (values, rights, go, directories, tools, modules, building, startup, editor, settings_file)
 _FAMILIES = (*_OF_ENVIRONMENTS, language_server, debugger)

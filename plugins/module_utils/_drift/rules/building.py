@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What decides how Go builds: the toolchain that it may switch to, flags, module mode, target, and workspaces."""
 
@@ -7,10 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import UnmetRequirement
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
+from ..._core.provenance import Source
+from ..finding import Finding, Remedy, Rule
+from ..records import UnmetRequirement
+from ..snapshot import Row, Snapshot, once_per_user
 
 MAY_SWITCH = Rule(
     "GD601",

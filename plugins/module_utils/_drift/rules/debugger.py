@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debuggers that other hosts can reach, failed debug services, and certificates that expire."""
 
@@ -7,10 +6,10 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, moment
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import Validity, WideDebugger
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
+from ..._core.provenance import PROCESS, Source
+from ..finding import Finding, Remedy, Rule, moment
+from ..records import Validity, WideDebugger
+from ..snapshot import Snapshot
 
 WIDE = Rule(
     "GD1101",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The directories that Go writes to."""
 
@@ -9,24 +8,14 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, in_order
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    DirectoryState,
-    Disk,
-    GoDirectory,
-    ProgramDirectory,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
-    PROVISION_AGAIN,
-    Row,
-    Snapshot,
-    once_per_user,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import DIRECTORY_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.ownership import describe_ownership_repair
+from ..._core.provenance import Source
+from ..._environment.declaration import DIRECTORY_VARIABLES
+from ..._host.accounts import Account
+from ..._host.ownership import describe_ownership_repair
+from ..cells import Cell, in_order
+from ..finding import Finding, Remedy, Rule, as_user
+from ..records import DirectoryState, Disk, GoDirectory, ProgramDirectory
+from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
 
 DIRECTORY = Rule(
     "GD301",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The files of VS Code: settings, launch configurations, dev containers."""
 
@@ -10,19 +9,13 @@ import difflib
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import in_order, plain_path, same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import (
-    DEPRECATED,
-    FICTIONAL,
-    LAUNCH_ATTRIBUTES,
-    SETTINGS,
-    TYPES,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
+from ..._core.provenance import Source
+from ..._environment.declaration import UserEnvironment
+from ..cells import in_order, plain_path, same_value
+from ..finding import Finding, Remedy, Rule
+from ..records import EditorSettings, Setting
+from ..snapshot import PROVISION_AGAIN, Snapshot
+from ..vscode_go import DEPRECATED, FICTIONAL, LAUNCH_ATTRIBUTES, SETTINGS, TYPES
 
 FICTIONAL_SETTING = Rule(
     "GD801",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The go that runs, and the tree that it uses."""
 
@@ -9,11 +8,11 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, as_user
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import SettingsFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
+from ..._core.provenance import Source
+from ..cells import Cell
+from ..finding import Finding, Remedy, Rule, as_user
+from ..records import SettingsFile
+from ..snapshot import Row, Snapshot, once_per_user
 
 GO_MISSING = Rule(
     "GD201",

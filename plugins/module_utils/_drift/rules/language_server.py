@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The language servers of users, and the settings that keep an editor from using them."""
 
@@ -8,23 +7,15 @@ from __future__ import annotations
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule, moment
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    EditorSettings,
-    Gopls,
-    LanguageServer,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.paths import APPLIED
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, validate_settings
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import (
-    KNOWN,
-    Workaround,
-    match_workarounds,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
+from ..._core.errors import DevserverError
+from ..._core.provenance import Source
+from ..._gopls.paths import APPLIED
+from ..._gopls.settings import Schema, validate_settings
+from ..._gopls.workarounds import KNOWN, Workaround, match_workarounds
+from ..._systemd.unit_state import State
+from ..finding import Finding, Remedy, Rule, moment
+from ..records import EditorSettings, Gopls, LanguageServer
+from ..snapshot import Snapshot
 
 NOT_SHARED = Rule(
     "GD1001",

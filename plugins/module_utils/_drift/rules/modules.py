@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where modules come from, and how they are verified."""
 
@@ -8,9 +7,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import credentials
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot, once_per_user
+from ..._core.redaction import credentials
+from ..finding import Finding, Remedy, Rule
+from ..snapshot import Row, Snapshot, once_per_user
 
 NO_FALLBACK = Rule(
     "GD501",

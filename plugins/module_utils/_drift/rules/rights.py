@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Owners and modes of the files that provisioning manages."""
 
@@ -7,9 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
+from ..._core.provenance import Source
+from ..finding import Finding, Remedy, Rule
+from ..snapshot import PROVISION_AGAIN, Snapshot
 
 OTHER_RIGHTS = Rule(
     "GD108",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings file that ``go env -w`` writes, if go cannot read it as it is."""
 
@@ -9,11 +8,11 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import SettingsFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import PROVISION_AGAIN, Snapshot
+from ..._core.go_variables import PERSISTENT_VARIABLES
+from ..._core.provenance import Source
+from ..finding import Finding, Remedy, Rule
+from ..records import SettingsFile
+from ..snapshot import PROVISION_AGAIN, Snapshot
 
 NO_EFFECT = Rule(
     "GD902",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How shells start, and processes that started before the environment was rendered."""
 
@@ -9,17 +8,14 @@ import dataclasses
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import in_order, same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    SLOW_SECONDS,
-    Observation,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Row, Snapshot
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.blame import parse_place
+from ..._core.provenance import PROCESS, Source
+from ..._environment.declaration import UserEnvironment
+from ..._host.procfs import Process
+from ..._shells.blame import parse_place
+from ..cells import in_order, same_value
+from ..finding import Finding, Remedy, Rule
+from ..records import SLOW_SECONDS, Observation
+from ..snapshot import Row, Snapshot
 
 NOISY = Rule(
     "GD701",

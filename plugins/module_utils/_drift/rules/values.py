@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Values of variables: differences from the declaration and among contexts, and values that are mistakes."""
 
@@ -10,18 +9,13 @@ import dataclasses
 import difflib
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source, is_default
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell, follows, same_value
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy, Rule
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.directories import not_absolute
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import (
-    PROVISION_AGAIN,
-    Row,
-    Snapshot,
-    once_per_user,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.pam import is_usable
+from ..._core.go_variables import PERSISTENT_VARIABLES
+from ..._core.provenance import Source, is_default
+from ..._environment.contexts.pam import is_usable
+from ..cells import Cell, follows, same_value
+from ..finding import Finding, Remedy, Rule
+from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
+from .directories import not_absolute
 
 DIFFERS = Rule(
     "GD101",

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The registry of contexts: every way in which a process on a dev server gets its environment.
 
@@ -11,32 +10,22 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd_system
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import ContextKind
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ci import CiKind
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CronContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.devcontainer import (
-    DevcontainerKind,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import FishContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ssh import SshContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
-    SystemdSystemContext,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_user import (
-    SystemdUserContext,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
-    VscodeDebugKind,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    VscodeServerKind,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
+from ..paths import USERS
+from . import pam, systemd_system
+from .base import ContextKind
+from .bash import BashContext
+from .ci import CiKind
+from .cron import CronContext
+from .devcontainer import DevcontainerKind
+from .fish import FishContext
+from .goenv import GoEnvContext
+from .login import LoginContext
+from .ssh import SshContext
+from .systemd_system import SystemdSystemContext
+from .systemd_user import SystemdUserContext
+from .vscode_debug import VscodeDebugKind
+from .vscode_server import VscodeServerKind
+from .zsh import ZshContext
 
 KINDS: t.Sequence[ContextKind] = (
     GoEnvContext(),

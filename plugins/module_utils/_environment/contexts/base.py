@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a context and a kind of contexts are, and what a probe of a context returns."""
 
@@ -11,16 +10,13 @@ import re
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import parse_stat
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account
+from ..._host.command import Completed
+from ..._host.managed_files import ManagedFile
+from ..._host.procfs import parse_stat
+from ..._shells.startup import Startup
+from ..declaration import Declaration, UserEnvironment
 
 # In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
 _MARK_PARTS = ("gopherops.devserver-", "environment")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Interactive bash that is no login shell: a terminal inside an editor, ``bash`` typed by hand, tmux."""
 
@@ -7,18 +6,12 @@ from __future__ import annotations
 
 import shutil
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
-    SOURCE_SCRIPT,
-    ShellContext,
-    bashrc_files,
-    script_files,
-    system_bashrc,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ..._host.accounts import Account, can_log_in
+from ..._host.command import session_environment
+from ..._host.managed_files import ManagedFile, block_in
+from ..._shells.startup import Startup
+from ..declaration import Declaration
+from .shell import SOURCE_SCRIPT, ShellContext, bashrc_files, script_files, system_bashrc
 
 
 class BashContext(ShellContext):

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Jobs of continuous integration: the environment that workflow files give them.
 
@@ -13,28 +12,15 @@ import glob
 import os
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ContextKind,
-    Probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
-    encodable,
-    portable,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.workflow_file import (
-    Variable,
-    envs,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
+from ..._core.errors import DevserverError
+from ..._core.provenance import Assignment, Source
+from ..._host.accounts import Account, acting_as
+from ..._host.files import read_text
+from ..._host.managed_files import ManagedFile
+from ..declaration import Declaration, UserEnvironment
+from ..workflow_file import Variable, envs
+from .base import Context, ContextKind, Probe
+from .editor_files import encodable, portable
 
 _DIRECTORY = ".github/workflows"
 

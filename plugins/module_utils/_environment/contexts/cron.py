@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Cron jobs, and what ``su`` and ``sudo`` start: the environment that PAM gives, and for jobs cron's own PATH.
 
@@ -13,29 +12,17 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Probe,
-    SingleContext,
-    failed_probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import (
-    BEGIN,
-    has_block,
-    with_block,
-    without_block,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl, transient_unit
+from ..._core.errors import DevserverError
+from ..._core.provenance import Assignment, Source
+from ..._host.accounts import Account
+from ..._host.files import numbered_lines, read_text
+from ..._host.managed_block import BEGIN, has_block, with_block, without_block
+from ..._host.managed_files import ManagedFile, block_in
+from ..._systemd import systemctl, transient_unit
+from ..declaration import Declaration, UserEnvironment
+from . import pam
+from .base import Probe, SingleContext, failed_probe
+from .previous import known_account
 
 _PAM = "/etc/pam.d"
 # Each in its own service, not in common-session: that would reach every other service of the host as well. A service

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Dev containers: the variables that devcontainer.json gives to the processes in them.
 
@@ -14,13 +13,14 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ContextKind,
-    Probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account
+from ..._host.managed_files import ManagedFile
+from ..._jsonc.document import Key, parse
+from ..._jsonc.editor import Edit, Merge, apply_edits
+from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from .base import Context, ContextKind, Probe
+from .editor_files import (
     EditorContext,
     EditorFile,
     EditorPlace,
@@ -31,16 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     read_editor_file,
     removals,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import dropped
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    CHECKOUT_FILES,
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, apply_edits
+from .previous import dropped
 
 _OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
 _OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Files of JSON with comments that feed a context: their variables with lines, and the corrections of them."""
 
@@ -11,24 +10,14 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Context
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    DIRECTORY_VARIABLES,
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import (
-    Document,
-    Key,
-    Node,
-    Path,
-    parse,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Put, Remove
+from ..._core.errors import DevserverError
+from ..._core.provenance import Assignment, Source
+from ..._host.accounts import Account, acting_as
+from ..._host.files import read_text
+from ..._jsonc.document import Document, Key, Node, Path, parse
+from ..._jsonc.editor import Put, Remove
+from ..declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
+from .base import Context
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every fish, in terminals and scripts: the probe is one in a terminal, which reads all files of a script's fish."""
 
@@ -10,17 +9,14 @@ import os
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import ShellContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ..._host.accounts import Account, can_log_in
+from ..._host.command import session_environment
+from ..._host.managed_files import ManagedFile, whole_file
+from ..._shells.startup import Startup
+from ..declaration import Declaration, UserEnvironment
+from ..paths import USERS
+from .previous import known_account
+from .shell import ShellContext
 
 # Late in the order of the directory, so that files of other packages do not win over the declaration.
 HOOK = "/etc/fish/conf.d/zz-gopherops-go.fish"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Any process that runs ``go``: Go's per-user configuration file."""
 
@@ -9,18 +8,15 @@ import functools
 import os
 import time
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.go_variables import PERSISTENT_VARIABLES
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import goenv_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, SingleContext
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH, session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
+from ..._core.go_variables import PERSISTENT_VARIABLES
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account
+from ..._host.command import SYSTEM_PATH, session_environment
+from ..._host.managed_files import ManagedFile
+from .. import goenv_file
+from ..declaration import Declaration, UserEnvironment
+from .base import Probe, SingleContext
+from .previous import departed
 
 
 class GoEnvContext(SingleContext):

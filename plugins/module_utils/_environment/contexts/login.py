@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Login shells: ``sh -l``, ``bash -l``, ``zsh -l``, ``fish -l``, consoles and terminals over ssh."""
 
@@ -9,18 +8,13 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
-    SOURCE_SCRIPT,
-    ShellContext,
-    login_kinds,
-    script_files,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ..._host.accounts import Account, can_log_in
+from ..._host.command import session_environment
+from ..._host.managed_files import ManagedFile, whole_file
+from ..._shells.startup import Startup
+from ..declaration import Declaration
+from . import pam
+from .shell import SOURCE_SCRIPT, ShellContext, login_kinds, script_files
 
 # Late in the order of /etc/profile.d, so that files of other packages do not win over the declaration.
 HOOK = "/etc/profile.d/zz-gopherops-go.sh"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The environment that PAM's pam_env module gives a session: written per user, and read back for its sources.
 
@@ -13,14 +12,14 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import numbered_lines, read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
+from ..._core.errors import DevserverError
+from ..._core.provenance import Assignment, Source
+from ..._core.redaction import redacted
+from ..._host.accounts import Account
+from ..._host.command import SYSTEM_PATH
+from ..._host.files import numbered_lines, read_text
+from ..._host.managed_files import ManagedFile, whole_file
+from ..declaration import Declaration
 
 SERVICE = "/etc/pam.d/gopherops-go"
 # For the declared users alone: what other users start by su or sudo keeps the PATH it was started with.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The variables that an earlier run gave to users, from the scripts that it rendered."""
 
@@ -11,18 +10,10 @@ import re
 import shlex
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import (
-    Account,
-    find_account,
-    has_home,
-    user_exists,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text_or_empty
+from ..._host.accounts import Account, find_account, has_home, user_exists
+from ..._host.files import read_text_or_empty
+from ..declaration import Declaration, UserEnvironment
+from ..paths import USERS
 
 _EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The common part of shells: one script for all POSIX ones, and how a startup is probed and traced."""
 
@@ -13,31 +12,20 @@ import shlex
 import shutil
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Probe,
-    SingleContext,
-    probe_of,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import known_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.paths import USERS
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import trace_bash
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import (
-    spare_directories,
-    trace_fish,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import PROMPTS
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import trace_zsh
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account
+from ..._host.command import run_at_home, run_in_terminal
+from ..._host.files import read_text
+from ..._host.managed_files import ManagedFile, whole_file
+from ..._shells.bash_trace import trace_bash
+from ..._shells.fish_trace import spare_directories, trace_fish
+from ..._shells.scripts import PROMPTS
+from ..._shells.startup import Startup
+from ..._shells.zsh_trace import trace_zsh
+from ..declaration import Declaration, UserEnvironment
+from ..paths import USERS
+from .base import PRINT_ENVIRONMENT, Probe, SingleContext, probe_of
+from .previous import known_account
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Commands over ssh (``ssh host command``, sftp, an editor's first hop): the environment that PAM and sshd give."""
 
@@ -15,33 +14,20 @@ import tempfile
 import threading
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import sshd_config
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Probe,
-    SingleContext,
-    probe_of,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
-    bashrc_files,
-    kinds_over_ssh,
-    trace_startup,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
-    SYSTEM_PATH,
-    run,
-    session_environment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text, read_text_or_empty
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, block_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_directories
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import transient_unit
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account, can_log_in
+from ..._host.command import SYSTEM_PATH, run, session_environment
+from ..._host.files import read_text, read_text_or_empty
+from ..._host.managed_files import ManagedFile, block_in
+from ..._host.tempdirs import temporary_directory
+from ..._shells.fish_trace import spare_directories
+from ..._shells.startup import Startup
+from ..._systemd import transient_unit
+from .. import sshd_config
+from ..declaration import Declaration
+from . import pam
+from .base import PRINT_ENVIRONMENT, Probe, SingleContext, probe_of
+from .shell import bashrc_files, kinds_over_ssh, trace_startup
 
 _SERVICE = "/etc/pam.d/sshd"
 

@@ -1,12 +1,11 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lines that give the declaration to systemd's units and managers."""
 
 from __future__ import annotations
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import environment_lines
+from ..._systemd.environment_files import environment_lines
+from ..declaration import UserEnvironment
 
 
 def render(user: UserEnvironment, path: str, *, dollar: str) -> str:

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Units of the system's manager that run as a user: the collection's own services name this file as EnvironmentFile."""
 
@@ -8,26 +7,14 @@ from __future__ import annotations
 import glob
 import os
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Probe,
-    SingleContext,
-    failed_probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import SYSTEM_PATH
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import (
-    environment_files,
-    quoting,
-    systemctl,
-    transient_unit,
-)
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account
+from ..._host.command import SYSTEM_PATH
+from ..._host.managed_files import ManagedFile, whole_file
+from ..._systemd import environment_files, quoting, systemctl, transient_unit
+from ..declaration import Declaration, UserEnvironment
+from . import systemd
+from .base import Probe, SingleContext, failed_probe
 
 DIRECTORY = "/etc/gopherops/units"
 

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """User services: what a user's own systemd manager gives its units, from environment.d(5)."""
 
@@ -10,26 +9,15 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Probe,
-    SingleContext,
-    failed_probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import departed
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import (
-    SYSTEM_PATH,
-    run,
-    session_environment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile, whole_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import quoting, systemctl, transient_unit
+from ..._core.provenance import Assignment, Source
+from ..._host.accounts import Account
+from ..._host.command import SYSTEM_PATH, run, session_environment
+from ..._host.managed_files import ManagedFile, whole_file
+from ..._systemd import quoting, systemctl, transient_unit
+from ..declaration import Declaration, UserEnvironment
+from . import pam, systemd
+from .base import Probe, SingleContext, failed_probe
+from .previous import departed
 
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Debug sessions: the environment of VS Code's server, and that of a launch configuration over it."""
 
@@ -10,14 +9,17 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    Context,
-    ContextKind,
-    Probe,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+from ..._core.errors import DevserverError
+from ..._core.provenance import Assignment, Source
+from ..._host.accounts import Account, acting_as
+from ..._host.command import session_environment
+from ..._host.files import read_text
+from ..._host.managed_files import ManagedFile
+from ..._jsonc.document import Key, parse
+from ..._jsonc.editor import Edit, apply_edits
+from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from .base import Context, ContextKind, Probe
+from .editor_files import (
     EditorContext,
     EditorFile,
     EditorPlace,
@@ -29,21 +31,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     places_of,
     read_editor_file,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    VscodeServerContext,
-    workspace_settings,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    CHECKOUT_FILES,
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import Key, parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, apply_edits
+from .vscode_server import VscodeServerContext, workspace_settings
 
 # As the Go extension reads it.
 _LINE = re.compile(r"\s*([\w.\-]+)\s*=\s*(.*?)\s*\Z")

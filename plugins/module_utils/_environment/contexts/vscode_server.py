@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """VS Code's server and what its extensions start: gopls, go commands, tests.
 
@@ -15,15 +14,19 @@ import shlex
 import threading
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    PRINT_ENVIRONMENT,
-    Context,
-    ContextKind,
-    Probe,
-    probe_of,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
+from ..._core.provenance import Assignment
+from ..._host.accounts import Account, can_log_in
+from ..._host.command import run_at_home, session_environment
+from ..._host.managed_files import ManagedFile
+from ..._jsonc.document import parse
+from ..._jsonc.editor import Edit, Merge, Put, apply_edits
+from ..._shells.fish_trace import spare_directories
+from ..._shells.startup import Startup
+from ..._systemd.systemctl import manager_runs
+from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..go_command import executables
+from .base import PRINT_ENVIRONMENT, Context, ContextKind, Probe, probe_of
+from .editor_files import (
     EditorContext,
     EditorFile,
     EditorPlace,
@@ -35,33 +38,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     read_editor_file,
     removals,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import startup_files
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.previous import dropped
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import (
-    login_kinds,
-    trace_startup,
-    unsupported_shell,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.ssh import (
-    SshContext,
-    environment_over_ssh,
-    probe_over_ssh,
-    variables_over_ssh,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    CHECKOUT_FILES,
-    Declaration,
-    UserEnvironment,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_command import executables
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, can_log_in
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run_at_home, session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.document import parse
-from ansible_collections.gopherops.devserver.plugins.module_utils._jsonc.editor import Edit, Merge, Put, apply_edits
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import spare_directories
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs
+from .login import startup_files
+from .previous import dropped
+from .shell import login_kinds, trace_startup, unsupported_shell
+from .ssh import SshContext, environment_over_ssh, probe_over_ssh, variables_over_ssh
 
 # Seconds; after that the server continues without the result.
 _PATIENCE = 10

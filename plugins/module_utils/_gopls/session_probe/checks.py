@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The checks of a session: sends the requests of an editor, measures the time, and validates the responses."""
 
@@ -11,14 +10,9 @@ import os
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.sample_positions import Use
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import (
-    Client,
-    Diagnostic,
-    Place,
-    Server,
-)
+from ..._core.errors import DevserverError
+from ..._protocols.lsp import Client, Diagnostic, Place, Server
+from .sample_positions import Use
 
 # In the order in which they run.
 STEPS = ("initialize", "diagnostics", "hover", "definition", "references", "edit")

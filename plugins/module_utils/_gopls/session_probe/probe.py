@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Probes the gopls of several users at the same time: each as its user, in one session, within a time limit."""
 
@@ -13,46 +12,20 @@ import sys
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import printable, redacted
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.editor_files import (
-    read_editor_file,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
-    VscodeServerContext,
-    VscodeServerKind,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
-    ARGUMENT_SPEC,
-    UserEnvironment,
-    declaration_from,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import Memory
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.checks import (
-    Measurements,
-    Task,
-    run_checks,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.sample_positions import (
-    Use,
-    find_use,
-    locate_symbol,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.server_process import (
-    DaemonConnection,
-    ServerConnection,
-    StartedServer,
-)
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import session_environment
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import (
-    Client,
-    Diagnostic,
-    Popup,
-    Server,
-)
+from ..._core.errors import DevserverError
+from ..._core.redaction import printable, redacted
+from ..._environment.contexts.editor_files import read_editor_file
+from ..._environment.contexts.vscode_server import VscodeServerContext, VscodeServerKind
+from ..._environment.declaration import ARGUMENT_SPEC, UserEnvironment, declaration_from
+from ..._host.accounts import acting_as
+from ..._host.command import session_environment
+from ..._host.files import read_text
+from ..._protocols.framing import Connection
+from ..._protocols.lsp import Client, Diagnostic, Popup, Server
+from ..memory import Memory
+from .checks import Measurements, Task, run_checks
+from .sample_positions import Use, find_use, locate_symbol
+from .server_process import DaemonConnection, ServerConnection, StartedServer
 
 _SECTION = "gopls"
 # Of one result: a workspace that does not build has one for every other line.

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Finds the most demanding sample position in a workspace: a call across modules, else across packages.
 
@@ -13,12 +12,10 @@ import os
 import re
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import Place
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.modules_of_workspace import (
-    local_directories,
-)
+from ..._core.errors import DevserverError
+from ..._host.files import read_text
+from ..._protocols.lsp import Place
+from ..._toolchain.modules_of_workspace import local_directories
 
 # Limits of the search: a large workspace has a sample among its first files.
 _MAX_FILES = 5000

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Connects to gopls in the two ways of an editor: to the running daemon, or to a process that it starts."""
 
@@ -14,15 +13,15 @@ import subprocess
 import time
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory import Memory, read_memory
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import start_process
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.output import OutputReader
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.process_tree import end_session, orphans_ended
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import read_command_line
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import connect_unix
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.systemctl import manager_runs, properties_of
+from ..._core.errors import DevserverError
+from ..._host.accounts import Account
+from ..._host.command import start_process
+from ..._host.output import OutputReader
+from ..._host.process_tree import end_session, orphans_ended
+from ..._host.procfs import read_command_line
+from ..._protocols.framing import connect_unix
+from ..._systemd.systemctl import manager_runs, properties_of
+from ..memory import Memory, read_memory
 
 # Seconds; a unix socket accepts at once.
 _CONNECT_TIMEOUT = 10

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Compares the measurements of a probe with the thresholds of the module's options."""
 
@@ -7,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import format_size
+from ..._core.sizes import format_size
 
 
 class Thresholds(t.NamedTuple):
