@@ -155,7 +155,7 @@ class _Run:
                 if not self._check:
                     write_all([edit])
                 self.written.add(edit.file.path)
-                self.changes.add(edit.file.path, *edit.shown, whole=edit.file.whole)
+                edit.add_to(self.changes)
 
     def _keep_record(self, edit: FileEdit) -> bool:
         """Return whether the edit would lose variables that a later run must still remove from a skipped file."""

@@ -43,7 +43,7 @@ class ServicePlan(t.NamedTuple):
     def changes(self) -> Changes:
         changes = Changes()
         for edit in self.edits:
-            changes.add(edit.file.path, *edit.shown, whole=edit.file.whole)
+            edit.add_to(changes)
         for unit in self.units.stop:
             changes.add(unit, "enabled or running\n", "stopped and disabled\n")
         for unit in self.units.unread:

@@ -71,7 +71,7 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
     edits = plan_edits([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
     changes, skipped = Changes(), []
     for edit in edits:
-        changes.add(path, *edit.shown)
+        edit.add_to(changes)
     if not check:
         write_all(edits)
     for name, value in parameters.items():

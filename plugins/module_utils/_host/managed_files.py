@@ -12,7 +12,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
 from .accounts import Account, acting_as
-from .files import read_text, write_text
+from .files import Changes, read_text, write_text
 from .managed_block import with_block
 
 HEAD = managed_header("go_env")
@@ -79,6 +79,10 @@ class FileEdit(t.NamedTuple):
         if self.rights is None:
             return before, after
         return f"({self.rights[0]})\n{before}", f"({self.rights[1]})\n{after}"
+
+    def add_to(self, changes: Changes) -> None:
+        """Record the change for the result of a module."""
+        changes.add(self.file.path, *self.shown, whole=self.file.whole)
 
 
 def plan_edits(files: t.Iterable[ManagedFile]) -> list[FileEdit]:

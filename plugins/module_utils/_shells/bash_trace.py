@@ -15,9 +15,8 @@ import typing as t
 
 from .._core.go_variables import PERSISTENT_VARIABLES
 from .._core.provenance import Assignment, Source
-from .._host.accounts import Account
-from .._host.command import run_at_home, run_in_terminal
 from .scripts import BASH_PROMPT, BASH_TRACE, BASH_TRACED_STARTUP, fill, quoted, source_files
+from .startup import Startup
 
 # Further variables that begin with GO are compared at assignments.
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
@@ -29,34 +28,28 @@ _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za
 _FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
 
 
-def trace_bash(
-    files: t.Sequence[str],
-    first_of: t.Sequence[str] = (),
-    *,
-    options: t.Sequence[str],
-    env: t.Mapping[str, str],
-    account: Account,
-    timeout: float,
-    then: str = "",
-    prompt: bool = False,
-    declared: t.Collection[str] = (),
-) -> list[Assignment]:
-    """Source ``files`` and the first existing one of ``first_of``, run ``then``, and return the assignments in order.
+def trace_bash(start_up: Startup, timeout: float, declared: t.Collection[str] = ()) -> list[Assignment]:
+    """Run a startup in bash, which other POSIX shells are traced by too, and return the assignments in order.
 
-    With ``prompt`` the shell runs in a terminal up to its first prompt. Names in ``declared`` are watched besides those
-    that matter to Go. An alias or a function named go is returned as ``alias go`` or ``function go``. ``options`` must
-    prevent bash from reading startup files by itself.
+    Names in ``declared`` are watched besides those that matter to Go. An alias or a function named go is returned as
+    ``alias go`` or ``function go``.
     """
-    then = BASH_PROMPT if prompt else then
-    start_up = fill(BASH_TRACED_STARTUP, {"SOURCE": source_files(files, first_of), "THEN": then})
+    if not start_up.files and not start_up.first_of:
+        return []
+    marks = {
+        "SOURCE": source_files(start_up.files, start_up.first_of),
+        "THEN": BASH_PROMPT if start_up.prompts else start_up.then,
+    }
     names = watched_names(declared)
     looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
-    script = fill(BASH_TRACE, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": start_up})
-    start = run_in_terminal if prompt else run_at_home
-    done = start(["bash", *options, "-c", script], env=env, account=account, timeout=timeout)
+    traced = fill(BASH_TRACED_STARTUP, marks)
+    script = fill(BASH_TRACE, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": traced})
+    done = start_up.run(["bash", *start_up.unread, "-c", script], timeout)
+    found = assignments(done.stderr, start_up.env)
     function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
-    place = [Source("file", function.group(2), int(function.group(1)))] if function else []
-    return assignments(done.stderr, env) + [Assignment("function go", "", source) for source in place]
+    if function:
+        found.append(Assignment("function go", "", Source("file", function.group(2), int(function.group(1)))))
+    return found
 
 
 def watched_names(declared: t.Collection[str]) -> list[str]:

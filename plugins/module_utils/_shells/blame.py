@@ -10,7 +10,7 @@ import shlex
 import typing as t
 
 from .._core.provenance import Source
-from .._host.command import SYSTEM_PATH, Completed, run, run_at_home, run_in_terminal
+from .._host.command import SYSTEM_PATH, Completed, run
 from . import fish_blame
 from .scripts import BASH_XTRACE, FINISH, FINISHED, PROMPTS, SH_MERGE_OUTPUT, fill, quoted, source_files
 from .startup import Startup
@@ -182,13 +182,10 @@ def _ends_in_a_file(done: Completed | None) -> bool:
 
 def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
     """Return the trace of a startup; None if no shell can trace it, as for fish."""
-    env, account = start_up.env, start_up.account
-    # A terminal, because a startup may wait for input.
-    start = run_in_terminal if start_up.prompts else run_at_home
     prompt = PROMPTS[start_up.shell] if start_up.prompts else ""
     if start_up.shell == "zsh":
         argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{FINISH}"]
-        return start(argv, env=dict(env, PS4=_ZSH), account=account, timeout=timeout)
+        return start_up.run(argv, timeout, {"PS4": _ZSH})
     if start_up.shell == "fish" or not [*start_up.files, *start_up.first_of]:
         return None
     marks = {
@@ -197,5 +194,4 @@ def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
         "THEN": prompt or start_up.then,
         "FINISH": FINISH,
     }
-    script = fill(BASH_XTRACE, marks)
-    return start(["bash", *start_up.unread, "-c", script], env=env, account=account, timeout=timeout)
+    return start_up.run(["bash", *start_up.unread, "-c", fill(BASH_XTRACE, marks)], timeout)

@@ -14,8 +14,8 @@ import typing as t
 
 from .._core.provenance import Source
 from .._host.accounts import Account
-from .._host.command import SYSTEM_PATH, Completed, run, run_at_home, run_in_terminal
-from .fish_trace import spare_directories, user_directory
+from .._host.command import SYSTEM_PATH, run
+from .fish_trace import run_fish, user_directory
 from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_FILES, SH_PRINT_FISH_PROFILE, SH_TRACE_FISH
 from .startup import Startup
 
@@ -48,18 +48,8 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
         profile = os.path.join(directory, "profile")
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
         command = FISH_PROMPT if start_up.prompts else "true"
-        argv = [
-            "/bin/sh",
-            "-c",
-            SH_PRINT_FISH_PROFILE,
-            profile,
-            start_up.account.shell,
-            *start_up.options,
-            *options,
-            "-c",
-            command,
-        ]
-        done = _started(start_up, argv, start_up.env, timeout)
+        fish = [start_up.account.shell, *start_up.options, *options, "-c", command]
+        done = run_fish(start_up, ["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
     steps = [_Step(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(done.stderr)]
     spent: dict[Source | None, int] = {}
     for step, source in zip(steps, _places(steps, _lines(start_up.account, timeout))):
@@ -71,7 +61,7 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a startup exits early or hangs; None if it finishes, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
-    done = _started(start_up, argv, {**start_up.env, "fish_trace": "all"}, timeout)
+    done = run_fish(start_up, argv, timeout, fish_trace="all")
     found = _STEP.findall(done.stderr)
     steps = [_Step(len(dashes), command) for dashes, command, mark in found if not mark]
     ended = done.returncode is not None
@@ -85,13 +75,6 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
         return _only(_lines_with("exec", lines))
     hangs = found[-1][2] == "fish" or len(steps) > _ROUND
     return list(_places(steps, lines))[-1] if leaves or hangs else None
-
-
-def _started(start_up: Startup, argv: t.Sequence[str], env: t.Mapping[str, str], timeout: float) -> Completed:
-    """Start the shell by ``argv`` like its context, without changes in the home directory."""
-    start = run_in_terminal if start_up.prompts else run_at_home
-    with spare_directories(start_up.account) as directories:
-        return start(argv, env={**env, **directories}, account=start_up.account, timeout=timeout)
 
 
 def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:

@@ -16,9 +16,10 @@ import typing as t
 from .._core.go_variables import PERSISTENT_VARIABLES
 from .._core.provenance import Assignment, Source
 from .._host.accounts import Account
-from .._host.command import run_at_home, run_in_terminal
+from .._host.command import Completed
 from .._host.tempdirs import temporary_directory
 from .scripts import FISH_PROMPT, FISH_TRACE, fill
+from .startup import Startup
 
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
 # Directories that fish creates if they are missing, by the variable with their parent.
@@ -36,19 +37,18 @@ _ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u((?!d[89a-f])[0-9a-f]{4})|U(00(?:0[
 _FOUND = re.compile(r"(/.*?):(\d+):")
 
 
-def trace_fish(
-    *, options: t.Sequence[str], env: t.Mapping[str, str], account: Account, timeout: float, prompt: bool = False
-) -> list[Assignment]:
-    """Start fish with ``options`` and return the assignments in its startup files, in order.
+def trace_fish(start_up: Startup, timeout: float) -> list[Assignment]:
+    """Start fish and return the assignments in its startup files, in order."""
+    script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if start_up.prompts else ""})
+    argv = ["fish", *start_up.options, "--no-config", "-c", script]
+    done = run_fish(start_up, argv, timeout)
+    return fish_assignments(done.stderr, start_up.account.home, start_up.env)
 
-    With ``prompt`` it runs in a terminal up to its first prompt.
-    """
-    script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if prompt else ""})
-    argv = ["fish", *options, "--no-config", "-c", script]
-    start = run_in_terminal if prompt else run_at_home
-    with spare_directories(account) as directories:
-        done = start(argv, env=dict(env, **directories), account=account, timeout=timeout)
-    return fish_assignments(done.stderr, account.home, env)
+
+def run_fish(start_up: Startup, argv: t.Sequence[str], timeout: float, **added: str) -> Completed:
+    """Run ``argv`` as its context starts fish, with variables ``added``, without changes in the home directory."""
+    with spare_directories(start_up.account) as directories:
+        return start_up.run(argv, timeout, {**added, **directories})
 
 
 def fish_assignments(noted: str, home: str, given: t.Container[str] = ()) -> list[Assignment]:

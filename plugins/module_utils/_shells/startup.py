@@ -8,6 +8,7 @@ import os
 import typing as t
 
 from .._host.accounts import Account
+from .._host.command import Completed, run_at_home, run_in_terminal
 
 
 class Startup(t.NamedTuple):
@@ -34,3 +35,8 @@ class Startup(t.NamedTuple):
     def unread(self) -> list[str]:
         """The options with which bash reads no startup files by itself."""
         return ["--noprofile" if "-l" in self.options else "--norc", *self.options]
+
+    def run(self, argv: t.Sequence[str], timeout: float, added: t.Mapping[str, str] | None = None) -> Completed:
+        """Run ``argv`` as the shell is started, in a terminal if it prompts; ``added`` are further variables."""
+        start = run_in_terminal if self.prompts else run_at_home
+        return start(argv, env={**self.env, **(added or {})}, account=self.account, timeout=timeout)

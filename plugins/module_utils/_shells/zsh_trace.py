@@ -7,38 +7,24 @@ from __future__ import annotations
 import typing as t
 
 from .._core.provenance import Assignment, Source
-from .._host.accounts import Account
-from .._host.command import run_at_home, run_in_terminal
 from .bash_trace import assignments, watched_names
 from .scripts import ZSH_PROMPT, ZSH_TRACE, fill, quoted
+from .startup import Startup
 
 
-def trace_zsh(
-    *,
-    options: t.Sequence[str],
-    env: t.Mapping[str, str],
-    account: Account,
-    timeout: float,
-    prompt: bool = False,
-    declared: t.Collection[str] = (),
-) -> list[Assignment]:
-    """Start zsh with ``options``, and with ``prompt`` in a terminal up to its first prompt; return the assignments.
-
-    Names in ``declared`` are watched besides those that matter to Go.
-    """
+def trace_zsh(start_up: Startup, timeout: float, declared: t.Collection[str] = ()) -> list[Assignment]:
+    """Start zsh and return the assignments in its startup files, as ``trace_bash`` does."""
     names = watched_names(declared)
-    given = [f"export {name}={quoted([value])}" for name, value in env.items() if name in names or name[:2] == "GO"]
+    watched = [(name, value) for name, value in start_up.env.items() if name in names or name.startswith("GO")]
+    # In the environment, because every user can read a command line, and values may be secrets.
+    given = {"__go_given": "\n".join(f"export {name}={quoted([value])}" for name, value in watched)}
     marks = {
         "VALUES": "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"]),
         "GIVEN_NAMES": quoted(names),
         "NAMES": quoted(names),
-        "THEN": ZSH_PROMPT if prompt else "",
+        "THEN": ZSH_PROMPT if start_up.prompts else "",
     }
-    script = fill(ZSH_TRACE, marks)
-    start = run_in_terminal if prompt else run_at_home
-    # In the environment, because every user can read a command line, and values may be secrets.
-    env_with_given = dict(env, __go_given="\n".join(given))
-    done = start(["zsh", "-f", *options, "-c", script], env=env_with_given, account=account, timeout=timeout)
-    found = assignments(done.stderr, env)
+    done = start_up.run(["zsh", "-f", *start_up.options, "-c", fill(ZSH_TRACE, marks)], timeout, given)
+    found = assignments(done.stderr, start_up.env)
     source = (done.stdout.splitlines() or [""])[-1]
     return found + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])

@@ -22,6 +22,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_t
     spare_directories,
     trace_fish,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -121,7 +122,7 @@ def traced(home, text, *options, prompt=False):
     (home / ".config/fish/config.fish").write_text(text)
     account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
     env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
-    found = trace_fish(options=options, env=env, account=account, timeout=20, prompt=prompt)
+    found = trace_fish(Startup(account, options, env, prompts=prompt), 20)
     own = str(home / ".config/fish/config.fish")
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == own]
 
@@ -164,7 +165,7 @@ def test_what_fish_keeps_for_all_shells_is_named(home, case):
 
     def first(env):
         account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
-        return trace_fish(options=["-i"], env=env, account=account, timeout=20)[0]
+        return trace_fish(Startup(account, ["-i"], env), 20)[0]
 
     assert first(env) == Assignment(name, done.stdout[:-1], Source("file", str(kept), line))
     # What the shell is given wins over it.
@@ -189,7 +190,7 @@ def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
 def test_a_home_without_fishs_directories_stays_without(tmp_path):
     tmp_path.chmod(0o755)
     account = ACCOUNT._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    trace_fish(options=["-i"], env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, account=account, timeout=20)
+    trace_fish(Startup(account, ["-i"], {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}), 20)
     assert os.listdir(tmp_path) == []
     with spare_directories(account._replace(shell="/bin/bash")) as directories:
         assert directories == {}

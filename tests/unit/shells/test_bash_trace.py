@@ -10,18 +10,18 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, trace_bash
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from hypothesis import given
 from hypothesis import strategies as st
 
 ACCOUNT = find_account(getpass.getuser())
 
 
-def traced(tmp_path, text, options=("--norc",), prompt=False, declared=(), **env):
+def traced(tmp_path, text, options=(), prompt=False, declared=(), **env):
     file = tmp_path / "rc"
     file.write_text(text)
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **env}
-    watched = {"prompt": prompt, "declared": declared}
-    found = trace_bash([str(file)], options=options, env=env, account=ACCOUNT, timeout=10, **watched)
+    found = trace_bash(Startup(ACCOUNT, options, env, [str(file)], prompts=prompt), 10, declared)
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == str(file)]
 
 
@@ -93,7 +93,7 @@ def test_who_loses_is_named_too(tmp_path):
     ],
 )
 def test_what_is_set_at_each_prompt_is_named(tmp_path, text, found):
-    seen = traced(tmp_path, text, ("--norc", "-i"), prompt=True)
+    seen = traced(tmp_path, text, ["-i"], prompt=True)
     assert (seen[0][0], seen[-1]) == ("PROMPT_COMMAND", found)
 
 
@@ -103,7 +103,7 @@ def test_a_file_that_is_named_without_its_directory(tmp_path):
     (tmp_path / ".last").write_text("GOFLAGS=-v\nf() { cd /; GOOS=x; }\n")
     (tmp_path / "rc").write_text(". ./.more\n. .more 2>/dev/null\n")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    found = trace_bash([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
+    found = trace_bash(Startup(ACCOUNT, [], env, [str(tmp_path / "rc")]), 10)
     places = {item.name: str(item.source) for item in found}
     assert places == {
         "GOBIN": f"{tmp_path}/.more:1",
@@ -119,14 +119,14 @@ def test_the_assignments_of_a_startup_that_exits_are_found(tmp_path):
 def test_interactive_parts_are_followed(tmp_path):
     text = '[ -z "$PS1" ] && return\nGOPATH=/a\n'
     assert traced(tmp_path, text) == []
-    assert traced(tmp_path, text, ("--norc", "-i")) == [("GOPATH", "/a", 2)]
+    assert traced(tmp_path, text, ["-i"]) == [("GOPATH", "/a", 2)]
 
 
 def test_sourced_files_are_named(tmp_path):
     (tmp_path / "inner").write_text("\nexport GOBIN=/x\n")
     (tmp_path / "rc").write_text(f". {tmp_path}/inner\n")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    found = trace_bash([str(tmp_path / "rc")], options=["--norc"], env=env, account=ACCOUNT, timeout=10)
+    found = trace_bash(Startup(ACCOUNT, [], env, [str(tmp_path / "rc")]), 10)
     assert Assignment("GOBIN", "/x", Source("file", str(tmp_path / "inner"), 2)) in found
 
 

@@ -8,16 +8,17 @@ import getpass
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import trace_zsh
 
 ACCOUNT = find_account(getpass.getuser())
 
 
-def traced(tmp_path, text, **watched):
+def traced(tmp_path, text, prompt=False, declared=()):
     file = tmp_path / ".zshrc"
     file.write_text(text)
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    found = trace_zsh(options=["-i"], env=env, account=ACCOUNT, timeout=10, **watched)
+    found = trace_zsh(Startup(ACCOUNT, ["-i"], env, prompts=prompt), 10, declared)
     return [(item.name, item.value, item.source.line) for item in found if item.source.file == str(file)]
 
 
@@ -82,7 +83,7 @@ def test_files_come_in_zshs_order_and_only_those_it_reads(tmp_path):
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "GOBIN": "given"}
 
     def last(*options):
-        return trace_zsh(options=options, env=env, account=ACCOUNT, timeout=10)[-1].value
+        return trace_zsh(Startup(ACCOUNT, options, env), 10)[-1].value
 
     assert last("-i") == "given:zshenv:zshrc"
     assert last("-l") == "given:zshenv:zprofile:zlogin"
@@ -95,7 +96,7 @@ def test_a_file_that_is_named_without_its_directory(tmp_path):
     (tmp_path / ".more").write_text("GOBIN=/m\n")
     (tmp_path / ".zshrc").write_text(". ./.more\n")
     env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    found = trace_zsh(options=["-i"], env=env, account=ACCOUNT, timeout=10)
+    found = trace_zsh(Startup(ACCOUNT, ["-i"], env), 10)
     assert ("GOBIN", f"{tmp_path}/.more:1") in [(item.name, str(item.source)) for item in found]
 
 
@@ -111,7 +112,7 @@ def test_a_sourced_file_is_named(tmp_path):
     (tmp_path / "inner").write_text("\nexport GOBIN=/x\n")
     (tmp_path / ".zshrc").write_text(f". {tmp_path}/inner\n")
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
-    found = trace_zsh(options=["-i"], env=env, account=ACCOUNT, timeout=10)
+    found = trace_zsh(Startup(ACCOUNT, ["-i"], env), 10)
     assert ("GOBIN", f"{tmp_path}/inner:2") in [(item.name, str(item.source)) for item in found]
 
 

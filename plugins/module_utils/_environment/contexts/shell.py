@@ -134,25 +134,10 @@ def probe_startup(start_up: Startup, timeout: float, *, terminal: bool) -> Probe
 
 def trace_startup(start_up: Startup, timeout: float) -> list[Assignment]:
     """Start the shell with a trace, and return who sets which variable, in order."""
-    account, env, options, prompt = start_up.account, start_up.env, start_up.options, start_up.prompts
     if start_up.shell == "fish":
-        return trace_fish(options=options, env=env, account=account, timeout=timeout, prompt=prompt)
-    declared = _declared_names(account.name)
-    if start_up.shell == "zsh":
-        return trace_zsh(options=options, env=env, account=account, timeout=timeout, prompt=prompt, declared=declared)
-    if not start_up.files and not start_up.first_of:
-        return []
-    return trace_bash(
-        start_up.files,
-        start_up.first_of,
-        options=start_up.unread,
-        env=env,
-        account=account,
-        timeout=timeout,
-        then=start_up.then,
-        prompt=prompt,
-        declared=declared,
-    )
+        return trace_fish(start_up, timeout)
+    trace = trace_zsh if start_up.shell == "zsh" else trace_bash
+    return trace(start_up, timeout, _declared_names(start_up.account.name))
 
 
 def _declared_names(user: str) -> list[str]:
