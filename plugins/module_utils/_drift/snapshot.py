@@ -13,6 +13,7 @@ from .._environment.contexts.base import Context
 from .._environment.contexts.cron import CRONTABS
 from .._environment.declaration import Declaration, UserEnvironment
 from .._host.accounts import Account
+from .._host.path_names import is_below
 from .._host.procfs import Process
 from .cells import Cell, plain_path
 from .finding import Finding, Remedy, Rule
@@ -205,7 +206,7 @@ class Snapshot:
 
 def _is_own(path: str, account: Account) -> bool:
     """Return whether a file is the user's: it is in the home directory, or is a crontab."""
-    return path.startswith(account.home + "/") or path in (f"{directory}/{account.name}" for directory in CRONTABS)
+    return is_below(path, account.home) or path in (f"{directory}/{account.name}" for directory in CRONTABS)
 
 
 def once_per_user(findings: t.Iterable[Finding]) -> t.Iterator[Finding]:

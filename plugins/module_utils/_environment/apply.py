@@ -24,6 +24,7 @@ from .._host.managed_files import (
     write_all,
 )
 from .._host.ownership import describe_ownership_repair, is_repairable, repair_ownership
+from .._host.path_names import is_below
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors
 from .contexts import KINDS, OWN_DIRECTORIES
 from .contexts.previous import loses_variables, user_of_record
@@ -108,7 +109,7 @@ class _Run:
         for user in users:
             for variable, path in user.directories.items():
                 # A directory outside of the home that cannot be used is an error of the declaration, not of the user.
-                own = f"{path}/".startswith(f"{user.account.home.rstrip('/')}/")
+                own = path == user.account.home.rstrip("/") or is_below(path, user.account.home)
                 with skip_errors(self.skipped, user.account if own else None, path):
                     directory = _plan_directory(user.account, variable, path)
                     planned += [directory] if directory.missing or directory.left_by_root else []

@@ -15,6 +15,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .accounts import Account
+from .path_names import is_below
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -58,7 +59,7 @@ def repair_ownership(path: str, account: Account) -> None:
 
 def describe_ownership_repair(path: str, account: Account) -> str:
     """Return a remedy for a directory that ``repair_ownership`` does not change."""
-    if path.startswith(f"{account.home}/"):
+    if is_below(path, account.home):
         return f"move {path} away with the rights of {account.name} (runuser -u {account.name} -- mv …), and provision"
     return f"make {path} a directory of {account.name}: install -d -o {account.name} {path}"
 
@@ -68,7 +69,7 @@ def _on_the_way(path: str, account: Account) -> t.Iterator[int]:
 
     Yield none for a path outside of the home directory, or if the user does not own that. Raises OSError for a link.
     """
-    if not os.path.normpath(path).startswith(f"{account.home}/"):
+    if not is_below(os.path.normpath(path), account.home):
         return
     with contextlib.ExitStack() as opened:
         descriptor = os.open(account.home, _DIRECTORY)

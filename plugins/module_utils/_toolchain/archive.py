@@ -20,6 +20,7 @@ import zipfile
 import zlib
 
 from .._core.errors import DevserverError
+from .._host.path_names import is_below
 from .filelist import Files, file_entry, link_entry
 
 _CHUNK = 1 << 20
@@ -90,9 +91,9 @@ class _Tree:
         for symbolic, path, target in sorted(self._links):
             (os.symlink if symbolic else os.link)(target, path)
             self.files[self._name(path)] = link_entry(target) if symbolic else self.files[self._name(target)]
-        inside = os.path.realpath(self._root) + "/"
+        root = os.path.realpath(self._root)
         for _symbolic, path, target in self._links:
-            if not os.path.realpath(path).startswith(inside):
+            if not is_below(os.path.realpath(path), root):
                 raise ValueError(f"the link {self._name(path)} leads out of the tree, to {target}")
 
 

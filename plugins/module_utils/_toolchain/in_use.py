@@ -8,6 +8,7 @@ import os
 import time
 import typing as t
 
+from .._host.path_names import is_below
 from .._host.procfs import PROC, process_ids, read_program
 
 # Seconds to wait for processes to exit.
@@ -24,8 +25,8 @@ def find_processes(trees: t.Sequence[str], proc: str = PROC) -> dict[str, list[i
     running = _running(proc) if trees else {}
     processes = {}
     for tree in trees:
-        inside = os.path.realpath(tree) + "/"
-        processes[tree] = sorted(number for number, program in running.items() if program.startswith(inside))
+        real_tree = os.path.realpath(tree)
+        processes[tree] = sorted(number for number, program in running.items() if is_below(program, real_tree))
     return {tree: numbers for tree, numbers in processes.items() if numbers}
 
 

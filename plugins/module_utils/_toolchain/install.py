@@ -13,6 +13,7 @@ from .._core.redaction import redacted
 from .._host import symlinks
 from .._host.destinations import GO_PROGRAM, GO_TREE, check_own_directory, check_path, check_shared_directory
 from .._host.files import Changes, remove, sync_filesystem
+from .._host.path_names import is_below
 from .fetch import check_timeout
 from .filelist import Differences, digest_of, dump
 from .in_use import await_exit, find_processes
@@ -189,7 +190,7 @@ def _check_paths(request: ToolchainRequest) -> None:
     for name, path in {**paths, "link": request.link}.items():
         check_path(_VARIABLES[name], path)
     for name, path in paths.items():
-        if f"{path}/".startswith(f"{request.link}/"):
+        if path == request.link or is_below(path, request.link):
             raise DevserverError(
                 f"{_VARIABLES[name]} is {path}, inside devserver_goroot (link) {request.link}",
                 expected="a path outside the link, whose place a real directory may have to leave",

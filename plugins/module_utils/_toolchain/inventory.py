@@ -9,6 +9,7 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._host.path_names import is_below
 from .releases import parse_version
 from .store import InstallRecord, Store, version_named
 
@@ -59,8 +60,9 @@ def _entry(
 def _links_into(tree: str, paths: ToolchainPaths) -> list[str]:
     """Return the default link and the links in the directory of links that lead into ``tree``."""
     candidates = [paths.link, *(os.path.join(paths.bin_dir, name) for name in _names(paths.bin_dir))]
-    inside = os.path.realpath(tree) + "/"
-    return [path for path in candidates if os.path.islink(path) and f"{os.path.realpath(path)}/".startswith(inside)]
+    real_tree = os.path.realpath(tree)
+    targets = {path: os.path.realpath(path) for path in candidates if os.path.islink(path)}
+    return [path for path, target in targets.items() if target == real_tree or is_below(target, real_tree)]
 
 
 def _size(path: str) -> int:

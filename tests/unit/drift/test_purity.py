@@ -41,6 +41,7 @@ NAMES = {
     "_host.managed_files": {"Rights"},
     "_host.mounts": {"Mount", "NETWORK"},
     "_host.ownership": {"describe_ownership_repair"},
+    "_host.path_names": {"is_below"},
     "_host.procfs": {"Process"},
     "_shells.blame": {"parse_place"},
     "_systemd.unit_state": {"State"},

@@ -21,6 +21,7 @@ from ..._host.managed_files import (
     describe_chown,
     find_owner_problem,
 )
+from ..._host.path_names import is_below
 from ..cells import Cell
 from ..records import ForeignFile, ManagedFiles, WrongRights
 
@@ -96,8 +97,8 @@ def _foreignness(file: ManagedFile, declaration: Declaration) -> str:
 
 
 def _is_in_home(file: ManagedFile, declaration: Declaration) -> bool:
-    owners = (user.account for user in declaration.users if user.account == file.owner)
-    return any(file.path.startswith(owner.home.rstrip("/") + "/") for owner in owners)
+    declared = file.owner in [user.account for user in declaration.users]
+    return file.owner is not None and declared and is_below(file.path, file.owner.home)
 
 
 def _differs(file: ManagedFile) -> bool:
