@@ -29,7 +29,7 @@ from dev import (
     words,
 )
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
-from dev.command import Argv, query, run
+from dev.command import Argv, files, query, run
 from dev.console import labelled, show
 from dev.lanes import Lanes
 from dev.phases import Phases
@@ -39,6 +39,7 @@ from dev.skips import Skip
 TARGET_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 ERRORS_SHOWN = 40
 COVERAGE = re.compile(r"^TOTAL +(?P<statements>\d+) .* (?P<share>\d+%)$", re.MULTILINE)
+LAYERS = "tests/unit/collection/test_layers.py"
 SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 
@@ -51,7 +52,7 @@ class Check:
 
     name: str
     group: str
-    function: t.Callable[[Path], None]
+    function: t.Callable[[Path], object]
     docker: bool = False
     resource: str = ""
 
@@ -61,12 +62,9 @@ def _tool(argv: Argv, log: Path, **environment: str) -> str:
     return run(argv, log=log, env=python_env.tool_environment() | environment).output
 
 
-def _ruff(log: Path) -> None:
-    _tool(["ruff", "check"], log)
-
-
-def _ruff_format(log: Path) -> None:
-    _tool(["ruff", "format", "--check"], log)
+def _runs(*argv: str, **environment: str) -> t.Callable[[Path], str]:
+    """Return the function of a check that is one command."""
+    return lambda log: _tool(argv, log, **environment)
 
 
 def _mypy(log: Path) -> None:
@@ -80,22 +78,6 @@ def _mypy(log: Path) -> None:
         log,
     )
     _tool(["mypy", "dev"], log)
-
-
-def _yamllint(log: Path) -> None:
-    _tool(["yamllint", "--strict", "."], log)
-
-
-def _ansible_lint(log: Path) -> None:
-    _tool(["ansible-lint", "--profile", "production", "--offline", "--strict"], log)
-
-
-def _codespell(log: Path) -> None:
-    _tool(["codespell"], log)
-
-
-def _layers(log: Path) -> None:
-    _tool(["pytest", "-q", "tests/unit/collection/test_layers.py"], log, PYTHONPATH=str(galaxy.COLLECTIONS))
 
 
 def _sanity(log: Path) -> None:
@@ -136,11 +118,9 @@ def _copy_for_sanity(log: Path) -> None:
     """Copy what git knows, or would: ansible-test needs a real directory of the collection's name, under git."""
     shutil.rmtree(SANITY, ignore_errors=True)
     SANITY.mkdir(parents=True)
-    listed = query(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"])
-    for name in filter(None, listed.output.split("\0")):
-        if (ROOT / name).is_file():
-            (SANITY / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, SANITY / name)
+    for name in files():
+        (SANITY / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, SANITY / name)
     run(["git", "init", "-q"], log=log, cwd=SANITY)
     run(["git", "add", "-A"], log=log, cwd=SANITY)
 
@@ -230,13 +210,13 @@ def _scenarios() -> list[str]:
 
 
 CHECKS = (
-    Check("ruff check", "lint", _ruff),
-    Check("ruff format", "lint", _ruff_format),
+    Check("ruff check", "lint", _runs("ruff", "check")),
+    Check("ruff format", "lint", _runs("ruff", "format", "--check")),
     Check("mypy", "lint", _mypy),
-    Check("yamllint", "lint", _yamllint),
-    Check("ansible-lint", "lint", _ansible_lint),
-    Check("layers", "lint", _layers),
-    Check("spelling", "lint", _codespell),
+    Check("yamllint", "lint", _runs("yamllint", "--strict", ".")),
+    Check("ansible-lint", "lint", _runs("ansible-lint", "--profile", "production", "--offline", "--strict")),
+    Check("layers", "lint", _runs("pytest", "-q", LAYERS, PYTHONPATH=str(galaxy.COLLECTIONS))),
+    Check("spelling", "lint", _runs("codespell")),
     Check("vocabulary", "lint", words.check),
     Check("workflows", "lint", actionlint.check),
     Check("change log", "lint", documentation.change_log),

@@ -81,6 +81,12 @@ def query(argv: Argv, *, env: t.Mapping[str, str] | None = None, stdin: str = ""
     return Completed(done.returncode, done.stdout if done.returncode == 0 else done.stdout + done.stderr)
 
 
+def files() -> list[str]:
+    """Return the files of the checkout that git tracks, or would."""
+    listed = query(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).output
+    return sorted({name for name in listed.split("\0") if name and (ROOT / name).is_file()})
+
+
 def stop_all() -> None:
     """Terminate the long commands that other threads are running, which raises a Failure in each."""
     global _stop

@@ -2,12 +2,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The project's vocabulary: words that code, docs and commit subjects do not use, and what replaces them (words.toml).
 
-`python -m dev.words [PATH...]` checks some paths, or reports for all directories how many such words are left.
+`python -m dev.words [PATH...]` lists those in some paths, or in all files.
 """
 
 from __future__ import annotations
 
-import collections
 import re
 import sys
 import tomllib
@@ -15,7 +14,7 @@ import typing as t
 from pathlib import Path
 
 from dev.checkout import ROOT, Failure
-from dev.command import query
+from dev.command import files, query
 from dev.console import show
 
 LIST = ROOT / "dev" / "words.toml"
@@ -59,7 +58,7 @@ class Vocabulary:
 def check(_log: Path) -> None:
     """Check all files but those that words.toml excludes, and the subjects of the branch's commits."""
     vocabulary = Vocabulary()
-    names = _files(vocabulary)
+    names = _checked_files(vocabulary)
     subjects = branch_subjects()
     problems = [str(hit) for hit in _hits_in_files(vocabulary, names)]
     problems += subject_problems(vocabulary, subjects)
@@ -94,11 +93,8 @@ def is_below(name: str, directories: t.Iterable[str]) -> bool:
     return any(each == "." or name == each or name.startswith(f"{each}/") for each in directories)
 
 
-def _files(vocabulary: Vocabulary) -> list[str]:
-    """Return the files that git tracks or would, without those that words.toml excludes."""
-    listed = query(["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]).output
-    names = (name for name in listed.split("\0") if name and not is_below(name, vocabulary.excluded))
-    return sorted({name for name in names if (ROOT / name).is_file()})
+def _checked_files(vocabulary: Vocabulary) -> list[str]:
+    return [name for name in files() if not is_below(name, vocabulary.excluded)]
 
 
 def _hits_in_files(vocabulary: Vocabulary, names: t.Iterable[str]) -> t.Iterator[Hit]:
@@ -118,14 +114,8 @@ def _pattern(words: t.Iterable[str]) -> re.Pattern[str]:
 
 def main(paths: t.Sequence[str]) -> None:
     vocabulary = Vocabulary()
-    names = [name for name in _files(vocabulary) if not paths or is_below(name, paths)]
-    hits = list(_hits_in_files(vocabulary, names))
-    if paths:
-        print(*hits, sep="\n")
-        return
-    counts = collections.Counter(str(Path(hit.place.partition(":")[0]).parent) for hit in hits)
-    for directory in sorted({str(Path(name).parent) for name in names}):
-        print(f"{counts[directory]:5} {directory}")
+    names = [name for name in _checked_files(vocabulary) if is_below(name, paths or ["."])]
+    print(*_hits_in_files(vocabulary, names), sep="\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,4 @@
 # Copyright (c) 2026, the gopherops.devserver authors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a source text imports, for tests of the structure."""
 
