@@ -303,7 +303,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
-from ..module_utils._core.no_log import params_of
+from ..module_utils._core.no_log import take_params
 from ..module_utils._core.redaction import printable
 from ..module_utils._delve.session_probe.options import parse_plan
 from ..module_utils._delve.session_probe.probe import probe
@@ -359,7 +359,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=[("pid", "unit", "address")]
     )
-    params = params_of(module, lambda params: [params["environment"]])
+    params = take_params(module, lambda params: [params["environment"]])
     try:
         result = probe(parse_plan(dict(params, user=params["user"] or getpass.getuser())))
     except DevserverError as error:

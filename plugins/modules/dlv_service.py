@@ -140,14 +140,16 @@ ptrace:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.no_log import params_of
+from ..module_utils._core.no_log import take_params
 from ..module_utils._core.result import run
 from ..module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run(module, converge, params_of(module, lambda params: [service["environment"] for service in params["services"]]))
+    run(
+        module, converge, take_params(module, lambda params: [service["environment"] for service in params["services"]])
+    )
 
 
 if __name__ == "__main__":

@@ -80,6 +80,7 @@ errors:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils._core.no_log import HIDDEN, mask_only
 from ..module_utils._plan.host_plan import RolePlan, plan_role, secrets_of
 
 
@@ -89,10 +90,9 @@ def main() -> None:
         supports_check_mode=True,
     )
     roles = module.params["roles"]
-    # The options of all modules are in here. Every single value as a secret would make results unreadable.
-    module.params["roles"] = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
-    module.no_log_values.clear()
-    module.no_log_values.update(secrets_of([task for role in roles for task in role["tasks"]]))
+    # The options of all modules are in here.
+    module.params["roles"] = HIDDEN
+    mask_only(module, secrets_of([task for role in roles for task in role["tasks"]]))
     plans = [plan_role(role["role"], role["tasks"]) for role in roles]
     for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
         module.warn(warning)

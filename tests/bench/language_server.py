@@ -30,7 +30,7 @@ MODULE = "github.com/go-delve/delve@v1.23.1"
 OPENED = "service/debugger/debugger.go"
 ROUNDS = 3
 TARGET = 3.0
-HEAPS = ("off", "800MiB", "400MiB", "200MiB")
+HEAPS = ("off", "800MiB", "400MiB")
 
 
 def environment(directory: Path) -> dict[str, str]:

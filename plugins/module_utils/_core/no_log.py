@@ -11,21 +11,30 @@ from ansible.module_utils.basic import AnsibleModule
 
 from .redaction import SHORTEST, credentials, secret_values
 
-_HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
-def params_of(module: AnsibleModule, environments: t.Callable[[t.Any], t.Iterable[dict[str, t.Any]]]) -> t.Any:
-    """Return the options of ``module`` for its own use; the module's own messages contain no value of a variable.
+def mask_only(module: AnsibleModule, secrets: t.Iterable[str]) -> None:
+    """Mask ``secrets``, and no other value of an option with ``no_log``, in the result of ``module``.
 
-    ``environments`` returns those dictionaries of the options whose values are meant, which have ``no_log``: ansible
-    logs a call before the module can do anything. But it also masks each such value everywhere in a result, so
-    that a variable of "1" leaves no port readable: from here on those alone that are secret by name or form.
+    Ansible logs a call before the module can do anything, so options that may contain a secret have ``no_log``. But
+    then it masks every value in them everywhere in the result: a variable of "1" leaves no port readable.
+    """
+    module.no_log_values.clear()
+    module.no_log_values.update(secrets)
+
+
+def take_params(module: AnsibleModule, environments: t.Callable[[t.Any], t.Iterable[dict[str, t.Any]]]) -> t.Any:
+    """Return the options of ``module`` for its own use, and hide the values of variables in what Ansible shows.
+
+    ``environments`` returns the dictionaries of variables in the options, which have ``no_log``. Of their values those
+    alone are masked in the result that are secret by name or form.
     """
     params = copy.deepcopy(module.params)
-    module.no_log_values.clear()
-    module.no_log_values.update(credentials(params))
+    secrets = set(credentials(params))
     for environment in environments(module.params):
         named = secret_values({str(name): str(value) for name, value in environment.items()})
-        module.no_log_values.update(value for value in named if len(value) >= SHORTEST)
-        environment.update(dict.fromkeys(environment, _HIDDEN))
+        secrets.update(value for value in named if len(value) >= SHORTEST)
+        environment.update(dict.fromkeys(environment, HIDDEN))
+    mask_only(module, secrets)
     return params
