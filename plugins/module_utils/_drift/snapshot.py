@@ -17,22 +17,13 @@ from .._host.path_names import is_below
 from .._host.procfs import Process
 from .cells import Cell, plain_path
 from .finding import Finding, Remedy, Rule
-from .records import (
-    NO_DEBUGGERS,
-    NO_MANAGED_FILES,
-    NO_SERVERS,
-    Debuggers,
-    EditorSettings,
-    GoDirectory,
-    LanguageServers,
-    ManagedFiles,
-    Observation,
-    PinnedTool,
-    ProgramDirectory,
-    SettingsFile,
-    ToolCopy,
-    UnmetRequirement,
-)
+from .records.debuggers import NO_DEBUGGERS, Debuggers
+from .records.directories import GoDirectory, ProgramDirectory
+from .records.editor_settings import EditorSettings
+from .records.files import NO_MANAGED_FILES, ManagedFiles, SettingsFile
+from .records.language_servers import NO_SERVERS, LanguageServers
+from .records.observation import Observation
+from .records.toolchain import PinnedTool, ToolCopy, UnmetRequirement
 
 PROVISION_AGAIN = "provision the host again with --tags environment"
 

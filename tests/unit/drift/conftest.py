@@ -26,7 +26,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.tools import tool_copies
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import GoResult, Observation
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import (
+    GoResult,
+    Observation,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS

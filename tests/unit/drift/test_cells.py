@@ -18,17 +18,21 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells i
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.paths import with_dates
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.requirements import unmet_requirements
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    Crash,
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.debuggers import (
     Debuggers,
-    Gopls,
-    GoResult,
-    LanguageServer,
-    LanguageServers,
-    Observation,
-    PinnedTool,
     WideDebugger,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.language_servers import (
+    Crash,
+    Gopls,
+    LanguageServer,
+    LanguageServers,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import (
+    GoResult,
+    Observation,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.toolchain import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.values import DIFFERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.debuggers import (
     Debuggers,
     Validity,
     WideDebugger,

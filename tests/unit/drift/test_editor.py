@@ -11,7 +11,10 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.editor_settings import with_test_file
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import EditorSettings, Setting
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.editor_settings import (
+    EditorSettings,
+    Setting,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import editor
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.vscode_go import SETTINGS as SETTINGS_KNOWN

@@ -18,14 +18,16 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import language_servers
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.editor_settings import (
+    EditorSettings,
+    Setting,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.language_servers import (
     Crash,
     Daemon,
-    EditorSettings,
     Gopls,
     LanguageServer,
     LanguageServers,
-    Setting,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import language_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot

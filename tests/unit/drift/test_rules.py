@@ -22,12 +22,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
     unmet_requirements,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records import (
-    Disk,
-    GoResult,
-    ManagedFiles,
-    PinnedTool,
-)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.directories import Disk
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.files import ManagedFiles
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import GoResult
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.toolchain import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     building,
     directories,

@@ -15,7 +15,7 @@ from ..._environment import goenv_file
 from ..._environment.declaration import Declaration
 from ..._environment.go_command import NEEDS_C_COMPILER
 from ..cells import DIRECTORIES, FOLLOWS, Cell, in_order, plain_value, same_value
-from ..records import TELEMETRY, WATCHED, Observation
+from ..records.observation import TELEMETRY, WATCHED, Observation
 from .go_files import mode_file, settings_in, telemetry_mode
 
 # The assignments of some files are known only with their references.

@@ -26,7 +26,7 @@ from ..._host.procfs import (
 from ..._systemd.systemctl import UNITS, manager_runs
 from ..._systemd.unit_state import states_of
 from ..._tools.build_info import read_build_info
-from ..records import Debuggers, Validity, WideDebugger, is_wide
+from ..records.debuggers import Debuggers, Validity, WideDebugger, is_wide
 
 _MODULE = "github.com/go-delve/delve"
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)

@@ -12,7 +12,7 @@ from ..._environment.declaration import UserEnvironment
 from ..._host.accounts import acting_as
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
-from ..records import DirectoryState, Disk, GoDirectory, ProgramDirectory
+from ..records.directories import DirectoryState, Disk, GoDirectory, ProgramDirectory
 
 
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:

@@ -10,7 +10,8 @@ import typing as t
 from ..._core.provenance import Source
 from ..._environment.contexts.editor_files import EditorContext, EditorFile, encodable, filled, places_of
 from ..._jsonc.document import Key, Node
-from ..records import EditorSettings, Observation, Setting
+from ..records.editor_settings import EditorSettings, Setting
+from ..records.observation import Observation
 from .go_files import lines_of
 
 # Characters. No program reads settings that are nested deeper.

@@ -11,7 +11,8 @@ from ..._core.errors import DevserverError
 from ..._environment import goenv_file
 from ..._host.accounts import Account, acting_as
 from ..._host.files import read_text
-from ..records import SettingsFile, go_config_directory
+from ..records.files import SettingsFile
+from ..records.observation import go_config_directory
 from ..snapshot import Snapshot
 
 

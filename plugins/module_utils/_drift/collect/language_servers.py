@@ -22,7 +22,8 @@ from ..._systemd.environment_files import assignments_in
 from ..._systemd.systemctl import manager_runs
 from ..._systemd.unit_state import State, lines_of, states_of
 from ..._tools.build_info import read_build_info
-from ..records import LIMITS, Crash, Daemon, EditorSettings, Gopls, LanguageServer, LanguageServers
+from ..records.editor_settings import EditorSettings
+from ..records.language_servers import LIMITS, Crash, Daemon, Gopls, LanguageServer, LanguageServers
 
 _MODULE = "golang.org/x/tools/gopls"
 _PROPERTIES = ("MainPID", *LIMITS)

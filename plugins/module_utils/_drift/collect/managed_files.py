@@ -23,7 +23,7 @@ from ..._host.managed_files import (
 )
 from ..._host.path_names import is_below
 from ..cells import Cell
-from ..records import ForeignFile, ManagedFiles, WrongRights
+from ..records.files import ForeignFile, ManagedFiles, WrongRights
 
 
 def managed_files_of(

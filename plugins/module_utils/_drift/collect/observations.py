@@ -22,7 +22,7 @@ from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, wi
 from ..._host.accounts import Account, has_home
 from ..._host.trusted_paths import only_root_can_change
 from ..._shells import blame
-from ..records import SLOW_SECONDS, WATCHED, GoResult, Observation
+from ..records.observation import SLOW_SECONDS, WATCHED, GoResult, Observation
 from . import ssh_denials
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.

@@ -11,7 +11,7 @@ from ..._environment.declaration import Declaration
 from ..._host.accounts import acting_as
 from ..._toolchain.store import Store, version_named
 from ..._toolchain.workspaces import AvailableGo, mismatches
-from ..records import UnmetRequirement
+from ..records.toolchain import UnmetRequirement
 
 
 def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:

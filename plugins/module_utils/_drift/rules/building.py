@@ -8,7 +8,7 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..finding import Finding, Remedy, Rule
-from ..records import UnmetRequirement
+from ..records.toolchain import UnmetRequirement
 from ..snapshot import Row, Snapshot, once_per_user
 
 MAY_SWITCH = Rule(

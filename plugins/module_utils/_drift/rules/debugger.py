@@ -8,7 +8,7 @@ import typing as t
 
 from ..._core.provenance import PROCESS, Source
 from ..finding import Finding, Remedy, Rule, moment
-from ..records import Validity, WideDebugger
+from ..records.debuggers import Validity, WideDebugger
 from ..snapshot import Snapshot
 
 WIDE = Rule(

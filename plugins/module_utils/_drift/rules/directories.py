@@ -14,7 +14,7 @@ from ..._host.accounts import Account
 from ..._host.ownership import describe_ownership_repair
 from ..cells import Cell, in_order
 from ..finding import Finding, Remedy, Rule, as_user
-from ..records import DirectoryState, Disk, GoDirectory, ProgramDirectory
+from ..records.directories import DirectoryState, Disk, GoDirectory, ProgramDirectory
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
 
 DIRECTORY = Rule(

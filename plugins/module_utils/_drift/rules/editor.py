@@ -13,7 +13,7 @@ from ..._core.provenance import Source
 from ..._environment.declaration import UserEnvironment
 from ..cells import in_order, plain_path, same_value
 from ..finding import Finding, Remedy, Rule
-from ..records import EditorSettings, Setting
+from ..records.editor_settings import EditorSettings, Setting
 from ..snapshot import PROVISION_AGAIN, Snapshot
 from ..vscode_go import DEPRECATED, FICTIONAL, LAUNCH_ATTRIBUTES, SETTINGS, TYPES
 

@@ -11,7 +11,7 @@ import typing as t
 from ..._core.provenance import Source
 from ..cells import Cell
 from ..finding import Finding, Remedy, Rule, as_user
-from ..records import SettingsFile
+from ..records.files import SettingsFile
 from ..snapshot import Row, Snapshot, once_per_user
 
 GO_MISSING = Rule(

@@ -14,7 +14,8 @@ from ..._gopls.settings import Schema, validate_settings
 from ..._gopls.workarounds import KNOWN, Workaround, match_workarounds
 from ..._systemd.unit_state import State
 from ..finding import Finding, Remedy, Rule, moment
-from ..records import EditorSettings, Gopls, LanguageServer
+from ..records.editor_settings import EditorSettings
+from ..records.language_servers import Gopls, LanguageServer
 from ..snapshot import Snapshot
 
 NOT_SHARED = Rule(

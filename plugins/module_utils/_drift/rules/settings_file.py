@@ -11,7 +11,7 @@ import typing as t
 from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Source
 from ..finding import Finding, Remedy, Rule
-from ..records import SettingsFile
+from ..records.files import SettingsFile
 from ..snapshot import PROVISION_AGAIN, Snapshot
 
 NO_EFFECT = Rule(

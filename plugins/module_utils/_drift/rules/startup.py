@@ -14,7 +14,7 @@ from ..._host.procfs import Process
 from ..._shells.blame import parse_place
 from ..cells import in_order, same_value
 from ..finding import Finding, Remedy, Rule
-from ..records import SLOW_SECONDS, Observation
+from ..records.observation import SLOW_SECONDS, Observation
 from ..snapshot import Row, Snapshot
 
 NOISY = Rule(

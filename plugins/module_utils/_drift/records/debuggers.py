@@ -1,0 +1,76 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Debug services, other debuggers that listen, and their certificates."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import typing as t
+
+from ..._core.provenance import Source
+from ..._systemd.unit_state import State
+
+_OPTION = re.compile(r"\s--?(?:listen|l)[= ](\S+)")
+
+
+class WideDebugger(t.NamedTuple):
+    """A dlv that listens at an ``address`` that other hosts can reach; ``unit`` is empty for none."""
+
+    pid: int
+    user: str
+    address: str
+    unit: str = ""
+    started: float | None = None
+
+
+class Validity(t.NamedTuple):
+    """A file with certificates of the debug ports, and when it expires (seconds of the epoch)."""
+
+    path: str
+    end: float
+
+
+class Debuggers(t.NamedTuple):
+    """``units`` are those of debug services and of their TLS endpoints, by name.
+
+    ``listen_lines`` has the line that sets the address of a unit which listens on a wide address. Provisioning renews
+    certificates ``renew_before`` seconds before they expire.
+    """
+
+    units: t.Mapping[str, State] = {}
+    wide: t.Sequence[WideDebugger] = ()
+    certificates: t.Sequence[Validity] = ()
+    renew_before: float = 30 * 86400
+    listen_lines: t.Mapping[str, Source | None] = {}
+
+    @property
+    def wide_units(self) -> dict[str, str]:
+        """The configured addresses of the units of dlv that listen on a wide address."""
+        addresses = {unit: address_of(state.values.get("ExecStart", "")) for unit, state in self.units.items()}
+        return {unit: one for unit, one in addresses.items() if unit.startswith("dlv-") and is_wide(one)}
+
+
+NO_DEBUGGERS = Debuggers()
+
+
+def address_of(command: str) -> str:
+    """Return the listen address in a command line of dlv; options behind ``--`` are those of the debugged program."""
+    match = _OPTION.search(command.partition(" -- ")[0])
+    return match.group(1) if match else ""
+
+
+def is_wide(address: str) -> bool:
+    """Return whether other hosts can reach a TCP address; a host name is not resolved and counts as no."""
+    host, colon, _port = address.rpartition(":")
+    if not colon or address.startswith("unix:"):
+        return False
+    return not host or _is_wide_host(host.strip("[]"))
+
+
+def _is_wide_host(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return not (getattr(address, "ipv4_mapped", None) or address).is_loopback

@@ -1,0 +1,69 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings file of go, and the files that provisioning manages."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._environment import goenv_file
+from ..._host.accounts import Account
+from ..._host.managed_files import Rights
+
+
+class SettingsFile(t.NamedTuple):
+    """The file that ``go env -w`` writes, as ``account`` can read it.
+
+    ``text`` is None if there is no such file. ``error`` is the reason why it cannot be read. ``missing_target`` is the
+    target of a link to a file that does not exist.
+    """
+
+    account: Account
+    path: str
+    text: str | None
+    error: str = ""
+    missing_target: str = ""
+
+    @property
+    def lines(self) -> list[str]:
+        return (self.text or "").split("\n")
+
+    @property
+    def settings(self) -> list[goenv_file.Setting]:
+        return goenv_file.settings(self.text or "")
+
+
+class WrongRights(t.NamedTuple):
+    """A file or directory of the collection with the rights that it has and the rights that it must have."""
+
+    path: str
+    user: str
+    actual: Rights
+    expected: Rights
+
+
+class ForeignFile(t.NamedTuple):
+    """A file that is written with the rights of ``user``, and the reason why these do not suffice."""
+
+    path: str
+    user: str
+    problem: str
+    remedy: str
+
+
+class ManagedFiles(t.NamedTuple):
+    """The state of the files that provisioning manages.
+
+    In the files in ``repaired`` provisioning corrects every declared variable. ``outdated`` has the files that lack
+    lines that were rendered for a user, by user and context; it has no users whose values are all as declared.
+    ``unmanaged`` are the files of checkouts that provisioning does not edit, with the action that changes that.
+    """
+
+    repaired: frozenset[str] = frozenset()
+    outdated: t.Mapping[str, t.Mapping[str, t.Sequence[str]]] = {}
+    wrong_rights: t.Sequence[WrongRights] = ()
+    foreign: t.Sequence[ForeignFile] = ()
+    unmanaged: t.Mapping[str, str] = {}
+
+
+NO_MANAGED_FILES = ManagedFiles()

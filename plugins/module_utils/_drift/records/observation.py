@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a process of a user got in a context."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import typing as t
+
+from ..._core.provenance import Assignment, Source
+from ..._environment.contexts.base import Context, Failure
+from ..._environment.declaration import DIRECTORY_VARIABLES, UserEnvironment
+
+# Compared even if they are not declared: these decide how go builds.
+_MODULES = ("GOPROXY", "GOSUMDB", "GONOSUMDB", "GONOPROXY", "GOPRIVATE", "GOINSECURE", "GOVCS", "GOAUTH")
+_BUILDS = ("GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOARCH", "GODEBUG")
+WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
+# Compared too. It has a file of its own: go reads it from no variable.
+TELEMETRY = "GOTELEMETRY"
+# A startup that takes longer is slow.
+SLOW_SECONDS = 3.0
+
+
+class GoResult(t.NamedTuple):
+    """The values of ``go env``; without values ``problem`` has the reason. A ``skipped`` go was not run on purpose."""
+
+    values: t.Mapping[str, str]
+    problem: str = ""
+    skipped: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Observation:
+    """What a process of ``user`` got in ``context``.
+
+    ``environment`` is None, and ``problem`` has the reason, if the context could not be probed. ``programs`` lists, for
+    each requested name, the programs on PATH that the user can run, first the one that runs. It is empty if PATH could
+    not be searched; the problem of ``go`` has the reason then. ``seconds``, ``unexpected_output``, ``go_is``, ``stale``
+    and ``held`` are those of the probe, and so is ``failure``, unless sshd reports a better reason. ``stopping`` is the
+    line at which the startup stops, ``printing`` the line that prints ``unexpected_output``, and ``slowest`` the line
+    that takes the most time; each is None if there is no such problem or if the line is not known.
+    """
+
+    user: UserEnvironment
+    context: Context
+    environment: t.Mapping[str, str] | None
+    problem: str = ""
+    programs: t.Mapping[str, t.Sequence[str]] = dataclasses.field(default_factory=dict)
+    go: GoResult = dataclasses.field(default_factory=lambda: GoResult({}))
+    assignments: t.Sequence[Assignment] = ()
+    seconds: float = 0.0
+    unexpected_output: str = ""
+    go_is: str = ""
+    stale: frozenset[str] = frozenset()
+    stopping: Source | None = None
+    printing: Source | None = None
+    slowest: Source | None = None
+    failure: Failure = ""
+    held: bool = False
+
+    @property
+    def walked(self) -> bool:
+        """Whether the directories of PATH were searched."""
+        return "go" in self.programs
+
+    @property
+    def workspace(self) -> str:
+        """The workspace of the context, if its kind has one context for each workspace; else empty."""
+        return self.context.workspace
+
+    @property
+    def settings_path(self) -> str:
+        """The user's settings file as go finds it, even if go itself fails; ``off`` if go reads none."""
+        environment = self.environment or {}
+        default = os.path.join(go_config_directory(environment), "env")
+        return self.go.values.get("GOENV") or environment.get("GOENV") or default
+
+
+def go_config_directory(environment: t.Mapping[str, str]) -> str:
+    """Return the directory of Go's own files in a process's environment, as go finds it."""
+    directory = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", ""), ".config")
+    return os.path.join(directory, "go")

@@ -1,0 +1,59 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The Go versions that are required, and the pinned tools."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._host.accounts import Account
+
+
+class UnmetRequirement(t.NamedTuple):
+    """A Go version that a workspace of ``user`` or, without a user, the play requires and the host does not have."""
+
+    user: str
+    cause: str
+    remedy: str
+    required: str
+    installed: t.Sequence[str] = ()
+    default: str = ""
+    file: str = ""
+    line: int | None = None
+
+
+class PinnedTool(t.NamedTuple):
+    """One pinned tool: ``reason`` is empty for the declared build, ``users`` for a tool of all users.
+
+    ``incompatibility`` is the reason why its version does not support the Go that builds it, unless the play forces it.
+    ``actual`` are package, version and Go of the program in its place, if that is another one and has build info.
+    """
+
+    name: str
+    package: str
+    version: str
+    go: str
+    path: str
+    reason: str
+    users: t.Sequence[str] = ()
+    incompatibility: str = ""
+    actual: str = ""
+
+    def result(self) -> dict[str, t.Any]:
+        """Return the tool's entry in the report."""
+        return dict(self._asdict(), users=list(self.users))
+
+    def is_for(self, user: str) -> bool:
+        return not self.users or user in self.users
+
+
+class ToolCopy(t.NamedTuple):
+    """A program in GOBIN or GOPATH/bin that has the name of a pinned tool and is another file.
+
+    It is ``removable`` by a command if its directory is not reached through a link.
+    """
+
+    account: Account
+    tool: str
+    path: str
+    removable: bool
