@@ -24,7 +24,9 @@ FUNCTIONS = {
     "time": {"gmtime", "strftime"},
     "typing": None,
 }
-# Of our packages: everything in _core, in the records and rules, and in these modules of _drift, and these types, constants and pure functions.
+# Of our packages: everything in _core and in these packages and modules of _drift; and these types, constants and pure
+# functions.
+PACKAGES = ("_core.", "_drift.records", "_drift.rules")
 MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_drift.vscode_go"}
 NAMES = {
     "_environment": {"goenv_file"},
@@ -53,11 +55,7 @@ def is_pure(module: str, names: set[str]) -> bool:
     if not module.startswith(PREFIX):
         return module in LIBRARY or module in FUNCTIONS
     inner = module[len(PREFIX) :]
-    return (
-        inner.startswith(("_core.", "_drift.rules", "_drift.records"))
-        or inner in MODULES
-        or set() < names <= NAMES.get(inner, set())
-    )
+    return inner.startswith(PACKAGES) or inner in MODULES or set() < names <= NAMES.get(inner, set())
 
 
 def calls_of(tree: ast.AST, module: str) -> set[str]:
