@@ -33,15 +33,18 @@ class Address(t.NamedTuple):
 
     @property
     def ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        """The host as an IP address; None for a name, and for a zone, which Python 3.8 does not know."""
+        """The host as an IP address, an IPv4 address in the form of IPv6 as IPv4; None for a name, and for a zone."""
         with contextlib.suppress(ValueError):
-            return None if "%" in self.host else ipaddress.ip_address(self.host)
+            # Python 3.8 does not know zones.
+            address = None if "%" in self.host else ipaddress.ip_address(self.host)
+            return getattr(address, "ipv4_mapped", None) or address
         return None
 
     @property
     def is_local(self) -> bool:
         """Whether this host alone surely reaches it; what another name than localhost leads to is not known."""
-        return bool(self.path) or self.host == "localhost" or bool(self.ip and self.ip.is_loopback)
+        ip = self._replace(host=self.host.partition("%")[0]).ip
+        return bool(self.path) or self.host == "localhost" or bool(ip and ip.is_loopback)
 
 
 def parse_address(text: str) -> Address | None:

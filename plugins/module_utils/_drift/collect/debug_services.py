@@ -26,7 +26,7 @@ from ..._host.procfs import (
 from ..._systemd.systemctl import UNITS, manager_runs
 from ..._systemd.unit_state import states_of
 from ..._tools.build_info import read_build_info
-from ..records.debuggers import Debuggers, Validity, WideDebugger, is_wide
+from ..records.debuggers import Debuggers, Validity, WideDebugger
 
 _MODULE = "github.com/go-delve/delve"
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
@@ -61,8 +61,8 @@ def _seconds(renew_before: str) -> float:
 
 def wide_debuggers(proc: str = PROC) -> list[WideDebugger]:
     """Return each dlv that listens on an address outside the loopback network."""
-    addresses = {socket.inode: str(socket.address) for socket in listening_sockets(proc)}
-    wide = {inode: address for inode, address in addresses.items() if is_wide(address)}
+    sockets = listening_sockets(proc)
+    wide = {socket.inode: str(socket.address) for socket in sockets if not socket.address.is_local}
     found = (_debugger(pid, wide, proc) for pid in (process_ids(proc) if wide else []))
     return [debugger for debugger in found if debugger]
 

@@ -4,10 +4,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import typing as t
 
+from ..._core.addresses import Address
 from ..._core.provenance import Source
 from ..._systemd.unit_state import State
 
@@ -48,7 +48,7 @@ class Debuggers(t.NamedTuple):
     def wide_units(self) -> dict[str, str]:
         """The configured addresses of the units of dlv that listen on a wide address."""
         addresses = {unit: address_of(state.values.get("ExecStart", "")) for unit, state in self.units.items()}
-        return {unit: one for unit, one in addresses.items() if unit.startswith("dlv-") and is_wide(one)}
+        return {unit: one for unit, one in addresses.items() if unit.startswith("dlv-") and _is_wide(one)}
 
 
 NO_DEBUGGERS = Debuggers()
@@ -60,17 +60,7 @@ def address_of(command: str) -> str:
     return match.group(1) if match else ""
 
 
-def is_wide(address: str) -> bool:
-    """Return whether other hosts can reach a TCP address; a host name is not resolved and counts as no."""
-    host, colon, _port = address.rpartition(":")
-    if not colon or address.startswith("unix:"):
-        return False
-    return not host or _is_wide_host(host.strip("[]"))
-
-
-def _is_wide_host(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return not (getattr(address, "ipv4_mapped", None) or address).is_loopback
+def _is_wide(text: str) -> bool:
+    """Return whether other hosts may reach a listen address of dlv; its port may be a name or a variable."""
+    host, colon, _port = text.rpartition(":")
+    return bool(colon) and not text.startswith("unix:") and not Address(host.strip("[]")).is_local

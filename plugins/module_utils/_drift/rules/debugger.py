@@ -18,8 +18,9 @@ WIDE = Rule(
     "Anyone who can reach the port can run any code as the debugger's user: dlv has no authentication.",
     why="""\
 A running dlv listens on an address outside the loopback network, according to the kernel's socket table and the build
-info of the program. Or a unit `dlv-*.service` is configured to do so at its next start, by its own file or a drop-in.
-The debugged program itself may listen anywhere.""",
+info of the program. Or a unit `dlv-*.service` is configured to do so at its next start, by its own file or a drop-in. A
+host name other than localhost counts as such an address, because it may lead to any. The debugged program itself may
+listen anywhere.""",
     fix="""\
 Stop it, and let it listen on 127.0.0.1 or a unix socket. For connections from other hosts, declare `tls` for the debug
 service, or use an ssh tunnel.""",
