@@ -22,6 +22,9 @@ description:
   - One call declares all services of a host. It stops the services that are no longer declared, and removes them and
     their programs.
   - All entries are validated before anything is written.
+  - A C(launch.json) that cannot be edited, such as one with a syntax error, is skipped. The module does everything
+    else, fails at the end, and lists such files in RV(skipped_files). The unit of a service that is no longer declared
+    is stopped, and stays until its configuration can be removed.
 notes:
   - A program that does not compile is not an error of the module. systemd retries the service until the program
     compiles. A warning and RV(services) contain the output of the compiler.
@@ -96,7 +99,7 @@ EXAMPLES = r"""
 RETURN = r"""
 services:
   description: The state of each declared service; in check mode, the state before the run.
-  returned: success
+  returned: always, unless an option is invalid
   type: list
   elements: dict
   contains:
@@ -122,18 +125,42 @@ services:
     - {name: api, unit: dlv-api.service, listen: "127.0.0.1:2345", state: active, listens: true, problem: ""}
 check_mode:
   description: Whether the module ran in check mode, which a play or a single task can request.
-  returned: success
+  returned: always, unless an option is invalid
   type: bool
 tls:
   description: Whether the TLS server of M(gopherops.devserver.dlv_tls) is installed, by this or an earlier run.
-  returned: success
+  returned: always, unless an option is invalid
   type: bool
+skipped_files:
+  description:
+    - The C(launch.json) files that could not be edited and were left as they are. With an entry the module fails, after
+      it has done everything else.
+  returned: always, unless an option is invalid
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the account.
+      type: str
+    file:
+      description: Path of the file.
+      type: str
+    line:
+      description: Line of the error, counted from 1. None for an error of the whole file.
+      type: int
+    column:
+      description: Column of the error, counted from 1. None for an error of the whole line or file.
+      type: int
+    reason:
+      description: The error, the expected state, and how to fix it.
+      type: str
+  sample: []
 ptrace:
   description:
     - Whether the kernel lets each user debug, by a real attempt. C(launch) is for programs that dlv starts, C(attach)
       is for running processes.
     - V(ok), or a text that begins with V(denied) or V(unknown) and contains the reason.
-  returned: success
+  returned: always, unless an option is invalid
   type: dict
   sample: {alice: {launch: ok, attach: "denied by Yama, whose ptrace_scope is 1"}}
 """

@@ -9,6 +9,7 @@ import typing as t
 
 from .._core.result import Outcome
 from .._core.sizes import parse_size
+from .._host.skipped_files import find_failure
 from .._systemd.systemctl import UNITS
 from .install import ServiceState, apply_plan, plan_services, wait_for_services
 from .ptrace import PtraceAccess, probe_ptrace
@@ -48,11 +49,12 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     result = {
         "services": [_service_result(service, states[service.name]) for service in services],
         "check_mode": check,
+        "skipped_files": [entry._asdict() for entry in plan.skipped],
         "tls": os.path.exists(os.path.join(UNITS, SERVER)),
         "ptrace": {name: access._asdict() for name, access in sorted(ptrace.items())},
         **changes.result(),
     }
-    return Outcome(result, warnings)
+    return Outcome(result, warnings, find_failure(plan.skipped))
 
 
 def _service_result(service: DebugService, state: ServiceState) -> dict[str, t.Any]:

@@ -16,6 +16,7 @@ from .._core.redaction import redacted, without_values
 from .._host.accounts import find_account
 from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import reload_journal, systemctl
 from .._systemd.systemctl import UNITS, manager_runs
 from .._tools.build_info import read_build_info
@@ -34,13 +35,15 @@ _FIRST_DLV_WITH_SOCKETS = (1, 22, 1)
 class DebugServicePlan(t.NamedTuple):
     """The changes of a run: files to write, services to remove, and systemctl verbs, each with its units.
 
-    With ``reload`` the manager has changed unit files to read, from this run or from one that was killed.
+    With ``reload`` the manager has changed unit files to read, from this run or from one that was killed. ``skipped``
+    are the launch.json files that cannot be edited.
     """
 
     edits: list[FileEdit]
     stale: list[str]
     verbs: list[tuple[str, list[str]]]
     reload: bool
+    skipped: list[SkippedFile]
 
     def changes(self) -> Changes:
         """Return the changes for the result of a module."""
@@ -76,11 +79,16 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
             remedy="leave debugger_services empty for this host, and start dlv by hand on a loopback address",
         )
     _reject_old_dlv(services, programs.dlv)
-    edits = plan_edits(_managed_files(services, programs, installed))
+    launch_edits, skipped = _plan_launch_files(services, installed)
+    pending = _find_pending_cleanups(installed, skipped)
+    kept = [name for name in stale if name in pending]
+    stale = [name for name in stale if name not in pending]
+    # The units record the launch files, so that a run after a killed one finishes them.
+    edits = launch_edits + plan_edits(_managed_files(services, programs, installed, pending, stale))
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
     unread = any(path.startswith(UNITS) for path in written) or any(map(systemctl.needs_reload, states.values()))
-    return DebugServicePlan(edits, stale, _verbs(services, states, written), unread)
+    return DebugServicePlan(edits, stale, _verbs(services, states, written, kept), unread, skipped)
 
 
 def apply_plan(plan: DebugServicePlan) -> None:
@@ -113,20 +121,48 @@ def _unit_file(name: str) -> str:
     return os.path.join(UNITS, unit_name(name))
 
 
+def _plan_launch_files(
+    services: t.Sequence[DebugService], installed: t.Mapping[str, str]
+) -> tuple[list[FileEdit], list[SkippedFile]]:
+    edits: list[FileEdit] = []
+    skipped: list[SkippedFile] = []
+    for file in managed_launch_files(_launch_file_edits(services, installed)):
+        with skip_errors(skipped, file.owner, file.path):
+            edits += plan_edits([file])
+    return edits, skipped
+
+
+def _find_pending_cleanups(
+    installed: t.Mapping[str, str], skipped: t.Sequence[SkippedFile]
+) -> dict[str, list[units.LaunchFile]]:
+    """Return the skipped files from which a later run must remove a configuration, by the names of their services.
+
+    Only the units record them: without its record, the configuration would stay in the file forever.
+    """
+    paths = {entry.file for entry in skipped}
+    files = {
+        name: [file for file in units.launch_files_of(text) if file.path in paths] for name, text in installed.items()
+    }
+    return {name: unedited for name, unedited in files.items() if unedited}
+
+
 def _managed_files(
-    services: t.Sequence[DebugService], programs: units.Programs, installed: t.Mapping[str, str]
+    services: t.Sequence[DebugService],
+    programs: units.Programs,
+    installed: t.Mapping[str, str],
+    pending: t.Mapping[str, list[units.LaunchFile]],
+    stale: t.Iterable[str],
 ) -> t.Iterator[ManagedFile]:
-    expected = {service.name for service in services}
     for service in services:
         _reject_foreign_unit(service, installed)
-        unit = units.render_unit(service, programs, launch_file(service))
+        declared = [units.LaunchFile(service.account.name, launch_file(service))] if service.launch else []
+        unit = units.render_unit(service, programs, dict.fromkeys([*declared, *pending.get(service.name, [])]))
         yield _managed_file(_unit_file(service.name), unit)
         # It may contain passwords; systemd reads it as root.
         yield _managed_file(units.environment_file(service.name), units.render_environment(service), mode=0o600)
-    for name in sorted(set(installed) - expected):
+    for name in stale:
         yield _managed_file(_unit_file(name), None)
         yield _managed_file(units.environment_file(name), None)
-    yield from managed_launch_files(_launch_file_edits(services, installed))
 
 
 def _managed_file(path: str, text: str | None, mode: int = 0o644) -> ManagedFile:
@@ -163,10 +199,11 @@ def _reject_old_dlv(services: t.Sequence[DebugService], dlv: str) -> None:
 def _launch_file_edits(services: t.Sequence[DebugService], installed: t.Mapping[str, str]) -> dict[str, LaunchFileEdit]:
     """Return the edits of each launch.json that contains, or is to contain, a configuration of this module."""
     edits: dict[str, LaunchFileEdit] = {}
-    for name, (user, path) in ((name, units.launch_file_of(text)) for name, text in installed.items()):
+    for name, file in ((name, file) for name, text in installed.items() for file in units.launch_files_of(text)):
         # With the account, its launch.json is gone too.
         with contextlib.suppress(DevserverError):
-            edits.setdefault(path, LaunchFileEdit(find_account(user), {}, [])).stale.append(configuration_name(name))
+            edit = edits.setdefault(file.path, LaunchFileEdit(find_account(file.user), {}, []))
+            edit.stale.append(configuration_name(name))
     for service in services:
         if service.launch:
             edit = edits.setdefault(launch_file(service), LaunchFileEdit(service.account, {}, []))
@@ -177,8 +214,12 @@ def _launch_file_edits(services: t.Sequence[DebugService], installed: t.Mapping[
 
 
 def _verbs(
-    services: t.Sequence[DebugService], states: t.Mapping[str, t.Mapping[str, str]], written: t.Iterable[str]
+    services: t.Sequence[DebugService],
+    states: t.Mapping[str, t.Mapping[str, str]],
+    written: t.Iterable[str],
+    kept: t.Iterable[str],
 ) -> list[tuple[str, list[str]]]:
+    """Return the verbs for ``services``; ``kept`` are undeclared services whose units stay, stopped, as records."""
     targets = systemctl.properties_of(
         [service.process_unit for service in services if service.process_unit], ("ActiveState",)
     )
@@ -188,6 +229,9 @@ def _verbs(
     for service in services:
         for verb in _service_verbs(service, states[service.unit], targets.get(service.process_unit), written):
             verbs.setdefault(verb, []).append(service.unit)
+    for unit, state in systemctl.properties_of([unit_name(name) for name in kept], _PROPERTIES).items():
+        for verb in _stop_verbs(state):
+            verbs.setdefault(verb, []).append(unit)
     return [(verb, verbs[verb]) for verb in _ORDER if verb in verbs]
 
 
@@ -196,15 +240,20 @@ def _service_verbs(
 ) -> list[str]:
     rewritten = _unit_file(service.name) in written or systemctl.needs_reload(state)
     changed = rewritten or units.environment_file(service.name) in written
-    enabled, running = state["UnitFileState"] == "enabled", state["ActiveState"] in systemctl.RUNNING
     if not service.started:
-        return (["disable"] if enabled else []) + (["stop"] if running else [])
+        return _stop_verbs(state)
+    enabled, running = state["UnitFileState"] == "enabled", state["ActiveState"] in systemctl.RUNNING
     # dlv never starts the unit that it attaches to. The debug service starts together with that unit.
     can_run = target is None or target["ActiveState"] in systemctl.RUNNING
     verbs = [] if enabled and not rewritten else ["reenable"]
     if running:
         return verbs + (["restart"] if changed else [])
     return verbs + (["start"] if can_run else [])
+
+
+def _stop_verbs(state: t.Mapping[str, str]) -> list[str]:
+    enabled, running = state["UnitFileState"] == "enabled", state["ActiveState"] in systemctl.RUNNING
+    return (["disable"] if enabled else []) + (["stop"] if running else [])
 
 
 def _remove_build(name: str) -> None:

@@ -28,11 +28,11 @@ class LaunchFileEdit(t.NamedTuple):
 
 
 def launch_file(service: DebugService) -> str:
-    """Return the launch.json of the service's configuration; empty if none is declared.
+    """Return the launch.json of the service's workspace.
 
     Symbolic links are resolved, so that each file has one path.
     """
-    return os.path.join(_resolve_workspace(service), ".vscode/launch.json") if service.launch else ""
+    return os.path.join(_resolve_workspace(service), ".vscode/launch.json")
 
 
 def _resolve_workspace(service: DebugService) -> str:

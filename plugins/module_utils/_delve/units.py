@@ -61,6 +61,13 @@ class Programs(t.NamedTuple):
     check_go: bool
 
 
+class LaunchFile(t.NamedTuple):
+    """A launch.json that a service has, or had, a configuration in, and the name of its user."""
+
+    user: str
+    path: str
+
+
 def environment_file(name: str) -> str:
     """Return the file of the variables that a debug service's program gets in addition to its user's environment."""
     return os.path.join(ENVIRONMENT_DIR, f"{name}.env")
@@ -73,8 +80,8 @@ def render_environment(service: DebugService) -> str | None:
     return HEAD + environment_lines(service.environment, dollar="$")
 
 
-def render_unit(service: DebugService, programs: Programs, launch_file: str) -> str:
-    """Return the unit; ``launch_file`` contains its launch configuration, if it has one."""
+def render_unit(service: DebugService, programs: Programs, launch_files: t.Iterable[LaunchFile]) -> str:
+    """Return the unit; ``launch_files`` contain its launch configuration."""
     sandbox = _SANDBOX + (_PROGRAM_SANDBOX if service.builds else _DLV_SANDBOX)
     parts = [
         _render_unit_section(service),
@@ -83,7 +90,7 @@ def render_unit(service: DebugService, programs: Programs, launch_file: str) -> 
         _render_lifecycle(service),
         sandbox,
     ]
-    return HEAD + "".join(parts) + _render_install_section(service) + _render_launch_note(service, launch_file)
+    return HEAD + "".join([*parts, _render_install_section(service), *map(_render_launch_note, launch_files)])
 
 
 def _render_unit_section(service: DebugService) -> str:
@@ -168,12 +175,13 @@ def _render_install_section(service: DebugService) -> str:
     return f"\n[Install]\nWantedBy={service.process_unit or 'multi-user.target'}\n"
 
 
-def _render_launch_note(service: DebugService, launch_file: str) -> str:
+def _render_launch_note(file: LaunchFile) -> str:
     """Return a section that systemd ignores: what a later run removes when the service is no longer declared."""
-    return f"\n[X-Devserver]\nUser={service.account.name}\nLaunch={launch_file}\n" if launch_file else ""
+    return f"\n[X-Devserver]\nUser={file.user}\nLaunch={file.path}\n"
 
 
-def launch_file_of(unit: str) -> tuple[str, str]:
-    """Return the user and the file of the launch configuration in a unit's text; empty without one."""
-    match = re.search(r"^\[X-Devserver\]\nUser=(.*)\nLaunch=(.*)$", unit, re.MULTILINE)
-    return (match.group(1), match.group(2)) if match else ("", "")
+def launch_files_of(unit: str) -> list[LaunchFile]:
+    """Return the files with launch configurations of the service whose unit has the text ``unit``."""
+    return [
+        LaunchFile(*found) for found in re.findall(r"^\[X-Devserver\]\nUser=(.*)\nLaunch=(.*)$", unit, re.MULTILINE)
+    ]

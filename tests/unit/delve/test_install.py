@@ -12,7 +12,9 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve import install, units
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import parse_services
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.skipped_files import SkippedFile
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 
 from tests.support.systemd import FakeSystemd
@@ -29,12 +31,14 @@ class Host:
         self.directory = directory
         self.systemd = FakeSystemd()
         self.states, self.commands = self.systemd.states, self.systemd.commands
+        self.skipped: list[SkippedFile] = []
 
     def run(self, *entries: Entry, check: bool = False, **programs: t.Any) -> dict[str, tuple[str, str]]:
         """Run like the module; return the changed paths and units, each with its text before and after."""
         services = parse_services(entries, limits=LIMITS, state="started")
         self.commands.clear()
         plan = install.plan_services(services, PROGRAMS._replace(**programs))
+        self.skipped = plan.skipped
         if not check:
             install.apply_plan(plan)
         diff = plan.changes().result()["diff"]
@@ -195,15 +199,58 @@ def test_the_launch_configuration_is_added_changed_and_removed(service_host: Hos
     assert "dlv-api" not in file.read_text()
 
 
-def test_a_launch_file_that_cannot_be_read_stops_it_before_anything_is_written(
-    service_host: Host,
-    workspace: pathlib.Path,
+def test_a_broken_launch_file_is_skipped_and_everything_else_is_done(
+    service_host: Host, workspace: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
+    broken, intact = workspace / ".vscode/launch.json", tmp_path / "web/.vscode/launch.json"
+    broken.parent.mkdir()
+    broken.write_text("{\noops")
+    intact.parent.mkdir(parents=True)
+    declared = [
+        entry(workspace=str(workspace), launch_configuration=True),
+        entry(name="web", listen="127.0.0.1:2346", workspace=str(tmp_path / "web"), launch_configuration=True),
+    ]
+    service_host.run(*declared)
+    (skipped,) = service_host.skipped
+    assert (skipped.user, skipped.file, skipped.line) == (entry()["user"], str(broken), 2)
+    assert broken.read_text() == "{\noops" and "dlv-web" in intact.read_text()
+    assert service_host.systemd.active == {"dlv-api.service", "dlv-web.service"}
+    assert service_host.run(*declared) == {} and len(service_host.skipped) == 1
+    broken.write_text("{}")
+    assert str(broken) in service_host.run(*declared) and not service_host.skipped
+
+
+def test_the_module_fails_at_its_end_with_the_skipped_launch_file(service_host: Host, workspace: pathlib.Path) -> None:
     (workspace / ".vscode").mkdir()
-    (workspace / ".vscode/launch.json").write_text("{oops")
-    with pytest.raises(DevserverError, match=r"launch\.json"):
-        service_host.run(entry(workspace=str(workspace), launch_configuration=True))
-    assert (service_host.files(), service_host.commands) == (set(), [])
+    (workspace / ".vscode/launch.json").write_text('{"configurations" oops}')
+    defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+    services = [entry(workspace=str(workspace), launch_configuration=True)]
+    for check in (True, False):
+        outcome = converge({**defaults, "services": services, "dlv": "/bin/true", "wait": 0}, check=check)
+        assert outcome.result["changed"] and outcome.result["services"][0]["name"] == "api"
+        (skipped,) = outcome.result["skipped_files"]
+        assert (skipped["line"], skipped["file"]) == (1, str(workspace / ".vscode/launch.json"))
+        assert outcome.failure and skipped["reason"] in str(outcome.failure)
+    assert service_host.systemd.active == {"dlv-api.service"}
+
+
+def test_a_configuration_in_a_broken_launch_file_is_removed_later(service_host: Host, workspace: pathlib.Path) -> None:
+    declared = entry(workspace=str(workspace), launch_configuration=True)
+    file = workspace / ".vscode/launch.json"
+    for undeclared in ([], [{**declared, "launch_configuration": False}]):
+        service_host.run(declared)
+        good = file.read_text()
+        file.write_text(f"{good} oops")
+        service_host.run(*undeclared)
+        assert [entry.file for entry in service_host.skipped] == [str(file)]
+        # An undeclared service stops, although its unit is kept as the record of what to remove.
+        assert service_host.systemd.active == ({"dlv-api.service"} if undeclared else set())
+        assert service_host.run(*undeclared) == {} and service_host.commands == []
+        file.write_text(good)
+        service_host.run(*undeclared)
+        assert "dlv-api" not in file.read_text() and not service_host.skipped
+        assert service_host.files() == ({"units/dlv-api.service"} if undeclared else set())
+        assert service_host.run(*undeclared) == {}
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

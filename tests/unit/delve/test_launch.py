@@ -82,7 +82,6 @@ def test_no_file_is_created_without_a_configuration(tmp_path: pathlib.Path) -> N
     missing = declared(tmp_path / "missing")
     edit = LaunchFileEdit(missing.account, {configuration_name("api"): launch_configuration(missing)}, [])
     assert managed_launch_files({launch_file(missing): edit}) == []
-    assert launch_file(service(workspace=str(tmp_path))) == ""
 
 
 def test_invalid_json_is_rejected_with_its_line(tmp_path: pathlib.Path) -> None:

@@ -32,7 +32,7 @@ MODES: dict[str, dict[str, t.Any]] = {
 
 
 def render(declared: DebugService, **programs: t.Any) -> str:
-    return units.render_unit(declared, PROGRAMS._replace(**programs), "")
+    return units.render_unit(declared, PROGRAMS._replace(**programs), [])
 
 
 def words(line: str) -> list[str]:
@@ -136,6 +136,9 @@ def test_the_environment_has_a_separate_file() -> None:
 
 
 def test_a_unit_contains_the_path_of_its_launch_configuration() -> None:
-    unit = units.render_unit(service(), PROGRAMS, "/src/acme/.vscode/launch.json")
-    assert units.launch_file_of(unit) == (service().account.name, "/src/acme/.vscode/launch.json")
-    assert units.launch_file_of(render(service())) == ("", "")
+    files = [
+        units.LaunchFile(service().account.name, "/src/acme/.vscode/launch.json"),
+        units.LaunchFile("gone", "/src/other/.vscode/launch.json"),
+    ]
+    assert units.launch_files_of(units.render_unit(service(), PROGRAMS, files)) == files
+    assert units.launch_files_of(render(service())) == []
