@@ -19,10 +19,14 @@ _FILES: tuple[tuple[str, t.Callable[[str], list[Requirement]]], ...] = (
 
 
 class AvailableGo(t.NamedTuple):
-    """The Go of a host: the ``installed`` versions, and which of them is the ``default``, if any."""
+    """The Go of a host: the ``installed`` versions, and which of them is the ``default``, if any.
+
+    ``switches`` is False if go always is the default, because GOTOOLCHAIN is ``local``.
+    """
 
     installed: t.Sequence[str]
     default: str | None
+    switches: bool = True
 
 
 def mismatches(workspaces: t.Iterable[str], available: AvailableGo, minimum: str | None) -> list[dict[str, t.Any]]:
@@ -66,14 +70,16 @@ def _in_file(
     for requirement in requirements:
         version, line = requirement.version, requirement.line
         if not _met(requirement, available):
-            remedy = _remedy(requirement)
+            remedy = _remedy(requirement, available)
             yield _entry(requirement.directive, path, line, version, available, remedy)
         elif requirement.directive == "version-file" and minimum and _below(version, minimum):
             yield _entry("minimum", path, line, minimum, available, f"change it to Go {minimum} or later")
 
 
-def _remedy(requirement: Requirement) -> str:
+def _remedy(requirement: Requirement, available: AvailableGo) -> str:
     version = requirement.version
+    if version in available.installed:
+        return f"make Go {version} or a later version devserver_go_default, or declare GOTOOLCHAIN: path"
     if requirement.directive == "version-file":
         return f"add Go {version} to devserver_go_versions, or change the file to an installed version"
     if version.count(".") == 1:  # There is no toolchain of this name that go could switch to.
@@ -85,13 +91,13 @@ def _met(requirement: Requirement, available: AvailableGo) -> bool:
     """Return whether the host meets a requirement.
 
     A version file requires this version, or any of its minor version. Go's own lines are met by a default that is not
-    older, or by exactly this version, to which go switches by GOTOOLCHAIN=path.
+    older, or by exactly this version if go may switch to it. A go that does not switch ignores the line ``toolchain``.
     """
     version = requirement.version
     if requirement.directive == "version-file":
         return any(f"{installed}.".startswith(f"{version}.") for installed in available.installed)
     new_enough = available.default is not None and version_key(available.default) >= version_key(version)
-    return new_enough or version in available.installed
+    return new_enough or (version in available.installed and (available.switches or requirement.directive != "go"))
 
 
 def _entry(

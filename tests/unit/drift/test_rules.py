@@ -490,6 +490,20 @@ def test_a_workspace_that_requires_less_than_the_minimum(fake_host: t.Any) -> No
     assert (finding.rule.id, finding.user, finding.source.line) == ("GD605", user.account.name, 1)
 
 
+@pytest.mark.parametrize(("gotoolchain", "count"), [("local", 1), ("path", 0), ("", 0)])
+def test_an_installed_version_is_enough_only_if_go_switches_to_it(
+    fake_host: t.Any, gotoolchain: str, count: int
+) -> None:
+    (fake_host.tmp / "go.mod").write_text("module x\n\ngo 1.23.4\n")
+    declare(fake_host, GOTOOLCHAIN=gotoolchain)
+    user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(fake_host.tmp)])
+    declaration = dataclasses.replace(fake_host.declaration, users=[user])
+    unmet = unmet_by(AvailableGo(["1.22.12", "1.23.4"], "1.22.12"), declaration, "")
+    found = list(building.evaluate(Snapshot(declaration, [], [], requirements=unmet)))
+    assert [(finding.rule.id, finding.source.line) for finding in found] == [("GD605", 3)] * count
+    assert all("go is 1.22.12 and does not switch" in finding.cause for finding in found)
+
+
 def test_a_minimum_that_is_no_version_is_an_error(fake_host: t.Any) -> None:
     with pytest.raises(DevserverError, match="minimum is 'new'"):
         unmet_requirements(fake_host.declaration, "new")

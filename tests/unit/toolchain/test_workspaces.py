@@ -42,6 +42,26 @@ def test_requirements_that_are_not_met(tmp_path: pathlib.Path, name: str, text: 
     assert {item["file"] for item in found} <= {str(tmp_path / name)}
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "causes"),
+    [
+        ("go.mod", "go 1.22.12\n", []),
+        ("go.mod", "go 1.23.4\n", ["go"]),
+        ("go.work", "go 1.23.4\n", ["go"]),
+        # It ignores this line, whose version is installed for those who run it by its own name.
+        ("go.mod", "go 1.21\ntoolchain go1.23.4\n", []),
+        (".go-version", "1.23.4\n", []),
+    ],
+)
+def test_a_go_that_does_not_switch_rejects_newer_lines(
+    tmp_path: pathlib.Path, name: str, text: str, causes: list[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    found = mismatches([str(tmp_path)], HOST._replace(switches=False), None)
+    assert [item["cause"] for item in found] == causes
+    assert all("GOTOOLCHAIN: path" in item["remedy"] for item in found)
+
+
 def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:
     (tmp_path / "go.mod").write_text("module x\n\ngo 1.24.1\n")
     assert mismatches([str(tmp_path)], HOST, None) == [

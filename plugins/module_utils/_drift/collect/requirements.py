@@ -29,8 +29,9 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
     """Return the requirements that ``available`` does not meet."""
     found = [_requirement("", entry) for entry in mismatches([], available, go_minimum or None)] if go_minimum else []
     for user in (user for user in declaration.users if user.workspaces):
+        of_user = available._replace(switches=user.variables.get("GOTOOLCHAIN") != "local")
         with acting_as(user.account):
-            entries = mismatches(user.workspaces, available, go_minimum or None)
+            entries = mismatches(user.workspaces, of_user, go_minimum or None)
         # An entry without a file is about the host, which has its own entry.
         found += [_requirement(user.account.name, entry) for entry in entries if entry["file"]]
     return found

@@ -61,16 +61,17 @@ GOOS or GOARCH is set, is not declared, and differs from the platform of the hos
 WORKSPACE = Rule(
     "GD605",
     "warning",
-    "A required Go version is not installed",
+    "A required Go version is not installed, or go does not switch to it",
     "go rejects the build in that workspace, or downloads another version if GOTOOLCHAIN allows it.",
     why="""\
 The lines `go` and `toolchain` of go.mod and go.work, and .go-version, of the declared workspaces are compared with the
-installed versions. A file that cannot be read or parsed and a missing workspace are reported too. If the play sets a
-minimum (`drift_go_minimum`), the Go at GOROOT must not be older: that is one finding of the host, without a
-user. A workspace's .go-version must not require an older version either.""",
+installed versions. With `GOTOOLCHAIN=local`, as declared by default, go rejects a `go` line that is newer than the
+default, even if that version is installed. A file that cannot be read or parsed and a missing workspace are reported
+too. If the play sets a minimum (`drift_go_minimum`), the Go at GOROOT must not be older: that is one finding of the
+host, without a user. A workspace's .go-version must not require an older version either.""",
     fix="""\
-Add the version to `devserver_go_versions`, set it as `devserver_go_default`, or correct the line that the
-finding names.""",
+Add the version to `devserver_go_versions`, set it as `devserver_go_default`, declare `GOTOOLCHAIN: path` so that go
+switches to installed versions, or correct the line that the finding names.""",
     example="/home/alice/hello/go.mod:3 requires Go 1.23.4 (go); installed: 1.22.12",
 )
 RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
@@ -126,6 +127,8 @@ def _unmet(requirement: UnmetRequirement) -> Finding:
     else:
         state = f"cannot be evaluated: {requirement.cause}"
     cause = f"{source} {state}; installed: {', '.join(requirement.installed) or 'none'}"
+    if requirement.cause == "go" and requirement.required in requirement.installed:
+        cause += f"; go is {requirement.default or 'none of these'} and does not switch, because GOTOOLCHAIN is local"
     # Several lines of one file, and several files, can break the rule: each is a finding of its own.
     subject = f"{requirement.file} {requirement.cause.partition(':')[0]}"
     return Finding(WORKSPACE, cause, Remedy(requirement.remedy), requirement.user, "", "", source, subject=subject)

@@ -66,7 +66,9 @@ OLD_SERVER = Rule(
 The extension host of a VS Code server keeps the environment of its start, for days. The environment of each such
 process of the listed users is read from /proc and compared with the declaration. It does not include values that
 `go.toolsEnvVars` adds later.""",
-    fix="In VS Code, run 'Remote-SSH: Kill VS Code Server on Host…' and connect again, or 'Developer: Reload Window'.",
+    fix="""\
+In VS Code, run 'Remote-SSH: Kill VS Code Server on Host…' and connect again. 'Developer: Reload Window' is not enough:
+the server keeps running with the environment of its start.""",
     example="the extension host (process 4711) has outdated values of GOBIN, PATH; expected the declared ones",
 )
 HELD = Rule(
