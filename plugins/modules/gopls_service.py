@@ -176,8 +176,9 @@ packages:
   sample: [logrotate]
 skipped_files:
   description:
-    - The editor settings of users that could not be read or parsed and were left as they are. With an entry the module
-      fails, after it has done everything else.
+    - The editor settings of users that could not be read or parsed, and the cache and socket directories of removed
+      users that could not be removed. They were left as they are. With an entry the module fails, after it has done
+      everything else.
   returned: always, unless an option is invalid
   type: list
   elements: dict

@@ -14,7 +14,7 @@ from . import workarounds
 from .expected import ExpectedDaemons
 from .options import ValidOptions, validate_options
 from .paths import socket_of
-from .service import ServicePlan, apply_service, plan_service
+from .plan import ServicePlan, apply_service, plan_service
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -46,7 +46,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     options = validate_options(params, check=check)
     plan = plan_service(options.expected)
     if not check:
-        apply_service(plan)
+        plan = apply_service(plan)
     return make_outcome(options, plan, check=check)
 
 

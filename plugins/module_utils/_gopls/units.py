@@ -15,7 +15,7 @@ from .._core.sizes import MIB
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._systemd import systemctl
 from .._systemd.hardening import SANDBOX
-from .._systemd.quoting import command_line, command_word
+from .._systemd.quoting import command_line, command_word, setting_word
 from . import paths
 from .expected import DaemonOptions
 from .memory_limits import Limits
@@ -31,9 +31,9 @@ SLACK = MIB
 # compilers and the programs of go:generate run here. Everything else is denied.
 _HARDENING = f"""\
 {SANDBOX}ProtectSystem=full
-RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6
 UMask=0022
 """
+_NETWORK = "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6\n"
 
 
 def render_units(daemon: DaemonOptions) -> dict[str, str]:
@@ -77,7 +77,8 @@ StartLimitIntervalSec=0
 User=%i
 ExecStart=/lib/systemd/systemd-socket-proxyd{idle} {paths.SOCKETS}/%i/daemon.sock
 MemoryMax=64M
-{_HARDENING.replace(" AF_INET AF_INET6", "")}PrivateNetwork=yes
+{_HARDENING}RestrictAddressFamilies=AF_UNIX
+PrivateNetwork=yes
 ProtectHome=yes
 PrivateTmp=yes
 """
@@ -111,7 +112,7 @@ TasksMax=1024
 # If a go command uses too much memory, only that command is killed and gopls continues.
 OOMPolicy=continue
 OOMScoreAdjust={daemon.oom_score}
-{_HARDENING}"""
+{_HARDENING}{_NETWORK}"""
 
 
 def _render_prewarm_timer(daemon: DaemonOptions) -> str:
@@ -146,7 +147,7 @@ CPUWeight=5
 {_render_memory(daemon.limits)}TasksMax=1024
 OOMScoreAdjust=1000
 TimeoutStartSec={daemon.prewarm_minutes}min
-{_HARDENING}"""
+{_HARDENING}{_NETWORK}"""
 
 
 def render_prewarm_drop_in(python: str, gopls: str, workspaces: t.Sequence[str], previous_user: str) -> str:
@@ -165,8 +166,9 @@ def render_session_drop_in(limits: Limits) -> str:
 
 
 def _render_environment(daemon: DaemonOptions) -> str:
+    path = f"PATH={daemon.goroot}/bin:/usr/local/bin:/usr/bin:/bin"
     return f"""\
-Environment=PATH={daemon.goroot}/bin:/usr/local/bin:/usr/bin:/bin
+Environment={setting_word(path)}
 EnvironmentFile=-{unit_environment_file("%i")}
 EnvironmentFile={paths.environment_file("%i")}
 CacheDirectory=gopls/%i

@@ -30,9 +30,14 @@ def command_line(words: t.Iterable[str]) -> str:
 
 def command_word(text: str) -> str:
     """Return ``text`` as one word of a command, in which systemd replaces nothing."""
+    return setting_word(text.replace("$", "$$"))
+
+
+def setting_word(text: str) -> str:
+    """Return ``text`` as one word of a setting such as ``Environment=``, in which systemd replaces nothing."""
     if _PLAIN.fullmatch(text):
         return text
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "$$")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{without_specifiers(escaped)}"'
 
 

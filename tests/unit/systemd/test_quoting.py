@@ -9,6 +9,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoti
     command_line,
     command_word,
     quoted,
+    setting_word,
     unquoted,
 )
 
@@ -30,6 +31,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoti
 )
 def test_a_word_of_a_command_reaches_the_program_unchanged(text: str, word: str) -> None:
     assert command_word(text) == word
+
+
+@pytest.mark.parametrize(("text", "word"), [("PATH=/go/bin:/bin", "PATH=/go/bin:/bin"), ('A=$x `%"', '"A=$x `%%\\""')])
+def test_a_word_of_a_setting_keeps_its_dollar_sign(text: str, word: str) -> None:
+    assert setting_word(text) == word
 
 
 def test_words_are_separated_by_spaces() -> None:

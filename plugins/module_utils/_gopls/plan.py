@@ -12,11 +12,10 @@ import glob
 import json
 import os
 import re
-import shutil
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.files import Changes, read_text
+from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, plan_edits, write_all
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import systemctl
@@ -76,18 +75,22 @@ def plan_service(expected: ExpectedDaemons) -> ServicePlan:
     return ServicePlan(expected, edits, units, removed, obsolete, skipped)
 
 
-def apply_service(plan: ServicePlan) -> None:
-    """Carry out the plan; raise DevserverError for a file that cannot be written and a unit that does not start."""
+def apply_service(plan: ServicePlan) -> ServicePlan:
+    """Carry out the plan; return it without the users whose directories cannot be removed, who are skipped.
+
+    Raises DevserverError for a file that cannot be written and a unit that does not start.
+    """
     with _os_errors_reported():
         if plan.expected.daemon.systemd:
             manager.stop_units([*(unit for name in plan.removed for unit in paths.units_of(name)), *plan.units.stop])
-        _remove_user_directories(plan.removed)
+        plan = _remove_user_directories(plan)
         write_all(plan.edits)
         _remove_empty_directories(plan.edits)
         if plan.expected.shared:
             _start_daemons(plan)
         else:
             _make_caches(plan.expected)
+    return plan
 
 
 @contextlib.contextmanager
@@ -142,14 +145,25 @@ def _start_daemons(plan: ServicePlan) -> None:
     manager.start_in_background([paths.prewarm_unit(name) for name in names if paths.prewarm_file(name) in written])
 
 
-def _remove_user_directories(names: t.Iterable[str]) -> None:
+def _remove_user_directories(plan: ServicePlan) -> ServicePlan:
     """Remove sockets and caches of users without a daemon; logs are kept to explain a failure of gopls.
 
-    This comes before the files by which a user is known, so that the next run finishes a run that was killed.
+    The users can change what is in these directories, but no parent of them, and the removal follows no link. A user
+    can also prevent it, for example by a mount: the user is skipped then, and all others are completed. The file by
+    which a user is known is removed afterwards, so that the next run finishes a run that was killed or skipped a user.
     """
-    for name in names:
-        for parent in (paths.SOCKETS, paths.CACHES):
-            shutil.rmtree(f"{parent}/{name}", ignore_errors=True)
+    skipped = list(plan.skipped)
+    for name in plan.removed:
+        for path in (f"{paths.SOCKETS}/{name}", f"{paths.CACHES}/{name}"):
+            try:
+                remove(path)
+            except OSError as error:
+                if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
+                    continue
+                what, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root, and the play again"
+                skipped.append(SkippedFile(name, path, None, None, str(DevserverError(what, remedy=remedy))))
+    kept = {paths.environment_file(entry.user) for entry in skipped if entry.user in plan.removed}
+    return plan._replace(edits=[edit for edit in plan.edits if edit.file.path not in kept], skipped=skipped)
 
 
 def _remove_empty_directories(edits: t.Sequence[FileEdit]) -> None:

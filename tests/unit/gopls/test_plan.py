@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
     host_files,
     manager,
     paths,
-    service,
+    plan,
     units,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
@@ -56,13 +56,11 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
     user = UserEnvironment(account, {}, [], ["/w"], [str(settings)])
     monkeypatch.setattr(expected_files, "find_account", lambda _name: account)
 
-    def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **options: t.Any) -> service.ServicePlan:
+    def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **options: t.Any) -> plan.ServicePlan:
         daemon = DaemonOptions(f"{tmp_path}/bin/gopls", "/usr/local/go", options.pop("limits", LIMITS), systemd)
         fields = {"settings": {}, "environment": {}, "vscode_settings": ["{home}/settings.json"], **options}
-        plan = service.plan_service(ExpectedDaemons(list(users), daemon, **fields))
-        if not check:
-            service.apply_service(plan)
-        return plan
+        planned = plan.plan_service(ExpectedDaemons(list(users), daemon, **fields))
+        return planned if check else plan.apply_service(planned)
 
     return types.SimpleNamespace(apply=apply, user=user, settings=settings, directory=tmp_path)
 
@@ -162,6 +160,33 @@ def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(dae
     assert not daemon_host.apply(systemd=252).changes
 
 
+def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_run(daemon_host, systemd):
+    daemon_host.apply(daemon_host.user, systemd=252)
+    obstacle = daemon_host.directory / "var/cache/gopls"
+    obstacle.parent.mkdir(parents=True)
+    obstacle.touch()
+    applied = daemon_host.apply(systemd=252)
+    (skipped,) = applied.skipped
+    assert (skipped.user, skipped.file) == (ME, f"{obstacle}/{ME}")
+    assert "Not a directory" in skipped.reason
+    assert tree(daemon_host.directory / "etc") == {f"language_server/{ME}.env"}
+    assert f"{ME}.env" not in json.dumps(applied.changes.result())
+    obstacle.unlink()
+    assert daemon_host.apply(systemd=252).skipped == []
+    assert tree(daemon_host.directory / "etc") == set()
+
+
+def test_a_removed_directory_is_not_followed_to_the_target_of_a_link(daemon_host, systemd):
+    daemon_host.apply(daemon_host.user, systemd=252)
+    (daemon_host.directory / "kept").mkdir()
+    cache = daemon_host.directory / f"var/cache/gopls/{ME}"
+    cache.mkdir(parents=True)
+    (cache / "link").symlink_to(daemon_host.directory / "kept")
+    daemon_host.apply(systemd=252)
+    assert not cache.exists()
+    assert (daemon_host.directory / "kept").is_dir()
+
+
 def test_undeclared_settings_are_removed_unless_the_user_changed_them(daemon_host):
     daemon_host.settings.write_text('{"gopls": {"local": "mine"}} // own')
     daemon_host.apply(daemon_host.user, settings={"gofumpt": True, "staticcheck": True, "analyses": {"appends": False}})
@@ -176,14 +201,14 @@ def test_undeclared_settings_are_removed_unless_the_user_changed_them(daemon_hos
 
 def test_unparseable_settings_are_skipped_and_everything_else_is_written(daemon_host):
     daemon_host.settings.write_text('{"gopls": ')
-    plan = daemon_host.apply(daemon_host.user)
-    (skipped,) = plan.skipped
+    applied = daemon_host.apply(daemon_host.user)
+    (skipped,) = applied.skipped
     assert (skipped.user, skipped.file, skipped.line) == (ME, str(daemon_host.settings), 1)
     assert daemon_host.settings.read_text() == '{"gopls": '
     assert (daemon_host.directory / f"etc/language_server/{ME}.env").exists()
     # Only the skipped file is left.
     again = daemon_host.apply(daemon_host.user)
-    assert (list(again.edits), again.skipped) == ([], plan.skipped)
+    assert (list(again.edits), again.skipped) == ([], applied.skipped)
     daemon_host.settings.write_text("{}")
     assert daemon_host.apply(daemon_host.user).skipped == []
 
@@ -248,6 +273,13 @@ def test_any_workspace_path_is_one_word_of_the_command():
 def test_any_binary_path_is_one_word_of_the_command():
     text = units.render_units(DaemonOptions("/opt/100%/gopls", "/go", LIMITS, 252))[f"{systemctl.UNITS}/gopls@.service"]
     assert 'ExecStart="/opt/100%%/gopls" serve' in text
+
+
+def test_any_goroot_is_one_assignment_of_the_environment():
+    texts = units.render_units(DaemonOptions("/g", "/opt/my go/100%", LIMITS, 252))
+    services = [texts[f"{systemctl.UNITS}/{name}@.service"] for name in ("gopls", "gopls-prewarm")]
+    line = 'Environment="PATH=/opt/my go/100%%/bin:/usr/local/bin:/usr/bin:/bin"'
+    assert all(line in text.splitlines() for text in services)
 
 
 @pytest.mark.parametrize("value", ["plain", 'a "b" c', "$HOME and `id` and $(id)", "back\\slash", "it's #1; é"])
@@ -319,7 +351,7 @@ def test_memory_max_is_below_the_declared_cap_and_above_memory_high():
 @pytest.mark.parametrize("check", [True, False])
 def test_a_missing_package_is_a_change_in_check_mode_only(daemon_host, systemd, monkeypatch, check):
     monkeypatch.setattr(gopls_service, "_LOGROTATE", str(daemon_host.directory / "logrotate"))
-    plan = daemon_host.apply(daemon_host.user, check=True, systemd=252)
-    outcome = gopls_service.make_outcome(ValidOptions(plan.expected, [], [], [], []), plan, check=check)
+    planned = daemon_host.apply(daemon_host.user, check=True, systemd=252)
+    outcome = gopls_service.make_outcome(ValidOptions(planned.expected, [], [], [], []), planned, check=check)
     assert outcome.result["packages"] == ([] if check else ["logrotate"])
     assert ("package logrotate" in json.dumps(outcome.result["diff"])) == check
