@@ -14,10 +14,11 @@ SERVICE = pathlib.Path(__file__).parents[2] / "fixtures/service"
 PACKAGES = ["./...", "./stock/..."]
 
 
+@pytest.mark.builds
 @pytest.mark.parametrize("version", ["go1.22.12", "go1.21.13"])
 @pytest.mark.parametrize("command", [["vet"], ["test", "-count=1"]], ids=lambda command: command[0])
-def test_go_vet_and_the_tests_pass(version, command):
-    env = dict(os.environ, GOTOOLCHAIN=version, GOFLAGS="-mod=readonly", CGO_ENABLED="0")
+def test_go_vet_and_the_tests_pass(version, command, go_cache):
+    env = dict(os.environ, GOTOOLCHAIN=version, GOFLAGS="-mod=readonly", CGO_ENABLED="0", GOCACHE=go_cache)
     completed = subprocess.run(
         ["go", *command, *PACKAGES], cwd=SERVICE, env=env, check=False, capture_output=True, text=True
     )
