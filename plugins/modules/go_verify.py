@@ -225,7 +225,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.redaction import credentials, printable
-from ..module_utils._verify.plan import MODES, DebugOptions, ProgramOptions, ServiceOptions, VerificationPlan
+from ..module_utils._verify.plan import MODES, VerificationPlan
 from ..module_utils._verify.verify import list_failed_steps, render_table, verify
 
 _SEVERITIES = ("note", "warning", "error")
@@ -276,19 +276,10 @@ def main() -> None:
 
 
 def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:
-    return VerificationPlan(
-        users=[(user["name"], user["workspace"]) for user in params["users"]],
-        sample=params["sample"],
-        programs=ProgramOptions(*(params[name] for name in ProgramOptions._fields)),
-        service=ServiceOptions(*(params[name] for name in ServiceOptions._fields)),
-        debugging=DebugOptions(*(params[name] for name in DebugOptions._fields)),
-        drift=params["drift"],
-        drift_problem=params["drift_problem"],
-        drift_severities=_SEVERITIES[_SEVERITIES.index(params["drift_fail_on"]) :],
-        coverage=params["coverage"],
-        timeout=params["timeout"],
-        temporary_directory=params["temporary_directory"],
-    )
+    options = {name: params[name] for name in VerificationPlan._fields if name in params}
+    options["users"] = [(user["name"], user["workspace"]) for user in params["users"]]
+    severities = _SEVERITIES[_SEVERITIES.index(params["drift_fail_on"]) :]
+    return VerificationPlan(**options, drift_severities=severities)
 
 
 if __name__ == "__main__":

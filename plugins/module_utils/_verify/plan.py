@@ -16,60 +16,33 @@ ADDRESS = "{address}"
 _MAX_SECONDS = 86400
 
 
-class ServiceOptions(t.NamedTuple):
-    """The program of the workspace that serves HTTP; an empty ``package`` means none.
+class VerificationPlan(t.NamedTuple):
+    """One verification; the fields are the options of go_verify, with these differences.
 
-    Its ``args`` contain ``{address}``. Each path of ``health`` must return 200 within ``ready`` seconds. ``port`` 0
-    means any free port.
+    ``users`` are pairs of name and workspace; an empty workspace means the ``sample`` files. ``drift_severities`` are
+    those of findings that fail the step go env.
     """
 
+    users: t.Sequence[tuple[str, str]]
+    sample: t.Mapping[str, str]
+    goroot: str
+    dlv: str
+    socket: str
+    unit: str
+    gopls: str
     package: str
     args: t.Sequence[str]
     health: t.Sequence[str]
-    port: int = 0
-    host: str = "127.0.0.1"
-    ready: float = 30.0
-
-
-class DebugOptions(t.NamedTuple):
-    """The modes to debug in, and the markers at which the service, its tests and the running service must stop.
-
-    The path ``trigger`` is requested so that the running service reaches its breakpoints. Each mode has ``runs``
-    sessions.
-    """
-
     modes: t.Sequence[str]
     breakpoints: t.Sequence[str]
     test_package: str
     test_breakpoints: t.Sequence[str]
     trigger: str
     served_breakpoints: t.Sequence[str]
+    host: str = "127.0.0.1"
+    port: int = 0
+    ready: float = 30.0
     runs: int = 1
-
-
-class ProgramOptions(t.NamedTuple):
-    """``goroot`` and ``dlv`` are paths; ``socket``, ``unit`` and ``gopls`` are options of gopls_probe."""
-
-    goroot: str
-    dlv: str
-    socket: str
-    unit: str
-    gopls: str
-
-
-class VerificationPlan(t.NamedTuple):
-    """One verification. ``users`` are pairs of name and workspace; an empty workspace means the ``sample`` files.
-
-    ``drift`` is the report in the result of go_env_drift, ``drift_problem`` the reason why there is none.
-    ``coverage`` is the minimum in percent of statements; ``timeout`` limits each command, probe and debug session, in
-    seconds.
-    """
-
-    users: t.Sequence[tuple[str, str]]
-    sample: t.Mapping[str, str]
-    programs: ProgramOptions
-    service: ServiceOptions
-    debugging: DebugOptions
     drift: t.Mapping[str, t.Any] | None = None
     drift_problem: str = ""
     drift_severities: t.Sequence[str] = ("error",)
@@ -86,23 +59,22 @@ def validate_plan(plan: VerificationPlan) -> None:
 
 def _find_problems(plan: VerificationPlan) -> t.Iterator[tuple[str, str]]:
     """Yield each problem with its remedy."""
-    service = plan.service
-    ip = Address(service.host).ip
+    ip = Address(plan.host).ip
     if not (ip and ip.is_loopback):
-        yield f"host must be a loopback address, got {service.host}", "set host to 127.0.0.1 or ::1"
-    if not 0 <= service.port < 65536:
-        yield f"port must be between 0 and 65535, got {service.port}", "set port to 0, which means any free port"
-    if service.package and not any(ADDRESS in word for word in service.args):
-        yield f"args must contain {ADDRESS}, got {list(service.args)}", f"add an argument such as -listen={ADDRESS}"
-    served = [mode for mode in plan.debugging.modes if mode != "test"]
-    for option, values in (("modes", served), ("health", service.health)):
-        if values and not service.package:
+        yield f"host must be a loopback address, got {plan.host}", "set host to 127.0.0.1 or ::1"
+    if not 0 <= plan.port < 65536:
+        yield f"port must be between 0 and 65535, got {plan.port}", "set port to 0, which means any free port"
+    if plan.package and not any(ADDRESS in word for word in plan.args):
+        yield f"args must contain {ADDRESS}, got {list(plan.args)}", f"add an argument such as -listen={ADDRESS}"
+    served = [mode for mode in plan.modes if mode != "test"]
+    for option, values in (("modes", served), ("health", plan.health)):
+        if values and not plan.package:
             remedy = f"set package to the program that serves HTTP, or remove these values from {option}"
             yield f"package must be set for {', '.join(values)} in {option}, got none", remedy
-    for path in service.health:
+    for path in plan.health:
         if not path.startswith("/"):
             yield f"health must contain paths that start with /, got {path}", f"replace it by /{path}"
-    for option, seconds in (("ready", service.ready), ("timeout", plan.timeout)):
+    for option, seconds in (("ready", plan.ready), ("timeout", plan.timeout)):
         if not 0 < seconds <= _MAX_SECONDS:
             expected = f"more than 0 and at most {_MAX_SECONDS} seconds"
             yield f"{option} must be {expected}, got {seconds:g}", f"set {option} to a number in this range"

@@ -18,7 +18,7 @@ from .._host.accounts import Account, acting_as
 from .._host.command import start_process
 from .._host.files import open_nonblocking
 from .._host.process_tree import end_session, orphans_ended
-from .plan import ADDRESS, ServiceOptions
+from .plan import ADDRESS, VerificationPlan
 from .user_sandbox import UserSandbox
 
 # Seconds: between two requests, for one response, and for a service to exit after SIGTERM.
@@ -30,27 +30,27 @@ _MAX_EXCERPT = 300
 _MAX_READ = 65536
 
 
-def find_free_address(service: ServiceOptions) -> Address:
+def find_free_address(plan: VerificationPlan) -> Address:
     """Return where the service can listen; raise DevserverError if its port is in use."""
-    family = socket.AF_INET6 if ":" in service.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in plan.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         # As servers do, to ignore closed connections of an earlier one.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((service.host, service.port))
+            probe.bind((plan.host, plan.port))
             probe.listen()
         except OSError as error:
             raise DevserverError(
-                f"cannot listen at {Address(service.host, service.port)}: {error.strerror}",
+                f"cannot listen at {Address(plan.host, plan.port)}: {error.strerror}",
                 expected="a free port of the loopback",
-                remedy=f"stop the process that 'ss -ltnp sport = :{service.port}' shows, or set port to 0",
+                remedy=f"stop the process that 'ss -ltnp sport = :{plan.port}' shows, or set port to 0",
             ) from error
-        return Address(service.host, probe.getsockname()[1])
+        return Address(plan.host, probe.getsockname()[1])
 
 
-def fill_address(service: ServiceOptions, address: Address) -> list[str]:
+def fill_address(plan: VerificationPlan, address: Address) -> list[str]:
     """Return the service's arguments to listen at ``address``."""
-    return [word.replace(ADDRESS, str(address)) for word in service.args]
+    return [word.replace(ADDRESS, str(address)) for word in plan.args]
 
 
 @contextlib.contextmanager
@@ -88,20 +88,20 @@ def _start(sandbox: UserSandbox, argv: t.Sequence[str], log: str) -> t.Iterator[
 
 
 def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], address: Address, log: str) -> None:
-    service = sandbox.plan.service
-    deadline = time.monotonic() + service.ready
-    for path in service.health or ["/"]:
+    health, ready = sandbox.plan.health, sandbox.plan.ready
+    deadline = time.monotonic() + ready
+    for path in health or ["/"]:
         while True:
             status, problem = _request_status(address, path)
             _require_running(sandbox, process, log)
             # Without health paths any response shows that the service listens.
-            if status == 200 or (status and not service.health):
+            if status == 200 or (status and not health):
                 break
             if time.monotonic() > deadline:
                 output = read_log_end(sandbox.account, log) or "empty"
                 raise DevserverError(
                     f"http://{address}{path} {problem}; the log of the service is: {output}",
-                    expected=f"status 200 within {service.ready:g} seconds",
+                    expected=f"status 200 within {ready:g} seconds",
                     remedy=f"run the service as {sandbox.account.name}, and fix the cause, or increase ready",
                 )
             time.sleep(_PAUSE)

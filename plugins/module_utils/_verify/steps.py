@@ -68,7 +68,7 @@ def run_hello_world(sandbox: UserSandbox) -> str:
 def build_modules(sandbox: UserSandbox) -> str:
     """Build all modules, and the service twice: for a release and for debugging."""
     patterns = _list_patterns(sandbox)
-    workspace, package = sandbox.workspace, sandbox.plan.service.package
+    workspace, package = sandbox.workspace, sandbox.plan.package
     run_command(sandbox, "go", "build", "-o", "/dev/null", *patterns, cwd=workspace)
     for name, flags in (("service.bin", ()), ("debuggee", _DEBUG_FLAGS)) if package else ():
         run_command(sandbox, "go", "build", *flags, "-o", sandbox.path_to(name), package, cwd=workspace)
@@ -120,10 +120,10 @@ def describe_test_failures(completed: Completed) -> str:
 
 def check_gopls(sandbox: UserSandbox) -> str:
     """Send the requests of an editor to the user's language server."""
-    programs, timeout = sandbox.plan.programs, sandbox.plan.timeout
+    plan = sandbox.plan
     # On a host without systemd, users start the wrapper that is installed beside the other tools.
-    command = programs.gopls or wrapper_path(programs.dlv)
-    options = ServerOptions(programs.socket, programs.unit, command, None, timeout)
+    command = plan.gopls or wrapper_path(plan.dlv)
+    options = ServerOptions(plan.socket, plan.unit, command, None, plan.timeout)
     result = probe_gopls([ProbeRequest(sandbox.account.name, sandbox.workspace)], options)[0]
     if result["problem"]:
         raise DevserverError(result["problem"])
@@ -154,42 +154,41 @@ def debug_launched(mode: str) -> t.Callable[[UserSandbox], str]:
     """Return the step in which dlv starts the service: ``mode`` is debug or exec."""
 
     def step(sandbox: UserSandbox) -> str:
-        service, names = sandbox.plan.service, sandbox.plan.debugging.breakpoints
-        args = fill_address(service, find_free_address(service))
+        plan = sandbox.plan
+        args = fill_address(plan, find_free_address(plan))
         program = sandbox.path_to("debuggee") if mode == "exec" else ""
-        return _debug(sandbox, "launch", mode, names, package=service.package, args=args, program=program)
+        return _debug(sandbox, "launch", mode, plan.breakpoints, package=plan.package, args=args, program=program)
 
     return step
 
 
 def debug_tests(sandbox: UserSandbox) -> str:
     """Debug the tests of a package."""
-    debugging = sandbox.plan.debugging
-    return _debug(sandbox, "launch", "test", debugging.test_breakpoints, package=debugging.test_package)
+    plan = sandbox.plan
+    return _debug(sandbox, "launch", "test", plan.test_breakpoints, package=plan.test_package)
 
 
 def debug_local(sandbox: UserSandbox) -> str:
     """Attach to a running service."""
-    address = find_free_address(sandbox.plan.service)
-    argv = [sandbox.path_to("debuggee"), *fill_address(sandbox.plan.service, address)]
+    address = find_free_address(sandbox.plan)
+    argv = [sandbox.path_to("debuggee"), *fill_address(sandbox.plan, address)]
     with run_service(sandbox, argv, address) as pid:
         return _debug_served(sandbox, "local", address, pid=pid)
 
 
 def debug_remote(sandbox: UserSandbox) -> str:
     """Attach to a headless dlv that runs the service."""
-    address = find_free_address(sandbox.plan.service)
+    address = find_free_address(sandbox.plan)
     listen = f"unix:{sandbox.path_to('dlv.sock')}"
-    dlv = [sandbox.plan.programs.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={listen}"]
-    argv = [*dlv, "--api-version=2", sandbox.path_to("debuggee"), "--", *fill_address(sandbox.plan.service, address)]
+    dlv = [sandbox.plan.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={listen}"]
+    argv = [*dlv, "--api-version=2", sandbox.path_to("debuggee"), "--", *fill_address(sandbox.plan, address)]
     with run_service(sandbox, argv, address):
         return _debug_served(sandbox, "remote", address, address=parse_debugger_address(listen, tls=False))
 
 
 def _debug_served(sandbox: UserSandbox, mode: str, served: Address, **fields: t.Any) -> str:
-    debugging = sandbox.plan.debugging
-    trigger = f"http://{served}{debugging.trigger}"
-    return _debug(sandbox, "attach", mode, debugging.served_breakpoints, trigger=trigger, **fields)
+    trigger = f"http://{served}{sandbox.plan.trigger}"
+    return _debug(sandbox, "attach", mode, sandbox.plan.served_breakpoints, trigger=trigger, **fields)
 
 
 def _debug(sandbox: UserSandbox, request: str, mode: str, breakpoints: t.Sequence[str], **fields: t.Any) -> str:
@@ -215,7 +214,7 @@ def plan_probe(
     names = [{"name": name} for name in breakpoints]
     expected = parse_breakpoints(names, account=account, workspace=workspace, package=package, tests=mode == "test")
     probe = DebugProbePlan(
-        plan.programs.dlv,
+        plan.dlv,
         account,
         dict(sandbox.environment),
         request,
@@ -223,7 +222,7 @@ def plan_probe(
         expected,
         workspace=workspace,
         package=package,
-        runs=plan.debugging.runs,
+        runs=plan.runs,
         hit_rate=1.0,
         timeout=plan.timeout,
         # It is removed with the sandbox, even if the probe is killed.
@@ -234,10 +233,10 @@ def plan_probe(
 
 def check_health(sandbox: UserSandbox) -> str:
     """Run the release build of the service, and request its health paths."""
-    service = sandbox.plan.service
-    address = find_free_address(service)
-    with run_service(sandbox, [sandbox.path_to("service.bin"), *fill_address(service, address)], address):
-        return f"{', '.join(service.health)} returned 200"
+    plan = sandbox.plan
+    address = find_free_address(plan)
+    with run_service(sandbox, [sandbox.path_to("service.bin"), *fill_address(plan, address)], address):
+        return f"{', '.join(plan.health)} returned 200"
 
 
 _ALL = (
@@ -257,7 +256,7 @@ _ALL = (
 
 def select_steps(plan: VerificationPlan) -> list[Step]:
     """Return the steps that ``plan`` contains, in the order in which they run."""
-    excluded = {f"dlv {mode}" for mode in MODES if mode not in plan.debugging.modes}
-    excluded |= set() if plan.service.health else {"health"}
+    excluded = {f"dlv {mode}" for mode in MODES if mode not in plan.modes}
+    excluded |= set() if plan.health else {"health"}
     excluded |= set() if plan.drift is not None or plan.drift_problem else {"go env"}
     return [step for step in _ALL if step.name not in excluded]

@@ -44,7 +44,7 @@ def open_sandbox(plan: VerificationPlan, name: str, workspace: str) -> t.Iterato
     """
     account = find_account(name)
     # Else go would count its commands in a file of the user, and dlv would create its configuration.
-    environment = without_traces(user_environment(account, plan.programs.goroot, {}))
+    environment = without_traces(user_environment(account, plan.goroot, {}))
     with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
         if not workspace:
             workspace = os.path.join(directory, "service")

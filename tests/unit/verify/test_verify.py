@@ -16,9 +16,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.plan import (
     MODES,
-    DebugOptions,
-    ProgramOptions,
-    ServiceOptions,
     VerificationPlan,
     validate_plan,
 )
@@ -41,33 +38,47 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify
 
 from tests.support.directories import public_directory
 
-SERVICE = ServiceOptions("./cmd/api", ["-listen", "{address}"], ["/healthz"])
-DEBUGGING = DebugOptions(MODES, ["filled"], "./stock", ["take"], "/readyz", ["readyz"])
-PROGRAMS = ProgramOptions("/go", "/dlv", "", "", "")
-PLAN = VerificationPlan([("alice", "")], {"go.mod": "module x"}, PROGRAMS, SERVICE, DEBUGGING)
+PLAN = VerificationPlan(
+    users=[("alice", "")],
+    sample={"go.mod": "module x"},
+    goroot="/go",
+    dlv="/dlv",
+    socket="",
+    unit="",
+    gopls="",
+    package="./cmd/api",
+    args=["-listen", "{address}"],
+    health=["/healthz"],
+    modes=MODES,
+    breakpoints=["filled"],
+    test_package="./stock",
+    test_breakpoints=["take"],
+    trigger="/readyz",
+    served_breakpoints=["readyz"],
+)
 
 
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        (PLAN._replace(service=SERVICE._replace(host="0.0.0.0")), "host must be a loopback address, got 0.0.0.0"),
-        (PLAN._replace(service=SERVICE._replace(host="localhost")), "loopback address, got localhost"),
-        (PLAN._replace(service=SERVICE._replace(port=65536)), "port must be between 0 and 65535, got 65536"),
+        (PLAN._replace(host="0.0.0.0"), "host must be a loopback address, got 0.0.0.0"),
+        (PLAN._replace(host="localhost"), "loopback address, got localhost"),
+        (PLAN._replace(port=65536), "port must be between 0 and 65535, got 65536"),
         (
-            PLAN._replace(service=SERVICE._replace(args=["-listen", ":80"])),
+            PLAN._replace(args=["-listen", ":80"]),
             "args must contain {address}, got ['-listen'",
         ),
         (
-            PLAN._replace(service=SERVICE._replace(package="")),
+            PLAN._replace(package=""),
             "must be set for debug, exec, local, remote in modes",
         ),
         (
-            PLAN._replace(service=SERVICE._replace(package=""), debugging=DEBUGGING._replace(modes=["test"])),
+            PLAN._replace(package="", modes=["test"]),
             "package must be set for /healthz in health",
         ),
-        (PLAN._replace(service=SERVICE._replace(health=["healthz"])), "replace it by /healthz"),
+        (PLAN._replace(health=["healthz"]), "replace it by /healthz"),
         (
-            PLAN._replace(service=SERVICE._replace(ready=0)),
+            PLAN._replace(ready=0),
             "ready must be more than 0 and at most 86400 seconds",
         ),
         (PLAN._replace(coverage=101), "coverage must be between 0 and 100 percent, got 101"),
@@ -91,7 +102,7 @@ def test_a_valid_plan_is_accepted():
 def test_only_the_requested_steps_are_selected():
     everything = [step.name for step in select_steps(PLAN._replace(drift={"findings": [], "cells": []}))]
     assert everything[0] == "go env" and everything[-1] == "health"
-    less = PLAN._replace(service=SERVICE._replace(package="", health=[]), debugging=DEBUGGING._replace(modes=["test"]))
+    less = PLAN._replace(package="", health=[], modes=["test"])
     assert [step.name for step in select_steps(less)] == ["hello world", "build", "test", "gopls", "dlv test"]
 
 
@@ -138,14 +149,14 @@ def test_the_table_contains_all_steps_and_explains_failures():
 def test_a_used_port_is_rejected_and_a_free_one_is_found(host):
     import socket
 
-    service = SERVICE._replace(host=host)
+    plan = PLAN._replace(host=host)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, 0), family=family) as listener:
         port = listener.getsockname()[1]
-        assert find_free_address(service).port not in (0, port)
+        assert find_free_address(plan).port not in (0, port)
         with pytest.raises(DevserverError, match=f"cannot listen at .*:{port}: "):
-            find_free_address(service._replace(port=port))
-    assert find_free_address(service._replace(port=port)) == Address(host, port)
+            find_free_address(plan._replace(port=port))
+    assert find_free_address(plan._replace(port=port)) == Address(host, port)
 
 
 def test_the_end_of_a_long_log_is_read(tmp_path):
@@ -167,7 +178,7 @@ def test_a_link_in_place_of_the_log_discloses_no_file_of_another_user():
 
 
 def test_the_address_is_filled_in():
-    assert fill_address(SERVICE, Address("::1", 80)) == ["-listen", "[::1]:80"]
+    assert fill_address(PLAN, Address("::1", 80)) == ["-listen", "[::1]:80"]
 
 
 def test_debug_probes_have_the_environment_of_all_steps(tmp_path):
