@@ -40,6 +40,14 @@ class Cell:
         """The context, with its workspace if it has one."""
         return f"{self.context} of {self.workspace}" if self.workspace else self.context
 
+    @property
+    def state(self) -> str:
+        """The value with its source, as in the cause of a finding."""
+        if self.actual:
+            return f"{self.variable} is {self.actual}, from {self.source}"
+        removed = f", because {self.source} removes it" if self.source else ""
+        return f"{self.variable} is not set{removed}"
+
     def result(self) -> dict[str, t.Any]:
         return dict(
             dataclasses.asdict(self),

@@ -58,6 +58,13 @@ class Remedy:
     variables: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
+def declare(text: str, variable: str, value: str, user: str = "") -> Remedy:
+    """Return a remedy that the declaration of a variable resolves too, for one user or for all."""
+    variables = {variable: value}
+    own = {"devserver_users": [{"name": user, "variables": variables}]}
+    return Remedy(text, variables=own if user else {"devserver_variables": variables})
+
+
 @dataclasses.dataclass(frozen=True)
 class Finding:
     """A rule that a host breaks. User, context and variable are empty if they do not apply.

@@ -65,6 +65,10 @@ class Row(t.NamedTuple):
         cell = self.cells.get(variable)
         return (cell.actual or "") if cell and cell.status in ("ok", "unmanaged", "conflict") else ""
 
+    def state(self, variable: str) -> str:
+        """Return the value of a variable of the matrix with its source."""
+        return self.cells[variable].state
+
     def source(self, variable: str) -> Source | None:
         return self.cells[variable].source if variable in self.cells else None
 

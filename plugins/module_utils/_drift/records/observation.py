@@ -69,6 +69,11 @@ class Observation:
         """The workspace of the context, if its kind has one context for each workspace; else empty."""
         return self.context.workspace
 
+    def source_of(self, *names: str) -> Source | None:
+        """Return the source of the startup's last assignment to one of these names."""
+        sources = [item.source for item in self.assignments if item.name in names]
+        return sources[-1] if sources else None
+
     @property
     def settings_path(self) -> str:
         """The user's settings file as go finds it, even if go itself fails; ``off`` if go reads none."""

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The catalogue of drift rules. Each family declares its rules beside the code that evaluates them.
+"""The catalogue of drift rules. Each family declares its rules, as constants, beside the code that evaluates them.
 
 Rules are pure functions of the snapshot: they read nothing from the host.
 """
@@ -33,7 +33,8 @@ def _number(rule: Rule) -> int:
     return int(rule.id[2:])
 
 
-RULES: tuple[Rule, ...] = tuple(sorted((rule for family in _FAMILIES for rule in family.RULES), key=_number))
+_DECLARED = (value for family in _FAMILIES for value in vars(family).values() if isinstance(value, Rule))
+RULES: tuple[Rule, ...] = tuple(sorted(_DECLARED, key=_number))
 
 
 def evaluate(snapshot: Snapshot) -> list[Finding]:

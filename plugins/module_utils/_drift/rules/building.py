@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.provenance import Source
-from ..finding import Finding, Remedy, Rule
+from ..finding import Finding, Remedy, Rule, declare
 from ..records.toolchain import UnmetRequirement
 from ..snapshot import Row, Snapshot, once_per_user
 
@@ -74,7 +74,6 @@ Add the version to `devserver_go_versions`, set it as `devserver_go_default`, de
 switches to installed versions, or correct the line that the finding names.""",
     example="/home/alice/hello/go.mod:3 requires Go 1.23.4 (go); installed: 1.22.12",
 )
-RULES = (MAY_SWITCH, FLAGS, MODULE_MODE, TARGET, WORKSPACE)
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -85,15 +84,13 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 def _modes(row: Row) -> t.Iterator[Finding]:
     if row.undeclared("GOTOOLCHAIN") not in ("", "local"):
-        remedy = Remedy("remove GOTOOLCHAIN: null from the play", variables=_declared("GOTOOLCHAIN", "local"))
-        yield row.finding(MAY_SWITCH, f"{_state(row, 'GOTOOLCHAIN')}; expected local", remedy, "GOTOOLCHAIN")
+        remedy = declare("remove GOTOOLCHAIN: null from the play", "GOTOOLCHAIN", "local")
+        yield row.finding(MAY_SWITCH, f"{row.state('GOTOOLCHAIN')}; expected local", remedy, "GOTOOLCHAIN")
     if row.undeclared("GOFLAGS"):
-        remedy = Remedy(
-            "delete the line, or declare GOFLAGS", variables=_declared("GOFLAGS", row.undeclared("GOFLAGS"))
-        )
-        yield row.finding(FLAGS, f"{_state(row, 'GOFLAGS')}; expected no value", remedy, "GOFLAGS")
+        remedy = declare("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"))
+        yield row.finding(FLAGS, f"{row.state('GOFLAGS')}; expected no value", remedy, "GOFLAGS")
     if row.undeclared("GO111MODULE") in ("off", "auto"):
-        cause = f"{_state(row, 'GO111MODULE')}; expected on"
+        cause = f"{row.state('GO111MODULE')}; expected on"
         yield row.finding(MODULE_MODE, cause, Remedy("delete the line that sets GO111MODULE"), "GO111MODULE")
 
 
@@ -102,15 +99,7 @@ def _target(row: Row) -> t.Iterator[Finding]:
         value, expected = row.undeclared(variable), row.observation.go.values.get(host)
         if value and expected and value != expected:
             remedy = Remedy(f"delete the line, and set {variable} for a single command")
-            yield row.finding(TARGET, f"{_state(row, variable)}; expected {expected}", remedy, variable)
-
-
-def _state(row: Row, variable: str) -> str:
-    return f"{variable} is {row.undeclared(variable)}, from {row.source(variable)}"
-
-
-def _declared(variable: str, value: str) -> dict[str, t.Any]:
-    return {"devserver_variables": {variable: value}}
+            yield row.finding(TARGET, f"{row.state(variable)}; expected {expected}", remedy, variable)
 
 
 def _minimum(requirement: UnmetRequirement, goroot: str) -> Finding:

@@ -62,7 +62,6 @@ rejects every client.""",
 Provision the host again with `--tags debugger`. Then distribute the client bundles that were renewed.""",
     example="/etc/gopherops/debug/tls/crl.pem expired on 2026-01-31T12:00:00Z",
 )
-RULES = (WIDE, SERVICE_FAILED, EXPIRES_SOON, EXPIRED)
 
 _PROVISION_AGAIN = "provision the host again with --tags debugger"
 _EXPECTED = "expected a loopback address or a unix socket"

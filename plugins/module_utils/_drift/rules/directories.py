@@ -13,7 +13,7 @@ from ..._environment.declaration import DIRECTORY_VARIABLES
 from ..._host.accounts import Account
 from ..._host.ownership import describe_ownership_repair
 from ..cells import Cell, in_order
-from ..finding import Finding, Remedy, Rule, as_user
+from ..finding import Finding, Remedy, Rule, as_user, declare
 from ..records.directories import DirectoryState, Disk, GoDirectory, ProgramDirectory
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
 
@@ -112,16 +112,6 @@ writes to GOBIN. The file system of one of these is mounted with `noexec`, as ha
 Declare GOTMPDIR on a file system that allows execution, such as `{home}/.cache/go-tmp`, or mount without noexec.""",
     example="GOTMPDIR=/tmp is on the file system at /tmp, which is mounted with noexec",
 )
-RULES = (
-    DIRECTORY,
-    GOBIN_UNREACHABLE,
-    UNWRITABLE,
-    NOT_ABSOLUTE,
-    NETWORK_FILE_SYSTEM,
-    NEARLY_FULL,
-    WORLD_WRITABLE,
-    NO_EXECUTION,
-)
 
 _FREE_BYTES = 1 << 30
 _FREE_INODES = 0.02
@@ -145,9 +135,8 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             yield from _file_system(directory)
     yield from filter(None, map(_no_execution, snapshot.program_directories))
     for cell in filter(not_absolute, snapshot.cells):
-        cause = f"{cell.variable} is {cell.actual}, from {cell.source}; expected an absolute path"
         place = (cell.user, cell.context, cell.variable, cell.source, cell.workspace)
-        yield Finding(NOT_ABSOLUTE, cause, Remedy(snapshot.fix(cell)), *place)
+        yield Finding(NOT_ABSOLUTE, f"{cell.state}; expected an absolute path", Remedy(snapshot.fix(cell)), *place)
     yield from once_per_user(finding for row in snapshot.rows for finding in _unreachable(row))
 
 
@@ -200,8 +189,7 @@ def _no_execution(directory: ProgramDirectory) -> Finding | None:
         return None
     name, point = directory.variable, directory.mount.point
     cause = f"{name}={directory.path} is on the file system at {point}, which is mounted with noexec"
-    remedy = Remedy(f"declare another {name}", variables={"devserver_variables": {name: _PROPOSED[name]}})
-    return _finding(NO_EXECUTION, cause, remedy, directory)
+    return _finding(NO_EXECUTION, cause, declare(f"declare another {name}", name, _PROPOSED[name]), directory)
 
 
 def _file_system(directory: GoDirectory) -> t.Iterator[Finding]:

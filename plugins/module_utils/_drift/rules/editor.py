@@ -97,15 +97,6 @@ where it removes a variable.""",
     fix='Write the value with the expected type, for example `"CGO_ENABLED": "0"`.',
     example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number; expected a string",
 )
-RULES = (
-    FICTIONAL_SETTING,
-    DEPRECATED_SETTING,
-    SHADOWING_SETTING,
-    CONTAINER_DISAGREES,
-    TOOLS_UPDATED,
-    LAUNCH_ATTRIBUTE,
-    WRONG_TYPE,
-)
 
 _MUST_AGREE = ["GOROOT", "GOPATH", "GOMODCACHE", "GOBIN", "GOPROXY", "GOSUMDB", "GOPRIVATE", "GOTOOLCHAIN", "GOFLAGS"]
 _CONTEXTS = {"launch": "vscode_debug", "settings": "vscode_server", "devcontainer": "devcontainer"}

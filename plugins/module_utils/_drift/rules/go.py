@@ -131,19 +131,6 @@ only from that file then run without it. A declared GOENV is not reported.""",
     fix="Delete the line that sets the variable, or declare GOENV.",
     example="GOENV is off; expected no value, so that go reads /home/bob/.config/go/env (in ssh)",
 )
-RULES = (
-    GO_MISSING,
-    GO_SHADOWED,
-    GO_VERSION,
-    GOROOT_DIFFERS,
-    GO_FAILS,
-    GO_ALIAS,
-    GO_DISTRIBUTION,
-    GO_COPIES,
-    GOROOT_PERSISTED,
-    GOROOT_EXPORTED,
-    GOENV_ELSEWHERE,
-)
 
 _TOOLCHAIN = "provision the host again with --tags toolchain"
 # Parts of the paths of version managers' trees and shims.
@@ -192,13 +179,13 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 def _alias(row: Row) -> t.Iterator[Finding]:
     if _ALIAS.match(row.observation.go_is):
-        sources = [item.source for item in row.observation.assignments if item.name in ("alias go", "function go")]
-        by = f", by {sources[-1]}" if sources else ""
+        source = row.observation.source_of("alias go", "function go")
+        by = f", by {source}" if source else ""
         # fish prints the definition in further lines.
         state = re.sub(r" with definition$", "", row.observation.go_is)
         cause = f"in {row.observation.context.name}, {state}{by}"
         remedy = Remedy("delete the alias or function, or rename it")
-        yield row.finding(GO_ALIAS, cause, remedy, "go", sources[-1] if sources else None)
+        yield row.finding(GO_ALIAS, cause, remedy, "go", source)
 
 
 def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
@@ -286,7 +273,6 @@ def _goenv(row: Row) -> t.Iterator[Finding]:
         return
     variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
     if environment.get(variable):
-        sources = [item.source for item in row.observation.assignments if item.name == variable]
         cause = f"{variable} is {environment[variable]}; expected no value, so that go reads {own}"
         remedy = Remedy(f"delete the line that sets {variable}")
-        yield row.finding(GOENV_ELSEWHERE, cause, remedy, variable, sources[-1] if sources else None)
+        yield row.finding(GOENV_ELSEWHERE, cause, remedy, variable, row.observation.source_of(variable))

@@ -130,17 +130,6 @@ are compared with that: names in their full or short form, and the types of valu
     fix="Correct or delete it. `language_server_settings` are validated before they are written.",
     example="/home/alice/.vscode-server/data/Machine/settings.json:9: staticchek: gopls has no such setting",
 )
-RULES = (
-    NOT_SHARED,
-    NO_SOCKET,
-    UNIT_FAILED,
-    OTHER_LIMITS,
-    OLD_DAEMON,
-    FAILED_LATELY,
-    UNHELPED,
-    NEEDLESS,
-    INVALID_SETTING,
-)
 
 _PROVISION_AGAIN = "provision the host again with --tags language_server"
 _FLAGS = "go.languageServerFlags"

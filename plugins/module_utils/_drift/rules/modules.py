@@ -8,7 +8,7 @@ import re
 import typing as t
 
 from ..._core.redaction import credentials
-from ..finding import Finding, Remedy, Rule
+from ..finding import Finding, Remedy, Rule, declare
 from ..snapshot import Row, Snapshot, once_per_user
 
 NO_FALLBACK = Rule(
@@ -79,7 +79,6 @@ renders are readable for their user alone.""",
     fix="Remove it from that file and declare it for the user, or write it to the user's `~/.netrc` (mode 0600).",
     example="GOPROXY has a password, and all users can read /etc/environment (in ssh)",
 )
-RULES = (NO_FALLBACK, DIRECT_FIRST, OVER_HTTP, NO_CHECKSUMS, INSECURE, PASSWORD_READABLE)
 
 _LOCAL = re.compile(r"http://([^/@]*@)?(localhost|127\.[\d.]+|\[::1\])(:\d+)?(/|\Z)")
 # Patterns of path.Match: these match the first element of every module path.
@@ -107,10 +106,10 @@ def _proxy(row: Row, readable: t.Container[str]) -> t.Iterator[Finding]:
 
 
 def _order(row: Row, entries: t.Sequence[str]) -> t.Iterator[Finding]:
-    cause = f"GOPROXY is {row.undeclared('GOPROXY')}, from {row.source('GOPROXY')}"
+    cause = row.state("GOPROXY")
     proxies = [entry for entry in entries if entry != "direct"]
     if proxies:
-        remedy = _declare("GOPROXY", ",".join([*proxies, "direct"]))
+        remedy = declare("declare GOPROXY", "GOPROXY", ",".join([*proxies, "direct"]))
     else:
         remedy = Remedy("delete the line: Go's own default queries a proxy first")
     if entries[:1] == ["direct"]:
@@ -128,17 +127,12 @@ def _checksums(row: Row) -> t.Iterator[Finding]:
         everything = [pattern for pattern in _split(value) if pattern in _EVERYTHING]
         if value == "off" if variable == "GOSUMDB" else everything:
             expected = "a checksum database" if variable == "GOSUMDB" else "private modules only"
-            cause = f"{variable} is {value}, from {row.source(variable)}; expected {expected}"
             remedy = Remedy(f"delete {variable}, or name only private modules")
-            yield row.finding(NO_CHECKSUMS, cause, remedy, variable)
+            yield row.finding(NO_CHECKSUMS, f"{row.state(variable)}; expected {expected}", remedy, variable)
     if row.in_force("GOINSECURE"):
-        cause = f"GOINSECURE is {row.in_force('GOINSECURE')}, from {row.source('GOINSECURE')}; expected no value"
+        cause = f"{row.state('GOINSECURE')}; expected no value"
         remedy = Remedy("trust the private certificate authority on the host (trust_ca_bundle), and delete GOINSECURE")
         yield row.finding(INSECURE, cause, remedy, "GOINSECURE")
-
-
-def _declare(variable: str, value: str) -> Remedy:
-    return Remedy(f"declare {variable}", variables={"devserver_variables": {variable: value}})
 
 
 def _split(value: str) -> list[str]:

@@ -35,7 +35,6 @@ checkout, only a file that must change is examined.""",
     fix="Run `chown NAME: PATH` with the names in the remedy, if the file belongs to that user. Then provision again.",
     example="/home/alice/.config/go/env belongs to uid 0; expected the user alice",
 )
-RULES = (OTHER_RIGHTS, NOT_THE_USERS)
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:

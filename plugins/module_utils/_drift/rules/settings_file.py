@@ -48,7 +48,6 @@ Give it to its user (`chown`), or move it away and provision again. Provisioning
 do so, and reports an error before it writes if not.""",
     example="cannot read /home/alice/.config/go/env: Permission denied",
 )
-RULES = (NO_EFFECT, NOT_UTF8, UNREADABLE)
 
 # Lines that a cause names.
 _SHOWN = 20

@@ -119,7 +119,6 @@ is not mounted, or the first login creates it. It is the user's only finding; th
 Create the home directory (`mkhomedir_helper NAME`), mount its volume, or remove the user from `devserver_users`.""",
     example="the home /home/alice is missing",
 )
-RULES = (NOISY, SLOW, NOT_SEEN, OLD_SERVER, HELD, UNKNOWN, NO_HOME)
 
 _BY_SSHD = ("not let in", "forced command", "broken sshd")
 _FIND_SLOW = "run 'bash -lixc exit' to find the slow command, and load it on first use"
@@ -150,9 +149,8 @@ def _unknown(snapshot: Snapshot, observation: Observation) -> t.Iterator[Finding
         source, action = _restore(snapshot, observation)
         yield Row(observation, {}).finding(UNKNOWN, observation.problem, Remedy(action), source=source)
     elif observation.context.on_this_host and not observation.walked:
-        sources = [item.source for item in observation.assignments if item.name == "PATH"]
         remedy = Remedy("remove the directory that does not respond from PATH, or repair its mount")
-        source = sources[-1] if sources else None
+        source = observation.source_of("PATH")
         yield Row(observation, {}).finding(UNKNOWN, observation.go.problem, remedy, source=source)
 
 

@@ -68,7 +68,6 @@ declared with `force: true` is not reported.""",
     fix="Declare a version that supports this Go, or no version: then the known-good one is installed.",
     example="dlv v1.23.1 supports Go 1.21 to 1.23, and go1.26.1 builds it; go1.26.1 needs dlv v1.26.0 or later",
 )
-RULES = (TOOL, TOOL_SHADOWED, TOOL_IN_GOBIN, TOOL_BUILT_BY, TOOL_UNSUPPORTED)
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:

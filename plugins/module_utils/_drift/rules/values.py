@@ -13,7 +13,7 @@ from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Source, is_default
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, same_value
-from ..finding import Finding, Remedy, Rule
+from ..finding import Finding, Remedy, Rule, declare
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
 from .directories import not_absolute
 
@@ -118,7 +118,6 @@ Write absolute directories into that line, including /usr/bin and /bin, or delet
 directories with `devserver_path`.""",
     example="PAM does not expand $PATH in the PATH of /etc/environment; it lacks /usr/bin",
 )
-RULES = (DIFFERS, CONTEXTS_DISAGREE, PATH_ORDER, DEBUG_DIFFERS, MISSPELT, CARRIAGE_RETURN, RELATIVE_PATH, HOST_PATH)
 
 # Other rules evaluate these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
@@ -176,21 +175,10 @@ def _plainly_differs(cell: Cell) -> bool:
 
 def _differs(snapshot: Snapshot, cell: Cell) -> Finding:
     fault = snapshot.fault(cell)
-    user = {"name": cell.user, "variables": {cell.variable: cell.actual}}
-    remedy = Remedy(fault.remedy, variables={"devserver_users": [user]} if cell.actual else {})
-    cause = f"{_state(cell)}; expected {cell.expected}{fault.addition}"
+    remedy = declare(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
+    cause = f"{cell.state}; expected {cell.expected}{fault.addition}"
     place = (cell.user, cell.context, cell.variable, fault.source)
     return Finding(DIFFERS, cause, remedy, *place, workspace=cell.workspace)
-
-
-def _state(cell: Cell) -> str:
-    if cell.actual:
-        return f"{cell.variable} is {cell.actual}, from {cell.source}"
-    return (
-        f"{cell.variable} is not set, because {cell.source} removes it"
-        if cell.source
-        else f"{cell.variable} is not set"
-    )
 
 
 def _path(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
@@ -198,7 +186,7 @@ def _path(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     reported = row.foreign_go or row.late("PATH")
     if path and path.status == "drift" and not reported and not _has_carriage_return(path):
         fault = snapshot.fault(path)
-        cause = f"{_state(path)}; expected, in this order, {path.expected}{fault.addition}"
+        cause = f"{path.state}; expected, in this order, {path.expected}{fault.addition}"
         yield row.finding(PATH_ORDER, cause, Remedy(fault.remedy), "PATH", fault.source)
 
 
@@ -215,10 +203,8 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         counts = collections.Counter(cell.actual for cell in group)
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
-        declared = {"name": user, "variables": {variable: commonest.actual or ""}}
-        remedy = Remedy(
-            f"declare {variable}, so that every context gets one value", variables={"devserver_users": [declared]}
-        )
+        text = f"declare {variable}, so that every context gets one value"
+        remedy = declare(text, variable, commonest.actual or "", user)
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
 
 
@@ -233,7 +219,7 @@ def _once_for_all(findings: t.Iterable[Finding], users: set[str]) -> t.Iterator[
             yield from group
             continue
         (value,) = group[0].remedy.variables["devserver_users"][0]["variables"].values()
-        remedy = Remedy(group[0].remedy.text, variables={"devserver_variables": {group[0].variable: value}})
+        remedy = declare(group[0].remedy.text, group[0].variable, value)
         cause = f"for all users; for {group[0].user}, {group[0].cause}"
         yield dataclasses.replace(group[0], user="", cause=cause, remedy=remedy)
 
@@ -331,10 +317,9 @@ def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:
         for name in sorted({*row.user.variables, *environment}):
             nearest = _nearest(name)
             if nearest:
-                sources = [item.source for item in row.observation.assignments if item.name == name]
                 cause = f"{name} is set, which Go does not know; expected {nearest}"
                 remedy = Remedy(f"correct the name to {nearest}, or delete the line")
-                findings.append(row.finding(MISSPELT, cause, remedy, name, sources[-1] if sources else None))
+                findings.append(row.finding(MISSPELT, cause, remedy, name, row.observation.source_of(name)))
     yield from once_per_user(findings)
 
 
