@@ -29,6 +29,11 @@ def as_user(account: Account, *argv: str) -> str:
     return " ".join(map(shlex.quote, ("runuser", "-u", account.name, "--", *argv)))
 
 
+def convert(path: str) -> str:
+    """Return the action for a file with CR LF line endings."""
+    return f"convert {path} to LF line endings, by sed -i 's/\\r$//'"
+
+
 @dataclasses.dataclass(frozen=True)
 class Rule:
     """A rule: ``severity`` is note, warning or error, ``impact`` the effect on the work of developers.
@@ -115,3 +120,8 @@ class Finding:
         """Return the play variables; none if one contains a secret, because a redacted value is of no use."""
         text = str(self.remedy.variables)
         return self.remedy.variables if without_secrets(text) == text else {}
+
+
+def of_file(rule: Rule, path: str, cause: str, action: str, user: str = "", line: int | None = None) -> Finding:
+    """Return a finding about a file as such, outside of any context."""
+    return Finding(rule, cause, Remedy(action), user, source=Source("file", path, line), subject=path)

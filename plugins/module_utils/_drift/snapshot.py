@@ -17,11 +17,11 @@ from .._host.path_names import is_below
 from .._host.procfs import Process
 from .cells import Cell, plain_path
 from .finding import Finding, Remedy, Rule
-from .records.debuggers import NO_DEBUGGERS, Debuggers
+from .records.debuggers import Debuggers
 from .records.directories import GoDirectory, ProgramDirectory
 from .records.editor_settings import EditorSettings
-from .records.files import NO_MANAGED_FILES, ManagedFiles, SettingsFile
-from .records.language_servers import NO_SERVERS, LanguageServers
+from .records.files import ManagedFiles, SettingsFile
+from .records.language_servers import LanguageServers
 from .records.observation import Observation
 from .records.toolchain import PinnedTool, ToolCopy, UnmetRequirement
 
@@ -98,14 +98,14 @@ class Snapshot:
     tools: t.Sequence[PinnedTool] = ()
     tool_copies: t.Sequence[ToolCopy] = ()
     editor_files: t.Sequence[EditorSettings] = ()
-    language_servers: LanguageServers = NO_SERVERS
-    debuggers: Debuggers = NO_DEBUGGERS
+    language_servers: LanguageServers = dataclasses.field(default_factory=LanguageServers)
+    debuggers: Debuggers = dataclasses.field(default_factory=Debuggers)
     host_path: Assignment | None = None
     requirements: t.Sequence[UnmetRequirement] = ()
     directories: t.Sequence[GoDirectory] = ()
     program_directories: t.Sequence[ProgramDirectory] = ()
     settings_files: t.Sequence[SettingsFile] = ()
-    managed_files: ManagedFiles = NO_MANAGED_FILES
+    managed_files: ManagedFiles = dataclasses.field(default_factory=ManagedFiles)
     extension_hosts: t.Sequence[Process] = ()
     managers: t.Mapping[str, float | None] = dataclasses.field(default_factory=dict)
     texts: t.Mapping[tuple[str, str], t.Sequence[str]] = dataclasses.field(default_factory=dict)

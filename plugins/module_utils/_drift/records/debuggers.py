@@ -51,9 +51,6 @@ class Debuggers(t.NamedTuple):
         return {unit: one for unit, one in addresses.items() if unit.startswith("dlv-") and _is_wide(one)}
 
 
-NO_DEBUGGERS = Debuggers()
-
-
 def address_of(command: str) -> str:
     """Return the listen address in a command line of dlv; options behind ``--`` are those of the debugged program."""
     match = _OPTION.search(command.partition(" -- ")[0])

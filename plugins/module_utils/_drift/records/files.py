@@ -64,6 +64,3 @@ class ManagedFiles(t.NamedTuple):
     wrong_rights: t.Sequence[WrongRights] = ()
     foreign: t.Sequence[ForeignFile] = ()
     unmanaged: t.Mapping[str, str] = {}
-
-
-NO_MANAGED_FILES = ManagedFiles()

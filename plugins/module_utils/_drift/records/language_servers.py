@@ -66,12 +66,16 @@ class LanguageServer(t.NamedTuple):
     limit_lines: t.Mapping[tuple[str, str], Source | None] = {}
 
     @property
+    def user_name(self) -> str:
+        return self.user.account.name
+
+    @property
     def unit(self) -> str:
-        return f"gopls@{self.user.account.name}.service"
+        return f"gopls@{self.user_name}.service"
 
     @property
     def socket(self) -> str:
-        return paths.socket_of(self.user.account.name)
+        return paths.socket_of(self.user_name)
 
     @property
     def other_limits(self) -> list[OtherLimit]:
@@ -87,7 +91,7 @@ class LanguageServer(t.NamedTuple):
         """Return the user's entry in the report; amounts of memory are bytes."""
         limits = self.rendered.get(self.unit, ("", {}))[1]
         return {
-            "user": self.user.account.name,
+            "user": self.user_name,
             "mode": self.mode,
             "socket": self.socket if self.mode == "daemon" else None,
             "gopls": gopls if self.mode != "none" else None,
@@ -122,9 +126,6 @@ class Gopls(t.NamedTuple):
     added: t.Sequence[Workaround] = ()
 
 
-NO_GOPLS = Gopls("")
-
-
 class LanguageServers(t.NamedTuple):
     """All language servers of a host, and the binary that they must run.
 
@@ -133,7 +134,7 @@ class LanguageServers(t.NamedTuple):
     """
 
     servers: t.Sequence[LanguageServer] = ()
-    gopls: Gopls = NO_GOPLS
+    gopls: Gopls = Gopls("")
     crash_days: float = 7
     schema: Schema | None = None
 
@@ -143,6 +144,3 @@ class LanguageServers(t.NamedTuple):
 
     def results(self) -> list[dict[str, t.Any]]:
         return [server.result(self.gopls.path) for server in self.servers]
-
-
-NO_SERVERS = LanguageServers()

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.provenance import PROCESS, Source
-from ..finding import Finding, Remedy, Rule, moment
+from ..finding import Finding, Remedy, Rule, moment, of_file
 from ..records.debuggers import Validity, WideDebugger
 from ..snapshot import Snapshot
 
@@ -101,4 +101,4 @@ def _validity(file: Validity, left: float, renew_before: float) -> t.Iterator[Fi
     if left < renew_before:
         rule, state = (EXPIRES_SOON, "is valid until") if left > 0 else (EXPIRED, "expired on")
         cause = f"{file.path} {state} {moment(file.end)}"
-        yield Finding(rule, cause, Remedy(_PROVISION_AGAIN), source=Source("file", file.path), subject=file.path)
+        yield of_file(rule, file.path, cause, _PROVISION_AGAIN)

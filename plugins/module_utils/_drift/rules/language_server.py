@@ -8,7 +8,7 @@ import shlex
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._core.provenance import Source
+from ..._core.provenance import PROCESS, Source
 from ..._gopls.paths import APPLIED
 from ..._gopls.settings import Schema, validate_settings
 from ..._gopls.workarounds import KNOWN, Workaround, match_workarounds
@@ -172,8 +172,8 @@ def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Ite
         if expected not in flags and (machine or setting):
             source = setting.source if setting else Source("file", file.path)
             remedy = Remedy(_PROVISION_AGAIN if machine else f"delete the list, or add {expected} to it")
-            place = (server, f"{source} lacks {expected}", remedy, source, _FLAGS)
-            yield _finding(NOT_SHARED, *place, context="vscode_server", subject=file.path)
+            place = (server.user_name, "vscode_server", _FLAGS, source)
+            yield Finding(NOT_SHARED, f"{source} lacks {expected}", remedy, *place, subject=file.path)
 
 
 def _units(server: LanguageServer) -> t.Iterator[Finding]:
@@ -182,11 +182,12 @@ def _units(server: LanguageServer) -> t.Iterator[Finding]:
             yield from _socket(server, unit, state)
         elif unit.endswith(".timer") and not state.active:
             remedy = Remedy(f"start it, or {_PROVISION_AGAIN}", [f"systemctl enable --now {shlex.quote(unit)}"])
-            yield _finding(UNIT_FAILED, server, f"{unit} is not active", remedy, state.source, subject=unit)
+            cause = f"{unit} is not active"
+            yield Finding(UNIT_FAILED, cause, remedy, server.user_name, source=state.source, subject=unit)
         elif state.failed:
             cause = f"{unit} has failed ({state.result})"
             remedy = Remedy(f"read 'journalctl -u {unit}', correct the reported error, and start it again")
-            yield _finding(UNIT_FAILED, server, cause, remedy, state.source, subject=unit)
+            yield Finding(UNIT_FAILED, cause, remedy, server.user_name, source=state.source, subject=unit)
 
 
 def _socket(server: LanguageServer, unit: str, state: State) -> t.Iterator[Finding]:
@@ -201,7 +202,7 @@ def _socket(server: LanguageServer, unit: str, state: State) -> t.Iterator[Findi
         cause = f"{unit} is {status}; expected a socket at {server.socket}"
         command = f"systemctl start {shlex.quote(unit)}"
         remedy = Remedy(f"start it; if that fails, read 'systemctl status {unit}'", [command])
-    yield _finding(NO_SOCKET, server, cause, remedy, state.source)
+    yield Finding(NO_SOCKET, cause, remedy, server.user_name, source=state.source)
 
 
 def _limits(server: LanguageServer) -> t.Iterator[Finding]:
@@ -213,7 +214,8 @@ def _limits(server: LanguageServer) -> t.Iterator[Finding]:
         cause = f"{limit.unit} has {limit.name}={limit.actual}; expected {limit.expected}"
         variable = "language_server_session_memory" if limit.unit.endswith(".slice") else _VARIABLES.get(limit.name)
         remedy = Remedy(f"{action}, or declare the limit in {variable}" if variable else action, commands)
-        yield _finding(OTHER_LIMITS, server, cause, remedy, source, limit.name, subject=limit.unit)
+        place = (server.user_name, "", limit.name, source)
+        yield Finding(OTHER_LIMITS, cause, remedy, *place, subject=limit.unit)
 
 
 def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
@@ -227,22 +229,22 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     problems = [f"runs {daemon.binary}; expected {gopls.path}"] if other else []
     problems += [f"has outdated values of {', '.join(late)}; expected the rendered ones"] if late else []
     if problems:
-        cause = f"the gopls of {server.user.account.name} {'; it '.join(problems)}"
+        cause = f"the gopls of {server.user_name} {'; it '.join(problems)}"
         remedy = Remedy(f"{_PROVISION_AGAIN}, or run systemctl restart {server.unit} when it is not in use")
-        yield _finding(OLD_DAEMON, server, cause, remedy, Source("process"), since=daemon.started)
+        yield Finding(OLD_DAEMON, cause, remedy, server.user_name, source=PROCESS, since=daemon.started)
 
 
 def _crashes(server: LanguageServer, begin: float) -> t.Iterator[Finding]:
     recent = [crash for crash in server.crashes if crash.at > begin]
     if recent:
-        name, newest = server.user.account.name, recent[0]
+        newest = recent[0]
         count = "once" if len(recent) == 1 else f"{len(recent)} times"
-        cause = f"the gopls of {name} has failed {count}, last at {moment(newest.at)}: {newest.result}"
+        cause = f"the gopls of {server.user_name} has failed {count}, last at {moment(newest.at)}: {newest.result}"
         remedy = Remedy(
             f"read {newest.path}; at the memory limit raise language_server_memory,"
             " for a bug in gopls pin another version"
         )
-        yield _finding(FAILED_LATELY, server, cause, remedy, Source("file", newest.path))
+        yield Finding(FAILED_LATELY, cause, remedy, server.user_name, source=Source("file", newest.path))
 
 
 def _workarounds(gopls: Gopls) -> t.Iterator[Finding]:
@@ -277,8 +279,8 @@ def _settings(server: LanguageServer, files: t.Sequence[EditorSettings], schema:
                 source = setting.inner.get(name, setting.source)
                 for problem in _problems(name, value, schema):
                     remedy = Remedy("correct or delete it; 'gopls api-json' lists the settings")
-                    place = (server, f"{source}: {problem}", remedy, source, f"gopls.{name}")
-                    yield _finding(INVALID_SETTING, *place, context="vscode_server", subject=file.path)
+                    place = (server.user_name, "vscode_server", f"gopls.{name}", source)
+                    yield Finding(INVALID_SETTING, f"{source}: {problem}", remedy, *place, subject=file.path)
 
 
 def _problems(name: str, value: t.Any, schema: Schema) -> list[str]:
@@ -287,19 +289,3 @@ def _problems(name: str, value: t.Any, schema: Schema) -> list[str]:
     except DevserverError as error:
         return list(error.details["rejected"])
     return []
-
-
-def _finding(
-    rule: Rule,
-    server: LanguageServer,
-    cause: str,
-    remedy: Remedy,
-    source: Source | None,
-    variable: str = "",
-    *,
-    context: str = "",
-    subject: str = "",
-    since: float | None = None,
-) -> Finding:
-    place = (server.user.account.name, context, variable, source)
-    return Finding(rule, cause, remedy, *place, subject=subject, since=since)

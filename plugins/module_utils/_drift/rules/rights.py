@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._core.provenance import Source
-from ..finding import Finding, Remedy, Rule
+from ..finding import Finding, Rule, of_file
 from ..snapshot import PROVISION_AGAIN, Snapshot
 
 OTHER_RIGHTS = Rule(
@@ -40,9 +39,7 @@ checkout, only a file that must change is examined.""",
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for rights in snapshot.managed_files.wrong_rights:
         cause = f"{rights.path} has {rights.actual}; expected {rights.expected}"
-        source = Source("file", rights.path)
-        yield Finding(OTHER_RIGHTS, cause, Remedy(PROVISION_AGAIN), rights.user, source=source, subject=rights.path)
+        yield of_file(OTHER_RIGHTS, rights.path, cause, PROVISION_AGAIN, rights.user)
     for file in snapshot.managed_files.foreign:
         cause = f"{file.path} {file.problem}; expected the user {file.user}"
-        source = Source("file", file.path)
-        yield Finding(NOT_THE_USERS, cause, Remedy(file.remedy), file.user, source=source, subject=file.path)
+        yield of_file(NOT_THE_USERS, file.path, cause, file.remedy, file.user)

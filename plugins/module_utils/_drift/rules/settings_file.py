@@ -9,8 +9,7 @@ import shlex
 import typing as t
 
 from ..._core.go_variables import PERSISTENT_VARIABLES
-from ..._core.provenance import Source
-from ..finding import Finding, Remedy, Rule
+from ..finding import Finding, Rule, of_file
 from ..records.files import SettingsFile
 from ..snapshot import PROVISION_AGAIN, Snapshot
 
@@ -57,35 +56,30 @@ _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=")
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for file in snapshot.settings_files:
         if file.error:
-            remedy = Remedy(f"give {file.path} to {file.account.name}, or move it away and provision again")
-            yield _finding(UNREADABLE, file, file.error, remedy)
+            action = f"give {file.path} to {file.account.name}, or move it away and provision again"
+            yield of_file(UNREADABLE, file.path, file.error, action, file.account.name)
         elif file.missing_target:
             cause = f"{file.path} is a link to {file.missing_target}, which is missing"
-            remedy = Remedy(f"mount or create {file.missing_target}, or remove the link; then {PROVISION_AGAIN}")
-            yield _finding(UNREADABLE, file, cause, remedy)
+            action = f"mount or create {file.missing_target}, or remove the link; then {PROVISION_AGAIN}"
+            yield of_file(UNREADABLE, file.path, cause, action, file.account.name)
         yield from _lines(file)
 
 
 def _lines(file: SettingsFile) -> t.Iterator[Finding]:
     """Evaluate the lines; one finding for each rule, at the first line that breaks it."""
-    path, lines = file.path, file.lines
+    path, lines, user = file.path, file.lines, file.account.name
     useless = [number for number, line in enumerate(lines, 1) if _has_no_effect(line)]
     if useless:
         others = f"; the same applies to line {', '.join(map(str, useless[1:_SHOWN]))}" if len(useless) > 1 else ""
         others += f" and {len(useless) - _SHOWN} more" if len(useless) > _SHOWN else ""
         # The line may contain a password, and only its user may read the file.
         cause = f"{path}:{useless[0]} has no effect{others}"
-        remedy = Remedy(f"correct or delete the named lines in {shlex.quote(path)}")
-        yield _finding(NO_EFFECT, file, cause, remedy, useless[0])
+        action = f"correct or delete the named lines in {shlex.quote(path)}"
+        yield of_file(NO_EFFECT, path, cause, action, user, useless[0])
     foreign = next((number for number, line in enumerate(lines, 1) if re.search("[\udc80-\udcff]", line)), None)
     if foreign:
-        remedy = Remedy("write the line again, or convert the file by iconv -f LATIN1 -t UTF-8")
-        yield _finding(NOT_UTF8, file, f"{path}:{foreign} is not UTF-8", remedy, foreign)
-
-
-def _finding(rule: Rule, file: SettingsFile, cause: str, remedy: Remedy, line: int | None = None) -> Finding:
-    source = Source("file", file.path, line)
-    return Finding(rule, cause, remedy, file.account.name, source=source, subject=file.path)
+        action = "write the line again, or convert the file by iconv -f LATIN1 -t UTF-8"
+        yield of_file(NOT_UTF8, path, f"{path}:{foreign} is not UTF-8", action, user, foreign)
 
 
 def _has_no_effect(line: str) -> bool:

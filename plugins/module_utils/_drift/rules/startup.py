@@ -13,7 +13,7 @@ from ..._environment.declaration import UserEnvironment
 from ..._host.procfs import Process
 from ..._shells.blame import parse_place
 from ..cells import in_order, same_value
-from ..finding import Finding, Remedy, Rule
+from ..finding import Finding, Remedy, Rule, convert
 from ..records.observation import SLOW_SECONDS, Observation
 from ..snapshot import Row, Snapshot
 
@@ -195,7 +195,7 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return None, _restore_without_line(observation)
     foreign = _windows_line(at, snapshot.lines(at, user))
     if foreign:
-        return foreign, _to_unix(foreign)
+        return foreign, convert(foreign.file or "")
     if at.file and at.file.endswith("/nologin"):
         return at, f"remove {at} to allow logins: while it exists, only root can log in"
     if observation.failure in _BY_SSHD:
@@ -225,7 +225,7 @@ def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:
         return at, f"make {at} readable for {account.name}: 'chown' it, or 'chmod u+r'"
     foreign = _windows_line(at, snapshot.lines(at, account.name))
     if foreign:
-        return foreign, _to_unix(foreign)
+        return foreign, convert(foreign.file or "")
     if parse_place(output, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
         return at, f"correct {at}, or the program that it starts"
     return at, f"delete the command at {at}, or put it behind '[ -t 1 ] &&'"
@@ -238,10 +238,6 @@ def _windows_line(at: Source, lines: t.Sequence[str]) -> Source | None:
     """
     foreign = [number for number, line in enumerate(lines, 1) if line.endswith("\r")]
     return at._replace(line=foreign[0]) if foreign and (at.line in foreign or (at.line or 0) >= len(lines)) else None
-
-
-def _to_unix(at: Source) -> str:
-    return f"convert {at.file} to LF line endings, by sed -i 's/\\r$//'"
 
 
 def _old_servers(user: UserEnvironment, hosts: t.Sequence[Process]) -> t.Iterator[Finding]:

@@ -13,7 +13,7 @@ from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Source, is_default
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, same_value
-from ..finding import Finding, Remedy, Rule, declare
+from ..finding import Finding, Remedy, Rule, convert, declare, of_file
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
 from .directories import not_absolute
 
@@ -289,7 +289,8 @@ def _carriage_returns(snapshot: Snapshot, read_whole: t.Container[str | None]) -
         names = ", ".join(dict.fromkeys(f"{cell.variable} of {cell.context}" for cell in group))
         cause = f"{place} has CR LF line endings: {names} ends in a carriage return"
         first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
-        yield Finding(CARRIAGE_RETURN, cause, _converted(snapshot, place), user, "", "", first, subject=str(place))
+        remedy = Remedy(_convert(snapshot, place.file if place else None))
+        yield Finding(CARRIAGE_RETURN, cause, remedy, user, "", "", first, subject=str(place))
 
 
 def _settings_files(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -298,16 +299,14 @@ def _settings_files(snapshot: Snapshot) -> t.Iterator[Finding]:
         line = next((item.line for item in file.settings if item.value.endswith("\r")), None)
         if line:
             cause = f"{file.path} has CR LF line endings: go adds a carriage return to each value"
-            source = Source("file", file.path, line)
-            place = (file.account.name, "", "", source)
-            yield Finding(CARRIAGE_RETURN, cause, _converted(snapshot, source), *place, subject=file.path)
+            action = _convert(snapshot, file.path)
+            yield of_file(CARRIAGE_RETURN, file.path, cause, action, file.account.name, line)
 
 
-def _converted(snapshot: Snapshot, place: Source | None) -> Remedy:
-    if place is None or place.file is None:
-        return Remedy("convert the file that sets it to LF line endings")
-    then = f"; then {PROVISION_AGAIN}" if place.file in snapshot.managed_files.repaired else ""
-    return Remedy(f"convert {place.file} to LF line endings, by sed -i 's/\\r$//'{then}")
+def _convert(snapshot: Snapshot, path: str | None) -> str:
+    if path is None:
+        return "convert the file that sets it to LF line endings"
+    return convert(path) + (f"; then {PROVISION_AGAIN}" if path in snapshot.managed_files.repaired else "")
 
 
 def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:
