@@ -225,7 +225,7 @@ def _result(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "toolchains": toolchains,
         "default": default,
         "strays": [found._asdict() for found in find_unmanaged(accounts, managed=paths.root)],
-        "mismatches": mismatches(params["workspaces"], available, params["minimum"]),
+        "mismatches": [entry._asdict() for entry in mismatches(params["workspaces"], available, params["minimum"])],
     }
 
 

@@ -15,6 +15,7 @@ from .._environment.declaration import Declaration, UserEnvironment
 from .._host.accounts import Account
 from .._host.path_names import is_below
 from .._host.procfs import Process
+from .._toolchain.workspaces import Mismatch
 from .cells import Cell, plain_path
 from .finding import Finding, Remedy, Rule
 from .records.debuggers import Debuggers
@@ -23,7 +24,7 @@ from .records.editor_settings import EditorSettings
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
 from .records.observation import Observation
-from .records.toolchain import PinnedTool, ToolCopy, UnmetRequirement
+from .records.tools import PinnedTool, ToolCopy
 
 PROVISION_AGAIN = "provision the host again with --tags environment"
 
@@ -89,6 +90,7 @@ class Snapshot:
     user. ``managers`` has the start of a user's systemd manager by user name, if its environment is stale.
     ``texts`` has the lines of files that are at fault, by user name and path. ``real_paths`` has the target of each
     collected path that is or contains a link. ``world_readable`` are files with a password that all users can read.
+    ``requirements`` are those that the host does not meet, with the users of the workspaces; the host's has no user.
     ``goroot_version`` is the version of the Go at GOROOT, empty if there is none.
     """
 
@@ -101,7 +103,7 @@ class Snapshot:
     language_servers: LanguageServers = dataclasses.field(default_factory=LanguageServers)
     debuggers: Debuggers = dataclasses.field(default_factory=Debuggers)
     host_path: Assignment | None = None
-    requirements: t.Sequence[UnmetRequirement] = ()
+    requirements: t.Sequence[tuple[str, Mismatch]] = ()
     directories: t.Sequence[GoDirectory] = ()
     program_directories: t.Sequence[ProgramDirectory] = ()
     settings_files: t.Sequence[SettingsFile] = ()

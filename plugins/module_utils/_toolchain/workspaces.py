@@ -29,19 +29,33 @@ class AvailableGo(t.NamedTuple):
     switches: bool = True
 
 
-def mismatches(workspaces: t.Iterable[str], available: AvailableGo, minimum: str | None) -> list[dict[str, t.Any]]:
+class Mismatch(t.NamedTuple):
+    """A ``required`` version that the host does not have, or a file or directory that cannot be read.
+
+    ``cause`` is the directive that requires the version, ``minimum``, or the error.
+    """
+
+    cause: str
+    file: str | None
+    line: int | None
+    required: str | None
+    installed: t.Sequence[str]
+    default: str | None
+    remedy: str
+
+
+def mismatches(workspaces: t.Iterable[str], available: AvailableGo, minimum: str | None) -> list[Mismatch]:
     """Return one entry for each requirement that the host does not meet, and for each file that cannot be read.
 
     Raises DevserverError if ``minimum`` is not a version.
     """
-    entries = []
+    entries, present = [], (available.installed, available.default)
     if minimum and _below(available.default, minimum):
-        entries.append(_entry("minimum", None, None, minimum, available, f"make Go {minimum} or later the default"))
+        entries.append(Mismatch("minimum", None, None, minimum, *present, f"make Go {minimum} or later the default"))
     for workspace in workspaces:
         if not os.path.isdir(workspace):
-            entries.append(
-                _entry("no such directory", workspace, None, None, available, "correct the path of the workspace")
-            )
+            remedy = "correct the path of the workspace"
+            entries.append(Mismatch("no such directory", workspace, None, None, *present, remedy))
         for name, parse in _FILES:
             entries += _in_file(os.path.join(workspace, name), parse, available, minimum)
     return entries
@@ -59,21 +73,22 @@ def _below(version: str | None, minimum: str) -> bool:
 
 def _in_file(
     path: str, parse: t.Callable[[str], list[Requirement]], available: AvailableGo, minimum: str | None
-) -> t.Iterator[dict[str, t.Any]]:
+) -> t.Iterator[Mismatch]:
+    present = (available.installed, available.default)
     try:
         text = read_text(path)
         requirements = parse(text) if text is not None else []
     except (DevserverError, ValueError) as error:
         reason = error.what if isinstance(error, DevserverError) else str(error)
-        yield _entry(f"unreadable: {reason}", path, None, None, available, "correct the file")
+        yield Mismatch(f"unreadable: {reason}", path, None, None, *present, "correct the file")
         return
     for requirement in requirements:
         version, line = requirement.version, requirement.line
         if not _met(requirement, available):
             remedy = _remedy(requirement, available)
-            yield _entry(requirement.directive, path, line, version, available, remedy)
+            yield Mismatch(requirement.directive, path, line, version, *present, remedy)
         elif requirement.directive == "version-file" and minimum and _below(version, minimum):
-            yield _entry("minimum", path, line, minimum, available, f"change it to Go {minimum} or later")
+            yield Mismatch("minimum", path, line, minimum, *present, f"change it to Go {minimum} or later")
 
 
 def _remedy(requirement: Requirement, available: AvailableGo) -> str:
@@ -98,17 +113,3 @@ def _met(requirement: Requirement, available: AvailableGo) -> bool:
         return any(f"{installed}.".startswith(f"{version}.") for installed in available.installed)
     new_enough = available.default is not None and version_key(available.default) >= version_key(version)
     return new_enough or (version in available.installed and (available.switches or requirement.directive != "go"))
-
-
-def _entry(
-    cause: str, file: str | None, line: int | None, required: str | None, available: AvailableGo, remedy: str
-) -> dict[str, t.Any]:
-    return {
-        "cause": cause,
-        "file": file,
-        "line": line,
-        "required": required,
-        "installed": list(available.installed),
-        "default": available.default,
-        "remedy": remedy,
-    }

@@ -32,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
     GoResult,
     Observation,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.toolchain import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.tools import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules.values import DIFFERS
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import KINDS

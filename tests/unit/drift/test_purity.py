@@ -47,6 +47,7 @@ NAMES = {
     "_host.procfs": {"Process"},
     "_shells.blame": {"parse_place"},
     "_systemd.unit_state": {"State"},
+    "_toolchain.workspaces": {"Mismatch"},
     "_tools.build_info": {"BuildInfo"},
 }
 

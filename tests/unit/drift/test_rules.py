@@ -25,7 +25,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.directories import Disk
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.files import ManagedFiles
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import GoResult
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.toolchain import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.tools import PinnedTool
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     building,
     directories,

@@ -38,8 +38,8 @@ HOST = AvailableGo(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
 def test_requirements_that_are_not_met(tmp_path: pathlib.Path, name: str, text: str, causes: list[str]) -> None:
     (tmp_path / name).write_text(text)
     found = mismatches([str(tmp_path)], HOST, None)
-    assert [item["cause"] for item in found] == causes
-    assert {item["file"] for item in found} <= {str(tmp_path / name)}
+    assert [item.cause for item in found] == causes
+    assert {item.file for item in found} <= {str(tmp_path / name)}
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,13 @@ def test_a_go_that_does_not_switch_rejects_newer_lines(
 ) -> None:
     (tmp_path / name).write_text(text)
     found = mismatches([str(tmp_path)], HOST._replace(switches=False), None)
-    assert [item["cause"] for item in found] == causes
-    assert all("GOTOOLCHAIN: path" in item["remedy"] for item in found)
+    assert [item.cause for item in found] == causes
+    assert all("GOTOOLCHAIN: path" in item.remedy for item in found)
 
 
 def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:
     (tmp_path / "go.mod").write_text("module x\n\ngo 1.24.1\n")
-    assert mismatches([str(tmp_path)], HOST, None) == [
+    assert [item._asdict() for item in mismatches([str(tmp_path)], HOST, None)] == [
         {
             "cause": "go",
             "file": f"{tmp_path}/go.mod",
@@ -82,13 +82,13 @@ def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:
     [("1.22", "1.22.12", 0), ("1.22.12", "1.22.12", 0), ("1.22.13", "1.22.12", 1), ("1.22", None, 1), (None, None, 0)],
 )
 def test_a_minimum_for_the_default(minimum: str | None, default: str | None, count: int) -> None:
-    assert [item["cause"] for item in mismatches([], AvailableGo([], default), minimum)] == ["minimum"] * count
+    assert [item.cause for item in mismatches([], AvailableGo([], default), minimum)] == ["minimum"] * count
 
 
 def test_a_minimum_for_version_files(tmp_path: pathlib.Path) -> None:
     (tmp_path / ".go-version").write_text("1.21.13\n")
     found = mismatches([str(tmp_path)], HOST, "1.22")
-    assert [(item["cause"], item["line"], item["required"]) for item in found] == [("minimum", 1, "1.22")]
+    assert [(item.cause, item.line, item.required) for item in found] == [("minimum", 1, "1.22")]
 
 
 def test_a_minimum_that_is_no_version() -> None:
@@ -98,10 +98,10 @@ def test_a_minimum_that_is_no_version() -> None:
 
 def test_a_missing_directory(tmp_path: pathlib.Path) -> None:
     found = mismatches([str(tmp_path / "gone")], HOST, None)
-    assert [(item["cause"], item["file"]) for item in found] == [("no such directory", f"{tmp_path}/gone")]
+    assert [(item.cause, item.file) for item in found] == [("no such directory", f"{tmp_path}/gone")]
 
 
 def test_a_pipe_does_not_block_the_reader(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "go.mod")
     (item,) = mismatches([str(tmp_path)], HOST, None)
-    assert item["cause"].startswith(f"unreadable: {tmp_path}/go.mod is not a regular file")
+    assert item.cause.startswith(f"unreadable: {tmp_path}/go.mod is not a regular file")

@@ -5,17 +5,17 @@
 from __future__ import annotations
 
 import os
-import typing as t
 
 from ..._environment.declaration import Declaration
 from ..._host.accounts import acting_as
 from ..._toolchain.store import Store, version_named
-from ..._toolchain.workspaces import AvailableGo, mismatches
-from ..records.toolchain import UnmetRequirement
+from ..._toolchain.workspaces import AvailableGo, Mismatch, mismatches
 
 
-def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
-    """Return the requirements that the host does not meet; ``go_minimum`` is that of the play, empty for none.
+def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[tuple[str, Mismatch]]:
+    """Return the requirements that the host does not meet, each with the user of the workspace.
+
+    ``go_minimum`` is that of the play, empty for none; its user is empty too.
 
     Raises DevserverError if ``go_minimum`` is not a version.
     """
@@ -25,15 +25,15 @@ def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[UnmetR
     return unmet_by(installed(declaration.goroot), declaration, go_minimum)
 
 
-def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) -> list[UnmetRequirement]:
-    """Return the requirements that ``available`` does not meet."""
-    found = [_requirement("", entry) for entry in mismatches([], available, go_minimum or None)] if go_minimum else []
+def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) -> list[tuple[str, Mismatch]]:
+    """Return the requirements that ``available`` does not meet, each with its user."""
+    found = [("", entry) for entry in mismatches([], available, go_minimum or None)]
     for user in (user for user in declaration.users if user.workspaces):
         of_user = available._replace(switches=user.variables.get("GOTOOLCHAIN") != "local")
         with acting_as(user.account):
             entries = mismatches(user.workspaces, of_user, go_minimum or None)
         # An entry without a file is about the host, which has its own entry.
-        found += [_requirement(user.account.name, entry) for entry in entries if entry["file"]]
+        found += [(user.account.name, entry) for entry in entries if entry.file]
     return found
 
 
@@ -42,16 +42,3 @@ def installed(goroot: str) -> AvailableGo:
     tree = os.path.realpath(goroot)
     versions = [record.version for record in Store(os.path.dirname(tree)).installed()]
     return AvailableGo(versions, version_named(tree) or None)
-
-
-def _requirement(user: str, entry: t.Mapping[str, t.Any]) -> UnmetRequirement:
-    return UnmetRequirement(
-        user,
-        entry["cause"],
-        entry["remedy"],
-        entry["required"] or "",
-        entry["installed"],
-        entry["default"] or "",
-        entry["file"] or "",
-        entry["line"],
-    )

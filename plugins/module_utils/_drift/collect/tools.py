@@ -17,7 +17,7 @@ from ..._tools.build_info import read_build_info
 from ..._tools.pins import TOOL_OPTIONS, Tool, parse_tools
 from ..._tools.plan import ToolPaths, plan_tools
 from ..._tools.support import incompatibility
-from ..records.toolchain import PinnedTool, ToolCopy
+from ..records.tools import PinnedTool, ToolCopy
 
 _TOOLS = {"type": "list", "elements": "dict", "options": TOOL_OPTIONS}
 

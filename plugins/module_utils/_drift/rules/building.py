@@ -7,8 +7,8 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.provenance import Source
+from ..._toolchain.workspaces import Mismatch
 from ..finding import Finding, Remedy, Rule, declare
-from ..records.toolchain import UnmetRequirement
 from ..snapshot import Row, Snapshot, once_per_user
 
 MAY_SWITCH = Rule(
@@ -78,8 +78,8 @@ switches to installed versions, or correct the line that the finding names.""",
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from once_per_user(finding for row in snapshot.rows for finding in (*_modes(row), *_target(row)))
-    for requirement in snapshot.requirements:
-        yield _unmet(requirement) if requirement.file else _minimum(requirement, snapshot.declaration.goroot)
+    for user, entry in snapshot.requirements:
+        yield _unmet(user, entry, entry.file) if entry.file else _minimum(entry, snapshot.declaration.goroot)
 
 
 def _modes(row: Row) -> t.Iterator[Finding]:
@@ -102,13 +102,13 @@ def _target(row: Row) -> t.Iterator[Finding]:
             yield row.finding(TARGET, f"{row.state(variable)}; expected {expected}", remedy, variable)
 
 
-def _minimum(requirement: UnmetRequirement, goroot: str) -> Finding:
+def _minimum(requirement: Mismatch, goroot: str) -> Finding:
     cause = f"{goroot} is {requirement.default or 'no Go'}; expected Go {requirement.required} or later"
     return Finding(WORKSPACE, cause, Remedy(requirement.remedy), subject=requirement.cause)
 
 
-def _unmet(requirement: UnmetRequirement) -> Finding:
-    source = Source("file", requirement.file, requirement.line)
+def _unmet(user: str, requirement: Mismatch, file: str) -> Finding:
+    source = Source("file", file, requirement.line)
     if requirement.cause == "minimum":
         state = f"requires a Go that is older than the minimum {requirement.required}"
     elif requirement.required:
@@ -119,5 +119,5 @@ def _unmet(requirement: UnmetRequirement) -> Finding:
     if requirement.cause == "go" and requirement.required in requirement.installed:
         cause += f"; go is {requirement.default or 'none of these'} and does not switch, because GOTOOLCHAIN is local"
     # Several lines of one file, and several files, can break the rule: each is a finding of its own.
-    subject = f"{requirement.file} {requirement.cause.partition(':')[0]}"
-    return Finding(WORKSPACE, cause, Remedy(requirement.remedy), requirement.user, "", "", source, subject=subject)
+    subject = f"{file} {requirement.cause.partition(':')[0]}"
+    return Finding(WORKSPACE, cause, Remedy(requirement.remedy), user, "", "", source, subject=subject)

@@ -8,7 +8,7 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..finding import Finding, Remedy, Rule, as_user
-from ..records.toolchain import PinnedTool, ToolCopy
+from ..records.tools import PinnedTool, ToolCopy
 from ..snapshot import Row, Snapshot
 
 TOOL = Rule(

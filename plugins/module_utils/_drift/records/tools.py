@@ -1,25 +1,12 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Go versions that are required, and the pinned tools."""
+"""The pinned tools, and the copies that editors prefer."""
 
 from __future__ import annotations
 
 import typing as t
 
 from ..._host.accounts import Account
-
-
-class UnmetRequirement(t.NamedTuple):
-    """A Go version that a workspace of ``user`` or, without a user, the play requires and the host does not have."""
-
-    user: str
-    cause: str
-    remedy: str
-    required: str
-    installed: t.Sequence[str] = ()
-    default: str = ""
-    file: str = ""
-    line: int | None = None
 
 
 class PinnedTool(t.NamedTuple):
