@@ -217,11 +217,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.redaction import credentials
 from ..module_utils._core.sizes import parse_size
-from ..module_utils._gopls.session_probe.checks import STEPS
 from ..module_utils._gopls.session_probe.probe import ProbeRequest, ServerOptions, probe
-from ..module_utils._gopls.session_probe.thresholds import Thresholds, find_exceeded
+from ..module_utils._gopls.session_probe.thresholds import TIMED, find_exceeded
 
-_TIMED = (*STEPS, "total")
 USER_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
     "workspace": {"type": "str", "required": True},
@@ -236,7 +234,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "gopls": {"type": "str", "default": ""},
     "settings": {"type": "dict"},
     "timeout": {"type": "float", "default": 120},
-    **{f"max_seconds_{step}": {"type": "float"} for step in _TIMED},
+    **{f"max_seconds_{step}": {"type": "float"} for step in TIMED},
     "max_rss": {"type": "str"},
     "max_errors": {"type": "int"},
     "max_popups": {"type": "int"},
@@ -247,26 +245,19 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
     module.no_log_values.update(credentials(params))
-    requests = [ProbeRequest(**{**user, "files": tuple(user["files"])}) for user in params["users"]]
-    options = ServerOptions(params["socket"], params["unit"], params["gopls"], params["settings"], params["timeout"])
+    requests = [ProbeRequest(**user) for user in params["users"]]
+    options = ServerOptions(*(params[name] for name in ServerOptions._fields))
     try:
-        thresholds = _make_thresholds(params)
+        rss = parse_size(params["max_rss"], "max_rss") if params["max_rss"] else None
         results = probe(requests, options)
     except DevserverError as error:
         module.fail_json(**error.result())
     for result in results:
-        result["exceeded"] = [] if result["problem"] else find_exceeded(result, thresholds)
+        result["exceeded"] = [] if result["problem"] else find_exceeded(result, {**params, "max_rss": rss})
     problems = [f"{result['name']}: {problem}" for result in results for problem in _list_problems(result)]
     if problems:
         module.fail_json(msg="; ".join(problems), users=results)
     module.exit_json(changed=False, users=results)
-
-
-def _make_thresholds(params: t.Mapping[str, t.Any]) -> Thresholds:
-    seconds = {step: params[f"max_seconds_{step}"] for step in _TIMED}
-    declared = {step: most for step, most in seconds.items() if most is not None}
-    rss = parse_size(params["max_rss"], "max_rss") if params["max_rss"] else None
-    return Thresholds(declared, rss, params["max_errors"], params["max_popups"])
 
 
 def _list_problems(result: t.Mapping[str, t.Any]) -> list[str]:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 import re
 import typing as t
@@ -116,8 +115,8 @@ def _validate_value(setting: SchemaEntry, value: t.Any) -> list[str]:
         return _validate_map(setting, value)
     if setting.kind == "enum":
         return [] if value in setting.values else [f" must be {', '.join(map(str, setting.values))}, got {value!r}"]
-    kind = _KINDS.get(setting.kind)
-    return [f" must be {kind.words}, got {value!r}"] if kind and not kind.accepts(value) else []
+    words, accepts = _KINDS.get(setting.kind, ("", lambda _value: True))
+    return [] if accepts(value) else [f" must be {words}, got {value!r}"]
 
 
 def _validate_map(setting: SchemaEntry, value: t.Any) -> list[str]:
@@ -141,11 +140,6 @@ def _is_staticcheck_analyzer(setting: SchemaEntry, key: str) -> bool:
     return setting.name == "analyses" and not listed and bool(_STATICCHECK.match(key))
 
 
-class _Kind(t.NamedTuple):
-    words: str
-    accepts: t.Callable[[t.Any], bool]
-
-
 def _is_list_of_strings(value: t.Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
@@ -154,13 +148,10 @@ def _is_duration(value: t.Any) -> bool:
     return isinstance(value, str) and bool(re.match(r"(\d+(\.\d+)?(ns|us|ms|s|m|h))+\Z|0\Z", value))
 
 
-def _is(kind: type, value: t.Any) -> bool:
-    return isinstance(value, kind)
-
-
-_KINDS = {
-    "bool": _Kind("true or false", functools.partial(_is, bool)),
-    "string": _Kind("a string", functools.partial(_is, str)),
-    "[]string": _Kind("a list of strings", _is_list_of_strings),
-    "time.Duration": _Kind("a duration such as 250ms", _is_duration),
+# For each kind, what a value must be, and whether it is that.
+_KINDS: dict[str, tuple[str, t.Callable[[t.Any], bool]]] = {
+    "bool": ("true or false", lambda value: isinstance(value, bool)),
+    "string": ("a string", lambda value: isinstance(value, str)),
+    "[]string": ("a list of strings", _is_list_of_strings),
+    "time.Duration": ("a duration such as 250ms", _is_duration),
 }

@@ -17,7 +17,7 @@ from ..._core.redaction import printable, redacted
 from ..._environment.contexts.editor_files import read_editor_file
 from ..._environment.contexts.vscode_server import VscodeServerContext, VscodeServerKind
 from ..._environment.declaration import ARGUMENT_SPEC, UserEnvironment, declaration_from
-from ..._host.accounts import acting_as
+from ..._host.accounts import Account, acting_as
 from ..._host.command import session_environment
 from ..._host.files import read_text
 from ..._protocols.framing import Connection
@@ -61,13 +61,6 @@ class ServerOptions(t.NamedTuple):
     timeout: float
 
 
-class _Prepared(t.NamedTuple):
-    user: UserEnvironment
-    context: VscodeServerContext
-    settings: t.Mapping[str, t.Any]
-    task: Task
-
-
 def probe(requests: t.Sequence[ProbeRequest], options: ServerOptions) -> list[dict[str, t.Any]]:
     """Return one result per request, with a failure as its ``problem``; raise DevserverError for an invalid timeout."""
     if not 0 < options.timeout <= _MAX_TIMEOUT:
@@ -92,16 +85,24 @@ def probe(requests: t.Sequence[ProbeRequest], options: ServerOptions) -> list[di
 class _Session:
     """One user's probe, with its results so far."""
 
+    # Set by ``prepare``.
+    _account: Account
+    _context: VscodeServerContext
+    _settings: t.Mapping[str, t.Any]
+    _task: Task
+
     def __init__(self, request: ProbeRequest, options: ServerOptions) -> None:
         self._request = request
-        self._options = options
-        self._prepared: _Prepared | None = None
+        self._timeout = options.timeout
+        self._declared_settings = options.settings
+        paths = (options.socket, options.unit, options.gopls)
+        self._socket, self._unit, self._gopls = (path.replace("{user}", request.name) for path in paths)
         self._server: ServerConnection | None = None
         self._measured = Measurements()
         self._popups: list[Popup] = []
-        self._memory = Memory()
-        self._unit: dict[str, str] = {}
-        self._mode = ""
+        # The keys of the result that are known before or without measurements.
+        self._described: dict[str, t.Any] = {"workspace": request.workspace, "symbol": None}
+        self._state: dict[str, t.Any] = {"mode": "", "memory": Memory()._asdict(), "unit": {}}
         self._problem = ""
 
     def attempt(self, step: t.Callable[[], None]) -> None:
@@ -116,68 +117,53 @@ class _Session:
     def prepare(self) -> None:
         """Read the user's files, in the main thread only."""
         user = _declare_user(self._request)
-        context = VscodeServerKind().contexts_of(user, ())[0]
-        settings = self._options.settings if self._options.settings is not None else _read_settings(user)
+        self._account = user.account
+        self._context = t.cast(VscodeServerContext, VscodeServerKind().contexts_of(user, ())[0])
+        self._settings = _read_settings(user) if self._declared_settings is None else self._declared_settings
         with acting_as(user.account):
-            task = _make_task(self._request, user.workspaces[0])
-        self._prepared = _Prepared(user, t.cast(VscodeServerContext, context), settings, task)
+            self._task = _make_task(self._request, user.workspaces[0])
+        self._described = {"workspace": self._task.workspace, "symbol": _describe_use(self._task.use)}
 
     def connect(self) -> None:
         """Connect to the user's daemon, in the main thread only; a command is started later."""
-        if not self._options.gopls:
-            account = self._ready.user.account
-            self._server = DaemonConnection(
-                self._fill_user(self._options.socket), self._fill_user(self._options.unit), account
-            )
+        if not self._gopls:
+            self._server = DaemonConnection(self._socket, self._unit, self._account)
 
     def run(self) -> None:
         """Run the session."""
         server = self._server or self._start_server()
         with contextlib.closing(server):
-            deadline = time.monotonic() + self._options.timeout
+            deadline = time.monotonic() + self._timeout
             connection = Connection(server.stream, server.name)
-            client = Client(connection, section=_SECTION, settings=self._ready.settings, deadline=deadline)
+            client = Client(connection, section=_SECTION, settings=self._settings, deadline=deadline)
             self._run_checks(client, server)
 
     def result(self) -> dict[str, t.Any]:
         measured = self._measured
         result = {
             "name": self._request.name,
-            "workspace": self._prepared.task.workspace if self._prepared else self._request.workspace,
-            "mode": self._mode,
             "problem": self._problem,
             "server": _describe_server(measured.server),
-            "symbol": _describe_use(self._prepared.task.use) if self._prepared else None,
             "definition": measured.definition._asdict() if measured.definition else None,
             "references": len(measured.references),
             "seconds": {**measured.seconds, "total": round(sum(measured.seconds.values()), 4)},
-            "memory": self._memory._asdict(),
             "errors": sum(item.severity == "error" for item in measured.diagnostics),
             "diagnostics": [_redact(item) for item in measured.diagnostics[:_MAX_DIAGNOSTICS]],
             "popups": [_redact(item) for item in dict.fromkeys(self._popups)],
-            "unit": self._unit,
+            **self._described,
+            **self._state,
         }
         return t.cast("dict[str, t.Any]", printable(result))
 
-    @property
-    def _ready(self) -> _Prepared:
-        if self._prepared is None:
-            raise DevserverError("the session was not prepared")
-        return self._prepared
-
-    def _fill_user(self, template: str) -> str:
-        return template.replace("{user}", self._ready.user.account.name)
-
     def _start_server(self) -> ServerConnection:
-        account, workspace = self._ready.user.account, self._ready.task.workspace
-        env = self._ready.context.environment(account, self._options.timeout) or session_environment(account)
-        unit = self._fill_user(self._options.unit)
-        return StartedServer(self._fill_user(self._options.gopls), unit, env=env, workspace=workspace, account=account)
+        account, workspace = self._account, self._task.workspace
+        env = self._context.environment(account, self._timeout) or session_environment(account)
+        return StartedServer(self._gopls, self._unit, env=env, workspace=workspace, account=account)
 
     def _run_checks(self, client: Client, server: ServerConnection) -> None:
         self._popups = client.popups
         try:
-            run_checks(client, self._ready.task, self._measured)
+            run_checks(client, self._task, self._measured)
         except DevserverError as error:
             self._read_state(server)
             logged = _first_line(client.complaint)
@@ -190,9 +176,7 @@ class _Session:
                 client.leave()
 
     def _read_state(self, server: ServerConnection) -> None:
-        self._mode = server.mode
-        self._memory = server.memory()
-        self._unit = server.unit()
+        self._state = {"mode": server.mode, "memory": server.memory()._asdict(), "unit": server.unit()}
 
 
 def _declare_user(request: ProbeRequest) -> UserEnvironment:

@@ -64,7 +64,6 @@ class _Source(t.NamedTuple):
 
 
 class _Package(t.NamedTuple):
-    path: str
     name: str
     module: _Module
     sources: t.Sequence[_Source]
@@ -123,21 +122,18 @@ def _find_calls(source: _Source, package: _Package, packages: t.Mapping[str, _Pa
         if across == "modules" and other.module.directory not in package.module.linked:
             continue
         directory = os.path.dirname(other.sources[0].file)
-        use = _find_call(source, f"{name or other.name}.", other.exported, across, directory)
-        if use:
-            yield use
+        yield from _find_call(source, f"{name or other.name}.", other.exported, across, directory)
     names = {name for entry in package.sources for name in entry.functions}
-    use = _find_call(source, "", names, "package", os.path.dirname(source.file))
-    if use:
-        yield use
+    yield from _find_call(source, "", names, "package", os.path.dirname(source.file))
 
 
-def _find_call(source: _Source, prefix: str, names: t.Collection[str], across: str, directory: str) -> Use | None:
+def _find_call(source: _Source, prefix: str, names: t.Collection[str], across: str, directory: str) -> t.Iterator[Use]:
+    """Yield the first call of a function of ``names``, if there is one."""
     for match in re.finditer(rf"(?<![\w.]){re.escape(prefix)}(\w+)\s*[\[(]", source.code):
         declared = re.search(r"\bfunc\s*\Z", source.code[max(0, match.start() - 40) : match.start()])
         if match.group(1) in names and not declared:
-            return Use(_locate(source.file, source.text, match.start(1)), prefix + match.group(1), across, directory)
-    return None
+            yield Use(_locate(source.file, source.text, match.start(1)), prefix + match.group(1), across, directory)
+            return
 
 
 def _locate(file: str, text: str, offset: int) -> Place:
@@ -178,7 +174,7 @@ def _read_packages(workspace: str) -> dict[str, _Package]:
             name = _parse_package_name(sources)
             if name:
                 path = os.path.normpath(os.path.join(module.path, os.path.relpath(directory, module.directory)))
-                packages[path] = _Package(path, name, module, sources)
+                packages[path] = _Package(name, module, sources)
             if count >= _MAX_FILES:
                 return packages
     return packages

@@ -44,6 +44,7 @@ class ServerConnection(abc.ABC):
     stream: socket.socket
     # Whether the server outlives this session, which must be shut down by the protocol then.
     shared: bool
+    _unit: str
 
     @property
     @abc.abstractmethod
@@ -51,16 +52,21 @@ class ServerConnection(abc.ABC):
         """Return daemon or per-editor, by the process that does the work."""
 
     @abc.abstractmethod
-    def memory(self) -> Memory:
-        """Return the peak memory of the server so far."""
+    def _pid(self) -> int:
+        """Return the number of the process that does the work, 0 if unknown."""
 
     @abc.abstractmethod
     def explain_failure(self) -> str:
         """Return a sentence on the state of the server after a failure; empty if unknown."""
 
+    def memory(self) -> Memory:
+        """Return the peak memory of the server so far."""
+        pid = self._pid()
+        return read_memory(pid, self._unit) if pid else Memory()
+
     def unit(self) -> dict[str, str]:
         """Return the state of the server's unit; empty without a unit."""
-        return {}
+        return _read_state(self._unit) if self.mode == _DAEMON else {}
 
     def close(self) -> None:
         """Close the connection, and end the processes that were started for it."""
@@ -72,22 +78,16 @@ class DaemonConnection(ServerConnection):
 
     shared = True
 
+    mode = _DAEMON
+
     def __init__(self, path: str, unit: str, account: Account) -> None:
         """Connect with the rights of ``account``, in the main thread only; raise DevserverError if that fails."""
         self.name = f"the gopls at {path}"
         self._unit = unit
-        self.stream = _connect(path, unit, account)
-
-    @property
-    def mode(self) -> str:
-        return _DAEMON
-
-    def memory(self) -> Memory:
-        pid = self._pid()
-        return read_memory(pid, self._unit) if pid else Memory()
-
-    def unit(self) -> dict[str, str]:
-        return _read_state(self._unit)
+        try:
+            self.stream = connect_unix(path, account, _CONNECT_TIMEOUT)
+        except OSError as error:
+            raise _connection_error(path, unit, account, error) from error
 
     def explain_failure(self) -> str:
         unit = self.unit()
@@ -102,10 +102,7 @@ class DaemonConnection(ServerConnection):
         return f"{state}{limit}."
 
     def _pid(self) -> int:
-        """Return the process number, 0 if unknown.
-
-        The socket's credentials do not name it if systemd listens, or a process outside of this container.
-        """
+        # The socket's credentials do not name it if systemd listens, or a process outside of this container.
         size = _CREDENTIALS.size
         pid = int(_CREDENTIALS.unpack(self.stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))[0])
         return pid if pid > 1 else _pid_of(self._unit)
@@ -136,18 +133,12 @@ class StartedServer(ServerConnection):
 
     @property
     def mode(self) -> str:
-        return _DAEMON if self._forwards() else "per-editor"
+        # A gopls with this flag only forwards to a daemon.
+        words = read_command_line(self._process.pid)
+        return _DAEMON if any(word.startswith(("-remote=", "--remote=")) for word in words) else "per-editor"
 
-    def memory(self) -> Memory:
-        pid = _pid_of(self._unit) if self._forwards() else self._process.pid
-        return read_memory(pid, self._unit) if pid else Memory()
-
-    def unit(self) -> dict[str, str]:
-        return _read_state(self._unit) if self._forwards() else {}
-
-    def _forwards(self) -> bool:
-        """Return whether the process is a gopls that only forwards to a daemon."""
-        return any(word.startswith(("-remote=", "--remote=")) for word in read_command_line(self._process.pid))
+    def _pid(self) -> int:
+        return _pid_of(self._unit) if self.mode == _DAEMON else self._process.pid
 
     def explain_failure(self) -> str:
         self._end()
@@ -172,13 +163,6 @@ def _read_state(unit: str) -> dict[str, str]:
 
 def _pid_of(unit: str) -> int:
     return int(_read_state(unit).get("pid") or 0)
-
-
-def _connect(path: str, unit: str, account: Account) -> socket.socket:
-    try:
-        return connect_unix(path, account, _CONNECT_TIMEOUT)
-    except OSError as error:
-        raise _connection_error(path, unit, account, error) from error
 
 
 def _connection_error(path: str, unit: str, account: Account, error: OSError) -> DevserverError:

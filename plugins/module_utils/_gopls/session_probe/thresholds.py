@@ -7,40 +7,32 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.sizes import format_size
+from .checks import STEPS
+
+# The measured times: each step, and their sum.
+TIMED = (*STEPS, "total")
 
 
-class Thresholds(t.NamedTuple):
-    """The largest accepted values: seconds by step, bytes, and counts. None is not checked."""
+def find_exceeded(result: t.Mapping[str, t.Any], thresholds: t.Mapping[str, t.Any]) -> list[str]:
+    """Return one message per threshold that a user's result exceeds.
 
-    seconds: t.Mapping[str, float]
-    rss: int | None = None
-    errors: int | None = None
-    popups: int | None = None
-
-
-def find_exceeded(result: t.Mapping[str, t.Any], thresholds: Thresholds) -> list[str]:
-    """Return one message per threshold that a user's result exceeds."""
+    ``thresholds`` are the options of gopls_probe by name, with ``max_rss`` in bytes. None is not checked.
+    """
     messages = []
-    for step, most in thresholds.seconds.items():
-        seconds = result["seconds"].get(step)
-        if seconds is None:
+    for step in TIMED:
+        seconds, most = result["seconds"].get(step), thresholds[f"max_seconds_{step}"]
+        if most is not None and seconds is None:
             messages.append(f"{step} was not measured, so max_seconds_{step} cannot be checked")
-        elif seconds > most:
+        elif most is not None and seconds > most:
             messages.append(f"{step} took {seconds:.2f} s, {seconds - most:.2f} more than max_seconds_{step}={most:g}")
-    messages += _check_memory(result["memory"]["peak"], thresholds.rss)
-    messages += _check_count("errors", result["errors"], thresholds.errors)
-    return messages + _check_count("popups", len(result["popups"]), thresholds.popups)
-
-
-def _check_memory(peak: int | None, most: int | None) -> list[str]:
-    if most is None:
-        return []
-    if peak is None:
-        return ["the memory is unknown, so max_rss cannot be checked"]
-    return [
-        f"the memory peaked at {format_size(peak)}, {format_size(peak - most)} more than max_rss={format_size(most)}"
-    ] * (peak > most)
-
-
-def _check_count(what: str, count: int, most: int | None) -> list[str]:
-    return [f"there are {count} {what}, more than max_{what}={most}"] * (most is not None and count > most)
+    peak, most = result["memory"]["peak"], thresholds["max_rss"]
+    if most is not None and peak is None:
+        messages.append("the memory is unknown, so max_rss cannot be checked")
+    elif most is not None and peak > most:
+        shown, excess = format_size(peak), format_size(peak - most)
+        messages.append(f"the memory peaked at {shown}, {excess} more than max_rss={format_size(most)}")
+    for what, count in (("errors", result["errors"]), ("popups", len(result["popups"]))):
+        most = thresholds[f"max_{what}"]
+        if most is not None and count > most:
+            messages.append(f"there are {count} {what}, more than max_{what}={most}")
+    return messages
