@@ -24,7 +24,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.language_servers import (
     Crash,
-    Daemon,
     Gopls,
     LanguageServer,
     LanguageServers,
@@ -36,6 +35,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.settings import Schema, SchemaEntry
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
@@ -57,6 +57,10 @@ def build(version: str = "v0.16.2", go: str = "go1.22.12") -> BuildInfo:
 PINNED = Gopls(BINARY, build())
 
 
+def daemon(program: str, heap: str, started: float | None = None) -> Process:
+    return Process(1, 1000, {"GOMEMLIMIT": heap}, started, program)
+
+
 def active(**values: str) -> State:
     return State({"ActiveState": "active", "SubState": "running", "Result": "success", **values})
 
@@ -71,7 +75,7 @@ def evaluate(fake_host: t.Any) -> t.Callable[..., list[Finding]]:
         "daemon",
         VARIABLES,
         {SOCKET: active(), UNIT: active(MemoryMax="1073741824", CPUWeight="50"), PREWARM: active()},
-        daemon=Daemon(BINARY, {"GOMEMLIMIT": "870MiB"}, 60.0),
+        daemon=daemon(BINARY, "870MiB", 60.0),
         rendered={UNIT: limits},
     )
 
@@ -189,9 +193,9 @@ def test_outdated_limits_are_reported_and_rounded_ones_are_not(evaluate: t.Any) 
 
 DAEMONS: dict[str, tuple[Daemon | None, str]] = {
     "none": (None, ""),
-    "another binary": (Daemon("/lib/gopls/v0.15.3/gopls", {"GOMEMLIMIT": "870MiB"}), "v0.15.3/gopls; expected"),
-    "a deleted binary": (Daemon(f"{BINARY} (deleted)", {"GOMEMLIMIT": "870MiB"}), "(deleted); expected"),
-    "another heap limit": (Daemon(BINARY, {"GOMEMLIMIT": "1MiB"}), "outdated values of GOMEMLIMIT"),
+    "another binary": (daemon("/lib/gopls/v0.15.3/gopls", "870MiB"), "v0.15.3/gopls; expected"),
+    "a deleted binary": (daemon(f"{BINARY} (deleted)", "870MiB"), "(deleted); expected"),
+    "another heap limit": (daemon(BINARY, "1MiB"), "outdated values of GOMEMLIMIT"),
 }
 
 
@@ -204,7 +208,7 @@ def test_daemons(evaluate: t.Any, case: str) -> None:
 
 
 def test_without_a_pinned_gopls_no_binary_is_another(evaluate: t.Any) -> None:
-    assert evaluate(gopls=Gopls(BINARY), daemon=Daemon("/x", {"GOMEMLIMIT": "870MiB"})) == []
+    assert evaluate(gopls=Gopls(BINARY), daemon=daemon("/x", "870MiB")) == []
 
 
 def test_failures_of_the_last_days_are_one_finding_with_the_newest_log(evaluate: t.Any) -> None:

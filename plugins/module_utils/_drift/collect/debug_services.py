@@ -72,19 +72,17 @@ def _debugger(pid: int, wide: t.Mapping[str, str], proc: str) -> WideDebugger | 
     if uid is None or not read_file(pid, "comm", proc).startswith("dlv"):
         return None
     try:
-        with acting_as(find_owner(uid)):
+        owner = find_owner(uid)
+        with acting_as(owner):
             inodes = socket_inodes(pid, proc) if _is_dlv(path_of(pid, "exe", proc)) else set()
             unit = _UNIT.search(read_file(pid, "cgroup", proc))
     except OSError:
         return None  # It has exited, or this process may not read it.
     address = next((wide[inode] for inode in sorted(inodes) if inode in wide), "")
-    name = unit.group(1) if unit else ""
-    return WideDebugger(pid, _name(uid), address, name, start_time(pid, proc)) if address else None
-
-
-def _name(uid: int) -> str:
-    owner = find_owner(uid)
-    return owner.name if owner else str(uid)
+    if not address:
+        return None
+    name = owner.name if owner else str(uid)
+    return WideDebugger(pid, name, address, unit.group(1) if unit else "", start_time(pid, proc))
 
 
 def _is_dlv(program: str) -> bool:

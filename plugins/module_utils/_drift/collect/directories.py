@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 import os
-import pwd
 import typing as t
 
 from ..._environment.declaration import UserEnvironment
-from ..._host.accounts import acting_as
+from ..._host.accounts import acting_as, find_owner
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
 from ..records.directories import DirectoryState, Disk, GoDirectory, ProgramDirectory
@@ -62,16 +61,9 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
         return directory._replace(error=error.strerror or str(error))
     foreign = status.st_uid != account.uid
     can_repair = foreign and is_repairable(directory.path, account)
-    return directory._replace(
-        state=DirectoryState(status.st_uid, _name(status.st_uid), status.st_mode, writable, can_repair)
-    )
-
-
-def _name(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+    owner = find_owner(status.st_uid)
+    name = owner.name if owner else f"uid {status.st_uid}"
+    return directory._replace(state=DirectoryState(status.st_uid, name, status.st_mode, writable, can_repair))
 
 
 def _disk(mount: Mount | None) -> Disk | None:

@@ -23,7 +23,7 @@ from ..._systemd.systemctl import manager_runs
 from ..._systemd.unit_state import State, lines_of, states_of
 from ..._tools.build_info import read_build_info
 from ..records.editor_settings import EditorSettings
-from ..records.language_servers import LIMITS, Crash, Daemon, Gopls, LanguageServer, LanguageServers
+from ..records.language_servers import LIMITS, Crash, Gopls, LanguageServer, LanguageServers
 
 _MODULE = "golang.org/x/tools/gopls"
 _PROPERTIES = ("MainPID", *LIMITS)
@@ -112,18 +112,13 @@ def _server(
     slice_name = f"user-{user.account.uid}.slice"
     files = {server.unit: f"{systemctl.UNITS}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
-    daemon = _daemon(own[server.unit].values.get("MainPID", "0"))
+    daemon = read_process(int(own[server.unit].values.get("MainPID", "0")))
     return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
 
 
 def _limits(path: str) -> dict[str, str]:
     lines = (line.partition("=") for line in lines_of(path))
     return {name: value.strip() for name, _equals, value in lines if name in LIMITS}
-
-
-def _daemon(pid: str) -> Daemon | None:
-    process = read_process(int(pid))
-    return Daemon(process.program, process.environment, process.started) if process else None
 
 
 def _crashes(user: str) -> list[Crash]:

@@ -52,37 +52,23 @@ def observe(
         probes = {pool.submit(_probe, *pair, declaration, timeout): pair for pair in pairs}
         queries = _Queries(pool, ["go", *names], timeout)
         # While one startup hangs, the others are traced and their go is queried.
-        details: dict[concurrent.futures.Future[Probe], _Details] = {}
-        for probe in concurrent.futures.as_completed(probes):
-            result, pair = probe.result(), probes[probe]
-            if result.environment is not None:
-                query = (
-                    queries.submit(pair.user, result.environment, result.login) if pair.context.on_this_host else None
-                )
-                details[probe] = _Details(pool.submit(_assignments, *pair, timeout), query)
+        completed = concurrent.futures.as_completed(probes)
+        details = {probe: queries.details(probes[probe], probe.result()) for probe in completed}
         results = {probe: probe.result() for probe in probes}
-        hanging = {pair.user.account for probe, pair in probes.items() if _hangs_over_ssh(pair, results[probe])}
-        slow = [probe for probe, pair in probes.items() if _exceeds_limit(pair, results[probe])]
-        for probe in [probe for probe in slow if probes[probe].user.account not in hanging]:
-            results[probe] = again = _probe_alone(probes[probe], declaration, timeout)
-            if again.environment is not None:
-                query = queries.submit(probes[probe].user, again.environment, again.login)
-                details[probe] = _Details(pool.submit(_assignments, *probes[probe], timeout), query)
-        observations = [_observation(pair, results[probe], details.get(probe)) for probe, pair in probes.items()]
+        late = {probe: pair for probe, pair in probes.items() if results[probe].failure == "timed out"}
+        # A login that exceeds the timeout of all probes exceeds the limit of VS Code's server too, which is shorter.
+        hanging = {
+            pair.user.account for pair in late.values() if pair.context.over_ssh and not pair.context.has_fixed_limit
+        }
+        for probe, pair in late.items():
+            if pair.context.has_fixed_limit and pair.user.account not in hanging:
+                results[probe] = _probe_alone(pair, declaration, timeout)
+                details[probe] = queries.details(pair, results[probe])
+        observations = [_observation(pair, results[probe], details[probe]) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
     observations = [_with_second_time(one, declaration, until) for one in observations]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
         return list(pool.map(lambda one: _explained(one, timeout), observations))
-
-
-def _exceeds_limit(pair: _Pair, probe: Probe) -> bool:
-    """Return whether a startup exceeds the limit of VS Code's server, which is not configurable."""
-    return pair.context.has_fixed_limit and probe.failure == "timed out"
-
-
-def _hangs_over_ssh(pair: _Pair, probe: Probe) -> bool:
-    """Return whether the login to VS Code's server exceeds the timeout of all probes, which is the longer limit."""
-    return pair.context.over_ssh and not pair.context.has_fixed_limit and probe.failure == "timed out"
 
 
 def _probe_alone(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:
@@ -123,13 +109,12 @@ def _with_lines(observation: Observation, timeout: float) -> Observation:
         return denied or dataclasses.replace(observation, stopping=_stopping(observation, timeout))
     traced = observation.unexpected_output or observation.seconds > SLOW_SECONDS
     start_up = observation.context.start_up(observation.user.account, timeout) if traced else None
-    if start_up and observation.unexpected_output:
-        observation = dataclasses.replace(
-            observation, printing=blame.find_printing_line(start_up, observation.unexpected_output, timeout)
-        )
-    if start_up and observation.seconds > SLOW_SECONDS:
-        observation = dataclasses.replace(observation, slowest=blame.find_slowest_line(start_up, timeout))
-    return observation
+    if start_up is None:
+        return observation
+    output = observation.unexpected_output
+    printing = blame.find_printing_line(start_up, output, timeout) if output else None
+    slowest = blame.find_slowest_line(start_up, timeout) if observation.seconds > SLOW_SECONDS else None
+    return dataclasses.replace(observation, printing=printing, slowest=slowest)
 
 
 def _denied(observation: Observation, timeout: float) -> Observation | None:
@@ -193,8 +178,16 @@ class _Queries:
         self._timeout = timeout
         self._known: dict[t.Any, concurrent.futures.Future[_Programs]] = {}
 
-    def submit(
-        self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None = None
+    def details(self, pair: _Pair, probe: Probe) -> _Details | None:
+        """Start to read what is known of a probe with an environment; None without one."""
+        if probe.environment is None:
+            return None
+        here = pair.context.on_this_host
+        programs = self._submit(pair.user, probe.environment, probe.login) if here else None
+        return _Details(self._pool.submit(_assignments, *pair, self._timeout), programs)
+
+    def _submit(
+        self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None
     ) -> concurrent.futures.Future[_Programs]:
         """Return the programs in ``environment``; ``login`` is that of the probe, which decides about trust."""
         relevant, own = _relevant(environment, user), _relevant(login or {}, user)

@@ -12,6 +12,7 @@ from ..._environment.declaration import UserEnvironment
 from ..._gopls import paths
 from ..._gopls.settings import Schema
 from ..._gopls.workarounds import Workaround
+from ..._host.procfs import Process
 from ..._systemd.unit_state import State
 from ..._tools.build_info import BuildInfo
 
@@ -19,14 +20,6 @@ from ..._tools.build_info import BuildInfo
 LIMITS = ("MemoryMax", "MemoryHigh", "MemorySwapMax", "CPUWeight", "TasksMax", "OOMScoreAdjust")
 # Bytes by which systemd may round a size.
 _ROUNDED = 65536
-
-
-class Daemon(t.NamedTuple):
-    """A running process: its binary, the environment in which it was started, and when (seconds of the epoch)."""
-
-    binary: str
-    environment: t.Mapping[str, str]
-    started: float | None = None
 
 
 class Crash(t.NamedTuple):
@@ -60,7 +53,7 @@ class LanguageServer(t.NamedTuple):
     variables: t.Mapping[str, str] = {}
     units: t.Mapping[str, State] = {}
     listens: bool = True
-    daemon: Daemon | None = None
+    daemon: Process | None = None
     rendered: t.Mapping[str, tuple[str, t.Mapping[str, str]]] = {}
     crashes: t.Sequence[Crash] = ()
     limit_lines: t.Mapping[tuple[str, str], Source | None] = {}

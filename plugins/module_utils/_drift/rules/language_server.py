@@ -225,8 +225,8 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     # Flags for profiles take effect with the next start, which is not urgent.
     expected = {name: value for name, value in server.variables.items() if name != "GOPLS_FLAGS"}
     late = [name for name, value in expected.items() if daemon.environment.get(name) != value]
-    other = gopls.info and daemon.binary != gopls.path
-    problems = [f"runs {daemon.binary}; expected {gopls.path}"] if other else []
+    other = gopls.info and daemon.program != gopls.path
+    problems = [f"runs {daemon.program}; expected {gopls.path}"] if other else []
     problems += [f"has outdated values of {', '.join(late)}; expected the rendered ones"] if late else []
     if problems:
         cause = f"the gopls of {server.user_name} {'; it '.join(problems)}"
