@@ -191,7 +191,7 @@ def test_outdated_limits_are_reported_and_rounded_ones_are_not(evaluate: t.Any) 
     assert finding.variable == "CPUWeight"
 
 
-DAEMONS: dict[str, tuple[Daemon | None, str]] = {
+DAEMONS: dict[str, tuple[Process | None, str]] = {
     "none": (None, ""),
     "another binary": (daemon("/lib/gopls/v0.15.3/gopls", "870MiB"), "v0.15.3/gopls; expected"),
     "a deleted binary": (daemon(f"{BINARY} (deleted)", "870MiB"), "(deleted); expected"),
@@ -301,7 +301,7 @@ def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monk
         (server,) = language_servers.servers_of([user()])
         assert server.daemon is not None
         assert server.daemon.environment["A"] == "b"
-        assert server.daemon.binary == os.path.realpath(sys.executable)
+        assert server.daemon.program == os.path.realpath(sys.executable)
         process.communicate(b"\n")
     assert (server.mode, server.variables, server.listens) == ("daemon", VARIABLES, False)
     assert server.rendered[UNIT] == (f"{host_root}/UNITS/gopls@.service", {"MemoryMax": "1048576", "MemoryHigh": "0"})

@@ -55,13 +55,11 @@ def observe(
         completed = concurrent.futures.as_completed(probes)
         details = {probe: queries.details(probes[probe], probe.result()) for probe in completed}
         results = {probe: probe.result() for probe in probes}
-        late = {probe: pair for probe, pair in probes.items() if results[probe].failure == "timed out"}
-        # A login that exceeds the timeout of all probes exceeds the limit of VS Code's server too, which is shorter.
-        hanging = {
-            pair.user.account for pair in late.values() if pair.context.over_ssh and not pair.context.has_fixed_limit
-        }
-        for probe, pair in late.items():
-            if pair.context.has_fixed_limit and pair.user.account not in hanging:
+        late = [(probe, pair) for probe, pair in probes.items() if results[probe].failure == "timed out"]
+        # The limit of VS Code's server is the shorter one: a login over ssh without it that hangs would exceed it again.
+        endless = {pair.user.account for _, pair in late if pair.context.over_ssh and not pair.context.has_fixed_limit}
+        for probe, pair in late:
+            if pair.context.has_fixed_limit and pair.user.account not in endless:
                 results[probe] = _probe_alone(pair, declaration, timeout)
                 details[probe] = queries.details(pair, results[probe])
         observations = [_observation(pair, results[probe], details[probe]) for probe, pair in probes.items()]
