@@ -13,6 +13,7 @@ import typing as t
 
 from .._core.managed_header import managed_header
 from .._environment.contexts.systemd_system import unit_environment_file
+from .._shells.scripts import SH_ATTACH
 from .._systemd.environment_files import environment_lines
 from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, without_specifiers
@@ -21,14 +22,6 @@ from .services import DebugService
 HEAD = managed_header("dlv_service")
 STATE_DIR = "/var/lib/dlv"
 ENVIRONMENT_DIR = "/etc/gopherops/debug"
-
-# Executes the command in $2 and the following arguments, with the main process of unit $1 as its last argument.
-_ATTACH_SCRIPT = (
-    'pid=$(systemctl show --property=MainPID --value -- "$1") || exit; '
-    '[ "${pid:-0}" -gt 0 ] || { echo "$1 has no main process" >&2; exit 1; }; '
-    '[ -O "/proc/$pid" ] || { echo "the main process of $1 is not of user $(id -un)" >&2; exit 1; }; '
-    'shift; exec "$@" "$pid"'
-)
 
 # Restrictions for dlv and for the program. ptrace between processes of one user needs no capability. PrivateUsers is
 # missing: a user namespace hides the processes outside of it from ptrace.
@@ -134,7 +127,7 @@ def _render_commands(service: DebugService, programs: Programs) -> str:
         *(["--log", f"--log-output={','.join(service.log)}"] if service.log else []),
     ]
     if not service.builds:
-        script = ["/bin/sh", "-c", _ATTACH_SCRIPT, f"dlv-{service.name}", service.process_unit]
+        script = ["/bin/sh", "-c", SH_ATTACH, f"dlv-{service.name}", service.process_unit]
         return f"ExecStart={command_line([*script, programs.dlv, 'attach', *options])}\n"
     binary = debuggee_path(service.name)
     build = [programs.go, *_build_command(service, binary)]

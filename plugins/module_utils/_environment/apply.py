@@ -29,7 +29,6 @@ from .._host.skipped_files import SkippedFile, find_failure, skip_errors
 from .contexts import KINDS, OWN_DIRECTORIES
 from .contexts.previous import loses_variables, user_of_record
 from .declaration import Declaration, UserEnvironment
-from .paths import USERS
 
 # How long a running process may take to reload a changed file.
 _SECONDS = 20
@@ -123,7 +122,7 @@ class _Run:
             with self._isolated_file(file):
                 edits += plan_edits([file])
         # The records from which a later run learns what this one took away are written last, so that a kill loses none.
-        return sorted(edits, key=lambda edit: edit.file.path.startswith(USERS))
+        return sorted(edits, key=lambda edit: bool(user_of_record(edit.file.path)))
 
     def make_directories(self, directories: t.Sequence[_Directory]) -> None:
         # A directory above another may be the one to be given back.

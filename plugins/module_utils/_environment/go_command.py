@@ -12,6 +12,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.accounts import Account
 from .._host.command import Completed, run
+from .._shells.scripts import SH_FIND_PROGRAMS
 
 _COMPILER_VARIABLES = """
 CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
@@ -74,15 +75,6 @@ def without_traces(env: t.Mapping[str, str]) -> dict[str, str]:
     return dict(env, GOENV=goenv, XDG_CONFIG_HOME="/dev/null")
 
 
-# Only builtins of the shell, so that any PATH can be searched, with the rights of the user who would run the programs.
-_WALK = """
-IFS=:; set -f
-for name; do for entry in $PATH; do
-  [ -n "$entry" ] && [ -f "$entry/$name" ] && [ -x "$entry/$name" ] && printf '%s/%s\\0' "$entry" "$name"
-done; done; :
-"""
-
-
 def executables(
     names: t.Iterable[str], path: str, account: Account | None = None, *, timeout: float = 20
 ) -> dict[str, list[str]]:
@@ -91,7 +83,7 @@ def executables(
     Raises DevserverError if the search takes longer than ``timeout`` seconds, as on a network file system that hangs.
     """
     names = list(names)
-    done = run(["/bin/sh", "-c", _WALK, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)
+    done = run(["/bin/sh", "-c", SH_FIND_PROGRAMS, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)
     if not done.ok:
         raise done.error(
             f"the directories of PATH={path} could not be searched",

@@ -51,6 +51,11 @@ def find_account(name: str) -> Account:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell or "/bin/sh")
 
 
+def find_known_account(name: str) -> Account | None:
+    """Return the account called ``name``; None if the host has none."""
+    return find_account(name) if user_exists(name) else None
+
+
 def find_owner(uid: int) -> Account | None:
     """Return the account with this ID; None if the host has none."""
     with contextlib.suppress(KeyError, DevserverError):

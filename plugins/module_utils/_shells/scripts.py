@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The shell scripts that observe startups, and the substitution of values in them.
+"""The shell scripts of the collection, and the substitution of values in them.
 
 Words in capital letters, such as NAMES, are marks that ``fill`` replaces. Variables and functions of a script that runs
 in a user's shell have names that begin with ``__go_``.
@@ -11,6 +11,75 @@ from __future__ import annotations
 import re
 import shlex
 import typing as t
+
+# What POSIX shells source to get the declaration.
+SH_ENVIRONMENT = """\
+# __go_path puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
+# After "su" root's PATH may be another user's: nothing is looked for in it.
+__go_path() {
+  __go_first=
+  __go_rest=":$PATH:"
+  for __go_dir in "$@"; do
+    __go_first="$__go_first:$__go_dir"
+    while :; do
+      case "$__go_rest" in
+        *":$__go_dir:"*) __go_rest="${__go_rest%%":$__go_dir:"*}:${__go_rest#*":$__go_dir:"}" ;;
+        *) break ;;
+      esac
+    done
+  done
+  __go_rest="${__go_rest#:}"
+  __go_rest="${__go_rest%:}"
+  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"
+  unset __go_first __go_rest __go_dir
+}
+__go_user=USERS/$(/usr/bin/id -un).sh
+if [ -r "$__go_user" ]; then
+  . "$__go_user"
+else
+  EVERYONE
+fi
+unset -f __go_path
+unset __go_user
+"""
+# The block of /etc/zshenv that sources it. A script's zsh inside a session keeps what it was given there: GOFLAGS=-x
+# before a command must reach it.
+ZSH_SOURCE_ENVIRONMENT = """\
+if [[ -o interactive || -o login || ${SHLVL:-1} -le 1 ]]; then
+  SOURCE
+fi
+"""
+# What fish sources. Not every fish sets SHLVL; one that finds it set and is neither for a login nor a terminal runs a
+# script in a session.
+FISH_ENVIRONMENT = """\
+# Puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
+function __go_path
+    set -l rest
+    for entry in $PATH
+        contains -- $entry $argv; or set -a rest $entry
+    end
+    set -gx PATH $argv $rest
+end
+# A script inside a session keeps what it was given there.
+if status is-interactive; or status is-login; or not set -q SHLVL
+    set -l file USERS/(/usr/bin/id -un).fish
+    if test -r $file
+        source $file
+    else
+        EVERYONE
+    end
+end
+functions -e __go_path
+"""
+
+# In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
+_MARK_PARTS = ("gopherops.devserver-", "environment")
+MARK = "".join(_MARK_PARTS)
+_PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
+# Commands that every shell understands; the marks separate their output from that of startup files. A command that
+# fails ends no shell, even if the startup has set options.
+_COMMANDS = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
+PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _COMMANDS), _PRINT_MARK])
 
 # The hooks that an interactive bash runs before its first prompt; before 5.1 it runs only the first entry of an array.
 # As at a real prompt, the standard error of hooks goes to the terminal.
@@ -227,6 +296,44 @@ SH_PRINT_FISH_PROFILE = '"$@"; cat -- "$0" >&2'
 # Writes a mark into the trace of fish after half of the time limit, with the name of the program that runs by then.
 FISH_HALF_TIME = "\x01"
 SH_TRACE_FISH = f'(sleep "$0"; printf "\\n{FISH_HALF_TIME}%s\\n" "$(cat /proc/$$/comm)" >&2) & exec "$@"'
+
+# Prints the programs with these names in PATH. Only builtins of the shell, so that any PATH can be searched, with the
+# rights of the user who would run the programs.
+SH_FIND_PROGRAMS = """
+IFS=:; set -f
+for name; do for entry in $PATH; do
+  [ -n "$entry" ] && [ -f "$entry/$name" ] && [ -x "$entry/$name" ] && printf '%s/%s\\0' "$entry" "$name"
+done; done; :
+"""
+# Runs a command as a process of its own.
+SH_AS_CHILD = '"$@"; exit $?'
+# Runs a command in the directory "$0".
+SH_IN_DIRECTORY = 'cd -- "$0" && exec "$@"'
+# Serves one login on standard input. The process leads the session, so its number is recorded. Its messages must not
+# mix with those of the startup.
+SH_SERVE_LOGIN = """\
+exec 2>>DIRECTORY/log
+echo $$ >DIRECTORY/pid
+exec SSHD -i -e -f DIRECTORY/sshd_config
+"""
+# Runs the command "$2" with its arguments. Its whole process group is killed when the pipe "$1" has no writer any more,
+# because the module was killed. The watcher opens the pipe for writing too, for a moment: otherwise it could block.
+SH_WATCHED = """
+(exec 0<>"$1" 0<"$1"; read -r line; kill -KILL 0) >/dev/null 2>&1 &
+watcher=$!
+shift
+"$@"
+status=$?
+{ kill -KILL "$watcher"; wait "$watcher"; } 2>/dev/null
+exit "$status"
+"""
+# Executes the command in $2 and the following arguments, with the main process of unit $1 as its last argument.
+SH_ATTACH = (
+    'pid=$(systemctl show --property=MainPID --value -- "$1") || exit; '
+    '[ "${pid:-0}" -gt 0 ] || { echo "$1 has no main process" >&2; exit 1; }; '
+    '[ -O "/proc/$pid" ] || { echo "the main process of $1 is not of user $(id -un)" >&2; exit 1; }; '
+    'shift; exec "$@" "$pid"'
+)
 
 
 def fill(script: str, marks: t.Mapping[str, str]) -> str:

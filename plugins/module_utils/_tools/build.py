@@ -19,21 +19,11 @@ from .._environment.go_command import go_env
 from .._host.accounts import acting_as
 from .._host.command import SYSTEM_PATH, Completed, run
 from .._host.files import open_nonblocking
+from .._shells.scripts import SH_WATCHED
 from .build_directory import BuildDirectory
 from .build_info import BuildInfo, read_build_info
 from .pins import Tool
 
-# Runs the command "$2" with its arguments. Its whole process group is killed when the pipe "$1" has no writer any more,
-# because the module was killed. The watcher opens the pipe for writing too, for a moment: otherwise it could block.
-_WATCHED = """
-(exec 0<>"$1" 0<"$1"; read -r line; kill -KILL 0) >/dev/null 2>&1 &
-watcher=$!
-shift
-"$@"
-status=$?
-{ kill -KILL "$watcher"; wait "$watcher"; } 2>/dev/null
-exit "$status"
-"""
 # The variables that a build inherits, to reach its sources and to verify them.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _TRUST = ("SSL_CERT_FILE", "SSL_CERT_DIR", "GOSUMDB", "GONOSUMDB", "GOPRIVATE")
@@ -217,7 +207,7 @@ class Builder(t.NamedTuple):
         """Run ``go`` with ``arguments`` in the environment of a build and with ``variables``; return the result."""
         argv = [go.command, *arguments]
         result = run(
-            ["/bin/sh", "-c", _WATCHED, "sh", self.directory.alive, *argv],
+            ["/bin/sh", "-c", SH_WATCHED, "sh", self.directory.alive, *argv],
             env=dict(self._environment(go), **variables),
             cwd=cwd or self.directory.work,
             account=self.directory.account,

@@ -14,13 +14,14 @@ from .._environment.go_command import without_traces
 from .._host.accounts import Account, acting_as, find_account
 from .._host.command import Completed, run
 from .._host.tempdirs import user_directory
+from .._shells.scripts import SH_IN_DIRECTORY
 from .plan import VerificationPlan
 
 _PREFIX = "gopherops-verify-"
 # Lines of an error message; further ones are consequences of the first.
 _MAX_LINES = 3
 # The user changes the directory, because root may have no access to a workspace on a network file system.
-_IN_DIRECTORY = ("/bin/sh", "-c", 'cd -- "$0" && exec "$@"')
+_IN_DIRECTORY = ("/bin/sh", "-c", SH_IN_DIRECTORY)
 
 
 class UserSandbox(t.NamedTuple):

@@ -10,7 +10,7 @@ import os
 import re
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply, rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -226,7 +226,7 @@ def test_a_directory_may_give_a_file_a_group_that_is_not_its_users(declare, nobo
 def test_the_record_of_what_was_given_is_written_last(declare, monkeypatch, tmp_path):
     """A run that is killed before must find it the next time."""
     written = []
-    monkeypatch.setattr(apply, "USERS", f"{tmp_path}/users")
+    monkeypatch.setattr(rendered, "USERS", f"{tmp_path}/users")
     monkeypatch.setattr(apply, "write_all", lambda edits: written.extend(edit.file.path for edit in edits))
 
     class Early(GoEnvContext):

@@ -10,8 +10,8 @@ import subprocess
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import fish as fish_context
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.fish import quoted
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -53,8 +53,8 @@ def home(tmp_path):
 def script(home, monkeypatch):
     (home / "users").mkdir()
     monkeypatch.setattr(fish_context, "HOOK", str(home / "go.fish"))
-    monkeypatch.setattr(fish_context, "USERS", str(home / "users"))
-    monkeypatch.setattr(fish_context.shutil, "which", lambda _name: "/usr/bin/fish")
+    monkeypatch.setattr(rendered, "USERS", str(home / "users"))
+    monkeypatch.setattr(fish_context.FishContext, "is_installed", lambda _self: True)
 
     def write(users):
         for file in fish_context.FishContext().managed_files(Declaration(users, "/g", ["/g/bin", "/usr/local/bin"])):
@@ -112,10 +112,8 @@ def test_a_users_file_is_for_that_user_alone_and_goes_with_the_user(script, home
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(st.sampled_from("a\\'\"$ (){}*~#;é%"), min_size=1), min_size=1, max_size=20))
 def test_quoting_survives_a_real_fish(words):
-    assert (
-        fish(["-c", "printf '%s\\0' " + " ".join(map(quoted, words))], HOME="/x", PATH="/usr/bin").split("\0")[:-1]
-        == words
-    )
+    command = "printf '%s\\0' " + " ".join(map(rendered.quoted_for_fish, words))
+    assert fish(["-c", command], HOME="/x", PATH="/usr/bin").split("\0")[:-1] == words
 
 
 def traced(home, text, *options, prompt=False):

@@ -70,7 +70,7 @@ def test_executables_are_found_in_the_order_of_path(tmp_path):
 
 
 def test_a_search_of_path_that_fails_is_no_result(monkeypatch):
-    monkeypatch.setattr(go_command, "_WALK", "printf '/x/go\\0'; exit 3")
+    monkeypatch.setattr(go_command, "SH_FIND_PROGRAMS", "printf '/x/go\\0'; exit 3")
     with pytest.raises(DevserverError, match="PATH=/x could not be searched"):
         executables(["go"], "/x")
 

@@ -10,6 +10,7 @@ import json
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
     devcontainer,
     goenv,
@@ -17,7 +18,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     systemd_user,
     vscode_server,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.shell import _render
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -33,9 +33,9 @@ GIVEN = {"GOPATH": "/srv/it's mine/go", "GOFLAGS": "-mod=mod -x", "GOVCS": "", "
 @pytest.fixture
 def scripts(tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch) -> t.Any:
     """The directory of the rendered scripts, in which an earlier run left that of the present user."""
-    monkeypatch.setattr(previous.departed, "__defaults__", (str(tmp_path),))
-    monkeypatch.setattr(previous.dropped, "__defaults__", (str(tmp_path),))
-    (tmp_path / f"{ACCOUNT.name}.sh").write_text("# head\n" + _render(UserEnvironment(ACCOUNT, GIVEN, ["/a b", "/c"])))
+    monkeypatch.setattr(rendered, "USERS", str(tmp_path))
+    script = rendered.POSIX.user_script(UserEnvironment(ACCOUNT, GIVEN, ["/a b", "/c"]))
+    (tmp_path / f"{ACCOUNT.name}.sh").write_text("# head\n" + script)
     return tmp_path
 
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -38,7 +39,7 @@ def shell(request):
 @pytest.fixture
 def script(tmp_path, monkeypatch):
     monkeypatch.setattr(shell_context, "SCRIPT", str(tmp_path / "go.sh"))
-    monkeypatch.setattr(shell_context, "USERS", str(tmp_path))
+    monkeypatch.setattr(rendered, "USERS", str(tmp_path))
 
     def write(users):
         for file in shell_context.script_files(Declaration(users, "/g", ["/g/bin", "/usr/local/bin"])):

@@ -16,11 +16,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply, rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
     cron,
     pam,
-    previous,
     shell,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CronContext
@@ -265,14 +264,12 @@ def test_a_later_run_still_removes_what_this_one_could_not(
     users = tmp_path / "users"
     monkeypatch.setattr(apply, "KINDS", [LoginContext(), VscodeServerKind()])
     monkeypatch.setattr(apply, "OWN_DIRECTORIES", [])
-    for module, name in ((shell, "USERS"), (shell, "SCRIPT")):
-        monkeypatch.setattr(module, name, str(users if name == "USERS" else tmp_path / "script.sh"))
+    monkeypatch.setattr(rendered, "USERS", str(users))
+    monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")
     monkeypatch.setattr(
         "ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login.HOOK",
         f"{tmp_path}/hook",
     )
-    for function in (previous.user_of_record, previous.dropped, previous.departed):
-        monkeypatch.setattr(function, "__defaults__", (str(users),))
     full = mixed_host.declaration
     mixed_host.declaration = Declaration(
         [

@@ -11,10 +11,10 @@ import time
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations as observe_module
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import rendered
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, ssh
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import shell as shell_context
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import (
-    PRINT_ENVIRONMENT,
     Probe,
     SingleContext,
     failed_probe,
@@ -30,7 +30,11 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run, run_in_terminal
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import BASH_PROMPT, ZSH_PROMPT
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
+    BASH_PROMPT,
+    PRINT_ENVIRONMENT,
+    ZSH_PROMPT,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 ACCOUNT = find_account(getpass.getuser())
@@ -309,7 +313,7 @@ def test_options_of_a_startup_do_not_end_the_probe(tmp_path, shell, options, hoo
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
 def test_a_variable_of_the_rendered_file_is_traced(tmp_path, monkeypatch, shell):
     (tmp_path / f"{ACCOUNT.name}.sh").write_text("export DECLARED=/a\n")
-    monkeypatch.setattr(shell_context, "USERS", str(tmp_path))
+    monkeypatch.setattr(rendered, "USERS", str(tmp_path))
     rc = tmp_path / f".{shell}rc"
     rc.write_text("DECLARED=/b\nOTHER=/c\n")
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}

@@ -18,6 +18,8 @@ MARKS = {
     "SOURCE": SOURCE,
     "TRACE_PROMPT": "'+ '",
     "FINISH": scripts.FINISH,
+    "USERS": "/etc/gopherops/users",
+    "EVERYONE": "__go_path /usr/local/go/bin",
 }
 BASH = {
     "BASH_PROMPT": scripts.BASH_PROMPT,
@@ -30,16 +32,22 @@ BASH = {
 ZSH = {
     "ZSH_PROMPT": scripts.ZSH_PROMPT,
     "ZSH_TRACE": scripts.fill(scripts.ZSH_TRACE, {**MARKS, "THEN": scripts.ZSH_PROMPT}),
+    "ZSH_SOURCE_ENVIRONMENT": scripts.fill(scripts.ZSH_SOURCE_ENVIRONMENT, MARKS),
+    "SH_ENVIRONMENT": scripts.fill(scripts.SH_ENVIRONMENT, MARKS),
+    "PRINT_ENVIRONMENT": scripts.PRINT_ENVIRONMENT,
     "FINISH": scripts.FINISH,
 }
 FISH = {
     "FISH_PROMPT": scripts.FISH_PROMPT,
     "FISH_HOOKS": scripts.FISH_HOOKS,
+    "FISH_ENVIRONMENT": scripts.fill(scripts.FISH_ENVIRONMENT, MARKS),
+    "PRINT_ENVIRONMENT": scripts.PRINT_ENVIRONMENT,
     "FISH_TRACE": scripts.fill(scripts.FISH_TRACE, {**MARKS, "THEN": scripts.FISH_PROMPT}),
 }
 SH = {
     "SOURCE": SOURCE,
-    **{name: getattr(scripts, name) for name in dir(scripts) if name.startswith("SH_")},
+    "PRINT_ENVIRONMENT": scripts.PRINT_ENVIRONMENT,
+    **{name: scripts.fill(getattr(scripts, name), MARKS) for name in dir(scripts) if name.startswith("SH_")},
 }
 CASES = [
     *[("bash", name, text) for name, text in [*BASH.items(), *SH.items()]],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import typing as t
 
-from ..paths import USERS
+from ..rendered import USERS
 from . import pam, systemd_system
 from .base import ContextKind
 from .bash import BashContext

@@ -15,18 +15,12 @@ from ..._host.accounts import Account
 from ..._host.command import Completed
 from ..._host.managed_files import ManagedFile
 from ..._host.procfs import parse_stat
+from ..._shells.scripts import MARK
 from ..._shells.startup import Startup
 from ..declaration import Declaration, UserEnvironment
 
-# In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
-_MARK_PARTS = ("gopherops.devserver-", "environment")
-_MARK = "".join(_MARK_PARTS)
-_PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
-# Commands that every shell understands; the marks separate their output from that of startup files. A command that
-# fails ends no shell, even if the startup has set options.
-_COMMANDS = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
-PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _COMMANDS), _PRINT_MARK])
-
+# What PRINT_ENVIRONMENT prints behind its first mark: the output of three commands, and the rest.
+_PARTS = 4
 # Control sequences of terminals, such as a colour, and other invisible characters.
 _CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
 # Messages of bash and dash that are interactive without a terminal of their own.
@@ -166,7 +160,7 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
         held = waits and done.returncode is None and _seconds_since(printed.age) > _UNTIL_CLOSED
         return Probe(environment, "", seconds, unexpected, printed.go_is, held=held)
     if done.returncode is None:
-        last = _last_line(done.stdout.replace(_MARK, "\n") + done.stderr)
+        last = _last_line(done.stdout.replace(MARK, "\n") + done.stderr)
         last = f"; its last output: {last}" if last else ""
         problem = f"{done.argv[0]} timed out{last}"
         return Probe(None, problem, done.seconds, unexpected, failure="timed out")
@@ -192,10 +186,10 @@ class _Printed(t.NamedTuple):
 
 def _printed(output: str) -> _Printed:
     # The last ones count: a startup may run such commands too.
-    before, *parts = output.split(_MARK)
-    if len(parts) <= len(_COMMANDS):
+    before, *parts = output.split(MARK)
+    if len(parts) < _PARTS:
         return _Printed(before)
-    age, environment, go_is, _behind = parts[-len(_COMMANDS) - 1 :]
+    age, environment, go_is, _behind = parts[-_PARTS:]
     pairs = (entry.partition("=") for entry in environment.split("\0") if "=" in entry)
     return _Printed(before, age, {name: value for name, _sep, value in pairs}, go_is.partition("\n")[0].strip())
 

@@ -4,31 +4,22 @@
 
 from __future__ import annotations
 
-import shutil
-
-from ..._host.accounts import Account, can_log_in
-from ..._host.command import session_environment
+from ..._host.accounts import Account
 from ..._host.managed_files import ManagedFile, block_in
-from ..._shells.startup import Startup
 from ..declaration import Declaration
-from .shell import SOURCE_SCRIPT, ShellContext, bashrc_files, script_files, system_bashrc
+from .shell import SOURCE_SCRIPT, TerminalContext, bashrc_files, script_files, system_bashrc
 
 
-class BashContext(ShellContext):
+class BashContext(TerminalContext):
     """``bash -i`` with the system's and the user's bashrc."""
 
     name = "bash"
-    in_terminal = True
-
-    def applies_to(self, account: Account) -> bool:
-        return shutil.which("bash") is not None and can_log_in(account)
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        if shutil.which("bash") is None:
+        if not self.is_installed():
             return []
         # First, because the system's bashrc returns early where the shell is not interactive (a command over ssh).
         return [*script_files(declaration), block_in(system_bashrc(), SOURCE_SCRIPT, first=True)]
 
-    def start_up(self, account: Account, timeout: float) -> Startup:
-        bash, env = account._replace(shell="bash"), session_environment(account)
-        return Startup(bash, ["-i"], env, bashrc_files(account), prompts=True)
+    def startup_files(self, account: Account) -> list[str]:
+        return bashrc_files(account)

@@ -14,7 +14,7 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
-from ..._host.accounts import Account
+from ..._host.accounts import Account, find_known_account
 from ..._host.files import numbered_lines, read_text
 from ..._host.managed_block import BEGIN, has_block, with_block, without_block
 from ..._host.managed_files import ManagedFile, block_in
@@ -22,7 +22,6 @@ from ..._systemd import systemctl, transient_unit
 from ..declaration import Declaration, UserEnvironment
 from . import pam
 from .base import Probe, SingleContext, failed_probe
-from .previous import known_account
 
 _PAM = "/etc/pam.d"
 # Each in its own service, not in common-session: that would reach every other service of the host as well. A service
@@ -92,7 +91,7 @@ def _crontabs(declaration: Declaration) -> t.Iterator[ManagedFile]:
             # Cron reads no file of another mode.
             yield ManagedFile(path, content, whole=False, mode=0o600, owner=users[name].account)
         elif os.path.isfile(path) and not name.startswith("."):
-            yield ManagedFile(path, functools.partial(_without, path), whole=False, owner=known_account(name))
+            yield ManagedFile(path, functools.partial(_without, path), whole=False, owner=find_known_account(name))
 
 
 def _with(line: str, path: str, text: str | None) -> str:

@@ -5,27 +5,23 @@
 from __future__ import annotations
 
 import abc
-import glob
 import os
 import re
-import shlex
 import shutil
-import typing as t
 
 from ..._core.provenance import Assignment
-from ..._host.accounts import Account
-from ..._host.command import run_at_home, run_in_terminal
+from ..._host.accounts import Account, can_log_in
+from ..._host.command import run_at_home, run_in_terminal, session_environment
 from ..._host.files import read_text
-from ..._host.managed_files import ManagedFile, whole_file
+from ..._host.managed_files import ManagedFile
 from ..._shells.bash_trace import trace_bash
 from ..._shells.fish_trace import spare_directories, trace_fish
-from ..._shells.scripts import PROMPTS
+from ..._shells.scripts import PRINT_ENVIRONMENT, PROMPTS
 from ..._shells.startup import Startup
 from ..._shells.zsh_trace import trace_zsh
-from ..declaration import Declaration, UserEnvironment
-from ..paths import USERS
-from .base import PRINT_ENVIRONMENT, Probe, SingleContext, probe_of
-from .previous import known_account
+from ..declaration import Declaration
+from ..rendered import POSIX
+from .base import Probe, SingleContext, probe_of
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
@@ -34,66 +30,10 @@ _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 _EXPORTED = re.compile(r"^export (\w+)=", re.MULTILINE)
 _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
-_SCRIPT = """\
-# __go_path puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
-# After "su" root's PATH may be another user's: nothing is looked for in it.
-__go_path() {
-  __go_first=
-  __go_rest=":$PATH:"
-  for __go_dir in "$@"; do
-    __go_first="$__go_first:$__go_dir"
-    while :; do
-      case "$__go_rest" in
-        *":$__go_dir:"*) __go_rest="${__go_rest%%":$__go_dir:"*}:${__go_rest#*":$__go_dir:"}" ;;
-        *) break ;;
-      esac
-    done
-  done
-  __go_rest="${__go_rest#:}"
-  __go_rest="${__go_rest%:}"
-  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"
-  unset __go_first __go_rest __go_dir
-}
-__go_user="USERS/$(/usr/bin/id -un).sh"
-if [ -r "$__go_user" ]; then
-  . "$__go_user"
-else
-  EVERYONE
-fi
-unset -f __go_path
-unset __go_user
-"""
-
 
 def script_files(declaration: Declaration) -> list[ManagedFile]:
-    """Return the script that all shells source, and what it sources for each declared user."""
-    everyone = _path(declaration.path) or ":"
-    script = _SCRIPT.replace("USERS", USERS).replace("EVERYONE", everyone)
-    users = {_user_file(user.account.name): user for user in declaration.users}
-    stale = sorted(set(glob.glob(_user_file("*"))) - set(users))
-    return [
-        # A user's variables may hold a proxy's password.
-        *(whole_file(path, _render(user), mode=0o400, owner=user.account) for path, user in users.items()),
-        whole_file(SCRIPT, script),
-        *(whole_file(path, None, owner=known_account(_user_of(path))) for path in stale),
-    ]
-
-
-def _user_file(name: str) -> str:
-    return os.path.join(USERS, name + ".sh")
-
-
-def _user_of(path: str) -> str:
-    return os.path.splitext(os.path.basename(path))[0]
-
-
-def _render(user: UserEnvironment) -> str:
-    exports = [f"export {name}={shlex.quote(value)}" for name, value in user.variables.items()]
-    return "".join(line + "\n" for line in (_path(user.path), *exports) if line)
-
-
-def _path(directories: t.Sequence[str]) -> str:
-    return " ".join(["__go_path", *map(shlex.quote, directories)]) if directories else ""
+    """Return the script that all POSIX shells source, and what it sources for each declared user."""
+    return POSIX.files(SCRIPT, declaration)
 
 
 class ShellContext(SingleContext):
@@ -110,6 +50,27 @@ class ShellContext(SingleContext):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return trace_startup(self.start_up(account, timeout), timeout)
+
+
+class TerminalContext(ShellContext):
+    """A shell, named like the context, that is no login shell and runs in a terminal."""
+
+    in_terminal = True
+
+    def is_installed(self) -> bool:
+        """Return whether the host has this shell."""
+        return shutil.which(self.name) is not None
+
+    def applies_to(self, account: Account) -> bool:
+        return self.is_installed() and can_log_in(account)
+
+    def startup_files(self, account: Account) -> list[str]:
+        """Return the files that a trace sources; none for a shell that is traced as it reads them by itself."""
+        return []
+
+    def start_up(self, account: Account, timeout: float) -> Startup:
+        env, files = session_environment(account), self.startup_files(account)
+        return Startup(account._replace(shell=self.name), ["-i"], env, files, prompts=True)
 
 
 def login_kinds(account: Account) -> list[str]:
@@ -142,7 +103,7 @@ def trace_startup(start_up: Startup, timeout: float) -> list[Assignment]:
 
 def _declared_names(user: str) -> list[str]:
     """Return the names of the variables in the user's rendered file."""
-    return _EXPORTED.findall(read_text(_user_file(user)) or "")
+    return _EXPORTED.findall(read_text(POSIX.user_file(user)) or "")
 
 
 def unsupported_shell(account: Account) -> str:

@@ -21,12 +21,13 @@ from ..._host.files import read_text, read_text_or_empty
 from ..._host.managed_files import ManagedFile, block_in
 from ..._host.tempdirs import temporary_directory
 from ..._shells.fish_trace import spare_directories
+from ..._shells.scripts import PRINT_ENVIRONMENT, SH_SERVE_LOGIN, fill
 from ..._shells.startup import Startup
 from ..._systemd import transient_unit
 from .. import sshd_config
 from ..declaration import Declaration
 from . import pam
-from .base import PRINT_ENVIRONMENT, Probe, SingleContext, probe_of
+from .base import Probe, SingleContext, probe_of
 from .shell import bashrc_files, kinds_over_ssh, trace_startup
 
 _SERVICE = "/etc/pam.d/sshd"
@@ -57,12 +58,6 @@ StrictModes no
 PubkeyAuthentication yes
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
-"""
-# The process leads the session, so its number is recorded. Its messages must not mix with those of the startup.
-_SERVER = """\
-exec 2>>{directory}/log
-echo $$ >{directory}/pid
-exec {sshd} -i -e -f {directory}/sshd_config
 """
 
 
@@ -152,7 +147,8 @@ def _lay_out(directory: str, added: t.Mapping[str, str], timeout: float) -> None
     for name, text in keys.items():
         _write(f"{directory}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
     _write(f"{directory}/known_hosts", "probe " + keys["host.pub"])
-    _write(f"{directory}/server", _SERVER.format(directory=shlex.quote(directory), sshd=sshd_config.SSHD))
+    marks = {"DIRECTORY": shlex.quote(directory), "SSHD": sshd_config.SSHD}
+    _write(f"{directory}/server", fill(SH_SERVE_LOGIN, marks))
     # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
     own = _CONFIGURATION.format(directory=directory) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
     _write(f"{directory}/sshd_config", own + (read_text(sshd_config.CONFIGURATION) or ""))

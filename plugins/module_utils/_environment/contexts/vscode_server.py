@@ -21,11 +21,12 @@ from ..._host.managed_files import ManagedFile
 from ..._jsonc.document import parse
 from ..._jsonc.editor import Edit, Merge, Put, apply_edits
 from ..._shells.fish_trace import spare_directories
+from ..._shells.scripts import PRINT_ENVIRONMENT, SH_AS_CHILD
 from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
 from ..go_command import executables
-from .base import PRINT_ENVIRONMENT, Context, ContextKind, Probe, probe_of
+from .base import Context, ContextKind, Probe, probe_of
 from .editor_files import (
     EditorContext,
     EditorFile,
@@ -48,7 +49,7 @@ _PATIENCE = 10
 # The server sets it for startup files that depend on the program that starts them.
 _RESOLVING = "VSCODE_RESOLVING_ENVIRONMENT"
 # A process of its own, so that the time of the shell that sshd starts does not count.
-_AS_CHILD = ("/bin/sh", "-c", '"$@"; exit $?', "sh")
+_AS_CHILD = ("/bin/sh", "-c", SH_AS_CHILD, "sh")
 _OPTIONS = ("-i", "-l")
 _TERMINALS = "terminal.integrated.env.linux"
 
