@@ -97,10 +97,11 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run
-from ..module_utils._host.accounts import acting_as, find_account
+from ..module_utils._host.accounts import find_account
+from ..module_utils._host.files import Changes
+from ..module_utils._host.managed_files import ManagedFile, plan_edits, write_all
 from ..module_utils._host.trusted_paths import shared_directory
-from ..module_utils._jsonc.editor import Edit, Merge, Remove
-from ..module_utils._jsonc.file import edit_file
+from ..module_utils._jsonc.editor import Edit, Merge, Remove, apply_edits
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
@@ -117,14 +118,26 @@ def main() -> None:
 
 
 def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    edits: list[Edit] = [Remove(_parse_path(path)) for path in params["remove"]]
-    edits.append(Merge(params["values"]))
+    path = params["path"]
+    edits: list[Edit] = [*(Remove(_parse_path(entry)) for entry in params["remove"]), Merge(params["values"])]
     mode = _parse_mode(params["mode"]) if params["create"] else None
-    if not params["user"]:
-        _reject_shared(params["path"])
-    with acting_as(find_account(params["user"]) if params["user"] else None):
-        changes = edit_file(params["path"], edits, mode=mode, check=check)
-    return Outcome({"path": params["path"], **changes.result()})
+    owner = find_account(params["user"]) if params["user"] else None
+    if owner is None:
+        _reject_shared(path)
+
+    def edited(text: str | None) -> str | None:
+        if text is None and mode is None:
+            remedy = "create it, or set create: true"
+            raise DevserverError(f"{path} is missing", expected="a file", remedy=remedy, path=path)
+        return apply_edits(text or "", edits, path=path) or text
+
+    changes = Changes()
+    pending = plan_edits([ManagedFile(path, edited, whole=False, mode=mode or 0o644, owner=owner, as_owner=True)])
+    for edit in pending:
+        edit.add_to(changes)
+    if not check:
+        write_all(pending)
+    return Outcome({"path": path, **changes.result()})
 
 
 def _reject_shared(path: str) -> None:

@@ -86,10 +86,6 @@ class UserEnvironment:
     telemetry: str = ""
     manage: t.Mapping[str, t.Collection[str]] = dataclasses.field(default_factory=dict)
 
-    def managed_workspaces(self, kind: str) -> list[str]:
-        """Return the workspaces in which files of a kind are edited."""
-        return [workspace for workspace in self.workspaces if kind in self.manage.get(workspace, ())]
-
     @property
     def directories(self) -> dict[str, str]:
         """The directories that Go writes to, by variable; of a GOPATH list the first, where Go installs."""
@@ -109,6 +105,11 @@ class Declaration:
     path: list[str]
     vscode_tools: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     vscode_create: bool = False
+
+    def managed_workspaces(self, kind: str) -> list[tuple[UserEnvironment, str]]:
+        """Return the users and workspaces in which files of a kind are edited."""
+        pairs = ((user, workspace) for user in self.users for workspace in user.workspaces)
+        return [(user, workspace) for user, workspace in pairs if kind in user.manage.get(workspace, ())]
 
 
 def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
@@ -143,10 +144,11 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     known = dict(fixed, **variables)
 
     def paths(option: str, entries: t.Sequence[str]) -> list[str]:
-        return [_absolute(option, _fill(entry, known, account.name, option), account.name) for entry in entries]
+        values = [_expand(option, {option: entry}, known, account.name) for entry in entries]
+        return [_absolute(option, value, account.name) for value in values]
 
     entries = [_workspace(entry, account.name) for entry in user.get("workspaces") or []]
-    workspaces = paths("workspaces", [entry.path for entry in entries])
+    workspaces = paths("workspaces", [path for path, _manage in entries])
     return UserEnvironment(
         account,
         variables,
@@ -154,21 +156,14 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
         workspaces,
         paths("vscode_settings", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
         telemetry,
-        {workspace: entry.manage for workspace, entry in zip(workspaces, entries) if entry.manage},
+        {workspace: manage for workspace, (_path, manage) in zip(workspaces, entries) if manage},
     )
 
 
-class _Workspace(t.NamedTuple):
-    """An entry of ``workspaces`` as it is declared."""
-
-    path: str
-    manage: t.Sequence[str] = ()
-
-
-def _workspace(entry: t.Any, user: str) -> _Workspace:
-    """Return a workspace that is declared by its path alone, or with the files that are edited in it."""
+def _workspace(entry: t.Any, user: str) -> tuple[str, t.Sequence[str]]:
+    """Return the path of a workspace as it is declared, and the kinds of files that are edited in it."""
     if isinstance(entry, str):
-        return _Workspace(entry)
+        return entry, ()
     path = entry.get("path") if isinstance(entry, dict) else None
     if not isinstance(path, str) or set(entry) - {"path", "manage"}:
         raise DevserverError(
@@ -184,7 +179,7 @@ def _workspace(entry: t.Any, user: str) -> _Workspace:
             expected=f"a list of {', '.join(CHECKOUT_FILES)}",
             remedy="correct the list; workflow files are never edited",
         )
-    return _Workspace(path, manage)
+    return path, manage
 
 
 def _telemetry(mode: str, user: str) -> str:
@@ -254,13 +249,6 @@ def _expand(name: str, templates: t.Mapping[str, str], fixed: t.Mapping[str, str
         return _PLACEHOLDER.sub(lambda match: value(match.group(1), (*above, current)), templates[current])
 
     return value(name, ())
-
-
-def _fill(template: str, known: t.Mapping[str, str], user: str, option: str) -> str:
-    for other in _PLACEHOLDER.findall(template):
-        if other not in known:
-            raise _bad_placeholder(option, other, user, "not declared")
-    return _PLACEHOLDER.sub(lambda match: known[match.group(1)], template)
 
 
 def _bad_placeholder(name: str, other: str, user: str, problem: str) -> DevserverError:

@@ -10,7 +10,7 @@ from .._core.redaction import redacted
 from .._core.result import Outcome
 from .apply import apply, users_without_home
 from .declaration import ARGUMENT_SPEC as DECLARATION
-from .declaration import Declaration, declaration_from
+from .declaration import declaration_from
 
 ARGUMENT_SPEC: dict[str, t.Any] = DECLARATION
 
@@ -25,22 +25,17 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         " To fix this: create it, or let the user log in where that creates it; then run this again."
         for user in incomplete
     ]
-    names = [user.account.name for user in incomplete]
     result = {
-        "users": _users(declaration),
-        "users_without_home": names,
+        "users": [
+            {
+                "name": user.account.name,
+                "path": user.path,
+                "variables": {name: redacted(value) for name, value in user.variables.items()},
+            }
+            for user in declaration.users
+        ],
+        "users_without_home": [user.account.name for user in incomplete],
         "skipped_files": [entry._asdict() for entry in applied.skipped],
         **applied.changes.result(),
     }
     return Outcome(result, warnings, applied.failure)
-
-
-def _users(declaration: Declaration) -> list[dict[str, t.Any]]:
-    return [
-        {
-            "name": user.account.name,
-            "path": user.path,
-            "variables": {name: redacted(value) for name, value in user.variables.items()},
-        }
-        for user in declaration.users
-    ]

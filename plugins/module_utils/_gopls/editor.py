@@ -9,7 +9,7 @@ import typing as t
 
 from .._environment.contexts.editor_files import EditorFile
 from .._host.accounts import Account
-from .._host.managed_files import ManagedFile
+from .._host.managed_files import ManagedFile, users_file
 from .._jsonc.document import parse
 from .._jsonc.editor import Edit, Merge, Put, Remove, apply_edits, is_same_json
 
@@ -34,7 +34,7 @@ class EditorSettings(t.NamedTuple):
 def settings_file(account: Account, path: str, settings: EditorSettings, *, create: bool) -> ManagedFile:
     """Return the machine settings at ``path``; a missing file is created only with ``create``."""
     content = functools.partial(_update_text, path, settings, create)
-    return ManagedFile(path, content, whole=False, mode=0o600, owner=account, as_owner=True)
+    return users_file(path, content, account, mode=0o600)
 
 
 def _update_text(path: str, settings: EditorSettings, create: bool, text: str | None) -> str | None:

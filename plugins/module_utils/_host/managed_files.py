@@ -51,6 +51,13 @@ def block_in(path: str, body: str, *, first: bool) -> ManagedFile:
     return ManagedFile(path, lambda now: with_block(now or "", body, path=path, first=first), whole=False)
 
 
+def users_file(
+    path: str, content: t.Callable[[str | None], str | None], user: Account, *, mode: int = 0o644
+) -> ManagedFile:
+    """Return a file of a user that contains a part of the collection; it is accessed with the user's rights."""
+    return ManagedFile(path, content, whole=False, mode=mode, owner=user, as_owner=True)
+
+
 class Rights(t.NamedTuple):
     """Owner and mode of a file or directory; ``owner`` is ``uid:gid``, or empty if it is not compared."""
 
@@ -206,7 +213,10 @@ def _write(edit: FileEdit) -> None:
     if edit.after is None:
         os.unlink(file.path)
         return
-    os.makedirs(_directory_of(file.path), exist_ok=True)
+    try:
+        os.makedirs(_directory_of(file.path), exist_ok=True)
+    except OSError as error:
+        raise _write_error(file, str(error.strerror)) from error
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
     write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
 

@@ -129,7 +129,10 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     unread = _file_being_opened(done)
     if unread:
         return unread
-    if not steps or _BLIND.match(steps[-1].command) or (start_up.prompts and not _ends_in_a_file(done)):
+    if not steps or _BLIND.match(steps[-1].command):
+        return None
+    # The last command may be in a prompt, or be the observed one.
+    if start_up.prompts and not _traced(done)[-1][1].startswith("/"):
         return None
     return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
 
@@ -157,7 +160,7 @@ def _hangs(steps: t.Sequence[_Step], done: Completed) -> bool:
 
 def _file_being_opened(done: Completed) -> Source | None:
     """Return the startup file that the shell is opening, if it has run no line of it."""
-    found = _STEP.findall(done.stdout.replace("\r\n", "\n"))
+    found = _traced(done)
     words = found[-1][3].split(" ", 1) if found and not found[-1][1] else []
     try:
         return Source("file", "".join(shlex.split(words[1]))) if len(words) > 1 and words[0] == "." else None
@@ -166,18 +169,16 @@ def _file_being_opened(done: Completed) -> Source | None:
 
 
 def _steps(done: Completed | None) -> list[_Step]:
-    found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
     return [
         _Step(float(began.replace(",", ".") or 0), Source("file", file, int(line)), command, printed)
-        for began, file, line, command, printed in found
+        for began, file, line, command, printed in (_traced(done) if done else ())
         if file.startswith("/") and not file.endswith("logout")
     ]
 
 
-def _ends_in_a_file(done: Completed | None) -> bool:
-    """Return whether the last command is in a file, and not in a prompt or the observed command."""
-    found = _STEP.findall(done.stdout.replace("\r\n", "\n")) if done else []
-    return bool(found) and found[-1][1].startswith("/")
+def _traced(done: Completed) -> list[tuple[str, ...]]:
+    """Return the groups of ``_STEP`` for each traced command, also for those outside of files."""
+    return _STEP.findall(done.stdout.replace("\r\n", "\n"))
 
 
 def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:

@@ -7,9 +7,12 @@ from __future__ import annotations
 import re
 import typing as t
 
-from .._core.provenance import Assignment, Source
-from .._host.files import numbered_lines, read_text
+from .._core.provenance import Assignment
+from .._host.assignments import find_assignments
+from .._host.files import read_text
 from .quoting import quoted, unquoted
+
+_VARIABLE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 
 
 def environment_lines(variables: t.Mapping[str, str], *, dollar: str) -> str:
@@ -19,9 +22,4 @@ def environment_lines(variables: t.Mapping[str, str], *, dollar: str) -> str:
 
 def assignments_in(path: str) -> list[Assignment]:
     """Return the assignments in the file at ``path``."""
-    found = []
-    for number, line in numbered_lines(read_text(path) or ""):
-        match = re.match(r"\s*([A-Za-z_]\w*)=(.*)", line)
-        if match:
-            found.append(Assignment(match.group(1), unquoted(match.group(2)), Source("file", path, number)))
-    return found
+    return find_assignments(read_text(path), path, _VARIABLE, unquoted)

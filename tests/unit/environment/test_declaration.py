@@ -84,10 +84,12 @@ def test_editors_and_workspaces():
 def test_a_workspace_may_let_files_in_it_be_edited():
     shop = {"path": "{home}/shop/", "manage": ["launch", "settings"]}
     workspaces = ["/plain", shop, {"path": "/none"}, {"path": "/null", "manage": None}]
-    (user,) = declare(users=[{"name": ME, "workspaces": workspaces}]).users
+    declared = declare(users=[{"name": ME, "workspaces": workspaces}])
+    (user,) = declared.users
     assert user.workspaces == ["/plain", f"{HOME}/shop", "/none", "/null"]
-    managed = {kind: user.managed_workspaces(kind) for kind in CHECKOUT_FILES}
-    assert managed == {"settings": [f"{HOME}/shop"], "launch": [f"{HOME}/shop"], "devcontainer": []}
+    managed = {kind: declared.managed_workspaces(kind) for kind in CHECKOUT_FILES}
+    shop_of_user = [(user, f"{HOME}/shop")]
+    assert managed == {"settings": shop_of_user, "launch": shop_of_user, "devcontainer": []}
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_another_users_rights_count_and_not_roots(tmp_path: pathlib.Path) -> Non
     os.chown(path, 0, 0)
     code, result = run(path, values={"a": 2}, user="nobody")
     assert (code, json.loads(path.read_text())) == (1, {"a": 1})
-    assert f"cannot write {path}" in result["msg"]
+    assert f"{path} of user nobody cannot be written" in result["msg"]
     assert [item.name for item in path.parent.iterdir()] == ["settings.json"]
 
 

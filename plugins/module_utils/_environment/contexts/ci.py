@@ -19,43 +19,32 @@ from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile
 from ..declaration import Declaration, UserEnvironment
 from ..workflow_file import Variable, envs
-from .base import Context, ContextKind, Probe
-from .editor_files import encodable, portable
+from .base import Context, ContextKind
+from .editor_files import FileContext, encodable
 
 _DIRECTORY = ".github/workflows"
 
 
-class CiContext(Context):
+class CiContext(FileContext):
     """A workflow, or one of its jobs that has an environment of its own."""
 
     name = "ci"
-    gives_environment = False
-    on_this_host = False
 
-    def __init__(
-        self,
-        path: str,
-        workspace: str,
-        given: t.Sequence[Assignment] | None = None,
-        problem: str = "",
-        unknown: t.Collection[str] = (),
-    ) -> None:
+    def __init__(self, path: str, workspace: str, variables: t.Sequence[Variable] = (), problem: str = "") -> None:
         self.checkout_file = path
         self.workspace = workspace
-        self.unknown = unknown
-        self._given = given
-        self._problem = problem
-
-    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
-        return portable(user.variables)
-
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if self._given is None:
-            return Probe(None, self._problem)
-        return Probe({item.name: item.value for item in self._given})
+        self.problem = problem
+        # Of several variables with one name the last one counts.
+        last = {variable.name: variable.value for variable in variables}
+        self.unknown = {name for name, value in last.items() if value is None}
+        self._given = [
+            Assignment(encodable(variable.name), encodable(variable.value), Source("file", path, variable.line))
+            for variable in variables
+            if variable.value is not None and variable.name not in self.unknown
+        ]
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        return list(self._given or [])
+        return self._given
 
 
 class CiKind(ContextKind):
@@ -90,17 +79,5 @@ def _jobs(directory: str, path: str, user: UserEnvironment) -> list[Context]:
         return [CiContext(path, f"{directory} ({title})", problem=error.what)]
     own = [variable for env in found if not env.job for variable in env.variables]
     jobs = {env.job: [*own, *env.variables] for env in found if env.job}
-    whole = _context(own, path, f"{directory} ({title})")
-    return [whole, *(_context(given, path, f"{directory} ({title}, {job})") for job, given in jobs.items())]
-
-
-def _context(variables: t.Sequence[Variable], path: str, workspace: str) -> Context:
-    """Return the context of an ``env``; of several variables with one name the last one counts."""
-    last = {variable.name: variable.value for variable in variables}
-    unknown = {name for name, value in last.items() if value is None}
-    given = [
-        Assignment(encodable(variable.name), encodable(variable.value), Source("file", path, variable.line))
-        for variable in variables
-        if variable.value is not None and variable.name not in unknown
-    ]
-    return CiContext(path, workspace, given, unknown=unknown)
+    whole = CiContext(path, f"{directory} ({title})", own)
+    return [whole, *(CiContext(path, f"{directory} ({title}, {job})", given) for job, given in jobs.items())]

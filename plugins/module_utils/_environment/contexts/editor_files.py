@@ -17,7 +17,7 @@ from ..._host.files import read_text
 from ..._jsonc.document import Document, Key, Node, Path, parse
 from ..._jsonc.editor import Put, Remove
 from ..declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
-from .base import Context
+from .base import Context, Probe
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")
@@ -70,6 +70,23 @@ class EditorContext(Context):
     @abc.abstractmethod
     def editor_places(self) -> list[EditorPlace]:
         """Return the files that were read, and the part of each: settings, or one launch configuration."""
+
+
+class FileContext(Context):
+    """Processes on another machine: only what a file gives them is known, and no path of this host applies to them."""
+
+    gives_environment = False
+    on_this_host = False
+    # Why the file gives nothing; empty if it can be read.
+    problem = ""
+
+    def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
+        return portable(user.variables)
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        if self.problem:
+            return Probe(None, self.problem)
+        return Probe({item.name: item.value for item in self.assignments(account, timeout)})
 
 
 def can_be_given(item: Assignment) -> bool:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
 
@@ -12,7 +11,7 @@ from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH, session_environment
-from ..._host.managed_files import ManagedFile
+from ..._host.managed_files import ManagedFile, users_file
 from .. import goenv_file
 from ..declaration import Declaration, UserEnvironment
 from .base import Probe, SingleContext
@@ -26,16 +25,11 @@ class GoEnvContext(SingleContext):
     gives_environment = False
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        files = [_mode_file(user) for user in declaration.users if user.telemetry]
-        left = [_left(account) for account in departed(declaration)]
-        return [*(self._file(user) for user in declaration.users), *files, *left]
-
-    def _file(self, user: UserEnvironment) -> ManagedFile:
-        values = {k: v for k, v in user.variables.items() if k in PERSISTENT_VARIABLES}
-        path = _path(user.account)
-        update = functools.partial(_updated, values)
-        # It may hold a proxy's password, so a new one is the user's alone.
-        return ManagedFile(path, update, whole=False, mode=0o600, owner=user.account, as_owner=True)
+        return [
+            *map(_file, declaration.users),
+            *(_mode_file(user) for user in declaration.users if user.telemetry),
+            *(users_file(_path(user), goenv_file.without_managed, user) for user in departed(declaration)),
+        ]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         path = f"{declaration.goroot}/bin:{SYSTEM_PATH}"
@@ -50,22 +44,13 @@ def _path(account: Account) -> str:
     return os.path.join(account.home, ".config/go/env")
 
 
-def _left(account: Account) -> ManagedFile:
-    """Return the file of a user who is no longer listed, without the managed names."""
-    return ManagedFile(_path(account), goenv_file.without_managed, whole=False, owner=account, as_owner=True)
+def _file(user: UserEnvironment) -> ManagedFile:
+    values = {name: value for name, value in user.variables.items() if name in PERSISTENT_VARIABLES}
+    # It may hold a proxy's password, so a new one is the user's alone.
+    return users_file(_path(user.account), lambda now: goenv_file.updated(now or "", values), user.account, mode=0o600)
 
 
 def _mode_file(user: UserEnvironment) -> ManagedFile:
     path = os.path.join(user.account.home, ".config/go", goenv_file.TELEMETRY_MODE)
     today = time.strftime("%Y-%m-%d", time.gmtime())
-    return ManagedFile(
-        path,
-        lambda now: goenv_file.with_telemetry_mode(now, user.telemetry, today),
-        whole=False,
-        owner=user.account,
-        as_owner=True,
-    )
-
-
-def _updated(values: dict[str, str], text: str | None) -> str:
-    return goenv_file.updated(text or "", values)
+    return users_file(path, lambda now: goenv_file.with_telemetry_mode(now, user.telemetry, today), user.account)

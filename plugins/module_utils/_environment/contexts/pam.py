@@ -13,11 +13,12 @@ import re
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._core.provenance import Assignment, Source
+from ..._core.provenance import Assignment
 from ..._core.redaction import redacted
 from ..._host.accounts import Account
+from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
-from ..._host.files import numbered_lines, read_text
+from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile, whole_file
 from ..declaration import Declaration
 
@@ -35,6 +36,8 @@ _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %
 _LONGEST_LINE = 1024
 # PAM and cron use an entry as it is written: they expand neither $, ` nor ~, and a double quote would end the value.
 _USABLE = re.compile(r'/[^$`"\x00-\x1f\x7f]*')
+_DEFAULT = re.compile(r'(?P<name>[A-Za-z_]\w*)\s+DEFAULT=(?P<value>"[^"]*"|\S*)')
+_VARIABLE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
 # Without these a user has no commands at all.
 _REQUIRED = frozenset(("/usr/bin", "/bin"))
 
@@ -150,22 +153,12 @@ def _session_lines(text: str) -> t.Iterator[list[str]]:
 
 
 def _configuration_file(path: str) -> list[Assignment]:
-    found = []
-    for number, line in numbered_lines(read_text(path) or ""):
-        match = re.match(r'([A-Za-z_]\w*)\s+DEFAULT=("[^"]*"|\S*)', line)
-        if match:
-            value = re.sub(r"\\([\\$@])", r"\1", match.group(2).strip('"'))
-            found.append(Assignment(match.group(1), value, Source("file", path, number)))
-    return found
+    text = read_text(path)
+    return find_assignments(text, path, _DEFAULT, lambda value: re.sub(r"\\([\\$@])", r"\1", value.strip('"')))
 
 
 def _environment_file(path: str) -> list[Assignment]:
-    found = []
-    for number, line in numbered_lines(read_text(path) or ""):
-        match = re.match(r"\s*(?:export\s+)?([A-Za-z_]\w*)=(.*)", line)
-        if match:
-            found.append(Assignment(match.group(1), _unquoted(match.group(2)), Source("file", path, number)))
-    return found
+    return find_assignments(read_text(path), path, _VARIABLE, _unquoted)
 
 
 def _unquoted(value: str) -> str:

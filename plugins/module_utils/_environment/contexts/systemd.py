@@ -1,11 +1,16 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lines that give the declaration to systemd's units and managers."""
+"""What the contexts of systemd share: the lines that give the declaration to units, and the probe of a unit."""
 
 from __future__ import annotations
 
+import typing as t
+
+from ..._host.accounts import Account
+from ..._systemd import transient_unit
 from ..._systemd.environment_files import environment_lines
 from ..declaration import UserEnvironment
+from .base import Probe, failed_probe
 
 
 def render(user: UserEnvironment, path: str, *, dollar: str) -> str:
@@ -14,3 +19,18 @@ def render(user: UserEnvironment, path: str, *, dollar: str) -> str:
     Empty values are left out: environment.d(5) cannot express them, and for go they are as good as unset.
     """
     return environment_lines({name: value for name, value in user.variables.items() if value}, dollar=dollar) + path
+
+
+def probe_unit(
+    problem: str,
+    properties: t.Sequence[str],
+    timeout: float,
+    *,
+    account: Account | None = None,
+    env: t.Mapping[str, str] | None = None,
+) -> Probe:
+    """Return the environment of a unit as ``read_unit_environment`` starts it, or the ``problem`` that it failed."""
+    done = transient_unit.read_unit_environment(properties, timeout, account=account, env=env)
+    if not done.ok:
+        return failed_probe(problem, done)
+    return Probe(transient_unit.parse_printed_environment(done), "", done.seconds)

@@ -11,10 +11,10 @@ from ..._core.provenance import Assignment
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH
 from ..._host.managed_files import ManagedFile, whole_file
-from ..._systemd import environment_files, quoting, systemctl, transient_unit
+from ..._systemd import environment_files, quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
 from . import systemd
-from .base import Probe, SingleContext, failed_probe
+from .base import Probe, SingleContext
 
 DIRECTORY = "/etc/gopherops/units"
 
@@ -44,10 +44,8 @@ class SystemdSystemContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)
         # With the dash, the variables of a missing file are reported one by one.
-        done = transient_unit.read_unit_environment([f"User={account.name}", f"EnvironmentFile=-{file}"], timeout)
-        if not done.ok:
-            return failed_probe(f"cannot start a unit as {account.name}", done)
-        return Probe(transient_unit.parse_printed_environment(done), "", done.seconds)
+        properties = [f"User={account.name}", f"EnvironmentFile=-{file}"]
+        return systemd.probe_unit(f"cannot start a unit as {account.name}", properties, timeout)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return environment_files.assignments_in(unit_environment_file(account.name))

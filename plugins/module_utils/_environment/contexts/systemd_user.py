@@ -13,7 +13,7 @@ from ..._core.provenance import Assignment, Source
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.managed_files import ManagedFile, whole_file
-from ..._systemd import quoting, systemctl, transient_unit
+from ..._systemd import quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
 from . import pam, systemd
 from .base import Probe, SingleContext, failed_probe
@@ -61,18 +61,18 @@ class SystemdUserContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if not _runs(account, timeout):
             return _coming(account, timeout)
-        done = transient_unit.read_unit_environment([], timeout, account=account, env=_environment(account))
-        if not done.ok and not _runs(account, timeout):
-            return _coming(account, timeout)  # It exited with the user's last session.
-        if not done.ok:
-            return failed_probe(f"the manager of {account.name} started no unit", done)
-        given = transient_unit.parse_printed_environment(done)
+        problem = f"the manager of {account.name} started no unit"
+        result = systemd.probe_unit(problem, [], timeout, account=account, env=_environment(account))
+        given = result.environment
+        if given is None:
+            # It may have exited with the user's last session.
+            return result if _runs(account, timeout) else _coming(account, timeout)
         # A variable that the generator does not print is not one that the manager lacks.
         coming = _coming(account, timeout).environment or {}
         late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
         own = session_environment(account)
         stale = frozenset(name for name in late if name not in own or name == "PATH")
-        return Probe(given, "", done.seconds, stale=stale)
+        return result._replace(stale=stale)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # With the rights of the user, who owns some of these directories.

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import re
 import typing as t
@@ -12,9 +11,10 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
 from ..._host.accounts import Account, acting_as
+from ..._host.assignments import find_assignments
 from ..._host.command import session_environment
 from ..._host.files import read_text
-from ..._host.managed_files import ManagedFile
+from ..._host.managed_files import ManagedFile, users_file
 from ..._jsonc.document import Key, parse
 from ..._jsonc.editor import Edit, apply_edits
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
@@ -33,8 +33,8 @@ from .editor_files import (
 )
 from .vscode_server import VscodeServerContext, workspace_settings
 
-# As the Go extension reads it.
-_LINE = re.compile(r"\s*([\w.\-]+)\s*=\s*(.*?)\s*\Z")
+# As the Go extension reads it; to its language, a byte order mark is a blank.
+_LINE = re.compile(r"[\s\ufeff]*(?P<name>[\w.\-]+)\s*=\s*(?P<value>.*?)\s*\Z")
 _KIND = ("go", "launch")
 
 
@@ -105,17 +105,30 @@ class VscodeDebugKind(ContextKind):
         return [one for directory in user.workspaces if server for one in _sessions(server, directory, user.account)]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
-        files = []
-        for user in declaration.users:
-            for directory in user.managed_workspaces("launch"):
-                path = _launch_file(directory)
-                content = functools.partial(_updated, declared_values(user, declaration), path)
-                files.append(ManagedFile(path, content, whole=False, owner=user.account, as_owner=True))
-        return files
+        return [
+            _managed_file(_launch_file(directory), user.account, declared_values(user, declaration))
+            for user, directory in declaration.managed_workspaces("launch")
+        ]
 
 
 def _launch_file(directory: str) -> str:
     return os.path.join(directory, *CHECKOUT_FILES["launch"])
+
+
+def _managed_file(path: str, account: Account, declared: t.Mapping[str, str]) -> ManagedFile:
+    """Return launch configurations with the ``declared`` values in the place of others; none is added."""
+
+    def updated(now: str | None) -> str | None:
+        if now is None:
+            return None
+        launch = EditorFile(path, parse(now, path=path))
+        edits: list[Edit] = []
+        for number, _configuration in _configurations(launch):
+            for place in (["env"], ["linux", "env"]):
+                edits += corrections(launch, ["configurations", number, *place], declared)
+        return apply_edits(now, edits, path=path)
+
+    return users_file(path, updated, account)
 
 
 def _sessions(server: VscodeServerContext, directory: str, account: Account) -> list[Context]:
@@ -199,21 +212,5 @@ def _read_env_file(path: str, source: Source, account: Account) -> list[Assignme
         text = read_text(path)
     if text is None:
         raise DevserverError(f"{source}: envFile {path} is missing, so that no session starts")
-    found: list[Assignment] = []
-    for number, line in enumerate(text.lstrip("\ufeff").split("\n"), start=1):
-        match = _LINE.match(line)
-        if match:
-            value = re.sub(r"""\A['"]|['"]\Z""", "", match.group(2))
-            found.append(Assignment(match.group(1), value, Source("file", path, number)))
+    found = find_assignments(text, path, _LINE, lambda value: re.sub(r"""\A['"]|['"]\Z""", "", value))
     return list(filter(can_be_given, found))
-
-
-def _updated(declared: t.Mapping[str, str], path: str, now: str | None) -> str | None:
-    if now is None:
-        return None
-    launch = EditorFile(path, parse(now, path=path))
-    edits: list[Edit] = []
-    for number, _configuration in _configurations(launch):
-        for place in (["env"], ["linux", "env"]):
-            edits += corrections(launch, ["configurations", number, *place], declared)
-    return apply_edits(now, edits, path=path)

@@ -8,7 +8,6 @@ takes its environment. The Go extension lays its settings over that.
 
 from __future__ import annotations
 
-import functools
 import os
 import shlex
 import threading
@@ -17,7 +16,7 @@ import typing as t
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import run_at_home, session_environment
-from ..._host.managed_files import ManagedFile
+from ..._host.managed_files import ManagedFile, users_file
 from ..._jsonc.document import parse
 from ..._jsonc.editor import Edit, Merge, Put, apply_edits
 from ..._shells.fish_trace import spare_directories
@@ -173,8 +172,7 @@ class VscodeServerKind(ContextKind):
         ]
         workspaces = [
             _settings_of_workspace(user, declaration, workspace_settings(directory))
-            for user in declaration.users
-            for directory in user.managed_workspaces("settings")
+            for user, directory in declaration.managed_workspaces("settings")
         ]
         return [*machine, *workspaces]
 
@@ -237,44 +235,37 @@ def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:
-    content = functools.partial(_updated, user, declaration, path, create, dropped(user))
+    """Return machine settings with the declared values."""
+    before = dropped(user)
+
+    def updated(now: str | None) -> str | None:
+        if now is None and not create:
+            return None
+        file = EditorFile(path, parse(now or "", path=path))
+        edits = [*_corrections(file, user, declaration), *removals(file, ["go.toolsEnvVars"], before)]
+        return apply_edits(now or "", [*edits, Merge(_expected(user, declaration))], path=path)
+
     # Variables may hold a proxy's password, so new settings are the user's alone.
-    return ManagedFile(path, content, whole=False, mode=0o600, owner=user.account, as_owner=True)
-
-
-def _updated(
-    user: UserEnvironment,
-    declaration: Declaration,
-    path: str,
-    create: bool,
-    before: t.Mapping[str, str],
-    now: str | None,
-) -> str | None:
-    if now is None and not create:
-        return None
-    file = EditorFile(path, parse(now or "", path=path))
-    edits = [*_corrections(file, user, declaration), *removals(file, ["go.toolsEnvVars"], before)]
-    return apply_edits(now or "", [*edits, Merge(_expected(user, declaration))], path=path)
+    return users_file(path, updated, user.account, mode=0o600)
 
 
 def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path: str) -> ManagedFile:
-    content = functools.partial(_updated_of_workspace, user, declaration, path)
-    return ManagedFile(path, content, whole=False, owner=user.account, as_owner=True)
-
-
-def _updated_of_workspace(user: UserEnvironment, declaration: Declaration, path: str, now: str | None) -> str | None:
     """Return a workspace's settings with the declared values in the place of others; none is added."""
-    if now is None:
-        return None
-    file = EditorFile(path, parse(now, path=path))
     rest = _expected(user, declaration)
     # The corrections have these variables.
     del rest["go.toolsEnvVars"]
     tools = rest.pop("go.alternateTools")
     places: dict[tuple[str, ...], t.Any] = {(name,): value for name, value in rest.items()}
     places.update({("go.alternateTools", name): value for name, value in tools.items()})
-    wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
-    return apply_edits(now, [*_corrections(file, user, declaration), *wrong], path=path)
+
+    def updated(now: str | None) -> str | None:
+        if now is None:
+            return None
+        file = EditorFile(path, parse(now, path=path))
+        wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
+        return apply_edits(now, [*_corrections(file, user, declaration), *wrong], path=path)
+
+    return users_file(path, updated, user.account)
 
 
 def _is_wrong(present: t.Any, expected: t.Any) -> bool:
