@@ -27,8 +27,8 @@ from .._host.ownership import describe_ownership_repair, is_repairable, repair_o
 from .._host.path_names import is_below
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors
 from .contexts import KINDS, OWN_DIRECTORIES
-from .contexts.previous import loses_variables, user_of_record
 from .declaration import Declaration, UserEnvironment
+from .rendered import loses_variables, user_of_record
 
 # How long a running process may take to reload a changed file.
 _SECONDS = 20

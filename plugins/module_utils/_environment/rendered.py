@@ -1,21 +1,28 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The declaration as shells read it: a script for everyone, which sources the script of its user."""
+"""The declaration as shells read it: a script for everyone, which sources the script of its user.
+
+The users' scripts are also the record of the variables that an earlier run gave to users.
+"""
 
 from __future__ import annotations
 
 import glob
 import os
+import re
 import shlex
 import typing as t
 
-from .._host.accounts import find_known_account
+from .._host.accounts import Account, find_known_account, has_home
+from .._host.files import read_text_or_empty
 from .._host.managed_files import ManagedFile, whole_file
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
 from .declaration import Declaration, UserEnvironment
 
 # One file for each user and language.
 USERS = "/etc/gopherops/users"
+
+_EXPORT = re.compile(r"^export ([A-Z][A-Z0-9_]*)=(.*)$", re.MULTILINE)
 
 
 class ScriptLanguage(t.NamedTuple):
@@ -66,3 +73,45 @@ def quoted_for_fish(word: str) -> str:
 
 POSIX = ScriptLanguage(".sh", SH_ENVIRONMENT, "export {}={}", ":", shlex.quote)
 FISH = ScriptLanguage(".fish", FISH_ENVIRONMENT, "set -gx {} {}", "true", quoted_for_fish)
+
+
+def departed(declaration: Declaration) -> list[Account]:
+    """Return users with a home who have an environment from an earlier run and are no longer listed."""
+    listed = {user.account.name for user in declaration.users}
+    names = set(map(user_of_record, glob.glob(POSIX.user_file("*"))))
+    accounts = map(find_known_account, sorted(names - listed))
+    return [account for account in accounts if account and has_home(account)]
+
+
+def user_of_record(path: str) -> str:
+    """Return the user whose variables the script ``path`` records for a later run; empty for any other file."""
+    name = _user_of(path)
+    return name if path == POSIX.user_file(name) else ""
+
+
+def loses_variables(before: str | None, after: str | None) -> bool:
+    """Return whether a script no longer exports a variable that it exported."""
+    return not _exports(before).keys() <= _exports(after).keys()
+
+
+def recorded_names(user: str) -> list[str]:
+    """Return the names of the variables in a user's script."""
+    return list(_exports(read_text_or_empty(POSIX.user_file(user))))
+
+
+def dropped(user: UserEnvironment) -> dict[str, str]:
+    """Return the variables of an earlier run that are no longer declared for the user, with their values."""
+    exports = _exports(read_text_or_empty(POSIX.user_file(user.account.name)))
+    return {name: _plain(value) for name, value in exports.items() if name not in user.variables}
+
+
+def _exports(text: str | None) -> dict[str, str]:
+    return dict(_EXPORT.findall(text or ""))
+
+
+def _plain(quoted: str) -> str:
+    try:
+        words: t.Sequence[str] = shlex.split(quoted)
+    except ValueError:
+        return ""  # The script was changed by hand.
+    return words[0] if len(words) == 1 else ""

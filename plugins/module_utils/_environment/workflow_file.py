@@ -56,102 +56,121 @@ def envs(text: str, *, path: str) -> list[Env]:
 
     Raises DevserverError with the line of one in a form that is not supported.
     """
-    lines = [line.rstrip("\r") for line in text.split("\n")]
-    found = []
-    for number, above, rest in _keys(lines):
-        if above == ["env"] or (len(above) == 3 and (above[0], above[2]) == ("jobs", "env")):
-            job = above[1] if len(above) == 3 else ""
-            _check(lines[number - 1], number, path)
-            if rest.startswith("{"):
-                found.append(_in_braces(lines[number - 1], number, job, path))
-                _check_behind(lines, number, path)
-            elif _SPACES.match(rest):
-                found.append(_env(lines, number, job, path))
-            else:
-                raise _unsupported(path, number, "env is not a block of lines")
-    return found
+    return list(_Reader(text, path).envs())
 
 
-def _keys(lines: t.Sequence[str]) -> t.Iterator[tuple[int, list[str], str]]:
-    """Yield for each line that is a key: its number, the keys from the top down to it, and the text after the colon."""
-    above: list[tuple[int, str]] = []
-    for number, line in enumerate(lines, start=1):
-        indent = len(line) - len(line.lstrip(" "))
-        if _BLANK.match(line):
-            continue
-        match = _KEY.match(line)
-        above = [item for item in above if item[0] < indent]
-        above.append((indent, _name(match) if match else "-"))
-        if match:
-            yield number, [key for _indent, key in above], match.group(4) or match.group(5) or ""
+class _Reader:
+    """Reads the lines of one file; their numbers count from 1."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self._lines = [line.rstrip("\r") for line in text.split("\n")]
+        self._path = path
+
+    def envs(self) -> t.Iterator[Env]:
+        for number, above, rest in self._keys():
+            if above == ["env"]:
+                yield Env("", number, self._variables(number, rest))
+            elif len(above) == 3 and (above[0], above[2]) == ("jobs", "env"):
+                yield Env(above[1], number, self._variables(number, rest))
+
+    def _keys(self) -> t.Iterator[tuple[int, list[str], str]]:
+        """Yield each line that is a key: its number, the keys from the top down to it, and the text after the colon."""
+        above: list[tuple[int, str]] = []
+        for number, line in enumerate(self._lines, start=1):
+            if _BLANK.match(line):
+                continue
+            match = _KEY.match(line)
+            above = [item for item in above if item[0] < _indent(line)]
+            above.append((_indent(line), _name(match) if match else "-"))
+            if match:
+                yield number, [key for _column, key in above], match.group(4) or match.group(5) or ""
+
+    def _variables(self, number: int, rest: str) -> list[Variable]:
+        """Return the members of the ``env`` in a line with the text ``rest`` after the colon."""
+        self._check(self._lines[number - 1], number)
+        if rest.startswith("{"):
+            variables = self._in_braces(number)
+            self._check_behind(number)
+            return variables
+        if not _SPACES.match(rest):
+            raise self._unsupported(number, "env is not a block of lines")
+        return self._in_block(number)
+
+    def _in_block(self, number: int) -> list[Variable]:
+        outer, indent, variables = _indent(self._lines[number - 1]), 0, []
+        for at, line in self._behind(number):
+            own = _indent(line)
+            if own <= outer and _NEXT.match(line):
+                break
+            indent = indent or own
+            match = _KEY.match(line)
+            if match is None or match.group(5) or own != indent or own <= outer:
+                raise self._unsupported(at, "this line of env is not a name with a value")
+            variables.append(self._variable(match, at))
+        return variables
+
+    def _variable(self, member: re.Match[str], line: int) -> Variable:
+        """Return the variable of a line of a block."""
+        text = member.group(4) or ""
+        if _SPACES.match(text):
+            return Variable(_name(member), "", line)
+        match = _DOUBLE.match(text) or _SINGLE.match(text) or _PLAIN.match(text)
+        value, behind = match.group(1, 2) if match else ("", text)
+        decoded = _decoded(value.rstrip(" "))
+        if decoded is None or not _SPACES.match(behind):
+            raise self._unsupported(line, "the value is not text on one line")
+        return _variable_of(_name(member), decoded, line)
+
+    def _in_braces(self, number: int) -> list[Variable]:
+        """Return the variables of the form ``{NAME: value, …}`` in a line."""
+        line = self._lines[number - 1]
+        at, variables = line.index("{") + 1, []
+        while not _CLOSED.match(line, at):
+            match = _MEMBER.match(line, at)
+            decoded = _decoded(match.group(4).rstrip(" ")) if match else None
+            if match is None or decoded is None:
+                raise self._unsupported(number, "the braces do not contain names with values on this line")
+            variables.append(_variable_of(_name(match), decoded, number))
+            at = match.end()
+        return variables
+
+    def _check_behind(self, number: int) -> None:
+        """Reject a line after an ``env`` in braces that is indented deeper, or is not a key."""
+        at, line = next(self._behind(number), (0, ""))
+        if at and (_indent(line) > _indent(self._lines[number - 1]) or not _NEXT.match(line)):
+            raise self._unsupported(at, "the line after env is not a key")
+
+    def _behind(self, number: int) -> t.Iterator[tuple[int, str]]:
+        """Yield the lines after that of an ``env`` which are not empty; reject invalid characters in any."""
+        for at, line in enumerate(self._lines[number:], start=number + 1):
+            self._check(line, at)
+            if not _SPACES.match(line):
+                yield at, line
+
+    def _check(self, line: str, number: int) -> None:
+        if _NO_TEXT.search(line):
+            raise self._unsupported(number, "this line of env has an invalid character")
+
+    def _unsupported(self, line: int, problem: str) -> DevserverError:
+        return DevserverError(
+            f"{self._path}:{line}: {problem}",
+            expected="lines of NAME: value, indented alike, or {NAME: value} on one line",
+            remedy="use one of these forms, or remove the workspace from the play's list",
+            path=self._path,
+            line=line,
+        )
 
 
-def _check(line: str, number: int, path: str) -> None:
-    if _NO_TEXT.search(line):
-        raise _unsupported(path, number, "this line of env has an invalid character")
-
-
-def _check_behind(lines: t.Sequence[str], number: int, path: str) -> None:
-    """Reject a line after an ``env`` in braces that is indented deeper, or is not a key."""
-    outer = len(lines[number - 1]) - len(lines[number - 1].lstrip(" "))
-    for at, line in enumerate(lines[number:], start=number + 1):
-        _check(line, at, path)
-        if not _SPACES.match(line):
-            if len(line) - len(line.lstrip(" ")) > outer or not _NEXT.match(line):
-                raise _unsupported(path, at, "the line after env is not a key")
-            return
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))
 
 
 def _name(match: re.Match[str]) -> str:
     return next(filter(None, match.group(1, 2, 3)), "")
 
 
-def _env(lines: t.Sequence[str], number: int, job: str, path: str) -> Env:
-    outer = len(lines[number - 1]) - len(lines[number - 1].lstrip(" "))
-    indent, variables = 0, []
-    for at, line in enumerate(lines[number:], start=number + 1):
-        own = len(line) - len(line.lstrip(" "))
-        _check(line, at, path)
-        if _SPACES.match(line):
-            continue
-        if own <= outer and _NEXT.match(line):
-            break
-        indent = indent or own
-        match = _KEY.match(line)
-        if match is None or match.group(5) or own != indent or own <= outer:
-            raise _unsupported(path, at, "this line of env is not a name with a value")
-        variables.append(_variable(match, path, at))
-    return Env(job, number, variables)
-
-
-def _variable(member: re.Match[str], path: str, line: int) -> Variable:
-    """Return the variable of a line of a block."""
-    text = member.group(4) or ""
-    if _SPACES.match(text):
-        return Variable(_name(member), "", line)
-    match = _DOUBLE.match(text) or _SINGLE.match(text) or _PLAIN.match(text)
-    value, behind = match.group(1, 2) if match else ("", text)
-    decoded = _decoded(value.rstrip(" "))
-    if decoded is None or not _SPACES.match(behind):
-        raise _unsupported(path, line, "the value is not text on one line")
-    return _variable_of(_name(member), decoded, line)
-
-
 def _variable_of(name: str, decoded: str, line: int) -> Variable:
     return Variable(name, None if _EXPRESSION in decoded else decoded, line)
-
-
-def _in_braces(line: str, number: int, job: str, path: str) -> Env:
-    """Return the ``env`` of the form ``{NAME: value, …}`` that a line is."""
-    at, variables = line.index("{") + 1, []
-    while not _CLOSED.match(line, at):
-        match = _MEMBER.match(line, at)
-        decoded = _decoded(match.group(4).rstrip(" ")) if match else None
-        if match is None or decoded is None:
-            raise _unsupported(path, number, "the braces do not contain names with values on this line")
-        variables.append(_variable_of(_name(match), decoded, number))
-        at = match.end()
-    return Env(job, number, variables)
 
 
 def _decoded(value: str) -> str | None:
@@ -164,13 +183,3 @@ def _decoded(value: str) -> str | None:
         except ValueError:
             return None
     return None if value.startswith(_INDICATORS) or re.search(r":(\s|\Z)|\A-(\s|\Z)|\s#|\t", value) else value
-
-
-def _unsupported(path: str, line: int, problem: str) -> DevserverError:
-    return DevserverError(
-        f"{path}:{line}: {problem}",
-        expected="lines of NAME: value, indented alike, or {NAME: value} on one line",
-        remedy="use one of these forms, or remove the workspace from the play's list",
-        path=path,
-        line=line,
-    )

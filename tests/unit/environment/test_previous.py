@@ -14,7 +14,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment i
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
     devcontainer,
     goenv,
-    previous,
     systemd_user,
     vscode_server,
 )
@@ -50,20 +49,20 @@ def file_in(files: list[ManagedFile], path: str) -> t.Callable[[str | None], str
 
 def test_what_was_given_is_read_as_it_was_written(scripts: t.Any) -> None:
     (user,) = now(GOFLAGS="-v").users
-    assert previous.dropped(user) == {name: value for name, value in GIVEN.items() if name != "GOFLAGS"}
+    assert rendered.dropped(user) == {name: value for name, value in GIVEN.items() if name != "GOFLAGS"}
     (scripts / f"{ACCOUNT.name}.sh").write_text("export GOPATH='/x\nexport A=1 2\n")
-    assert previous.dropped(user) == {"GOPATH": "", "A": ""}
+    assert rendered.dropped(user) == {"GOPATH": "", "A": ""}
     (scripts / f"{ACCOUNT.name}.sh").unlink()
-    assert previous.dropped(user) == {}
+    assert rendered.dropped(user) == {}
 
 
 def test_only_accounts_with_a_home_have_left(scripts: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (scripts / "no-such-user.sh").write_text("")
-    assert previous.departed(now()) == []
+    assert rendered.departed(now()) == []
     nobody = dataclasses.replace(now(), users=[])
-    assert previous.departed(nobody) == [ACCOUNT]
-    monkeypatch.setattr(previous, "has_home", lambda _account: False)
-    assert previous.departed(nobody) == []
+    assert rendered.departed(nobody) == [ACCOUNT]
+    monkeypatch.setattr(rendered, "has_home", lambda _account: False)
+    assert rendered.departed(nobody) == []
 
 
 def test_of_a_user_who_has_left_what_was_rendered_goes(scripts: t.Any) -> None:

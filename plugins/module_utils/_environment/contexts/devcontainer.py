@@ -18,6 +18,7 @@ from ..._host.managed_files import ManagedFile, users_file
 from ..._jsonc.document import Key, parse
 from ..._jsonc.editor import Edit, Merge, apply_edits
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
+from ..rendered import dropped
 from .base import Context, ContextKind
 from .editor_files import (
     EditorContext,
@@ -31,7 +32,6 @@ from .editor_files import (
     read_editor_file,
     removals,
 )
-from .previous import dropped
 
 _OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
 _OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")

@@ -14,8 +14,8 @@ from ..._host.command import SYSTEM_PATH, session_environment
 from ..._host.managed_files import ManagedFile, users_file
 from .. import goenv_file
 from ..declaration import Declaration, UserEnvironment
+from ..rendered import departed
 from .base import Probe, SingleContext
-from .previous import departed
 
 
 class GoEnvContext(SingleContext):

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import abc
 import os
-import re
 import shutil
 
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import run_at_home, run_in_terminal, session_environment
-from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile
 from ..._shells.bash_trace import trace_bash
 from ..._shells.fish_trace import spare_directories, trace_fish
@@ -20,14 +18,13 @@ from ..._shells.scripts import PRINT_ENVIRONMENT, PROMPTS
 from ..._shells.startup import Startup
 from ..._shells.zsh_trace import trace_zsh
 from ..declaration import Declaration
-from ..rendered import POSIX
+from ..rendered import POSIX, recorded_names
 from .base import Probe, SingleContext, probe_of
 
 SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
 _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
-_EXPORTED = re.compile(r"^export (\w+)=", re.MULTILINE)
 _SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
 
@@ -98,12 +95,7 @@ def trace_startup(start_up: Startup, timeout: float) -> list[Assignment]:
     if start_up.shell == "fish":
         return trace_fish(start_up, timeout)
     trace = trace_zsh if start_up.shell == "zsh" else trace_bash
-    return trace(start_up, timeout, _declared_names(start_up.account.name))
-
-
-def _declared_names(user: str) -> list[str]:
-    """Return the names of the variables in the user's rendered file."""
-    return _EXPORTED.findall(read_text(POSIX.user_file(user)) or "")
+    return trace(start_up, timeout, recorded_names(start_up.account.name))
 
 
 def unsupported_shell(account: Account) -> str:

@@ -15,9 +15,9 @@ from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.managed_files import ManagedFile, whole_file
 from ..._systemd import quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
+from ..rendered import departed
 from . import pam, systemd
 from .base import Probe, SingleContext, failed_probe
-from .previous import departed
 
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"

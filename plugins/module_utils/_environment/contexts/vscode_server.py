@@ -25,6 +25,7 @@ from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
 from ..go_command import executables
+from ..rendered import dropped
 from .base import Context, ContextKind, Probe, probe_of
 from .editor_files import (
     EditorContext,
@@ -39,7 +40,6 @@ from .editor_files import (
     removals,
 )
 from .login import startup_files
-from .previous import dropped
 from .shell import login_kinds, trace_startup, unsupported_shell
 from .ssh import SshContext, environment_over_ssh, probe_over_ssh, variables_over_ssh
 
