@@ -67,7 +67,8 @@ def apply(declaration: Declaration, *, check: bool) -> Applied:
         run.repair_own_directories()
         run.write(edits)
         if not check:
-            _reload(declaration, run.written)
+            for kind in KINDS:
+                kind.reload(declaration, run.written, _SECONDS)
     except OSError as error:
         raise DevserverError(
             f"cannot write the environment: {error}", remedy="make this path readable and writable, and run again"
@@ -171,33 +172,19 @@ class _Run:
         return True
 
 
-def _reload(declaration: Declaration, paths: t.Collection[str]) -> None:
-    for kind in KINDS if paths else ():
-        kind.reload(declaration, paths, _SECONDS)
-
-
 def _plan_directory(account: Account, variable: str, path: str) -> _Directory:
     """Return what is to be done for a directory; raise DevserverError for one that cannot be used or made."""
     left_by_root = is_repairable(path, account)
     with acting_as(account):
-        present = os.path.isdir(path)
-        reason = find_directory_problem(path) or (_foreign(path, account) if present else "")
+        owner = os.stat(path).st_uid if os.path.isdir(path) else None
+        reason = find_directory_problem(path) or ("" if owner in (None, account.uid) else f"it belongs to uid {owner}")
     if reason and not left_by_root:
-        raise _unusable(account, variable, path, reason)
-    return _Directory(account, path, left_by_root, not present)
-
-
-def _foreign(path: str, account: Account) -> str:
-    owner = os.stat(path).st_uid
-    return "" if owner == account.uid else f"it belongs to uid {owner}"
-
-
-def _unusable(account: Account, variable: str, path: str, reason: str) -> DevserverError:
-    return DevserverError(
-        f"{variable}={path} cannot be used by user {account.name}: {reason}",
-        expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
-        remedy=f"{describe_ownership_repair(path, account)}; or declare another {variable}",
-        user=account.name,
-        variable=variable,
-        path=path,
-    )
+        raise DevserverError(
+            f"{variable}={path} cannot be used by user {account.name}: {reason}",
+            expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
+            remedy=f"{describe_ownership_repair(path, account)}; or declare another {variable}",
+            user=account.name,
+            variable=variable,
+            path=path,
+        )
+    return _Directory(account, path, left_by_root, owner is None)

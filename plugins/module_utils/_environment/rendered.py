@@ -15,7 +15,7 @@ import typing as t
 
 from .._host.accounts import Account, find_known_account, has_home
 from .._host.files import read_text_or_empty
-from .._host.managed_files import ManagedFile, whole_file
+from .._host.managed_files import ManagedFile, stale_files, whole_file
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
 from .declaration import Declaration, UserEnvironment
 
@@ -45,12 +45,12 @@ class ScriptLanguage(t.NamedTuple):
         """Return the script at ``path``, what it sources for each declared user, and the scripts to remove."""
         marks = {"USERS": self.quoted(USERS), "EVERYONE": self._put_first(declaration.path) or self.noop}
         users = {self.user_file(user.account.name): user for user in declaration.users}
-        stale = sorted(set(glob.glob(self.user_file("*"))) - set(users))
+        stale = stale_files(self.user_file("*"), users)
         return [
             # A user's variables may hold a proxy's password.
             *(whole_file(file, self.user_script(user), mode=0o400, owner=user.account) for file, user in users.items()),
             whole_file(path, fill(self.everyone, marks)),
-            *(whole_file(file, None, owner=find_known_account(_user_of(file))) for file in stale),
+            *(file._replace(owner=find_known_account(_user_of(file.path))) for file in stale),
         ]
 
     def user_script(self, user: UserEnvironment) -> str:

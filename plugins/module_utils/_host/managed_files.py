@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shlex
 import stat
@@ -44,6 +45,11 @@ class ManagedFile(t.NamedTuple):
 def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
     """Return a file that belongs to the collection; without ``text`` it must not exist."""
     return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
+
+
+def stale_files(pattern: str, kept: t.Iterable[str]) -> list[ManagedFile]:
+    """Return the removal of the files that match ``pattern``, except for those that are ``kept``."""
+    return [whole_file(path, None) for path in sorted(set(glob.glob(pattern)) - set(kept))]
 
 
 def block_in(path: str, body: str, *, first: bool) -> ManagedFile:

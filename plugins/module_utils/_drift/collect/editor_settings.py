@@ -47,7 +47,7 @@ def _path(file: EditorFile) -> str:
 
 
 def _settings(file: EditorFile, place: tuple[Key, ...]) -> list[Setting]:
-    node = file.document.node(place) if file.document else None
+    node = file.node(*place)
     found = []
     for child in node.children if node and node.kind == "object" else ():
         inner = dict(_places(file, child.node))

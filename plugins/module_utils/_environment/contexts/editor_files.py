@@ -36,23 +36,31 @@ class EditorFile(t.NamedTuple):
     def there(self) -> bool:
         return self.document is not None or bool(self.problem)
 
-    def value(self, *path: str | int) -> t.Any:
+    def node(self, *path: Key) -> Node | None:
+        """Return the node at ``path``; None if there is none."""
+        return self.document.node(path) if self.document else None
+
+    def value(self, *path: Key) -> t.Any:
         """Return the value at ``path``; None if there is none."""
-        node = self.document.node(path) if self.document else None
+        node = self.node(*path)
         return encodable(node.value) if node else None
 
     def source(self, node: Node) -> Source:
         line = self.document.position(node.start)[0] if self.document else None
         return Source("file", self.path, line)
 
+    def problem_at(self, node: Node, problem: str) -> str:
+        """Return a message about a node, with file, line and column."""
+        line, column = self.document.position(node.start) if self.document else (None, None)
+        return f"{self.path}:{line}:{column}: {problem}"
+
     def variables(self, path: Path) -> list[Assignment]:
         """Return the members of the object at ``path`` as variables, in order; null becomes empty text."""
-        node = self.document.node(path) if self.document else None
+        node = self.node(*path)
         if node is None or node.kind != "object":
             return []
-        names = [str(encodable(child.key)) for child in node.children]
-        values = [child.node for child in node.children]
-        found = [Assignment(name, _text(one.value), self.source(one)) for name, one in zip(names, values)]
+        members = ((str(encodable(child.key)), child.node) for child in node.children)
+        found = [Assignment(name, _text(member.value), self.source(member)) for name, member in members]
         return list(filter(can_be_given, found))
 
 
@@ -114,21 +122,14 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
     try:
         with acting_as(account):
             text = read_text(path)
-        document = None if text is None else parse(text, path=path)
-        if document and document.root and document.root.kind != "object":
-            return EditorFile(
-                path, problem=f"{place_of(document.root, document, path)}: the file does not contain an object"
-            )
-        return EditorFile(path, document)
+        file = EditorFile(path, None if text is None else parse(text, path=path))
+        root = file.node()
+        if root and root.kind != "object":
+            return EditorFile(path, problem=file.problem_at(root, "the file does not contain an object"))
+        return file
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
         return EditorFile(path, problem=error.what + expected)
-
-
-def place_of(node: Node, document: Document, path: str) -> str:
-    """Return file, line and column of a node, with which messages about a file begin."""
-    line, column = document.position(node.start)
-    return f"{path}:{line}:{column}"
 
 
 def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> str:

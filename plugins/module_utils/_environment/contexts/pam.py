@@ -7,7 +7,6 @@ Formats: pam_env.conf(5) for ``conffile``, lines of ``NAME=value`` for ``envfile
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import typing as t
@@ -19,7 +18,7 @@ from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
 from ..._host.files import read_text
-from ..._host.managed_files import ManagedFile, whole_file
+from ..._host.managed_files import ManagedFile, stale_files, whole_file
 from ..declaration import Declaration
 
 SERVICE = "/etc/pam.d/gopherops-go"
@@ -51,14 +50,13 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
         path = _configuration(f"user-{user.account.name}")
         contents[path] = _render(user.variables, user.path, rest)
         service += _ONLY_FOR % user.account.name + _PAM_ENV % path
-    stale = sorted(set(glob.glob(_configuration("*"))) - set(contents))
     return [
         # PAM reads them as root; a user's variables may hold a proxy's password.
         *(whole_file(path, text, mode=0o600) for path, text in contents.items()),
         # The services come before the removal of what they no longer name, so that they never name a missing file.
         whole_file(USERS_SERVICE, service),
         whole_file(SERVICE, _PAM_ENV % _configuration("everyone") + USERS_HOOK),
-        *(whole_file(path, None) for path in stale),
+        *stale_files(_configuration("*"), contents),
     ]
 
 

@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import glob
 import os
 
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH
-from ..._host.managed_files import ManagedFile, whole_file
+from ..._host.managed_files import ManagedFile, stale_files, whole_file
 from ..._systemd import environment_files, quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
 from . import systemd
@@ -34,12 +33,9 @@ class SystemdSystemContext(SingleContext):
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         contents = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
-        stale = sorted(set(glob.glob(unit_environment_file("*"))) - set(contents))
-        return [
-            # The manager reads them as root; a user's variables may hold a proxy's password.
-            *(whole_file(path, text, mode=0o600) for path, text in contents.items()),
-            *(whole_file(path, None) for path in stale),
-        ]
+        # The manager reads them as root; a user's variables may hold a proxy's password.
+        files = [whole_file(path, text, mode=0o600) for path, text in contents.items()]
+        return [*files, *stale_files(unit_environment_file("*"), contents)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)

@@ -54,7 +54,7 @@ class SystemdUserContext(SingleContext):
         # Running managers reload their files, and their units keep running. Outdated values are reported as drift.
         for user in declaration.users:
             account = user.account
-            if _runs(account, timeout) and (_EVERYONE in paths or _file(user).path in paths):
+            if (_EVERYONE in paths or _path_of(account) in paths) and _runs(account, timeout):
                 reload = ["systemctl", "--user", "daemon-reload"]
                 run(reload, env=_environment(account), account=account, timeout=timeout)
 

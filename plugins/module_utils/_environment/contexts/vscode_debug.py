@@ -27,7 +27,6 @@ from .editor_files import (
     corrections,
     declared_values,
     filled,
-    place_of,
     places_of,
     read_editor_file,
 )
@@ -39,7 +38,10 @@ _KIND = ("go", "launch")
 
 
 class VscodeDebugContext(EditorContext):
-    """One launch configuration of type go: the server's environment, then envFile, then env."""
+    """One launch configuration of type go: the server's environment, then envFile, then env.
+
+    ``problem`` is why it has none. ``configuration`` is its place in the file, ``title`` its name.
+    """
 
     name = "vscode_debug"
     has_fixed_limit = True
@@ -48,11 +50,11 @@ class VscodeDebugContext(EditorContext):
         self,
         server: VscodeServerContext,
         launch: EditorFile,
-        given: t.Sequence[Assignment] = (),
-        problem: str = "",
-        *,
         directory: str = "",
         title: str = "",
+        *,
+        given: t.Sequence[Assignment] = (),
+        problem: str = "",
         configuration: t.Sequence[Key] = (),
     ) -> None:
         self.launch = launch
@@ -133,49 +135,31 @@ def _managed_file(path: str, account: Account, declared: t.Mapping[str, str]) ->
 
 def _sessions(server: VscodeServerContext, directory: str, account: Account) -> list[Context]:
     launch = read_editor_file(_launch_file(directory), account)
-    problem = launch.problem or _no_list(launch)
+    node = launch.node("configurations")
+    problem = launch.problem
+    if node and node.kind != "array":
+        # The editor does not report it.
+        problem = launch.problem_at(node, "configurations is not a list")
     if problem:
-        return [VscodeDebugContext(server, launch, problem=problem, directory=directory)]
-    settings = read_editor_file(workspace_settings(directory), account)
-    found: dict[str, Context] = {
-        str(number): VscodeDebugContext(server, launch, problem=problem, directory=directory, title=str(number))
-        for number, problem in _no_objects(launch)
-    }
+        return [VscodeDebugContext(server, launch, directory, problem=problem)]
+    found: dict[str, Context] = {}
+    for number, child in enumerate(node.children if node else ()):
+        if child.node.kind != "object":
+            problem = launch.problem_at(child.node, f"the configuration {number} is not an object")
+            found[str(number)] = VscodeDebugContext(server, launch, directory, str(number), problem=problem)
+    within = server.in_workspace(directory, read_editor_file(workspace_settings(directory), account))
     for number, configuration in _configurations(launch):
         name = str(configuration.get("name") or number)
         title = f"{name} {number}" if name in found else name
+        place: list[Key] = ["configurations", number]
         try:
-            given, problem = _given(launch, number, directory, account), ""
+            given, problem = _given(launch, place, directory, account), ""
         except DevserverError as error:
             given, problem = [], error.what
         found[title] = VscodeDebugContext(
-            server.in_workspace(directory, settings),
-            launch,
-            given,
-            problem,
-            directory=directory,
-            title=title,
-            configuration=["configurations", number],
+            within, launch, directory, title, given=given, problem=problem, configuration=place
         )
     return list(found.values())
-
-
-def _no_list(launch: EditorFile) -> str:
-    """Return that the configurations are not a list, which the editor does not report; else empty."""
-    node = launch.document.node(["configurations"]) if launch.document else None
-    if launch.document is None or node is None or node.kind == "array":
-        return ""
-    return f"{place_of(node, launch.document, launch.path)}: configurations is not a list"
-
-
-def _no_objects(launch: EditorFile) -> list[tuple[int, str]]:
-    """Return the numbers of configurations that are not an object, each with its problem."""
-    node = launch.document.node(["configurations"]) if launch.document else None
-    if launch.document is None or node is None:
-        return []
-    places = [place_of(child.node, launch.document, launch.path) for child in node.children]
-    wrong = [number for number, child in enumerate(node.children) if child.node.kind != "object"]
-    return [(number, f"{places[number]}: the configuration {number} is not an object") for number in wrong]
 
 
 def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:
@@ -185,26 +169,22 @@ def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:
     return [(n, one) for n, one in named if isinstance(one, dict) and (one.get("type"), one.get("request")) == _KIND]
 
 
-def _given(launch: EditorFile, number: int, directory: str, account: Account) -> list[Assignment]:
+def _given(launch: EditorFile, place: t.Sequence[Key], directory: str, account: Account) -> list[Assignment]:
     """Return the variables of a configuration: of its envFile, then of its env; those for Linux replace the others."""
     found: list[Assignment] = []
-    for path, source in _env_files(launch, number):
-        file = filled(path, session_environment(account), places_of(directory, account))
-        found += _read_env_file(file, source, account)
-    return found + launch.variables([*_place(launch, number, "env"), "env"])
+    node = launch.node(*_place_of(launch, place, "envFile"))
+    nodes = [child.node for child in node.children] if node and node.kind == "array" else [node]
+    for one in nodes:
+        if one and isinstance(one.value, str) and one.value:
+            file = filled(one.value, session_environment(account), places_of(directory, account))
+            found += _read_env_file(file, launch.source(one), account)
+    return found + launch.variables(_place_of(launch, place, "env"))
 
 
-def _place(launch: EditorFile, number: int, name: str) -> list[Key]:
-    own: list[Key] = ["configurations", number]
-    return [*own, "linux"] if launch.value(*own, "linux", name) is not None else own
-
-
-def _env_files(launch: EditorFile, number: int) -> list[tuple[str, Source]]:
-    node = launch.document.node([*_place(launch, number, "envFile"), "envFile"]) if launch.document else None
-    if node is None:
-        return []
-    nodes = [child.node for child in node.children] if node.kind == "array" else [node]
-    return [(one.value, launch.source(one)) for one in nodes if isinstance(one.value, str) and one.value]
+def _place_of(launch: EditorFile, configuration: t.Sequence[Key], name: str) -> list[Key]:
+    """Return the place of a setting of a configuration: that for Linux if it has a value."""
+    own = [*configuration, "linux", name]
+    return own if launch.value(*own) is not None else [*configuration, name]
 
 
 def _read_env_file(path: str, source: Source, account: Account) -> list[Assignment]:

@@ -141,7 +141,7 @@ class VscodeServerContext(EditorContext):
     def _setting(self, name: str, variable: str, *inner: str) -> Assignment | None:
         """Return the text of a setting in the strongest file, as a value of ``variable``."""
         for file in reversed(self.files):
-            node = file.document.node([name, *inner]) if file.document else None
+            node = file.node(name, *inner)
             found = Assignment(variable, file.value(name, *inner), file.source(node)) if node else None
             if found and isinstance(found.value, str) and found.value and can_be_given(found):
                 return found
