@@ -106,6 +106,10 @@ class Declaration:
     vscode_tools: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     vscode_create: bool = False
 
+    def values_for(self, user: UserEnvironment) -> dict[str, str]:
+        """Return the values that declared variables must have in every file that sets them, with GOROOT."""
+        return {"GOROOT": self.goroot, **user.variables}
+
     def managed_workspaces(self, kind: str) -> list[tuple[UserEnvironment, str]]:
         """Return the users and workspaces in which files of a kind are edited."""
         pairs = ((user, workspace) for user in self.users for workspace in user.workspaces)

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import functools
 import typing as t
 
-from .._environment.contexts.editor_files import EditorFile
+from .._environment.contexts.editor_files import EditorFile, edited_file
 from .._host.accounts import Account
-from .._host.managed_files import ManagedFile, users_file
-from .._jsonc.document import parse
-from .._jsonc.editor import Edit, Merge, Put, Remove, apply_edits, is_same_json
+from .._host.managed_files import ManagedFile
+from .._jsonc.editor import Edit, Merge, Put, Remove, is_same_json
 
 _FLAGS = "go.languageServerFlags"
 # Managed here; all other flags belong to the user.
@@ -33,20 +31,16 @@ class EditorSettings(t.NamedTuple):
 
 def settings_file(account: Account, path: str, settings: EditorSettings, *, create: bool) -> ManagedFile:
     """Return the machine settings at ``path``; a missing file is created only with ``create``."""
-    content = functools.partial(_update_text, path, settings, create)
-    return users_file(path, content, account, mode=0o600)
 
+    def edits(file: EditorFile) -> t.Iterator[Edit]:
+        yield from _edit_flags(file, settings.flags)
+        yield from _remove_settings(file, settings)
+        if settings.settings:
+            yield Merge({"gopls": dict(settings.settings)})
+        if settings.program:
+            yield Put(["go.alternateTools", "gopls"], settings.program)
 
-def _update_text(path: str, settings: EditorSettings, create: bool, text: str | None) -> str | None:
-    if text is None and not create:
-        return None
-    file = EditorFile(path, parse(text or "", path=path))
-    edits: list[Edit] = [*_edit_flags(file, settings.flags), *_remove_settings(file, settings)]
-    if settings.settings:
-        edits.append(Merge({"gopls": dict(settings.settings)}))
-    if settings.program:
-        edits.append(Put(["go.alternateTools", "gopls"], settings.program))
-    return apply_edits(text or "", edits, path=path)
+    return edited_file(path, account, edits, create=create, mode=0o600)
 
 
 def _edit_flags(file: EditorFile, managed: t.Sequence[str]) -> list[Edit]:

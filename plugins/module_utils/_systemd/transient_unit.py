@@ -8,6 +8,7 @@ import typing as t
 
 from .._host.accounts import Account
 from .._host.command import SYSTEM_PATH, Completed, run
+from .._host.procfs import parse_environment
 
 # What systemd adds to each unit's environment by itself; it does not show where the unit got the rest.
 _OF_THE_UNIT = ("INVOCATION_ID", "SYSTEMD_EXEC_PID", "JOURNAL_STREAM", "MANAGERPID")
@@ -37,5 +38,5 @@ def read_unit_environment(
 
 def parse_printed_environment(done: Completed) -> dict[str, str]:
     """Return what ``env -0`` printed, less what marks each unit."""
-    pairs = (entry.partition("=") for entry in done.stdout.split("\0") if "=" in entry)
-    return {name: value for name, _separator, value in pairs if name not in _OF_THE_UNIT}
+    variables = parse_environment(done.stdout)
+    return {name: value for name, value in variables.items() if name not in _OF_THE_UNIT}

@@ -14,7 +14,7 @@ from ..._core.provenance import Assignment
 from ..._host.accounts import Account
 from ..._host.command import Completed
 from ..._host.managed_files import ManagedFile
-from ..._host.procfs import parse_stat
+from ..._host.procfs import parse_environment, parse_stat
 from ..._shells.scripts import MARK
 from ..._shells.startup import Startup
 from ..declaration import Declaration, UserEnvironment
@@ -190,8 +190,7 @@ def _printed(output: str) -> _Printed:
     if len(parts) < _PARTS:
         return _Printed(before)
     age, environment, go_is, _behind = parts[-_PARTS:]
-    pairs = (entry.partition("=") for entry in environment.split("\0") if "=" in entry)
-    return _Printed(before, age, {name: value for name, _sep, value in pairs}, go_is.partition("\n")[0].strip())
+    return _Printed(before, age, parse_environment(environment), go_is.partition("\n")[0].strip())
 
 
 def _start_up_seconds(clocks: str, longest: float) -> float:

@@ -25,12 +25,10 @@ from .editor_files import (
     EditorFile,
     EditorPlace,
     FileContext,
-    corrections,
     filled,
     places_of,
     portable,
     read_editor_file,
-    removals,
 )
 
 _OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
@@ -97,7 +95,7 @@ def _managed_file(path: str, stronger: t.Sequence[str], user: UserEnvironment) -
         if now is None or any(map(os.path.exists, stronger)):
             return now
         file = EditorFile(path, parse(now, path=path))
-        edits: list[Edit] = [*corrections(file, ["remoteEnv"], values), *removals(file, ["containerEnv"], before)]
+        edits: list[Edit] = [*file.corrections(["remoteEnv"], values), *file.removals(["containerEnv"], before)]
         return apply_edits(now, [*edits, Merge({"containerEnv": values} if values else {})], path=path)
 
     return users_file(path, updated, user.account)

@@ -14,8 +14,9 @@ from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
 from ..._host.accounts import Account, acting_as
 from ..._host.files import read_text
+from ..._host.managed_files import ManagedFile, users_file
 from ..._jsonc.document import Document, Key, Node, Path, parse
-from ..._jsonc.editor import Put, Remove
+from ..._jsonc.editor import Edit, Put, Remove, apply_edits
 from ..declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment
 from .base import Context, Probe
 
@@ -62,6 +63,16 @@ class EditorFile(t.NamedTuple):
         members = ((str(encodable(child.key)), child.node) for child in node.children)
         found = [Assignment(name, _text(member.value), self.source(member)) for name, member in members]
         return list(filter(can_be_given, found))
+
+    def corrections(self, path: Path, declared: t.Mapping[str, str]) -> list[Put]:
+        """Return the edits by which variables in the object at ``path`` get the declared values; none is added."""
+        # A reference was written on purpose; the drift report has its value.
+        given = [item.name for item in self.variables(path) if item.name in declared and _BEGINNING not in item.value]
+        return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
+
+    def removals(self, path: Path, dropped: t.Mapping[str, str]) -> list[Remove]:
+        """Return the edits that remove ``dropped`` variables from the object at ``path``, unless they were changed."""
+        return [Remove([*path, name]) for name, value in dropped.items() if self.value(*path, name) == value]
 
 
 class EditorPlace(t.NamedTuple):
@@ -132,6 +143,25 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
         return EditorFile(path, problem=error.what + expected)
 
 
+def edited_file(
+    path: str,
+    user: Account,
+    edits: t.Callable[[EditorFile], t.Iterable[Edit]],
+    *,
+    create: bool = False,
+    mode: int = 0o644,
+) -> ManagedFile:
+    """Return a file of ``user`` with the ``edits`` that its content needs; a missing one is made with ``create``."""
+
+    def updated(text: str | None) -> str | None:
+        if text is None and not create:
+            return None
+        file = EditorFile(path, parse(text or "", path=path))
+        return apply_edits(text or "", edits(file), path=path)
+
+    return users_file(path, updated, user, mode=mode)
+
+
 def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> str:
     """Return ``text`` with references such as ``${env:HOME}`` and those to ``places`` filled; others stay."""
 
@@ -155,23 +185,6 @@ def places_of(directory: str, account: Account) -> dict[str, str]:
         "userHome": account.home,
         "pathSeparator": "/",
     }
-
-
-def corrections(file: EditorFile, path: Path, declared: t.Mapping[str, str]) -> list[Put]:
-    """Return the edits by which variables in the object at ``path`` get the declared values; none is added."""
-    # A reference was written on purpose; the drift report has its value.
-    given = [item.name for item in file.variables(path) if item.name in declared and _BEGINNING not in item.value]
-    return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
-
-
-def removals(file: EditorFile, path: Path, dropped: t.Mapping[str, str]) -> list[Remove]:
-    """Return the edits that remove ``dropped`` variables from the object at ``path``, unless they were changed."""
-    return [Remove([*path, name]) for name, value in dropped.items() if file.value(*path, name) == value]
-
-
-def declared_values(user: UserEnvironment, declaration: Declaration) -> dict[str, str]:
-    """Return the values that declared variables must have in every file that sets them, with GOROOT."""
-    return {"GOROOT": declaration.goroot, **user.variables}
 
 
 def portable(variables: t.Mapping[str, str]) -> dict[str, str]:

@@ -14,9 +14,9 @@ from ..._host.accounts import Account, acting_as
 from ..._host.assignments import find_assignments
 from ..._host.command import session_environment
 from ..._host.files import read_text
-from ..._host.managed_files import ManagedFile, users_file
-from ..._jsonc.document import Key, parse
-from ..._jsonc.editor import Edit, apply_edits
+from ..._host.managed_files import ManagedFile
+from ..._jsonc.document import Key
+from ..._jsonc.editor import Edit
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
 from .base import Context, ContextKind, Probe
 from .editor_files import (
@@ -24,8 +24,7 @@ from .editor_files import (
     EditorFile,
     EditorPlace,
     can_be_given,
-    corrections,
-    declared_values,
+    edited_file,
     filled,
     places_of,
     read_editor_file,
@@ -108,7 +107,7 @@ class VscodeDebugKind(ContextKind):
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [
-            _managed_file(_launch_file(directory), user.account, declared_values(user, declaration))
+            _managed_file(_launch_file(directory), user.account, declaration.values_for(user))
             for user, directory in declaration.managed_workspaces("launch")
         ]
 
@@ -120,17 +119,12 @@ def _launch_file(directory: str) -> str:
 def _managed_file(path: str, account: Account, declared: t.Mapping[str, str]) -> ManagedFile:
     """Return launch configurations with the ``declared`` values in the place of others; none is added."""
 
-    def updated(now: str | None) -> str | None:
-        if now is None:
-            return None
-        launch = EditorFile(path, parse(now, path=path))
-        edits: list[Edit] = []
+    def edits(launch: EditorFile) -> t.Iterator[Edit]:
         for number, _configuration in _configurations(launch):
             for place in (["env"], ["linux", "env"]):
-                edits += corrections(launch, ["configurations", number, *place], declared)
-        return apply_edits(now, edits, path=path)
+                yield from launch.corrections(["configurations", number, *place], declared)
 
-    return users_file(path, updated, account)
+    return edited_file(path, account, edits)
 
 
 def _sessions(server: VscodeServerContext, directory: str, account: Account) -> list[Context]:

@@ -16,9 +16,8 @@ import typing as t
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import run_at_home, session_environment
-from ..._host.managed_files import ManagedFile, users_file
-from ..._jsonc.document import parse
-from ..._jsonc.editor import Edit, Merge, Put, apply_edits
+from ..._host.managed_files import ManagedFile
+from ..._jsonc.editor import Edit, Merge, Put
 from ..._shells.fish_trace import spare_directories
 from ..._shells.scripts import PRINT_ENVIRONMENT, SH_AS_CHILD
 from ..._shells.startup import Startup
@@ -32,12 +31,10 @@ from .editor_files import (
     EditorFile,
     EditorPlace,
     can_be_given,
-    corrections,
-    declared_values,
+    edited_file,
     filled,
     places_of,
     read_editor_file,
-    removals,
 )
 from .login import startup_files
 from .shell import login_kinds, trace_startup, unsupported_shell
@@ -238,15 +235,12 @@ def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, cre
     """Return machine settings with the declared values."""
     before = dropped(user)
 
-    def updated(now: str | None) -> str | None:
-        if now is None and not create:
-            return None
-        file = EditorFile(path, parse(now or "", path=path))
-        edits = [*_corrections(file, user, declaration), *removals(file, ["go.toolsEnvVars"], before)]
-        return apply_edits(now or "", [*edits, Merge(_expected(user, declaration))], path=path)
+    def edits(file: EditorFile) -> list[Edit]:
+        kept = [*_corrections(file, user, declaration), *file.removals(["go.toolsEnvVars"], before)]
+        return [*kept, Merge(_expected(user, declaration))]
 
     # Variables may hold a proxy's password, so new settings are the user's alone.
-    return users_file(path, updated, user.account, mode=0o600)
+    return edited_file(path, user.account, edits, create=create, mode=0o600)
 
 
 def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path: str) -> ManagedFile:
@@ -258,14 +252,11 @@ def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path
     places: dict[tuple[str, ...], t.Any] = {(name,): value for name, value in rest.items()}
     places.update({("go.alternateTools", name): value for name, value in tools.items()})
 
-    def updated(now: str | None) -> str | None:
-        if now is None:
-            return None
-        file = EditorFile(path, parse(now, path=path))
+    def edits(file: EditorFile) -> list[Edit]:
         wrong = [Put(list(place), value) for place, value in places.items() if _is_wrong(file.value(*place), value)]
-        return apply_edits(now, [*_corrections(file, user, declaration), *wrong], path=path)
+        return [*_corrections(file, user, declaration), *wrong]
 
-    return users_file(path, updated, user.account)
+    return edited_file(path, user.account, edits)
 
 
 def _is_wrong(present: t.Any, expected: t.Any) -> bool:
@@ -275,13 +266,13 @@ def _is_wrong(present: t.Any, expected: t.Any) -> bool:
 
 def _corrections(file: EditorFile, user: UserEnvironment, declaration: Declaration) -> list[Edit]:
     """Return the edits by which settings that are there get the declared values."""
-    declared = declared_values(user, declaration)
+    declared = declaration.values_for(user)
     paths = {"go.goroot": "GOROOT", "go.gopath": "GOPATH"}
     edits: list[Edit] = [
         Put([name], declared[variable]) for name, variable in paths.items() if variable in declared and file.value(name)
     ]
     for name in ("go.toolsEnvVars", _TERMINALS):
-        edits += corrections(file, [name], declared)
+        edits += file.corrections([name], declared)
     return edits
 
 
