@@ -56,7 +56,7 @@ def observe(
         details = {probe: queries.details(probes[probe], probe.result()) for probe in completed}
         results = {probe: probe.result() for probe in probes}
         late = [(probe, pair) for probe, pair in probes.items() if results[probe].failure == "timed out"]
-        # The limit of VS Code's server is the shorter one: a login over ssh without it that hangs would exceed it again.
+        # The limit of VS Code's server is shorter: a login over ssh that hangs without it would exceed that again.
         endless = {pair.user.account for _, pair in late if pair.context.over_ssh and not pair.context.has_fixed_limit}
         for probe, pair in late:
             if pair.context.has_fixed_limit and pair.user.account not in endless:
