@@ -19,7 +19,7 @@ from .._toolchain.workspaces import Mismatch
 from .cells import Cell, plain_path
 from .finding import Finding, Remedy, Rule
 from .records.debuggers import Debuggers
-from .records.directories import GoDirectory, ProgramDirectory
+from .records.directories import GoDirectory
 from .records.editor_settings import EditorSettings
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
@@ -105,7 +105,7 @@ class Snapshot:
     host_path: Assignment | None = None
     requirements: t.Sequence[tuple[str, Mismatch]] = ()
     directories: t.Sequence[GoDirectory] = ()
-    program_directories: t.Sequence[ProgramDirectory] = ()
+    program_directories: t.Sequence[GoDirectory] = ()
     settings_files: t.Sequence[SettingsFile] = ()
     managed_files: ManagedFiles = dataclasses.field(default_factory=ManagedFiles)
     extension_hosts: t.Sequence[Process] = ()

@@ -4,25 +4,6 @@
 
 from __future__ import annotations
 
-_SETTINGS = """
-go.addTags go.alternateTools go.buildFlags go.buildOnSave go.buildTags go.coverMode go.coverOnSave
-go.coverOnSingleTest go.coverOnSingleTestFile go.coverOnTestPackage go.coverShowCounts go.coverageDecorator
-go.coverageOptions go.delveConfig go.diagnostic.vulncheck go.disableConcurrentTests go.editorContextMenuCommands
-go.enableCodeLens go.experiments go.formatFlags go.formatTool go.generateTestsFlags go.gopath go.goroot go.inferGopath
-go.inlayHints.assignVariableTypes go.inlayHints.compositeLiteralFields go.inlayHints.compositeLiteralTypes
-go.inlayHints.constantValues go.inlayHints.functionTypeParameters go.inlayHints.ignoredError
-go.inlayHints.parameterNames go.inlayHints.rangeVariableTypes go.installDependenciesWhenBuilding
-go.languageServerFlags go.lintFlags go.lintOnSave go.lintTool go.logging.level go.playground go.removeTags
-go.showWelcome go.survey.prompt go.tasks.provideDefault go.terminal.activateEnvironment go.testEnvFile go.testEnvVars
-go.testExplorer.alwaysRunBenchmarks go.testExplorer.concatenateMessages go.testExplorer.enable
-go.testExplorer.packageDisplayMode go.testExplorer.showDynamicSubtestsInEditor go.testExplorer.showOutput go.testFlags
-go.testOnSave go.testTags go.testTimeout go.toolsEnvVars go.toolsGopath go.toolsManagement.autoUpdate
-go.toolsManagement.checkForUpdates go.toolsManagement.go go.trace.server go.useLanguageServer go.vetFlags go.vetOnSave
-gopls
-"""
-# The extension reads buildEnvVars too, though its package.json does not list it.
-SETTINGS = frozenset(_SETTINGS.split()) | {"go.toolsManagement.buildEnvVars"}
-
 # Types in the schema of version 0.42; null is valid for settings with a default of null.
 _TEXTS = """
 go.buildOnSave go.buildTags go.coverMode go.coverageOptions go.diagnostic.vulncheck go.formatTool go.lintOnSave
@@ -54,6 +35,9 @@ TYPES: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(_LISTS_OR_NULL.split(), (list, type(None))),
     **dict.fromkeys(_OBJECTS.split(), (dict,)),
 }
+_UNTYPED = "go.alternateTools go.experiments go.inlayHints.ignoredError go.testEnvVars go.toolsEnvVars"
+# The extension reads buildEnvVars too, though its package.json does not list it.
+SETTINGS = frozenset((*TYPES, *_UNTYPED.split(), "go.toolsManagement.buildEnvVars"))
 
 # With their replacements.
 DEPRECATED = {

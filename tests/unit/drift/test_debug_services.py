@@ -19,7 +19,6 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.debuggers import (
     Debuggers,
-    Validity,
     WideDebugger,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import debugger
@@ -110,14 +109,14 @@ def test_units_that_failed(fake_host: t.Any, name: str, state: dict[str, str], f
 
 @pytest.mark.parametrize(("days", "rules"), [(40, []), (29, ["GD1103"]), (-1, ["GD1104"])])
 def test_certificates(fake_host: t.Any, days: int, rules: list[str]) -> None:
-    files = [Validity("/c/server.crt", time.time() + days * DAY)]
+    files = {"/c/server.crt": time.time() + days * DAY}
     found = evaluate(fake_host, certificates=files)
     assert [rule for rule, _cause, _source in found] == rules
     assert all(source == Source("file", "/c/server.crt") for _rule, _cause, source in found)
 
 
 def test_a_shorter_renewal_time_is_applied(fake_host: t.Any) -> None:
-    files = [Validity("/c/server.crt", time.time() + 29 * DAY)]
+    files = {"/c/server.crt": time.time() + 29 * DAY}
     assert evaluate(fake_host, certificates=files, renew_before=7 * DAY) == []
 
 
@@ -126,7 +125,7 @@ def test_findings_of_one_host_have_different_fingerprints(fake_host: t.Any) -> N
     found = Debuggers(
         {name: unit("--listen=:1", ActiveState="failed") for name in ("dlv-a.service", "dlv-b.service")},
         [WideDebugger(1, "alice", "0.0.0.0:1"), WideDebugger(2, "alice", "0.0.0.0:2")],
-        [Validity("/a", soon), Validity("/b", soon)],
+        {"/a": soon, "/b": soon},
     )
     snapshot = Snapshot(fake_host.declaration, [], [], debuggers=found, taken_at=time.time())
     prints = [one.result("h")["fingerprint"] for one in debugger.evaluate(snapshot)]

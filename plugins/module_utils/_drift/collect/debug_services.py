@@ -26,7 +26,7 @@ from ..._host.procfs import (
 from ..._systemd.systemctl import UNITS, manager_runs
 from ..._systemd.unit_state import states_of
 from ..._tools.build_info import read_build_info
-from ..records.debuggers import Debuggers, Validity, WideDebugger
+from ..records.debuggers import Debuggers, WideDebugger
 
 _MODULE = "github.com/go-delve/delve"
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
@@ -93,7 +93,7 @@ def _is_dlv(program: str) -> bool:
         return False
 
 
-def _certificates(directory: str) -> list[Validity]:
+def _certificates(directory: str) -> dict[str, float]:
     files = [os.path.join(directory, name) for name in FILES if name.endswith((".crt", ".pem"))]
     ends = {path: read_expiry(path) for path in files}
-    return [Validity(path, end) for path, end in ends.items() if end is not None]
+    return {path: end for path, end in ends.items() if end is not None}

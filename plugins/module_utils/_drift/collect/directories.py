@@ -11,7 +11,7 @@ from ..._environment.declaration import UserEnvironment
 from ..._host.accounts import acting_as, find_owner
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
-from ..records.directories import DirectoryState, Disk, GoDirectory, ProgramDirectory
+from ..records.directories import DirectoryState, Disk, GoDirectory
 
 
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:
@@ -29,16 +29,14 @@ def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount
     return found
 
 
-def program_directories_of(
-    users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]
-) -> t.Iterator[ProgramDirectory]:
-    """Yield the directories from which go runs programs, if their mounts are known."""
+def program_directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> t.Iterator[GoDirectory]:
+    """Yield the directories from which go runs programs, with their mounts alone."""
     for user in users:
         temporary = user.variables.get("GOTMPDIR") or user.variables.get("TMPDIR") or "/tmp"
         for variable, path in (("GOBIN", user.directories.get("GOBIN", "")), ("GOTMPDIR", temporary)):
-            mount = _place(path, mounted)[0] if path else None
-            if mount:
-                yield ProgramDirectory(user.account, variable, path, mount)
+            if path:
+                mount, real_path = _place(path, mounted)
+                yield GoDirectory(user.account, variable, path, real_path, mount)
 
 
 def _place(path: str, mounted: t.Sequence[Mount]) -> tuple[Mount | None, str]:

@@ -24,23 +24,17 @@ class WideDebugger(t.NamedTuple):
     started: float | None = None
 
 
-class Validity(t.NamedTuple):
-    """A file with certificates of the debug ports, and when it expires (seconds of the epoch)."""
-
-    path: str
-    end: float
-
-
 class Debuggers(t.NamedTuple):
     """``units`` are those of debug services and of their TLS endpoints, by name.
 
     ``listen_lines`` has the line that sets the address of a unit which listens on a wide address. Provisioning renews
-    certificates ``renew_before`` seconds before they expire.
+    certificates ``renew_before`` seconds before they expire; ``certificates`` has the files of the debug ports, each
+    with the time of its expiry (seconds of the epoch).
     """
 
     units: t.Mapping[str, State] = {}
     wide: t.Sequence[WideDebugger] = ()
-    certificates: t.Sequence[Validity] = ()
+    certificates: t.Mapping[str, float] = {}
     renew_before: float = 30 * 86400
     listen_lines: t.Mapping[str, Source | None] = {}
 

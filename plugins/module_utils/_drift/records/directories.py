@@ -29,7 +29,7 @@ class DirectoryState(t.NamedTuple):
 
 
 class GoDirectory(t.NamedTuple):
-    """A declared directory of Go.
+    """A directory that go writes to, or from which it runs what it has built.
 
     ``state`` is None, and ``error`` has the reason, if the user cannot look at it. Nothing is read of a directory on a
     network file system: ``real_path`` is its path then, and ``state`` and ``disk`` are None.
@@ -50,12 +50,3 @@ class GoDirectory(t.NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.variable}={self.path}"
-
-
-class ProgramDirectory(t.NamedTuple):
-    """A directory from which go runs what it has built, and the mount of it."""
-
-    account: Account
-    variable: str
-    path: str
-    mount: Mount

@@ -8,7 +8,7 @@ import typing as t
 
 from ..._core.provenance import PROCESS, Source
 from ..finding import Finding, Remedy, Rule, moment, of_file
-from ..records.debuggers import Validity, WideDebugger
+from ..records.debuggers import WideDebugger
 from ..snapshot import Snapshot
 
 WIDE = Rule(
@@ -79,8 +79,11 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for debugger in debuggers.wide:
         if debugger.unit not in debuggers.wide_units:
             yield _wide_process(debugger)
-    for file in debuggers.certificates:
-        yield from _validity(file, file.end - snapshot.taken_at, debuggers.renew_before)
+    for path, end in debuggers.certificates.items():
+        left = end - snapshot.taken_at
+        if left < debuggers.renew_before:
+            rule, validity = (EXPIRES_SOON, "is valid until") if left > 0 else (EXPIRED, "expired on")
+            yield of_file(rule, path, f"{path} {validity} {moment(end)}", _PROVISION_AGAIN)
 
 
 def _wide_unit(unit: str, address: str, source: Source | None) -> Finding:
@@ -95,10 +98,3 @@ def _wide_process(debugger: WideDebugger) -> Finding:
     cause = f"dlv of {debugger.user} ({process}) listens on {debugger.address}; {_EXPECTED}"
     place = (debugger.user, "", "", PROCESS)
     return Finding(WIDE, cause, remedy, *place, subject=debugger.address, since=debugger.started)
-
-
-def _validity(file: Validity, left: float, renew_before: float) -> t.Iterator[Finding]:
-    if left < renew_before:
-        rule, state = (EXPIRES_SOON, "is valid until") if left > 0 else (EXPIRED, "expired on")
-        cause = f"{file.path} {state} {moment(file.end)}"
-        yield of_file(rule, file.path, cause, _PROVISION_AGAIN)

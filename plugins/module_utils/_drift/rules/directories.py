@@ -14,7 +14,7 @@ from ..._host.accounts import Account
 from ..._host.ownership import describe_ownership_repair
 from ..cells import Cell, in_order
 from ..finding import Finding, Remedy, Rule, as_user, declare
-from ..records.directories import DirectoryState, Disk, GoDirectory, ProgramDirectory
+from ..records.directories import DirectoryState, Disk, GoDirectory
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
 
 DIRECTORY = Rule(
@@ -140,7 +140,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from once_per_user(finding for row in snapshot.rows for finding in _unreachable(row))
 
 
-def _finding(rule: Rule, cause: str, remedy: Remedy, directory: GoDirectory | ProgramDirectory) -> Finding:
+def _finding(rule: Rule, cause: str, remedy: Remedy, directory: GoDirectory) -> Finding:
     source = Source("file", directory.path)
     return Finding(rule, cause, remedy, directory.account.name, "", directory.variable, source)
 
@@ -184,11 +184,11 @@ def _way_back(directory: GoDirectory, state: DirectoryState, account: Account) -
     return f"{describe_ownership_repair(directory.path, account)}; or declare another directory"
 
 
-def _no_execution(directory: ProgramDirectory) -> Finding | None:
-    if "noexec" not in directory.mount.options:
+def _no_execution(directory: GoDirectory) -> Finding | None:
+    if directory.mount is None or "noexec" not in directory.mount.options:
         return None
-    name, point = directory.variable, directory.mount.point
-    cause = f"{name}={directory.path} is on the file system at {point}, which is mounted with noexec"
+    name = directory.variable
+    cause = f"{directory} is on the file system at {directory.mount.point}, which is mounted with noexec"
     return _finding(NO_EXECUTION, cause, declare(f"declare another {name}", name, _PROPOSED[name]), directory)
 
 
