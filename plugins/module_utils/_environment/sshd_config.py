@@ -47,15 +47,11 @@ def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
             continue
         keyword, value = found.group(1).lower(), found.group(2)
         if keyword == "include" and depth < _DEPTH:
-            for included in _included(value):
-                yield from lines(included, match, depth + 1)
+            for pattern in value.split():
+                for included in sorted(glob.glob(os.path.join(os.path.dirname(CONFIGURATION), pattern.strip('"')))):
+                    yield from lines(included, match, depth + 1)
         match = value if keyword == "match" else match
         yield Line(Source("file", path, number), keyword, value, match)
-
-
-def _included(patterns: str) -> t.Iterator[str]:
-    for pattern in patterns.split():
-        yield from sorted(glob.glob(os.path.join(os.path.dirname(CONFIGURATION), pattern.strip('"'))))
 
 
 def effective(account: Account, timeout: float) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ def find_assignments(
 ) -> list[Assignment]:
     """Return the assignments in the lines of ``text`` that match a pattern with the groups ``name`` and ``value``.
 
-    None is a missing file. ``decoded`` returns the value that a text stands for.
+    None is a missing file. ``decoded`` returns the value of a text as it is written.
     """
     matches = ((number, pattern.match(line)) for number, line in numbered_lines(text or ""))
     found = [(match["name"], match["value"], number) for number, match in matches if match]

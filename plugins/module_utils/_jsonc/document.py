@@ -159,9 +159,8 @@ class _Parser:
             return self._container("object", "}", depth)
         if opening == "[":
             return self._container("array", "]", depth)
-        return self._text_value() if opening == '"' else self._word()
-
-    def _text_value(self) -> Node:
+        if opening != '"':
+            return self._word()
         start, text = self._at, self._string("a value")
         return Node("string", start, self._at, text)
 
@@ -218,7 +217,8 @@ class _Parser:
         self._at += len(word)
         if word in _CONSTANTS:
             return Node(word, start, self._at, _CONSTANTS[word])
-        return Node("number", start, self._at, _number(word))
+        whole = word.lstrip("-").isdigit() and len(word) <= _LONGEST_NUMBER
+        return Node("number", start, self._at, int(word) if whole else float(word))
 
     def _unexpected(self, expected: str) -> DevserverError:
         # One character alone: what is here may be the rest of a secret.
@@ -235,8 +235,3 @@ class _Parser:
             line=line,
             column=column,
         )
-
-
-def _number(word: str) -> int | float:
-    whole = word.lstrip("-").isdigit() and len(word) <= _LONGEST_NUMBER
-    return int(word) if whole else float(word)

@@ -203,15 +203,14 @@ class _Editor:
     def _remove(self, path: Path) -> list[_Splice]:
         parent = self._document.node(path[:-1])
         child = parent.child(path[-1]) if parent else None
-        return self._cut(parent.children, parent.children.index(child)) if parent and child else []
-
-    def _cut(self, children: t.Sequence[Child], number: int) -> list[_Splice]:
-        """Remove a child with its comma; the last one without a comma, with the comma before it."""
-        child = children[number]
+        if parent is None or child is None:
+            return []
+        number = parent.children.index(child)
+        # With its comma; the last one without a comma, with the comma before it.
         end = child.node.end if child.comma is None else child.comma + 1
         if child.comma is not None or number == 0:
             return [self._cut_out(child, end)]
-        comma = t.cast(int, children[number - 1].comma)
+        comma = t.cast(int, parent.children[number - 1].comma)
         alone = not self._text[comma + 1 : child.start].strip() and not self._comments(child.start, end)
         if alone and self._end_of_line(end) == end:
             return [_Splice(comma, end, "")]

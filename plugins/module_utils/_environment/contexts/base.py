@@ -152,13 +152,15 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
     Variables that were ``added`` for the probe are left out. Output to a ``terminal`` is for people to read, and is not
     unexpected. The process ``waits`` if it ends only after the last one that has the output open.
     """
-    printed = _printed(done.stdout)
-    unexpected = _unexpected_output("" if terminal else printed.before, done.stderr)
-    if printed.environment is not None:
-        seconds = _start_up_seconds(printed.age, done.seconds)
-        environment = {name: value for name, value in printed.environment.items() if name not in added}
-        held = waits and done.returncode is None and _seconds_since(printed.age) > _UNTIL_CLOSED
-        return Probe(environment, "", seconds, unexpected, printed.go_is, held=held)
+    # The last parts count: a startup may run such commands too.
+    before, *parts = done.stdout.split(MARK)
+    unexpected = next(iter(_lines("" if terminal else before) + _lines(done.stderr)), "")
+    if len(parts) >= _PARTS:
+        clocks, variables, go_is, _behind = parts[-_PARTS:]
+        seconds = _start_up_seconds(clocks, done.seconds)
+        environment = {name: value for name, value in parse_environment(variables).items() if name not in added}
+        held = waits and done.returncode is None and _seconds_since(clocks) > _UNTIL_CLOSED
+        return Probe(environment, "", seconds, unexpected, go_is.partition("\n")[0].strip(), held=held)
     if done.returncode is None:
         last = _last_line(done.stdout.replace(MARK, "\n") + done.stderr)
         last = f"; its last output: {last}" if last else ""
@@ -173,24 +175,6 @@ def failed_probe(problem: str, done: Completed) -> Probe:
     """Return a probe without an environment, with the problem and the message of ``done``."""
     failure: Failure = "timed out" if done.returncode is None else ""
     return Probe(None, f"{problem}: {done.complaint}", done.seconds, failure=failure)
-
-
-class _Printed(t.NamedTuple):
-    """The output ``before`` the first mark and of each command; no environment if a command is missing."""
-
-    before: str
-    age: str = ""
-    environment: dict[str, str] | None = None
-    go_is: str = ""
-
-
-def _printed(output: str) -> _Printed:
-    # The last ones count: a startup may run such commands too.
-    before, *parts = output.split(MARK)
-    if len(parts) < _PARTS:
-        return _Printed(before)
-    age, environment, go_is, _behind = parts[-_PARTS:]
-    return _Printed(before, age, parse_environment(environment), go_is.partition("\n")[0].strip())
 
 
 def _start_up_seconds(clocks: str, longest: float) -> float:
@@ -212,10 +196,6 @@ def _seconds_since(clocks: str) -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - float(clocks.split()[-2])
     except (ValueError, IndexError):
         return 0.0
-
-
-def _unexpected_output(*outputs: str) -> str:
-    return next((line for output in outputs for line in _lines(output)), "")
 
 
 def _last_line(output: str) -> str:
