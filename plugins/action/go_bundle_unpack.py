@@ -16,42 +16,31 @@ import tempfile
 import typing as t
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._bundle.archive import Bundle
 from ..module_utils._bundle.manifest import Entry
-from ..module_utils._core.errors import DevserverError
 from ..module_utils._tools.cache import ToolCache, default_directory
+from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
 
-_Result = t.Dict[str, t.Any]
 # Seconds to wait for another run that stores the same tool in the cache.
 _CLAIM_TIMEOUT = 600.0
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The action of the task, which cannot run asynchronously."""
+class ActionModule(DevserverAction):
+    """The action of the task."""
 
-    _supports_check_mode = True
-    _supports_async = False
+    _os_failure = "cannot read or copy the bundle on the controller"
 
-    def run(self, tmp: t.Any = None, task_vars: _Result | None = None) -> _Result:
+    def _run(self) -> Result:
         """Return the result of the module, with facts about the bundle."""
-        result: _Result = super().run(tmp, task_vars)
-        self._vars = task_vars
         if self._task.args.get("file") == "":
-            return dict(result, changed=False)
-        try:
-            with open_declared_bundle(self._task.args) as (bundle, signer):
-                result.update(self._run(bundle, signer))
-        except DevserverError as error:
-            result.update(error.result(), failed=True)
-        except OSError as error:
-            result.update(failed=True, msg=f"cannot read or copy the bundle on the controller: {error}")
-        return result
+            return {"changed": False}
+        with open_declared_bundle(self._task.args) as (bundle, signer):
+            return self._unpack(bundle, signer)
 
-    def _run(self, bundle: Bundle, signer: str) -> _Result:
-        facts: _Result = {"manifest_sha256": bundle.sha256, "signer": signer, "cached": []}
+    def _unpack(self, bundle: Bundle, signer: str) -> Result:
+        facts: Result = {"manifest_sha256": bundle.sha256, "signer": signer, "cached": []}
         result = self._query(bundle)
         if result.get("failed"):
             return result
@@ -65,16 +54,14 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         facts["cached"] = self._fill_cache(bundle)
         return dict(self._deliver(bundle, missing) if missing else result, **facts)
 
-    def _query(self, bundle: Bundle) -> _Result:
+    def _query(self, bundle: Bundle) -> Result:
         """Return what the host would change; the manifest is only sent if the host has another one."""
         result = self._module(sha256=bundle.sha256, report_missing=True)
         return self._module(manifest=bundle.text, report_missing=True) if result.get("manifest_needed") else result
 
-    def _module(self, **delivery: t.Any) -> _Result:
-        result: _Result = self._execute_module(
-            module_name="gopherops.devserver.go_bundle_unpack",
-            module_args=dict(self._task.args, _delivery=delivery),
-            task_vars=self._vars,
+    def _module(self, **delivery: t.Any) -> Result:
+        result: Result = self._execute_module(
+            module_args=dict(self._task.args, _delivery=delivery), task_vars=self._vars
         )
         # It contains the whole manifest.
         result.pop("invocation", None)
@@ -99,7 +86,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             cache.store(key, digest, lambda path: bundle.files.extract(tool, path))
         return True
 
-    def _deliver(self, bundle: Bundle, missing: t.Sequence[Entry]) -> _Result:
+    def _deliver(self, bundle: Bundle, missing: t.Sequence[Entry]) -> Result:
         """Copy the missing files to the host in one tar, and place them there."""
         shell = self._connection._shell
         remote = shell.tmpdir or self._make_tmp_path()

@@ -12,50 +12,33 @@ from __future__ import annotations
 
 import contextlib
 import os
-import typing as t
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._tools.cache import ToolCache, default_directory
+from ..plugin_utils.actions import DevserverAction, Result
 
-_Result = t.Dict[str, t.Any]
 
+class ActionModule(DevserverAction):
+    """The action of the task."""
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The action of the task, which cannot run asynchronously."""
+    _os_failure = "cannot use the controller's cache of tools"
 
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: t.Any = None, task_vars: _Result | None = None) -> _Result:
-        """Return the result of the module."""
-        result: _Result = super().run(tmp, task_vars)
-        self._vars = task_vars
-        try:
-            result.update(self._run())
-        except DevserverError as error:
-            result.update(error.result(), failed=True)
-        except OSError as error:
-            result.update(failed=True, msg=f"cannot use the controller's cache of tools: {error}")
-        return result
-
-    def _run(self) -> _Result:
+    def _run(self) -> Result:
         if self._task.args.get("delivery", "copy") != "copy" or self._task.check_mode:
             return self._module(None)
         result = self._module({"report_missing": True})
         missing = result.pop("missing", [])
         return self._deliver(missing) if missing else result
 
-    def _module(self, delivery: _Result | None) -> _Result:
-        arguments = dict(self._task.args, _delivery=delivery)
-        result: _Result = self._execute_module(
-            module_name="gopherops.devserver.go_tool", module_args=arguments, task_vars=self._vars
+    def _module(self, delivery: Result | None) -> Result:
+        result: Result = self._execute_module(
+            module_args=dict(self._task.args, _delivery=delivery), task_vars=self._vars
         )
         return result
 
-    def _deliver(self, keys: list[str]) -> _Result:
+    def _deliver(self, keys: list[str]) -> Result:
         cache = ToolCache(self._task.args.get("cache_dir") or default_directory(os.environ))
         paths = {key: cache.find(key) for key in keys}
         missing = {key for key in keys if not paths[key]}
@@ -86,7 +69,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         self._fixup_perms2([directory, *copies.values()], execute=False)
         return {key: {"path": copy, "sha256": os.path.basename(paths[key])} for key, copy in copies.items()}
 
-    def _store(self, cache: ToolCache, build: dict[str, str], result: _Result) -> None:
+    def _store(self, cache: ToolCache, build: dict[str, str], result: Result) -> None:
         """Fetch a build of the host into the cache. It is installed there: if this fails, the next host builds it."""
         try:
             cache.store(build["key"], build["sha256"], lambda path: self._connection.fetch_file(build["path"], path))

@@ -14,15 +14,14 @@ import typing as t
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.playbook.block import Block
-from ansible.plugins.action import ActionBase
 from ansible.template import Templar
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.redaction import without_secrets
 from ..module_utils._plan.host_plan import MODULES, RolePlan, plan_role, secrets_of
+from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
 
-_Result = t.Dict[str, t.Any]
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
 _BUNDLE = "go_bundle_unpack"
@@ -37,7 +36,7 @@ class _Role:
     """
 
     plan: RolePlan
-    tasks: list[_Result] = dataclasses.field(default_factory=list)
+    tasks: list[Result] = dataclasses.field(default_factory=list)
     secrets: set[str] = dataclasses.field(default_factory=set)
     planned: bool = False
     selected: bool = False
@@ -47,16 +46,11 @@ class _Role:
         return self.plan.role
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """The action of the task, which cannot run asynchronously."""
+class ActionModule(DevserverAction):
+    """The action of the task."""
 
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: t.Any = None, task_vars: _Result | None = None) -> _Result:
+    def _run(self) -> Result:
         """Return the roles to run, and the reasons by role."""
-        result: _Result = super().run(tmp, task_vars)
-        self._vars = task_vars or {}
         self._play = _play_of(self._task)
         # Roles that share variables are validated once.
         self._validated: set[str] = set()
@@ -66,8 +60,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             if not role.from_include:
                 name = role.get_name(include_role_fqcn=False)
                 self._collect(role, roles.setdefault(name, _Role(RolePlan(name))))
-        result.update(self._plan(list(roles.values())))
-        return result
+        return self._plan(list(roles.values()))
 
     def _collect(self, role: t.Any, collected: _Role) -> None:
         """Add what a role declares for this host, in the tasks that the tags of the run select."""
@@ -92,10 +85,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             _add_declared(collected, own)
         collected.selected = collected.planned or any(map(self._is_selected, others))
 
-    def _variables_of(self, task: t.Any) -> _Result:
+    def _variables_of(self, task: t.Any) -> Result:
         manager = self._task.get_variable_manager()
         host = manager._inventory.get_host(self._vars["inventory_hostname"])
-        variables: _Result = manager.get_vars(play=self._play, host=host, task=task)
+        variables: Result = manager.get_vars(play=self._play, host=host, task=task)
         return variables
 
     def _is_selected(self, task: t.Any) -> bool:
@@ -123,7 +116,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
         else:
             collected.tasks.append(planned)
 
-    def _validate_variables(self, collected: _Role, args: _Result, templar: Templar) -> None:
+    def _validate_variables(self, collected: _Role, args: Result, templar: Templar) -> None:
         """Validate a role's variables by its argument spec. Raises DevserverError."""
         spec, given = args["argument_spec"], templar.template(args.get("provided_arguments", {}))
         role = args["validate_args_context"]["name"]
@@ -142,10 +135,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
                 remedy="correct them in the inventory or the play",
             )
 
-    def _plan(self, roles: list[_Role]) -> _Result:
+    def _plan(self, roles: list[_Role]) -> Result:
         """Plan on the host, and add what is planned here."""
         tasks = [{"role": role.name, "tasks": role.tasks} for role in roles if role.tasks]
-        result: _Result = self._execute_module(module_args={"roles": tasks}, task_vars=self._vars)
+        result: Result = self._execute_module(module_args={"roles": tasks}, task_vars=self._vars)
         host_reasons = result.get("reasons", {})
         for role in roles:
             role.plan.reasons += host_reasons.get(role.name, [])
@@ -176,7 +169,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
                 if result.get("failed"):
                     role.plan.errors.append({**result, "role": role.name, "module": _BUNDLE})
 
-    def _check_bundle(self, args: _Result) -> _Result:
+    def _check_bundle(self, args: Result) -> Result:
         """Run the task's own action in check mode, which reads what the host lacks."""
         task = self._task.copy()
         task.args = {name: value for name, value in args.items() if name != "_delivery"}
@@ -190,7 +183,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types:
             templar=self._templar,
             shared_loader_obj=self._shared_loader_obj,
         )
-        result: _Result = action.run(task_vars=self._vars)
+        result: Result = action.run(task_vars=self._vars)
         return result
 
 
@@ -210,20 +203,20 @@ def _tasks_in(blocks: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
             yield part
 
 
-def _defaults_of(task: t.Any) -> _Result:
+def _defaults_of(task: t.Any) -> Result:
     """Return the module_defaults of the play for a task's module."""
     return {
         name: value for entry in task.module_defaults or [] for name, value in (entry.get(task.action) or {}).items()
     }
 
 
-def _describe(error: DevserverError | OSError, role: str) -> _Result:
+def _describe(error: DevserverError | OSError, role: str) -> Result:
     if isinstance(error, DevserverError):
         return dict(error.result(), role=role)
     return {"role": role, "msg": f"cannot read a file on the controller: {error}"}
 
 
-def _plan_on_controller(collected: _Role, task: _Result, host: str) -> None:
+def _plan_on_controller(collected: _Role, task: Result, host: str) -> None:
     if host not in _CONTROLLER:
         raise DevserverError(
             f"the task of {task['module']} is delegated to {host}",

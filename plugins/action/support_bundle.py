@@ -7,25 +7,17 @@ from __future__ import annotations
 
 import base64
 import os
-import typing as t
-
-from ansible.plugins.action import ActionBase
 
 from ..module_utils._host.files import replacing
+from ..plugin_utils.actions import DevserverAction, Result
 
-_Result = t.Dict[str, t.Any]
 
+class ActionModule(DevserverAction):
+    """The action of the task."""
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
-    """Runs the task. Asynchronous runs are not supported."""
-
-    _supports_check_mode = True
-    _supports_async = False
-
-    def run(self, tmp: t.Any = None, task_vars: _Result | None = None) -> _Result:
+    def _run(self) -> Result:
         """Return the result of the module, and write its archive to ``dest``."""
-        result: _Result = super().run(tmp, task_vars)
-        result.update(self._execute_module(task_vars=task_vars))
+        result: Result = self._execute_module(task_vars=self._vars)
         archive = result.pop("archive", None)
         if archive is None:
             return result

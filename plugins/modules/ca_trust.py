@@ -10,13 +10,10 @@ DOCUMENTATION = r"""
 module: ca_trust
 short_description: Add private certificate authorities to the host's trust store
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Every program on the host that uses the system's trust store verifies TLS with these authorities too.
   - Only certificates that the store does not contain are added, so the file may also contain public ones.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   pem:

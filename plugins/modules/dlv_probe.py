@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: dlv_probe
 short_description: Verify with real debug sessions that breakpoints stop the program, and report the cause if not
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Uses the Debug Adapter Protocol of dlv like an editor. It sets breakpoints, continues the program from stop to stop,
     reads the stack and variables, and measures the time to the first stop.
@@ -21,7 +19,6 @@ description:
     with every build, Go fills its build cache, and from Go 1.23 on it counts the build in a file of the user.
   - An attached process and a headless dlv continue afterwards, without the breakpoints of this module.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
 options:
   user:
@@ -302,9 +299,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.no_log import take_params
-from ..module_utils._core.redaction import printable
+from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._delve.session_probe.options import parse_plan
 from ..module_utils._delve.session_probe.probe import probe
 
@@ -360,11 +356,11 @@ def main() -> None:
         argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=[("pid", "unit", "address")]
     )
     params = take_params(module, lambda params: [params["environment"]])
-    try:
-        result = probe(parse_plan(dict(params, user=params["user"] or getpass.getuser())))
-    except DevserverError as error:
-        module.fail_json(**printable(error.result()))
-    module.exit_json(changed=False, **printable(result))
+    run_reader(module, _read, params)
+
+
+def _read(params: t.Mapping[str, t.Any]) -> Outcome:
+    return Outcome(probe(parse_plan(dict(params, user=params["user"] or getpass.getuser()))))
 
 
 if __name__ == "__main__":

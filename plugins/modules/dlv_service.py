@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: dlv_service
 short_description: Run dlv as services that editors attach to, on loopback addresses only
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Writes a system unit C(dlv-<name>.service) for each debug service. It runs a headless C(dlv) as its user, with
     resource limits, in a sandbox, and logs to the journal.
@@ -29,7 +27,6 @@ notes:
   - A program that does not compile is not an error of the module. systemd retries the service until the program
     compiles. A warning and RV(services) contain the output of the compiler.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services
 options:

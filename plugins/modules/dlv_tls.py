@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: dlv_tls
 short_description: Run a server with mutual TLS for debug services
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Runs one stunnel that admits clients by their certificates and names, and forwards their connections to the debug
     services, which listen on loopback addresses or Unix sockets.
@@ -22,7 +20,6 @@ description:
     connections.
   - Without services that have a TLS port, the server and its files are removed.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services.tls_services
 options:

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: dlv_tls_client
 short_description: Write bundles for the clients of debug services
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Runs on the machine of the authority that signs the certificates of M(gopherops.devserver.dlv_tls), usually the
     controller.
@@ -19,7 +17,6 @@ description:
     key with mode 0600, a configuration of stunnel for the host, and an entry for VS Code's C(launch.json).
   - Keeps the files of other hosts in the same directory. Removes the bundles of revoked clients.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services.tls_services
 options:

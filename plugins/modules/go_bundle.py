@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_bundle
 short_description: Makes one archive of toolchains, tools, modules and extensions for hosts without a network
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Fetches Go toolchains, builds tools for every requested platform, downloads the modules of workspaces, and writes
     them with extension files into one plain tar, from which M(gopherops.devserver.go_bundle_unpack) provisions hosts.
@@ -25,21 +23,14 @@ notes:
   - Needs about 1 GB of free space in O(work_dir), more with several platforms.
   - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)). Certificates are always verified.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
+  - gopherops.devserver.toolchains
+  - gopherops.devserver.tools.bundle
 options:
   file:
     description: The bundle, an absolute path in an existing directory.
     type: path
     required: true
-  versions:
-    description: The versions of Go, as in M(gopherops.devserver.go_toolchain).
-    type: list
-    elements: str
-    required: true
-  default:
-    description: The version that the hosts' O(link) leads to, one of O(versions). By default the first of them.
-    type: str
   root:
     description: The directory on the hosts with one tree for each version. It maps a tool's goroot to a version.
     type: path
@@ -61,81 +52,14 @@ options:
     elements: str
     choices: [archive, mirror, official, goproxy]
     default: [archive, mirror, official, goproxy]
-  archive_dir:
-    description: A directory with archives of Go, or toolchain modules.
-    type: path
-    default: ""
-  mirror:
-    description: A base URL below which C(go<version>.<platform>.tar.gz) is served.
-    type: str
-    default: ""
-  official:
-    description: The base URL of Go's own archives.
-    type: str
-    default: https://go.dev/dl
   toolchain_goproxy:
     description: The base URL of a module proxy that serves C(golang.org/toolchain).
     type: str
     default: ""
-  checksums:
-    description: Digests by version and platform, as in M(gopherops.devserver.go_toolchain).
-    type: dict
-    default: {}
-  tools:
-    description:
-      - The tools, as in M(gopherops.devserver.go_tool). The Go of each must be O(link), or a version of O(versions)
-        below O(root).
-      - A tool with cgo is rejected, because it depends on the C libraries of the host that builds it.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      package:
-        description: The import path of the main package. Not needed if O(tools[].name) is a known tool.
-        type: str
-      version:
-        description: The exact version of its module. By default the known-good one for its Go.
-        type: str
-      force:
-        description: Whether a version that is known not to support its Go is built nevertheless.
-        type: bool
-        default: false
-      name:
-        description: The name of the executable. By default the one that C(go install) gives it.
-        type: str
-      goroot:
-        description: The tree on the hosts of the Go that builds this tool. By default O(goroot).
-        type: path
-      tags:
-        description: Build tags.
-        type: list
-        elements: str
-        default: []
-      cgo:
-        description: Whether it is built with cgo, which is rejected.
-        type: bool
-        default: false
-      flags:
-        description: Flags for compiler, assembler and linker.
-        type: list
-        elements: str
-        default: []
-      users:
-        description: The only users that get it, which makes no difference to the bundle.
-        type: list
-        elements: str
-        default: []
   goroot:
     description: The tree on the hosts of the Go that builds the tools.
     type: path
     default: /usr/local/go
-  goproxy:
-    description:
-      - The source of the modules of tools and workspaces, as in Go's variable E(GOPROXY). Empty means Go's own default.
-      - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
-        E(GOPRIVATE) are taken from the environment of the task.
-    type: str
-    default: ""
   workspaces:
     description: Directories with a go.work or go.mod, whose modules go into the bundle.
     type: list
@@ -162,10 +86,6 @@ options:
     description: A directory to work in. By default the one for temporary files.
     type: path
     default: ""
-  timeout:
-    description: Seconds that a server of toolchains may stay silent before it counts as unreachable.
-    type: int
-    default: 60
   build_timeout:
     description: The time limit in seconds for the build of one tool, and for the download of a workspace's modules.
     type: int
@@ -219,24 +139,20 @@ from ..module_utils._bundle.contents import BundleSources
 from ..module_utils._bundle.make import BundleTarget, make_bundle
 from ..module_utils._bundle.request import BundleRequest, resolve_request
 from ..module_utils._core.result import Outcome, run
+from ..module_utils._toolchain.go_toolchain import FETCH_SPEC, PATHS_SPEC
 from ..module_utils._toolchain.sources import KINDS
 from ..module_utils._tools.pins import TOOL_OPTIONS, parse_tools
 
 # A bundle is not made from another bundle.
 _KINDS = [kind for kind in KINDS if kind != "bundle"]
 ARGUMENT_SPEC: dict[str, t.Any] = {
+    **FETCH_SPEC,
     "file": {"type": "path", "required": True},
-    "versions": {"type": "list", "elements": "str", "required": True},
-    "default": {"type": "str"},
-    "root": {"type": "path", "default": "/usr/local/lib/go"},
-    "link": {"type": "path", "default": "/usr/local/go"},
+    "root": PATHS_SPEC["root"],
+    "link": PATHS_SPEC["link"],
     "platforms": {"type": "list", "elements": "str", "default": []},
     "sources": {"type": "list", "elements": "str", "choices": _KINDS, "default": _KINDS},
-    "archive_dir": {"type": "path", "default": ""},
-    "mirror": {"type": "str", "default": ""},
-    "official": {"type": "str", "default": "https://go.dev/dl"},
     "toolchain_goproxy": {"type": "str", "default": ""},
-    "checksums": {"type": "dict", "default": {}},
     "tools": {"type": "list", "elements": "dict", "default": [], "options": TOOL_OPTIONS},
     "goroot": {"type": "path", "default": "/usr/local/go"},
     "goproxy": {"type": "str", "default": ""},
@@ -245,7 +161,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "signing_key": {"type": "path", "default": ""},
     "build_user": {"type": "str", "default": "nobody"},
     "work_dir": {"type": "path", "default": ""},
-    "timeout": {"type": "int", "default": 60},
     "build_timeout": {"type": "int", "default": 900},
 }
 # The options that BundleRequest has by the same name.

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_bundle_unpack
 short_description: Provisions a host without a network from a bundle that the controller has
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Verifies a bundle of M(gopherops.devserver.go_bundle) on the controller, and copies the files that the host lacks in
     one transfer. These are the toolchains of the host's platform, the module proxy's files and the extension files.
@@ -26,7 +24,6 @@ notes:
   - The task cannot run asynchronously.
   - Modules are not installed. C(GOPROXY=file://<root>/modules) makes Go find it, and go.sum verifies it.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   file:

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_env
 short_description: Renders one declaration of the Go environment into every context
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Makes login shells, interactive bash, zsh, fish, commands over ssh, cron jobs, units of systemd and every process
     that runs C(go) meet the same C(GOPATH), C(GOMODCACHE), C(GOBIN), C(GOCACHE), C(GOTOOLCHAIN) and C(PATH), for each
@@ -29,7 +27,6 @@ notes:
   - Sessions that are open already keep the environment they were started with. A user's systemd manager that runs
     reloads its files, which restarts nothing.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
 seealso:

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_env_drift
 short_description: Reports where a host's Go environment has drifted from the declaration, with cause, file and line
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Probes real processes of every listed user in every context (login shell, interactive bash, zsh and fish, command
     over ssh, cron job, systemd unit, VS Code server and debug session, a bare process that runs C(go)), compares their
@@ -22,7 +20,6 @@ description:
     temporary key; the host's log shows that login. As after each login, the user's systemd manager runs for some time.
   - A startup that prints, is slow or hangs runs once more with tracing, to find the line at fault.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.declaration
   - gopherops.devserver.gopls_workarounds.drift
@@ -175,7 +172,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
-from ..module_utils._core.redaction import credentials
+from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._drift.collect.host import Options, collect
 from ..module_utils._drift.collect.paths import with_dates
 from ..module_utils._drift.report import report, summary
@@ -203,16 +200,14 @@ def main() -> None:
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},
     )
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    params = module.params
-    module.no_log_values.update(credentials(module.params))
     signal.signal(signal.SIGTERM, _end)
-    try:
-        snapshot = collect(declaration_from(params), _options(params))
-    except DevserverError as error:
-        module.fail_json(**error.result())
+    run_reader(AnsibleModule(argument_spec=spec, supports_check_mode=True), _read)
+
+
+def _read(params: t.Mapping[str, t.Any]) -> Outcome:
+    snapshot = collect(declaration_from(params), _options(params))
     document = report(snapshot, with_dates(evaluate(snapshot)), params["host"])
-    module.exit_json(changed=False, report=document, summary=summary(document))
+    return Outcome({"report": document, "summary": summary(document)})
 
 
 def _options(params: t.Mapping[str, t.Any]) -> Options:

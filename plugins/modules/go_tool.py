@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_tool
 short_description: Installs Go tools such as gopls and dlv, pinned and validated by their build info
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Builds main packages of Go modules at exact versions with a given Go, and links them into a directory on PATH.
   - A tool is compared by the build info in its binary, without running it. It is rebuilt if its package, version, Go
@@ -25,63 +23,9 @@ description:
   - An unprivileged account builds the tools, with its own caches that are removed afterwards. Settings made with
     C(go env -w) have no effect on builds.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
+  - gopherops.devserver.tools
 options:
-  tools:
-    description: The tools.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      package:
-        description:
-          - The import path of the main package.
-          - Not needed where O(tools[].name) is V(gopls), V(dlv), V(staticcheck), V(govulncheck), V(gofumpt) or
-            V(goimports).
-        type: str
-      version:
-        description:
-          - The exact version of its module, such as V(v0.16.2), or a pseudo-version.
-          - V(latest), branches and short versions such as V(v0.16) are rejected, because they can change.
-          - By default, for the tools that are known by name, the known-good version for the Go that builds it.
-        type: str
-      force:
-        description:
-          - Whether a version that is known not to support the Go that builds it is built nevertheless, with a warning.
-        type: bool
-        default: false
-      name:
-        description:
-          - The name of the executable.
-          - By default the last element of O(tools[].package), or the one before it if the last one is a major version
-            such as C(v2).
-        type: str
-      goroot:
-        description: The tree of the Go that builds this tool. By default O(goroot).
-        type: path
-      tags:
-        description: Build tags.
-        type: list
-        elements: str
-        default: []
-      cgo:
-        description: Whether it is built with cgo, which needs a C compiler on the host.
-        type: bool
-        default: false
-      flags:
-        description: Flags for compiler, assembler and linker, such as C(-gcflags=all=-N), C(-asmflags) or C(-ldflags).
-        type: list
-        elements: str
-        default: []
-      users:
-        description:
-          - The users that get this tool, with a link in their O(user_bin_dir). By default all users get it, with a link
-            in O(bin_dir).
-          - Several tools may have the same name if each of them has users, and no user has two of them.
-        type: list
-        elements: str
-        default: []
   root:
     description: The directory of the tools.
     type: path
@@ -111,14 +55,6 @@ options:
     description:
       - The version of the Go that an earlier task installs at O(goroot). In check mode that task has changed nothing.
       - Only used in check mode. Empty means the installed version.
-    type: str
-    default: ""
-  goproxy:
-    description:
-      - The source of modules, as in Go's variable E(GOPROXY). Empty means Go's own default.
-      - Results and logs do not contain its credentials.
-      - E(SSL_CERT_FILE), E(SSL_CERT_DIR), E(HTTP_PROXY), E(HTTPS_PROXY), E(NO_PROXY), E(GOSUMDB), E(GONOSUMDB) and
-        E(GOPRIVATE) are taken from the environment of the task.
     type: str
     default: ""
   build_user:

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_toolchain
 short_description: Installs Go toolchains side by side, verified and switched by rename
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Installs one tree for each Go version below O(root), and the links C(go), C(gofmt) and, for example, C(go1.22.12).
   - A file that is fetched must have the digest in the collection's manifest, or in O(checksums). The next source is
@@ -27,33 +25,10 @@ notes:
   - Proxies are taken from the environment (C(HTTPS_PROXY), C(NO_PROXY)), and trusted certificate authorities from the
     host's store. Certificates are always verified.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
+  - gopherops.devserver.toolchains
+  - gopherops.devserver.toolchains.paths
 options:
-  versions:
-    description:
-      - The versions to install, such as V(1.22.12), without the prefix C(go); 1.21.0 is the oldest.
-      - A minor version such as V("1.22") means its newest patch in the manifest.
-    type: list
-    elements: str
-    required: true
-  default:
-    description: The version that O(link) leads to, one of O(versions). By default the first of them.
-    type: str
-  root:
-    description:
-      - The directory with one tree for each version.
-      - It must be absent, empty, or filled only by this module, and not a home directory.
-    type: path
-    default: /usr/local/lib/go
-  link:
-    description: The link to the default version's tree.
-    type: path
-    default: /usr/local/go
-  bin_dir:
-    description: The directory of the links C(go<version>), C(go) and C(gofmt); the latter two lead through O(link).
-    type: path
-    default: /usr/local/bin
   sources:
     description: The sources, in order. One without a location, or without a digest of its kind, is skipped.
     type: list
@@ -64,37 +39,10 @@ options:
     description: The directory on the managed host in which M(gopherops.devserver.go_bundle_unpack) places toolchains.
     type: path
     default: ""
-  archive_dir:
-    description:
-      - A directory on the managed host with C(go<version>.<platform>.tar.gz) or
-        C(v0.0.1-go<version>.<platform>.zip) as a module proxy serves it.
-    type: path
-    default: ""
-  mirror:
-    description:
-      - A base URL below which C(go<version>.<platform>.tar.gz) is served.
-      - C(http) is accepted, because the digest is pinned, but not with a password in the URL.
-    type: str
-    default: ""
-  official:
-    description: The base URL of Go's own archives.
-    type: str
-    default: https://go.dev/dl
   goproxy:
     description: The base URL of a module proxy that serves C(golang.org/toolchain).
     type: str
     default: ""
-  checksums:
-    description:
-      - Digests by version and platform, such as V(linux-amd64). They override those of the manifest.
-      - 64 hex digits are the SHA-256 of the archive (sources V(bundle), V(archive), V(mirror), V(official)), C(h1:) is
-        the hash of the module (sources V(bundle), V(archive), V(goproxy)).
-    type: dict
-    default: {}
-  timeout:
-    description: Seconds that a server may stay silent before it counts as unreachable.
-    type: int
-    default: 60
   exclusive:
     description:
       - Removes the versions below O(root) that are not in O(versions), with their links C(go<version>).

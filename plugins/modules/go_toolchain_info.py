@@ -10,28 +10,14 @@ DOCUMENTATION = r"""
 module: go_toolchain_info
 short_description: Reports the installed Go toolchains, whether they are intact, and what workspaces require
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Lists the toolchains that M(gopherops.devserver.go_toolchain) has installed, the links that lead to them, and other
     Go installations on the host and in home directories, which may come first on a user's PATH.
   - Compares C(.go-version) and the lines C(go) and C(toolchain) of C(go.mod) and C(go.work) with what is installed.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
+  - gopherops.devserver.toolchains.paths
 options:
-  root:
-    description: As O(gopherops.devserver.go_toolchain#module:root).
-    type: path
-    default: /usr/local/lib/go
-  link:
-    description: As O(gopherops.devserver.go_toolchain#module:link).
-    type: path
-    default: /usr/local/go
-  bin_dir:
-    description: As O(gopherops.devserver.go_toolchain#module:bin_dir).
-    type: path
-    default: /usr/local/bin
   verify:
     description: Whether every file is compared with the list that was recorded when its toolchain was installed.
     type: bool
@@ -189,15 +175,15 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._host.accounts import find_account
 from ..module_utils._toolchain import inventory
+from ..module_utils._toolchain.go_toolchain import PATHS_SPEC
 from ..module_utils._toolchain.unmanaged import find_unmanaged, list_people
 from ..module_utils._toolchain.workspaces import AvailableGo, mismatches
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "root": {"type": "path", "default": "/usr/local/lib/go"},
-    "link": {"type": "path", "default": "/usr/local/go"},
-    "bin_dir": {"type": "path", "default": "/usr/local/bin"},
+    **PATHS_SPEC,
     "verify": {"type": "bool", "default": False},
     "users": {"type": "list", "elements": "str", "default": []},
     "workspaces": {"type": "list", "elements": "path", "default": []},
@@ -206,16 +192,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    run_reader(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _read)
+
+
+def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     try:
-        module.exit_json(changed=False, **_result(module.params))
-    except DevserverError as error:
-        module.fail_json(**error.result())
+        return Outcome(_describe_host(params))
     except OSError as error:
-        module.fail_json(msg=f"cannot read {error.filename}: {error.strerror}")
+        raise DevserverError(f"cannot read {error.filename}: {error.strerror}") from error
 
 
-def _result(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     paths = inventory.ToolchainPaths(params["root"], params["link"], params["bin_dir"])
     toolchains = inventory.list_toolchains(paths, verify=params["verify"])
     default = inventory.read_default(paths)

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: go_verify
 short_description: Verifies that users can develop in Go on a host, from hello world to a breakpoint that stops
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Does the tasks of a developer as each user. It runs hello world, builds and tests the modules of a workspace, sends
     requests to gopls, debugs in each mode of dlv, runs a service and checks its health.
@@ -20,7 +18,6 @@ description:
   - Every command runs as the user, with the environment of the user's units, in a temporary directory. No file, process
     or port is left. As with every build, Go's build cache grows.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.gopls_server
 options:
@@ -224,7 +221,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
-from ..module_utils._core.redaction import credentials, printable
+from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._verify.plan import MODES, VerificationPlan
 from ..module_utils._verify.verify import list_failed_steps, render_table, verify
 
@@ -261,18 +258,15 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    module.no_log_values.update(credentials(module.params))
-    try:
-        results = verify(_make_plan(module.params))
-    except DevserverError as error:
-        module.fail_json(**error.result())
+    run_reader(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _read)
+
+
+def _read(params: t.Mapping[str, t.Any]) -> Outcome:
+    results = verify(_make_plan(params))
     failed = list_failed_steps(results)
-    steps = [result._asdict() for result in results]
-    shown = printable({"steps": steps, "failed_steps": failed, "table": render_table(results)})
-    if failed:
-        module.fail_json(msg=f"{len(failed)} of {len(steps)} steps failed: {'; '.join(failed)}", **shown)
-    module.exit_json(changed=False, **shown)
+    shown = {"steps": [result._asdict() for result in results], "failed_steps": failed, "table": render_table(results)}
+    message = f"{len(failed)} of {len(results)} steps failed: {'; '.join(failed)}"
+    return Outcome(shown, failure=DevserverError(message) if failed else None)
 
 
 def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:

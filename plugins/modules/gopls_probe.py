@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: gopls_probe
 short_description: Verifies that gopls works for users, and measures its response times and memory
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Sends the requests of an editor for each user, over the Language Server Protocol. It opens a file, waits for its
     diagnostics, requests hover, definition and references of a function of another module, inserts a compile error
@@ -22,7 +20,6 @@ description:
   - Changes nothing in the workspace. gopls may change files as it does for any editor, for example complete a
     C(go.work.sum).
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.gopls_server
 options:
@@ -215,7 +212,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
-from ..module_utils._core.redaction import credentials
+from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._core.sizes import parse_size
 from ..module_utils._gopls.session_probe.probe import ProbeRequest, ServerOptions, probe
 from ..module_utils._gopls.session_probe.thresholds import TIMED, find_exceeded
@@ -242,22 +239,18 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
-    module.no_log_values.update(credentials(params))
+    run_reader(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _read)
+
+
+def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     requests = [ProbeRequest(**user) for user in params["users"]]
     options = ServerOptions(*(params[name] for name in ServerOptions._fields))
-    try:
-        rss = parse_size(params["max_rss"], "max_rss") if params["max_rss"] else None
-        results = probe(requests, options)
-    except DevserverError as error:
-        module.fail_json(**error.result())
+    rss = parse_size(params["max_rss"], "max_rss") if params["max_rss"] else None
+    results = probe(requests, options)
     for result in results:
         result["exceeded"] = [] if result["problem"] else find_exceeded(result, {**params, "max_rss": rss})
     problems = [f"{result['name']}: {problem}" for result in results for problem in _list_problems(result)]
-    if problems:
-        module.fail_json(msg="; ".join(problems), users=results)
-    module.exit_json(changed=False, users=results)
+    return Outcome({"users": results}, failure=DevserverError("; ".join(problems)) if problems else None)
 
 
 def _list_problems(result: t.Mapping[str, t.Any]) -> list[str]:

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: gopls_service
 short_description: Runs gopls as one daemon per user, shared by all editors of that user, within memory limits
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Runs gopls as a daemon of each listed user, in the system unit C(gopls@USER.service). It starts when an editor
     connects to C(/run/gopls/USER/gopls.sock), which only that user can reach, and exits after O(idle) seconds without a
@@ -28,7 +26,6 @@ notes:
     once, other changes at its next start.
   - For users who are no longer listed, the units and the settings of their editors are removed.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
   - gopherops.devserver.gopls_workarounds
@@ -179,25 +176,10 @@ skipped_files:
     - The editor settings of users that could not be read or parsed, and the cache and socket directories of removed
       users that could not be removed. They were left as they are. With an entry the module fails, after it has done
       everything else.
+    - The format is that of RV(gopherops.devserver.go_env#module:skipped_files).
   returned: always, unless an option is invalid
   type: list
   elements: dict
-  contains:
-    user:
-      description: Name of the account.
-      type: str
-    file:
-      description: Path of the file or directory.
-      type: str
-    line:
-      description: Line of the error, counted from 1. None for an error of the whole file.
-      type: int
-    column:
-      description: Column of the error, counted from 1. None for an error of the whole line or file.
-      type: int
-    reason:
-      description: The error, the expected state, and how to fix it.
-      type: str
   sample: []
 """
 

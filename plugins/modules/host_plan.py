@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: host_plan
 short_description: Validates everything that the roles of a play declare, and reports which roles would change the host
 version_added: 0.2.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Takes the roles of the play, evaluates the options of their tasks that use modules of this collection, and plans all
     of them in one call on the host, with the functions that the modules themselves use. Changes nothing.
@@ -24,7 +22,6 @@ description:
   - A role's variables C(<role>_plan_reasons) and C(<role>_plan_errors), lists of texts, add what differs or is invalid
     on the controller.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
 options:
   roles:

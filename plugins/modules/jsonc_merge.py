@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: jsonc_merge
 short_description: Set and remove keys in a file of JSON with comments
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Edits settings of VS Code, C(launch.json), C(devcontainer.json) and similar files in place. Comments, trailing
     commas, indentation, line ends, a byte order mark and the order of keys are kept, as are the file's owner and mode.
@@ -20,7 +18,6 @@ description:
   - If an object has a key several times, the last one counts. It is the one that is changed; a removal removes all.
   - The module fails for a file that is not JSON with comments, reports line and column, and does not change the file.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   path:

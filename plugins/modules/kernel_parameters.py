@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: kernel_parameters
 short_description: Set kernel parameters now and at each boot
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Writes a file for C(sysctl.d) with each parameter and its reason, and sets the values that differ at once.
   - A parameter that this kernel does not have, or that cannot be set, as in a container with a read-only C(/proc/sys),
@@ -20,7 +18,6 @@ notes:
   - A parameter that is no longer declared is removed from the file. Its previous value is unknown, so the current value
     stays in force until the next boot.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.writer
 options:
   parameters:

@@ -10,8 +10,6 @@ DOCUMENTATION = r"""
 module: support_bundle
 short_description: Collect diagnostic data of Go tools, gopls and dlv, without secrets, into one archive
 version_added: 0.1.0
-author:
-  - the gopherops.devserver authors (@gopherops)
 description:
   - Writes one C(tar.gz) on the controller with versions, build info, the drift report, states and logs of units, stacks
     of goroutines and backtraces of core dumps.
@@ -21,7 +19,6 @@ description:
     missing.
   - Leaves nothing on the host. A process is stopped while its goroutines are dumped, and continues afterwards.
 extends_documentation_fragment:
-  - gopherops.devserver.attributes
   - gopherops.devserver.attributes.read_only
 options:
   dest:
@@ -164,8 +161,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.redaction import reject_short_secrets
+from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._core.sizes import parse_size
 from ..module_utils._drift.report import COLLECTION_VERSION
 from ..module_utils._support_bundle.archive import SizeLimits, create_archive, encode_archive
@@ -201,25 +198,23 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    params = module.params
+    run_reader(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _read)
+
+
+def _read(params: t.Mapping[str, t.Any]) -> Outcome:
+    reject_short_secrets(params["secrets"])
     now = time.time()
     about = {"host": params["host"], "collection_version": COLLECTION_VERSION, "generated_at": _utc(now)}
-    try:
-        reject_short_secrets(params["secrets"])
-        plan = _create_plan(params)
-        items = collect(plan)
-        packed = create_archive(
-            items,
-            directory=archive_directory(params["host"], now),
-            about=about,
-            secrets={*params["secrets"], *known_secrets(plan)},
-            sizes=SizeLimits(plan.largest, parse_size(params["max_size"], "max_size")),
-        )
-    except DevserverError as error:
-        module.fail_json(**error.result())
+    plan = _create_plan(params)
+    packed = create_archive(
+        collect(plan),
+        directory=archive_directory(params["host"], now),
+        about=about,
+        secrets={*params["secrets"], *known_secrets(plan)},
+        sizes=SizeLimits(plan.largest, parse_size(params["max_size"], "max_size")),
+    )
     # The action plugin writes the archive to a file on the controller. The host stores nothing.
-    module.exit_json(changed=False, manifest=packed.manifest, archive=encode_archive(packed.content, params["secrets"]))
+    return Outcome({"manifest": packed.manifest, "archive": encode_archive(packed.content, params["secrets"])})
 
 
 def _utc(now: float) -> str:

@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How a module that writes runs and exits."""
+"""How a module runs and exits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 
 from .errors import DevserverError
-from .redaction import credentials
+from .redaction import credentials, printable
 
 Params = t.Mapping[str, t.Any]
 
@@ -19,7 +19,7 @@ _UMASK = 0o022
 
 
 class Outcome(t.NamedTuple):
-    """What a writer changed, or would change: the keys of its result, ``changed`` and ``diff`` among them.
+    """The keys of a module's result; a writer's has ``changed`` and ``diff``, what it changed or would change.
 
     ``warnings`` are for people. With a ``failure`` the module did all it could, and fails at its end: the failed result
     has all keys of ``result`` and, where ``result`` does not have them, the details of the failure.
@@ -39,17 +39,22 @@ class Converge(t.Protocol):
 def run(module: AnsibleModule, converge: Converge, params: Params | None = None) -> None:
     """Do the module's work with its options, or ``params`` in their place, and exit with the result."""
     os.umask(_UMASK)
+    run_reader(module, lambda options: converge(options, check=module.check_mode), params)
+
+
+def run_reader(module: AnsibleModule, read: t.Callable[[Params], Outcome], params: Params | None = None) -> None:
+    """Do the same for a module that changes nothing, whatever the mode."""
     module.no_log_values.update(credentials(module.params))
     try:
-        outcome = converge(module.params if params is None else params, check=module.check_mode)
+        outcome = read(module.params if params is None else params)
     except DevserverError as error:
-        module.fail_json(**error.result())
+        module.fail_json(**printable(error.result()))
     for warning in outcome.warnings:
         module.warn(warning)
-    result = outcome.result
+    result = printable({"changed": False, **outcome.result})
     if not module._diff:
         # It holds whole files of users, which must not stay in registered results and logs.
         result.pop("diff", None)
     if outcome.failure:
-        module.fail_json(**{**outcome.failure.result(), **result})
+        module.fail_json(**{**printable(outcome.failure.result()), **result})
     module.exit_json(**result)

@@ -11,20 +11,26 @@ from .install import ToolchainRequest, install_toolchains
 from .platform import this_platform
 from .sources import DIRECTORIES, KINDS
 
-ARGUMENT_SPEC: dict[str, t.Any] = {
-    "versions": {"type": "list", "elements": "str", "required": True},
-    "default": {"type": "str"},
+PATHS_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/usr/local/lib/go"},
     "link": {"type": "path", "default": "/usr/local/go"},
     "bin_dir": {"type": "path", "default": "/usr/local/bin"},
-    "sources": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
-    "bundle_dir": {"type": "path", "default": ""},
+}
+FETCH_SPEC: dict[str, t.Any] = {
+    "versions": {"type": "list", "elements": "str", "required": True},
+    "default": {"type": "str"},
     "archive_dir": {"type": "path", "default": ""},
     "mirror": {"type": "str", "default": ""},
     "official": {"type": "str", "default": "https://go.dev/dl"},
-    "goproxy": {"type": "str", "default": ""},
     "checksums": {"type": "dict", "default": {}},
     "timeout": {"type": "int", "default": 60},
+}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    **FETCH_SPEC,
+    **PATHS_SPEC,
+    "sources": {"type": "list", "elements": "str", "choices": list(KINDS), "default": list(KINDS)},
+    "bundle_dir": {"type": "path", "default": ""},
+    "goproxy": {"type": "str", "default": ""},
     "exclusive": {"type": "bool", "default": False},
     "verify": {"type": "bool", "default": False},
 }

@@ -17,8 +17,8 @@ class _Support(t.NamedTuple):
     """The first Go and the last minor version of Go that a tool supports from ``since`` on; both empty: unknown."""
 
     since: str
-    first: str
-    last: str
+    first: str = ""
+    last: str = ""
 
     def supports(self, go: _Version) -> bool:
         return _numbers(self.first) <= go and (not self.last or go[:2] <= _numbers(self.last))

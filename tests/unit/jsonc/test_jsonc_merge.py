@@ -12,9 +12,10 @@ import sys
 import typing as t
 
 import pytest
-import yaml
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.modules import jsonc_merge
+
+from tests.support.documentation import documented_options
 
 TEXT = '\ufeff{\r\n\t// mine\r\n\t"a.b": 1,\r\n\t"c": {"d": 2},\r\n}\r\n'
 AFTER = TEXT.replace('"a.b": 1', '"a.b": 5').replace('{"d": 2}', "{}")
@@ -148,8 +149,4 @@ def test_root_writes_nothing_through_a_link_that_a_user_planted(tmp_path: pathli
 
 
 def test_the_options_are_those_of_the_documentation() -> None:
-    options = yaml.safe_load(jsonc_merge.DOCUMENTATION)["options"]
-    documented = {
-        name: {key: value for key, value in option.items() if key != "description"} for name, option in options.items()
-    }
-    assert documented == jsonc_merge.ARGUMENT_SPEC
+    assert documented_options(jsonc_merge) == jsonc_merge.ARGUMENT_SPEC

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.modules import go_toolchain
 
+from tests.support.documentation import documented_options
+
 Run = t.Callable[..., tuple[int, dict[str, t.Any]]]
 
 
@@ -94,11 +96,7 @@ def test_a_password_is_not_in_the_result(run: Run, tmp_path: pathlib.Path) -> No
 
 
 def test_the_options_are_those_of_the_documentation() -> None:
-    options = yaml.safe_load(go_toolchain.DOCUMENTATION)["options"]
-    documented = {
-        name: {key: value for key, value in option.items() if key != "description"} for name, option in options.items()
-    }
-    assert documented == go_toolchain.ARGUMENT_SPEC
+    assert documented_options(go_toolchain) == go_toolchain.ARGUMENT_SPEC
 
 
 def test_the_sample_of_the_result_is_shaped_like_one(run: Run, archives: pathlib.Path, old) -> None:

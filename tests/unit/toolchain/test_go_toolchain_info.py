@@ -13,6 +13,8 @@ import yaml
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 from ansible_collections.gopherops.devserver.plugins.modules import go_toolchain_info
 
+from tests.support.documentation import documented_options
+
 Run = t.Callable[..., dict[str, t.Any]]
 
 
@@ -92,9 +94,7 @@ def test_bad_input_is_one_message(module: t.Callable[..., t.Any]) -> None:
 
 
 def test_the_documentation_matches_the_argument_spec(info: Run, installed: pathlib.Path) -> None:
-    options = yaml.safe_load(go_toolchain_info.DOCUMENTATION)["options"]
-    documented = {name: {k: v for k, v in option.items() if k != "description"} for name, option in options.items()}
-    assert documented == go_toolchain_info.ARGUMENT_SPEC
+    assert documented_options(go_toolchain_info) == go_toolchain_info.ARGUMENT_SPEC
     returned = yaml.safe_load(go_toolchain_info.RETURN)
     result = info(minimum="1.100")
     assert set(returned) <= set(result)

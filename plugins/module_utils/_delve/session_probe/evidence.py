@@ -20,7 +20,7 @@ from ..._tools.build_info import BuildInfo, read_build_id, read_build_info
 from .plan import Breakpoint, DebugProbePlan
 from .session import BinaryLocation, BreakpointHit, SessionRun
 
-_FIELDS = "Module,GoFiles,CgoFiles,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
+_FIELDS = "Module,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
 _CONSTRAINT = re.compile(r"^//go:build (.+)$", re.MULTILINE)
 _CGO = re.compile(r'^import\s+(?:\(\s*(?:[^)]*\n\s*)?)?"C"', re.MULTILINE)
 
@@ -38,7 +38,6 @@ class Package(t.NamedTuple):
     """The package of a source in the output of ``go list`` with the tags of the binary."""
 
     module: str
-    compiled: t.Sequence[str]
     tests: t.Sequence[str]
     ignored: t.Sequence[str]
 
@@ -129,9 +128,8 @@ def _list_package(plan: DebugProbePlan, file: str, binary: Binary | None) -> Pac
 
 
 def _parse_package(listed: t.Mapping[str, t.Any]) -> Package:
-    compiled = [*listed.get("GoFiles", []), *listed.get("CgoFiles", [])]
     tests = [*listed.get("TestGoFiles", []), *listed.get("XTestGoFiles", [])]
-    return Package((listed.get("Module") or {}).get("Path", ""), compiled, tests, listed.get("IgnoredGoFiles", []))
+    return Package((listed.get("Module") or {}).get("Path", ""), tests, listed.get("IgnoredGoFiles", []))
 
 
 def _build_variables(binary: Binary | None) -> dict[str, str]:

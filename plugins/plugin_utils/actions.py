@@ -1,0 +1,39 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the action plugins have in common."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+
+from ..module_utils._core.errors import DevserverError
+
+Result = t.Dict[str, t.Any]
+
+
+class DevserverAction(ActionBase):  # type: ignore[misc]  # ansible ships no types: its classes are Any
+    """An action whose work is ``_run``, and which cannot run asynchronously.
+
+    ``_os_failure`` begins the message for an OSError.
+    """
+
+    _supports_check_mode = True
+    _supports_async = False
+    _os_failure = "cannot use a file on the controller"
+
+    def run(self, tmp: t.Any = None, task_vars: Result | None = None) -> Result:
+        """Return the result of ``_run``; its errors are failures of the task."""
+        result: Result = super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        try:
+            result.update(self._run())
+        except DevserverError as error:
+            result.update(error.result(), failed=True)
+        except OSError as error:
+            result.update(failed=True, msg=f"{self._os_failure}: {error}")
+        return result
+
+    def _run(self) -> Result:
+        raise NotImplementedError
