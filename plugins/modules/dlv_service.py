@@ -132,25 +132,10 @@ skipped_files:
   description:
     - The C(launch.json) files that could not be edited and were left as they are. With an entry the module fails, after
       it has done everything else.
+    - The format is that of RV(gopherops.devserver.go_env#module:skipped_files).
   returned: always, unless an option is invalid
   type: list
   elements: dict
-  contains:
-    user:
-      description: Name of the account.
-      type: str
-    file:
-      description: Path of the file.
-      type: str
-    line:
-      description: Line of the error, counted from 1. None for an error of the whole file.
-      type: int
-    column:
-      description: Column of the error, counted from 1. None for an error of the whole line or file.
-      type: int
-    reason:
-      description: The error, the expected state, and how to fix it.
-      type: str
   sample: []
 ptrace:
   description:

@@ -43,7 +43,7 @@ def run(module: AnsibleModule, converge: Converge, params: Params | None = None)
 
 
 def run_reader(module: AnsibleModule, read: t.Callable[[Params], Outcome], params: Params | None = None) -> None:
-    """Do the same for a module that changes nothing, whatever the mode."""
+    """Do the same for a module that changes nothing, in any mode."""
     module.no_log_values.update(credentials(module.params))
     try:
         outcome = read(module.params if params is None else params)

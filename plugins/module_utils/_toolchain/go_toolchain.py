@@ -7,8 +7,9 @@ from __future__ import annotations
 import typing as t
 
 from .._core.result import Outcome
-from .install import ToolchainRequest, install_toolchains
+from .install import install_toolchains
 from .platform import this_platform
+from .request import ToolchainRequest
 from .sources import DIRECTORIES, KINDS
 
 PATHS_SPEC: dict[str, t.Any] = {

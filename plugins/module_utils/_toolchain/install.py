@@ -11,62 +11,15 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .._host import symlinks
-from .._host.destinations import GO_PROGRAM, GO_TREE, check_own_directory, check_path, check_shared_directory
+from .._host.destinations import GO_PROGRAM, GO_TREE
 from .._host.files import Changes, remove, sync_filesystem
-from .._host.path_names import is_below
-from .fetch import check_timeout
 from .filelist import Differences, digest_of, dump
 from .in_use import await_exit, find_processes
 from .platform import Platform
-from .releases import load_pins, resolve_versions
-from .requirements import version_key
-from .sources import Obtained, Offer, Release, list_offers, obtain, unpack, validate_bases
+from .request import VARIABLES, ExpectedToolchains, ToolchainRequest, resolve_request, unusable
+from .sources import Offer, Release, list_offers, obtain, unpack
 from .staging import note_leftovers
 from .store import InstallRecord, Staged, Store, find_fault
-
-# The variables of the options, as messages name them.
-_VARIABLES = {
-    "root": "devserver_toolchain_root (root)",
-    "bin_dir": "devserver_bin_dir (bin_dir)",
-    "link": "devserver_goroot (link)",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class ToolchainRequest:
-    """What the user declares: versions as requested, where they go, and where they may come from.
-
-    ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
-    ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here, is not among
-    the versions and is not in use; ``verify`` compares every file of installed trees and replaces one that was edited.
-    """
-
-    versions: t.Sequence[str]
-    default: str | None
-    root: str
-    link: str
-    bin_dir: str
-    order: t.Sequence[str]
-    bases: t.Mapping[str, str]
-    checksums: t.Mapping[str, t.Any]
-    timeout: float
-    exclusive: bool = False
-    verify: bool = False
-
-    def version_link(self, version: str) -> tuple[str, str]:
-        """Return the link by which a version is found, and its target."""
-        return os.path.join(self.bin_dir, f"go{version}"), os.path.join(self.root, version, "bin", "go")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Expected:
-    """A valid request, with every version resolved."""
-
-    requested: dict[str, str]
-    releases: list[Release]
-    bases: dict[str, str]
-    default: str
-    links: dict[str, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,12 +51,12 @@ def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: 
 
     Raises DevserverError with the host unchanged, unless the filesystem itself fails while links are switched.
     """
-    expected = _resolve(request, platform)
+    expected = resolve_request(request, platform)
     store = Store(request.root)
     try:
         plan, installed, in_use = _apply(request, expected, store, check)
     except OSError as error:
-        raise _unusable(error, request) from error
+        raise unusable(error, request) from error
     toolchains = [_toolchain(version, expected, store, plan, installed) for version in expected.requested]
     return dict(
         plan.changes.result(),
@@ -121,7 +74,7 @@ def _in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
     return f"{tree} is not removed while programs in it run (process {numbers}); a later run removes it"
 
 
-def _apply(request: ToolchainRequest, expected: _Expected, store: Store, check: bool) -> _Applied:
+def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: Store, check: bool) -> _Applied:
     plan = _plan(request, expected, store)
     if check or not (plan.changes or plan.obsolete):
         return _Applied(plan, {}, _note_removals(plan, store, find_processes))
@@ -166,68 +119,7 @@ def _note_removals(
     return in_use
 
 
-def _resolve(request: ToolchainRequest, platform: Platform) -> _Expected:
-    check_timeout("devserver_toolchain_timeout (timeout)", request.timeout)
-    _check_paths(request)
-    known = load_pins(platform.archive, request.checksums)
-    requested, default = resolve_versions(request.versions, request.default, known, platform.archive)
-    expected = [Release(version, platform, known[version]) for version in requested]
-    links = dict(request.version_link(version) for version in requested)
-    links[request.link] = os.path.join(request.root, default)
-    for program in ("go", "gofmt"):
-        links[os.path.join(request.bin_dir, program)] = os.path.join(request.link, "bin", program)
-    if len(links) < len(requested) + 3:
-        raise DevserverError(
-            f"devserver_goroot (link) is {request.link}, the path of a program's link in devserver_bin_dir (bin_dir)",
-            expected="a path outside devserver_bin_dir, such as /usr/local/go",
-            remedy="correct devserver_goroot (link) or devserver_bin_dir (bin_dir)",
-        )
-    return _Expected(requested, expected, validate_bases(request.bases), default, links)
-
-
-def _check_paths(request: ToolchainRequest) -> None:
-    paths = {"root": request.root, "bin_dir": request.bin_dir}
-    for name, path in {**paths, "link": request.link}.items():
-        check_path(_VARIABLES[name], path)
-    for name, path in paths.items():
-        if path == request.link or is_below(path, request.link):
-            raise DevserverError(
-                f"{_VARIABLES[name]} is {path}, inside devserver_goroot (link) {request.link}",
-                expected="a path outside the link, whose place a real directory may have to leave",
-                remedy=f"correct {_VARIABLES[name]} or devserver_goroot (link)",
-            )
-    for name in ("bin_dir", "link"):
-        _check_outside_trees(name, getattr(request, name), request.root)
-    try:
-        check_own_directory(_VARIABLES["root"], request.root)
-        check_shared_directory(_VARIABLES["bin_dir"], request.bin_dir)
-        check_shared_directory(_VARIABLES["link"], os.path.dirname(request.link))
-    except OSError as error:
-        raise _unusable(error, request) from error
-
-
-def _check_outside_trees(name: str, path: str, root: str) -> None:
-    """Reject a path that is the tree of a version or in one: it would be replaced together with the tree."""
-    directory, last = os.path.split(path)
-    # The link itself leads into a tree; its directory must not.
-    real = os.path.realpath(path) if name == "bin_dir" else os.path.join(os.path.realpath(directory), last)
-    inside = os.path.relpath(real, os.path.realpath(root)).split(os.sep)[0]
-    if _is_version(inside):
-        raise DevserverError(
-            f"{_VARIABLES[name]} is {path}, inside {os.path.join(root, inside)}, the tree of Go {inside}",
-            expected="a path outside the trees of the versions",
-            remedy=f"correct {_VARIABLES[name]} or devserver_toolchain_root (root)",
-        )
-
-
-def _is_version(name: str) -> bool:
-    try:
-        return bool(version_key(name))
-    except ValueError:
-        return False
-
-
-def _plan(request: ToolchainRequest, expected: _Expected, store: Store) -> _ToolchainPlan:
+def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Store) -> _ToolchainPlan:
     present, altered = _inspect(request, expected, store)
     missing = {r: list_offers(r, request.order, expected.bases) for r in expected.releases if r.version not in present}
     for release in missing:
@@ -259,12 +151,12 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store)
 def _look(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
     of_tree = path == request.link
     link = symlinks.inspect_link(path, target, GO_TREE if of_tree else GO_PROGRAM)
-    link.check(_VARIABLES["link" if of_tree else "bin_dir"])
+    link.check(VARIABLES["link" if of_tree else "bin_dir"])
     return link
 
 
 def _inspect(
-    request: ToolchainRequest, expected: _Expected, store: Store
+    request: ToolchainRequest, expected: ExpectedToolchains, store: Store
 ) -> tuple[dict[str, InstallRecord], dict[str, Differences]]:
     """Return the toolchains that may stay, and the differences of those whose files were edited."""
     present, altered = {}, {}
@@ -302,13 +194,14 @@ def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: fl
 
 def _stage(release: Release, candidates: t.Sequence[Offer], directory: str, timeout: float) -> Staged:
     archive, tree = os.path.join(directory, "archive"), os.path.join(directory, "tree")
-    obtained = obtain(release, candidates, archive, timeout=timeout)
+    offer, size = obtain(release, candidates, archive, timeout=timeout)
     os.mkdir(tree)
-    files = unpack(release, obtained.offer, archive, tree)
+    text = dump(unpack(release, offer, archive, tree))
     os.unlink(archive)
-    _check_tree(tree, release, obtained.offer)
-    text = dump(files)
-    staged = Staged(tree, text, _new_record(release, obtained, digest_of(text)))
+    _check_tree(tree, release, offer)
+    location, platform = redacted(offer.location), release.platform.archive
+    record = InstallRecord(release.version, platform, offer.source, location, offer.digest, size, digest_of(text))
+    staged = Staged(tree, text, record)
     staged.write()
     return staged
 
@@ -324,17 +217,9 @@ def _check_tree(tree: str, release: Release, offer: Offer) -> None:
         )
 
 
-def _new_record(release: Release, obtained: Obtained, files: str) -> InstallRecord:
-    offer = obtained.offer
-    location = redacted(offer.location)
-    return InstallRecord(
-        release.version, release.platform.archive, offer.source, location, offer.digest, obtained.size, files
-    )
-
-
 def _toolchain(
     version: str,
-    expected: _Expected,
+    expected: ExpectedToolchains,
     store: Store,
     plan: _ToolchainPlan,
     installed: t.Mapping[str, InstallRecord],
@@ -349,14 +234,3 @@ def _toolchain(
         **{name: getattr(record, name, None) for name in ("source", "location", "digest", "bytes")},
         "altered": altered.result() if altered else None,
     }
-
-
-def _unusable(error: OSError, request: ToolchainRequest) -> DevserverError:
-    path = error.filename or request.root
-    return DevserverError(
-        f"cannot use {path}: {error.strerror}",
-        expected="a path that this user can write to, with about 400 MB of free space for each version",
-        remedy="set become: true, or choose another devserver_toolchain_root (root), devserver_goroot (link) or"
-        " devserver_bin_dir (bin_dir)",
-        path=path,
-    )

@@ -14,8 +14,9 @@ import signal
 import sys
 import typing as t
 
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import install
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import install_toolchains
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 # Audit events that Python raises before system calls: these change something, or may block.
 WATCHED = ("open", "os.", "shutil.", "subprocess.", "socket.", "ctypes.dlsym", "fcntl.")
@@ -35,7 +36,7 @@ def run(job: dict[str, t.Any], report: int) -> None:
                 os.kill(0 if job["group"] else os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(watch)
-    install.install_toolchains(install.ToolchainRequest(**job["request"]), this_platform(), check=False)
+    install_toolchains(ToolchainRequest(**job["request"]), this_platform(), check=False)
     os.write(report, b"%d" % done)
 
 

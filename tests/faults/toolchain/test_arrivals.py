@@ -13,9 +13,9 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
-    ToolchainRequest,
     install_toolchains,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec

@@ -13,9 +13,9 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
-    ToolchainRequest,
     install_toolchains,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
 

@@ -13,9 +13,9 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import scan
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
-    ToolchainRequest,
     install_toolchains,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
 from tests.unit.toolchain.conftest import HERE

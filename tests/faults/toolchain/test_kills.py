@@ -16,9 +16,9 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
-    ToolchainRequest,
     install_toolchains,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 from tests.faults.toolchain import killer
 from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost

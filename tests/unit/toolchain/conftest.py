@@ -22,8 +22,8 @@ import zipfile
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import fetch
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import ToolchainRequest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.sources import KINDS
 
 HERE = this_platform()

@@ -23,10 +23,10 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import in_use, store
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.install import (
-    ToolchainRequest,
     install_toolchains,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 HERE = this_platform()
 Make = t.Callable[..., ToolchainRequest]
