@@ -66,10 +66,6 @@ class Row(t.NamedTuple):
         cell = self.cells.get(variable)
         return (cell.actual or "") if cell and cell.status in ("ok", "unmanaged", "conflict") else ""
 
-    def state(self, variable: str) -> str:
-        """Return the value of a variable of the matrix with its source."""
-        return self.cells[variable].state
-
     def source(self, variable: str) -> Source | None:
         return self.cells[variable].source if variable in self.cells else None
 
@@ -79,6 +75,10 @@ class Row(t.NamedTuple):
         source = source or self.source(variable)
         place = (self.user.account.name, self.observation.context.name, variable)
         return Finding(rule, cause, remedy, *place, source, self.observation.workspace)
+
+    def unexpected(self, rule: Rule, variable: str, expected: str, remedy: Remedy) -> Finding:
+        """Return the finding about the value of a variable of the matrix."""
+        return self.finding(rule, f"{self.cells[variable].state}; expected {expected}", remedy, variable)
 
 
 @dataclasses.dataclass(frozen=True)

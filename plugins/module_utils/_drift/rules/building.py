@@ -85,13 +85,12 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 def _modes(row: Row) -> t.Iterator[Finding]:
     if row.undeclared("GOTOOLCHAIN") not in ("", "local"):
         remedy = declare("remove GOTOOLCHAIN: null from the play", "GOTOOLCHAIN", "local")
-        yield row.finding(MAY_SWITCH, f"{row.state('GOTOOLCHAIN')}; expected local", remedy, "GOTOOLCHAIN")
+        yield row.unexpected(MAY_SWITCH, "GOTOOLCHAIN", "local", remedy)
     if row.undeclared("GOFLAGS"):
         remedy = declare("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"))
-        yield row.finding(FLAGS, f"{row.state('GOFLAGS')}; expected no value", remedy, "GOFLAGS")
+        yield row.unexpected(FLAGS, "GOFLAGS", "no value", remedy)
     if row.undeclared("GO111MODULE") in ("off", "auto"):
-        cause = f"{row.state('GO111MODULE')}; expected on"
-        yield row.finding(MODULE_MODE, cause, Remedy("delete the line that sets GO111MODULE"), "GO111MODULE")
+        yield row.unexpected(MODULE_MODE, "GO111MODULE", "on", Remedy("delete the line that sets GO111MODULE"))
 
 
 def _target(row: Row) -> t.Iterator[Finding]:
@@ -99,7 +98,7 @@ def _target(row: Row) -> t.Iterator[Finding]:
         value, expected = row.undeclared(variable), row.observation.go.values.get(host)
         if value and expected and value != expected:
             remedy = Remedy(f"delete the line, and set {variable} for a single command")
-            yield row.finding(TARGET, f"{row.state(variable)}; expected {expected}", remedy, variable)
+            yield row.unexpected(TARGET, variable, expected, remedy)
 
 
 def _minimum(requirement: Mismatch, goroot: str) -> Finding:

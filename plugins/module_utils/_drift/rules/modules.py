@@ -106,7 +106,7 @@ def _proxy(row: Row, readable: t.Container[str]) -> t.Iterator[Finding]:
 
 
 def _order(row: Row, entries: t.Sequence[str]) -> t.Iterator[Finding]:
-    cause = row.state("GOPROXY")
+    cause = row.cells["GOPROXY"].state
     proxies = [entry for entry in entries if entry != "direct"]
     if proxies:
         remedy = declare("declare GOPROXY", "GOPROXY", ",".join([*proxies, "direct"]))
@@ -128,11 +128,10 @@ def _checksums(row: Row) -> t.Iterator[Finding]:
         if value == "off" if variable == "GOSUMDB" else everything:
             expected = "a checksum database" if variable == "GOSUMDB" else "private modules only"
             remedy = Remedy(f"delete {variable}, or name only private modules")
-            yield row.finding(NO_CHECKSUMS, f"{row.state(variable)}; expected {expected}", remedy, variable)
+            yield row.unexpected(NO_CHECKSUMS, variable, expected, remedy)
     if row.in_force("GOINSECURE"):
-        cause = f"{row.state('GOINSECURE')}; expected no value"
         remedy = Remedy("trust the private certificate authority on the host (trust_ca_bundle), and delete GOINSECURE")
-        yield row.finding(INSECURE, cause, remedy, "GOINSECURE")
+        yield row.unexpected(INSECURE, "GOINSECURE", "no value", remedy)
 
 
 def _split(value: str) -> list[str]:
