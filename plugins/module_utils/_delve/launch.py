@@ -9,7 +9,7 @@ import os
 import typing as t
 
 from .._host.accounts import Account, acting_as
-from .._host.managed_files import ManagedFile
+from .._host.managed_files import ManagedFile, users_file
 from .._jsonc.document import parse
 from .._jsonc.editor import Edit, Put, Remove, apply_edits
 from .services import DebugService
@@ -73,7 +73,7 @@ def managed_launch_files(edits: t.Mapping[str, LaunchFileEdit]) -> list[ManagedF
             workspace_exists = os.path.isdir(os.path.dirname(os.path.dirname(path)))
         if workspace_exists:
             content = functools.partial(_edit_text, edit, path)
-            files.append(ManagedFile(path, content, whole=False, owner=edit.owner, as_owner=True))
+            files.append(users_file(path, content, edit.owner))
     return files
 
 

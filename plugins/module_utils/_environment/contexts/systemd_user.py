@@ -43,11 +43,8 @@ class SystemdUserContext(SingleContext):
             return []
         return [
             whole_file(_EVERYONE, _path(declaration.path) if declaration.path else None),
-            *(_file(user) for user in declaration.users),
-            *(
-                whole_file(_path_of(account), None, owner=account)._replace(as_owner=True)
-                for account in departed(declaration)
-            ),
+            *(_file(user.account, _render(user)) for user in declaration.users),
+            *(_file(account, None) for account in departed(declaration)),
         ]
 
     def reload(self, declaration: Declaration, paths: t.Container[str], timeout: float) -> None:
@@ -85,11 +82,13 @@ class SystemdUserContext(SingleContext):
         ]
 
 
-def _file(user: UserEnvironment) -> ManagedFile:
+def _file(account: Account, text: str | None) -> ManagedFile:
     # It may contain a proxy's password; a file in a home is reached with the rights of its user.
-    path = _path_of(user.account)
-    text = systemd.render(user, _path(user.path), dollar="$$")
-    return whole_file(path, text, mode=0o600, owner=user.account)._replace(as_owner=True)
+    return whole_file(_path_of(account), text, mode=0o600, owner=account)._replace(as_owner=True)
+
+
+def _render(user: UserEnvironment) -> str:
+    return systemd.render(user, _path(user.path), dollar="$$")
 
 
 def _path_of(account: Account) -> str:
