@@ -249,12 +249,13 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     results = probe(requests, options)
     for result in results:
         result["exceeded"] = [] if result["problem"] else find_exceeded(result, {**params, "max_rss": rss})
-    problems = [f"{result['name']}: {problem}" for result in results for problem in _list_problems(result)]
+    problems = [
+        f"{result['name']}: {problem}"
+        for result in results
+        for problem in (result["problem"], *result["exceeded"])
+        if problem
+    ]
     return Outcome({"users": results}, failure=DevserverError("; ".join(problems)) if problems else None)
-
-
-def _list_problems(result: t.Mapping[str, t.Any]) -> list[str]:
-    return [result["problem"]] if result["problem"] else result["exceeded"]
 
 
 if __name__ == "__main__":

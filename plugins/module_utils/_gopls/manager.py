@@ -122,9 +122,3 @@ def start_units(plan: UnitPlan) -> None:
         systemctl.run_verb("enable", "--now", "--quiet", *plan.start)
     if plan.restart:
         systemctl.run_verb("try-restart", *map(paths.daemon_unit, plan.restart))
-
-
-def start_in_background(units: t.Sequence[str]) -> None:
-    """Start ``units`` without waiting for them."""
-    if units:
-        systemctl.run_verb("start", "--no-block", *units)

@@ -142,7 +142,9 @@ def _start_daemons(plan: ServicePlan) -> None:
         manager.make_temporary_files(paths.TMPFILES)
     manager.start_units(plan.units)
     names = [user.account.name for user in expected.prewarmed]
-    manager.start_in_background([paths.prewarm_unit(name) for name in names if paths.prewarm_file(name) in written])
+    prewarms = [paths.prewarm_unit(name) for name in names if paths.prewarm_file(name) in written]
+    if prewarms:
+        systemctl.run_verb("start", "--no-block", *prewarms)
 
 
 def _remove_user_directories(plan: ServicePlan) -> ServicePlan:

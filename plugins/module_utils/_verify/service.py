@@ -54,15 +54,16 @@ def fill_address(plan: VerificationPlan, address: Address) -> list[str]:
 
 
 @contextlib.contextmanager
-def run_service(sandbox: UserSandbox, argv: t.Sequence[str], address: Address) -> t.Iterator[int]:
-    """Run ``argv`` until the block ends; yield its process number once all health paths return 200.
+def run_service(sandbox: UserSandbox, *argv: str) -> t.Iterator[tuple[int, Address]]:
+    """Run ``argv`` with the service's arguments until the block ends.
 
-    Raises DevserverError, with the end of its log, if that takes too long or the process exits by itself.
+    Yields the process number and the service's address once all health paths return 200. Raises DevserverError, with
+    the end of the log, if that takes too long or the process exits by itself.
     """
-    log = sandbox.path_to("service.log")
-    with _start(sandbox, argv, log) as process:
+    log, address = sandbox.path_to("service.log"), find_free_address(sandbox.plan)
+    with _start(sandbox, [*argv, *fill_address(sandbox.plan, address)], log) as process:
         _await_health(sandbox, process, address, log)
-        yield process.pid
+        yield process.pid, address
         _require_running(sandbox, process, log)
 
 

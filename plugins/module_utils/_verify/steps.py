@@ -170,19 +170,15 @@ def debug_tests(sandbox: UserSandbox) -> str:
 
 def debug_local(sandbox: UserSandbox) -> str:
     """Attach to a running service."""
-    address = find_free_address(sandbox.plan)
-    argv = [sandbox.path_to("debuggee"), *fill_address(sandbox.plan, address)]
-    with run_service(sandbox, argv, address) as pid:
+    with run_service(sandbox, sandbox.path_to("debuggee")) as (pid, address):
         return _debug_served(sandbox, "local", address, pid=pid)
 
 
 def debug_remote(sandbox: UserSandbox) -> str:
     """Attach to a headless dlv that runs the service."""
-    address = find_free_address(sandbox.plan)
     listen = f"unix:{sandbox.path_to('dlv.sock')}"
     dlv = [sandbox.plan.dlv, "exec", "--headless", "--accept-multiclient", "--continue", f"--listen={listen}"]
-    argv = [*dlv, "--api-version=2", sandbox.path_to("debuggee"), "--", *fill_address(sandbox.plan, address)]
-    with run_service(sandbox, argv, address):
+    with run_service(sandbox, *dlv, "--api-version=2", sandbox.path_to("debuggee"), "--") as (_pid, address):
         return _debug_served(sandbox, "remote", address, address=parse_debugger_address(listen, tls=False))
 
 
@@ -233,10 +229,8 @@ def plan_probe(
 
 def check_health(sandbox: UserSandbox) -> str:
     """Run the release build of the service, and request its health paths."""
-    plan = sandbox.plan
-    address = find_free_address(plan)
-    with run_service(sandbox, [sandbox.path_to("service.bin"), *fill_address(plan, address)], address):
-        return f"{', '.join(plan.health)} returned 200"
+    with run_service(sandbox, sandbox.path_to("service.bin")):
+        return f"{', '.join(sandbox.plan.health)} returned 200"
 
 
 _ALL = (

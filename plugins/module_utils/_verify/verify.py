@@ -49,12 +49,12 @@ def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult
     results: list[StepResult] = []
     for step in steps:
         missing = [entry.step for entry in results if entry.result != OK and entry.step in step.needs]
-        results.append(_skip_step(step, sandbox, missing) if missing else _run_step(step, sandbox))
+        if missing:
+            needs = f"needs {', '.join(missing)}"
+            results.append(StepResult(sandbox.account.name, step.name, SKIPPED, 0.0, needs))
+        else:
+            results.append(_run_step(step, sandbox))
     return results
-
-
-def _skip_step(step: Step, sandbox: UserSandbox, missing: t.Sequence[str]) -> StepResult:
-    return StepResult(sandbox.account.name, step.name, SKIPPED, 0.0, f"needs {', '.join(missing)}")
 
 
 def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:

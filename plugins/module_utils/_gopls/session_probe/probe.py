@@ -19,12 +19,11 @@ from ..._environment.contexts.vscode_server import VscodeServerContext, VscodeSe
 from ..._environment.declaration import ARGUMENT_SPEC, UserEnvironment, declaration_from
 from ..._host.accounts import Account, acting_as
 from ..._host.command import session_environment
-from ..._host.files import read_text
 from ..._protocols.framing import Connection
 from ..._protocols.lsp import Client, Diagnostic, Popup, Server
 from ..memory import Memory
 from .checks import Measurements, Task, run_checks
-from .sample_positions import Use, find_use, locate_symbol
+from .sample_positions import Use, find_use, locate_symbol, read_source
 from .server_process import DaemonConnection, ServerConnection, StartedServer
 
 _SECTION = "gopls"
@@ -208,15 +207,9 @@ def _make_task(request: ProbeRequest, workspace: str) -> Task:
             remedy="set files, with the file that contains the symbol first",
         )
     use = locate_symbol(files[0], request.symbol, request.line) if request.symbol else find_use(workspace, files)
-    return Task(workspace, use, {file: _read_file(file) for file in dict.fromkeys([use.place.file, *files])})
-
-
-def _read_file(file: str) -> str:
-    text = read_text(file, largest=_LARGEST_FILE)
-    if text is None:
-        raise DevserverError(f"file {file} does not exist", expected="a file of the workspace", remedy="correct files")
+    texts = {file: read_source(file, _LARGEST_FILE) for file in [use.place.file, *files]}
     # Only UTF-8 can be sent.
-    return t.cast(str, printable(text))
+    return Task(workspace, use, {file: t.cast(str, printable(text)) for file, text in texts.items()})
 
 
 def _first_line(text: str) -> str:

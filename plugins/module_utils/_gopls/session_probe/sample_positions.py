@@ -94,7 +94,7 @@ def find_use(workspace: str, files: t.Collection[str] = ()) -> Use:
 
 def locate_symbol(file: str, symbol: str, line: int | None = None) -> Use:
     """Return the first place of ``symbol``, such as ``stock.NewShelf``, in a file or in one line of it."""
-    text = _read_source(file)
+    text = read_source(file)
     pattern = re.compile(rf"(?<![\w.]){re.escape(symbol)}(?!\w)")
     for match in pattern.finditer(_blank_out(text)):
         place = _locate(file, text, match.end() - len(symbol.rpartition(".")[2]))
@@ -155,10 +155,11 @@ def _blank_out(text: str) -> str:
     return _NO_CODE.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), text)
 
 
-def _read_source(file: str) -> str:
-    text = read_text(file, largest=_MAX_SIZE)
+def read_source(file: str, largest: int = _MAX_SIZE) -> str:
+    """Return the text of a file of at most ``largest`` bytes; raise DevserverError if it cannot be read."""
+    text = read_text(file, largest=largest)
     if text is None:
-        raise DevserverError(f"file {file} does not exist", expected="a Go file of the workspace", remedy="correct it")
+        raise DevserverError(f"file {file} does not exist", expected="a file of the workspace", remedy="correct files")
     return text
 
 
@@ -193,7 +194,7 @@ def _parse_file(file: str) -> _Source | None:
     if not file.endswith(".go") or _PLATFORM.search(os.path.basename(file)):
         return None
     try:
-        text = _read_source(file)
+        text = read_source(file)
     except DevserverError:
         return None
     return None if _CONSTRAINT.search(text) else _Source(file, text, _blank_out(text))
