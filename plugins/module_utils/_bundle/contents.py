@@ -81,7 +81,9 @@ class BundleContents:
     def _fetch(self, release: Release) -> tuple[str, Offer]:
         """Return the path of a toolchain's file, and the offer that it came from."""
         path = self._new_file()
-        return path, obtain(release, self._sources.list_offers(release), path, timeout=self._sources.timeout).offer
+        offers = self._sources.list_offers(release)
+        offer, _size = obtain(release, offers, path, timeout=self._sources.timeout)
+        return path, offer
 
     def _add_toolchain(self, release: Release) -> tuple[str, Offer]:
         path, offer = self._fetch(release)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import hashlib
+import io
 import os
 import shutil
 import stat
@@ -139,10 +140,15 @@ def sync_filesystem(path: str) -> None:
 
 def sha256_of_file(path: str) -> str:
     """Return the SHA-256 of a file's content, in hexadecimal."""
-    digest = hashlib.sha256()
     with open(path, "rb", buffering=0) as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(chunk)
+        return sha256_of_stream(file)
+
+
+def sha256_of_stream(stream: t.IO[bytes] | io.FileIO) -> str:
+    """Return the SHA-256 of the rest of an open file, in hexadecimal."""
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: stream.read(_CHUNK), b""):
+        digest.update(chunk)
     return digest.hexdigest()
 
 

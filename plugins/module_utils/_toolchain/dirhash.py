@@ -10,7 +10,7 @@ import typing as t
 import zipfile
 import zlib
 
-_CHUNK = 1 << 20
+from .._host.files import sha256_of_stream
 
 
 def h1(digests: t.Mapping[str, str]) -> str:
@@ -26,15 +26,11 @@ def h1_of_zip(path: str) -> str:
             names = archive.namelist()
             if len(set(names)) != len(names) or any("\n" in name for name in names):
                 raise ValueError("a name is in it twice, or has a line break")
-            return h1({name: _sha256(archive, name) for name in names})
+            digests = {}
+            for name in names:
+                with archive.open(name) as file:
+                    digests[name] = sha256_of_stream(file)
+            return h1(digests)
     # A flipped bit can make the reader seek before the file's start, which is the OSError.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError) as error:
         raise ValueError(f"it is not a readable zip: {error}") from error
-
-
-def _sha256(archive: zipfile.ZipFile, name: str) -> str:
-    digest = hashlib.sha256()
-    with archive.open(name) as file:
-        for chunk in iter(lambda: file.read(_CHUNK), b""):
-            digest.update(chunk)
-    return digest.hexdigest()

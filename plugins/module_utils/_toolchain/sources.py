@@ -54,13 +54,6 @@ class Offer(t.NamedTuple):
         return self.digest.startswith("h1:")
 
 
-class Obtained(t.NamedTuple):
-    """The file that was fetched and verified; ``size`` in bytes."""
-
-    offer: Offer
-    size: int
-
-
 def validate_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
     """Return the base locations by source without final slashes; raise DevserverError for an invalid one.
 
@@ -122,8 +115,8 @@ def _obstacle(source: str, base: str) -> str:
     return f"{source} has no {'h1' if source == 'goproxy' else 'SHA-256'} to verify its file"
 
 
-def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *, timeout: float) -> Obtained:
-    """Fetch the first file that a source serves to ``destination`` and verify it.
+def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *, timeout: float) -> tuple[Offer, int]:
+    """Fetch the first file that a source serves to ``destination`` and verify it; return its offer, and its bytes.
 
     The next source is tried only if one is unreachable. Raises DevserverError for a wrong digest, and with the reason
     of every source if none serves.
@@ -136,7 +129,7 @@ def obtain(release: Release, candidates: t.Sequence[Offer], destination: str, *,
             reasons.append(f"{offer.source} ({redacted(offer.location)}): {error}")
             continue
         _check(offer, destination, f"sha256:{copied.sha256}")
-        return Obtained(offer, copied.size)
+        return offer, copied.size
     raise DevserverError(
         f"no source serves Go {release.version} for {release.platform.archive}: " + "; ".join(reasons),
         expected=f"{release.archive_name}, or {release.module_name} from a module proxy",
