@@ -14,9 +14,11 @@ import sys
 
 import pytest
 from ansible.errors import AnsibleFilterError
-from ansible_collections.gopherops.devserver.plugins.filter.certificates_due import certificates_due
-from ansible_collections.gopherops.devserver.plugins.filter.lifetimes_problem import FilterModule
-from ansible_collections.gopherops.devserver.plugins.filter.revocations_due import revocations_due
+from ansible_collections.gopherops.devserver.plugins.filter.certificates import (
+    FilterModule,
+    certificates_due,
+    revocations_due,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.validity import read_expiry
 from cryptography import x509
