@@ -51,18 +51,25 @@ def launch_configuration(service: DebugService) -> dict[str, t.Any]:
     The binary contains the resolved paths of its sources, and the editor sends the paths that the user has opened.
     """
     real = _resolve_workspace(service)
-    mapped = {"substitutePath": [{"from": service.workspace, "to": real}]} if real != service.workspace else {}
-    return {
-        "name": configuration_name(service.name),
+    mapping = (service.workspace, real) if real != service.workspace else None
+    return attach_configuration(configuration_name(service.name), service.listen.host, service.listen.port, mapping)
+
+
+def attach_configuration(name: str, host: str, port: int, mapping: tuple[str, str] | None) -> dict[str, t.Any]:
+    """Return the configuration for a dlv at ``host`` and ``port``; ``mapping`` is from the editor's to dlv's path."""
+    configuration: dict[str, t.Any] = {
+        "name": name,
         "type": "go",
         "request": "attach",
         "mode": "remote",
         # The extension's default for a remote debugger speaks another protocol.
         "debugAdapter": "dlv-dap",
-        "host": service.listen.host,
-        "port": service.listen.port,
-        **mapped,
+        "host": host,
+        "port": port,
     }
+    if mapping:
+        configuration["substitutePath"] = [{"from": mapping[0], "to": mapping[1]}]
+    return configuration
 
 
 def managed_launch_files(edits: t.Mapping[str, LaunchFileEdit]) -> list[ManagedFile]:

@@ -47,6 +47,13 @@ SERVICE_SPEC: dict[str, t.Any] = {
 }
 # The options of a service that its TLS server needs. None of them is secret.
 TLS_SERVICE_SPEC = {name: SERVICE_SPEC[name] for name in ("name", "user", "listen", "workspace", "tls")}
+# The common options of the modules dlv_tls and dlv_tls_client.
+TLS_MODULE_SPEC: dict[str, t.Any] = {
+    "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},
+    "clients": {"type": "list", "elements": "str", "default": []},
+    "revoked": {"type": "list", "elements": "str", "default": []},
+    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+}
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}", re.ASCII)
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\-][A-Za-z0-9:_.@\\-]*\.service", re.ASCII)
@@ -56,7 +63,8 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Flags of go build that this module sets: the output, and what dlv needs to read the program.
 _RESERVED_FLAGS = re.compile(r"--?(o|C|gcflags|trimpath)(=.*)?", re.DOTALL)
 _STRIPPING_FLAGS = re.compile(r"(^|[\s='\"])-[sw]([\s'\"]|$)")
-
+# Whether an option is invalid, its name and value, the expected value, and the remedy.
+_Validation = t.Tuple[t.Any, str, str, str, str]
 
 # Bytes: dlv itself needs as much. A smaller number usually lacks its unit.
 _MINIMUM_MEMORY = 64 * MIB
@@ -123,134 +131,88 @@ def parse_services(
 
 
 def _parse_service(entry: t.Mapping[str, t.Any], limits: ResourceLimits, state: str) -> DebugService:
-    name = _validate_pattern(
-        _NAME, entry["name"], "name", repr(entry["name"]), "letters, digits, _, . and -, at most 48"
-    )
-    workspace = _validate_workspace(name, entry)
+    name, workspace = entry["name"], entry["workspace"] or ""
+    if not _NAME.fullmatch(name):
+        expected = "letters, digits, _, . and -, at most 48"
+        raise _entry_error(repr(name), "name", name, expected, "use only these characters in name")
+    account, limits = find_account(entry["user"]), _parse_limits(entry, limits)
+    for invalid, *problem in _validations(entry, account, limits):
+        if invalid:
+            raise _entry_error(name, *problem)
     return DebugService(
         name,
-        _find_service_account(name, entry),
+        account,
         entry["mode"],
         parse_listen_address(entry["listen"], name),
-        workspace,
-        os.path.normpath(os.path.join(workspace, _validate_package(name, entry["package"]))) if workspace else "",
-        _validate_process_unit(name, entry),
-        [_validate_line(name, "args", word) for word in entry["args"]],
-        _validate_environment(name, entry["environment"]),
-        _validate_build_flags(name, entry["build_flags"]),
+        os.path.normpath(workspace) if workspace else "",
+        os.path.normpath(os.path.join(workspace, entry["package"])) if workspace else "",
+        entry["process_unit"] or "",
+        entry["args"],
+        {variable: str(value) for variable, value in entry["environment"].items()},
+        entry["build_flags"],
         entry["continue"] and entry["mode"] != "test",
         entry["log"],
-        _parse_limits(name, entry, limits),
+        limits,
         (entry["state"] or state) == "started",
-        _validate_launch_configuration(name, entry),
+        entry["launch_configuration"],
     )
 
 
-def _find_service_account(name: str, entry: t.Mapping[str, t.Any]) -> Account:
-    account = find_account(entry["user"])
-    if account.uid == 0 and not entry["allow_root"]:
-        raise _entry_error(
-            name, "user", "root", "an unprivileged user", "set user to the developer, or set allow_root: true"
-        )
-    return account
+def _parse_limits(entry: t.Mapping[str, t.Any], limits: ResourceLimits) -> ResourceLimits:
+    option = f"memory of debug service {entry['name']}"
+    memory = parse_size(entry["memory"], option) if entry["memory"] else limits.memory
+    return ResourceLimits(memory, entry["tasks"] or limits.tasks, entry["cpu_weight"] or limits.cpu_weight)
 
 
-def _validate_workspace(name: str, entry: t.Mapping[str, t.Any]) -> str:
-    path = entry["workspace"] or ""
-    if not path and entry["mode"] == "attach" and not entry["launch_configuration"]:
-        return ""
-    if not path.startswith("/") or _CONTROL.search(path) or ".." in path.split("/"):
-        raise _entry_error(name, "workspace", path, "an absolute directory without ..", "write the absolute path")
-    return os.path.normpath(path)
+def _validations(entry: t.Mapping[str, t.Any], account: Account, limits: ResourceLimits) -> t.Iterator[_Validation]:
+    root = account.uid == 0 and not entry["allow_root"]
+    yield root, "user", "root", "an unprivileged user", "set user to the developer, or set allow_root: true"
+    yield from _source_validations(entry)
+    yield from _program_validations(entry)
+    least, size = f"at least {format_size(_MINIMUM_MEMORY)}", format_size(limits.memory)
+    yield limits.memory < _MINIMUM_MEMORY, "memory", size, least, "set a larger limit, such as 2G"
+    yield limits.tasks < 16, "tasks", str(limits.tasks), "16 or more", "set a larger limit, such as 512"
+    weight = limits.cpu_weight
+    yield not 1 <= weight <= 10000, "cpu_weight", str(weight), "1 to 10000", "set a weight in this range, such as 50"
+    on_socket = entry["launch_configuration"] and entry["listen"].startswith(("/", "unix:"))
+    remedy = "use a loopback address and a port, or remove launch_configuration"
+    yield on_socket, "listen", entry["listen"], "a host and a port, because VS Code supports no sockets", remedy
 
 
-def _validate_package(name: str, package: str) -> str:
+def _source_validations(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Validation]:
+    path, package, unit = entry["workspace"] or "", entry["package"], entry["process_unit"] or ""
+    attach = entry["mode"] == "attach"
+    needed = path or not attach or entry["launch_configuration"]
+    absolute = path.startswith("/") and ".." not in path.split("/") and not _CONTROL.search(path)
+    yield needed and not absolute, "workspace", path, "an absolute directory without ..", "write the absolute path"
     inside = _PACKAGE_DIR.fullmatch(package) and not {"..", "..."} & set(package.split("/"))
-    if not inside or _CONTROL.search(package):
-        expected = "the directory of one package in the workspace, such as ./cmd/api"
-        raise _entry_error(
-            name, "package", package, expected, "write the path relative to the workspace, beginning with ./"
-        )
-    return package
+    expected = "the directory of one package in the workspace, such as ./cmd/api"
+    remedy = "write the path relative to the workspace, beginning with ./"
+    yield not inside or _CONTROL.search(package), "package", package, expected, remedy
+    remedy = "set process_unit" if attach else "remove process_unit, or set mode: attach"
+    yield bool(unit) != attach, "process_unit", unit, "a unit in mode attach, and no unit in other modes", remedy
+    other = _UNIT.fullmatch(unit) and unit != unit_name(entry["name"])
+    remedy = "write the full name of the unit to debug"
+    yield attach and not other, "process_unit", unit, "another unit, such as api.service", remedy
 
 
-def _validate_process_unit(name: str, entry: t.Mapping[str, t.Any]) -> str:
-    unit, attach = entry["process_unit"] or "", entry["mode"] == "attach"
-    if bool(unit) != attach:
-        remedy = "set process_unit" if attach else "remove process_unit, or set mode: attach"
-        raise _entry_error(name, "process_unit", unit, "a unit in mode attach, and no unit in other modes", remedy)
-    if attach and (not _UNIT.fullmatch(unit) or unit == unit_name(name)):
-        raise _entry_error(
-            name, "process_unit", unit, "another unit, such as api.service", "write the full name of the unit to debug"
-        )
-    return unit
-
-
-def _validate_environment(name: str, variables: t.Mapping[str, t.Any]) -> dict[str, str]:
-    for variable, value in variables.items():
-        _validate_pattern(_VARIABLE, variable, "environment", name, "names of letters, digits and underscores")
+def _program_validations(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Validation]:
+    for variable, value in entry["environment"].items():
+        expected, remedy = "names of letters, digits and underscores", "use only these characters in environment"
+        yield not _VARIABLE.fullmatch(variable), "environment", variable, expected, remedy
+        invalid = isinstance(value, bool) or not isinstance(value, (str, int)) or _CONTROL.search(str(value))
         # The value may be a secret: the message does not contain it.
-        if isinstance(value, bool) or not isinstance(value, (str, int)) or _CONTROL.search(str(value)):
-            raise _entry_error(
-                name,
-                f"environment of {variable}",
-                "***",
-                "one line of text",
-                "put the value in quotes, on one line",
-            )
-    return {variable: str(value) for variable, value in variables.items()}
-
-
-def _validate_build_flags(name: str, flags: t.Sequence[str]) -> list[str]:
-    for flag in flags:
-        if not flag.startswith("-") or _RESERVED_FLAGS.fullmatch(flag):
-            remedy = "remove this flag: the program is built without optimisation into a separate directory"
-            raise _entry_error(
-                name, "build_flags", flag, "flags of go build except -o, -C, -gcflags, -trimpath", remedy
-            )
-        if "ldflags" in flag and _STRIPPING_FLAGS.search(flag.partition("=")[2]):
-            raise _entry_error(
-                name,
-                "build_flags",
-                flag,
-                "linker flags without -s and -w",
-                "remove -s and -w: they strip the debug information",
-            )
-    return [_validate_line(name, "build_flags", flag) for flag in flags]
-
-
-def _parse_limits(name: str, entry: t.Mapping[str, t.Any], limits: ResourceLimits) -> ResourceLimits:
-    memory = parse_size(entry["memory"], f"memory of debug service {name}") if entry["memory"] else limits.memory
-    tasks, weight = entry["tasks"] or limits.tasks, entry["cpu_weight"] or limits.cpu_weight
-    if memory < _MINIMUM_MEMORY:
-        minimum = f"at least {format_size(_MINIMUM_MEMORY)}"
-        raise _entry_error(name, "memory", format_size(memory), minimum, "set a larger limit, such as 2G")
-    if tasks < 16:
-        raise _entry_error(name, "tasks", str(tasks), "16 or more", "set a larger limit, such as 512")
-    if not 1 <= weight <= 10000:
-        raise _entry_error(name, "cpu_weight", str(weight), "1 to 10000", "set a weight in this range, such as 50")
-    return ResourceLimits(memory, tasks, weight)
-
-
-def _validate_launch_configuration(name: str, entry: t.Mapping[str, t.Any]) -> bool:
-    if entry["launch_configuration"] and entry["listen"].startswith(("/", "unix:")):
-        remedy = "use a loopback address and a port, or remove launch_configuration"
-        raise _entry_error(
-            name, "listen", entry["listen"], "a host and a port, because VS Code supports no sockets", remedy
-        )
-    return bool(entry["launch_configuration"])
-
-
-def _validate_line(name: str, option: str, text: str) -> str:
-    if _CONTROL.search(text):
-        raise _entry_error(name, option, text, "one line of text", "remove the control character")
-    return text
-
-
-def _validate_pattern(pattern: re.Pattern[str], text: str, option: str, name: str, expected: str) -> str:
-    if not pattern.fullmatch(text):
-        raise _entry_error(name, option, text, expected, f"use only these characters in {option}")
-    return text
+        yield invalid, f"environment of {variable}", "***", "one line of text", "put the value in quotes, on one line"
+    for flag in entry["build_flags"]:
+        expected = "flags of go build except -o, -C, -gcflags, -trimpath"
+        remedy = "remove this flag: the program is built without optimisation into a separate directory"
+        yield not flag.startswith("-") or _RESERVED_FLAGS.fullmatch(flag), "build_flags", flag, expected, remedy
+        strips = "ldflags" in flag and _STRIPPING_FLAGS.search(flag.partition("=")[2])
+        remedy = "remove -s and -w: they strip the debug information"
+        yield strips, "build_flags", flag, "linker flags without -s and -w", remedy
+    for option in ("args", "build_flags"):
+        for word in entry[option]:
+            yield _CONTROL.search(word), option, word, "one line of text", "remove the control character"
 
 
 def _entry_error(name: str, option: str, value: str, expected: str, remedy: str) -> DevserverError:

@@ -13,6 +13,7 @@ from ..._core.addresses import Address
 from ..._core.errors import DevserverError
 from ..._host.files import Changes, read_text
 from ..._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from ..launch import attach_configuration
 from .endpoints import TlsEndpoint
 from .keys import add_redacted_change
 
@@ -114,25 +115,16 @@ connect = {host.address}:{endpoint.address.port}
 
 def render_launch_configurations(host: DebugHost, endpoints: t.Sequence[TlsEndpoint]) -> str:
     """Return configurations for the ``launch.json`` of a workspace on the editor's machine."""
-    return (
-        json.dumps({"configurations": [_attach_configuration(host, endpoint) for endpoint in endpoints]}, indent=2)
-        + "\n"
-    )
-
-
-def _attach_configuration(host: DebugHost, endpoint: TlsEndpoint) -> dict[str, t.Any]:
-    entry: dict[str, t.Any] = {
-        "name": f"{endpoint.name} on {host.name}",
-        "type": "go",
-        "request": "attach",
-        "mode": "remote",
-        "debugAdapter": "dlv-dap",
-        "host": "127.0.0.1",
-        "port": endpoint.local_port,
-    }
-    if endpoint.workspace:
-        entry["substitutePath"] = [{"from": "${workspaceFolder}", "to": endpoint.workspace}]
-    return entry
+    configurations = [
+        attach_configuration(
+            f"{endpoint.name} on {host.name}",
+            "127.0.0.1",
+            endpoint.local_port,
+            ("${workspaceFolder}", endpoint.workspace) if endpoint.workspace else None,
+        )
+        for endpoint in endpoints
+    ]
+    return json.dumps({"configurations": configurations}, indent=2) + "\n"
 
 
 def _read_source(path: str, check: bool) -> str:

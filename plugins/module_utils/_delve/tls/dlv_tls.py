@@ -7,16 +7,13 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.result import Outcome
-from ..services import TLS_SERVICE_SPEC
+from ..services import TLS_MODULE_SPEC
 from .endpoints import parse_endpoints
 from .install import apply_tls_server, host_paths
 from .server import TlsMaterial
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},
-    "clients": {"type": "list", "elements": "str", "default": []},
-    "revoked": {"type": "list", "elements": "str", "default": []},
-    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+    **TLS_MODULE_SPEC,
     "authority": {"type": "str", "default": ""},
     "certificate": {"type": "str", "default": ""},
     "key": {"type": "str", "default": "", "no_log": True},

@@ -8,7 +8,7 @@ import os
 import typing as t
 
 from ..._core.result import Outcome
-from ..services import TLS_SERVICE_SPEC
+from ..services import TLS_MODULE_SPEC
 from .client_bundle import DebugHost, write_bundles
 from .endpoints import parse_endpoints
 
@@ -17,10 +17,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "source": {"type": "path", "required": True},
     "host": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
-    "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},
-    "clients": {"type": "list", "elements": "str", "default": []},
-    "revoked": {"type": "list", "elements": "str", "default": []},
-    "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+    **TLS_MODULE_SPEC,
 }
 
 

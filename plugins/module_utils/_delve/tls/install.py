@@ -88,11 +88,8 @@ def apply_tls_server(
 def _check_host(paths: HostPaths, changes: Changes, check: bool) -> None:
     if not user_exists(paths.user):
         changes.add(f"user {paths.user}", "", "present\n")
-    if not os.access(paths.stunnel, os.X_OK):
-        _report_missing_stunnel(paths, changes, check)
-
-
-def _report_missing_stunnel(paths: HostPaths, changes: Changes, check: bool) -> None:
+    if os.access(paths.stunnel, os.X_OK):
+        return
     if not check:
         raise DevserverError(
             f"{paths.stunnel} is missing",

@@ -19,6 +19,7 @@ from .endpoints import TlsEndpoint
 USER = "gopherops-debug-tls"
 STUNNEL = "/usr/bin/stunnel"
 DIRECTORY = "/etc/gopherops/debug/tls"
+# Those of TlsMaterial, in its order, and the configuration.
 FILES = ("ca.crt", "server.crt", "server.key", "crl.pem", "stunnel.conf")
 # Not dlv-*: these are the names of debug services.
 SERVER = "debug-tls.service"
@@ -65,14 +66,10 @@ def server_files(
     """Return the files of the TLS server by path; ``minimum`` is the minimum TLS version, such as TLSv1.2."""
     if not endpoints:
         return {}
+    texts = (*material, render_stunnel_configuration(endpoints, minimum, directory))
     return {
-        os.path.join(directory, "ca.crt"): ServerFile(material.authority),
-        os.path.join(directory, "server.crt"): ServerFile(material.certificate),
-        os.path.join(directory, "server.key"): ServerFile(material.key, secret=True),
-        os.path.join(directory, "crl.pem"): ServerFile(material.revocations),
-        os.path.join(directory, "stunnel.conf"): ServerFile(
-            render_stunnel_configuration(endpoints, minimum, directory)
-        ),
+        os.path.join(directory, name): ServerFile(text, secret=name.endswith(".key"))
+        for name, text in zip(FILES, texts)
     }
 
 
