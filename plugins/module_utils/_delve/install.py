@@ -20,8 +20,9 @@ from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import reload_journal, systemctl
 from .._systemd.systemctl import UNITS, manager_runs
 from .._tools.build_info import read_build_info
-from . import open_ports, units
+from . import units
 from .launch import LaunchFileEdit, configuration_name, launch_configuration, launch_file, managed_launch_files
+from .listen_address import is_listening
 from .services import DebugService, unit_name
 
 PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
@@ -292,7 +293,7 @@ def _service_states(services: t.Sequence[DebugService]) -> dict[str, ServiceStat
 
 
 def _service_state(service: DebugService, properties: t.Mapping[str, str]) -> ServiceState:
-    active, listening = properties["ActiveState"], open_ports.is_listening(service.listen)
+    active, listening = properties["ActiveState"], is_listening(service.listen)
     queued = bool(int(properties.get("Job") or 0))
     failed = active == "failed" or properties["SubState"] == "auto-restart"
     problem = (

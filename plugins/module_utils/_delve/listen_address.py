@@ -7,11 +7,14 @@ dlv has neither TLS nor a password, and ``--only-same-user`` checks only connect
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 
 from .._core.addresses import Address, parse_address
 from .._core.errors import DevserverError
+from .._host.files import is_socket
+from .._host.procfs import listening_sockets
 
 # systemd creates a directory in it for each unit, which only the unit's user may enter. dlv's sockets have no mode.
 RUNTIME = "/run/dlv"
@@ -60,6 +63,15 @@ def _parse_socket(text: str, name: str, address: Address) -> Address:
 def runtime_directory(name: str) -> str:
     """Return the directory that exists while the debug service ``name`` runs."""
     return os.path.join(RUNTIME, name)
+
+
+def is_listening(address: Address) -> bool:
+    """Return whether a process listens on ``address``, by the kernel: dlv would treat a connection as its client."""
+    if address.path:
+        return is_socket(address.path)
+    # An IPv6 address has several notations; the kernel's table is read in the shortest one.
+    expected = address._replace(host=str(ipaddress.ip_address(address.host)))
+    return any(socket.address == expected for socket in listening_sockets())
 
 
 def _address_error(text: str, name: str, problem: str, remedy: str) -> DevserverError:

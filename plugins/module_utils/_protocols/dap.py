@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError, TimedOut
-from .framing import Connection, Message
+from .framing import Connection, Message, as_dict
 
 # Characters of output events; a program that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 65536
@@ -108,25 +108,20 @@ class Client:
             self._record_event(message)
 
     def _record_event(self, event: Message) -> None:
-        body = event["body"] = _dict(event.get("body"))
+        body = event["body"] = as_dict(event.get("body"))
         if event.get("event") == "output":
             self.output = (self.output + str(body.get("output", "")))[-_LONGEST_OUTPUT:]
         elif event.get("event") == "capabilities":
-            self.capabilities.update(_dict(body.get("capabilities")))
+            self.capabilities.update(as_dict(body.get("capabilities")))
         else:
             self._events.append(event)
 
     def _body(self, response: Message, command: str) -> Message:
-        body = _dict(response.get("body"))
+        body = as_dict(response.get("body"))
         if response.get("success"):
             return body
         # The error has the text for users, the message a text for programs.
-        error = _dict(body.get("error"))
+        error = as_dict(body.get("error"))
         raise ErrorResponse(
             self._connection.peer, command, str(error.get("format") or response.get("message") or "no reason")
         )
-
-
-# An adapter may send any JSON where the specification requires a type.
-def _dict(value: t.Any) -> dict[str, t.Any]:
-    return value if isinstance(value, dict) else {}

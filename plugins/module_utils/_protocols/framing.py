@@ -114,6 +114,11 @@ class Connection:
         )
 
 
+def as_dict(value: t.Any) -> dict[str, t.Any]:
+    """Return an object; empty for another type, because a peer may send any JSON where an object is specified."""
+    return value if isinstance(value, dict) else {}
+
+
 def connect_unix(path: str, account: Account, timeout: float | None = None) -> socket.socket:
     """Connect to a unix socket with the rights of ``account``, in the main thread only; raise OSError if it fails."""
     stream = socket.socket(socket.AF_UNIX)

@@ -13,7 +13,7 @@ import typing as t
 import urllib.parse
 
 from .._core.errors import DevserverError
-from .framing import Connection, Message
+from .framing import Connection, Message, as_dict
 
 SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "hint"}
 # Of window/showMessage; editors need not show messages below a warning, such as progress.
@@ -98,7 +98,7 @@ class Client:
             "capabilities": _CAPABILITIES,
             "initializationOptions": self._settings,
         }
-        info = _dict(_dict(self._request("initialize", params)).get("serverInfo"))
+        info = as_dict(as_dict(self._request("initialize", params)).get("serverInfo"))
         self._notify("initialized", {})
         return Server(str(info.get("name", "")), str(info.get("version", "")))
 
@@ -126,7 +126,7 @@ class Client:
 
     def hover(self, place: Place) -> str:
         """Return the hover text at ``place``; empty for none."""
-        return _contents(_dict(self._request("textDocument/hover", _position(place))).get("contents"))
+        return _contents(as_dict(self._request("textDocument/hover", _position(place))).get("contents"))
 
     def definition(self, place: Place) -> list[Place]:
         """Return the definitions of the identifier at ``place``."""
@@ -159,7 +159,7 @@ class Client:
             if message.get("id") == number and "method" not in message:
                 break
         if message.get("error") is not None:
-            raise self._response_error(method, _dict(message["error"]))
+            raise self._response_error(method, as_dict(message["error"]))
         return message.get("result")
 
     def _notify(self, method: str, params: t.Any) -> None:
@@ -181,7 +181,7 @@ class Client:
                 remedy="look at its log and load; for a large workspace raise timeout",
             )
         if isinstance(message.get("method"), str):
-            self._serve(message, message["method"], _dict(message.get("params")))
+            self._serve(message, message["method"], as_dict(message.get("params")))
         return message
 
     def _left(self) -> float:
@@ -200,7 +200,7 @@ class Client:
     def _respond(self, method: str, params: dict[str, t.Any]) -> Message:
         """Return the result or error for a request of the server."""
         if method == "workspace/configuration":
-            return {"result": [self._configuration(_dict(item)) for item in _list(params.get("items"))]}
+            return {"result": [self._configuration(as_dict(item)) for item in _list(params.get("items"))]}
         if method == "workspace/workspaceFolders":
             return {"result": self._workspace_folders()}
         if method == "workspace/applyEdit":
@@ -219,7 +219,7 @@ class Client:
         file, version = file_of(params.get("uri")), params.get("version")
         found = [
             Diagnostic(file, _line(item), SEVERITIES.get(_number(item.get("severity")), "error"), _text(item))
-            for item in map(_dict, _list(params.get("diagnostics")))
+            for item in map(as_dict, _list(params.get("diagnostics")))
         ]
         self._published[os.path.realpath(file)] = (version if isinstance(version, int) else None, found)
 
@@ -257,32 +257,27 @@ def _position(place: Place) -> dict[str, t.Any]:
 def _places(result: t.Any) -> list[Place]:
     """Return the places of a Location, a list of them, or nothing."""
     found = []
-    for location in map(_dict, result if isinstance(result, list) else [result]):
+    for location in map(as_dict, result if isinstance(result, list) else [result]):
         file = file_of(location.get("uri"))
         if file:
-            start = _dict(_dict(location.get("range")).get("start"))
+            start = as_dict(as_dict(location.get("range")).get("start"))
             found.append(Place(file, _line(location), _number(start.get("character"))))
     return found
 
 
 def _line(located: dict[str, t.Any]) -> int:
-    return _number(_dict(_dict(located.get("range")).get("start")).get("line")) + 1
+    return _number(as_dict(as_dict(located.get("range")).get("start")).get("line")) + 1
 
 
 def _contents(contents: t.Any) -> str:
     """Return the text of a hover: marked up, or a list of texts as older servers send."""
     if isinstance(contents, list):
         return "\n".join(map(_contents, contents))
-    return contents if isinstance(contents, str) else str(_dict(contents).get("value", ""))
+    return contents if isinstance(contents, str) else str(as_dict(contents).get("value", ""))
 
 
 def _text(item: dict[str, t.Any]) -> str:
     return str(item.get("message", ""))
-
-
-# A server may send any JSON where the specification requires a type.
-def _dict(value: t.Any) -> dict[str, t.Any]:
-    return value if isinstance(value, dict) else {}
 
 
 def _list(value: t.Any) -> list[t.Any]:

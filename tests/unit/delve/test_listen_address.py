@@ -13,8 +13,10 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.addresses import Address
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import parse_listen_address
-from ansible_collections.gopherops.devserver.plugins.module_utils._delve.open_ports import is_listening
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.listen_address import (
+    is_listening,
+    parse_listen_address,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
