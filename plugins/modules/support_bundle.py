@@ -211,7 +211,7 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
         directory=archive_directory(params["host"], now),
         about=about,
         secrets={*params["secrets"], *known_secrets(plan)},
-        sizes=SizeLimits(plan.largest, parse_size(params["max_size"], "max_size")),
+        sizes=SizeLimits(plan.max_file, parse_size(params["max_size"], "max_size")),
     )
     # The action plugin writes the archive to a file on the controller. The host stores nothing.
     return Outcome({"manifest": packed.manifest, "archive": encode_archive(packed.content, params["secrets"])})
@@ -222,24 +222,10 @@ def _utc(now: float) -> str:
 
 
 def _create_plan(params: t.Mapping[str, t.Any]) -> BundlePlan:
-    return BundlePlan(
-        goroot=params["goroot"],
-        gopls=params["gopls"],
-        dlv=params["dlv"],
-        units=params["units"],
-        binaries=params["binaries"],
-        logs=params["logs"],
-        since=params["since"],
-        running=params["goroutines"],
-        cores=[Core(entry["core"], entry["program"]) for entry in params["cores"]],
-        coredumps=params["coredumps"],
-        drift=params["drift"],
-        drift_problem=params["drift_problem"],
-        timeout=params["timeout"],
-        hold=params["hold"],
-        largest=parse_size(params["max_file"], "max_file"),
-        scratch=params["temporary_directory"],
-    )
+    options = {name: params[name] for name in BundlePlan._fields}
+    options["cores"] = [Core(entry["core"], entry["program"]) for entry in params["cores"]]
+    options["max_file"] = parse_size(params["max_file"], "max_file")
+    return BundlePlan(**options)
 
 
 if __name__ == "__main__":

@@ -56,9 +56,9 @@ class Core(t.NamedTuple):
 
 
 class BundlePlan(t.NamedTuple):
-    """The data to collect; patterns are shell patterns.
+    """The data to collect, with the names of the module's options; patterns are shell patterns.
 
-    ``running`` are units and process ids whose goroutines are dumped. ``since`` is the start of the journal's part.
+    ``goroutines`` are units and process ids whose goroutines are dumped. ``since`` is the start of the journal's part.
     ``timeout`` is the time limit of one command in seconds.
     """
 
@@ -69,15 +69,15 @@ class BundlePlan(t.NamedTuple):
     binaries: t.Sequence[str]
     logs: t.Sequence[str]
     since: str
-    running: t.Sequence[str] = ()
+    goroutines: t.Sequence[str] = ()
     cores: t.Sequence[Core] = ()
     coredumps: bool = True
     drift: t.Mapping[str, t.Any] | None = None
     drift_problem: str = ""
     timeout: float = 60.0
     hold: float = 10.0
-    largest: int = 1 << 20
-    scratch: str = "/tmp"
+    max_file: int = 1 << 20
+    temporary_directory: str = "/tmp"
 
 
 def collect(plan: BundlePlan) -> list[BundleItem]:
@@ -88,7 +88,7 @@ def collect(plan: BundlePlan) -> list[BundleItem]:
         _drift_item(plan),
         *_collect_units(plan),
         *(_collect_log(plan, path) for pattern in plan.logs for path in _expand_pattern(pattern)),
-        *(_collect_goroutines(plan, name) for name in plan.running),
+        *(_collect_goroutines(plan, name) for name in plan.goroutines),
         *(_collect_backtrace(plan, core) for core in [*plan.cores, *_find_kept_cores(plan)]),
     ]
 
@@ -174,7 +174,7 @@ def _collect_units(plan: BundlePlan) -> list[BundleItem]:
 
 def _find_processes(plan: BundlePlan) -> list[int]:
     """Return the inspected processes; those of units only if systemd runs the host."""
-    names, pids = list(plan.running), []
+    names, pids = list(plan.goroutines), []
     with contextlib.suppress(DevserverError):
         names += _list_units(plan)
     for name in names:
@@ -200,7 +200,7 @@ def _read_journal(plan: BundlePlan, unit: str) -> str:
     # In reverse, because the output is limited and the latest entries matter. Several versions of journalctl print the
     # first lines for --since with --lines.
     argv = ["journalctl", "--quiet", "--no-pager", "--output=short-iso-precise", "--reverse"]
-    argv += [f"--since={plan.since}", f"--lines={plan.largest // _MINIMUM_ENTRY_SIZE + 1}", f"--unit={unit}"]
+    argv += [f"--since={plan.since}", f"--lines={plan.max_file // _MINIMUM_ENTRY_SIZE + 1}", f"--unit={unit}"]
     return _reverse_entries(_output_of(plan, *argv))
 
 
@@ -213,7 +213,7 @@ def _reverse_entries(text: str) -> str:
 
 
 def _collect_log(plan: BundlePlan, path: str) -> BundleItem:
-    return _collect_item(f"logs/{_flat_name(path)}", lambda: _read_tail(path, plan.largest), tail=True)
+    return _collect_item(f"logs/{_flat_name(path)}", lambda: _read_tail(path, plan.max_file), tail=True)
 
 
 def _read_tail(path: str, limit: int) -> str:
@@ -232,7 +232,7 @@ def _collect_goroutines(plan: BundlePlan, name: str) -> BundleItem:
         if not pid:
             raise DevserverError(f"{name} has no process")
         account = _find_owner(path_of(pid))
-        with user_directory(account, plan.scratch, _PREFIX) as directory:
+        with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
             env = dict(session_environment(account), PATH=f"{plan.goroot}/bin:{SYSTEM_PATH}")
             return dump_goroutines(pid, DlvOptions(plan.dlv, account, env, directory, plan.hold))
 
@@ -243,7 +243,7 @@ def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
     def backtrace() -> str:
         # dlv runs as the owner of the core dump: root never processes a file that a user has written.
         account = _find_account_of(core.uid) if core.pid else _find_owner(core.core)
-        with user_directory(account, plan.scratch, _PREFIX) as directory:
+        with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
             path = _extract_core(plan, core, account, directory) if core.pid else core.core
             script = os.path.join(directory, "script")
             with acting_as(account), open(script, "w", encoding="utf-8") as file:

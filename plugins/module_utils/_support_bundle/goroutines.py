@@ -17,21 +17,18 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
+from .._delve.dlv_process import run_dlv
 from .._environment.go_command import without_traces
-from .._host.accounts import Account, acting_as
-from .._host.command import start_process
+from .._host.accounts import Account
 from .._host.output import OutputReader
-from .._host.process_tree import end_session, orphans_ended
+from .._host.process_tree import orphans_ended
 from .._host.procfs import tracer_of
 from .._protocols.framing import connect_unix
 
 _MAXIMUM_GOROUTINES = 1000
 _DEPTH = 50
-# Seconds that dlv may take to detach, and between two attempts to connect.
-_DETACH_TIMEOUT = 10.0
+# Seconds between two attempts to connect.
 _POLL_INTERVAL = 0.02
-# The maximum size in bytes of the output of dlv.
-_LONGEST_OUTPUT = 4096
 # The maximum size in bytes of a response: a thousand goroutines have about 2 MB.
 _MAXIMUM_RESPONSE = 64 * 1024 * 1024
 
@@ -59,32 +56,12 @@ def dump_goroutines(pid: int, options: DlvOptions) -> str:
             f"process {tracer} already debugs process {pid}", remedy="end that debug session, and run the play again"
         )
     path = os.path.join(options.directory, "dump.sock")
-    with orphans_ended(), _run_dlv(pid, path, options) as (process, listener):
+    argv = [options.dlv, "attach", str(pid), "--headless", "--api-version=2"]
+    dlv = run_dlv(argv, options.account, path, env=without_traces(options.env), cwd="/", detach=True)
+    with orphans_ended(), dlv as (process, listener):
         deadline = time.monotonic() + options.timeout
         with contextlib.closing(_Rpc(_connect(path, process, listener, options, deadline), deadline)) as rpc:
             return _format_goroutines(rpc)
-
-
-@contextlib.contextmanager
-def _run_dlv(pid: int, path: str, options: DlvOptions) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
-    argv = [options.dlv, "attach", str(pid), "--headless", "--api-version=2", f"--listen=unix:{path}"]
-    # dlv would create its configuration file in the user's home directory.
-    env = dict(without_traces(options.env), XDG_CONFIG_HOME=os.path.join(options.directory, "config"))
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    process = start_process(argv, options.account, env=env, cwd="/", start_new_session=True, **streams)
-    listener = OutputReader(t.cast("t.IO[bytes]", process.stderr), _LONGEST_OUTPUT)
-    try:
-        yield process, listener
-    finally:
-        # On this signal dlv removes its breakpoints and detaches. A killed dlv would leave them in the program.
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_DETACH_TIMEOUT)
-        end_session(process.pid)
-        process.wait()
-        listener.close()
-        with acting_as(options.account), contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
 
 
 def _connect(

@@ -99,7 +99,7 @@ def test_secrets_of_the_drift_report_are_recognised():
 
 def test_each_missing_item_has_a_problem():
     log = "/nowhere/gopls.log"
-    plan = PLAN._replace(binaries=["/nowhere/x"], logs=[log], running=["no-such.service"], drift_problem="it failed")
+    plan = PLAN._replace(binaries=["/nowhere/x"], logs=[log], goroutines=["no-such.service"], drift_problem="it failed")
     items = {item.name: item for item in collect(plan)}
     for name in ("versions/go.txt", "build-info/nowhere_x.txt", "logs/nowhere_gopls.log", "drift.json"):
         assert items[name].problem and not items[name].text
@@ -112,7 +112,7 @@ def test_each_missing_item_has_a_problem():
 def test_a_log_begins_with_a_complete_line(tmp_path):
     log = tmp_path / "x.log"
     log.write_text("SHOP_TOKEN=abcdefgh\nlast line\n")
-    (item,) = [one for one in collect(PLAN._replace(logs=[str(log)], largest=15)) if one.name.startswith("logs/")]
+    (item,) = [one for one in collect(PLAN._replace(logs=[str(log)], max_file=15)) if one.name.startswith("logs/")]
     assert item.text == "last line\n"
 
 
@@ -131,7 +131,7 @@ def tools(tmp_path):
 
 def test_a_host_without_systemctl_has_all_other_items(tools, monkeypatch):
     monkeypatch.setattr(sys.modules[collect.__module__], "SYSTEM_PATH", "/nowhere")
-    plan = tools("uname", "echo Linux")._replace(running=["shop.service"])
+    plan = tools("uname", "echo Linux")._replace(goroutines=["shop.service"])
     assert known_secrets(plan) == set()
     items = {item.name: item for item in collect(plan)}
     assert "systemctl" in items["units/list.txt"].problem
@@ -220,7 +220,7 @@ def cores(tools, tmp_path, monkeypatch):
     def make(exe, binaries):
         listed = json.dumps([{"pid": 77, "uid": pwd.getpwnam("nobody").pw_uid, "exe": str(exe)}])
         script = COREDUMPCTL.format(scratch=tmp_path / "scratch", listed=listed)
-        plan = tools("coredumpctl", script)._replace(scratch=str(tmp_path / "scratch"))
+        plan = tools("coredumpctl", script)._replace(temporary_directory=str(tmp_path / "scratch"))
         return plan._replace(dlv=f"{tmp_path}/bin/dlv", units=[], binaries=[str(path) for path in binaries])
 
     return make

@@ -15,17 +15,14 @@ import typing as t
 from ..._core.addresses import Address
 from ..._core.errors import DevserverError
 from ..._host.accounts import Account, acting_as
-from ..._host.command import start_process
 from ..._host.output import OutputReader
 from ..._host.process_tree import end_session
 from ..._protocols.dap import Client
 from ..._protocols.framing import Connection, connect_unix
+from ..dlv_process import run_dlv
 from .plan import DebugProbePlan, TlsFiles
 
-# The maximum size in bytes of the output of dlv and the program.
-_LONGEST_OUTPUT = 65536
-# Seconds that dlv may take to exit after its client has disconnected, and between two attempts to connect.
-_EXIT_TIMEOUT = 10.0
+# Seconds between two attempts to connect.
 _POLL_INTERVAL = 0.01
 # The address of a Unix socket has 108 bytes.
 _LONGEST_SOCKET = 107
@@ -57,37 +54,13 @@ def connect_adapter(plan: DebugProbePlan, directory: str, deadline: float) -> t.
             expected=f"at most {_LONGEST_SOCKET} bytes",
             remedy="set temporary_directory to a shorter path",
         )
-    with _running_dlv(plan, path, directory) as (process, listener):
+    with run_dlv([plan.dlv, "dap"], plan.account, path, env=plan.environment, cwd=directory) as (process, listener):
         client = Client(_connect_when_listening(plan, path, process, listener, deadline))
         try:
             yield Adapter(client, process.pid, listener.text)
         finally:
             # Before the wait for dlv, which exits after its client.
             client.close()
-
-
-@contextlib.contextmanager
-def _running_dlv(
-    plan: DebugProbePlan, path: str, directory: str
-) -> t.Iterator[tuple[subprocess.Popen[bytes], OutputReader]]:
-    # dlv would create its configuration file in the user's home directory.
-    env = dict(plan.environment, XDG_CONFIG_HOME=os.path.join(directory, "config"))
-    argv = [plan.dlv, "dap", f"--listen=unix:{path}"]
-    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    process = start_process(argv, plan.account, env=env, cwd=directory, start_new_session=True, **streams)
-    listener = OutputReader(t.cast("t.IO[bytes]", process.stdout), _LONGEST_OUTPUT)
-    try:
-        yield process, listener
-    finally:
-        # After its client, dlv detaches or stops the launched program. A killed dlv would leave its breakpoints in the
-        # process that it was attached to.
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_EXIT_TIMEOUT)
-        end_session(process.pid)
-        process.wait()
-        listener.close()
-        with acting_as(plan.account), contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
 
 
 def _connect_when_listening(
