@@ -16,6 +16,9 @@ from ..._systemd.environment_files import assignments_in
 from ..._systemd.systemctl import main_processes
 from .plan import DebugProbePlan, TlsFiles, parse_breakpoints, parse_debugger_address, validate_plan
 
+# The options that the plan contains without a change.
+_UNCHANGED = ("dlv", "request", "package", "args", "build_flags", "trigger", "runs", "hit_rate", "timeout")
+
 
 def parse_plan(params: t.Mapping[str, t.Any]) -> DebugProbePlan:
     """Return the plan of a module's options. Raises DevserverError if it is invalid."""
@@ -25,28 +28,20 @@ def parse_plan(params: t.Mapping[str, t.Any]) -> DebugProbePlan:
     mode = params["mode"] or _default_mode(params)
     workspace, package = params["workspace"] or "/", params["package"]
     plan = DebugProbePlan(
-        dlv=params["dlv"],
         account=account,
         environment=user_environment(account, params["goroot"], params["environment"]),
-        request=params["request"],
         mode=mode,
         breakpoints=parse_breakpoints(
             params["breakpoints"], account=account, workspace=workspace, package=package, tests=mode == "test"
         ),
         workspace=workspace,
-        package=package,
         program=params["program"] or "",
-        args=params["args"],
-        build_flags=params["build_flags"],
         pid=params["pid"] or (_find_main_process(params["unit"]) if params["unit"] else 0),
         address=parse_debugger_address(params["address"], tls=bool(params["tls"])) if params["address"] else Address(),
         tls=TlsFiles(**params["tls"]) if params["tls"] else None,
         substitute_path=[(rule["from"], rule["to"]) for rule in params["substitute_path"]],
-        trigger=params["trigger"],
-        runs=params["runs"],
-        hit_rate=params["hit_rate"],
-        timeout=params["timeout"],
         scratch=params["temporary_directory"],
+        **{name: params[name] for name in _UNCHANGED},
     )
     return validate_plan(plan)
 

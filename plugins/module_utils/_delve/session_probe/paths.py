@@ -47,7 +47,7 @@ def _is_trimmed(path: str, file: str, module: str) -> bool:
 
 def _count_common_elements(first: str, second: str) -> int:
     """Return how many elements two paths have in common at their end, without the versions of modules."""
-    pairs = zip(reversed(_split_path(_VERSION.sub("", first))), reversed(_split_path(_VERSION.sub("", second))))
+    pairs = zip(*(reversed(_VERSION.sub("", path).split("/")) for path in (first, second)))
     number = 0
     for left, right in pairs:
         if left != right:
@@ -58,7 +58,7 @@ def _count_common_elements(first: str, second: str) -> int:
 
 def _shortest_rule(file: str, best: str, module: str, kind: str) -> PathRule:
     """Return the rule without the longest common end of both paths, but with the whole path of the module."""
-    editor, binary = _split_path(file), _split_path(best)
+    editor, binary = file.split("/"), best.split("/")
     while (
         editor[-1] == binary[-1]
         and editor[:-1] != [""]
@@ -68,10 +68,6 @@ def _shortest_rule(file: str, best: str, module: str, kind: str) -> PathRule:
         editor.pop()
         binary.pop()
     return PathRule("/".join(editor), "/".join(binary), kind)
-
-
-def _split_path(path: str) -> list[str]:
-    return path.split("/")
 
 
 def _rule_kind(file: str, best: str, real: str) -> str:

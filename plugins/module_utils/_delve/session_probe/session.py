@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import re
 import shlex
@@ -66,7 +67,8 @@ class SessionEnd(t.NamedTuple):
     message: str
 
 
-class SessionRun(t.NamedTuple):
+@dataclasses.dataclass
+class SessionRun:
     """One session. ``hits``, ``unset`` (dlv's messages) and ``locations`` have the number of the breakpoint as key.
 
     ``seconds`` is the time until the first stop. ``rejection`` is dlv's error if it did not start to debug. ``end`` is
@@ -74,9 +76,9 @@ class SessionRun(t.NamedTuple):
     ``closed_without_response`` dlv accepted the connection and closed it before the first response.
     """
 
-    hits: t.Mapping[int, BreakpointHit]
-    unset: t.Mapping[int, str]
-    locations: t.Mapping[int, BinaryLocation]
+    hits: dict[int, BreakpointHit] = dataclasses.field(default_factory=dict)
+    unset: dict[int, str] = dataclasses.field(default_factory=dict)
+    locations: dict[int, BinaryLocation] = dataclasses.field(default_factory=dict)
     seconds: float | None = None
     rejection: str = ""
     end: SessionEnd | None = None
@@ -113,7 +115,9 @@ def _run_one_session(plan: DebugProbePlan, directory: str, deadline: float) -> S
         session = _Session(plan, debug_adapter, os.path.join(directory, "debuggee"), started, deadline)
         with session.clean_end():
             session.debug()
-        return session.run()
+        # After the end, because dlv may print until then.
+        session.run.output = debug_adapter.client.output + debug_adapter.output()
+        return session.run
 
 
 class _Session:
@@ -126,23 +130,10 @@ class _Session:
         self._output = output
         self._started = started
         self._deadline = deadline
+        self.run = SessionRun()
         self._numbers: dict[int, int] = {}
-        self._hits: dict[int, BreakpointHit] = {}
-        self._unset: dict[int, str] = {}
-        self._locations: dict[int, BinaryLocation] = {}
-        self._seconds: float | None = None
-        self._rejection = self._status = ""
-        self._end: SessionEnd | None = None
         self._stopped_thread: int | None = None
-        self._initialized = self._closed_without_response = False
-
-    def run(self) -> SessionRun:
-        # After the end, because dlv may print until then.
-        output = self._client.output + self._adapter.output()
-        results = (self._hits, self._unset, self._locations)
-        return SessionRun(
-            *results, self._seconds, self._rejection, self._end, output, self._status, self._closed_without_response
-        )
+        self._initialized = False
 
     def debug(self) -> None:
         """Run the session except its end."""
@@ -164,10 +155,10 @@ class _Session:
         try:
             yield
         except TimedOut as error:
-            self._end = SessionEnd("time", f"the time limit expired: {error.what}")
+            self.run.end = SessionEnd("time", f"the time limit expired: {error.what}")
         except DevserverError as error:
-            self._end = SessionEnd("session", error.what)
-            self._closed_without_response = isinstance(error, ConnectionClosed) and not self._initialized
+            self.run.end = SessionEnd("session", error.what)
+            self.run.closed_without_response = isinstance(error, ConnectionClosed) and not self._initialized
         self._deadline = time.monotonic() + _END_TIMEOUT
         try:
             # A program that has exited, or never started, cannot continue. The connection may be closed too.
@@ -175,7 +166,7 @@ class _Session:
                 self._leave_running()
             self._request("disconnect", {"terminateDebuggee": self._plan.request == "launch"})
         except TimedOut as error:
-            self._end = self._end or SessionEnd("session", f"dlv did not detach from the program: {error.what}")
+            self.run.end = self.run.end or SessionEnd("session", f"dlv did not detach from the program: {error.what}")
         except DevserverError:
             pass
 
@@ -186,8 +177,9 @@ class _Session:
         try:
             return self._client.begin(self._plan.request, self._configuration(), deadline=self._deadline)
         except ErrorResponse as error:
-            self._rejection = error.reason
-            self._status = _status(self._adapter.pid)
+            self.run.rejection = error.reason
+            # A dlv on another host has no status here.
+            self.run.status = read_file(self._adapter.pid, "status") if self._adapter.pid else ""
             return None
 
     def _configuration(self) -> dict[str, t.Any]:
@@ -213,7 +205,7 @@ class _Session:
                 if result.get("verified"):
                     self._numbers[int(result.get("id", -1))] = number
                 else:
-                    self._unset[number] = str(result.get("message", "")) or "dlv reported no reason"
+                    self.run.unset[number] = str(result.get("message", "")) or "dlv reported no reason"
 
     def _set_breakpoints_in(self, file: str, numbers: t.Iterable[int]) -> list[Message]:
         lines = [{"line": self._plan.breakpoints[number].line} for number in numbers]
@@ -233,7 +225,7 @@ class _Session:
                 if function
                 else None
             )
-            self._locations[number] = BinaryLocation(function=function, function_line=line)
+            self.run.locations[number] = BinaryLocation(function=function, function_line=line)
 
     def _find_function(self, breakpoint: Breakpoint) -> Function | None:
         with acting_as(self._plan.account), contextlib.suppress(DevserverError):
@@ -245,13 +237,13 @@ class _Session:
         return None
 
     def _inspect_unset_breakpoints(self) -> None:
-        for number in self._unset:
+        for number in self.run.unset:
             breakpoint = self._plan.breakpoints[number]
             sources = self._find_sources(os.path.basename(breakpoint.file))
             usable = [
                 path for path in sources if path != breakpoint.file and self._has_statement(path, breakpoint.line)
             ]
-            self._locations[number] = self._locations[number]._replace(sources=sources, usable=usable)
+            self.run.locations[number] = self.run.locations[number]._replace(sources=sources, usable=usable)
 
     def _find_sources(self, name: str) -> list[str]:
         """Return the binary's files of that base name; none if this dlv does not have the command."""
@@ -267,7 +259,7 @@ class _Session:
         return any(item.get("verified") for item in body.get("breakpoints") or [])
 
     def _pending_breakpoints(self) -> list[int]:
-        return [number for number in self._numbers.values() if number not in self._hits]
+        return [number for number in self._numbers.values() if number not in self.run.hits]
 
     def _follow(self) -> None:
         """Continue from stop to stop until every set breakpoint was reached, or the program exits."""
@@ -275,14 +267,14 @@ class _Session:
             event = self._client.event("stopped", "terminated", deadline=self._deadline)
             body = event.get("body") or {}
             if event.get("event") == "terminated":
-                self._end = SessionEnd("program", "the program exited")
+                self.run.end = SessionEnd("program", "the program exited")
                 return
-            if self._seconds is None:
-                self._seconds = time.monotonic() - self._started
+            if self.run.seconds is None:
+                self.run.seconds = time.monotonic() - self._started
             self._stopped_thread = int(body.get("threadId", 0))
             if body.get("reason") == "exception":
                 message = f"the program failed: {body.get('description', '')}: {body.get('text', '')}"
-                self._end = SessionEnd("program", message)
+                self.run.end = SessionEnd("program", message)
                 return
             self._record_hits([int(number) for number in body.get("hitBreakpointIds") or []])
             if not self._pending_breakpoints():
@@ -291,10 +283,10 @@ class _Session:
 
     def _record_hits(self, identifiers: t.Sequence[int]) -> None:
         for number in [self._numbers[identifier] for identifier in identifiers if identifier in self._numbers]:
-            if number in self._hits:
+            if number in self.run.hits:
                 continue
             breakpoint = self._plan.breakpoints[number]
-            self._hits[number] = self._inspect_stop(breakpoint)
+            self.run.hits[number] = self._inspect_stop(breakpoint)
             # One hit is enough: a breakpoint in a loop must not delay the other breakpoints.
             remaining = [
                 other for other in self._pending_breakpoints() if self._plan.breakpoints[other].file == breakpoint.file
@@ -334,7 +326,7 @@ class _Session:
 
     def _leave_running(self) -> None:
         """Remove the breakpoints and continue the program of a headless dlv, which does neither at a disconnect."""
-        if not self._plan.remote or self._rejection:
+        if not self._plan.remote or self.run.rejection:
             return
         for file in dict.fromkeys(breakpoint.file for breakpoint in self._plan.breakpoints):
             self._set_breakpoints_in(file, [])
@@ -354,8 +346,3 @@ def _function_line(breakpoint: Message, file: str) -> int | None:
     if breakpoint.get("verified"):
         return int(breakpoint.get("line", 0)) if (breakpoint.get("source") or {}).get("path") == file else None
     return 0 if "not found" in str(breakpoint.get("message")) else None
-
-
-def _status(pid: int | None) -> str:
-    """Return the kernel's status of dlv; empty for a dlv on another host."""
-    return read_file(pid, "status") if pid else ""
