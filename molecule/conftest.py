@@ -9,11 +9,17 @@ import json
 import os
 import pathlib
 import subprocess
+import tempfile
 import typing as t
+from shlex import quote
 
 import pytest
 
 PLAYBOOKS = pathlib.Path(__file__).parents[1] / "playbooks"
+# Directories without their times: a temporary file that was created and removed is no trace.
+SNAPSHOT = (
+    "find /etc /home /srv /opt /usr/local /var/lib -type d -printf '%p %m %u\\n' -o -printf '%p %m %u %s %T@\\n' | sort"
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,22 +42,58 @@ class Play:
         return {(source["file"], source["line"]) for source in sources if source and source["line"]}
 
 
-@pytest.fixture
-def play(tmp_path):
+@pytest.fixture(scope="session")
+def play():
     """Run a playbook of the collection against the scenario's host."""
 
     def run(name: str, *arguments: str, **variables: t.Any) -> Play:
-        if name == "drift":
-            variables["drift_report_dir"] = str(tmp_path / "drift/reports")
-        command = [
-            "ansible-playbook",
-            "-i",
-            os.environ["MOLECULE_INVENTORY_FILE"],
-            PLAYBOOKS / f"{name}.yml",
-            *arguments,
-        ]
-        done = subprocess.run([*command, "-e", json.dumps(variables)], capture_output=True, text=True, check=False)
-        report = next(tmp_path.glob("drift/reports/*.json"), None)
-        return Play(done.returncode, done.stdout + done.stderr, json.loads(report.read_text()) if report else None)
+        command = ["ansible-playbook", "-i", os.environ["MOLECULE_INVENTORY_FILE"], PLAYBOOKS / f"{name}.yml"]
+        with tempfile.TemporaryDirectory(prefix="reports-") as reports:
+            if name == "drift":
+                variables["drift_report_dir"] = f"{reports}/drift"
+            command += [*arguments, "-e", json.dumps(variables)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            report = next(pathlib.Path(reports).glob("drift/*.json"), None)
+            output = done.stdout + done.stderr
+            return Play(done.returncode, output, json.loads(report.read_text()) if report else None)
+
+    return run
+
+
+@pytest.fixture
+def snapshot(host):
+    """List the files and directories of the host that provisioning may change."""
+    return lambda: host.check_output(SNAPSHOT)
+
+
+@pytest.fixture
+def expect_rejection(snapshot, play):
+    """Provision with variables that are rejected: one message contains the words, and the host stays as it is."""
+
+    def run(words: t.Sequence[str], **variables: t.Any) -> None:
+        before = snapshot()
+        completed = play("site", **variables)
+        assert completed.returncode == 2, completed.output
+        assert completed.output.count("fatal:") == 1
+        assert "Traceback" not in completed.output
+        folded = " ".join(completed.output.split())
+        for word in words:
+            assert word in folded, completed.output
+        assert snapshot() == before
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def compile_once(host):
+    """Run a command that compiles the standard library as the first user, and copy the build cache to the others."""
+
+    def run(command: str, *users: str) -> None:
+        first, *others = users
+        host.check_output(f"su - {first} -c {quote(command)}")
+        for user in others:
+            # Not the directory, which provisioning has created.
+            host.check_output(f"cp -r ~{first}/.cache/go-build/* ~{user}/.cache/go-build")
+            host.check_output(f"chown -R {user}: ~{user}/.cache/go-build")
 
     return run

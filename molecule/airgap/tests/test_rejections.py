@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import pathlib
 import shutil
@@ -12,11 +13,6 @@ import subprocess
 import pytest
 
 DIRECTORY = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
-# A place where nothing is yet, so that there would be much to do before the bundle is found wrong.
-FRESH = {"devserver_bundle_root": "/opt/go-bundle"}
-SNAPSHOT = (
-    "find /etc /home /srv /opt /usr/local /var/lib -type d -printf '%p %m %u\\n' -o -printf '%p %m %u %s %T@\\n' | sort"
-)
 
 
 def flipped(tmp_path: pathlib.Path, part: float) -> pathlib.Path:
@@ -31,43 +27,35 @@ def flipped(tmp_path: pathlib.Path, part: float) -> pathlib.Path:
     return path
 
 
-def expect_rejection(host, play, *words: str, **variables) -> None:
-    before = host.check_output(SNAPSHOT)
-    completed = play("site", **dict(FRESH, **variables))
-    assert completed.returncode == 2, completed.output
-    assert completed.output.count("fatal:") == 1
-    assert "Traceback" not in completed.output
-    folded = " ".join(completed.output.split())
-    for word in words:
-        assert word in folded, completed.output
-    assert host.check_output(SNAPSHOT) == before
+@pytest.fixture
+def reject(expect_rejection):
+    """Provision into a directory where nothing is yet, so that there would be much to do."""
+    return functools.partial(expect_rejection, devserver_bundle_root="/opt/go-bundle")
 
 
 # The toolchain is in the middle, near the end a tool.
 @pytest.mark.parametrize(("part", "kind"), [(0.5, "toolchains/"), (0.99, "tools/")], ids=["toolchain", "tool"])
-def test_a_flipped_bit(host, play, tmp_path, part, kind):
+def test_a_flipped_bit(reject, tmp_path, part, kind):
     bundle = flipped(tmp_path, part)
-    expect_rejection(host, play, kind, "differs from its manifest", "SHA-256", devserver_bundle_file=str(bundle))
+    reject([kind, "differs from its manifest", "SHA-256"], devserver_bundle_file=str(bundle))
 
 
-def test_a_truncated_bundle(host, play, tmp_path):
+def test_a_truncated_bundle(reject, tmp_path):
     bundle = flipped(tmp_path, 0.5)
     os.truncate(bundle, bundle.stat().st_size // 2)
-    expect_rejection(host, play, "bundle", "copy", devserver_bundle_file=str(bundle))
+    reject(["bundle", "copy"], devserver_bundle_file=str(bundle))
 
 
-def test_another_digest(host, play):
-    expect_rejection(host, play, "is another bundle", "bundle_sha256", bundle_sha256="0" * 64)
+def test_another_digest(reject):
+    reject(["is another bundle", "bundle_sha256"], bundle_sha256="0" * 64)
 
 
-def test_a_stranger_who_signs(host, play, tmp_path):
+def test_a_stranger_who_signs(reject, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
     allowed = tmp_path / "allowed"
     allowed.write_text("other@example.com " + (tmp_path / "key.pub").read_text())
-    expect_rejection(
-        host, play, "signature of the bundle is invalid", "allowed_signers", bundle_allowed_signers=str(allowed)
-    )
+    reject(["signature of the bundle is invalid", "allowed_signers"], bundle_allowed_signers=str(allowed))
 
 
-def test_no_bundle(host, play):
-    expect_rejection(host, play, "cannot be read", "/nowhere.tar", devserver_bundle_file="/nowhere.tar")
+def test_no_bundle(reject):
+    reject(["cannot be read", "/nowhere.tar"], devserver_bundle_file="/nowhere.tar")

@@ -17,42 +17,42 @@ GOPATHS = {
     "finn": "/srv/föhn's place/finn/go",
 }
 PROJECT = "cd ~/hello && "
+PROBE = (
+    "go version; go env GOPATH GOMODCACHE GOBIN GOTOOLCHAIN GOFLAGS; "
+    # fish does not accept a "$" that sudo has put before an escaped character.
+    "command -v gopls | xargs go version -m; command -v dlv | xargs go version -m"
+)
+TOOLS = [("golang.org/x/tools/gopls", "v0.16.2"), ("github.com/go-delve/delve", "v1.23.1")]
+JOB = "* * * * * { go version; go env GOPATH GOTOOLCHAIN; command -v gopls; } > /tmp/job-$LOGNAME 2>&1"
+# Also somebody who cannot log in, and a home with a space in its path.
+JOBS = {user: GOPATHS[user] for user in ("alice", "finn")} | {"builder": "/var/lib/builder/go"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def jobs(host):
+    """Jobs of cron, which runs them at the next minute, while other tests run."""
+    for user in JOBS:
+        host.check_output(f"(crontab -u {user} -l; echo {shlex.quote(JOB)}) | crontab -u {user} -")
+    yield
+    for user in JOBS:
+        host.check_output(f"crontab -u {user} -l | grep -v job- | crontab -u {user} -; rm -f /tmp/job-{user}")
 
 
 @pytest.mark.parametrize("user", GOPATHS)
-def test_everyone_meets_the_same_go(run_as, entry_point, user):
-    assert run_as(user, entry_point, "go version") == "go version go1.22.12 linux/amd64"
-
-
-@pytest.mark.parametrize("user", GOPATHS)
-def test_everyone_has_paths_of_their_own(run_as, entry_point, user):
-    output = run_as(user, entry_point, "go env GOPATH GOMODCACHE GOBIN GOTOOLCHAIN GOFLAGS").split("\n")
+def test_everyone_has_the_same_go_and_tools_and_own_paths(run_as, entry_point, user):
+    version, *settings = run_as(user, entry_point, PROBE).split("\n")
+    settings, builds = settings[:5], "\n".join(settings[5:])
     gopath = GOPATHS[user]
-    assert output == [gopath, f"{gopath}/pkg/mod", f"{gopath}/bin", "local", "-mod=readonly"]
+    assert version == "go version go1.22.12 linux/amd64"
+    assert settings == [gopath, f"{gopath}/pkg/mod", f"{gopath}/bin", "local", "-mod=readonly"]
+    assert re.findall(r"^/\S+: (\S+)$", builds, re.MULTILINE) == ["go1.22.12"] * len(TOOLS)
+    assert re.findall(r"^\s*mod\s+(\S+)\s+(\S+)\s", builds, re.MULTILINE) == TOOLS
 
 
 @pytest.mark.parametrize("user", GOPATHS)
 def test_a_process_without_any_environment_has_them_too(host, user):
     command = f'runuser -u {user} -- env -i HOME="$(echo ~{user})" /usr/local/go/bin/go env GOPATH'
     assert host.check_output(command) == GOPATHS[user]
-
-
-def test_jobs_of_cron_have_them_too(host):
-    """One real job each, also for somebody who cannot log in and for a home with a space in its path."""
-    gopaths = {user: GOPATHS[user] for user in ("alice", "finn")} | {"builder": "/var/lib/builder/go"}
-    job = "* * * * * { go version; go env GOPATH GOTOOLCHAIN; command -v gopls; } > /tmp/job-$LOGNAME 2>&1"
-    for user in gopaths:
-        host.check_output(f"(crontab -u {user} -l; echo {shlex.quote(job)}) | crontab -u {user} -")
-    try:
-        deadline = time.monotonic() + 90
-        while host.run("cat /tmp/job-*").stdout.count("/gopls") < len(gopaths) and time.monotonic() < deadline:
-            time.sleep(1)
-        for user, gopath in gopaths.items():
-            output = host.check_output(f"cat /tmp/job-{user}").split("\n")
-            assert output == ["go version go1.22.12 linux/amd64", gopath, "local", "/usr/local/bin/gopls"]
-    finally:
-        for user in gopaths:
-            host.check_output(f"crontab -u {user} -l | grep -v job- | crontab -u {user} -; rm -f /tmp/job-{user}")
 
 
 def test_a_command_in_a_session_keeps_what_it_is_given(run_as):
@@ -79,6 +79,12 @@ def test_nothing_of_a_users_go_belongs_to_root(host, run_as, user):
         assert host.file(path).user == user
 
 
+@pytest.fixture(scope="module")
+def compiled(compile_once):
+    compile_once(PROJECT + "go mod download && go vet ./... && go test ./...", "alice", "bob", "finn")
+
+
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize(("user", "entry_point"), [("alice", "ssh"), ("bob", "ssh"), ("finn", "login")])
 def test_a_module_with_a_dependency_is_fetched_built_tested_and_run(run_as, user, entry_point):
     run_as(user, entry_point, PROJECT + "go mod download && go build -o /tmp/hello-$(id -un) . && go vet ./...")
@@ -98,13 +104,6 @@ def test_dlv_stops_at_a_breakpoint(run_as):
     output = run_as("alice", "ssh", PROJECT + "dlv debug --allow-non-terminal-interactive=true --init ~/dlv.init 2>&1")
     assert re.search(r"> .*main\.greeting\(\) ./main\.go:10 \(hits goroutine\(1\):1 total:1\)", output)
     assert re.search(r'"hello, [0-9a-f]', output)
-
-
-def test_the_tools_are_the_pinned_builds_of_the_declared_go(run_as, entry_point):
-    for tool, version in (("gopls", "v0.16.2"), ("dlv", "v1.23.1")):
-        first, *info = run_as("alice", entry_point, f"go version -m $(command -v {tool})").split("\n")
-        assert first.endswith(": go1.22.12")
-        assert any(re.match(rf"\s*mod\s+\S+\s+{version}\s", line) for line in info)
 
 
 def test_go_is_found_even_without_a_declared_path(host):
@@ -137,3 +136,13 @@ def test_nothing_half_done_is_left(host):
         f"-name '{name}'" for name in (".installing-*", ".build-*", "gopherops-ssh-*", "gopherops-fish-*")
     )
     assert host.check_output(f"find /usr/local /etc /tmp /var/tmp {names}") == ""
+
+
+def test_jobs_of_cron_have_the_same_go_and_own_paths(host):
+    """The last one, because it waits for the minute."""
+    deadline = time.monotonic() + 90
+    while host.run("cat /tmp/job-*").stdout.count("/gopls") < len(JOBS) and time.monotonic() < deadline:
+        time.sleep(1)
+    for user, gopath in JOBS.items():
+        output = host.check_output(f"cat /tmp/job-{user}").split("\n")
+        assert output == ["go version go1.22.12 linux/amd64", gopath, "local", "/usr/local/bin/gopls"]
