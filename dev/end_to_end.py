@@ -11,16 +11,19 @@ import hashlib
 import os
 import re
 import shlex
+import shutil
 import tempfile
 from pathlib import Path
 
 from dev import galaxy, host, python_env
-from dev.checkout import ROOT, Failure
+from dev.checkout import CACHE, ROOT, Failure
 from dev.command import run
 from dev.console import show
 from dev.docker_engine import docker
 
 PASSWORD = "only for this test"
+# The controller's cache of built tools, below the directory of caches.
+TOOLS = Path("xdg", "gopherops-devserver", "tools")
 # Ansible takes a host called 127.0.0.1 for the controller.
 ADDRESS = "127.0.0.2"
 # $1 is the user, $2 its password, $3 its public key: an account of a machine whose sudo needs the password.
@@ -39,11 +42,18 @@ def check(log: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="devserver-") as directory:
         clone = Path(directory).resolve() / "clone"
         run(["git", "clone", "--quiet", ROOT, clone], log=log)
+        _share_gopls(clone)
         try:
             _use(clone, log)
         finally:
             _make(clone, "clean", log=log)
         _expect_nothing_left(clone)
+
+
+def _share_gopls(clone: Path) -> None:
+    """Copy what a scenario has built of the larger tool; the clone builds the other one."""
+    for build in (CACHE / TOOLS).glob("gopls-*"):
+        shutil.copytree(build, clone / ".cache" / TOOLS / build.name)
 
 
 def _use(clone: Path, log: Path) -> None:
@@ -147,7 +157,7 @@ def _make(
     clone: Path, target: str, *variables: str, log: Path, stdin: str = "", environment: dict[str, str] | None = None
 ) -> str:
     show(f"    make {' '.join([target, *variables])}")
-    # Downloads are shared with this checkout; nothing else is.
+    # Downloads are shared with this checkout, and gopls; nothing else is.
     caches = {name: python_env.tool_environment()[name] for name in ("UV_CACHE_DIR", "PIP_CACHE_DIR")}
     # A make above this one passes variables to those below; a user's make has none above.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
