@@ -44,6 +44,11 @@ def leaves_nothing(host, before):
     return not found(host) - before
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled(compile_once):
+    compile_once("cd service && go test ./... && go build -gcflags='all=-N -l' ./...", "alice", "bob")
+
+
 @pytest.fixture
 def verify(play, tmp_path):
     """Run the playbook; return its outcome and the steps of its report by user and name."""
