@@ -9,22 +9,25 @@ the host knows what would change there.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
+from ansible.errors import AnsibleError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.playbook.block import Block
 from ansible.template import Templar
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.redaction import without_secrets
-from ..module_utils._plan.host_plan import MODULES, RolePlan, plan_role, secrets_of
+from ..module_utils._plan.host_plan import MODULES, RolePlan, join_messages, plan_role, secrets_of
 from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
 
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
 _BUNDLE = "go_bundle_unpack"
+_INCLUDE_ROLE = ("include_role", "ansible.builtin.include_role")
 _CONTROLLER = ("localhost", "127.0.0.1", "::1")
 
 
@@ -77,12 +80,11 @@ class ActionModule(DevserverAction):
             templar = Templar(loader=self._loader, variables=variables)
             collected.planned = collected.planned or bool(module)
             own = templar if module and task._role.get_name() == role.get_name() else own
-            try:
+            with _collecting_errors(collected, f"the task {task.get_name()}"):
                 self._add(collected, task, module, templar)
-            except (DevserverError, OSError) as error:
-                collected.plan.errors.append(_describe(error, collected.name))
         if own:
-            _add_declared(collected, own)
+            with _collecting_errors(collected, f"{collected.name}_plan_reasons or {collected.name}_plan_errors"):
+                _add_declared(collected, own)
         collected.selected = collected.planned or any(map(self._is_selected, others))
 
     def _variables_of(self, task: t.Any) -> Result:
@@ -105,7 +107,7 @@ class ActionModule(DevserverAction):
                 expected="one call of the module with a list",
                 remedy="remove the loop, or run the role without host_plan",
             )
-        args = templar.template({**_defaults_of(task), **task.args})
+        args = _template({**_defaults_of(task), **task.args}, templar)
         if module == _BUNDLE and args.get("file"):
             with open_declared_bundle(args) as (bundle, _signer):
                 args["_delivery"] = {"sha256": bundle.sha256, "report_missing": True}
@@ -118,16 +120,16 @@ class ActionModule(DevserverAction):
 
     def _validate_variables(self, collected: _Role, args: Result, templar: Templar) -> None:
         """Validate a role's variables by its argument spec. Raises DevserverError."""
-        spec, given = args["argument_spec"], templar.template(args.get("provided_arguments", {}))
+        spec, given = args["argument_spec"], _template(args.get("provided_arguments", {}), templar)
         role = args["validate_args_context"]["name"]
         if not given and role in self._validated:
             return
+        self._validated.add(role)
         declared = {name: value for name, value in templar.available_variables.items() if name in spec}
-        values = {**templar.template(declared), **given}
+        values = {**{name: _template_variable(name, value, templar) for name, value in declared.items()}, **given}
         hidden = {str(values[name]) for name, option in spec.items() if option.get("no_log") and name in values}
         collected.secrets |= hidden
         messages = ArgumentSpecValidator(spec).validate(values).error_messages
-        self._validated.add(role)
         if messages:
             raise DevserverError(
                 f"invalid variables of the role {role}: {'; '.join(messages)}",
@@ -150,7 +152,7 @@ class ActionModule(DevserverAction):
         ]
         errors += result.get("errors", [])
         if errors:
-            return dict(result, failed=True, errors=errors, msg="\n".join(error["msg"] for error in errors))
+            return dict(result, failed=True, errors=errors, msg=join_messages(errors))
         if result.get("failed"):
             return result
         reasons = {role.name: [without_secrets(text, secrets) for text in role.plan.reasons] for role in roles}
@@ -158,7 +160,11 @@ class ActionModule(DevserverAction):
             result,
             reasons={name: texts for name, texts in reasons.items() if texts},
             roles=_roles_to_run(roles),
-            warnings=[*result.get("warnings", []), *(text for role in roles for text in role.plan.warnings)],
+            warnings=[
+                *result.get("warnings", []),
+                *(text for role in roles for text in role.plan.warnings),
+                *map(_describe_unplanned, _roles_in_tasks(self._play)),
+            ],
         )
 
     def _verify_bundle(self, role: _Role) -> None:
@@ -203,6 +209,23 @@ def _tasks_in(blocks: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
             yield part
 
 
+def _roles_in_tasks(play: t.Any) -> list[str]:
+    """Return the roles of the collection that the play's own tasks import or include, which are not planned."""
+    found: dict[str, None] = {}
+    for task in _tasks_in([*play.pre_tasks, *play.tasks, *play.post_tasks]):
+        name = task.args.get("name") or task.args.get("role") if task.action in _INCLUDE_ROLE else task._role
+        if name and str(name).startswith(_COLLECTION):
+            found[str(name)] = None
+    return list(found)
+
+
+def _describe_unplanned(role: str) -> str:
+    return (
+        f"{role} is imported or included in the tasks of the play, so it is not part of the plan. To plan it: list it"
+        " in the roles of the play; otherwise run it without a condition on the plan"
+    )
+
+
 def _defaults_of(task: t.Any) -> Result:
     """Return the module_defaults of the play for a task's module."""
     return {
@@ -210,10 +233,40 @@ def _defaults_of(task: t.Any) -> Result:
     }
 
 
-def _describe(error: DevserverError | OSError, role: str) -> Result:
-    if isinstance(error, DevserverError):
-        return dict(error.result(), role=role)
-    return {"role": role, "msg": f"cannot read a file on the controller: {error}"}
+@contextlib.contextmanager
+def _collecting_errors(collected: _Role, what: str) -> t.Iterator[None]:
+    """Turn an error into one of the role's plan; ``what`` is the part of the role that is being evaluated."""
+    role = collected.name
+    try:
+        yield
+    except DevserverError as error:
+        collected.plan.errors.append(dict(error.result(), role=role))
+    except OSError as error:
+        collected.plan.errors.append({"role": role, "msg": f"cannot read a file on the controller: {error}"})
+    except AnsibleError as error:
+        collected.plan.errors.append({"role": role, "msg": f"{what} of the role {role} cannot be evaluated: {error}"})
+
+
+def _template(value: Result, templar: Templar) -> t.Any:
+    """Return the value as the task would get it: ansible-core 2.16 removes what is omitted only when a task runs."""
+    return _without(templar.template(value), templar.available_variables.get("omit"))
+
+
+def _without(value: t.Any, omitted: t.Any) -> t.Any:
+    if isinstance(value, dict):
+        return {name: _without(inner, omitted) for name, inner in value.items() if inner != omitted}
+    return [_without(inner, omitted) for inner in value] if isinstance(value, list) else value
+
+
+def _template_variable(name: str, value: t.Any, templar: Templar) -> t.Any:
+    try:
+        return _template({name: value}, templar).get(name)
+    except AnsibleError as error:
+        raise DevserverError(
+            f"the variable {name} cannot be evaluated: {error}",
+            expected="a value, or an expression whose variables are all defined",
+            remedy=f"correct {name} in the inventory or the play",
+        ) from error
 
 
 def _plan_on_controller(collected: _Role, task: Result, host: str) -> None:

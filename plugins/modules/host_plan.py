@@ -78,7 +78,7 @@ errors:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.no_log import HIDDEN, mask_only
-from ..module_utils._plan.host_plan import RolePlan, plan_role, secrets_of
+from ..module_utils._plan.host_plan import RolePlan, join_messages, plan_role, secrets_of
 
 
 def main() -> None:
@@ -100,7 +100,7 @@ def _exit(module: AnsibleModule, plans: list[RolePlan]) -> None:
     errors = [error for plan in plans for error in plan.errors]
     if errors:
         # The facts of the first one are those of the module's own failure.
-        module.fail_json(**dict(errors[0], errors=errors, msg="\n".join(error["msg"] for error in errors)))
+        module.fail_json(**dict(errors[0], errors=errors, msg=join_messages(errors)))
     module.exit_json(changed=False, reasons={plan.role: plan.reasons for plan in plans if plan.reasons})
 
 

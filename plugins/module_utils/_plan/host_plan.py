@@ -74,6 +74,11 @@ def plan_task(name: str, args: t.Mapping[str, t.Any]) -> Outcome:
     return outcome
 
 
+def join_messages(errors: t.Iterable[t.Mapping[str, t.Any]]) -> str:
+    """Return the messages of errors, each on a line of its own; several roles may have the same one."""
+    return "\n".join(dict.fromkeys(error["msg"] for error in errors))
+
+
 def secrets_of(tasks: t.Sequence[t.Mapping[str, t.Any]]) -> set[str]:
     """Return the values in the tasks' options that are secret: by their option, by their name, or by their form."""
     found = {*credentials(tasks), *_secrets_in(tasks)}

@@ -143,6 +143,39 @@ def test_variables_that_a_roles_spec_rejects_are_named(project: Project) -> None
     assert "ansible-doc -t role" in result["msg"] and "correct them in the inventory or the play" in result["msg"]
 
 
+def test_all_undefined_variables_are_reported_by_name(project: Project) -> None:
+    project.add("a")
+    project.add("b")
+    result = project.plan(a_parameters="{{ nowhere }}", b_parameters={"vm.swappiness": "{{ nothing }}"})
+    assert result["failed"]
+    texts = result["msg"].split("\n")
+    for name, missing in {"a_parameters": "nowhere", "b_parameters": "nothing"}.items():
+        assert any(f"the variable {name} cannot be" in text and f"'{missing}'" in text for text in texts)
+
+
+def test_an_option_that_cannot_be_evaluated_names_task_and_role(project: Project) -> None:
+    project.add("a", {"name": "Write it", MODULE_NAME: {"path": "{{ nowhere }}", "parameters": {}}})
+    result = project.plan()
+    assert result["failed"]
+    assert "the task a : Write it of the role a cannot be evaluated: 'nowhere' is undefined" in result["msg"]
+
+
+def test_an_omitted_value_is_no_option(project: Project) -> None:
+    task = {
+        MODULE_NAME: {"path": str(project.file("a")), "parameters": {"vm.swappiness": "{{ none | default(omit) }}"}}
+    }
+    project.add("a", task)
+    assert project.plan()["reasons"] == {}
+
+
+def test_an_error_of_several_roles_is_one_message(project: Project) -> None:
+    for role in ("a", "b"):
+        project.add(role, {MODULE_NAME: {"path": str(project.file("a")), "parameters": {"bad name": 1}}})
+    result = project.plan()
+    assert len(result["errors"]) == 2
+    assert result["msg"].count("'bad name'") == 1
+
+
 def test_an_option_of_the_wrong_type_names_the_module(project: Project) -> None:
     project.add("a", {MODULE_NAME: {"path": str(project.file("a")), "parameters": [1]}})
     result = project.plan()
@@ -199,6 +232,17 @@ def test_imported_roles_are_planned_with_the_role_that_imports_them(project: Pro
     project.outdate("a")
     project.order = ["b"]
     assert project.plan()["roles"] == ["b"]
+
+
+@pytest.mark.parametrize("action", ["import_role", "include_role"])
+def test_a_role_in_the_tasks_of_the_play_is_warned_of(project: Project, action: str) -> None:
+    project.add("a")
+    task = {f"ansible.builtin.{action}": {"name": "gopherops.devserver.trust"}, "when": False}
+    project.play = {"tasks": [task, task]}
+    result = project.plan()
+    assert result["roles"] == []
+    texts = [text for text in result["warnings"] if text.startswith("gopherops.devserver.trust is imported or inc")]
+    assert len(texts) == 1, result["warnings"]
 
 
 def test_module_defaults_are_options_of_the_tasks(project: Project) -> None:
