@@ -15,6 +15,7 @@ from .._core.errors import DevserverError
 from .._host.accounts import Account, acting_as, has_home
 from .._host.files import Changes
 from .._host.managed_files import (
+    DirectoryProblem,
     FileEdit,
     ManagedFile,
     compare_directory_rights,
@@ -177,12 +178,15 @@ def _plan_directory(account: Account, variable: str, path: str) -> _Directory:
     left_by_root = is_repairable(path, account)
     with acting_as(account):
         owner = os.stat(path).st_uid if os.path.isdir(path) else None
-        reason = find_directory_problem(path) or ("" if owner in (None, account.uid) else f"it belongs to uid {owner}")
-    if reason and not left_by_root:
+        problem = find_directory_problem(path)
+        if problem is None and owner not in (None, account.uid):
+            problem = DirectoryProblem(f"it belongs to uid {owner}")
+    if problem and not left_by_root:
+        repair = problem.remedy or describe_ownership_repair(path, account)
         raise DevserverError(
-            f"{variable}={path} cannot be used by user {account.name}: {reason}",
+            f"{variable}={path} cannot be used by user {account.name}: {problem.reason}",
             expected=f"a directory that {account.name} may write to, or one that {account.name} can create",
-            remedy=f"{describe_ownership_repair(path, account)}; or declare another {variable}",
+            remedy=f"{repair}; or declare another {variable}",
             user=account.name,
             variable=variable,
             path=path,

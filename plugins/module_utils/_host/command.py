@@ -56,7 +56,13 @@ class Completed(t.NamedTuple):
     def error(self, what: str, *, expected: str = "", remedy: str) -> DevserverError:
         """Return an error that begins with ``what`` and ends with the reason of the failure."""
         kind = TimedOut if self.returncode is None else DevserverError
-        return kind(f"{what}: {self.complaint}", expected=expected, remedy=remedy)
+        return kind(f"{what}: {self.complaint}", expected=expected, remedy=self.extend_remedy(remedy))
+
+    def extend_remedy(self, remedy: str) -> str:
+        """Return the ``remedy`` for a failure; a command that timed out may only have been slow."""
+        if self.returncode is not None:
+            return remedy
+        return f"run the play again when the host is less busy; if the command times out again, {remedy}"
 
 
 def session_environment(account: Account) -> dict[str, str]:

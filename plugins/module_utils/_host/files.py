@@ -41,9 +41,12 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
+        # The real user is root's also while the process acts as another user.
+        needs_root = isinstance(error, PermissionError) and os.getuid() != 0
+        repair = f"correct the owner or mode that 'namei -l {path}' shows, or rename the file; then run the play"
         raise DevserverError(
             f"cannot read {path}: {error.strerror}",
-            remedy=f"correct the owner or mode that 'namei -l {path}' shows, or rename the file; then run the play",
+            remedy="run the play as root: become: true, and become_user: root" if needs_root else repair,
             path=path,
         ) from error
 

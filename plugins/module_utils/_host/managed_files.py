@@ -113,10 +113,10 @@ def _edit(file: ManagedFile) -> FileEdit:
         after = file.content(before)
         rights = compare_rights(file) if None not in (before, after) else None
         changes = bool(before != after or rights)
-        obstacle = find_directory_problem(_directory_of(file.path)) if changes else ""
+        problem = find_directory_problem(_directory_of(file.path)) if changes else None
         foreign = find_owner_problem(file) if changes and after is not None else ""
-    if obstacle:
-        raise _write_error(file, obstacle)
+    if problem:
+        raise _write_error(file, problem)
     if foreign:
         raise _owner_error(file, foreign)
     return FileEdit(file, before, after, rights)
@@ -178,15 +178,15 @@ def _directory_of(path: str) -> str:
     return os.path.dirname(os.path.realpath(path))
 
 
-def _write_error(file: ManagedFile, obstacle: str) -> DevserverError:
+def _write_error(file: ManagedFile, problem: DirectoryProblem) -> DevserverError:
     whose = f" of user {file.owner.name}" if file.owner else ""
     directory = _directory_of(file.path)
     linked = os.path.islink(file.path)
     leads = f", which is a link to {os.path.realpath(file.path)}," if linked else ""
     return DevserverError(
-        f"{file.path}{whose}{leads} cannot be written: {obstacle}",
+        f"{file.path}{whose}{leads} cannot be written: {problem.reason}",
         expected="a file in a directory that exists or can be created" if linked else "",
-        remedy=f"remove the link, or make {directory} writable" if linked else f"make {directory} writable",
+        remedy=("remove the link, or " if linked else "") + (problem.remedy or f"make {directory} writable"),
         path=file.path,
     )
 
@@ -222,19 +222,29 @@ def _write(edit: FileEdit) -> None:
     try:
         os.makedirs(_directory_of(file.path), exist_ok=True)
     except OSError as error:
-        raise _write_error(file, str(error.strerror)) from error
+        raise _write_error(file, DirectoryProblem(str(error.strerror))) from error
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
     write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
 
 
-def find_directory_problem(path: str) -> str:
-    """Return why this process can neither use nor create the directory ``path``; empty if it can."""
+class DirectoryProblem(t.NamedTuple):
+    """Why a directory can neither be used nor created; ``remedy`` is empty where that depends on its use."""
+
+    reason: str
+    remedy: str = ""
+
+
+def find_directory_problem(path: str) -> DirectoryProblem | None:
+    """Return why this process can neither use nor create the directory ``path``; None if it can."""
     nearest = path
     while not os.path.lexists(nearest):
         nearest = os.path.dirname(nearest)
     if not os.path.isdir(nearest):
-        return f"{nearest} is not a directory"
+        return DirectoryProblem(f"{nearest} is not a directory")
+    if os.statvfs(nearest).f_flag & os.ST_RDONLY:
+        reason = f"{nearest} is on a file system that is mounted read-only"
+        return DirectoryProblem(reason, f"mount the file system that 'findmnt -T {shlex.quote(path)}' shows read-write")
     # access(2) checks the rights of the real user, which acting_as does not change.
     if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
-        return f"{nearest} belongs to uid {os.stat(nearest).st_uid} and is not writable"
-    return ""
+        return DirectoryProblem(f"{nearest} belongs to uid {os.stat(nearest).st_uid} and is not writable")
+    return None

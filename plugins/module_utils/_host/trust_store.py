@@ -59,7 +59,7 @@ def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
     if not completed.ok or not set(missing) <= set(held):
         raise DevserverError(
             f"{store.merge[0]} did not add the new certificates to {store.merged}: {completed.complaint}",
-            remedy="run this command as root, fix the error that it reports, and run the play again",
+            remedy=completed.extend_remedy("run it as root, fix the error that it reports, and run the play again"),
         )
 
 

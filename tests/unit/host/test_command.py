@@ -131,3 +131,13 @@ def test_a_login_begins_at_home_or_where_that_cannot_be_in_the_root(start: Run, 
     assert started(start, script, HOME=str(home)).stdout == "/\nnone\n"
     home.mkdir()
     assert started(start, script, HOME=str(home)).stdout == f"{home}\nnone\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "remedy"),
+    [("exit 3", "look at it"), ("sleep 9", "run the play again when the host is less busy; if the command times out")],
+)
+def test_the_remedy_for_a_slow_command_is_another_run(program: str, remedy: str) -> None:
+    completed = run(["sh", "-c", program], env={"PATH": command.SYSTEM_PATH}, timeout=0.3)
+    error = completed.error("it failed", remedy="look at it")
+    assert f"To fix this: {remedy}" in str(error)

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import managed_files
@@ -73,3 +75,18 @@ def test_a_directory_of_the_collection_belongs_to_root(tmp_path):
     assert (str(now), str(expected)) == ("owner 0:0, mode 0777", "owner 0:0, mode 0755")
     managed_files.repair_directory_rights(str(directory))
     assert (mode_of(directory), managed_files.compare_directory_rights(str(directory))) == (0o755, None)
+
+
+@needs_root
+def test_a_read_only_file_system_is_named_with_its_remedy(tmp_path):
+    """Like the home directory on a file system that the kernel has made read-only after an error."""
+    script = (
+        f"from {managed_files.__name__} import plan_edits, whole_file\n"
+        f"plan_edits([whole_file({str(tmp_path / 'new/f')!r}, 'x')])"
+    )
+    mount = f'mount -t tmpfs -o ro none {tmp_path} && exec "$@"'
+    command = ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-c", script]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert f"{tmp_path} is on a file system that is mounted read-only" in completed.stderr
+    assert "To fix this: mount the file system that 'findmnt -T" in completed.stderr
