@@ -41,6 +41,12 @@ def test_everyone_has_the_go_and_the_tools(host, user):
     assert "Version: 1.23.1" in run_as(host, user, "dlv version")
 
 
+@pytest.fixture(scope="module")
+def compiled(compile_once):
+    compile_once("cd hello && go vet ./... && go test ./...", *USERS)
+
+
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.parametrize("user", USERS)
 def test_everyone_builds_and_tests_a_workspace_with_a_dependency(host, user):
     goproxy, gosumdb = run_as(host, user, "go env GOPROXY GOSUMDB").split("\n")
