@@ -178,10 +178,12 @@ class ActionModule(DevserverAction):
     def _check_bundle(self, args: Result) -> Result:
         """Run the task's own action in check mode, which reads what the host lacks."""
         task = self._task.copy()
+        # The action runs the module of its task.
+        task.action = f"{_COLLECTION}{_BUNDLE}"
         task.args = {name: value for name, value in args.items() if name != "_delivery"}
         task.check_mode = True
         action = self._shared_loader_obj.action_loader.get(
-            f"{_COLLECTION}{_BUNDLE}",
+            task.action,
             task=task,
             connection=self._connection,
             play_context=self._play_context,
