@@ -273,7 +273,7 @@ def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:
     options = {name: params[name] for name in VerificationPlan._fields if name in params}
     options["users"] = [(user["name"], user["workspace"]) for user in params["users"]]
     severities = _SEVERITIES[_SEVERITIES.index(params["drift_fail_on"]) :]
-    return VerificationPlan(**options, drift_severities=severities)
+    return VerificationPlan(**options, failing_severities=severities)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ _MAX_SECONDS = 86400
 class VerificationPlan(t.NamedTuple):
     """One verification; the fields are the options of go_verify, with these differences.
 
-    ``users`` are pairs of name and workspace; an empty workspace means the ``sample`` files. ``drift_severities`` are
+    ``users`` are pairs of name and workspace; an empty workspace means the ``sample`` files. ``failing_severities`` are
     those of findings that fail the step go env.
     """
 
@@ -45,7 +45,7 @@ class VerificationPlan(t.NamedTuple):
     runs: int = 1
     drift: t.Mapping[str, t.Any] | None = None
     drift_problem: str = ""
-    drift_severities: t.Sequence[str] = ("error",)
+    failing_severities: t.Sequence[str] = ("error",)
     coverage: float = 0.0
     timeout: float = 300.0
     temporary_directory: str = "/tmp"

@@ -138,7 +138,7 @@ def check_drift(sandbox: UserSandbox) -> str:
     if plan.drift is None:
         raise DevserverError(plan.drift_problem)
     findings = [finding for finding in plan.drift["findings"] if finding["user"] in ("", name)]
-    failures = [finding for finding in findings if finding["severity"] in plan.drift_severities]
+    failures = [finding for finding in findings if finding["severity"] in plan.failing_severities]
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""
         raise DevserverError(

@@ -28,7 +28,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 SPECS = [yaml.safe_load(path.read_text())["argument_specs"] for path in ROOT.glob("roles/*/meta/argument_specs.yml")]
 VARIABLES = {name for spec in SPECS for entry in spec.values() for name in entry.get("options", {})}
 # Variables of playbooks, and registered results.
-OTHER_VARIABLES = {"bundle_builder", "bundle_made", "devserver_plan", "drift_result"}
+RESULTS = {f"{name}_result" for name in ("debugger", "drift", "environment", "language_server")}
+OTHER_VARIABLES = {"bundle_builder", "bundle_made", "devserver_plan", *RESULTS}
 PLUGINS = sorted((ROOT / "plugins").rglob("*.py"))
 # Strings in the code that have a variable's form: an attribute of Python's ssl.SSLCertVerificationError.
 OTHER_STRINGS = {"verify_code"}
