@@ -40,12 +40,18 @@ TARGET_PYTHONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 ERRORS_SHOWN = 40
 COVERAGE = re.compile(r"^TOTAL +(?P<statements>\d+) .* (?P<share>\d+%)$", re.MULTILINE)
 LAYERS = "tests/unit/collection/test_layers.py"
+LONG_SCENARIOS = ("default", "services")
+# What a scenario needs besides Docker.
+NEEDS = {"vscode": code_server.ensure}
+# Groups that repeat what other checks do, so that `make test` leaves them out: that of `make check`, and that of
+# `make units`, whose coverage doubles the time of tests that only compute.
+QUICK, MEASURED = "quick", "units"
 SANITY = CACHE / "sanity" / "ansible_collections" / "gopherops" / "devserver"
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """``group`` is the make target that runs it with similar ones.
+    """One check. ``group`` is the argument of run_checks that selects it together with similar ones.
 
     Checks with the same ``resource`` never run at the same time. Those that need ``docker`` have a lane of their own.
     """
@@ -171,11 +177,6 @@ def _oldest_core(log: Path) -> None:
     _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
 
 
-LONG_SCENARIOS = ("default", "services")
-# What a scenario needs besides Docker.
-NEEDS = {"vscode": code_server.ensure}
-
-
 def _molecule(scenario: str, log: Path) -> None:
     if scenario in NEEDS:
         NEEDS[scenario](log)
@@ -196,11 +197,6 @@ def molecule_environment() -> dict[str, str]:
         "DEVSERVER_CA_BUNDLE": surroundings.get("trust_ca_bundle", ""),
         "DEVSERVER_GOPROXY": surroundings.get("devserver_toolchain_goproxy", ""),
     }
-
-
-# Groups that repeat what other checks do: for `make check`, and for `make units`, whose coverage doubles the work of
-# tests that only compute.
-QUICK, MEASURED = "quick", "units"
 
 
 def _scenarios() -> list[str]:
@@ -241,19 +237,19 @@ CHECKS = (
 def run_checks(*groups: str) -> bool:
     """Run the checks of some groups, or all, also after a failure; report at the end which failed."""
     checks = [check for check in CHECKS if (check.group in groups if groups else check.group not in (QUICK, MEASURED))]
-    run = _Run()
-    run.prepare()
+    session = _Session()
+    session.prepare()
     # Checks that compute on this machine run beside those that mostly wait for containers.
-    Lanes([[check for check in checks if check.docker is docker] for docker in (False, True)]).run(run.check)
-    print(f"\n{run.phases.table()}\n\n{skips.summary(run.skipped, skips.allowed())}\n")
-    failed = [check.name for check in checks if check.name in run.failures]
+    Lanes([[check for check in checks if check.docker is docker] for docker in (False, True)]).run(session.check)
+    print(f"\n{session.phases.table()}\n\n{skips.summary(session.skipped, skips.allowed())}\n")
+    failed = [check.name for check in checks if check.name in session.failures]
     for name in failed:
         print(f"failed: {name}")
     print(f"{len(checks) - len(failed)} passed, {len(failed)} failed", flush=True)
     return not failed
 
 
-class _Run:
+class _Session:
     """One run of checks: their times, what failed, and whether Docker is ready for those that need it."""
 
     def __init__(self) -> None:

@@ -67,25 +67,32 @@ class ActionModule(DevserverAction):
 
     def _collect(self, role: t.Any, collected: _Role) -> None:
         """Add what a role declares for this host, in the tasks that the tags of the run select."""
-        own = None
-        others = []
+        unplanned = []
+        templar_of_role = None
         for task in _tasks_in(role.compile(play=self._play)):
-            module = task.action[len(_COLLECTION) :] if task.action.startswith(_COLLECTION) else ""
-            if module not in MODULES and task.action != _VALIDATION:
-                others.append(task)
+            module = _planned_module(task)
+            if not module and task.action != _VALIDATION:
+                unplanned.append(task)
                 continue
             variables = self._variables_of(task)
-            if not task.evaluate_tags(self._play.only_tags, self._play.skip_tags, all_vars=variables):
+            if not self._is_selected(task, variables):
                 continue
             templar = Templar(loader=self._loader, variables=variables)
-            collected.planned = collected.planned or bool(module)
-            own = templar if module and task._role.get_name() == role.get_name() else own
             with _collecting_errors(collected, f"the task {task.get_name()}"):
-                self._add(collected, task, module, templar)
-        if own:
+                if module:
+                    collected.planned = True
+                    # An imported role has variables of its own.
+                    if task._role.get_name() == role.get_name():
+                        templar_of_role = templar
+                    self._add_task(collected, task, module, templar)
+                else:
+                    self._validate_variables(collected, task.args, templar)
+        if templar_of_role:
             with _collecting_errors(collected, f"{collected.name}_plan_reasons or {collected.name}_plan_errors"):
-                _add_declared(collected, own)
-        collected.selected = collected.planned or any(map(self._is_selected, others))
+                _add_declared(collected, templar_of_role)
+        collected.selected = collected.planned or any(
+            self._is_selected(task, self._variables_of(task)) for task in unplanned
+        )
 
     def _variables_of(self, task: t.Any) -> Result:
         manager = self._task.get_variable_manager()
@@ -93,14 +100,12 @@ class ActionModule(DevserverAction):
         variables: Result = manager.get_vars(play=self._play, host=host, task=task)
         return variables
 
-    def _is_selected(self, task: t.Any) -> bool:
-        variables = self._variables_of(task)
+    def _is_selected(self, task: t.Any, variables: Result) -> bool:
+        """Return whether the tags of the run select a task."""
         return bool(task.evaluate_tags(self._play.only_tags, self._play.skip_tags, all_vars=variables))
 
-    def _add(self, collected: _Role, task: t.Any, module: str, templar: Templar) -> None:
-        if not module:
-            self._validate_variables(collected, task.args, templar)
-            return
+    def _add_task(self, collected: _Role, task: t.Any, module: str, templar: Templar) -> None:
+        """Add a task of one of MODULES with its options; plan it here if it is delegated to the controller."""
         if task.loop:
             raise DevserverError(
                 f"the task {task.get_name()} has a loop, which cannot be planned",
@@ -203,12 +208,21 @@ def _play_of(task: t.Any) -> t.Any:
 
 
 def _tasks_in(blocks: t.Iterable[t.Any]) -> t.Iterator[t.Any]:
-    """Return the tasks of static blocks; what is included at run time is not known, and a rescue is no usual part."""
+    """Yield the tasks of ``blocks``.
+
+    Tasks that are included at run time are not known yet. Those of a rescue run only after a failure.
+    """
     for part in blocks:
         if isinstance(part, Block):
             yield from _tasks_in([*part.block, *part.always])
         elif not part.implicit:
             yield part
+
+
+def _planned_module(task: t.Any) -> str:
+    """Return the name of a task's module without its collection; empty for one that cannot be planned."""
+    name: str = task.action[len(_COLLECTION) :] if task.action.startswith(_COLLECTION) else ""
+    return name if name in MODULES else ""
 
 
 def _roles_in_tasks(play: t.Any) -> list[str]:
@@ -230,9 +244,10 @@ def _describe_unplanned(role: str) -> str:
 
 def _defaults_of(task: t.Any) -> Result:
     """Return the module_defaults of the play for a task's module."""
-    return {
-        name: value for entry in task.module_defaults or [] for name, value in (entry.get(task.action) or {}).items()
-    }
+    defaults: Result = {}
+    for entry in task.module_defaults or []:
+        defaults.update(entry.get(task.action) or {})
+    return defaults
 
 
 @contextlib.contextmanager
@@ -295,5 +310,5 @@ def _add_declared(collected: _Role, templar: Templar) -> None:
 def _roles_to_run(roles: t.Sequence[_Role]) -> list[str]:
     """Return the first role that differs and all after it; and roles without a planned task, which may differ."""
     selected = [role for role in roles if role.selected]
-    first = next((place for place, role in enumerate(selected) if role.plan.reasons), len(selected))
-    return [role.name for place, role in enumerate(selected) if place >= first or not role.planned]
+    first = next((index for index, role in enumerate(selected) if role.plan.reasons), len(selected))
+    return [role.name for index, role in enumerate(selected) if index >= first or not role.planned]

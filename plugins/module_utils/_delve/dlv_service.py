@@ -35,7 +35,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     limits = ResourceLimits(parse_size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
     services = parse_services(params["services"], limits=limits, state=params["state"])
     plan = plan_services(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
-    changes = plan.changes()
+    changes = plan.changes
     if not check:
         apply_plan(plan)
     states = wait_for_services(services, 0 if check else params["wait"])

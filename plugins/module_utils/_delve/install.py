@@ -46,6 +46,7 @@ class DebugServicePlan(t.NamedTuple):
     reload: bool
     skipped: list[SkippedFile]
 
+    @property
     def changes(self) -> Changes:
         """Return the changes for the result of a module."""
         changes = Changes()

@@ -63,9 +63,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Flags of go build that this module sets: the output, and what dlv needs to read the program.
 _RESERVED_FLAGS = re.compile(r"--?(o|C|gcflags|trimpath)(=.*)?", re.DOTALL)
 _STRIPPING_FLAGS = re.compile(r"(^|[\s='\"])-[sw]([\s'\"]|$)")
-# Whether an option is invalid, its name and value, the expected value, and the remedy.
-_Validation = t.Tuple[t.Any, str, str, str, str]
-
 # Bytes: dlv itself needs as much. A smaller number usually lacks its unit.
 _MINIMUM_MEMORY = 64 * MIB
 
@@ -76,6 +73,15 @@ class ResourceLimits(t.NamedTuple):
     memory: int
     tasks: int
     cpu_weight: int
+
+
+class _Problem(t.NamedTuple):
+    """An invalid ``option`` and its ``value``."""
+
+    option: str
+    value: str
+    expected: str
+    remedy: str
 
 
 class DebugService(t.NamedTuple):
@@ -131,30 +137,31 @@ def parse_services(
 
 
 def _parse_service(entry: t.Mapping[str, t.Any], limits: ResourceLimits, state: str) -> DebugService:
-    name, workspace = entry["name"], entry["workspace"] or ""
+    name = entry["name"]
     if not _NAME.fullmatch(name):
         expected = "letters, digits, _, . and -, at most 48"
-        raise _entry_error(repr(name), "name", name, expected, "use only these characters in name")
-    account, limits = find_account(entry["user"]), _parse_limits(entry, limits)
-    for invalid, *problem in _validations(entry, account, limits):
-        if invalid:
-            raise _entry_error(name, *problem)
+        raise _entry_error(repr(name), _Problem("name", name, expected, "use only these characters in name"))
+    account = find_account(entry["user"])
+    limits = _parse_limits(entry, limits)
+    for problem in _find_problems(entry, account, limits):
+        raise _entry_error(name, problem)
+    workspace = entry["workspace"] or ""
     return DebugService(
-        name,
-        account,
-        entry["mode"],
-        parse_listen_address(entry["listen"], name),
-        os.path.normpath(workspace) if workspace else "",
-        os.path.normpath(os.path.join(workspace, entry["package"])) if workspace else "",
-        entry["process_unit"] or "",
-        entry["args"],
-        {variable: str(value) for variable, value in entry["environment"].items()},
-        entry["build_flags"],
-        entry["continue"] and entry["mode"] != "test",
-        entry["log"],
-        limits,
-        (entry["state"] or state) == "started",
-        entry["launch_configuration"],
+        name=name,
+        account=account,
+        mode=entry["mode"],
+        listen=parse_listen_address(entry["listen"], name),
+        workspace=os.path.normpath(workspace) if workspace else "",
+        package_dir=os.path.normpath(os.path.join(workspace, entry["package"])) if workspace else "",
+        process_unit=entry["process_unit"] or "",
+        args=entry["args"],
+        environment={variable: str(value) for variable, value in entry["environment"].items()},
+        build_flags=entry["build_flags"],
+        continues=entry["continue"] and entry["mode"] != "test",
+        log=entry["log"],
+        limits=limits,
+        started=(entry["state"] or state) == "started",
+        launch=entry["launch_configuration"],
     )
 
 
@@ -164,60 +171,77 @@ def _parse_limits(entry: t.Mapping[str, t.Any], limits: ResourceLimits) -> Resou
     return ResourceLimits(memory, entry["tasks"] or limits.tasks, entry["cpu_weight"] or limits.cpu_weight)
 
 
-def _validations(entry: t.Mapping[str, t.Any], account: Account, limits: ResourceLimits) -> t.Iterator[_Validation]:
-    root = account.uid == 0 and not entry["allow_root"]
-    yield root, "user", "root", "an unprivileged user", "set user to the developer, or set allow_root: true"
-    yield from _source_validations(entry)
-    yield from _program_validations(entry)
-    least, size = f"at least {format_size(_MINIMUM_MEMORY)}", format_size(limits.memory)
-    yield limits.memory < _MINIMUM_MEMORY, "memory", size, least, "set a larger limit, such as 2G"
-    yield limits.tasks < 16, "tasks", str(limits.tasks), "16 or more", "set a larger limit, such as 512"
-    weight = limits.cpu_weight
-    yield not 1 <= weight <= 10000, "cpu_weight", str(weight), "1 to 10000", "set a weight in this range, such as 50"
-    on_socket = entry["launch_configuration"] and entry["listen"].startswith(("/", "unix:"))
-    remedy = "use a loopback address and a port, or remove launch_configuration"
-    yield on_socket, "listen", entry["listen"], "a host and a port, because VS Code supports no sockets", remedy
+def _find_problems(entry: t.Mapping[str, t.Any], account: Account, limits: ResourceLimits) -> t.Iterator[_Problem]:
+    if account.uid == 0 and not entry["allow_root"]:
+        yield _Problem("user", "root", "an unprivileged user", "set user to the developer, or set allow_root: true")
+    yield from _find_source_problems(entry)
+    yield from _find_program_problems(entry)
+    yield from _find_limit_problems(limits)
+    if entry["launch_configuration"] and entry["listen"].startswith(("/", "unix:")):
+        expected = "a host and a port, because VS Code supports no sockets"
+        remedy = "use a loopback address and a port, or remove launch_configuration"
+        yield _Problem("listen", entry["listen"], expected, remedy)
 
 
-def _source_validations(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Validation]:
-    path, package, unit = entry["workspace"] or "", entry["package"], entry["process_unit"] or ""
-    attach = entry["mode"] == "attach"
-    needed = path or not attach or entry["launch_configuration"]
-    absolute = path.startswith("/") and ".." not in path.split("/") and not _CONTROL.search(path)
-    yield needed and not absolute, "workspace", path, "an absolute directory without ..", "write the absolute path"
+def _find_source_problems(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Problem]:
+    path, attach = entry["workspace"] or "", entry["mode"] == "attach"
+    needs_workspace = path or not attach or entry["launch_configuration"]
+    if needs_workspace and (not path.startswith("/") or ".." in path.split("/") or _CONTROL.search(path)):
+        yield _Problem("workspace", path, "an absolute directory without ..", "write the absolute path")
+    package = entry["package"]
     inside = _PACKAGE_DIR.fullmatch(package) and not {"..", "..."} & set(package.split("/"))
-    expected = "the directory of one package in the workspace, such as ./cmd/api"
-    remedy = "write the path relative to the workspace, beginning with ./"
-    yield not inside or _CONTROL.search(package), "package", package, expected, remedy
-    remedy = "set process_unit" if attach else "remove process_unit, or set mode: attach"
-    yield bool(unit) != attach, "process_unit", unit, "a unit in mode attach, and no unit in other modes", remedy
-    other = _UNIT.fullmatch(unit) and unit != unit_name(entry["name"])
-    remedy = "write the full name of the unit to debug"
-    yield attach and not other, "process_unit", unit, "another unit, such as api.service", remedy
+    if not inside or _CONTROL.search(package):
+        expected = "the directory of one package in the workspace, such as ./cmd/api"
+        yield _Problem("package", package, expected, "write the path relative to the workspace, beginning with ./")
+    unit = entry["process_unit"] or ""
+    if bool(unit) != attach:
+        remedy = "set process_unit" if attach else "remove process_unit, or set mode: attach"
+        yield _Problem("process_unit", unit, "a unit in mode attach, and no unit in other modes", remedy)
+    if attach and (not _UNIT.fullmatch(unit) or unit == unit_name(entry["name"])):
+        yield _Problem(
+            "process_unit", unit, "another unit, such as api.service", "write the full name of the unit to debug"
+        )
 
 
-def _program_validations(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Validation]:
+def _find_program_problems(entry: t.Mapping[str, t.Any]) -> t.Iterator[_Problem]:
     for variable, value in entry["environment"].items():
-        expected, remedy = "names of letters, digits and underscores", "use only these characters in environment"
-        yield not _VARIABLE.fullmatch(variable), "environment", variable, expected, remedy
-        invalid = isinstance(value, bool) or not isinstance(value, (str, int)) or _CONTROL.search(str(value))
-        # The value may be a secret: the message does not contain it.
-        yield invalid, f"environment of {variable}", "***", "one line of text", "put the value in quotes, on one line"
+        if not _VARIABLE.fullmatch(variable):
+            expected = "names of letters, digits and underscores"
+            yield _Problem("environment", variable, expected, "use only these characters in environment")
+        if isinstance(value, bool) or not isinstance(value, (str, int)) or _CONTROL.search(str(value)):
+            # The value may be a secret: the message does not contain it.
+            remedy = "put the value in quotes, on one line"
+            yield _Problem(f"environment of {variable}", "***", "one line of text", remedy)
     for flag in entry["build_flags"]:
-        expected = "flags of go build except -o, -C, -gcflags, -trimpath"
-        remedy = "remove this flag: the program is built without optimisation into a separate directory"
-        yield not flag.startswith("-") or _RESERVED_FLAGS.fullmatch(flag), "build_flags", flag, expected, remedy
-        strips = "ldflags" in flag and _STRIPPING_FLAGS.search(flag.partition("=")[2])
-        remedy = "remove -s and -w: they strip the debug information"
-        yield strips, "build_flags", flag, "linker flags without -s and -w", remedy
+        if not flag.startswith("-") or _RESERVED_FLAGS.fullmatch(flag):
+            expected = "flags of go build except -o, -C, -gcflags, -trimpath"
+            remedy = "remove this flag: the program is built without optimisation into a separate directory"
+            yield _Problem("build_flags", flag, expected, remedy)
+        if "ldflags" in flag and _STRIPPING_FLAGS.search(flag.partition("=")[2]):
+            remedy = "remove -s and -w: they strip the debug information"
+            yield _Problem("build_flags", flag, "linker flags without -s and -w", remedy)
     for option in ("args", "build_flags"):
-        for word in entry[option]:
-            yield _CONTROL.search(word), option, word, "one line of text", "remove the control character"
+        for word in filter(_CONTROL.search, entry[option]):
+            yield _Problem(option, word, "one line of text", "remove the control character")
 
 
-def _entry_error(name: str, option: str, value: str, expected: str, remedy: str) -> DevserverError:
+def _find_limit_problems(limits: ResourceLimits) -> t.Iterator[_Problem]:
+    if limits.memory < _MINIMUM_MEMORY:
+        expected = f"at least {format_size(_MINIMUM_MEMORY)}"
+        yield _Problem("memory", format_size(limits.memory), expected, "set a larger limit, such as 2G")
+    if limits.tasks < 16:
+        yield _Problem("tasks", str(limits.tasks), "16 or more", "set a larger limit, such as 512")
+    if not 1 <= limits.cpu_weight <= 10000:
+        remedy = "set a weight in this range, such as 50"
+        yield _Problem("cpu_weight", str(limits.cpu_weight), "1 to 10000", remedy)
+
+
+def _entry_error(name: str, problem: _Problem) -> DevserverError:
     return DevserverError(
-        f"debug service {name}: {option} is {value!r}", expected=expected, remedy=remedy, service=name
+        f"debug service {name}: {problem.option} is {problem.value!r}",
+        expected=problem.expected,
+        remedy=problem.remedy,
+        service=name,
     )
 
 

@@ -15,7 +15,7 @@ from .._core.redaction import without_secrets
 from .._host.accounts import Account
 
 
-def moment(seconds: float) -> str:
+def format_time(seconds: float) -> str:
     """Return a time of the epoch in the format of reports: 2026-01-31T12:00:00Z."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
@@ -29,7 +29,7 @@ def as_user(account: Account, *argv: str) -> str:
     return " ".join(map(shlex.quote, ("runuser", "-u", account.name, "--", *argv)))
 
 
-def convert(path: str) -> str:
+def convert_line_endings(path: str) -> str:
     """Return the action for a file with CR LF line endings."""
     return f"convert {path} to LF line endings, by sed -i 's/\\r$//'"
 
@@ -63,7 +63,7 @@ class Remedy:
     variables: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
 
 
-def declare(text: str, variable: str, value: str, user: str = "") -> Remedy:
+def propose_value(text: str, variable: str, value: str, user: str = "") -> Remedy:
     """Return a remedy that the declaration of a variable resolves too, for one user or for all."""
     variables = {variable: value}
     own = {"devserver_users": [{"name": user, "variables": variables}]}
@@ -107,7 +107,7 @@ class Finding:
             "cause": without_secrets(self.cause),
             "impact": self.rule.impact,
             "source": self.source and self.source._asdict(),
-            "since": None if self.since is None else moment(self.since),
+            "since": None if self.since is None else format_time(self.since),
             "remedy": {
                 "text": without_secrets(self.remedy.text),
                 "safe_commands": list(self.remedy.commands),

@@ -8,7 +8,7 @@ import typing as t
 
 from .._core.provenance import Source
 from .._core.redaction import printable
-from .finding import Finding, moment
+from .finding import Finding, format_time
 from .snapshot import Snapshot
 
 SCHEMA_VERSION = 1
@@ -24,7 +24,7 @@ def report(snapshot: Snapshot, findings: t.Iterable[Finding], host: str) -> dict
     document = {
         "schema_version": SCHEMA_VERSION,
         "collection_version": COLLECTION_VERSION,
-        "generated_at": moment(snapshot.taken_at),
+        "generated_at": format_time(snapshot.taken_at),
         "host": host,
         "toolchain": {"path": snapshot.real_path(goroot), "version": snapshot.goroot_version},
         "tools": [tool.result() for tool in snapshot.tools],

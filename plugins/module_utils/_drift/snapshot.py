@@ -52,7 +52,7 @@ class Row(t.NamedTuple):
         """Whether another go than the declared one runs: other differences may follow from that."""
         return "go" in self.cells and self.cells["go"].status == "drift"
 
-    def late(self, variable: str) -> bool:
+    def is_outdated(self, variable: str) -> bool:
         """Whether a running process has an outdated value of the variable, which is a finding of its own."""
         return variable in self.observation.stale
 
@@ -73,8 +73,16 @@ class Row(t.NamedTuple):
         self, rule: Rule, cause: str, remedy: Remedy, variable: str = "", source: Source | None = None
     ) -> Finding:
         source = source or self.source(variable)
-        place = (self.user.account.name, self.observation.context.name, variable)
-        return Finding(rule, cause, remedy, *place, source, self.observation.workspace)
+        return Finding(
+            rule,
+            cause,
+            remedy,
+            user=self.user.account.name,
+            context=self.observation.context.name,
+            variable=variable,
+            source=source,
+            workspace=self.observation.workspace,
+        )
 
     def unexpected(self, rule: Rule, variable: str, expected: str, remedy: Remedy) -> Finding:
         """Return the finding about the value of a variable of the matrix."""
@@ -204,6 +212,20 @@ class Snapshot:
 def _is_own(path: str, account: Account) -> bool:
     """Return whether a file is the user's: it is in the home directory, or is a crontab."""
     return is_below(path, account.home) or path in (f"{directory}/{account.name}" for directory in CRONTABS)
+
+
+def of_cell(rule: Rule, cause: str, remedy: Remedy, cell: Cell, source: Source | None) -> Finding:
+    """Return a finding about the value of a cell, which ``source`` causes."""
+    return Finding(
+        rule,
+        cause,
+        remedy,
+        user=cell.user,
+        context=cell.context,
+        variable=cell.variable,
+        source=source,
+        workspace=cell.workspace,
+    )
 
 
 def once_per_user(findings: t.Iterable[Finding]) -> t.Iterator[Finding]:

@@ -31,8 +31,8 @@ from .contexts import KINDS, OWN_DIRECTORIES
 from .declaration import Declaration, UserEnvironment
 from .rendered import loses_variables, user_of_record
 
-# How long a running process may take to reload a changed file.
-_SECONDS = 20
+# Seconds that a running process may take to reload a changed file.
+_RELOAD_TIMEOUT = 20
 
 
 class Applied(t.NamedTuple):
@@ -69,7 +69,7 @@ def apply(declaration: Declaration, *, check: bool) -> Applied:
         run.write(edits)
         if not check:
             for kind in KINDS:
-                kind.reload(declaration, run.written, _SECONDS)
+                kind.reload(declaration, run.written, _RELOAD_TIMEOUT)
     except OSError as error:
         raise DevserverError(
             f"cannot write the environment: {error}", remedy="make this path readable and writable, and run again"
@@ -143,15 +143,17 @@ class _Run:
 
     def repair_own_directories(self) -> None:
         for path in OWN_DIRECTORIES:
-            rights = compare_directory_rights(path)
-            if rights:
+            difference = compare_directory_rights(path)
+            if difference:
+                actual, expected = difference
                 if not self._check:
                     repair_directory_rights(path)
-                self.changes.add(path, f"({rights[0]})\n", f"({rights[1]})\n")
+                self.changes.add(path, f"({actual})\n", f"({expected})\n")
 
     def write(self, edits: t.Iterable[FileEdit]) -> None:
         for edit in edits:
-            if self._keep_record(edit):
+            if self._loses_pending_removals(edit):
+                self._skip_record(edit)
                 continue
             with self._isolated_file(edit.file):
                 if not self._check:
@@ -159,18 +161,19 @@ class _Run:
                 self.written.add(edit.file.path)
                 edit.add_to(self.changes)
 
-    def _keep_record(self, edit: FileEdit) -> bool:
-        """Return whether the edit would lose variables that a later run must still remove from a skipped file."""
+    def _loses_pending_removals(self, edit: FileEdit) -> bool:
+        """Return whether the edit of a record loses variables that a later run must remove from a skipped file."""
+        unfinished = user_of_record(edit.file.path) in self._unfinished
+        return unfinished and loses_variables(edit.before, edit.after)
+
+    def _skip_record(self, edit: FileEdit) -> None:
         path = edit.file.path
         user = user_of_record(path)
-        if user not in self._unfinished or not loses_variables(edit.before, edit.after):
-            return False
         reason = DevserverError(
             f"{path} stays as it is: it records the variables that are to be removed from other files of user {user}",
             remedy=f"repair the other files of user {user}, and run again",
         )
         self.skipped.append(SkippedFile(user, path, None, None, str(reason)))
-        return True
 
 
 def _plan_directory(account: Account, variable: str, path: str) -> _Directory:

@@ -14,7 +14,7 @@ from . import workarounds
 from .expected import ExpectedDaemons
 from .options import ValidOptions, validate_options
 from .paths import socket_of
-from .plan import ServicePlan, apply_service, plan_service
+from .plan import DaemonPlan, apply_plan, plan_daemons
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
@@ -44,20 +44,21 @@ _LOGROTATE = "/usr/sbin/logrotate"
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Set up one gopls daemon per user; with ``check`` only plan it."""
     options = validate_options(params, check=check)
-    plan = plan_service(options.expected)
+    plan = plan_daemons(options.expected)
     if not check:
-        plan = apply_service(plan)
+        plan = apply_plan(plan)
     return make_outcome(options, plan, check=check)
 
 
-def make_outcome(options: ValidOptions, plan: ServicePlan, *, check: bool) -> Outcome:
+def make_outcome(options: ValidOptions, plan: DaemonPlan, *, check: bool) -> Outcome:
     """Return the result of a plan, with warnings; with ``check`` the packages to install are changes of this module."""
     obsolete = list(dict.fromkeys([*options.obsolete_workarounds, *plan.obsolete_workarounds]))
     packages = _missing_packages(options.expected)
     changes = plan.changes
     # A separate task of the role installs them, which does nothing in check mode.
-    for name in packages if check else ():
-        changes.add(f"package {name}", "", "installed\n")
+    if check:
+        for name in packages:
+            changes.add(f"package {name}", "", "installed\n")
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
     result = {
         "restarted": list(plan.units.restart),

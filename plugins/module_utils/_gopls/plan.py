@@ -28,7 +28,7 @@ from .manager import UnitPlan
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
 
 
-class ServicePlan(t.NamedTuple):
+class DaemonPlan(t.NamedTuple):
     """The pending changes of a host. ``removed`` are users who are no longer listed, by name."""
 
     expected: ExpectedDaemons
@@ -54,7 +54,7 @@ class ServicePlan(t.NamedTuple):
         return changes
 
 
-def plan_service(expected: ExpectedDaemons) -> ServicePlan:
+def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
     """Compare the host with the expected daemons.
 
     A user's editor settings that cannot be read or parsed are skipped. Raises DevserverError for a user name that no
@@ -72,10 +72,10 @@ def plan_service(expected: ExpectedDaemons) -> ServicePlan:
                 edits += plan_edits([file])
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
-    return ServicePlan(expected, edits, units, removed, obsolete, skipped)
+    return DaemonPlan(expected, edits, units, removed, obsolete, skipped)
 
 
-def apply_service(plan: ServicePlan) -> ServicePlan:
+def apply_plan(plan: DaemonPlan) -> DaemonPlan:
     """Carry out the plan; return it without the users whose directories cannot be removed, who are skipped.
 
     Raises DevserverError for a file that cannot be written and a unit that does not start.
@@ -130,7 +130,7 @@ def _known_users() -> set[str]:
     return {os.path.basename(path)[: -len(".env")] for path in files}
 
 
-def _start_daemons(plan: ServicePlan) -> None:
+def _start_daemons(plan: DaemonPlan) -> None:
     expected = plan.expected
     written = {edit.file.path for edit in plan.edits}
     if plan.units.unread or any(path.startswith(systemctl.UNITS) for path in written):
@@ -147,7 +147,7 @@ def _start_daemons(plan: ServicePlan) -> None:
         systemctl.run_verb("start", "--no-block", *prewarms)
 
 
-def _remove_user_directories(plan: ServicePlan) -> ServicePlan:
+def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
     """Remove sockets and caches of users without a daemon; logs are kept to explain a failure of gopls.
 
     The users can change what is in these directories, but no parent of them, and the removal follows no link. A user

@@ -10,7 +10,7 @@ from .._core.result import Outcome
 from .install import install_toolchains
 from .platform import this_platform
 from .request import ToolchainRequest
-from .sources import DIRECTORIES, KINDS
+from .sources import KINDS, option_of
 
 PATHS_SPEC: dict[str, t.Any] = {
     "root": {"type": "path", "default": "/usr/local/lib/go"},
@@ -35,14 +35,23 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "exclusive": {"type": "bool", "default": False},
     "verify": {"type": "bool", "default": False},
 }
-# The options that ToolchainRequest has by the same name.
-_SAME = ("versions", "default", "root", "link", "bin_dir", "checksums", "timeout", "exclusive", "verify")
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Install the toolchains and switch to the default, or plan it if ``check``."""
-    bases = {source: params[f"{source}_dir" if source in DIRECTORIES else source] for source in KINDS}
-    request = ToolchainRequest(order=params["sources"], bases=bases, **{name: params[name] for name in _SAME})
+    request = ToolchainRequest(
+        versions=params["versions"],
+        default=params["default"],
+        root=params["root"],
+        link=params["link"],
+        bin_dir=params["bin_dir"],
+        order=params["sources"],
+        bases={source: params[option_of(source)] for source in KINDS},
+        checksums=params["checksums"],
+        timeout=params["timeout"],
+        exclusive=params["exclusive"],
+        verify=params["verify"],
+    )
     result = install_toolchains(request, this_platform(), check=check)
     warnings = result.pop("warnings")
     return Outcome(result, warnings)

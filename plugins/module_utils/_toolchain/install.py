@@ -26,7 +26,7 @@ from .store import InstallRecord, Staged, Store, find_fault
 class _ToolchainPlan:
     """How the host differs from what is expected.
 
-    The removal of the obsolete trees is added to ``changes`` when it is known which of them are in use.
+    ``changes`` has the removal of the obsolete trees only after ``_note_removals``: those that are in use stay.
     """
 
     present: dict[str, InstallRecord]
@@ -57,7 +57,8 @@ def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: 
         plan, installed, in_use = _apply(request, expected, store, check)
     except OSError as error:
         raise unusable(error, request) from error
-    toolchains = [_toolchain(version, expected, store, plan, installed) for version in expected.requested]
+    _note_removals(plan, store, in_use)
+    toolchains = [_describe_toolchain(version, expected, store, plan, installed) for version in expected.requested]
     return dict(
         plan.changes.result(),
         toolchains=toolchains,
@@ -77,7 +78,7 @@ def _in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
 def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: Store, check: bool) -> _Applied:
     plan = _plan(request, expected, store)
     if check or not (plan.changes or plan.obsolete):
-        return _Applied(plan, {}, _note_removals(plan, store, find_processes))
+        return _Applied(plan, {}, _find_in_use(plan, store, find_processes))
     with store.locked():
         # Another run may have done the work while this one waited.
         plan = _plan(request, expected, store)
@@ -88,7 +89,7 @@ def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: Store
             link.make()
         for record in plan.obsolete:
             _unlink(record.version, request)
-        in_use = _note_removals(plan, store, await_exit)
+        in_use = _find_in_use(plan, store, await_exit)
         for record in plan.obsolete:
             if record.version not in in_use:
                 store.discard(record.version)
@@ -101,36 +102,42 @@ def _unlink(version: str, request: ToolchainRequest) -> None:
         os.unlink(link)
 
 
-def _note_removals(
-    plan: _ToolchainPlan, store: Store, find_processes: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
+def _find_in_use(
+    plan: _ToolchainPlan, store: Store, find: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
 ) -> dict[str, list[int]]:
-    """Note the removal of the obsolete trees that are not in use; return the versions that are, with their processes.
+    """Return the obsolete versions that are in use, with the IDs of their processes.
 
-    Call it when no link leads there any more: otherwise a go could be started from a tree that is being removed.
+    Before a removal, call it after the links were removed: otherwise a go could be started from a tree that is being
+    removed.
     """
-    processes = find_processes([store.path(record.version) for record in plan.obsolete])
-    in_use = {}
+    trees = {record.version: store.path(record.version) for record in plan.obsolete}
+    processes = find(list(trees.values()))
+    return {version: processes[tree] for version, tree in trees.items() if tree in processes}
+
+
+def _note_removals(plan: _ToolchainPlan, store: Store, in_use: t.Container[str]) -> None:
     for record in plan.obsolete:
-        path = store.path(record.version)
-        if path in processes:
-            in_use[record.version] = processes[path]
-        else:
-            plan.changes.add(path, f"go{record.version} {record.platform}\n", "")
-    return in_use
+        if record.version not in in_use:
+            plan.changes.add(store.path(record.version), f"go{record.version} {record.platform}\n", "")
 
 
 def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Store) -> _ToolchainPlan:
-    present, altered = _inspect(request, expected, store)
-    missing = {r: list_offers(r, request.order, expected.bases) for r in expected.releases if r.version not in present}
+    present, altered = _inspect_trees(request, expected, store)
+    missing = {
+        release: list_offers(release, request.order, expected.bases)
+        for release in expected.releases
+        if release.version not in present
+    }
     for release in missing:
         store.check_place(release.version)
-    unlisted = [record for record in store.installed() if record.version not in expected.requested]
+    unlisted = [record for record in store.records() if record.version not in expected.requested]
     leftovers = store.leftovers()
     for record in unlisted:
         leftovers += symlinks.find_leftovers(request.version_link(record.version)[0])
-    links = [link for link in (_look(request, *ends) for ends in expected.links.items()) if link.pending]
+    links = [_inspect_link(request, path, target) for path, target in expected.links.items()]
     obsolete = unlisted if request.exclusive else []
-    plan = _ToolchainPlan(present, leftovers, altered, missing, links, obsolete, Changes())
+    pending = [link for link in links if link.pending]
+    plan = _ToolchainPlan(present, leftovers, altered, missing, pending, obsolete, Changes())
     _note_changes(plan, request, store)
     return plan
 
@@ -148,20 +155,24 @@ def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store)
             plan.changes.add(path, f"link to {target}\n", "")
 
 
-def _look(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
-    of_tree = path == request.link
-    link = symlinks.inspect_link(path, target, GO_TREE if of_tree else GO_PROGRAM)
-    link.check(VARIABLES["link" if of_tree else "bin_dir"])
+def _inspect_link(request: ToolchainRequest, path: str, target: str) -> symlinks.Link:
+    """Return the state of a link; raise DevserverError for something in its place that must not be replaced."""
+    if path == request.link:
+        option, replaceable = "link", GO_TREE
+    else:
+        option, replaceable = "bin_dir", GO_PROGRAM
+    link = symlinks.inspect_link(path, target, replaceable)
+    link.check(VARIABLES[option])
     return link
 
 
-def _inspect(
+def _inspect_trees(
     request: ToolchainRequest, expected: ExpectedToolchains, store: Store
 ) -> tuple[dict[str, InstallRecord], dict[str, Differences]]:
     """Return the toolchains that may stay, and the differences of those whose files were edited."""
     present, altered = {}, {}
     for release in expected.releases:
-        record = store.present(release.version, release.platform)
+        record = store.intact_record(release.version, release.platform)
         differences = store.differences(record) if record and request.verify else None
         if differences and differences.total:
             altered[release.version] = differences
@@ -217,7 +228,7 @@ def _check_tree(tree: str, release: Release, offer: Offer) -> None:
         )
 
 
-def _toolchain(
+def _describe_toolchain(
     version: str,
     expected: ExpectedToolchains,
     store: Store,

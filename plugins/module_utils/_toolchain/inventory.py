@@ -26,7 +26,7 @@ class ToolchainPaths:
 def list_toolchains(paths: ToolchainPaths, *, verify: bool) -> list[dict[str, t.Any]]:
     """Return one entry for each toolchain below the root, oldest first; with ``verify`` every file is read."""
     store = Store(paths.root)
-    records = {record.version: record for record in store.installed()}
+    records = {record.version: record for record in store.records()}
     directories = {name for name in _names(paths.root) if _is_exact(name)}
     versions = sorted(records.keys() | directories, key=parse_version)
     return [_entry(version, records.get(version), store, paths, verify) for version in versions]

@@ -18,8 +18,8 @@ from .platform import Platform
 from .releases import Pin
 
 KINDS = ("bundle", "archive", "mirror", "official", "goproxy")
-# Those that are directories of the managed host.
-DIRECTORIES = ("bundle", "archive")
+# The location of these is a directory on the managed host; that of the others is a URL.
+_LOCAL_KINDS = ("bundle", "archive")
 
 # A query or fragment would swallow the file's name, which is appended to the base.
 _URL = re.compile(r"https?://([^/@\s]+@)?(\[[0-9a-fA-F:.]+\]|[^][/:@?#\s]+)(:\d+)?(/[^?#\s]*)?\Z")
@@ -60,26 +60,32 @@ def validate_bases(bases: t.Mapping[str, str]) -> dict[str, str]:
     http is safe for a file whose digest is pinned, but not for a password.
     """
     for source, base in bases.items():
-        if base and not (base.startswith("/") if source in DIRECTORIES else _URL.match(base)):
+        if base and not (base.startswith("/") if source in _LOCAL_KINDS else _URL.match(base)):
             raise DevserverError(
-                f"{_option(source)} is {redacted(base)!r}",
-                expected="an absolute path" if source in DIRECTORIES else "an https or http URL without a query",
-                remedy=f"correct {_option(source)}",
+                f"{_variable_of(source)} is {redacted(base)!r}",
+                expected="an absolute path" if source in _LOCAL_KINDS else "an https or http URL without a query",
+                remedy=f"correct {_variable_of(source)}",
             )
         if re.match("http://[^/]*@", base):
             raise DevserverError(
-                f"{_option(source)} is {redacted(base)}, which sends a password unencrypted",
+                f"{_variable_of(source)} is {redacted(base)}, which sends a password unencrypted",
                 expected="an https URL for a location with a password",
-                remedy=f"correct {_option(source)}",
+                remedy=f"correct {_variable_of(source)}",
             )
     return {source: base.rstrip("/") for source, base in bases.items()}
 
 
-def _option(source: str) -> str:
-    name = f"{source}_dir" if source in DIRECTORIES else source
+def option_of(source: str) -> str:
+    """Return the option of go_toolchain that has the location of a source."""
+    return f"{source}_dir" if source in _LOCAL_KINDS else source
+
+
+def _variable_of(source: str) -> str:
+    """Return the play variable of that option, as messages name it."""
+    option = option_of(source)
     # The directory of a bundle is a variable of the role; the others are shared.
     shared = "" if source == "bundle" else "devserver_"
-    return f"{shared}toolchain_{name} ({name})"
+    return f"{shared}toolchain_{option} ({option})"
 
 
 def list_offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, str]) -> list[Offer]:
@@ -103,7 +109,7 @@ def list_offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, 
 def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
     if source != "goproxy" and release.pin.sha256:
         yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")
-    if source in DIRECTORIES and release.pin.h1:
+    if source in _LOCAL_KINDS and release.pin.h1:
         yield Offer(source, f"{base}/{release.module_name}", release.pin.h1)
     if source == "goproxy" and release.pin.h1:
         yield Offer(source, f"{base}/golang.org/toolchain/@v/{release.module_name}", release.pin.h1)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The directory of the toolchains: one tree for each version, beside it the list of its files and its record.
 
-A toolchain counts as present only with its installation record. The record is removed before a tree is exchanged and
+A toolchain counts as present only with its install record. The record is removed before a tree is exchanged and
 written after it, so a kill at any moment leaves a complete tree, or one that the next run replaces.
 """
 
@@ -70,7 +70,7 @@ class Store:
     def path(self, version: str) -> str:
         return os.path.join(self.root, version)
 
-    def present(self, version: str, platform: Platform) -> InstallRecord | None:
+    def intact_record(self, version: str, platform: Platform) -> InstallRecord | None:
         """Return the record of a toolchain that is complete and of exactly this version; else None."""
         record = self._record(version)
         tree = self.path(version)
@@ -86,7 +86,7 @@ class Store:
         if not replaceable and not any(os.path.isfile(tree + suffix) for suffix in (".json", ".files")):
             raise rejection("devserver_toolchain_root (root)", tree, GO_TREE.expected)
 
-    def installed(self) -> list[InstallRecord]:
+    def records(self) -> list[InstallRecord]:
         """Return the records that are here, even if their trees are broken."""
         if not os.path.lexists(self.root):
             return []
@@ -134,7 +134,7 @@ class Store:
         text = read_text(tree + ".files")
         if text is None or digest_of(text) != record.files:
             name = f"../{record.version}.files"
-            return Differences([name] if text else [], [], [] if text else [name])
+            return Differences(changed=[name] if text else [], added=[], missing=[] if text else [name])
         return compare(parse(text), scan(tree), find_exposed(tree, os.stat(self.root).st_uid))
 
     def discard(self, version: str) -> None:

@@ -96,7 +96,10 @@ class ExpectedBuild(t.NamedTuple):
         return "other build settings" if self._settings(info) != self.settings else ""
 
     def verify(self, binary: str, origin: str) -> BuildInfo:
-        """Return the build info of a ``built`` or ``copied`` binary; raise DevserverError if it is not this build."""
+        """Return the build info of ``binary``; raise DevserverError if it is not this build.
+
+        ``origin``, "built" or "copied", is for messages.
+        """
         info = read_build_info(binary)
         difference = self.difference(info)
         if difference:
@@ -119,8 +122,14 @@ def _lines(package: str, version: str, go: str, settings: t.Mapping[str, str]) -
 
 def expect_build(tool: Tool, go: Go | None) -> ExpectedBuild:
     """Return the build info of ``tool`` as ``go`` records it."""
-    settings = {"-tags": ",".join(tool.tags), "-trimpath": "true", "CGO_ENABLED": str(int(tool.cgo))}
-    settings.update({"-gcflags": "", "-asmflags": ""})
+    settings = {
+        "-tags": ",".join(tool.tags),
+        "-trimpath": "true",
+        "CGO_ENABLED": str(int(tool.cgo)),
+        # Empty, so that a binary that was built with these flags differs.
+        "-gcflags": "",
+        "-asmflags": "",
+    }
     # With -trimpath go does not record -ldflags, since they may contain paths.
     recorded = (flag.partition("=") for flag in tool.flags if not flag.startswith("-ldflags="))
     settings.update({name: _quote(value) for name, _equals, value in recorded})
@@ -134,7 +143,8 @@ def _quote(value: str) -> str:
 
 def build_key(build: ExpectedBuild) -> str:
     """Return the name of a build: the same on all hosts that can share its binary, and different on all others."""
-    tool, identity = build.tool, [build.text(), *build.tool.flags]
+    tool = build.tool
+    identity = [build.text(), *tool.flags]
     parts = [tool.name, tool.version, build.go, build.settings.get("GOOS", ""), build.settings.get("GOARCH", "")]
     digest = hashlib.sha256("\n".join(identity).encode()).hexdigest()[:16]
     return re.sub(r"[^\w.+-]+", "_", "-".join([*parts, digest]))

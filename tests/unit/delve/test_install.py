@@ -41,7 +41,7 @@ class Host:
         self.skipped = plan.skipped
         if not check:
             install.apply_plan(plan)
-        diff = plan.changes().result()["diff"]
+        diff = plan.changes.result()["diff"]
         return {item["after_header"]: (item["before"], item["after"]) for item in diff}
 
     def files(self) -> set[str]:

@@ -56,11 +56,11 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
     user = UserEnvironment(account, {}, [], ["/w"], [str(settings)])
     monkeypatch.setattr(expected_files, "find_account", lambda _name: account)
 
-    def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **options: t.Any) -> plan.ServicePlan:
+    def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **options: t.Any) -> plan.DaemonPlan:
         daemon = DaemonOptions(f"{tmp_path}/bin/gopls", "/usr/local/go", options.pop("limits", LIMITS), systemd)
         fields = {"settings": {}, "environment": {}, "vscode_settings": ["{home}/settings.json"], **options}
-        planned = plan.plan_service(ExpectedDaemons(list(users), daemon, **fields))
-        return planned if check else plan.apply_service(planned)
+        planned = plan.plan_daemons(ExpectedDaemons(list(users), daemon, **fields))
+        return planned if check else plan.apply_plan(planned)
 
     return types.SimpleNamespace(apply=apply, user=user, settings=settings, directory=tmp_path)
 

@@ -23,7 +23,10 @@ READERS = {"go_bundle", "go_env_drift", "go_verify", "support_bundle"}
 
 
 class Project:
-    """A directory with roles, each of which keeps one file of kernel parameters, and a play that plans them."""
+    """A directory with roles, each of which keeps one file of kernel parameters, and a play that plans them.
+
+    Roles and tasks have ``when: false``: the tests read the plan, and nothing is to run after it.
+    """
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -53,7 +56,7 @@ class Project:
         (self.root / "roles" / role / "meta/argument_specs.yml").write_text(yaml.safe_dump(specs))
 
     def outdate(self, role: str) -> None:
-        """Leave the file that an earlier run has written with other parameters."""
+        """Write the role's file as an earlier run with other parameters has left it, so that the role differs."""
         header = "# Managed by gopherops.devserver (kernel_parameters); changes made here are lost.\n"
         self.file(role).write_text(f"{header}-vm.swappiness = 1\n")
 
@@ -235,7 +238,7 @@ def test_imported_roles_are_planned_with_the_role_that_imports_them(project: Pro
 
 
 @pytest.mark.parametrize("action", ["import_role", "include_role"])
-def test_a_role_in_the_tasks_of_the_play_is_warned_of(project: Project, action: str) -> None:
+def test_a_role_in_the_tasks_of_the_play_causes_a_warning(project: Project, action: str) -> None:
     project.add("a")
     task = {f"ansible.builtin.{action}": {"name": "gopherops.devserver.trust"}, "when": False}
     project.play = {"tasks": [task, task]}

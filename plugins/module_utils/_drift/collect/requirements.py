@@ -40,5 +40,5 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
 def installed(goroot: str) -> AvailableGo:
     """Return the versions beside GOROOT, and that of GOROOT."""
     tree = os.path.realpath(goroot)
-    versions = [record.version for record in Store(os.path.dirname(tree)).installed()]
+    versions = [record.version for record in Store(os.path.dirname(tree)).records()]
     return AvailableGo(versions, version_named(tree) or None)

@@ -8,14 +8,14 @@ import typing as t
 
 from ..._core.provenance import Source
 from ..._toolchain.workspaces import Mismatch
-from ..finding import Finding, Remedy, Rule, declare
+from ..finding import Finding, Remedy, Rule, propose_value
 from ..snapshot import Row, Snapshot, once_per_user
 
 MAY_SWITCH = Rule(
     "GD601",
-    "warning",
-    "GOTOOLCHAIN lets go switch to another version",
-    "A line in go.mod selects the Go that builds, and go downloads it.",
+    severity="warning",
+    title="GOTOOLCHAIN lets go switch to another version",
+    impact="A line in go.mod selects the Go that builds, and go downloads it.",
     why="""\
 With any value other than `local`, go runs another version from PATH, or downloads one, if go.mod or go.work requires
 it. The standard declaration sets `local`. This finding appears if the play removes that (`GOTOOLCHAIN: null`) and the
@@ -27,9 +27,9 @@ Remove `GOTOOLCHAIN: null` from the play, or declare another value. Install more
 )
 FLAGS = Rule(
     "GD602",
-    "warning",
-    "GOFLAGS is set without being declared",
-    "Every go command gets flags that its output does not show: -mod=mod changes go.mod, -tags selects other files.",
+    severity="warning",
+    title="GOFLAGS is set without being declared",
+    impact="Every go command gets flags that its output does not show: -mod=mod changes go.mod, -tags selects files.",
     why="""\
 Go adds GOFLAGS to each go command of the context, including those that gopls and VS Code run. No command shows these
 flags in its output. A declared GOFLAGS is not reported.""",
@@ -38,9 +38,9 @@ flags in its output. A declared GOFLAGS is not reported.""",
 )
 MODULE_MODE = Rule(
     "GD603",
-    "warning",
-    "GO111MODULE disables modules",
-    "Go ignores go.mod and searches imports in GOPATH.",
+    severity="warning",
+    title="GO111MODULE disables modules",
+    impact="Go ignores go.mod and searches imports in GOPATH.",
     why="""\
 `off` selects GOPATH mode; `auto` selects it in every directory without a go.mod. Such values usually remain from the
 time before Go 1.16. A declared GO111MODULE is not reported.""",
@@ -49,9 +49,9 @@ time before Go 1.16. A declared GO111MODULE is not reported.""",
 )
 TARGET = Rule(
     "GD604",
-    "warning",
-    "go builds for another platform",
-    "Programs do not run on this host ('exec format error'), and the debugger rejects them.",
+    severity="warning",
+    title="go builds for another platform",
+    impact="Programs do not run on this host ('exec format error'), and the debugger rejects them.",
     why="""\
 GOOS or GOARCH is set, is not declared, and differs from the platform of the host. The usual reason is an earlier
 `go env -w`.""",
@@ -60,9 +60,9 @@ GOOS or GOARCH is set, is not declared, and differs from the platform of the hos
 )
 WORKSPACE = Rule(
     "GD605",
-    "warning",
-    "A required Go version is not installed, or go does not switch to it",
-    "go rejects the build in that workspace, or downloads another version if GOTOOLCHAIN allows it.",
+    severity="warning",
+    title="A required Go version is not installed, or go does not switch to it",
+    impact="go rejects the build in that workspace, or downloads another version if GOTOOLCHAIN allows it.",
     why="""\
 The lines `go` and `toolchain` of go.mod and go.work, and .go-version, of the declared workspaces are compared with the
 installed versions. With `GOTOOLCHAIN=local`, as declared by default, go rejects a `go` line that is newer than the
@@ -84,10 +84,10 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 def _modes(row: Row) -> t.Iterator[Finding]:
     if row.undeclared("GOTOOLCHAIN") not in ("", "local"):
-        remedy = declare("remove GOTOOLCHAIN: null from the play", "GOTOOLCHAIN", "local")
+        remedy = propose_value("remove GOTOOLCHAIN: null from the play", "GOTOOLCHAIN", "local")
         yield row.unexpected(MAY_SWITCH, "GOTOOLCHAIN", "local", remedy)
     if row.undeclared("GOFLAGS"):
-        remedy = declare("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"))
+        remedy = propose_value("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"))
         yield row.unexpected(FLAGS, "GOFLAGS", "no value", remedy)
     if row.undeclared("GO111MODULE") in ("off", "auto"):
         yield row.unexpected(MODULE_MODE, "GO111MODULE", "on", Remedy("delete the line that sets GO111MODULE"))
@@ -119,4 +119,4 @@ def _unmet(user: str, requirement: Mismatch, file: str) -> Finding:
         cause += f"; go is {requirement.default or 'none of these'} and does not switch, because GOTOOLCHAIN is local"
     # Several lines of one file, and several files, can break the rule: each is a finding of its own.
     subject = f"{file} {requirement.cause.partition(':')[0]}"
-    return Finding(WORKSPACE, cause, Remedy(requirement.remedy), user, "", "", source, subject=subject)
+    return Finding(WORKSPACE, cause, Remedy(requirement.remedy), user, source=source, subject=subject)

@@ -7,15 +7,15 @@ from __future__ import annotations
 import typing as t
 
 from ..._core.provenance import PROCESS, Source
-from ..finding import Finding, Remedy, Rule, moment, of_file
+from ..finding import Finding, Remedy, Rule, format_time, of_file
 from ..records.debuggers import WideDebugger
 from ..snapshot import Snapshot
 
 WIDE = Rule(
     "GD1101",
-    "error",
-    "A debugger can be reached from other hosts",
-    "Anyone who can reach the port can run any code as the debugger's user: dlv has no authentication.",
+    severity="error",
+    title="A debugger can be reached from other hosts",
+    impact="Anyone who can reach the port can run any code as the debugger's user: dlv has no authentication.",
     why="""\
 A running dlv listens on an address outside the loopback network, according to the kernel's socket table and the build
 info of the program. Or a unit `dlv-*.service` is configured to do so at its next start, by its own file or a drop-in. A
@@ -28,9 +28,9 @@ service, or use an ssh tunnel.""",
 )
 SERVICE_FAILED = Rule(
     "GD1102",
-    "warning",
-    "A debug service has failed",
-    "No debugger client can attach to the program of the service.",
+    severity="warning",
+    title="A debug service has failed",
+    impact="No debugger client can attach to the program of the service.",
     why="""\
 systemd reports that a unit `dlv-*`, or one of its TLS endpoints (`debug-tls*`), has failed, or waits for a restart
 after a failure. Usual reasons: the program does not compile, or the port is in use.""",
@@ -41,9 +41,9 @@ service restarts without further action.""",
 )
 EXPIRES_SOON = Rule(
     "GD1103",
-    "warning",
-    "A debug TLS certificate expires soon",
-    "After that date no client can connect to a debugger.",
+    severity="warning",
+    title="A debug TLS certificate expires soon",
+    impact="After that date no client can connect to a debugger.",
     why="""\
 A certificate or the revocation list expires within the time in which provisioning renews them
 (`devserver_tls_renew_before`), and the host has not been provisioned since.""",
@@ -52,9 +52,9 @@ A certificate or the revocation list expires within the time in which provisioni
 )
 EXPIRED = Rule(
     "GD1104",
-    "error",
-    "A debug TLS certificate has expired",
-    "The TLS endpoint rejects every client, or every client rejects the endpoint.",
+    severity="error",
+    title="A debug TLS certificate has expired",
+    impact="The TLS endpoint rejects every client, or every client rejects the endpoint.",
     why="""\
 A certificate in /etc/gopherops/debug/tls or the revocation list has expired. Without a valid revocation list stunnel
 rejects every client.""",
@@ -83,7 +83,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         left = end - snapshot.taken_at
         if left < debuggers.renew_before:
             rule, validity = (EXPIRES_SOON, "is valid until") if left > 0 else (EXPIRED, "expired on")
-            yield of_file(rule, path, f"{path} {validity} {moment(end)}", _PROVISION_AGAIN)
+            yield of_file(rule, path, f"{path} {validity} {format_time(end)}", _PROVISION_AGAIN)
 
 
 def _wide_unit(unit: str, address: str, source: Source | None) -> Finding:
@@ -96,5 +96,5 @@ def _wide_process(debugger: WideDebugger) -> Finding:
     process = f"process {debugger.pid}, {debugger.unit}" if debugger.unit else f"process {debugger.pid}"
     remedy = Remedy(f"stop process {debugger.pid}, and start dlv with --listen=127.0.0.1:PORT or a unix socket")
     cause = f"dlv of {debugger.user} ({process}) listens on {debugger.address}; {_EXPECTED}"
-    place = (debugger.user, "", "", PROCESS)
-    return Finding(WIDE, cause, remedy, *place, subject=debugger.address, since=debugger.started)
+    user, address, started = debugger.user, debugger.address, debugger.started
+    return Finding(WIDE, cause, remedy, user, source=PROCESS, subject=address, since=started)

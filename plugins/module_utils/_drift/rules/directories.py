@@ -13,15 +13,15 @@ from ..._environment.declaration import DIRECTORY_VARIABLES
 from ..._host.accounts import Account
 from ..._host.ownership import describe_ownership_repair
 from ..cells import Cell, in_order
-from ..finding import Finding, Remedy, Rule, as_user, declare
+from ..finding import Finding, Remedy, Rule, as_user, propose_value
 from ..records.directories import DirectoryState, Disk, GoDirectory
-from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
+from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
 
 DIRECTORY = Rule(
     "GD301",
-    "error",
-    "A directory of Go is missing or belongs to another user",
-    "Downloads, builds or installs fail.",
+    severity="error",
+    title="A directory of Go is missing or belongs to another user",
+    impact="Downloads, builds or installs fail.",
     why="""\
 GOPATH, GOMODCACHE, GOBIN and GOCACHE of each user are examined, except on network file systems. A directory of root
 usually results from `sudo go …`. A missing one was deleted, or its volume is not mounted.""",
@@ -33,9 +33,9 @@ while it runs.""",
 )
 GOBIN_UNREACHABLE = Rule(
     "GD302",
-    "warning",
-    "GOBIN is not on PATH",
-    "The shell does not find the programs of go install, or runs older copies of them.",
+    severity="warning",
+    title="GOBIN is not on PATH",
+    impact="The shell does not find the programs of go install, or runs older copies of them.",
     why="""\
 PATH is as declared, but does not contain the directory of `go install` (GOBIN, else GOPATH/bin): the declaration itself
 omits it. If PATH or GOBIN differs from the declaration, GD103 or GD101 reports that instead.""",
@@ -44,9 +44,9 @@ omits it. If PATH or GOBIN differs from the declaration, GD103 or GD101 reports 
 )
 UNWRITABLE = Rule(
     "GD303",
-    "error",
-    "A directory of Go is not writable for its user",
-    "Downloads, builds or installs fail.",
+    severity="error",
+    title="A directory of Go is not writable for its user",
+    impact="Downloads, builds or installs fail.",
     why="The directory belongs to the user, but its mode, an access list or a read-only mount denies writing.",
     fix="""\
 Run `chmod u+rwx` as the user, as in the finding's `safe_commands`. On a read-only mount, remount the file system
@@ -55,9 +55,9 @@ writable. There is no safe command for a directory behind a link.""",
 )
 NOT_ABSOLUTE = Rule(
     "GD304",
-    "error",
-    "A directory of Go is not an absolute path",
-    "Go rejects the build, or creates the directory again in every directory in which it runs.",
+    severity="error",
+    title="A directory of Go is not an absolute path",
+    impact="Go rejects the build, or creates the directory again in every directory in which it runs.",
     why="""\
 The value is a relative path, `off`, or has a `~` that no shell has expanded, because it was quoted or is in a file that
 no shell reads. `go env -w` accepts such values without a message. This finding replaces GD101.""",
@@ -66,9 +66,9 @@ no shell reads. `go env -w` accepts such values without a message. This finding 
 )
 NETWORK_FILE_SYSTEM = Rule(
     "GD305",
-    "warning",
-    "A directory of Go is on a network file system",
-    "Builds are slow, and go's file locks may not work.",
+    severity="warning",
+    title="A directory of Go is on a network file system",
+    impact="Builds are slow, and go's file locks may not work.",
     why="""\
 A build opens thousands of small files, and go protects its caches with file locks and renames. The type of the file
 system is that of the mount in /proc/self/mountinfo. Nothing else is read from such a directory, because its server may
@@ -78,9 +78,9 @@ not respond: GD301, GD303, GD306 and GD307 do not apply to it.""",
 )
 NEARLY_FULL = Rule(
     "GD306",
-    "warning",
-    "The disk of a directory of Go is nearly full",
-    "The next download or build fails with 'no space left on device', and may leave incomplete files.",
+    severity="warning",
+    title="The disk of a directory of Go is nearly full",
+    impact="The next download or build fails with 'no space left on device', and may leave incomplete files.",
     why="""\
 Less than 1 GiB, or less than 2 % of the inodes, are free for users on the file system of the directory. A network file
 system is not queried: it may not respond.""",
@@ -89,9 +89,9 @@ system is not queried: it may not respond.""",
 )
 WORLD_WRITABLE = Rule(
     "GD307",
-    "warning",
-    "A directory of Go is writable for all users",
-    "Any user of the host can plant code that this user builds or runs.",
+    severity="warning",
+    title="A directory of Go is writable for all users",
+    impact="Any user of the host can plant code that this user builds or runs.",
     why="""\
 Go trusts the files in its caches and runs the programs in GOBIN. A directory with the sticky bit, such as /tmp, is
 shared on purpose and is not reported.""",
@@ -102,9 +102,9 @@ link: it may belong to another user.""",
 )
 NO_EXECUTION = Rule(
     "GD308",
-    "error",
-    "A directory of Go is on a file system without execution",
-    "go run and go test fail with 'permission denied', or installed tools do not start.",
+    severity="error",
+    title="A directory of Go is on a file system without execution",
+    impact="go run and go test fail with 'permission denied', or installed tools do not start.",
     why="""\
 `go run` and `go test` build in GOTMPDIR (else the declared TMPDIR, else /tmp) and run the result there. `go install`
 writes to GOBIN. The file system of one of these is mounted with `noexec`, as hardening guides recommend for /tmp.""",
@@ -128,21 +128,22 @@ def not_absolute(cell: Cell) -> bool:
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     reported = set()
     for directory in snapshot.directories:
-        yield from () if directory.remote else _state(directory)
+        if not directory.remote:
+            yield from _state(directory)
         # One finding for each user and file system is enough: GOPATH usually contains the others.
         if directory.mount and (directory.account, directory.mount) not in reported:
             reported.add((directory.account, directory.mount))
             yield from _file_system(directory)
     yield from filter(None, map(_no_execution, snapshot.program_directories))
     for cell in filter(not_absolute, snapshot.cells):
-        place = (cell.user, cell.context, cell.variable, cell.source, cell.workspace)
-        yield Finding(NOT_ABSOLUTE, f"{cell.state}; expected an absolute path", Remedy(snapshot.fix(cell)), *place)
+        cause = f"{cell.state}; expected an absolute path"
+        yield of_cell(NOT_ABSOLUTE, cause, Remedy(snapshot.fix(cell)), cell, cell.source)
     yield from once_per_user(finding for row in snapshot.rows for finding in _unreachable(row))
 
 
 def _finding(rule: Rule, cause: str, remedy: Remedy, directory: GoDirectory) -> Finding:
     source = Source("file", directory.path)
-    return Finding(rule, cause, remedy, directory.account.name, "", directory.variable, source)
+    return Finding(rule, cause, remedy, directory.account.name, variable=directory.variable, source=source)
 
 
 def _state(directory: GoDirectory) -> t.Iterator[Finding]:
@@ -189,7 +190,7 @@ def _no_execution(directory: GoDirectory) -> Finding | None:
         return None
     name = directory.variable
     cause = f"{directory} is on the file system at {directory.mount.point}, which is mounted with noexec"
-    return _finding(NO_EXECUTION, cause, declare(f"declare another {name}", name, _PROPOSED[name]), directory)
+    return _finding(NO_EXECUTION, cause, propose_value(f"declare another {name}", name, _PROPOSED[name]), directory)
 
 
 def _file_system(directory: GoDirectory) -> t.Iterator[Finding]:

@@ -19,9 +19,9 @@ from ..vscode_go import DEPRECATED, FICTIONAL, LAUNCH_ATTRIBUTES, SETTINGS, TYPE
 
 FICTIONAL_SETTING = Rule(
     "GD801",
-    "warning",
-    "A setting that the Go extension does not have",
-    "The setting has no effect, and VS Code shows no message.",
+    severity="warning",
+    title="A setting that the Go extension does not have",
+    impact="The setting has no effect, and VS Code shows no message.",
     why="""\
 VS Code ignores unknown names that begin with `go.`. Some guides and assistants name settings that never existed, such
 as `go.delvePath`. The known names are those of the extension's versions 0.42 to 0.57.""",
@@ -30,18 +30,18 @@ as `go.delvePath`. The known names are those of the extension's versions 0.42 to
 )
 DEPRECATED_SETTING = Rule(
     "GD802",
-    "note",
-    "A deprecated setting of the Go extension",
-    "A later version of the extension may ignore it.",
+    severity="note",
+    title="A deprecated setting of the Go extension",
+    impact="A later version of the extension may ignore it.",
     why="The extension's package.json marks the setting as deprecated.",
     fix="Use the replacement that the remedy names.",
     example="/home/alice/.vscode-server/data/Machine/settings.json:9: go.logging.level is deprecated",
 )
 SHADOWING_SETTING = Rule(
     "GD803",
-    "warning",
-    "An editor setting overrides the declaration",
-    "The editor uses other paths or another Go than the terminal.",
+    severity="warning",
+    title="An editor setting overrides the declaration",
+    impact="The editor uses other paths or another Go than the terminal.",
     why="""\
 `go.goroot`, `go.gopath`, `go.toolsGopath` and `go.alternateTools` override the environment. `go.toolsEnvVars`,
 `go.testEnvVars`, the file that `go.testEnvFile` names, `build.env` of gopls, `terminal.integrated.env.linux` and the
@@ -52,9 +52,9 @@ contains `${env:PATH}`.""",
 )
 CONTAINER_DISAGREES = Rule(
     "GD804",
-    "error",
-    "go.toolsEnvVars and remoteEnv differ",
-    "In the dev container the editor's tools and the terminal build with different settings.",
+    severity="error",
+    title="go.toolsEnvVars and remoteEnv differ",
+    impact="In the dev container the editor's tools and the terminal build with different settings.",
     why="""\
 remoteEnv applies to every process that VS Code starts in a dev container, including terminals. go.toolsEnvVars applies
 to the Go tools alone, and overrides remoteEnv there. The variables that select module sources and directories must be
@@ -64,9 +64,9 @@ equal. Values with references `${…}` are not compared.""",
 )
 TOOLS_UPDATED = Rule(
     "GD805",
-    "warning",
-    "The Go extension updates tools automatically",
-    "The editor runs the latest tools in place of the pinned ones after the next update.",
+    severity="warning",
+    title="The Go extension updates tools automatically",
+    impact="The editor runs the latest tools in place of the pinned ones after the next update.",
     why="""\
 `go.toolsManagement.autoUpdate` installs new versions into GOBIN without confirmation, and with GOTOOLCHAIN=auto, even
 if the environment sets another value.""",
@@ -75,9 +75,9 @@ if the environment sets another value.""",
 )
 LAUNCH_ATTRIBUTE = Rule(
     "GD806",
-    "warning",
-    "A launch configuration has an attribute that does not exist",
-    "The debug session starts without it, and VS Code shows no message.",
+    severity="warning",
+    title="A launch configuration has an attribute that does not exist",
+    impact="The debug session starts without it, and VS Code shows no message.",
     why="""\
 The known attributes of configurations of type `go` are those of the extension's versions 0.42 to 0.57, and VS Code's
 own. `dlv-dap` is a value of `debugAdapter`, not of `mode`.""",
@@ -86,9 +86,9 @@ own. `dlv-dap` is a value of `debugAdapter`, not of `mode`.""",
 )
 WRONG_TYPE = Rule(
     "GD807",
-    "warning",
-    "An editor setting has a value of the wrong type",
-    "The Go extension or VS Code ignores the value, or fails with a message that names neither file nor line.",
+    severity="warning",
+    title="An editor setting has a value of the wrong type",
+    impact="The Go extension or VS Code ignores the value, or fails with a message that names neither file nor line.",
     why="""\
 Variables are strings: a number or a boolean in `go.toolsEnvVars`, in the `env` of a launch configuration or in a dev
 container's `containerEnv` is wrong, and so is a list in place of `go.toolsEnvVars`. The other settings of the extension
@@ -178,7 +178,8 @@ def _types(file: EditorSettings) -> t.Iterator[Finding]:
 def _table(file: EditorSettings, setting: Setting) -> t.Iterator[Finding]:
     if not isinstance(setting.value, dict):
         # VS Code treats null as a setting that is not set.
-        yield from () if setting.value is None else [_wrong_type(file, setting, setting.value, dict)]
+        if setting.value is not None:
+            yield _wrong_type(file, setting, setting.value, dict)
         return
     for name, value in setting.value.items():
         if value is not None and not isinstance(value, str):
@@ -296,8 +297,16 @@ def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.I
             source, there = tools.inner.get(name, tools.source), remote.inner.get(name, remote.source)
             cause = f"{name} is {one} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
             remedy = Remedy(f"set {name} in one of the two places")
-            place = (user.account.name, "devcontainer", name, source)
-            yield Finding(CONTAINER_DISAGREES, cause, remedy, *place, subject=f"{source.file} {there.file}")
+            yield Finding(
+                CONTAINER_DISAGREES,
+                cause,
+                remedy,
+                user=user.account.name,
+                context="devcontainer",
+                variable=name,
+                source=source,
+                subject=f"{source.file} {there.file}",
+            )
 
 
 def _finding(
@@ -308,4 +317,5 @@ def _finding(
     cause = f"{source}: {setting.name} {problem}"
     variable = f"{setting.name}.{inner}" if inner else setting.name
     subject = f"{source.file} {file.title}".rstrip()
-    return Finding(rule, cause, remedy, file.user.account.name, context, variable, source, subject=subject)
+    user = file.user.account.name
+    return Finding(rule, cause, remedy, user, context, variable=variable, source=source, subject=subject)

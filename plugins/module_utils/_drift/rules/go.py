@@ -16,9 +16,9 @@ from ..snapshot import Row, Snapshot, once_per_user
 
 GO_MISSING = Rule(
     "GD201",
-    "error",
-    "No go on PATH",
-    "Nothing can be built, and editors report a missing Go.",
+    severity="error",
+    title="No go on PATH",
+    impact="Nothing can be built, and editors report a missing Go.",
     why="""\
 No directory of the PATH of a process contains a `go` that the user can run. Usual reasons: a startup file replaces
 PATH, or the startup files of the context were not provisioned.""",
@@ -27,9 +27,9 @@ PATH, or the startup files of the context were not provisioned.""",
 )
 GO_SHADOWED = Rule(
     "GD202",
-    "error",
-    "Another go comes first on PATH",
-    "Builds use a Go that is not declared, with its own GOROOT.",
+    severity="error",
+    title="Another go comes first on PATH",
+    impact="Builds use a Go that is not declared, with its own GOROOT.",
     why="""\
 An executable `go` is in a directory that precedes the declared one. Other differences of that context (version, GOROOT,
 order of PATH) follow from that and are not reported again. A copy of the distribution is GD207. A directory of gvm,
@@ -39,9 +39,9 @@ goenv, asdf, mise, g, gobrew, SDKMAN or Homebrew is reported with the name of th
 )
 GO_VERSION = Rule(
     "GD203",
-    "error",
-    "The go that runs has another version",
-    "Builds differ from those of other hosts.",
+    severity="error",
+    title="The go that runs has another version",
+    impact="Builds differ from those of other hosts.",
     why="""\
 The declared tree is in use, but contains another version: the link was changed by hand, or the tree was replaced.
 Versions are compared exactly.""",
@@ -50,9 +50,9 @@ Versions are compared exactly.""",
 )
 GOROOT_DIFFERS = Rule(
     "GD204",
-    "error",
-    "GOROOT is not the declared directory",
-    "The compiler and the standard library may have different versions: builds fail.",
+    severity="error",
+    title="GOROOT is not the declared directory",
+    impact="The compiler and the standard library may have different versions: builds fail.",
     why="""\
 An exported GOROOT overrides the tree of the running `go`. After a change of versions it is outdated, and builds fail
 with "compile: version … does not match go tool version". If a version manager sets it (gvm, goenv, asdf, mise and
@@ -62,9 +62,9 @@ others), the finding names that manager.""",
 )
 GO_FAILS = Rule(
     "GD205",
-    "error",
-    "go env fails",
-    "Every go command fails in this context.",
+    severity="error",
+    title="go env fails",
+    impact="Every go command fails in this context.",
     why="""\
 `go env` fails, prints no JSON, or times out: the executable is not a Go, is broken, or rejects a setting.""",
     fix="""\
@@ -73,18 +73,18 @@ Correct the error that go reports. If `GOENV=off go env` succeeds, the error is 
 )
 GO_ALIAS = Rule(
     "GD206",
-    "warning",
-    "An alias or a function replaces go",
-    "An interactive `go` runs another program than scripts, editors and services.",
+    severity="warning",
+    title="An alias or a function replaces go",
+    impact="An interactive `go` runs another program than scripts, editors and services.",
     why="The shell itself reports what `go` is. An alias or a function of that name takes precedence over PATH.",
     fix="Delete it from the startup file, or rename it.",
     example="in bash, go is aliased to `/opt/go1.19/bin/go', by /home/alice/.bashrc:3",
 )
 GO_DISTRIBUTION = Rule(
     "GD207",
-    "error",
-    "The distribution's go comes first on PATH",
-    "Builds use the distribution's Go, which changes with system updates and is usually older.",
+    severity="error",
+    title="The distribution's go comes first on PATH",
+    impact="Builds use the distribution's Go, which changes with system updates and is usually older.",
     why="""\
 As GD202, for a copy in a directory of packages (/usr/bin, /usr/lib, /snap and the like). A package installed it,
 perhaps as a dependency.""",
@@ -93,18 +93,18 @@ perhaps as a dependency.""",
 )
 GO_COPIES = Rule(
     "GD208",
-    "note",
-    "PATH has several copies of go",
-    "A change of PATH's order changes the Go of every build.",
+    severity="note",
+    title="PATH has several copies of go",
+    impact="A change of PATH's order changes the Go of every build.",
     why="The declared go runs, but PATH has other copies behind it that are not links to it.",
     fix="Remove the copies, or remove their directories from PATH.",
     example="PATH has /usr/bin/go behind /usr/local/go/bin/go (in login, bash, ssh)",
 )
 GOROOT_PERSISTED = Rule(
     "GD209",
-    "error",
-    "GOROOT is persisted by go env -w",
-    "Every go command, including go env -u, fails as soon as that tree is removed or changes its version.",
+    severity="error",
+    title="GOROOT is persisted by go env -w",
+    impact="Every go command, including go env -u, fails as soon as that tree is removed or changes its version.",
     why="""\
 Go accepts `go env -w GOROOT=…` and then uses that value in every context of the user. A go that fails for this reason
 is not reported again.""",
@@ -113,18 +113,18 @@ is not reported again.""",
 )
 GOROOT_EXPORTED = Rule(
     "GD210",
-    "note",
-    "GOROOT is exported without being declared",
-    "The value is correct today, and outdated after the next change of versions.",
+    severity="note",
+    title="GOROOT is exported without being declared",
+    impact="The value is correct today, and outdated after the next change of versions.",
     why="The exported value leads to the declared tree, so nothing fails yet. GD204 describes the consequences.",
     fix="Delete the line that exports it, or declare `devserver_export_goroot: true` if a program needs it.",
     example="GOROOT=/usr/local/go is exported by /home/alice/.profile:8; expected no value (in login)",
 )
 GOENV_ELSEWHERE = Rule(
     "GD211",
-    "warning",
-    "Go does not read the user's settings file",
-    "Values of go env -w, and the values that were rendered into that file, are not in force.",
+    severity="warning",
+    title="Go does not read the user's settings file",
+    impact="Values of go env -w, and the values that were rendered into that file, are not in force.",
     why="""\
 `GOENV=off` disables the file; `GOENV=/path` and XDG_CONFIG_HOME select another one. Processes that get the declaration
 only from that file then run without it. A declared GOENV is not reported.""",
@@ -169,7 +169,8 @@ def _remove_manager(manager: str, otherwise: str) -> str:
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for row in snapshot.rows:
         yield from _alias(row)
-        yield from () if row.late("PATH") else _which_go(snapshot, row)
+        if not row.is_outdated("PATH"):
+            yield from _which_go(snapshot, row)
         yield from _response(snapshot, row)
     yield from _persisted(snapshot)
     rows = snapshot.rows
@@ -222,7 +223,9 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     if failed and row.cells["GOROOT"].status != "drift" and not explained:
         remedy = Remedy("correct the error that go reports; 'GOENV=off go env' succeeds if it is in the settings file")
         yield row.finding(GO_FAILS, response.problem, remedy, "go", Source("file", go[0]))
-    for variable, rule in () if row.foreign_go else (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
+    if row.foreign_go:
+        return
+    for variable, rule in (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
         cell = row.cells[variable]
         if cell.status == "drift" and cell.source != persisted:
             state = f"{variable} is {cell.actual}{_of_manager(cell.actual)}, from {cell.source}"
@@ -242,8 +245,8 @@ def _persisted(snapshot: Snapshot) -> t.Iterator[Finding]:
         if source:
             command = as_user(file.account, "sed", "-i", "/^GOROOT=/d", file.path)
             remedy = Remedy(f"delete that line: {command}", [command])
-            place = (file.account.name, "", "GOROOT", source)
-            yield Finding(GOROOT_PERSISTED, f"{source} persists GOROOT", remedy, *place, subject=file.path)
+            user, cause = file.account.name, f"{source} persists GOROOT"
+            yield Finding(GOROOT_PERSISTED, cause, remedy, user, variable="GOROOT", source=source, subject=file.path)
 
 
 def _copies(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:

@@ -13,16 +13,16 @@ from ..._gopls.paths import APPLIED
 from ..._gopls.settings import Schema, validate_settings
 from ..._gopls.workarounds import KNOWN, Workaround, match_workarounds
 from ..._systemd.unit_state import State
-from ..finding import Finding, Remedy, Rule, moment
+from ..finding import Finding, Remedy, Rule, format_time
 from ..records.editor_settings import EditorSettings
 from ..records.language_servers import Gopls, LanguageServer
 from ..snapshot import Snapshot
 
 NOT_SHARED = Rule(
     "GD1001",
-    "warning",
-    "An editor does not use the user's language server",
-    "The editor starts its own gopls beside the shared one, without the memory limit and with a cold cache.",
+    severity="warning",
+    title="An editor does not use the user's language server",
+    impact="The editor starts its own gopls beside the shared one, without the memory limit and with a cold cache.",
     why="""\
 `go.languageServerFlags` in the machine settings of a user's VS Code server must contain `-remote=unix;` with the socket
 of the user's daemon. The list was replaced, the file was created after provisioning, or it names another socket. A list
@@ -35,9 +35,9 @@ workspace's own list alone: delete that list, or add the flag to it.""",
 )
 NO_SOCKET = Rule(
     "GD1002",
-    "error",
-    "The socket of a language server is missing",
-    "Editors that are configured to use it have no language server at all.",
+    severity="error",
+    title="The socket of a language server is missing",
+    impact="Editors that are configured to use it have no language server at all.",
     why="""\
 systemd listens for the user: `gopls-proxy@USER.socket` must be active, and its file must exist. It was stopped, it
 failed, or the file was removed from /run/gopls. The socket is examined without a connection, which would start the
@@ -47,9 +47,9 @@ daemon.""",
 )
 UNIT_FAILED = Rule(
     "GD1003",
-    "warning",
-    "A unit of a language server has failed",
-    "The language server is missing, or its cache is cold and the first diagnostics take minutes.",
+    severity="warning",
+    title="A unit of a language server has failed",
+    impact="The language server is missing, or its cache is cold and the first diagnostics take minutes.",
     why="""\
 systemd reports that the user's daemon, its proxy, or the prewarm of its cache (`gopls-prewarm@USER`) has failed; or the
 timer of the prewarm is not active although the user has workspaces.""",
@@ -59,9 +59,9 @@ Read `systemctl status UNIT` and `journalctl -u UNIT`, correct the reported erro
 )
 OTHER_LIMITS = Rule(
     "GD1004",
-    "warning",
-    "A language server has other limits than the rendered ones",
-    "It may use the memory of other users, or is killed long before its limit.",
+    severity="warning",
+    title="A language server has other limits than the rendered ones",
+    impact="It may use the memory of other users, or is killed long before its limit.",
     why="""\
 `systemctl show` reports the limits in force for `gopls@USER.service` and for the slice of the user's sessions. They
 differ from the rendered files because of a drop-in, because of `systemctl set-property`, or because systemd has not
@@ -74,9 +74,9 @@ Remove the line that overrides the rendered file and run `systemctl daemon-reloa
 )
 OLD_DAEMON = Rule(
     "GD1005",
-    "warning",
-    "A language server runs with a previous binary or environment",
-    "Its editors use another gopls, heap limit or workaround than the declared ones until it restarts.",
+    severity="warning",
+    title="A language server runs with a previous binary or environment",
+    impact="Its editors use another gopls, heap limit or workaround than the declared ones until it restarts.",
     why="""\
 The binary of the running daemon is not the pinned one, or has been deleted; or the daemon started with other variables
 than those that are rendered now. A daemon runs for days.""",
@@ -85,9 +85,9 @@ than those that are rendered now. A daemon runs for days.""",
 )
 FAILED_LATELY = Rule(
     "GD1006",
-    "warning",
-    "A language server has failed recently",
-    "The editor had no diagnostics and completion for some time, and the failure can recur.",
+    severity="warning",
+    title="A language server has failed recently",
+    impact="The editor had no diagnostics and completion for some time, and the failure can recur.",
     why="""\
 The output of a daemon before a failure is kept in /var/log/gopls/crashes; the logs of the last seven days, or of
 `drift_crash_days`, are reported. A result of `signal` and `KILL`, or `oom-kill`, usually means the memory limit. Any
@@ -99,9 +99,9 @@ a bug in gopls, pin another version or declare a workaround. Then the log can be
 )
 UNHELPED = Rule(
     "GD1007",
-    "warning",
-    "This gopls has a known bug without a workaround",
-    "It crashes, or reports wrong results, for code that triggers the bug.",
+    severity="warning",
+    title="This gopls has a known bug without a workaround",
+    impact="It crashes, or reports wrong results, for code that triggers the bug.",
     why="""\
 The pinned gopls, with the Go that built it, is in the table of known bugs (or in `devserver_gopls_workarounds`), and
 provisioning has not applied the workaround; or only another version helps.""",
@@ -110,9 +110,9 @@ provisioning has not applied the workaround; or only another version helps.""",
 )
 NEEDLESS = Rule(
     "GD1008",
-    "note",
-    "A workaround is in use that this gopls does not need",
-    "gopls lacks a feature because of a bug that it does not have.",
+    severity="note",
+    title="A workaround is in use that this gopls does not need",
+    impact="gopls lacks a feature because of a bug that it does not have.",
     why="""\
 It was applied for other versions of gopls or Go than those in use now, or the play still contains it although its
 versions no longer match.""",
@@ -121,9 +121,9 @@ versions no longer match.""",
 )
 INVALID_SETTING = Rule(
     "GD1009",
-    "warning",
-    "The pinned gopls rejects a setting",
-    "The editor shows an error at each start, and gopls works without the setting.",
+    severity="warning",
+    title="The pinned gopls rejects a setting",
+    impact="The editor shows an error at each start, and gopls works without the setting.",
     why="""\
 The pinned binary reports its settings (`gopls api-json`). Those in `gopls` of the machine settings and of workspaces
 are compared with that: names in their full or short form, and the types of values.""",
@@ -145,15 +145,17 @@ _VARIABLES = {
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     servers = snapshot.language_servers
     for server in servers.provisioned:
-        yield from _editors(server, snapshot.editor_files)
+        if server.mode == "daemon":
+            yield from _editors(server, snapshot.editor_files)
         yield from _units(server)
         yield from _limits(server)
         yield from _daemon(server, servers.gopls)
         yield from _crashes(server, snapshot.taken_at - servers.crash_days * 86400)
     if servers.provisioned:
         yield from _workarounds(servers.gopls)
-    for server in servers.provisioned if servers.schema else ():
-        yield from _settings(server, snapshot.editor_files, servers.schema or {})
+    if servers.schema:
+        for server in servers.provisioned:
+            yield from _settings(server, snapshot.editor_files, servers.schema)
 
 
 def _files_of(server: LanguageServer, files: t.Sequence[EditorSettings]) -> list[EditorSettings]:
@@ -163,7 +165,7 @@ def _files_of(server: LanguageServer, files: t.Sequence[EditorSettings]) -> list
 
 def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
     expected = f"-remote=unix;{server.socket}"
-    for file in _files_of(server, files) if server.mode == "daemon" else ():
+    for file in _files_of(server, files):
         # A null means that the setting is not set.
         setting = next((one for one in file.settings if one.name == _FLAGS and one.value is not None), None)
         flags = setting.value if setting and isinstance(setting.value, list) else []
@@ -172,8 +174,7 @@ def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Ite
         if expected not in flags and (machine or setting):
             source = setting.source if setting else Source("file", file.path)
             remedy = Remedy(_PROVISION_AGAIN if machine else f"delete the list, or add {expected} to it")
-            place = (server.user_name, "vscode_server", _FLAGS, source)
-            yield Finding(NOT_SHARED, f"{source} lacks {expected}", remedy, *place, subject=file.path)
+            yield _of_setting(NOT_SHARED, f"{source} lacks {expected}", remedy, file, _FLAGS, source)
 
 
 def _units(server: LanguageServer) -> t.Iterator[Finding]:
@@ -214,8 +215,8 @@ def _limits(server: LanguageServer) -> t.Iterator[Finding]:
         cause = f"{limit.unit} has {limit.name}={limit.actual}; expected {limit.expected}"
         variable = "language_server_session_memory" if limit.unit.endswith(".slice") else _VARIABLES.get(limit.name)
         remedy = Remedy(f"{action}, or declare the limit in {variable}" if variable else action, commands)
-        place = (server.user_name, "", limit.name, source)
-        yield Finding(OTHER_LIMITS, cause, remedy, *place, subject=limit.unit)
+        user, name, unit = server.user_name, limit.name, limit.unit
+        yield Finding(OTHER_LIMITS, cause, remedy, user, variable=name, source=source, subject=unit)
 
 
 def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
@@ -224,10 +225,10 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
         return
     # Flags for profiles take effect with the next start, which is not urgent.
     expected = {name: value for name, value in server.variables.items() if name != "GOPLS_FLAGS"}
-    late = [name for name, value in expected.items() if daemon.environment.get(name) != value]
+    outdated = [name for name, value in expected.items() if daemon.environment.get(name) != value]
     other = gopls.info and daemon.program != gopls.path
     problems = [f"runs {daemon.program}; expected {gopls.path}"] if other else []
-    problems += [f"has outdated values of {', '.join(late)}; expected the rendered ones"] if late else []
+    problems += [f"has outdated values of {', '.join(outdated)}; expected the rendered ones"] if outdated else []
     if problems:
         cause = f"the gopls of {server.user_name} {'; it '.join(problems)}"
         remedy = Remedy(f"{_PROVISION_AGAIN}, or run systemctl restart {server.unit} when it is not in use")
@@ -239,7 +240,7 @@ def _crashes(server: LanguageServer, begin: float) -> t.Iterator[Finding]:
     if recent:
         newest = recent[0]
         count = "once" if len(recent) == 1 else f"{len(recent)} times"
-        cause = f"the gopls of {server.user_name} has failed {count}, last at {moment(newest.at)}: {newest.result}"
+        cause = f"the gopls of {server.user_name} has failed {count}, last at {format_time(newest.at)}: {newest.result}"
         remedy = Remedy(
             f"read {newest.path}; at the memory limit raise language_server_memory,"
             " for a bug in gopls pin another version"
@@ -279,8 +280,13 @@ def _settings(server: LanguageServer, files: t.Sequence[EditorSettings], schema:
                 source = setting.inner.get(name, setting.source)
                 for problem in _problems(name, value, schema):
                     remedy = Remedy("correct or delete it; 'gopls api-json' lists the settings")
-                    place = (server.user_name, "vscode_server", f"gopls.{name}", source)
-                    yield Finding(INVALID_SETTING, f"{source}: {problem}", remedy, *place, subject=file.path)
+                    cause = f"{source}: {problem}"
+                    yield _of_setting(INVALID_SETTING, cause, remedy, file, f"gopls.{name}", source)
+
+
+def _of_setting(rule: Rule, cause: str, remedy: Remedy, file: EditorSettings, setting: str, source: Source) -> Finding:
+    user = file.user.account.name
+    return Finding(rule, cause, remedy, user, "vscode_server", variable=setting, source=source, subject=file.path)
 
 
 def _problems(name: str, value: t.Any, schema: Schema) -> list[str]:

@@ -8,14 +8,14 @@ import re
 import typing as t
 
 from ..._core.redaction import credentials
-from ..finding import Finding, Remedy, Rule, declare
+from ..finding import Finding, Remedy, Rule, propose_value
 from ..snapshot import Row, Snapshot, once_per_user
 
 NO_FALLBACK = Rule(
     "GD501",
-    "note",
-    "GOPROXY has no fallback",
-    "No module can be downloaded while that server is unavailable.",
+    severity="note",
+    title="GOPROXY has no fallback",
+    impact="No module can be downloaded while that server is unavailable.",
     why="""\
 GOPROXY names a single proxy and is not declared. If a company allows no other source, that is correct: declare it, and
 it is not reported.""",
@@ -24,9 +24,9 @@ it is not reported.""",
 )
 DIRECT_FIRST = Rule(
     "GD502",
-    "warning",
-    "GOPROXY has direct first",
-    "Every module is cloned from its repository: that is slow, and fails after the repository is deleted.",
+    severity="warning",
+    title="GOPROXY has direct first",
+    impact="Every module is cloned from its repository: that is slow, and fails after the repository is deleted.",
     why="""\
 With `direct` before a proxy, go never queries the proxy; with `direct` alone, there is no proxy. Private repositories
 do not need it: GOPRIVATE names them. A declared GOPROXY is not reported.""",
@@ -35,9 +35,9 @@ do not need it: GOPRIVATE names them. A declared GOPROXY is not reported.""",
 )
 OVER_HTTP = Rule(
     "GD503",
-    "warning",
-    "GOPROXY uses plain http",
-    "An attacker in the network can read the downloads, and change those that no checksum covers.",
+    severity="warning",
+    title="GOPROXY uses plain http",
+    impact="An attacker in the network can read the downloads, and change those that no checksum covers.",
     why="""\
 go.sum and the checksum database detect a changed module, except for the modules in GONOSUMDB and GOPRIVATE. Neither
 covers the list of versions. A proxy on this host (localhost, 127.0.0.0/8, ::1) is not reported. A declared value is
@@ -47,9 +47,9 @@ reported too: the declaration selects the source of modules, and this removes a 
 )
 NO_CHECKSUMS = Rule(
     "GD504",
-    "warning",
-    "The checksum database is disabled for all modules",
-    "Go accepts a module that is not yet in go.sum without verification.",
+    severity="warning",
+    title="The checksum database is disabled for all modules",
+    impact="Go accepts a module that is not yet in go.sum without verification.",
     why="""\
 GOSUMDB is off, or a pattern in GONOSUMDB or GOPRIVATE matches every path. go.sum still protects known versions; each
 new version and each toolchain is not verified. A declared value is reported too: a host without access to the database
@@ -59,9 +59,9 @@ can use a GOPROXY that mirrors it, or leave the setting alone and rely on go.sum
 )
 INSECURE = Rule(
     "GD505",
-    "warning",
-    "GOINSECURE disables the verification of servers",
-    "Code from these paths may come over http, or from a server whose identity was not verified.",
+    severity="warning",
+    title="GOINSECURE disables the verification of servers",
+    impact="Code from these paths may come over http, or from a server whose identity was not verified.",
     why="""\
 For the paths in GOINSECURE go does not verify certificates and does not require https. The usual reason is a private
 certificate authority, which the host can trust instead. A declared value is reported too.""",
@@ -70,9 +70,9 @@ certificate authority, which the host can trust instead. A declared value is rep
 )
 PASSWORD_READABLE = Rule(
     "GD506",
-    "warning",
-    "A password in GOPROXY is readable for all users",
-    "Every user of the host can use the proxy with this user's credentials.",
+    severity="warning",
+    title="A password in GOPROXY is readable for all users",
+    impact="Every user of the host can use the proxy with this user's credentials.",
     why="""\
 GOPROXY contains a user and a password, and other users can read the file that sets it. The files that the collection
 renders are readable for their user alone.""",
@@ -109,7 +109,7 @@ def _order(row: Row, entries: t.Sequence[str]) -> t.Iterator[Finding]:
     cause = row.cells["GOPROXY"].state
     proxies = [entry for entry in entries if entry != "direct"]
     if proxies:
-        remedy = declare("declare GOPROXY", "GOPROXY", ",".join([*proxies, "direct"]))
+        remedy = propose_value("declare GOPROXY", "GOPROXY", ",".join([*proxies, "direct"]))
     else:
         remedy = Remedy("delete the line: Go's own default queries a proxy first")
     if entries[:1] == ["direct"]:

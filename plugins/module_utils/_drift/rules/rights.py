@@ -11,9 +11,9 @@ from ..snapshot import PROVISION_AGAIN, Snapshot
 
 OTHER_RIGHTS = Rule(
     "GD108",
-    "error",
-    "A file of the collection has the wrong owner or mode",
-    "A user does not get its values, or other users can read or change the environment of processes, including root's.",
+    severity="error",
+    title="A file of the collection has the wrong owner or mode",
+    impact="A user does not get its values, or others can read or change the environment of processes, also of root.",
     why="""\
 Every file that the collection owns, and the directories `/etc/gopherops` and `/etc/security/gopherops-go` with those
 below, have an owner and a mode: root and 0644 for files that all users read; only the user or root for a file that may
@@ -24,9 +24,9 @@ collection has a block or some names, keep their owner and mode.""",
 )
 NOT_THE_USERS = Rule(
     "GD109",
-    "error",
-    "A user's file has the wrong owner or group",
-    "Provisioning leaves the file as it is and fails, and `go env -w` of the user fails.",
+    severity="error",
+    title="A user's file has the wrong owner or group",
+    impact="Provisioning leaves the file as it is and fails, and `go env -w` of the user fails.",
     why="""\
 Files such as `~/.config/go/env` and editor settings are written with the rights of their user, and keep their owner and
 group. Both must be the user's. `sudo go env -w` leaves a file of root. Outside of the home directory, as in a shared

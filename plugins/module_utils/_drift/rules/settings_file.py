@@ -15,9 +15,9 @@ from ..snapshot import PROVISION_AGAIN, Snapshot
 
 NO_EFFECT = Rule(
     "GD902",
-    "warning",
-    "A line of Go's settings file has no effect",
-    "A setting that a user has written is not in force.",
+    severity="warning",
+    title="A line of Go's settings file has no effect",
+    impact="A setting that a user has written is not in force.",
     why="""\
 go reads lines of the form NAME=value with a name that it knows, and skips all others without a message: a missing `=`,
 lower-case letters, a leading `export`, a variable that is not Go's. Lines that begin with # are comments. The report
@@ -27,18 +27,18 @@ names the line and does not show it, because it may contain a password.""",
 )
 NOT_UTF8 = Rule(
     "GD903",
-    "warning",
-    "Go's settings file is not UTF-8",
-    "Paths with other bytes do not exist, and go's own output is unreadable.",
+    severity="warning",
+    title="Go's settings file is not UTF-8",
+    impact="Paths with other bytes do not exist, and go's own output is unreadable.",
     why="The file contains bytes that are not UTF-8: it was written in another encoding, or is not a text file.",
     fix="Write the line again, or convert the file by `iconv -f LATIN1 -t UTF-8`.",
     example="/home/alice/.config/go/env:4 is not UTF-8",
 )
 UNREADABLE = Rule(
     "GD904",
-    "error",
-    "Go's settings file cannot be read",
-    "go works without the settings in it, or fails.",
+    severity="error",
+    title="Go's settings file cannot be read",
+    impact="go works without the settings in it, or fails.",
     why="""\
 The user may not read the file, it is a directory or a pipe, it is larger than 8 MiB, or it is a link to a missing file,
 for example on a volume that is not mounted. It is read with the rights of its user alone.""",

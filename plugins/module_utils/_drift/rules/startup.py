@@ -13,15 +13,15 @@ from ..._environment.declaration import UserEnvironment
 from ..._host.procfs import Process
 from ..._shells.blame import parse_place
 from ..cells import in_order, same_value
-from ..finding import Finding, Remedy, Rule, convert
+from ..finding import Finding, Remedy, Rule, convert_line_endings
 from ..records.observation import SLOW_SECONDS, Observation
 from ..snapshot import Row, Snapshot
 
 NOISY = Rule(
     "GD701",
-    "warning",
-    "A startup file prints output",
-    "scp, rsync, sftp and editors that parse a command's output may fail.",
+    severity="warning",
+    title="A startup file prints output",
+    impact="scp, rsync, sftp and editors that parse a command's output may fail.",
     why="""\
 Output of a startup, on stdout or stderr, becomes part of the output of every command that starts in this way. The
 finding has the first line of it, and names the line of the startup file that prints it or that the shell complains
@@ -33,9 +33,9 @@ reports a terminal.""",
 )
 SLOW = Rule(
     "GD702",
-    "warning",
-    "A startup is slow",
-    "Each terminal and task waits for it, and an editor's server continues without its environment after 10 seconds.",
+    severity="warning",
+    title="A startup is slow",
+    impact="Each terminal and task waits for it, and an editor's server continues without its environment after 10 s.",
     why="""\
 The wall time of a real startup was more than 3 seconds, and also in a second run without other probes beside it. The
 usual reasons are version managers, completions and network access. The startup runs once more with tracing, and the
@@ -47,9 +47,9 @@ Find the slow command with `PS4='+$EPOCHREALTIME ' bash -lixc exit 2>&1 | less`,
 )
 NOT_SEEN = Rule(
     "GD703",
-    "warning",
-    "A running user manager has an outdated environment",
-    "User services keep the old values, while new terminals have the new ones.",
+    severity="warning",
+    title="A running user manager has an outdated environment",
+    impact="User services keep the old values, while new terminals have the new ones.",
     why="""\
 The user's systemd manager reads its files at its start and on request. Its files have other values than the environment
 of its units. The variables that differ are not reported again as GD101, GD103 or GD2xx of that context.""",
@@ -59,9 +59,9 @@ Run `systemctl --user daemon-reload` as the user, or log out of all sessions. Ne
 )
 OLD_SERVER = Rule(
     "GD704",
-    "warning",
-    "A running VS Code server has an outdated environment",
-    "The editor builds and debugs with old values until its server restarts.",
+    severity="warning",
+    title="A running VS Code server has an outdated environment",
+    impact="The editor builds and debugs with old values until its server restarts.",
     why="""\
 The extension host of a VS Code server keeps the environment of its start, for days. The environment of each such
 process of the listed users is read from /proc and compared with the declaration. It does not include values that
@@ -73,9 +73,9 @@ the server keeps running with the environment of its start.""",
 )
 HELD = Rule(
     "GD705",
-    "warning",
-    "A startup leaves a process that keeps the session open",
-    "`ssh host command`, scp and rsync do not return until that process exits.",
+    severity="warning",
+    title="A startup leaves a process that keeps the session open",
+    impact="`ssh host command`, scp and rsync do not return until that process exits.",
     why="""\
 sshd ends a session when no process has its output open. A process that a startup file starts in the background, such as
 an agent or `( sleep 300 & )`, inherits that output. A real command over ssh had exited, and the client still waited at
@@ -86,9 +86,9 @@ config.fish.""",
 )
 UNKNOWN = Rule(
     "GD901",
-    "warning",
-    "A context could not be probed",
-    "Nothing is known about the environment of its processes.",
+    severity="warning",
+    title="A context could not be probed",
+    impact="Nothing is known about the environment of its processes.",
     why="""\
 The report starts each context as its user does, and reads the environment of the process. That fails if
 
@@ -109,9 +109,9 @@ report again.""",
 )
 NO_HOME = Rule(
     "GD905",
-    "warning",
-    "A user's home directory is missing",
-    "Nothing can be provisioned for the user; each startup begins in / and finds no file.",
+    severity="warning",
+    title="A user's home directory is missing",
+    impact="Nothing can be provisioned for the user; each startup begins in / and finds no file.",
     why="""\
 The home directory in the user's account does not exist, or the user cannot look at it: it was never created, its volume
 is not mounted, or the first login creates it. It is the user's only finding; the cells are `unknown`.""",
@@ -195,7 +195,7 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return None, _restore_without_line(observation)
     foreign = _windows_line(at, snapshot.lines(at, user))
     if foreign:
-        return foreign, convert(foreign.file or "")
+        return foreign, convert_line_endings(foreign.file or "")
     if at.file and at.file.endswith("/nologin"):
         return at, f"remove {at} to allow logins: while it exists, only root can log in"
     if observation.failure in _BY_SSHD:
@@ -225,7 +225,7 @@ def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:
         return at, f"make {at} readable for {account.name}: 'chown' it, or 'chmod u+r'"
     foreign = _windows_line(at, snapshot.lines(at, account.name))
     if foreign:
-        return foreign, convert(foreign.file or "")
+        return foreign, convert_line_endings(foreign.file or "")
     if parse_place(output, account.home) == at or not _PRINTS.search(snapshot.line(at, account.name)):
         return at, f"correct {at}, or the program that it starts"
     return at, f"delete the command at {at}, or put it behind '[ -t 1 ] &&'"
@@ -242,16 +242,16 @@ def _windows_line(at: Source, lines: t.Sequence[str]) -> Source | None:
 
 def _old_servers(user: UserEnvironment, hosts: t.Sequence[Process]) -> t.Iterator[Finding]:
     for host in (host for host in hosts if host.uid == user.account.uid):
-        late = [
+        outdated = [
             name for name, value in user.variables.items() if not same_value(name, host.environment.get(name), value)
         ]
-        late += [] if in_order(user.path, host.environment.get("PATH", "").split(":")) else ["PATH"]
-        if late:
+        outdated += [] if in_order(user.path, host.environment.get("PATH", "").split(":")) else ["PATH"]
+        if outdated:
             cause = (
-                f"the extension host (process {host.pid}) has outdated values of {', '.join(late)};"
+                f"the extension host (process {host.pid}) has outdated values of {', '.join(outdated)};"
                 " expected the declared ones"
             )
             remedy = Remedy("in VS Code, run 'Remote-SSH: Kill VS Code Server on Host', then connect again")
-            place = (user.account.name, "vscode_server", "", PROCESS)
-            yield Finding(OLD_SERVER, cause, remedy, *place, since=host.started)
+            name, started = user.account.name, host.started
+            yield Finding(OLD_SERVER, cause, remedy, name, "vscode_server", source=PROCESS, since=started)
             return  # One such finding for each user is enough.

@@ -13,9 +13,9 @@ from ..snapshot import Row, Snapshot
 
 TOOL = Rule(
     "GD401",
-    "error",
-    "A tool is not the pinned build",
-    "Editors and debuggers behave differently or fail.",
+    severity="error",
+    title="A tool is not the pinned build",
+    impact="Editors and debuggers behave differently or fail.",
     why="""\
 The build info in the binary is read without running it: package, version and build settings must be the declared ones,
 and the link must lead to that binary. `go install …@latest` or an editor's own installer changes that.""",
@@ -26,18 +26,18 @@ golang.org/x/tools/gopls v0.16.2, go1.22.12""",
 )
 TOOL_SHADOWED = Rule(
     "GD402",
-    "warning",
-    "Another copy of a tool comes first on PATH",
-    "A build other than the pinned one runs.",
+    severity="warning",
+    title="Another copy of a tool comes first on PATH",
+    impact="A build other than the pinned one runs.",
     why="A directory before that of the pinned tools has an executable of the same name that the user can run.",
     fix="Remove that copy, or the line that puts its directory first.",
     example="/home/alice/go/bin/gopls runs; expected /usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls",
 )
 TOOL_IN_GOBIN = Rule(
     "GD403",
-    "warning",
-    "Editors find another copy of a pinned tool first",
-    "The editor runs that copy, terminals run the pinned build.",
+    severity="warning",
+    title="Editors find another copy of a pinned tool first",
+    impact="The editor runs that copy, terminals run the pinned build.",
     why="""\
 VS Code's Go extension searches GOBIN and GOPATH/bin before PATH, so the editor prefers a copy there even if PATH has
 the right order. `go install` or the extension's own installer creates such copies.""",
@@ -46,9 +46,9 @@ the right order. `go install` or the extension's own installer creates such copi
 )
 TOOL_BUILT_BY = Rule(
     "GD404",
-    "error",
-    "A tool was built by another Go",
-    "gopls and dlv reject or misread the output of a newer Go.",
+    severity="error",
+    title="A tool was built by another Go",
+    impact="gopls and dlv reject or misread the output of a newer Go.",
     why="""\
 The build info of a tool names the Go that built it, which must be the declared one: after a change of versions every
 tool is built again.""",
@@ -59,9 +59,9 @@ github.com/go-delve/delve/cmd/dlv v1.23.1, go1.22.12""",
 )
 TOOL_UNSUPPORTED = Rule(
     "GD405",
-    "warning",
-    "A pinned tool does not support this Go",
-    "dlv starts no debug session, or gopls reports errors that do not exist.",
+    severity="warning",
+    title="A pinned tool does not support this Go",
+    impact="dlv starts no debug session, or gopls reports errors that do not exist.",
     why="""\
 Each version of a tool supports a range of Go versions, according to its release notes and go.mod. A tool that is
 declared with `force: true` is not reported.""",
@@ -77,8 +77,9 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for copy in snapshot.tool_copies:
         yield _copy(copy, tools[copy.tool])
     for row in snapshot.rows:
-        for tool in snapshot.tools if row.observation.context.gives_environment else ():
-            yield from _shadowed(snapshot, row, tool)
+        if row.observation.context.gives_environment:
+            for tool in snapshot.tools:
+                yield from _shadowed(snapshot, row, tool)
 
 
 def _build(tool: PinnedTool) -> t.Iterator[Finding]:
@@ -99,9 +100,9 @@ def _build(tool: PinnedTool) -> t.Iterator[Finding]:
 def _copy(copy: ToolCopy, tool: PinnedTool) -> Finding:
     command = as_user(copy.account, "rm", "-f", copy.path)
     remedy = Remedy(f"remove {copy.path}", [command] if copy.removable else [])
-    place = (copy.account.name, "", tool.name, Source("file", copy.path))
     cause = f"editors find {copy.path}; expected {tool.path}"
-    return Finding(TOOL_IN_GOBIN, cause, remedy, *place, subject=copy.path)
+    user, source = copy.account.name, Source("file", copy.path)
+    return Finding(TOOL_IN_GOBIN, cause, remedy, user, variable=tool.name, source=source, subject=copy.path)
 
 
 def _shadowed(snapshot: Snapshot, row: Row, tool: PinnedTool) -> t.Iterator[Finding]:

@@ -13,15 +13,15 @@ from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Source, is_default
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, same_value
-from ..finding import Finding, Remedy, Rule, convert, declare, of_file
-from ..snapshot import PROVISION_AGAIN, Row, Snapshot, once_per_user
+from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value
+from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
 from .directories import not_absolute
 
 DIFFERS = Rule(
     "GD101",
-    "error",
-    "A value differs from the declaration",
-    "Go uses other paths or settings than in other contexts.",
+    severity="error",
+    title="A value differs from the declaration",
+    impact="Go uses other paths or settings than in other contexts.",
     why="""\
 Every declared variable is compared, in every context, with the value that a real process has. Another value comes from
 a line in a user's startup file, from `go env -w`, from a changed managed file, or from the program that starts the
@@ -34,9 +34,9 @@ workspace, and never a workflow: correct the file, or add it to `manage`.""",
 )
 CONTEXTS_DISAGREE = Rule(
     "GD102",
-    "warning",
-    "Contexts have different values of an undeclared variable",
-    "The same command has different results in an editor, a terminal and a service.",
+    severity="warning",
+    title="Contexts have different values of an undeclared variable",
+    impact="The same command has different results in an editor, a terminal and a service.",
     why="""\
 A variable that is not declared may have any value, but it must be the same in all contexts of a user: a build that
 succeeds in the terminal and fails in the editor usually has this cause. The source is that of the rarest value, apart
@@ -46,9 +46,9 @@ from Go's own defaults. If every user has it from the same line, it is one findi
 )
 PATH_ORDER = Rule(
     "GD103",
-    "error",
-    "PATH lacks a declared directory, or has another order",
-    "Commands are not found, or others than the pinned ones run.",
+    severity="error",
+    title="PATH lacks a declared directory, or has another order",
+    impact="Commands are not found, or others than the pinned ones run.",
     why="""\
 PATH must contain the declared directories in their order; others may be between them. A startup file breaks that if it
 replaces PATH, or puts a directory in front after the managed part has run.""",
@@ -57,9 +57,9 @@ replaces PATH, or puts a directory in front after the managed part has run.""",
 )
 DEBUG_DIFFERS = Rule(
     "GD104",
-    "error",
-    "A debug session and terminals have a different GOBIN or GOPROXY",
-    "A debug session downloads modules from another source, or installs to another directory, than the terminal.",
+    severity="error",
+    title="A debug session and terminals have a different GOBIN or GOPROXY",
+    impact="A debug session downloads modules from another source, or installs to another directory than the terminal.",
     why="""\
 A launch configuration has an environment of its own (`env`, `envFile`), which is not visible in a terminal. A build for
 the debugger then uses another proxy, or installs into another directory. This finding replaces GD101 and GD102 for the
@@ -71,9 +71,9 @@ https://goproxy.example.com,direct, as in terminals""",
 )
 MISSPELT = Rule(
     "GD105",
-    "warning",
-    "The name of a Go variable looks misspelt",
-    "Go does not know the name, so the setting has no effect.",
+    severity="warning",
+    title="The name of a Go variable looks misspelt",
+    impact="Go does not know the name, so the setting has no effect.",
     why="""\
 The name begins with GO or CGO, is unknown to Go, and is similar to a name that Go knows. Names in the declaration and
 in the environments of processes are compared. No program reports such a name by itself.""",
@@ -82,9 +82,9 @@ in the environments of processes are compared. No program reports such a name by
 )
 CARRIAGE_RETURN = Rule(
     "GD106",
-    "error",
-    "Values end in a carriage return",
-    "Paths that look right do not exist, and messages are unreadable.",
+    severity="error",
+    title="Values end in a carriage return",
+    impact="Paths that look right do not exist, and messages are unreadable.",
     why="""\
 A file with CR LF line endings adds an invisible last character to each value. The shell, PAM and Go all keep it. There
 is one finding for each file, which replaces GD101 for its values.""",
@@ -93,9 +93,9 @@ is one finding for each file, which replaces GD101 for its values.""",
 )
 RELATIVE_PATH = Rule(
     "GD107",
-    "warning",
-    "PATH contains the current directory",
-    "A program in a cloned repository or in /tmp runs instead of the real one.",
+    severity="warning",
+    title="PATH contains the current directory",
+    impact="A program in a cloned repository or in /tmp runs instead of the real one.",
     why="""\
 An empty entry (`PATH=:/usr/bin`, `PATH=$PATH:`), `.`, or another one that does not begin with / is relative to the
 current directory. Go itself does not run programs that it finds there ("cannot run executable found relative to current
@@ -105,9 +105,9 @@ directory"). The source is the first line after which PATH contains such an entr
 )
 HOST_PATH = Rule(
     "GD110",
-    "warning",
-    "PATH in /etc/environment is not usable",
-    "Before provisioning, commands over ssh and cron jobs do not find `ls`, `id` or `sudo`.",
+    severity="warning",
+    title="PATH in /etc/environment is not usable",
+    impact="Before provisioning, commands over ssh and cron jobs do not find `ls`, `id` or `sudo`.",
     why="""\
 PAM reads /etc/environment without a shell: `$PATH`, `${PATH}`, backquotes and `~` are not expanded. A line such as
 `PATH="$PATH:/usr/local/go/bin"` then replaces PATH by two entries, of which one does not exist. A PATH without /usr/bin
@@ -140,11 +140,11 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         yield from _path(snapshot, row)
         for cell in row.cells.values():
             place = (cell.user, cell.context, cell.workspace, cell.variable)
-            if _plainly_differs(cell) and not row.late(cell.variable) and place not in reported:
+            if _plainly_differs(cell) and not row.is_outdated(cell.variable) and place not in reported:
                 yield _differs(snapshot, cell)
     yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row))
     conflicts = _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
-    yield from _once_for_all(conflicts, {user.account.name for user in snapshot.users_with_home})
+    yield from _merge_users(conflicts, {user.account.name for user in snapshot.users_with_home})
     yield from _carriage_returns(snapshot, {file.path for file in snapshot.settings_files})
     yield from _settings_files(snapshot)
     yield from _misspelt(snapshot)
@@ -161,7 +161,7 @@ def _host_path(snapshot: Snapshot) -> t.Iterator[Finding]:
     if expanded or lacking:
         cause = "; ".join(filter(None, (expanded, lacking)))
         remedy = Remedy(f"write absolute directories, including /usr/bin and /bin, at {snapshot.host_path.source}")
-        yield Finding(HOST_PATH, cause, remedy, "", "", "PATH", snapshot.host_path.source)
+        yield Finding(HOST_PATH, cause, remedy, variable="PATH", source=snapshot.host_path.source)
 
 
 def _plainly_differs(cell: Cell) -> bool:
@@ -175,22 +175,28 @@ def _plainly_differs(cell: Cell) -> bool:
 
 def _differs(snapshot: Snapshot, cell: Cell) -> Finding:
     fault = snapshot.fault(cell)
-    remedy = declare(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
+    remedy = propose_value(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
     cause = f"{cell.state}; expected {cell.expected}{fault.addition}"
-    place = (cell.user, cell.context, cell.variable, fault.source)
-    return Finding(DIFFERS, cause, remedy, *place, workspace=cell.workspace)
+    return of_cell(DIFFERS, cause, remedy, cell, fault.source)
 
 
 def _path(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path = row.cells.get("PATH")
-    reported = row.foreign_go or row.late("PATH")
+    reported = row.foreign_go or row.is_outdated("PATH")
     if path and path.status == "drift" and not reported and not _has_carriage_return(path):
         fault = snapshot.fault(path)
         cause = f"{path.state}; expected, in this order, {path.expected}{fault.addition}"
         yield row.finding(PATH_ORDER, cause, Remedy(fault.remedy), "PATH", fault.source)
 
 
-def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
+class _Conflict(t.NamedTuple):
+    """A finding about one user, and the value that its remedy proposes to declare."""
+
+    finding: Finding
+    proposed: str
+
+
+def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.Iterator[_Conflict]:
     for (user, variable), group in _disagreeing(snapshot).items():
         if variable in _OWN_RULES or (user, variable) in reported:
             continue
@@ -204,24 +210,26 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
         text = f"declare {variable}, so that every context gets one value"
-        remedy = declare(text, variable, commonest.actual or "", user)
-        yield Finding(CONTEXTS_DISAGREE, values, remedy, user, "", variable, rarest.source)
+        proposed = commonest.actual or ""
+        remedy = propose_value(text, variable, proposed, user)
+        finding = Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=rarest.source)
+        yield _Conflict(finding, proposed)
 
 
-def _once_for_all(findings: t.Iterable[Finding], users: set[str]) -> t.Iterator[Finding]:
-    """Make one finding of the host of those that every user has about one variable from one line."""
-    groups: dict[t.Any, list[Finding]] = {}
-    for finding in findings:
-        groups.setdefault((finding.variable, finding.source), []).append(finding)
-    for group in groups.values():
-        line = group[0].source and group[0].source.line
-        if not line or len(users) == 1 or {finding.user for finding in group} != users:
-            yield from group
+def _merge_users(conflicts: t.Iterable[_Conflict], users: set[str]) -> t.Iterator[Finding]:
+    """Merge the conflicts of a variable into one finding of the host, if one line causes them for all ``users``."""
+    groups: dict[tuple[str, Source | None], list[_Conflict]] = {}
+    for conflict in conflicts:
+        groups.setdefault((conflict.finding.variable, conflict.finding.source), []).append(conflict)
+    for (variable, source), group in groups.items():
+        from_one_line = source is not None and source.line is not None
+        if not from_one_line or len(users) == 1 or {conflict.finding.user for conflict in group} != users:
+            yield from (conflict.finding for conflict in group)
             continue
-        (value,) = group[0].remedy.variables["devserver_users"][0]["variables"].values()
-        remedy = declare(group[0].remedy.text, group[0].variable, value)
-        cause = f"for all users; for {group[0].user}, {group[0].cause}"
-        yield dataclasses.replace(group[0], user="", cause=cause, remedy=remedy)
+        first, proposed = group[0]
+        cause = f"for all users; for {first.user}, {first.cause}"
+        remedy = propose_value(first.remedy.text, variable, proposed)
+        yield dataclasses.replace(first, user="", cause=cause, remedy=remedy)
 
 
 def _relative_path(row: Row) -> t.Iterator[Finding]:
@@ -257,8 +265,8 @@ def _disagreeing(snapshot: Snapshot) -> dict[tuple[str, str], list[Cell]]:
 
 
 def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
-    for row in snapshot.rows:
-        for variable in ("GOBIN", "GOPROXY") if row.observation.context.name == _DEBUG else ():
+    for row in (row for row in snapshot.rows if row.observation.context.name == _DEBUG):
+        for variable in ("GOBIN", "GOPROXY"):
             actual = row.cells[variable].actual if variable in row.cells else None
             terminals = _in_terminals(snapshot, row.user.account.name, variable)
             if terminals and not any(same_value(variable, actual, other) for other in terminals):
@@ -290,7 +298,7 @@ def _carriage_returns(snapshot: Snapshot, read_whole: t.Container[str | None]) -
         cause = f"{place} has CR LF line endings: {names} ends in a carriage return"
         first = min((cell.source for cell in group if cell.source), key=lambda source: source.line or 0, default=None)
         remedy = Remedy(_convert(snapshot, place.file if place else None))
-        yield Finding(CARRIAGE_RETURN, cause, remedy, user, "", "", first, subject=str(place))
+        yield Finding(CARRIAGE_RETURN, cause, remedy, user, source=first, subject=str(place))
 
 
 def _settings_files(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -306,7 +314,7 @@ def _settings_files(snapshot: Snapshot) -> t.Iterator[Finding]:
 def _convert(snapshot: Snapshot, path: str | None) -> str:
     if path is None:
         return "convert the file that sets it to LF line endings"
-    return convert(path) + (f"; then {PROVISION_AGAIN}" if path in snapshot.managed_files.repaired else "")
+    return convert_line_endings(path) + (f"; then {PROVISION_AGAIN}" if path in snapshot.managed_files.repaired else "")
 
 
 def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:

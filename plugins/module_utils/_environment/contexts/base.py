@@ -160,21 +160,27 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
         seconds = _start_up_seconds(clocks, done.seconds)
         environment = {name: value for name, value in parse_environment(variables).items() if name not in added}
         held = waits and done.returncode is None and _seconds_since(clocks) > _UNTIL_CLOSED
-        return Probe(environment, "", seconds, unexpected, go_is.partition("\n")[0].strip(), held=held)
+        return Probe(
+            environment,
+            seconds=seconds,
+            unexpected_output=unexpected,
+            go_is=go_is.partition("\n")[0].strip(),
+            held=held,
+        )
     if done.returncode is None:
         last = _last_line(done.stdout.replace(MARK, "\n") + done.stderr)
         last = f"; its last output: {last}" if last else ""
         problem = f"{done.argv[0]} timed out{last}"
-        return Probe(None, problem, done.seconds, unexpected, failure="timed out")
+        return Probe(None, problem, seconds=done.seconds, unexpected_output=unexpected, failure="timed out")
     reason = _last_line(done.stderr) or "a startup file may exit, or replace the shell with another program"
     problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {reason}"
-    return Probe(None, problem, done.seconds, unexpected, failure="ended early")
+    return Probe(None, problem, seconds=done.seconds, unexpected_output=unexpected, failure="ended early")
 
 
 def failed_probe(problem: str, done: Completed) -> Probe:
     """Return a probe without an environment, with the problem and the message of ``done``."""
     failure: Failure = "timed out" if done.returncode is None else ""
-    return Probe(None, f"{problem}: {done.complaint}", done.seconds, failure=failure)
+    return Probe(None, f"{problem}: {done.complaint}", seconds=done.seconds, failure=failure)
 
 
 def _start_up_seconds(clocks: str, longest: float) -> float:

@@ -108,7 +108,7 @@ def probe_over_ssh(account: Account, command: str, timeout: float) -> Probe:
             denied = _DENIED.search(log)
             if denied and not _ACCEPTED.search(log):
                 problem = f"sshd denies {account.name}: {denied.group().strip()}"
-                return Probe(None, problem, done.seconds, failure="not let in")
+                return Probe(None, problem, seconds=done.seconds, failure="not let in")
             done = done._replace(stderr=done.stderr + _messages_of(log))
         return probe_of(done, added=added, waits=True)
 

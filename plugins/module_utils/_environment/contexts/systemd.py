@@ -33,4 +33,4 @@ def probe_unit(
     done = transient_unit.read_unit_environment(properties, timeout, account=account, env=env)
     if not done.ok:
         return failed_probe(problem, done)
-    return Probe(transient_unit.parse_printed_environment(done), "", done.seconds)
+    return Probe(transient_unit.parse_printed_environment(done), seconds=done.seconds)
