@@ -18,12 +18,12 @@ SETTINGS = "/home/alice/.vscode-server/data/Machine/settings.json"
 WORKSPACE = "/home/alice/service/.vscode/settings.json"
 APPLIED = "/etc/gopherops/language_server/applied.json"
 TLS = "/etc/gopherops/debug/tls"
-UNITS = "/etc/systemd/system"
+UNIT_DIR = "/etc/systemd/system"
 OLD = "/usr/local/lib/old-gopls"
 DAEMON = "/run/gopls/alice/daemon.sock"
-MINE = f"{UNITS}/gopls@alice.service.d/99-mine.conf"
-WIDE = f"{UNITS}/dlv-six.service.d/99-mine.conf"
-BROKEN = f"{UNITS}/dlv-broken.service"
+MINE = f"{UNIT_DIR}/gopls@alice.service.d/99-mine.conf"
+WIDE = f"{UNIT_DIR}/dlv-six.service.d/99-mine.conf"
+BROKEN = f"{UNIT_DIR}/dlv-broken.service"
 # Provisioning has not heard of it.
 FAULT = {"name": "slow", "reason": "it is slow", "gopls": ">=0.1", "settings": {"staticcheck": False}}
 
@@ -69,15 +69,15 @@ REVERT = f"""
     systemctl stop foreign gopls@alice dlv-broken
     systemctl reset-failed dlv-broken gopls@bob
     rm -rf {OLD} {MINE} {WIDE} {BROKEN} {WORKSPACE} /var/log/gopls/crashes/bob
-    rmdir {UNITS}/gopls@alice.service.d {UNITS}/dlv-six.service.d
+    rmdir {UNIT_DIR}/gopls@alice.service.d {UNIT_DIR}/dlv-six.service.d
     systemctl daemon-reload
     systemctl start gopls-proxy@bob.socket gopls-prewarm@alice.timer
 """
 FOUND = {
     ("GD1001", "alice", "go.languageServerFlags", f"{SETTINGS}:2"),
     ("GD1001", "alice", "go.languageServerFlags", f"{WORKSPACE}:2"),
-    ("GD1002", "bob", "", f"{UNITS}/gopls-proxy@.socket"),
-    ("GD1003", "alice", "", f"{UNITS}/gopls-prewarm@.timer"),
+    ("GD1002", "bob", "", f"{UNIT_DIR}/gopls-proxy@.socket"),
+    ("GD1003", "alice", "", f"{UNIT_DIR}/gopls-prewarm@.timer"),
     ("GD1004", "alice", "MemoryMax", f"{MINE}:2"),
     ("GD1005", "alice", "", "process"),
     ("GD1006", "bob", "", "log"),

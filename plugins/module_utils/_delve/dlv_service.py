@@ -10,7 +10,7 @@ import typing as t
 from .._core.result import Outcome
 from .._core.sizes import parse_size
 from .._host.skipped_files import find_failure
-from .._systemd.systemctl import UNITS
+from .._systemd.systemctl import UNIT_DIR
 from .install import ServiceState, apply_plan, plan_services, wait_for_services
 from .ptrace import PtraceAccess, probe_ptrace
 from .services import SERVICE_SPEC, STATES, DebugService, ResourceLimits, parse_services
@@ -50,7 +50,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         "services": [_service_result(service, states[service.name]) for service in services],
         "check_mode": check,
         "skipped_files": [entry._asdict() for entry in plan.skipped],
-        "tls": os.path.exists(os.path.join(UNITS, SERVER)),
+        "tls": os.path.exists(os.path.join(UNIT_DIR, SERVER)),
         "ptrace": {name: access._asdict() for name, access in sorted(ptrace.items())},
         **changes.result(),
     }

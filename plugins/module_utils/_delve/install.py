@@ -18,7 +18,7 @@ from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._systemd import reload_journal, systemctl
-from .._systemd.systemctl import UNITS, manager_runs
+from .._systemd.systemctl import UNIT_DIR, manager_runs
 from .._tools.build_info import read_build_info
 from . import units
 from .launch import LaunchFileEdit, configuration_name, launch_configuration, launch_file, managed_launch_files
@@ -89,7 +89,7 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
     edits = launch_edits + plan_edits(_managed_files(services, programs, installed, pending, stale))
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
-    unread = any(path.startswith(UNITS) for path in written) or any(map(systemctl.needs_reload, states.values()))
+    unread = any(path.startswith(UNIT_DIR) for path in written) or any(map(systemctl.needs_reload, states.values()))
     return DebugServicePlan(edits, stale, _verbs(services, states, written, kept), unread, skipped)
 
 
@@ -120,7 +120,7 @@ def _installed_units() -> dict[str, str]:
 
 
 def _unit_file(name: str) -> str:
-    return os.path.join(UNITS, unit_name(name))
+    return os.path.join(UNIT_DIR, unit_name(name))
 
 
 def _plan_launch_files(

@@ -16,7 +16,7 @@ from .memory_limits import Limits
 def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str], pprof_port: int) -> dict[str, str]:
     """Return the variables of gopls; with a ``pprof_port`` it serves its debug pages on the loopback address."""
     debug = {"GOPLS_FLAGS": f"-debug=127.0.0.1:{pprof_port}"} if pprof_port else {}
-    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": f"{paths.CACHES}/{user}", **added, **debug}
+    return {"GOMEMLIMIT": f"{limits.heap // MIB}MiB", "GOPLSCACHE": f"{paths.CACHE_DIR}/{user}", **added, **debug}
 
 
 def render_variables(variables: t.Mapping[str, str]) -> str:
@@ -29,7 +29,7 @@ def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
 
     The directory of the logs belongs to root: systemd opens a log as root, and must not follow a user's link.
     """
-    logs, sockets = paths.LOGS, paths.SOCKETS
+    logs, sockets = paths.LOG_DIR, paths.SOCKET_DIR
     lines = [f"d {sockets} 0755 root root -", f"d {logs} 0755 root root -", f"d {logs}/crashes 0755 root root -"]
     for account in accounts:
         owner = f"{account.uid} {account.gid} -"
@@ -41,7 +41,7 @@ def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
 def render_log_rotation() -> str:
     """Return the configuration of logrotate(8)."""
     return f"""\
-{paths.HEADER}{paths.LOGS}/*.log {{
+{paths.HEADER}{paths.LOG_DIR}/*.log {{
     daily
     maxsize 20M
     rotate 5
@@ -58,7 +58,7 @@ def render_crash_script(log: bool) -> str:
 
     Without ``log`` the output is in the journal; a log file of an earlier configuration may still exist then.
     """
-    output = f'tail -n 500 "{paths.LOGS}/$1.log"'
+    output = f'tail -n 500 "{paths.LOG_DIR}/$1.log"'
     if not log:
         output = 'journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"'
     return f"""\
@@ -66,7 +66,7 @@ def render_crash_script(log: bool) -> str:
 {paths.HEADER}# Keeps the last output of a gopls that failed; systemd.exec(5) documents the variables.
 [ "$SERVICE_RESULT" = success ] && exit 0
 umask 027
-directory={paths.LOGS}/crashes/$1
+directory={paths.LOG_DIR}/crashes/$1
 mkdir -p -m 0755 "$directory"
 file=$directory/$(date -u +%Y%m%dT%H%M%SZ).log
 {{
@@ -83,7 +83,7 @@ def render_shared_gopls(gopls: str) -> str:
     return f"""\
 #!/bin/sh
 {paths.HEADER}user=$(id -un)
-socket={paths.SOCKETS}/$user/gopls.sock
+socket={paths.SOCKET_DIR}/$user/gopls.sock
 if [ -S "$socket" ]; then
   exec '{gopls}' "-remote=unix;$socket" "$@"
 fi

@@ -24,14 +24,14 @@ PREWARM = "/usr/local/lib/gopherops/gopls-prewarm"
 CRASH = "/usr/local/lib/gopherops/gopls-crash"
 TMPFILES = "/etc/tmpfiles.d/gopherops-gopls.conf"
 LOGROTATE = "/etc/logrotate.d/gopherops-gopls"
-CACHES = "/var/cache/gopls"
-LOGS = "/var/log/gopls"
-SOCKETS = "/run/gopls"
+CACHE_DIR = "/var/cache/gopls"
+LOG_DIR = "/var/log/gopls"
+SOCKET_DIR = "/run/gopls"
 
 
 def socket_of(user: str) -> str:
     """Return the socket that the editors of ``user`` connect to."""
-    return f"{SOCKETS}/{user}/gopls.sock"
+    return f"{SOCKET_DIR}/{user}/gopls.sock"
 
 
 def environment_file(user: str) -> str:
@@ -41,12 +41,12 @@ def environment_file(user: str) -> str:
 
 def prewarm_file(user: str) -> str:
     """Return the drop-in with the prewarm command of ``user``."""
-    return f"{systemctl.UNITS}/gopls-prewarm@{user}.service.d/50-gopherops.conf"
+    return f"{systemctl.UNIT_DIR}/gopls-prewarm@{user}.service.d/50-gopherops.conf"
 
 
 def session_file(uid: int) -> str:
     """Return the drop-in with the limits on all processes in the sessions of one user."""
-    return f"{systemctl.UNITS}/user-{uid}.slice.d/50-gopherops-session.conf"
+    return f"{systemctl.UNIT_DIR}/user-{uid}.slice.d/50-gopherops-session.conf"
 
 
 def daemon_unit(user: str) -> str:

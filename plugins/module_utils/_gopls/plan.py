@@ -133,11 +133,11 @@ def _known_users() -> set[str]:
 def _start_daemons(plan: DaemonPlan) -> None:
     expected = plan.expected
     written = {edit.file.path for edit in plan.edits}
-    if plan.units.unread or any(path.startswith(systemctl.UNITS) for path in written):
+    if plan.units.unread or any(path.startswith(systemctl.UNIT_DIR) for path in written):
         # This also applies new memory limits to running daemons.
         systemctl.run_verb("daemon-reload")
     # Without its directory, systemd would create the socket in one that belongs to root.
-    missing = [name for name in expected.names if not os.path.isdir(f"{paths.SOCKETS}/{name}")]
+    missing = [name for name in expected.names if not os.path.isdir(f"{paths.SOCKET_DIR}/{name}")]
     if missing or (expected.users and paths.TMPFILES in written):
         manager.make_temporary_files(paths.TMPFILES)
     manager.start_units(plan.units)
@@ -156,7 +156,7 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
     """
     skipped = list(plan.skipped)
     for name in plan.removed:
-        for path in (f"{paths.SOCKETS}/{name}", f"{paths.CACHES}/{name}"):
+        for path in (f"{paths.SOCKET_DIR}/{name}", f"{paths.CACHE_DIR}/{name}"):
             try:
                 remove(path)
             except OSError as error:
@@ -172,16 +172,16 @@ def _remove_empty_directories(edits: t.Sequence[FileEdit]) -> None:
     """Remove the directories of drop-ins that are empty now."""
     for edit in edits:
         directory = os.path.dirname(edit.file.path)
-        if edit.after is None and directory.endswith(".d") and directory.startswith(systemctl.UNITS):
+        if edit.after is None and directory.endswith(".d") and directory.startswith(systemctl.UNIT_DIR):
             with contextlib.suppress(OSError):
                 os.rmdir(directory)
 
 
 def _make_caches(expected: ExpectedDaemons) -> None:
     """Create the caches, and fix the owner of one that a killed run left to root."""
-    os.makedirs(paths.CACHES, exist_ok=True)
+    os.makedirs(paths.CACHE_DIR, exist_ok=True)
     for user in expected.users:
-        directory, account = f"{paths.CACHES}/{user.account.name}", user.account
+        directory, account = f"{paths.CACHE_DIR}/{user.account.name}", user.account
         with contextlib.suppress(FileExistsError):
             os.mkdir(directory, 0o700)
         status = os.lstat(directory)

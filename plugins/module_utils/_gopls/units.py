@@ -45,7 +45,7 @@ def render_units(daemon: DaemonOptions) -> dict[str, str]:
         "gopls-prewarm@.timer": _render_prewarm_timer(daemon),
         "gopls-prewarm@.service": _render_prewarm(daemon),
     }
-    return {f"{systemctl.UNITS}/{name}": paths.HEADER + text for name, text in texts.items()}
+    return {f"{systemctl.UNIT_DIR}/{name}": paths.HEADER + text for name, text in texts.items()}
 
 
 def _render_socket() -> str:
@@ -54,7 +54,7 @@ def _render_socket() -> str:
 Description=Socket of the Go language server of %i
 
 [Socket]
-ListenStream={paths.SOCKETS}/%i/gopls.sock
+ListenStream={paths.SOCKET_DIR}/%i/gopls.sock
 SocketUser=%i
 SocketMode=0600
 RemoveOnStop=yes
@@ -75,7 +75,7 @@ StartLimitIntervalSec=0
 
 [Service]
 User=%i
-ExecStart=/lib/systemd/systemd-socket-proxyd{idle} {paths.SOCKETS}/%i/daemon.sock
+ExecStart=/lib/systemd/systemd-socket-proxyd{idle} {paths.SOCKET_DIR}/%i/daemon.sock
 MemoryMax=64M
 {_HARDENING}RestrictAddressFamilies=AF_UNIX
 PrivateNetwork=yes
@@ -88,7 +88,11 @@ def _render_daemon(daemon: DaemonOptions) -> str:
     back_off = "RestartSec=2\n"
     if daemon.systemd >= _STEPS_SINCE:
         back_off = "RestartSec=1\nRestartSteps=6\nRestartMaxDelaySec=60\n"
-    log = f"StandardOutput=append:{paths.LOGS}/%i.log\nStandardError=append:{paths.LOGS}/%i.log\n" if daemon.log else ""
+    log = (
+        f"StandardOutput=append:{paths.LOG_DIR}/%i.log\nStandardError=append:{paths.LOG_DIR}/%i.log\n"
+        if daemon.log
+        else ""
+    )
     return f"""\
 [Unit]
 Description=Go language server of %i
@@ -99,10 +103,10 @@ StopWhenUnneeded=yes
 [Service]
 User=%i
 WorkingDirectory=/
-{_render_environment(daemon)}ExecStartPre=-/bin/rm -f {paths.SOCKETS}/%i/daemon.sock
-ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKETS}/%i/daemon.sock" $GOPLS_FLAGS
+{_render_environment(daemon)}ExecStartPre=-/bin/rm -f {paths.SOCKET_DIR}/%i/daemon.sock
+ExecStart={command_word(daemon.gopls)} serve "-listen=unix;{paths.SOCKET_DIR}/%i/daemon.sock" $GOPLS_FLAGS
 # The unit has started once gopls listens, not before.
-ExecStartPost=/bin/sh -c 'until test -S {paths.SOCKETS}/%i/daemon.sock; do sleep 0.05; done'
+ExecStartPost=/bin/sh -c 'until test -S {paths.SOCKET_DIR}/%i/daemon.sock; do sleep 0.05; done'
 ExecStopPost=+{paths.CRASH} %i
 TimeoutStartSec=30
 TimeoutStopSec=10

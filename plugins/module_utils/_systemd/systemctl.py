@@ -12,7 +12,7 @@ from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, Completed, run
 
 # Where the administrator's units are.
-UNITS = "/etc/systemd/system"
+UNIT_DIR = "/etc/systemd/system"
 # Seconds; the manager kills a unit that does not stop earlier than that.
 _PATIENCE = 120
 RUNNING = ("active", "activating", "reloading")

@@ -53,7 +53,7 @@ def service_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Hos
     fake_host = Host(tmp_path / "host")
     for name in ("units", "environments", "state"):
         (fake_host.directory / name).mkdir(parents=True)
-    monkeypatch.setattr(install, "UNITS", str(fake_host.directory / "units"))
+    monkeypatch.setattr(install, "UNIT_DIR", str(fake_host.directory / "units"))
     monkeypatch.setattr(install, "PENDING", str(tmp_path / "pending"))
     monkeypatch.setattr(units, "ENVIRONMENT_DIR", str(fake_host.directory / "environments"))
     monkeypatch.setattr(units, "STATE_DIR", str(fake_host.directory / "state"))

@@ -69,7 +69,7 @@ def active(**values: str) -> State:
 def evaluate(fake_host: t.Any) -> t.Callable[..., list[Finding]]:
     """Evaluate a server that is as rendered, except for the changes of a test."""
     user = dataclasses.replace(fake_host.declaration.users[0], vscode_settings=[MACHINE])
-    limits = (f"{systemctl.UNITS}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
+    limits = (f"{systemctl.UNIT_DIR}/gopls@.service", {"MemoryMax": "1073741824", "CPUWeight": "50"})
     sound = LanguageServer(
         user,
         "daemon",
@@ -183,7 +183,7 @@ def test_the_line_of_a_drop_in_is_named(evaluate: t.Any, tmp_path: pathlib.Path)
 
 
 def test_outdated_limits_are_reported_and_rounded_ones_are_not(evaluate: t.Any) -> None:
-    own = f"{systemctl.UNITS}/gopls@.service"
+    own = f"{systemctl.UNIT_DIR}/gopls@.service"
     (finding,) = evaluate(units={UNIT: active(MemoryMax="2147483648", CPUWeight="50", FragmentPath=own)})
     assert (finding.rule.id, finding.remedy.commands) == ("GD1004", ["systemctl daemon-reload"])
     assert evaluate(units={UNIT: active(MemoryMax="1073745920", CPUWeight="50")}) == []
@@ -269,13 +269,13 @@ def test_a_gopls_that_fails_rejects_no_settings(evaluate: t.Any, tmp_path: pathl
 @pytest.fixture
 def host_root(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
     """A directory as the root of a host on which the present user has a language server."""
-    for module, name in ((systemctl, "UNITS"), (paths, "LOGS"), (paths, "SOCKETS")):
+    for module, name in ((systemctl, "UNIT_DIR"), (paths, "LOG_DIR"), (paths, "SOCKET_DIR")):
         monkeypatch.setattr(module, name, str(tmp_path / name))
         (tmp_path / name).mkdir()
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/{user}.env")
     monkeypatch.setattr(language_servers, "manager_runs", lambda: True)
     (tmp_path / f"{ME}.env").write_text(host_files.render_variables(VARIABLES))
-    (tmp_path / "UNITS/gopls@.service").write_text("[Service]\nMemoryMax=1048576\nMemoryHigh=0\nExecStart=/x\n")
+    (tmp_path / "UNIT_DIR/gopls@.service").write_text("[Service]\nMemoryMax=1048576\nMemoryHigh=0\nExecStart=/x\n")
     return tmp_path
 
 
@@ -304,12 +304,15 @@ def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monk
         assert server.daemon.program == os.path.realpath(sys.executable)
         process.communicate(b"\n")
     assert (server.mode, server.variables, server.listens) == ("daemon", VARIABLES, False)
-    assert server.rendered[UNIT] == (f"{host_root}/UNITS/gopls@.service", {"MemoryMax": "1048576", "MemoryHigh": "0"})
+    assert server.rendered[UNIT] == (
+        f"{host_root}/UNIT_DIR/gopls@.service",
+        {"MemoryMax": "1048576", "MemoryHigh": "0"},
+    )
     assert not [name for name in names if "prewarm" in name]
     assert server.result(BINARY) == {
         "user": ME,
         "mode": "daemon",
-        "socket": f"{host_root}/SOCKETS/{ME}/gopls.sock",
+        "socket": f"{host_root}/SOCKET_DIR/{ME}/gopls.sock",
         "gopls": BINARY,
         "running": True,
         "limits": {"memory_max": 1048576, "memory_high": 0, "heap": "870MiB"},
@@ -318,7 +321,7 @@ def test_a_daemon_is_examined_without_a_connection(host_root: pathlib.Path, monk
 
 def test_crash_logs_are_read_newest_first(host_root: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     record_queries(monkeypatch, {})
-    crashes = host_root / f"LOGS/crashes/{ME}"
+    crashes = host_root / f"LOG_DIR/crashes/{ME}"
     crashes.mkdir(parents=True)
     for name, at in (("1.log", 100), ("2.log", 300), ("3.txt", 400)):
         (crashes / name).write_text(f"result {name}\nmore\n")

@@ -44,9 +44,9 @@ ME = getpass.getuser()
 @pytest.fixture
 def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
     """A host whose files are below a directory, with one user; ``apply`` plans and applies the expected daemons."""
-    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHES", "SOCKETS"):
+    for name in ("SETTINGS", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHE_DIR", "SOCKET_DIR"):
         monkeypatch.setattr(paths, name, str(tmp_path) + getattr(paths, name))
-    monkeypatch.setattr(systemctl, "UNITS", str(tmp_path) + systemctl.UNITS)
+    monkeypatch.setattr(systemctl, "UNIT_DIR", str(tmp_path) + systemctl.UNIT_DIR)
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
     monkeypatch.setattr(paths, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
     home = tmp_path / "home"
@@ -67,10 +67,10 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
 
 @pytest.fixture
 def systemd(daemon_host: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> FakeSystemd:
-    fake = FakeSystemd(pathlib.Path(systemctl.UNITS), oneshot="gopls-prewarm@")
+    fake = FakeSystemd(pathlib.Path(systemctl.UNIT_DIR), oneshot="gopls-prewarm@")
     fake.install(monkeypatch)
     monkeypatch.setattr(
-        manager, "make_temporary_files", lambda _path: os.makedirs(f"{paths.SOCKETS}/{ME}", exist_ok=True)
+        manager, "make_temporary_files", lambda _path: os.makedirs(f"{paths.SOCKET_DIR}/{ME}", exist_ok=True)
     )
     return fake
 
@@ -146,7 +146,7 @@ def test_timers_are_stopped_before_their_files_are_removed(daemon_host, systemd,
 
 
 def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(daemon_host, systemd, monkeypatch):
-    monkeypatch.setattr(paths, "LOGS", f"{daemon_host.directory}/log")
+    monkeypatch.setattr(paths, "LOG_DIR", f"{daemon_host.directory}/log")
     kept = daemon_host.directory / f"log/{ME}.log"
     kept.parent.mkdir()
     kept.touch()
@@ -271,13 +271,14 @@ def test_any_workspace_path_is_one_word_of_the_command():
 
 
 def test_any_binary_path_is_one_word_of_the_command():
-    text = units.render_units(DaemonOptions("/opt/100%/gopls", "/go", LIMITS, 252))[f"{systemctl.UNITS}/gopls@.service"]
+    rendered = units.render_units(DaemonOptions("/opt/100%/gopls", "/go", LIMITS, 252))
+    text = rendered[f"{systemctl.UNIT_DIR}/gopls@.service"]
     assert 'ExecStart="/opt/100%%/gopls" serve' in text
 
 
 def test_any_goroot_is_one_assignment_of_the_environment():
     texts = units.render_units(DaemonOptions("/g", "/opt/my go/100%", LIMITS, 252))
-    services = [texts[f"{systemctl.UNITS}/{name}@.service"] for name in ("gopls", "gopls-prewarm")]
+    services = [texts[f"{systemctl.UNIT_DIR}/{name}@.service"] for name in ("gopls", "gopls-prewarm")]
     line = 'Environment="PATH=/opt/my go/100%%/bin:/usr/local/bin:/usr/bin:/bin"'
     assert all(line in text.splitlines() for text in services)
 
@@ -292,7 +293,7 @@ def test_a_shell_and_the_drift_report_read_the_same_variables(tmp_path, value):
 
 
 def test_gopls_shared_passes_the_flags_of_the_environment_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(paths, "SOCKETS", str(tmp_path))
+    monkeypatch.setattr(paths, "SOCKET_DIR", str(tmp_path))
     (tmp_path / "gopls").write_text('#!/bin/sh\necho "$@"\n')
     (tmp_path / "gopls").chmod(0o755)
     (tmp_path / f"{ME}.env").write_text(host_files.render_variables(host_files.gopls_variables(ME, LIMITS, {}, 6060)))
@@ -305,7 +306,7 @@ def test_gopls_shared_passes_the_flags_of_the_environment_file(tmp_path, monkeyp
 
 @pytest.mark.parametrize(("log", "kept"), [(True, "from the file"), (False, "from the journal")])
 def test_crash_logs_keep_the_output_from_where_it_is_logged(tmp_path, monkeypatch, log, kept):
-    monkeypatch.setattr(paths, "LOGS", str(tmp_path))
+    monkeypatch.setattr(paths, "LOG_DIR", str(tmp_path))
     (tmp_path / f"{ME}.log").write_text("from the file\n")
     (tmp_path / "journalctl").write_text("#!/bin/sh\necho from the journal\n")
     (tmp_path / "journalctl").chmod(0o755)
@@ -341,7 +342,7 @@ def test_a_cache_that_a_killed_run_left_to_root_is_given_to_its_user(daemon_host
 
 
 def test_memory_max_is_below_the_declared_cap_and_above_memory_high():
-    text = units.render_units(DaemonOptions("/bin/gopls", "/go", LIMITS, 252))[f"{systemctl.UNITS}/gopls@.service"]
+    text = units.render_units(DaemonOptions("/bin/gopls", "/go", LIMITS, 252))[f"{systemctl.UNIT_DIR}/gopls@.service"]
     high, most = (
         int(line.partition("=")[2]) for line in text.splitlines() if line.startswith(("MemoryH", "MemoryMax"))
     )

@@ -14,7 +14,7 @@ from ..._host.command import SYSTEM_PATH, run
 from ..._host.files import Changes
 from ..._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
 from ..._systemd import reload_journal, systemctl
-from ..._systemd.systemctl import UNITS, manager_runs
+from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from .endpoints import TlsEndpoint
 from .keys import add_redacted_change
 from .server import DIRECTORY, FILES, RELAYS, SERVER, STUNNEL, USER, ServerFile, TlsMaterial, server_files, server_units
@@ -33,7 +33,7 @@ class HostPaths(t.NamedTuple):
     """
 
     directory: str = DIRECTORY
-    units: str = UNITS
+    units: str = UNIT_DIR
     user: str = USER
     stunnel: str = STUNNEL
     managed: bool = False

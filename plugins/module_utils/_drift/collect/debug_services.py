@@ -23,7 +23,7 @@ from ..._host.procfs import (
     socket_inodes,
     start_time,
 )
-from ..._systemd.systemctl import UNITS, manager_runs
+from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from ..._systemd.unit_state import states_of
 from ..._tools.build_info import read_build_info
 from ..records.debuggers import Debuggers, WideDebugger
@@ -38,7 +38,9 @@ def collect(renew_before: str) -> Debuggers:
     Raises DevserverError if that is not a length of time.
     """
     seconds = _seconds(renew_before)
-    names = {os.path.basename(path) for pattern in ("dlv-*", "debug-tls*") for path in glob.glob(f"{UNITS}/{pattern}")}
+    names = {
+        os.path.basename(path) for pattern in ("dlv-*", "debug-tls*") for path in glob.glob(f"{UNIT_DIR}/{pattern}")
+    }
     units = sorted(name for name in names if name.endswith((".service", ".socket")))
     states = states_of(units, ["ExecStart"]) if manager_runs() else {}
     return with_listen_lines(Debuggers(states, wide_debuggers(), _certificates(DIRECTORY), seconds))

@@ -110,7 +110,7 @@ def _server(
     if not own:
         return server
     slice_name = f"user-{user.account.uid}.slice"
-    files = {server.unit: f"{systemctl.UNITS}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
+    files = {server.unit: f"{systemctl.UNIT_DIR}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
     daemon = read_process(int(own[server.unit].values.get("MainPID", "0")))
     return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
@@ -124,7 +124,7 @@ def _limits(path: str) -> dict[str, str]:
 def _crashes(user: str) -> list[Crash]:
     """Return the crash logs of a user's daemon, newest first."""
     found = []
-    for path in glob.glob(os.path.join(glob.escape(f"{paths.LOGS}/crashes/{user}"), "*.log")):
+    for path in glob.glob(os.path.join(glob.escape(f"{paths.LOG_DIR}/crashes/{user}"), "*.log")):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
             found.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
     return sorted(found, key=lambda crash: crash.at, reverse=True)
