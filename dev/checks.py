@@ -172,7 +172,7 @@ def _oldest_core(log: Path) -> None:
     python_env.ensure_core(log)
     playbooks = sorted((ROOT / "playbooks").glob("*.yml"))
     if not playbooks:
-        raise Failure("playbooks/ holds no playbook")
+        raise Failure("playbooks/ contains no playbook")
     command = python_env.CORE_VENV / "bin" / "ansible-playbook"
     _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
 
