@@ -58,9 +58,9 @@ class Cell:
         )
 
 
-def same_value(variable: str, one: str | None, other: str | None) -> bool:
+def same_value(variable: str, value: str | None, other: str | None) -> bool:
     """Return whether two values are equivalent: additional slashes in a path do not change the directory."""
-    return plain_value(variable, one) == plain_value(variable, other)
+    return plain_value(variable, value) == plain_value(variable, other)
 
 
 def plain_value(variable: str, value: str | None) -> str | None:

@@ -66,8 +66,8 @@ class Remedy:
 def propose_value(text: str, variable: str, value: str, user: str = "") -> Remedy:
     """Return a remedy that the declaration of a variable resolves too, for one user or for all."""
     variables = {variable: value}
-    own = {"devserver_users": [{"name": user, "variables": variables}]}
-    return Remedy(text, variables=own if user else {"devserver_variables": variables})
+    user_variables = {"devserver_users": [{"name": user, "variables": variables}]}
+    return Remedy(text, variables=user_variables if user else {"devserver_variables": variables})
 
 
 @dataclasses.dataclass(frozen=True)

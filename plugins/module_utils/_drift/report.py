@@ -44,11 +44,15 @@ def summary(document: t.Mapping[str, t.Any]) -> list[str]:
     modes = _modes(document["language_servers"])
     if not document["findings"]:
         return [f"no drift in {len(document['cells'])} values", *modes]
-    found = sorted(document["findings"], key=lambda finding: _SEVERITIES.index(finding["severity"]))
-    rows = [_HEAD, *(_row(finding) for finding in found)]
+    findings = sorted(document["findings"], key=lambda finding: _SEVERITIES.index(finding["severity"]))
+    rows = [_HEAD, *(_row(finding) for finding in findings)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
-    return [lines[0], *(text for line, finding in zip(lines[1:], found) for text in (line, *_details(finding))), *modes]
+    return [
+        lines[0],
+        *(text for line, finding in zip(lines[1:], findings) for text in (line, *_details(finding))),
+        *modes,
+    ]
 
 
 def _modes(servers: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:

@@ -130,21 +130,23 @@ class Snapshot:
         cells: dict[tuple[str, str, str], dict[str, Cell]] = {}
         for cell in self.cells:
             cells.setdefault((cell.user, cell.context, cell.workspace), {})[cell.variable] = cell
-        probed = [one for one in self.observations if one.environment is not None]
-        places = [(one.user.account.name, one.context.name, one.workspace) for one in probed]
-        return [Row(one, cells.get(place, {})) for one, place in zip(probed, places)]
+        probed = [observation for observation in self.observations if observation.environment is not None]
+        places = [
+            (observation.user.account.name, observation.context.name, observation.workspace) for observation in probed
+        ]
+        return [Row(observation, cells.get(place, {})) for observation, place in zip(probed, places)]
 
     @functools.cached_property
     def users_with_home(self) -> list[UserEnvironment]:
         """Those users of the declaration whose home directory exists."""
-        without = [one.user for one in self.observations if one.failure == "no home"]
+        without = [observation.user for observation in self.observations if observation.failure == "no home"]
         return [user for user in self.declaration.users if user not in without]
 
     def settings_file(self, observation: Observation) -> SettingsFile:
         """Return the settings file that go reads in a context."""
         account, path = observation.user.account, observation.settings_path
-        found = (file for file in self.settings_files if (file.account, file.path) == (account, path))
-        return next(found, SettingsFile(account, path, None))
+        files = (file for file in self.settings_files if (file.account, file.path) == (account, path))
+        return next(files, SettingsFile(account, path, None))
 
     def real_path(self, path: str) -> str:
         """Return ``path`` without links, if it is one of those that were collected."""
@@ -200,7 +202,10 @@ class Snapshot:
     def _context(self, cell: Cell) -> Context | None:
         """Return the context of a cell, if it was observed."""
         place = (cell.user, cell.context, cell.workspace)
-        contexts = {(one.user.account.name, one.context.name, one.workspace): one.context for one in self.observations}
+        contexts = {
+            (observation.user.account.name, observation.context.name, observation.workspace): observation.context
+            for observation in self.observations
+        }
         return contexts.get(place)
 
     def _with_manage(self, action: str, path: str) -> str:

@@ -24,7 +24,9 @@ _REFERENCE = re.compile(r"[$@]\{[^}]*\}|\$\w+")
 
 def cells(declaration: Declaration, observations: t.Sequence[Observation], go_version: str) -> list[Cell]:
     """Return the cells of all observations; ``go_version`` (such as ``1.22.12``) is the declared one."""
-    return _with_conflicts([cell for one in observations for cell in _Row(declaration, one, go_version).cells()])
+    return _with_conflicts(
+        [cell for observation in observations for cell in _Row(declaration, observation, go_version).cells()]
+    )
 
 
 class _Row:
@@ -50,8 +52,8 @@ class _Row:
         declared = self._observation.context.expected(self._observation.user)
         if not self._observation.context.on_this_host:
             # A variable that is neither declared nor set there is not compared: the other side has its own directories.
-            given = [name for name in WATCHED if name in self._environment and name not in DIRECTORIES]
-            return {**dict.fromkeys(given), **declared}
+            names = [name for name in WATCHED if name in self._environment and name not in DIRECTORIES]
+            return {**dict.fromkeys(names), **declared}
         version = f"go{self._go_version}" if self._go_version else None
         known = {
             "GOROOT": self._declaration.goroot,
@@ -86,11 +88,11 @@ class _Row:
 
     def _go(self) -> Cell:
         expected = os.path.join(self._declaration.goroot, "bin/go")
-        found = self._observation.programs.get("go", [])
-        actual = found[0] if found else None
+        paths = self._observation.programs.get("go", [])
+        actual = paths[0] if paths else None
         status = "missing" if actual is None else "ok" if _same_file(actual, expected) else "drift"
         status = status if self._observation.walked else "unknown"
-        sources = [*self._sources("PATH")[:1], *(Source("file", path) for path in found[1:])]
+        sources = [*self._sources("PATH")[:1], *(Source("file", path) for path in paths[1:])]
         return self._cell("go", expected, actual, status, sources)
 
     def _variable(self, variable: str, expected: str | None) -> Cell:
@@ -152,16 +154,16 @@ class _Row:
 
         Without such an assignment, the program that starts the process has set it. Any assignment may add to PATH.
         """
-        found = [item for item in reversed(self._observation.assignments) if item.name == variable]
-        winner = next((item for item in found if item.value == value), None)
-        winner = winner or next((item for item in found if _may_become(item.value, value)), None)
-        sources = [item.source for item in sorted(found, key=lambda item: item is not winner)]
-        return [PROCESS, *sources] if value and found and not winner and variable != "PATH" else sources
+        assignments = [item for item in reversed(self._observation.assignments) if item.name == variable]
+        winner = next((item for item in assignments if item.value == value), None)
+        winner = winner or next((item for item in assignments if _may_become(item.value, value)), None)
+        sources = [item.source for item in sorted(assignments, key=lambda item: item is not winner)]
+        return [PROCESS, *sources] if value and assignments and not winner and variable != "PATH" else sources
 
     def _removed_at(self, variable: str) -> Source | None:
         """Return the line that unsets the variable or sets it to an empty value."""
-        found = [item for item in self._observation.assignments if item.name == variable]
-        return found[-1].source if found and not found[-1].value else None
+        assignments = [item for item in self._observation.assignments if item.name == variable]
+        return assignments[-1].source if assignments and not assignments[-1].value else None
 
     def _settings_files(self) -> list[tuple[str, list[goenv_file.Setting]]]:
         """Return the two files that go itself reads, the stronger one first, with their settings."""
@@ -184,18 +186,18 @@ def _same(variable: str, expected: str, actual: str) -> bool:
     return _same_file(expected, actual) if variable == "GOROOT" else same_value(variable, expected, actual)
 
 
-def _same_file(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _same_file(path: str, other: str) -> bool:
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _with_conflicts(found: t.Sequence[Cell]) -> list[Cell]:
+def _with_conflicts(all_cells: t.Sequence[Cell]) -> list[Cell]:
     values: dict[tuple[str, str], set[str | None]] = {}
-    for cell in found:
+    for cell in all_cells:
         if cell.status == "unmanaged":
             values.setdefault((cell.user, cell.variable), set()).add(plain_value(cell.variable, cell.actual))
     return [
         dataclasses.replace(cell, status="conflict")
         if cell.status == "unmanaged" and len(values[cell.user, cell.variable]) > 1
         else cell
-        for cell in found
+        for cell in all_cells
     ]

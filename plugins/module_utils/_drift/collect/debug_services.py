@@ -65,8 +65,8 @@ def wide_debuggers(proc: str = PROC) -> list[WideDebugger]:
     """Return each dlv that listens on an address outside the loopback network."""
     sockets = listening_sockets(proc)
     wide = {socket.inode: str(socket.address) for socket in sockets if not socket.address.is_local}
-    found = (_debugger(pid, wide, proc) for pid in (process_ids(proc) if wide else []))
-    return [debugger for debugger in found if debugger]
+    debuggers = (_debugger(pid, wide, proc) for pid in (process_ids(proc) if wide else []))
+    return [debugger for debugger in debuggers if debugger]
 
 
 def _debugger(pid: int, wide: t.Mapping[str, str], proc: str) -> WideDebugger | None:

@@ -16,7 +16,7 @@ from ..records.directories import DirectoryState, Disk, GoDirectory
 
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:
     """Return the declared directories of Go, with the state of each."""
-    found, disks = [], {}
+    directories, disks = [], {}
     for user in users:
         for variable, path in user.directories.items():
             mount, real_path = _place(path, mounted)
@@ -25,8 +25,8 @@ def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount
                 if mount not in disks:
                     disks[mount] = _disk(mount)
                 directory = _with_state(directory)._replace(disk=disks[mount])
-            found.append(directory)
-    return found
+            directories.append(directory)
+    return directories
 
 
 def program_directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> t.Iterator[GoDirectory]:

@@ -20,20 +20,24 @@ _DEEPEST = 500
 
 def files_of(observations: t.Sequence[Observation]) -> list[EditorSettings]:
     """Return the files that contexts have read: settings, launch configurations and dev containers, once per user."""
-    found: dict[t.Any, EditorSettings] = {}
-    for one in observations:
-        places = one.context.editor_places() if isinstance(one.context, EditorContext) else []
+    files: dict[t.Any, EditorSettings] = {}
+    for observation in observations:
+        places = observation.context.editor_places() if isinstance(observation.context, EditorContext) else []
         for kind, file, place in places:
-            key = (one.user.account.name, file.path, place)
-            title = one.workspace if kind == "launch" else ""
-            if key not in found:
-                found[key] = with_test_file(EditorSettings(one.user, kind, _settings(file, place), title, _path(file)))
-    return list(found.values())
+            key = (observation.user.account.name, file.path, place)
+            title = observation.workspace if kind == "launch" else ""
+            if key not in files:
+                files[key] = with_test_file(
+                    EditorSettings(observation.user, kind, _settings(file, place), title, _path(file))
+                )
+    return list(files.values())
 
 
 def with_test_file(file: EditorSettings) -> EditorSettings:
     """Return ``file`` with the lines of the file that its ``go.testEnvFile`` names."""
-    named = (one for one in file.settings if one.name == "go.testEnvFile" and isinstance(one.value, str))
+    named = (
+        setting for setting in file.settings if setting.name == "go.testEnvFile" and isinstance(setting.value, str)
+    )
     setting = next(named, None) if file.kind == "settings" else None
     if setting is None:
         return file
@@ -48,12 +52,12 @@ def _path(file: EditorFile) -> str:
 
 def _settings(file: EditorFile, place: tuple[Key, ...]) -> list[Setting]:
     node = file.node(*place)
-    found = []
+    settings = []
     for child in node.children if node and node.kind == "object" else ():
         inner = dict(_places(file, child.node))
         name, value = str(encodable(child.key)), encodable(child.node.value)
-        found.append(Setting(name, value, file.source(child.node), inner))
-    return found
+        settings.append(Setting(name, value, file.source(child.node), inner))
+    return settings
 
 
 def _places(file: EditorFile, node: Node, before: str = "") -> t.Iterator[tuple[str, Source]]:

@@ -56,10 +56,10 @@ def texts_at_fault(snapshot: Snapshot) -> dict[tuple[str, str], list[str]]:
     """Return the lines of startup files that stop or print, and of editors' files with a wrong value."""
     accounts = {user.account.name: user.account for user in snapshot.declaration.users}
     places = set()
-    for one in snapshot.observations:
-        sources = (one.stopping, one.printing)
-        places |= {(one.user.account.name, source.file) for source in sources if source and source.file}
-        accounts.setdefault(one.user.account.name, one.user.account)
+    for observation in snapshot.observations:
+        sources = (observation.stopping, observation.printing)
+        places |= {(observation.user.account.name, source.file) for source in sources if source and source.file}
+        accounts.setdefault(observation.user.account.name, observation.user.account)
     for cell in snapshot.cells:
         file = cell.source.file if cell.source and cell.status != "ok" else None
         places |= {(cell.user, file)} if file and file.endswith(".json") else set()

@@ -83,7 +83,7 @@ def collect(declaration: Declaration, options: Options, kinds: t.Sequence[Contex
 
 def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
     """Return the snapshot with the files and directories that its observations and cells lead to."""
-    stale = {one.user.account for one in snapshot.observations if one.stale}
+    stale = {observation.user.account for observation in snapshot.observations if observation.stale}
     users = snapshot.users_with_home
     return dataclasses.replace(
         snapshot,

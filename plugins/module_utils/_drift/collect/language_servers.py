@@ -35,22 +35,22 @@ def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
     """Return the gopls at ``path``; ``added`` are workarounds in the format of gopls_service."""
     info = None
     with contextlib.suppress(DevserverError):
-        found = read_build_info(path)
-        info = found if found.module == _MODULE else None
+        build_info = read_build_info(path)
+        info = build_info if build_info.module == _MODULE else None
     applied: t.Any = None
     with contextlib.suppress(ValueError, DevserverError):
         applied = json.loads(read_text(paths.APPLIED) or "{}")
     names = applied.get("workarounds") if isinstance(applied, dict) else None
-    own = [Workaround(**entry) for entry in added]
-    return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], own)
+    workarounds = [Workaround(**entry) for entry in added]
+    return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], workarounds)
 
 
 def collect(
     users: t.Sequence[UserEnvironment], files: t.Sequence[EditorSettings], gopls: Gopls, crash_days: float
 ) -> LanguageServers:
     """Return the language servers of ``users``, read from files, from /proc and from systemd."""
-    found = LanguageServers([with_limit_lines(server) for server in servers_of(users)], gopls, crash_days)
-    return found._replace(schema=schema_for(found, files))
+    servers = LanguageServers([with_limit_lines(server) for server in servers_of(users)], gopls, crash_days)
+    return servers._replace(schema=schema_for(servers, files))
 
 
 def schema_for(servers: LanguageServers, files: t.Sequence[EditorSettings]) -> Schema | None:
@@ -90,29 +90,29 @@ def with_limit_lines(server: LanguageServer) -> LanguageServer:
 def _variables(user: str) -> dict[str, str]:
     """Return the variables that provisioning has rendered for a user's gopls; none without a language server."""
     with contextlib.suppress(DevserverError):
-        return {one.name: one.value for one in assignments_in(paths.environment_file(user))}
+        return {assignment.name: assignment.value for assignment in assignments_in(paths.environment_file(user))}
     return {}
 
 
 def _units_of(user: UserEnvironment) -> list[str]:
     name = user.account.name
-    own = [f"gopls-proxy@{name}.socket", f"gopls-proxy@{name}.service", f"gopls@{name}.service"]
+    units = [f"gopls-proxy@{name}.socket", f"gopls-proxy@{name}.service", f"gopls@{name}.service"]
     if os.path.exists(paths.prewarm_file(name)):
-        own += [f"gopls-prewarm@{name}.service", f"gopls-prewarm@{name}.timer"]
-    return [*own, f"user-{user.account.uid}.slice"]
+        units += [f"gopls-prewarm@{name}.service", f"gopls-prewarm@{name}.timer"]
+    return [*units, f"user-{user.account.uid}.slice"]
 
 
 def _server(
     user: UserEnvironment, mode: str, variables: t.Mapping[str, str], states: t.Mapping[str, State]
 ) -> LanguageServer:
-    own = {unit: states[unit] for unit in _units_of(user) if unit in states}
-    server = LanguageServer(user, mode, variables, own, crashes=_crashes(user.account.name))
-    if not own:
+    own_states = {unit: states[unit] for unit in _units_of(user) if unit in states}
+    server = LanguageServer(user, mode, variables, own_states, crashes=_crashes(user.account.name))
+    if not own_states:
         return server
     slice_name = f"user-{user.account.uid}.slice"
     files = {server.unit: f"{systemctl.UNIT_DIR}/gopls@.service", slice_name: paths.session_file(user.account.uid)}
     rendered = {unit: (path, _limits(path)) for unit, path in files.items()}
-    daemon = read_process(int(own[server.unit].values.get("MainPID", "0")))
+    daemon = read_process(int(own_states[server.unit].values.get("MainPID", "0")))
     return server._replace(listens=is_socket(server.socket), daemon=daemon, rendered=rendered)
 
 
@@ -123,8 +123,8 @@ def _limits(path: str) -> dict[str, str]:
 
 def _crashes(user: str) -> list[Crash]:
     """Return the crash logs of a user's daemon, newest first."""
-    found = []
+    crashes = []
     for path in glob.glob(os.path.join(glob.escape(f"{paths.LOG_DIR}/crashes/{user}"), "*.log")):
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-            found.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
-    return sorted(found, key=lambda crash: crash.at, reverse=True)
+            crashes.append(Crash(path, file.readline(_SHORT).strip(), os.fstat(file.fileno()).st_mtime))
+    return sorted(crashes, key=lambda crash: crash.at, reverse=True)

@@ -69,8 +69,8 @@ def _wrong_directories(directories: t.Iterable[str]) -> t.Iterator[WrongRights]:
 
 def _wrong_files(files: t.Iterable[ManagedFile]) -> t.Iterator[WrongRights]:
     # A file that must not exist has no rights to keep.
-    own = {file.path: file for file in files if file.whole and file.content(None) is not None}
-    for file in own.values():
+    whole_files = {file.path: file for file in files if file.whole and file.content(None) is not None}
+    for file in whole_files.values():
         try:
             with acting_as(file.actor):
                 rights = compare_rights(file)
@@ -125,8 +125,8 @@ def outdated_for(
     alone = dataclasses.replace(declaration, users=[user])
     files = {kind.name: files_of(kind, alone) for kind in kinds if kind.of_lines}
     return {
-        kind: [file.path for file in found if file.owner in (None, user.account) and is_outdated(file)]
-        for kind, found in files.items()
+        kind: [file.path for file in managed_files if file.owner in (None, user.account) and is_outdated(file)]
+        for kind, managed_files in files.items()
     }
 
 

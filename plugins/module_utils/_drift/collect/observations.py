@@ -64,9 +64,9 @@ def observe(
                 details[probe] = queries.details(pair, results[probe])
         observations = [_observation(pair, results[probe], details[probe]) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
-    observations = [_with_second_time(one, declaration, until) for one in observations]
+    observations = [_with_second_time(observation, declaration, until) for observation in observations]
     with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
-        return list(pool.map(lambda one: _explained(one, timeout), observations))
+        return list(pool.map(lambda observation: _explained(observation, timeout), observations))
 
 
 def _probe_alone(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:
@@ -147,10 +147,10 @@ class _Pair(t.NamedTuple):
 def _contexts(user: UserEnvironment, kinds: t.Sequence[ContextKind]) -> list[Context]:
     if not has_home(user.account):
         return [_NoHomeContext()]
-    found: list[Context] = []
+    contexts: list[Context] = []
     for kind in kinds:
-        found += [context for context in kind.contexts_of(user, tuple(found)) if context.applies_to(user.account)]
-    return found
+        contexts += [context for context in kind.contexts_of(user, tuple(contexts)) if context.applies_to(user.account)]
+    return contexts
 
 
 class _Programs(t.NamedTuple):
@@ -188,12 +188,12 @@ class _Queries:
         self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None
     ) -> concurrent.futures.Future[_Programs]:
         """Return the programs in ``environment``; ``login`` is that of the probe, which decides about trust."""
-        relevant, own = _relevant(environment, user), _relevant(login or {}, user)
-        if login is not None and relevant == own:
+        relevant, login_variables = _relevant(environment, user), _relevant(login or {}, user)
+        if login is not None and relevant == login_variables:
             environment, login = login, None
         # A second entry of the same directory has no effect.
         directories = dict.fromkeys(relevant.pop("PATH", "").split(":"))
-        key = (user.account, *directories, *sorted(relevant.items()), login is None or own.get("PATH"))
+        key = (user.account, *directories, *sorted(relevant.items()), login is None or login_variables.get("PATH"))
         if key not in self._known:
             self._known[key] = self._pool.submit(self._query, user, environment, login)
         return self._known[key]
@@ -237,13 +237,13 @@ def _assignments(user: UserEnvironment, context: Context, timeout: float) -> lis
 
 
 def _observation(pair: _Pair, probe: Probe, details: _Details | None) -> Observation:
-    found = details.programs.result() if details and details.programs else _Programs({}, GoResult({}))
+    result = details.programs.result() if details and details.programs else _Programs({}, GoResult({}))
     return Observation(
         *pair,
         probe.environment,
         probe.problem,
-        programs=found.programs,
-        go=found.go,
+        programs=result.programs,
+        go=result.go,
         assignments=details.assignments.result() if details else (),
         seconds=probe.seconds,
         unexpected_output=probe.unexpected_output,
@@ -268,8 +268,8 @@ def _query_trusted_go(
     and GOTOOLCHAIN, by which go would start another program. Everything else comes from ``login``.
     """
     first = go[:1]
-    own = executables(["go"], login.get("PATH", ""), user.account, timeout=timeout)["go"][:1]
-    if first and first != own and not only_root_can_change(first[0]):
+    login_go = executables(["go"], login.get("PATH", ""), user.account, timeout=timeout)["go"][:1]
+    if first and first != login_go and not only_root_can_change(first[0]):
         return GoResult({}, f"{first[0]} was not run: users other than root can change it, and no login runs it", True)
     laid_over = {name: value for name, value in environment.items() if _is_read_by_go(name) and name != "PATH"}
     result = _query_go(first, {**login, **laid_over, "GOTOOLCHAIN": "local"}, user, timeout)

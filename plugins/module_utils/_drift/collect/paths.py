@@ -20,9 +20,9 @@ def real_paths_of(snapshot: Snapshot) -> dict[str, str]:
     goroot = snapshot.declaration.goroot
     paths = {goroot, os.path.join(goroot, "bin/go"), *(tool.path for tool in snapshot.tools)}
     for observation in snapshot.observations:
-        paths |= {path for found in observation.programs.values() for path in found}
+        paths |= {path for programs in observation.programs.values() for path in programs}
     for file in snapshot.editor_files:
-        for setting in (one for one in file.settings if one.name == "go.alternateTools"):
+        for setting in (setting for setting in file.settings if setting.name == "go.alternateTools"):
             go = setting.value.get("go") if isinstance(setting.value, dict) else None
             paths |= {*((file.filled(str(go)) or "").split(":") if go else ())}
     targets = {path: os.path.realpath(path) for path in paths if os.path.isabs(path)}
@@ -55,10 +55,10 @@ def is_world_readable(path: str, top: str = "/") -> bool:
 def with_dates(findings: t.Iterable[Finding]) -> list[Finding]:
     """Return the findings, each without a date with that of the file that its source names."""
     return [
-        dataclasses.replace(one, since=_last_change(one.source.file))
-        if one.since is None and one.source and one.source.file
-        else one
-        for one in findings
+        dataclasses.replace(finding, since=_last_change(finding.source.file))
+        if finding.since is None and finding.source and finding.source.file
+        else finding
+        for finding in findings
     ]
 
 

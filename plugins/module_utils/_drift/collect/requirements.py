@@ -27,14 +27,14 @@ def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[tuple[
 
 def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) -> list[tuple[str, Mismatch]]:
     """Return the requirements that ``available`` does not meet, each with its user."""
-    found = [("", entry) for entry in mismatches([], available, go_minimum or None)]
+    requirements = [("", entry) for entry in mismatches([], available, go_minimum or None)]
     for user in (user for user in declaration.users if user.workspaces):
         of_user = available._replace(switches=user.variables.get("GOTOOLCHAIN") != "local")
         with acting_as(user.account):
             entries = mismatches(user.workspaces, of_user, go_minimum or None)
         # An entry without a file is about the host, which has its own entry.
-        found += [(user.account.name, entry) for entry in entries if entry.file]
-    return found
+        requirements += [(user.account.name, entry) for entry in entries if entry.file]
+    return requirements
 
 
 def installed(goroot: str) -> AvailableGo:

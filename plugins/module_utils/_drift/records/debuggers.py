@@ -42,7 +42,7 @@ class Debuggers(t.NamedTuple):
     def wide_units(self) -> dict[str, str]:
         """The configured addresses of the units of dlv that listen on a wide address."""
         addresses = {unit: address_of(state.values.get("ExecStart", "")) for unit, state in self.units.items()}
-        return {unit: one for unit, one in addresses.items() if unit.startswith("dlv-") and _is_wide(one)}
+        return {unit: address for unit, address in addresses.items() if unit.startswith("dlv-") and _is_wide(address)}
 
 
 def address_of(command: str) -> str:

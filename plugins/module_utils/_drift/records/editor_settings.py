@@ -39,15 +39,19 @@ class EditorSettings(t.NamedTuple):
     @property
     def gopls_settings(self) -> list[Setting]:
         """The objects with settings of gopls."""
-        return [one for one in self.settings if one.name == "gopls" and isinstance(one.value, dict) and one.value]
+        return [
+            setting
+            for setting in self.settings
+            if setting.name == "gopls" and isinstance(setting.value, dict) and setting.value
+        ]
 
     def filled(self, value: str) -> str | None:
         """Return a path, or a list of paths, with references filled as VS Code does; None if that is not known."""
         account = self.user.account
-        given = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
-        if {name for name in re.findall(r"\$\{env:([^}:]*)", value) if name not in given}:
+        environment = {"HOME": account.home, "USER": account.name, "LOGNAME": account.name}
+        if {name for name in re.findall(r"\$\{env:([^}:]*)", value) if name not in environment}:
             return None
         # The machine settings have no workspace folder.
-        text = filled(value, given, {"userHome": account.home, "pathSeparator": "/"})
+        text = filled(value, environment, {"userHome": account.home, "pathSeparator": "/"})
         text = re.sub(r"(?:\A|(?<=:))~(?=/|:|\Z)", lambda _tilde: account.home, text)
         return None if "${" in text else text

@@ -73,12 +73,12 @@ class LanguageServer(t.NamedTuple):
     @property
     def other_limits(self) -> list[OtherLimit]:
         """The limits that systemd enforces and that differ from the rendered ones."""
-        found = []
+        differences = []
         for unit, (file, rendered) in self.rendered.items():
             actual = self.units[unit].values if unit in self.units else {}
             limits = [OtherLimit(unit, file, name, actual.get(name, ""), rendered.get(name, "")) for name in LIMITS]
-            found += [one for one in limits if one.actual and one.expected and not _is_same(one)]
-        return found
+            differences += [limit for limit in limits if limit.actual and limit.expected and not _is_same(limit)]
+        return differences
 
     def result(self, gopls: str) -> dict[str, t.Any]:
         """Return the user's entry in the report; amounts of memory are bytes."""

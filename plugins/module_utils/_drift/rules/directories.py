@@ -216,9 +216,11 @@ def _shortage(disk: Disk) -> str:
 
 def _unreachable(row: Row) -> t.Iterator[Finding]:
     gopath = row.in_force("GOPATH").split(":")[0]
-    own = row.cells.get("GOBIN")
+    gobin_cell = row.cells.get("GOBIN")
     # A declared GOBIN that is not in force is a finding of its own.
-    gobin = row.in_force("GOBIN") or (gopath and os.path.join(gopath, "bin") if not own or not own.expected else "")
+    gobin = row.in_force("GOBIN") or (
+        gopath and os.path.join(gopath, "bin") if not gobin_cell or not gobin_cell.expected else ""
+    )
     path = row.cells.get("PATH")
     if gobin and path and path.status == "ok" and not in_order([gobin], (path.actual or "").split(":")):
         cause = f"GOBIN={gobin} is not in PATH={path.actual}"

@@ -126,8 +126,8 @@ _RESTORE = Remedy("delete the setting, or set the declared value")
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for file in snapshot.editor_files:
         if file.kind == "settings":
-            found = (*_settings(file, snapshot), *_types(file))
-            yield from (_with_provisioning(snapshot, one) for one in found)
+            findings = (*_settings(file, snapshot), *_types(file))
+            yield from (_with_provisioning(snapshot, finding) for finding in findings)
         elif file.kind == "launch":
             yield from (*_launch(file), *_types(file))
         else:
@@ -259,7 +259,7 @@ def _environments(setting: Setting) -> t.Iterator[tuple[str, dict[str, t.Any]]]:
     elif setting.name == _PROFILE and isinstance(value, dict):
         inner = [("env.", value.get("env"))]
     elif setting.name == _PROFILES and isinstance(value, dict):
-        inner = [(f"{key}.env.", one.get("env")) for key, one in value.items() if isinstance(one, dict)]
+        inner = [(f"{key}.env.", profile.get("env")) for key, profile in value.items() if isinstance(profile, dict)]
     yield from ((prefix, environment) for prefix, environment in inner if isinstance(environment, dict))
 
 
@@ -277,25 +277,29 @@ def _test_file(file: EditorSettings, setting: Setting, declared: t.Mapping[str, 
 
 
 def _disagreements(files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
-    for one in files:
+    for file in files:
         for other in files:
-            tools, remote = _setting_of(one, "go.toolsEnvVars"), _setting_of(other, "remoteEnv")
-            if tools and remote and one.user == other.user:
-                yield from _disagreement(one.user, tools, remote)
+            tools, remote = _setting_of(file, "go.toolsEnvVars"), _setting_of(other, "remoteEnv")
+            if tools and remote and file.user == other.user:
+                yield from _disagreement(file.user, tools, remote)
 
 
 def _setting_of(file: EditorSettings, name: str) -> Setting | None:
     # A devcontainer.json contains settings too.
-    found = (one for one in file.settings if one.name == name and isinstance(one.value, dict))
-    return next(found, None) if file.kind != "launch" else None
+    settings = (setting for setting in file.settings if setting.name == name and isinstance(setting.value, dict))
+    return next(settings, None) if file.kind != "launch" else None
 
 
 def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.Iterator[Finding]:
     for name in _MUST_AGREE:
-        one, other = tools.value.get(name), remote.value.get(name)
-        if None not in (one, other) and not same_value(name, str(one), str(other)) and "${" not in f"{one}{other}":
+        value, other = tools.value.get(name), remote.value.get(name)
+        if (
+            None not in (value, other)
+            and not same_value(name, str(value), str(other))
+            and "${" not in f"{value}{other}"
+        ):
             source, there = tools.inner.get(name, tools.source), remote.inner.get(name, remote.source)
-            cause = f"{name} is {one} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
+            cause = f"{name} is {value} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
             remedy = Remedy(f"set {name} in one of the two places")
             yield Finding(
                 CONTAINER_DISAGREES,

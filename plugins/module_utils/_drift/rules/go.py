@@ -271,11 +271,11 @@ def _exported(row: Row) -> t.Iterator[Finding]:
 
 def _goenv(row: Row) -> t.Iterator[Finding]:
     environment, file = row.observation.environment or {}, row.observation.settings_path
-    own = os.path.join(row.user.account.home, ".config/go/env")
-    if not row.observation.context.on_this_host or file == own or "GOENV" in row.user.variables:
+    own_file = os.path.join(row.user.account.home, ".config/go/env")
+    if not row.observation.context.on_this_host or file == own_file or "GOENV" in row.user.variables:
         return
     variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
     if environment.get(variable):
-        cause = f"{variable} is {environment[variable]}; expected no value, so that go reads {own}"
+        cause = f"{variable} is {environment[variable]}; expected no value, so that go reads {own_file}"
         remedy = Remedy(f"delete the line that sets {variable}")
         yield row.finding(GOENV_ELSEWHERE, cause, remedy, variable, row.observation.source_of(variable))

@@ -167,7 +167,9 @@ def _editors(server: LanguageServer, files: t.Sequence[EditorSettings]) -> t.Ite
     expected = f"-remote=unix;{server.socket}"
     for file in _files_of(server, files):
         # A null means that the setting is not set.
-        setting = next((one for one in file.settings if one.name == _FLAGS and one.value is not None), None)
+        setting = next(
+            (setting for setting in file.settings if setting.name == _FLAGS and setting.value is not None), None
+        )
         flags = setting.value if setting and isinstance(setting.value, list) else []
         machine = file.path in server.user.vscode_settings
         # A workspace without the setting uses that of the machine.

@@ -172,18 +172,20 @@ def _stale_manager(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
 
 
 def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
-    seen, name = row.observation, row.observation.context.name
-    if seen.unexpected_output:
+    observation, name = row.observation, row.observation.context.name
+    if observation.unexpected_output:
         source, action = _printing(snapshot, row)
         by = f", by {source}" if source else ""
-        cause = f"the startup of {name} prints {seen.unexpected_output[:200]!r}{by}; expected no output"
+        cause = f"the startup of {name} prints {observation.unexpected_output[:200]!r}{by}; expected no output"
         yield row.finding(NOISY, cause, Remedy(action), "", source)
-    if seen.seconds > SLOW_SECONDS:
-        most = f", most of it at {seen.slowest}" if seen.slowest else ""
-        cause = f"the startup of {name} took {seen.seconds:.1f} s{most}; expected at most {SLOW_SECONDS:.0f} s"
-        remedy = Remedy(f"run the command at {seen.slowest} on first use, or in the background" if most else _FIND_SLOW)
-        yield row.finding(SLOW, cause, remedy, "", seen.slowest)
-    if seen.held:
+    if observation.seconds > SLOW_SECONDS:
+        most = f", most of it at {observation.slowest}" if observation.slowest else ""
+        cause = f"the startup of {name} took {observation.seconds:.1f} s{most}; expected at most {SLOW_SECONDS:.0f} s"
+        remedy = Remedy(
+            f"run the command at {observation.slowest} on first use, or in the background" if most else _FIND_SLOW
+        )
+        yield row.finding(SLOW, cause, remedy, "", observation.slowest)
+    if observation.held:
         remedy = Remedy("redirect the output of its background processes: '>/dev/null 2>&1 </dev/null'")
         yield row.finding(HELD, f"the startup of {name} leaves a process that keeps the session open", remedy)
 

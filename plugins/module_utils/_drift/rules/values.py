@@ -238,8 +238,10 @@ def _relative_path(row: Row) -> t.Iterator[Finding]:
     wrong = next((entry for entry in entries if not entry.startswith("/")), None)
     if wrong is not None:
         # A line that refers to other variables does not show its entries.
-        written = (one for one in row.observation.assignments if one.name == "PATH" and not set("$@~") & set(one.value))
-        source = next((one.source for one in written if wrong in one.value.split(":")), row.source("PATH"))
+        written = (
+            item for item in row.observation.assignments if item.name == "PATH" and not set("$@~") & set(item.value)
+        )
+        source = next((item.source for item in written if wrong in item.value.split(":")), row.source("PATH"))
         entry = "an empty entry" if wrong == "" else repr(wrong)
         cause = f"PATH has {entry} as entry {entries.index(wrong) + 1}, from {source}; expected absolute paths"
         yield row.finding(
