@@ -14,6 +14,7 @@ import dataclasses
 import typing as t
 
 from ansible.errors import AnsibleError
+from ansible.executor import module_common
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.playbook.block import Block
 from ansible.template import Templar
@@ -112,7 +113,7 @@ class ActionModule(DevserverAction):
                 expected="one call of the module with a list",
                 remedy="remove the loop, or run the role without host_plan",
             )
-        args = _template({**_defaults_of(task), **task.args}, templar)
+        args = _template(_with_defaults(task, templar), templar)
         if module == _BUNDLE and args.get("file"):
             with open_declared_bundle(args) as (bundle, _signer):
                 args["_delivery"] = {"sha256": bundle.sha256, "report_missing": True}
@@ -242,12 +243,17 @@ def _describe_unplanned(role: str) -> str:
     )
 
 
-def _defaults_of(task: t.Any) -> Result:
-    """Return the module_defaults of the play for a task's module."""
-    defaults: Result = {}
-    for entry in task.module_defaults or []:
-        defaults.update(entry.get(task.action) or {})
-    return defaults
+def _with_defaults(task: t.Any, templar: Templar) -> Result:
+    """Return a task's options, with the module_defaults of its module and of the module's action groups."""
+    apply: t.Callable[..., Result] | None = getattr(module_common, "_apply_action_arg_defaults", None)
+    if apply:
+        return apply(task.action, task, task.args, templar)
+    # ansible-core before 2.19.
+    groups = task._parent._play._action_groups
+    args: Result = module_common.get_action_args_with_defaults(
+        task.action, task.args, task.module_defaults, templar, action_groups=groups
+    )
+    return args
 
 
 @contextlib.contextmanager

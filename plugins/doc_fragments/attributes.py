@@ -14,6 +14,11 @@ attributes:
     description: The platforms that the module supports.
     support: full
     platforms: linux
+  action_group:
+    description: The action groups of the module, whose names C(module_defaults) accepts after C(group/).
+    support: full
+    membership:
+      - gopherops.devserver.all
 """
 
 

@@ -29,6 +29,11 @@ notes:
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
+attributes:
+  action_group:
+    membership:
+      - gopherops.devserver.all
+      - gopherops.devserver.declaration
 seealso:
   - module: gopherops.devserver.go_env_drift
 """

@@ -23,6 +23,11 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.declaration
   - gopherops.devserver.gopls_workarounds.drift
+attributes:
+  action_group:
+    membership:
+      - gopherops.devserver.all
+      - gopherops.devserver.declaration
 options:
   go_version:
     description: The expected version, such as V(1.22.12). Empty allows any version.

@@ -28,6 +28,11 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.toolchains
   - gopherops.devserver.toolchains.paths
+attributes:
+  action_group:
+    membership:
+      - gopherops.devserver.all
+      - gopherops.devserver.toolchain
 options:
   sources:
     description: The sources, in order. One without a location, or without a digest of its kind, is skipped.

@@ -17,6 +17,11 @@ description:
 extends_documentation_fragment:
   - gopherops.devserver.attributes.read_only
   - gopherops.devserver.toolchains.paths
+attributes:
+  action_group:
+    membership:
+      - gopherops.devserver.all
+      - gopherops.devserver.toolchain
 options:
   verify:
     description: Whether every file is compared with the list that was recorded when its toolchain was installed.

@@ -29,6 +29,11 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
   - gopherops.devserver.gopls_workarounds
+attributes:
+  action_group:
+    membership:
+      - gopherops.devserver.all
+      - gopherops.devserver.declaration
 options:
   gopls:
     description:

@@ -253,10 +253,19 @@ def test_a_role_in_the_tasks_of_the_play_causes_a_warning(project: Project, acti
     assert len(texts) == 1, result["warnings"]
 
 
-def test_module_defaults_are_options_of_the_tasks(project: Project) -> None:
+@pytest.mark.parametrize("name", [MODULE_NAME, "group/gopherops.devserver.all"])
+def test_module_defaults_are_options_of_the_tasks(project: Project, name: str) -> None:
     project.add("a", {MODULE_NAME: {"path": str(project.file("a"))}})
-    project.play = {"module_defaults": {MODULE_NAME: {"parameters": {"vm.swappiness": 99}}}}
-    assert project.plan()["roles"] == ["a"]
+    project.play = {"module_defaults": {name: {"parameters": "{{ defaults }}"}}}
+    result = project.plan(defaults={"vm.swappiness": 99})
+    assert result["reasons"] == {"a": [str(project.file("a")), "vm.swappiness"]}
+
+
+def test_options_of_a_task_take_precedence_over_module_defaults(project: Project) -> None:
+    project.add("a", {MODULE_NAME: {"path": str(project.file("a")), "parameters": {}}})
+    groups = {"group/gopherops.devserver.all": {"parameters": {"bad name": 1}}}
+    project.play = {"module_defaults": {**groups, MODULE_NAME: {"path": "/nowhere"}}}
+    assert project.plan()["roles"] == []
 
 
 def test_parameters_of_a_role_are_templated(project: Project) -> None:
