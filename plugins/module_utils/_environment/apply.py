@@ -110,8 +110,8 @@ class _Run:
         for user in users:
             for variable, path in user.directories.items():
                 # A directory outside of the home that cannot be used is an error of the declaration, not of the user.
-                own = path == user.account.home.rstrip("/") or is_below(path, user.account.home)
-                with skip_errors(self.skipped, user.account if own else None, path):
+                in_home = path == user.account.home.rstrip("/") or is_below(path, user.account.home)
+                with skip_errors(self.skipped, user.account if in_home else None, path):
                     directory = _plan_directory(user.account, variable, path)
                     planned += [directory] if directory.missing or directory.left_by_root else []
         return planned
@@ -128,13 +128,13 @@ class _Run:
 
     def make_directories(self, directories: t.Sequence[_Directory]) -> None:
         # A directory above another may be the one to be given back.
-        for directory in (one for one in directories if one.left_by_root):
+        for directory in (directory for directory in directories if directory.left_by_root):
             with skip_errors(self.skipped, directory.account, directory.path):
                 if not self._check:
                     repair_ownership(directory.path, directory.account)
                 owner = f"directory of {directory.account.name}\n"
                 self.changes.add(directory.path, "directory left by root\n", owner)
-        for directory in (one for one in directories if one.missing):
+        for directory in (directory for directory in directories if directory.missing):
             with skip_errors(self.skipped, directory.account, directory.path):
                 if not self._check:
                     with acting_as(directory.account):

@@ -38,28 +38,28 @@ def go_env(
     directory is ``/`` because a go.mod, go.work or toolchain line would change the result. Raises DevserverError with
     go's own message if it fails.
     """
-    done = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
-    if not done.ok:
+    completed = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
+    if not completed.ok:
         raise DevserverError(
-            f"{go} env -json failed: {_first_error(done)}",
+            f"{go} env -json failed: {_first_error(completed)}",
             remedy="correct the cause that go reports; 'GOENV=off go env' shows whether it is the user's own file",
-            cmd=done.argv,
+            cmd=completed.argv,
         )
     try:
-        values: dict[str, str] = json.loads(done.stdout)
+        values: dict[str, str] = json.loads(completed.stdout)
     except ValueError as error:
-        output = done.stdout.strip()[:80]
+        output = completed.stdout.strip()[:80]
         raise DevserverError(
-            f"{go} is no go command: env -json printed {output!r}", remedy=f"remove {go}", cmd=done.argv
+            f"{go} is no go command: env -json printed {output!r}", remedy=f"remove {go}", cmd=completed.argv
         ) from error
     return values
 
 
-def _first_error(done: Completed) -> str:
+def _first_error(completed: Completed) -> str:
     """Return the line with the cause: the lines after it are mostly consequences."""
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    if done.returncode is None or not lines or lines[0].startswith("Traceback"):
-        return done.complaint
+    lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
+    if completed.returncode is None or not lines or lines[0].startswith("Traceback"):
+        return completed.complaint
     relevant = [line for line in lines if not line.lower().startswith("warning")]
     return next((line for line in relevant if _ERROR.search(line)), (relevant or lines)[0])
 
@@ -83,12 +83,14 @@ def executables(
     Raises DevserverError if the search takes longer than ``timeout`` seconds, as on a network file system that hangs.
     """
     names = list(names)
-    done = run(["/bin/sh", "-c", SH_FIND_PROGRAMS, "sh", *names], env={"PATH": path}, account=account, timeout=timeout)
-    if not done.ok:
-        raise done.error(
+    completed = run(
+        ["/bin/sh", "-c", SH_FIND_PROGRAMS, "sh", *names], env={"PATH": path}, account=account, timeout=timeout
+    )
+    if not completed.ok:
+        raise completed.error(
             f"the directories of PATH={path} could not be searched",
             expected="directories that can be read",
             remedy="remove those that hang, as on a network file system, from PATH",
         )
-    found = list(dict.fromkeys(filter(None, done.stdout.split("\0"))))
-    return {name: [file for file in found if os.path.basename(file) == name] for name in names}
+    paths = list(dict.fromkeys(filter(None, completed.stdout.split("\0"))))
+    return {name: [file for file in paths if os.path.basename(file) == name] for name in names}

@@ -28,12 +28,12 @@ class Setting(t.NamedTuple):
 
 def settings(text: str) -> list[Setting]:
     """Return the lines that Go reads as settings, in order; of several with one name the last one wins."""
-    found = []
+    entries = []
     for number, line in enumerate(text.split("\n"), start=1):
         name, separator, value = line.partition("=")
         if separator and "A" <= name[:1] <= "Z":
-            found.append(Setting(name, value, number))
-    return found
+            entries.append(Setting(name, value, number))
+    return entries
 
 
 def updated(text: str, values: t.Mapping[str, str]) -> str:

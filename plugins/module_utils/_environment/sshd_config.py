@@ -42,10 +42,10 @@ def lines(path: str = "", match: str = "", depth: int = 0) -> t.Iterator[Line]:
     """Yield each line with a keyword of sshd's configuration, with those of included files in their place."""
     path = path or CONFIGURATION
     for number, text in enumerate(read_text_or_empty(path).split("\n"), 1):
-        found = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
-        if not found:
+        parts = re.match(r"\s*(\w+)(?:\s*=\s*|\s+)(.*?)\s*$", text)
+        if not parts:
             continue
-        keyword, value = found.group(1).lower(), found.group(2)
+        keyword, value = parts.group(1).lower(), parts.group(2)
         if keyword == "include" and depth < _DEPTH:
             for pattern in value.split():
                 for included in sorted(glob.glob(os.path.join(os.path.dirname(CONFIGURATION), pattern.strip('"')))):

@@ -99,12 +99,12 @@ class _Reader:
     def _in_block(self, number: int) -> list[Variable]:
         outer, indent, variables = _indent(self._lines[number - 1]), 0, []
         for at, line in self._behind(number):
-            own = _indent(line)
-            if own <= outer and _NEXT.match(line):
+            line_indent = _indent(line)
+            if line_indent <= outer and _NEXT.match(line):
                 break
-            indent = indent or own
+            indent = indent or line_indent
             match = _KEY.match(line)
-            if match is None or match.group(5) or own != indent or own <= outer:
+            if match is None or match.group(5) or line_indent != indent or line_indent <= outer:
                 raise self._unsupported(at, "this line of env is not a name with a value")
             variables.append(self._variable(match, at))
         return variables

@@ -146,20 +146,22 @@ class SingleContext(ContextKind, Context):
         return [self]
 
 
-def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False) -> Probe:
+def probe_of(
+    completed: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False
+) -> Probe:
     """Return the environment that PRINT_ENVIRONMENT printed, or the reason why it printed none.
 
     Variables that were ``added`` for the probe are left out. Output to a ``terminal`` is for people to read, and is not
     unexpected. The process ``waits`` if it ends only after the last one that has the output open.
     """
     # The last parts count: a startup may run such commands too.
-    before, *parts = done.stdout.split(MARK)
-    unexpected = next(iter(_lines("" if terminal else before) + _lines(done.stderr)), "")
+    before, *parts = completed.stdout.split(MARK)
+    unexpected = next(iter(_lines("" if terminal else before) + _lines(completed.stderr)), "")
     if len(parts) >= _PARTS:
         clocks, variables, go_is, _behind = parts[-_PARTS:]
-        seconds = _start_up_seconds(clocks, done.seconds)
+        seconds = _start_up_seconds(clocks, completed.seconds)
         environment = {name: value for name, value in parse_environment(variables).items() if name not in added}
-        held = waits and done.returncode is None and _seconds_since(clocks) > _UNTIL_CLOSED
+        held = waits and completed.returncode is None and _seconds_since(clocks) > _UNTIL_CLOSED
         return Probe(
             environment,
             seconds=seconds,
@@ -167,20 +169,20 @@ def probe_of(done: Completed, *, added: t.Container[str] = (), terminal: bool = 
             go_is=go_is.partition("\n")[0].strip(),
             held=held,
         )
-    if done.returncode is None:
-        last = _last_line(done.stdout.replace(MARK, "\n") + done.stderr)
+    if completed.returncode is None:
+        last = _last_line(completed.stdout.replace(MARK, "\n") + completed.stderr)
         last = f"; its last output: {last}" if last else ""
-        problem = f"{done.argv[0]} timed out{last}"
-        return Probe(None, problem, seconds=done.seconds, unexpected_output=unexpected, failure="timed out")
-    reason = _last_line(done.stderr) or "a startup file may exit, or replace the shell with another program"
-    problem = f"{done.argv[0]} ended with {done.returncode} before the command ran: {reason}"
-    return Probe(None, problem, seconds=done.seconds, unexpected_output=unexpected, failure="ended early")
+        problem = f"{completed.argv[0]} timed out{last}"
+        return Probe(None, problem, seconds=completed.seconds, unexpected_output=unexpected, failure="timed out")
+    reason = _last_line(completed.stderr) or "a startup file may exit, or replace the shell with another program"
+    problem = f"{completed.argv[0]} ended with {completed.returncode} before the command ran: {reason}"
+    return Probe(None, problem, seconds=completed.seconds, unexpected_output=unexpected, failure="ended early")
 
 
-def failed_probe(problem: str, done: Completed) -> Probe:
-    """Return a probe without an environment, with the problem and the message of ``done``."""
-    failure: Failure = "timed out" if done.returncode is None else ""
-    return Probe(None, f"{problem}: {done.complaint}", seconds=done.seconds, failure=failure)
+def failed_probe(problem: str, completed: Completed) -> Probe:
+    """Return a probe without an environment, with the problem and the message of ``completed``."""
+    failure: Failure = "timed out" if completed.returncode is None else ""
+    return Probe(None, f"{problem}: {completed.complaint}", seconds=completed.seconds, failure=failure)
 
 
 def _start_up_seconds(clocks: str, longest: float) -> float:

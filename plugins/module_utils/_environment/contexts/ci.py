@@ -74,10 +74,10 @@ def _jobs(directory: str, path: str, user: UserEnvironment) -> list[Context]:
     title = os.path.relpath(path, directory)
     try:
         with acting_as(user.account):
-            found = envs(read_text(path) or "", path=path)
+            environments = envs(read_text(path) or "", path=path)
     except DevserverError as error:
         return [CiContext(path, f"{directory} ({title})", problem=error.what)]
-    own = [variable for env in found if not env.job for variable in env.variables]
-    jobs = {env.job: [*own, *env.variables] for env in found if env.job}
-    whole = CiContext(path, f"{directory} ({title})", own)
-    return [whole, *(CiContext(path, f"{directory} ({title}, {job})", given) for job, given in jobs.items())]
+    workflow_variables = [variable for env in environments if not env.job for variable in env.variables]
+    jobs = {env.job: [*workflow_variables, *env.variables] for env in environments if env.job}
+    whole = CiContext(path, f"{directory} ({title})", workflow_variables)
+    return [whole, *(CiContext(path, f"{directory} ({title}, {job})", variables) for job, variables in jobs.items())]

@@ -62,12 +62,12 @@ class CronContext(SingleContext):
         result = systemd.probe_unit(problem, [f"PAMName={service}", f"User={account.name}"], timeout)
         if result.environment is None:
             return result
-        own = {item.name: item.value for item in _settings(account.name)}
-        return result._replace(environment={**result.environment, **_STANDARD, **own})
+        settings = {item.name: item.value for item in _settings(account.name)}
+        return result._replace(environment={**result.environment, **_STANDARD, **settings})
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        given = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]
-        return given + _settings(account.name)
+        variables = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]
+        return variables + _settings(account.name)
 
 
 def _service() -> str | None:

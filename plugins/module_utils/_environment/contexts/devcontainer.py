@@ -73,11 +73,11 @@ class DevcontainerKind(ContextKind):
     of_lines = False
 
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
-        found = []
+        contexts = []
         for directory in user.workspaces:
             files = [read_editor_file(os.path.join(directory, name), user.account) for name in _NAMES]
-            found += [DevcontainerContext(file, directory) for file in files if file.there][:1]
-        return found
+            contexts += [DevcontainerContext(file, directory) for file in files if file.there][:1]
+        return contexts
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         files = []
@@ -106,5 +106,7 @@ def _referring(item: Assignment, container: t.Mapping[str, Assignment]) -> Assig
     if whole and whole.group(1) in container:
         # That line decides, so it is the source.
         return container[whole.group(1)]._replace(name=item.name)
-    value = _OF_CONTAINER.sub(lambda one: container[one[1]].value if one[1] in container else one[0], item.value)
+    value = _OF_CONTAINER.sub(
+        lambda match: container[match[1]].value if match[1] in container else match[0], item.value
+    )
     return item._replace(value=value)

@@ -61,14 +61,14 @@ class EditorFile(t.NamedTuple):
         if node is None or node.kind != "object":
             return []
         members = ((str(encodable(child.key)), child.node) for child in node.children)
-        found = [Assignment(name, _text(member.value), self.source(member)) for name, member in members]
-        return list(filter(can_be_given, found))
+        assignments = [Assignment(name, _text(member.value), self.source(member)) for name, member in members]
+        return list(filter(can_be_given, assignments))
 
     def corrections(self, path: Path, declared: t.Mapping[str, str]) -> list[Put]:
         """Return the edits by which variables in the object at ``path`` get the declared values; none is added."""
         # A reference was written on purpose; the drift report has its value.
-        given = [item.name for item in self.variables(path) if item.name in declared and _BEGINNING not in item.value]
-        return [Put([*path, name], declared[name]) for name in dict.fromkeys(given)]
+        names = [item.name for item in self.variables(path) if item.name in declared and _BEGINNING not in item.value]
+        return [Put([*path, name], declared[name]) for name in dict.fromkeys(names)]
 
     def removals(self, path: Path, dropped: t.Mapping[str, str]) -> list[Remove]:
         """Return the edits that remove ``dropped`` variables from the object at ``path``, unless they were changed."""

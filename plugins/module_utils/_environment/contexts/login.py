@@ -49,8 +49,8 @@ def login_environment(account: Account) -> dict[str, str]:
     Without one, a fish does not find its files in a home whose name is not ASCII.
     """
     env = {name: value for name, value in session_environment(account).items() if not _LANGUAGE.match(name)}
-    given = pam.assignments(_SERVICE, account)
-    return {**env, **{item.name: item.value for item in given if _LANGUAGE.match(item.name)}}
+    assignments = pam.assignments(_SERVICE, account)
+    return {**env, **{item.name: item.value for item in assignments if _LANGUAGE.match(item.name)}}
 
 
 def startup_files(account: Account) -> list[str]:

@@ -66,8 +66,8 @@ def _configuration(name: str) -> str:
 
 def host_path() -> Assignment | None:
     """Return the last line of /etc/environment that sets PATH, which is the one in force; None without one."""
-    found = [item for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
-    return found[-1] if found else None
+    lines = [item for item in _environment_file(ENVIRONMENT) if item.name == "PATH"]
+    return lines[-1] if lines else None
 
 
 def is_usable(entry: str) -> bool:
@@ -116,12 +116,12 @@ def _line(name: str, value: str) -> str:
 
 def assignments(service: str, account: Account) -> list[Assignment]:
     """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
-    found: list[Assignment] = []
+    variables: list[Assignment] = []
     for options in _pam_env_lines(service, account):
-        found += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
+        variables += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
         if options.get("readenv", "1") != "0":
-            found += _environment_file(options.get("envfile", ENVIRONMENT))
-    return found
+            variables += _environment_file(options.get("envfile", ENVIRONMENT))
+    return variables
 
 
 def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator[dict[str, str]]:

@@ -86,8 +86,8 @@ def probe_startup(start_up: Startup, timeout: float, *, terminal: bool) -> Probe
     account, start = start_up.account, run_in_terminal if terminal else run_at_home
     argv = [account.shell, *start_up.options, "-c", prompt + PRINT_ENVIRONMENT]
     with spare_directories(account) as directories:
-        done = start(argv, env={**start_up.env, **directories}, account=account, timeout=timeout)
-    return probe_of(done, added=directories, terminal=terminal)
+        completed = start(argv, env={**start_up.env, **directories}, account=account, timeout=timeout)
+    return probe_of(completed, added=directories, terminal=terminal)
 
 
 def trace_startup(start_up: Startup, timeout: float) -> list[Assignment]:
@@ -113,6 +113,6 @@ def system_bashrc() -> str:
 
 def bashrc_files(account: Account) -> list[str]:
     """Return the files that an interactive bash reads by itself, in order."""
-    own = os.path.join(account.home, ".bashrc")
+    bashrc = os.path.join(account.home, ".bashrc")
     # Only Debian's family compiles a system-wide file into bash.
-    return [_SYSTEM_BASHRC[0], own] if os.path.exists(_SYSTEM_BASHRC[0]) else [own]
+    return [_SYSTEM_BASHRC[0], bashrc] if os.path.exists(_SYSTEM_BASHRC[0]) else [bashrc]

@@ -85,14 +85,14 @@ class SshContext(SingleContext):
         return _start_up(account, variables_over_ssh(account, timeout))
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        given = variables_over_ssh(account, timeout)
-        return given + trace_startup(_start_up(account, given), timeout)
+        variables = variables_over_ssh(account, timeout)
+        return variables + trace_startup(_start_up(account, variables), timeout)
 
 
-def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
+def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
     # A bash that is compiled so by its distribution reads bashrc files for a command over ssh too.
     files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
-    return Startup(account, [], environment_over_ssh(account, given), files)
+    return Startup(account, [], environment_over_ssh(account, variables), files)
 
 
 def probe_over_ssh(account: Account, command: str, timeout: float) -> Probe:
@@ -101,16 +101,16 @@ def probe_over_ssh(account: Account, command: str, timeout: float) -> Probe:
         directory = scratch.path
         os.chmod(directory, 0o711)
         _lay_out(directory, added, timeout)
-        done = run(_client(directory, account, command, timeout, added), env=_CLIENT, timeout=timeout)
+        completed = run(_client(directory, account, command, timeout, added), env=_CLIENT, timeout=timeout)
         _end_session(directory)
-        if done.returncode == _FAILED:
+        if completed.returncode == _FAILED:
             log = read_text(f"{directory}/log") or ""
             denied = _DENIED.search(log)
             if denied and not _ACCEPTED.search(log):
                 problem = f"sshd denies {account.name}: {denied.group().strip()}"
-                return Probe(None, problem, seconds=done.seconds, failure="not let in")
-            done = done._replace(stderr=done.stderr + _messages_of(log))
-        return probe_of(done, added=added, waits=True)
+                return Probe(None, problem, seconds=completed.seconds, failure="not let in")
+            completed = completed._replace(stderr=completed.stderr + _messages_of(log))
+        return probe_of(completed, added=added, waits=True)
 
 
 def _messages_of(log: str) -> str:
@@ -135,9 +135,9 @@ def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
     return pam.assignments(_SERVICE, account) + sshd_config.variables(account, timeout)
 
 
-def environment_over_ssh(account: Account, given: t.Iterable[Assignment]) -> dict[str, str]:
-    """Return the environment in which a command over ssh starts, with the variables ``given`` to it."""
-    return {**session_environment(account), **{item.name: item.value for item in given}}
+def environment_over_ssh(account: Account, variables: t.Iterable[Assignment]) -> dict[str, str]:
+    """Return the environment in which a command over ssh starts, with these ``variables``."""
+    return {**session_environment(account), **{item.name: item.value for item in variables}}
 
 
 def _lay_out(directory: str, added: t.Mapping[str, str], timeout: float) -> None:
@@ -150,8 +150,8 @@ def _lay_out(directory: str, added: t.Mapping[str, str], timeout: float) -> None
     marks = {"DIRECTORY": shlex.quote(directory), "SSHD": sshd_config.SSHD}
     _write(f"{directory}/server", fill(SH_SERVE_LOGIN, marks))
     # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
-    own = _CONFIGURATION.format(directory=directory) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
-    _write(f"{directory}/sshd_config", own + (read_text(sshd_config.CONFIGURATION) or ""))
+    configuration = _CONFIGURATION.format(directory=directory) + (f"AcceptEnv {' '.join(added)}\n" if added else "")
+    _write(f"{directory}/sshd_config", configuration + (read_text(sshd_config.CONFIGURATION) or ""))
 
 
 @functools.lru_cache(maxsize=None)
@@ -183,7 +183,7 @@ def _server(directory: str, timeout: float) -> str:
 
 
 def _client(directory: str, account: Account, command: str, timeout: float, added: t.Mapping[str, str]) -> list[str]:
-    given = " ".join(f"{name}={value}" for name, value in added.items())
+    variables = " ".join(f"{name}={value}" for name, value in added.items())
     options = {
         "ProxyCommand": _server(directory, timeout),
         "IdentityFile": directory + "/user",
@@ -196,7 +196,7 @@ def _client(directory: str, account: Account, command: str, timeout: float, adde
         "LogLevel": "ERROR",
         # As distributions configure their clients; the server's own configuration decides whether it accepts it.
         "SendEnv": "LANG",
-        **({"SetEnv": given} if given else {}),
+        **({"SetEnv": variables} if variables else {}),
     }
     arguments = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     return ["ssh", "-F", "none", "-T", "-E", f"{directory}/log", *arguments, "-l", account.name, "probe", command]

@@ -30,7 +30,7 @@ def probe_unit(
     env: t.Mapping[str, str] | None = None,
 ) -> Probe:
     """Return the environment of a unit as ``read_unit_environment`` starts it, or the ``problem`` that it failed."""
-    done = transient_unit.read_unit_environment(properties, timeout, account=account, env=env)
-    if not done.ok:
-        return failed_probe(problem, done)
-    return Probe(transient_unit.parse_printed_environment(done), seconds=done.seconds)
+    completed = transient_unit.read_unit_environment(properties, timeout, account=account, env=env)
+    if not completed.ok:
+        return failed_probe(problem, completed)
+    return Probe(transient_unit.parse_printed_environment(completed), seconds=completed.seconds)

@@ -60,22 +60,22 @@ class SystemdUserContext(SingleContext):
             return _coming(account, timeout)
         problem = f"the manager of {account.name} started no unit"
         result = systemd.probe_unit(problem, [], timeout, account=account, env=_environment(account))
-        given = result.environment
-        if given is None:
+        environment = result.environment
+        if environment is None:
             # It may have exited with the user's last session.
             return result if _runs(account, timeout) else _coming(account, timeout)
         # A variable that the generator does not print is not one that the manager lacks.
         coming = _coming(account, timeout).environment or {}
-        late = (name for name, value in coming.items() if name.isupper() and given.get(name) != value)
-        own = session_environment(account)
-        stale = frozenset(name for name in late if name not in own or name == "PATH")
+        late = (name for name, value in coming.items() if name.isupper() and environment.get(name) != value)
+        session = session_environment(account)
+        stale = frozenset(name for name in late if name not in session or name == "PATH")
         return result._replace(stale=stale)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # With the rights of the user, who owns some of these directories.
         argv = ["grep", "-HnZ", "-D", "skip", "", *_configuration(account)]
-        done = run(argv, env=session_environment(account), account=account, timeout=timeout)
-        lines = (_LINE.match(line) for line in done.stdout.splitlines())
+        completed = run(argv, env=session_environment(account), account=account, timeout=timeout)
+        lines = (_LINE.match(line) for line in completed.stdout.splitlines())
         return [
             Assignment(name, quoting.unquoted(value), Source("file", file, int(number)))
             for file, number, name, value in (line.groups() for line in lines if line)
@@ -119,12 +119,12 @@ def _configuration(account: Account) -> list[str]:
 
 def _coming(account: Account, timeout: float) -> Probe:
     """Return the environment of units of a manager that starts now, which is the output of its generator."""
-    given = session_environment(account)
-    done = run([_generator() or ""], env=given, account=account, timeout=timeout)
-    if not done.ok:
-        return failed_probe(f"the generator of {account.name}'s manager failed", done)
-    pairs = (line.partition("=") for line in done.stdout.split("\n") if "=" in line)
-    return Probe({**given, **{name: quoting.unquoted(value) for name, _separator, value in pairs}})
+    environment = session_environment(account)
+    completed = run([_generator() or ""], env=environment, account=account, timeout=timeout)
+    if not completed.ok:
+        return failed_probe(f"the generator of {account.name}'s manager failed", completed)
+    pairs = (line.partition("=") for line in completed.stdout.split("\n") if "=" in line)
+    return Probe({**environment, **{name: quoting.unquoted(value) for name, _separator, value in pairs}})
 
 
 def _runs(account: Account, timeout: float) -> bool:

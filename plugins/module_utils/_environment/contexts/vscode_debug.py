@@ -52,7 +52,7 @@ class VscodeDebugContext(EditorContext):
         directory: str = "",
         title: str = "",
         *,
-        given: t.Sequence[Assignment] = (),
+        variables: t.Sequence[Assignment] = (),
         problem: str = "",
         configuration: t.Sequence[Key] = (),
     ) -> None:
@@ -61,15 +61,15 @@ class VscodeDebugContext(EditorContext):
         self.workspace = f"{directory} ({title})" if title else directory
         self.server = server
         self._directory = directory
-        self._given = given
+        self._variables = variables
         self._problem = problem
 
     def fed_by(self, account: Account) -> t.Sequence[str]:
         return self.server.fed_by(account)
 
     def editor_places(self) -> list[EditorPlace]:
-        own = EditorPlace("launch", self.launch, tuple(self.configuration))
-        return [*self.server.editor_places(), *([own] if self.configuration else [])]
+        place = EditorPlace("launch", self.launch, tuple(self.configuration))
+        return [*self.server.editor_places(), *([place] if self.configuration else [])]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         if self._problem:
@@ -88,10 +88,10 @@ class VscodeDebugContext(EditorContext):
     def _filled(self, account: Account, environment: t.Mapping[str, str]) -> list[Assignment]:
         places = places_of(self._directory, account)
         # In an envFile ${NAME} is the variable of that name.
-        own = {"": {**environment, **places}, self.launch.path: places}
+        references = {"": {**environment, **places}, self.launch.path: places}
         return [
-            item._replace(value=filled(item.value, environment, own.get(item.source.file or "", own[""])))
-            for item in self._given
+            item._replace(value=filled(item.value, environment, references.get(item.source.file or "", references[""])))
+            for item in self._variables
         ]
 
 
@@ -103,7 +103,9 @@ class VscodeDebugKind(ContextKind):
 
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
-        return [one for directory in user.workspaces if server for one in _sessions(server, directory, user.account)]
+        return [
+            context for directory in user.workspaces if server for context in _sessions(server, directory, user.account)
+        ]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [
@@ -136,49 +138,53 @@ def _sessions(server: VscodeServerContext, directory: str, account: Account) -> 
         problem = launch.problem_at(node, "configurations is not a list")
     if problem:
         return [VscodeDebugContext(server, launch, directory, problem=problem)]
-    found: dict[str, Context] = {}
+    contexts: dict[str, Context] = {}
     for number, child in enumerate(node.children if node else ()):
         if child.node.kind != "object":
             problem = launch.problem_at(child.node, f"the configuration {number} is not an object")
-            found[str(number)] = VscodeDebugContext(server, launch, directory, str(number), problem=problem)
+            contexts[str(number)] = VscodeDebugContext(server, launch, directory, str(number), problem=problem)
     within = server.in_workspace(directory, read_editor_file(workspace_settings(directory), account))
     for number, configuration in _configurations(launch):
         name = str(configuration.get("name") or number)
-        title = f"{name} {number}" if name in found else name
+        title = f"{name} {number}" if name in contexts else name
         place: list[Key] = ["configurations", number]
         try:
-            given, problem = _given(launch, place, directory, account), ""
+            variables, problem = _variables_of(launch, place, directory, account), ""
         except DevserverError as error:
-            given, problem = [], error.what
-        found[title] = VscodeDebugContext(
-            within, launch, directory, title, given=given, problem=problem, configuration=place
+            variables, problem = [], error.what
+        contexts[title] = VscodeDebugContext(
+            within, launch, directory, title, variables=variables, problem=problem, configuration=place
         )
-    return list(found.values())
+    return list(contexts.values())
 
 
 def _configurations(launch: EditorFile) -> list[tuple[int, dict[str, t.Any]]]:
     """Return the configurations that start a Go program, with their numbers in the file."""
     every = launch.value("configurations")
     named = enumerate(every if isinstance(every, list) else [])
-    return [(n, one) for n, one in named if isinstance(one, dict) and (one.get("type"), one.get("request")) == _KIND]
+    return [
+        (n, configuration)
+        for n, configuration in named
+        if isinstance(configuration, dict) and (configuration.get("type"), configuration.get("request")) == _KIND
+    ]
 
 
-def _given(launch: EditorFile, place: t.Sequence[Key], directory: str, account: Account) -> list[Assignment]:
+def _variables_of(launch: EditorFile, place: t.Sequence[Key], directory: str, account: Account) -> list[Assignment]:
     """Return the variables of a configuration: of its envFile, then of its env; those for Linux replace the others."""
-    found: list[Assignment] = []
+    variables: list[Assignment] = []
     node = launch.node(*_place_of(launch, place, "envFile"))
     nodes = [child.node for child in node.children] if node and node.kind == "array" else [node]
-    for one in nodes:
-        if one and isinstance(one.value, str) and one.value:
-            file = filled(one.value, session_environment(account), places_of(directory, account))
-            found += _read_env_file(file, launch.source(one), account)
-    return found + launch.variables(_place_of(launch, place, "env"))
+    for entry in nodes:
+        if entry and isinstance(entry.value, str) and entry.value:
+            file = filled(entry.value, session_environment(account), places_of(directory, account))
+            variables += _read_env_file(file, launch.source(entry), account)
+    return variables + launch.variables(_place_of(launch, place, "env"))
 
 
 def _place_of(launch: EditorFile, configuration: t.Sequence[Key], name: str) -> list[Key]:
     """Return the place of a setting of a configuration: that for Linux if it has a value."""
-    own = [*configuration, "linux", name]
-    return own if launch.value(*own) is not None else [*configuration, name]
+    linux_place = [*configuration, "linux", name]
+    return linux_place if launch.value(*linux_place) is not None else [*configuration, name]
 
 
 def _read_env_file(path: str, source: Source, account: Account) -> list[Assignment]:
@@ -186,5 +192,5 @@ def _read_env_file(path: str, source: Source, account: Account) -> list[Assignme
         text = read_text(path)
     if text is None:
         raise DevserverError(f"{source}: envFile {path} is missing, so that no session starts")
-    found = find_assignments(text, path, _LINE, lambda value: re.sub(r"""\A['"]|['"]\Z""", "", value))
-    return list(filter(can_be_given, found))
+    assignments = find_assignments(text, path, _LINE, lambda value: re.sub(r"""\A['"]|['"]\Z""", "", value))
+    return list(filter(can_be_given, assignments))

@@ -104,44 +104,44 @@ class VscodeServerContext(EditorContext):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         environment = self.shell.probe(account, timeout).environment
-        own = self._extension(account, environment, timeout) if environment is not None else []
-        given = variables_over_ssh(account, timeout)
-        return given + trace_startup(_start_up(account, given), min(timeout, _PATIENCE)) + own
+        settings = self._extension(account, environment, timeout) if environment is not None else []
+        variables = variables_over_ssh(account, timeout)
+        return variables + trace_startup(_start_up(account, variables), min(timeout, _PATIENCE)) + settings
 
     def _extension(self, account: Account, environment: t.Mapping[str, str], timeout: float) -> list[Assignment]:
         """Return what the Go extension lays over an environment: its go first in PATH, toolsEnvVars, go.gopath."""
         places = places_of(self._directory, account) if self._directory else {"userHome": account.home}
-        given = [self._path(account, environment, places, timeout)]
+        settings = [self._path(account, environment, places, timeout)]
         for file in self.files:
-            given += file.variables(["go.toolsEnvVars"])
-        given += [self._setting("go.gopath", "GOPATH")]
-        found = [item for item in given if item]
-        return [item._replace(value=filled(item.value, environment, places)) for item in found]
+            settings += file.variables(["go.toolsEnvVars"])
+        settings += [self._setting("go.gopath", "GOPATH")]
+        assignments = [item for item in settings if item]
+        return [item._replace(value=filled(item.value, environment, places)) for item in assignments]
 
     def _path(
         self, account: Account, environment: t.Mapping[str, str], places: t.Mapping[str, str], timeout: float
     ) -> Assignment | None:
         """Return PATH with the directory of the settings' go first, if it exists and PATH leads to another one."""
-        own = self._setting("go.alternateTools", "PATH", "go")
-        if own is None or not os.path.isabs(own.value):
+        go = self._setting("go.alternateTools", "PATH", "go")
+        if go is None or not os.path.isabs(go.value):
             root = self._setting("go.goroot", "PATH")
-            own = root._replace(value=os.path.join(root.value, "bin/go")) if root else None
-        if own is None:
+            go = root._replace(value=os.path.join(root.value, "bin/go")) if root else None
+        if go is None:
             return None
         path = environment.get("PATH", "")
-        directory, name = os.path.split(filled(own.value, environment, places))
+        directory, name = os.path.split(filled(go.value, environment, places))
         # VS Code ignores a missing one silently. The user's rights decide what exists.
         there = executables([name], directory, account, timeout=timeout)[name]
         first = executables(["go"], path, account, timeout=timeout)["go"][:1] if there else []
-        return own._replace(value=f"{directory}:{path}") if there and there != first else None
+        return go._replace(value=f"{directory}:{path}") if there and there != first else None
 
     def _setting(self, name: str, variable: str, *inner: str) -> Assignment | None:
         """Return the text of a setting in the strongest file, as a value of ``variable``."""
         for file in reversed(self.files):
             node = file.node(name, *inner)
-            found = Assignment(variable, file.value(name, *inner), file.source(node)) if node else None
-            if found and isinstance(found.value, str) and found.value and can_be_given(found):
-                return found
+            assignment = Assignment(variable, file.value(name, *inner), file.source(node)) if node else None
+            if assignment and isinstance(assignment.value, str) and assignment.value and can_be_given(assignment):
+                return assignment
         return None
 
 
@@ -156,10 +156,14 @@ class VscodeServerKind(ContextKind):
         files = [read_editor_file(path, user.account) for path in user.vscode_settings]
         others = [VscodeServerContext([file], shell, file.path) for file in files[1:] if file.there]
         main = VscodeServerContext(files[:1], shell)
-        own = {
+        settings_files = {
             directory: read_editor_file(workspace_settings(directory), user.account) for directory in user.workspaces
         }
-        return [main, *others, *(main.in_workspace(directory, file) for directory, file in own.items() if file.there)]
+        return [
+            main,
+            *others,
+            *(main.in_workspace(directory, file) for directory, file in settings_files.items() if file.there),
+        ]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         machine = [
@@ -220,12 +224,12 @@ def _probe_login(argv: t.Sequence[str], account: Account, timeout: float) -> Pro
         return probe_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
     with spare_directories(account) as added:
         env = dict(session_environment(account), **added)
-        done = run_at_home(argv, env=env, account=account, timeout=timeout)
-        return probe_of(done._replace(argv=argv[len(_AS_CHILD) :]), added=added)
+        completed = run_at_home(argv, env=env, account=account, timeout=timeout)
+        return probe_of(completed._replace(argv=argv[len(_AS_CHILD) :]), added=added)
 
 
-def _start_up(account: Account, given: t.Sequence[Assignment]) -> Startup:
-    env = {**environment_over_ssh(account, given), _RESOLVING: "1"}
+def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
+    env = {**environment_over_ssh(account, variables), _RESOLVING: "1"}
     # An interactive POSIX shell reads that too; bash does not.
     then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
     return Startup(account, _OPTIONS, env, ["/etc/profile"], startup_files(account), then)
