@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import typing as t
 
 from ansible.errors import AnsibleError
@@ -24,11 +25,16 @@ from ..module_utils._core.redaction import without_secrets
 from ..module_utils._plan.host_plan import MODULES, RolePlan, join_messages, plan_role, secrets_of
 from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
+from ..plugin_utils.evaluation import evaluate, evaluate_options, evaluate_variable
 
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
 _BUNDLE = "go_bundle_unpack"
 _INCLUDE_ROLE = ("include_role", "ansible.builtin.include_role")
+# An option that is exactly one variable.
+_ONE_VARIABLE = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*\Z")
+# Ansible's message for a value that is no dictionary, which does not say what is expected.
+_NO_DICTIONARY = "dictionary requested, could not parse JSON or key=value"
 _CONTROLLER = ("localhost", "127.0.0.1", "::1")
 
 
@@ -36,11 +42,13 @@ _CONTROLLER = ("localhost", "127.0.0.1", "::1")
 class _Role:
     """A role of the play: its ``tasks`` for the host, each with ``module`` and ``args``, and what is planned here.
 
-    ``secrets`` are values that must not be shown. ``selected`` is whether the tags of the run select any of its tasks.
+    ``variables`` are the names of variables that are an option's whole value, by module and option. ``secrets`` are
+    values that must not be shown. ``selected`` is whether the tags of the run select any of its tasks.
     """
 
     plan: RolePlan
     tasks: list[Result] = dataclasses.field(default_factory=list)
+    variables: dict[tuple[str, str], str] = dataclasses.field(default_factory=dict)
     secrets: set[str] = dataclasses.field(default_factory=set)
     planned: bool = False
     selected: bool = False
@@ -58,6 +66,8 @@ class ActionModule(DevserverAction):
         self._play = _play_of(self._task)
         # Roles that share variables are validated once.
         self._validated: set[str] = set()
+        # With invalid variables, the modules would report the same again for each of their options.
+        self._has_invalid_variables = False
         roles: dict[str, _Role] = {}
         for role in self._play.get_roles():
             # What import_role adds is a part of the role that imports it.
@@ -79,16 +89,19 @@ class ActionModule(DevserverAction):
             if not self._is_selected(task, variables):
                 continue
             templar = Templar(loader=self._loader, variables=variables)
+            # An imported role has variables of its own.
+            if module and task._role.get_name() == role.get_name():
+                templar_of_role = templar
+            collected.planned = collected.planned or bool(module)
+            known = len(collected.plan.errors)
             with _collecting_errors(collected, f"the task {task.get_name()}"):
-                if module:
-                    collected.planned = True
-                    # An imported role has variables of its own.
-                    if task._role.get_name() == role.get_name():
-                        templar_of_role = templar
-                    self._add_task(collected, task, module, templar)
-                else:
+                if not module:
                     self._validate_variables(collected, task.args, templar)
-        if templar_of_role:
+                elif not self._has_invalid_variables:
+                    self._add_task(collected, task, module, templar)
+            if not module and len(collected.plan.errors) > known:
+                self._has_invalid_variables = True
+        if templar_of_role and not self._has_invalid_variables:
             with _collecting_errors(collected, f"{collected.name}_plan_reasons or {collected.name}_plan_errors"):
                 _add_declared(collected, templar_of_role)
         collected.selected = collected.planned or any(
@@ -113,7 +126,10 @@ class ActionModule(DevserverAction):
                 expected="one call of the module with a list",
                 remedy="remove the loop, or run the role without host_plan",
             )
-        args = _template(_with_defaults(task, templar), templar)
+        options = _with_defaults(task, templar)
+        args = evaluate_options(task.get_name(), options, templar)
+        matches = {name: _ONE_VARIABLE.match(str(value)) for name, value in options.items()}
+        collected.variables.update({(module, name): match.group(1) for name, match in matches.items() if match})
         if module == _BUNDLE and args.get("file"):
             with open_declared_bundle(args) as (bundle, _signer):
                 args["_delivery"] = {"sha256": bundle.sha256, "report_missing": True}
@@ -126,19 +142,20 @@ class ActionModule(DevserverAction):
 
     def _validate_variables(self, collected: _Role, args: Result, templar: Templar) -> None:
         """Validate a role's variables by its argument spec. Raises DevserverError."""
-        spec, given = args["argument_spec"], _template(args.get("provided_arguments", {}), templar)
+        spec, given = args["argument_spec"], evaluate(args.get("provided_arguments", {}), templar)
         role = args["validate_args_context"]["name"]
         if not given and role in self._validated:
             return
         self._validated.add(role)
         declared = {name: value for name, value in templar.available_variables.items() if name in spec}
-        values = {**{name: _template_variable(name, value, templar) for name, value in declared.items()}, **given}
+        values = {**{name: evaluate_variable(name, value, templar) for name, value in declared.items()}, **given}
         hidden = {str(values[name]) for name, option in spec.items() if option.get("no_log") and name in values}
         collected.secrets |= hidden
         messages = ArgumentSpecValidator(spec).validate(values).error_messages
         if messages:
+            texts = "; ".join(messages).replace(_NO_DICTIONARY, "a dictionary is expected")
             raise DevserverError(
-                f"invalid variables of the role {role}: {'; '.join(messages)}",
+                f"invalid variables of the role {role}: {texts}",
                 expected=f"values as in the argument spec, which ansible-doc -t role {_COLLECTION}{role} shows",
                 remedy="correct them in the inventory or the play",
             )
@@ -156,7 +173,8 @@ class ActionModule(DevserverAction):
         errors = [
             dict(error, msg=without_secrets(error["msg"], secrets)) for role in roles for error in role.plan.errors
         ]
-        errors += result.get("errors", [])
+        variables = {role.name: role.variables for role in roles}
+        errors += [_with_variable(error, variables[error["role"]]) for error in result.get("errors", [])]
         if errors:
             return dict(result, failed=True, errors=errors, msg=join_messages(errors))
         if result.get("failed"):
@@ -270,26 +288,10 @@ def _collecting_errors(collected: _Role, what: str) -> t.Iterator[None]:
         collected.plan.errors.append({"role": role, "msg": f"{what} of the role {role} cannot be evaluated: {error}"})
 
 
-def _template(value: Result, templar: Templar) -> t.Any:
-    """Return the value as the task would get it: ansible-core 2.16 removes what is omitted only when a task runs."""
-    return _without(templar.template(value), templar.available_variables.get("omit"))
-
-
-def _without(value: t.Any, omitted: t.Any) -> t.Any:
-    if isinstance(value, dict):
-        return {name: _without(inner, omitted) for name, inner in value.items() if inner != omitted}
-    return [_without(inner, omitted) for inner in value] if isinstance(value, list) else value
-
-
-def _template_variable(name: str, value: t.Any, templar: Templar) -> t.Any:
-    try:
-        return _template({name: value}, templar).get(name)
-    except AnsibleError as error:
-        raise DevserverError(
-            f"the variable {name} cannot be evaluated: {error}",
-            expected="a value, or an expression whose variables are all defined",
-            remedy=f"correct {name} in the inventory or the play",
-        ) from error
+def _with_variable(error: Result, variables: t.Mapping[tuple[str, str], str]) -> Result:
+    """Return an error of a module that names the variable of the play, if that is the value of the invalid option."""
+    variable = variables.get((error["module"], error.get("option", "")))
+    return dict(error, msg=f"{variable}, option {error['msg']}") if variable else error
 
 
 def _plan_on_controller(collected: _Role, task: Result, host: str) -> None:

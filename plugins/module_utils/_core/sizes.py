@@ -26,6 +26,7 @@ def parse_size(text: str, option: str) -> int:
             f"{option}: {text!r} is not a size",
             expected="a number with K, M, G or T, such as 2G, 1.5GiB or 800MB",
             remedy=f"correct {option}",
+            option=option,
         )
     return int(float(match.group(1)) * _UNITS[match.group(2).upper()])
 

@@ -32,14 +32,12 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
         with open(path, encoding="utf-8", errors="surrogateescape", newline="", opener=open_nonblocking) as file:
             status = os.fstat(file.fileno())
             if not stat.S_ISREG(status.st_mode) or status.st_size > largest:
-                raise DevserverError(
-                    f"{path} is not a regular file of at most {largest} bytes",
-                    remedy=f"inspect it with 'stat {path}'; rename or remove it, and run the play again",
-                    path=path,
-                )
+                raise _irregular(path, largest)
             return file.read(largest)
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except IsADirectoryError as error:
+        raise _irregular(path, largest) from error
     except OSError as error:
         # The real user is root's also while the process acts as another user.
         needs_root = isinstance(error, PermissionError) and os.getuid() != 0
@@ -49,6 +47,14 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
             remedy="run the play as root: become: true, and become_user: root" if needs_root else repair,
             path=path,
         ) from error
+
+
+def _irregular(path: str, largest: int) -> DevserverError:
+    return DevserverError(
+        f"{path} is not a regular file of at most {largest} bytes",
+        remedy=f"inspect it with 'stat {path}'; rename or remove it, and run the play again",
+        path=path,
+    )
 
 
 def read_text_or_empty(path: str) -> str:

@@ -5,13 +5,14 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 SECRET = "/etc/shadow"
 
 
@@ -36,12 +37,19 @@ def error_of_another_user() -> str:
     return text
 
 
+@needs_root
 def test_a_play_without_become_gets_that_as_its_remedy() -> None:
     assert f"cannot read {SECRET}: Permission denied. To fix this: run the play as root: become: true" in (
         error_of_another_user()
     )
 
 
+@needs_root
 def test_root_acting_as_a_user_recommends_a_repair_of_the_file() -> None:
     with acting_as(find_account("nobody")), pytest.raises(DevserverError, match=r"correct the owner or mode"):
         read_text(SECRET)
+
+
+def test_a_directory_in_the_place_of_a_file_is_to_be_moved(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(DevserverError, match=r"is not a regular file of .* rename or remove it"):
+        read_text(str(tmp_path))

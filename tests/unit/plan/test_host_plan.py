@@ -165,7 +165,27 @@ def test_an_option_that_cannot_be_evaluated_names_task_and_role(project: Project
     project.add("a", {"name": "Write it", MODULE_NAME: {"path": "{{ nowhere }}", "parameters": {}}})
     result = project.plan()
     assert result["failed"]
-    assert "the task a : Write it of the role a cannot be evaluated: 'nowhere' is undefined" in result["msg"]
+    assert "the option path of the task a : Write it cannot be evaluated: 'nowhere' is undefined" in result["msg"]
+
+
+def test_an_option_that_cannot_be_evaluated_names_the_variables_to_correct(project: Project) -> None:
+    path = "{{ lookup('ansible.builtin.file', a_source) if a_source else '' }}"
+    project.add("a", {"name": "Write it", MODULE_NAME: {"path": path, "parameters": {}}}, a_source="/none")
+    assert "To fix this: correct a_source, in the inventory or the play." in project.plan()["msg"]
+
+
+def test_invalid_variables_are_reported_once_and_not_by_each_module(project: Project) -> None:
+    project.add("a")
+    project.add("b")
+    result = project.plan(a_parameters="none")
+    assert [error["role"] for error in result["errors"]] == ["a"]
+    assert "a dictionary is expected" in result["msg"] and "***" not in result["msg"]
+
+
+def test_an_invalid_option_names_the_variable_that_is_its_value(project: Project) -> None:
+    task = {"gopherops.devserver.gopls_service": {"users": [], "memory": "{{ a_memory }}"}}
+    project.add("a", task, options={"a_memory": {"type": "str"}})
+    assert "a_memory, option memory: 'lots' is not a size" in project.plan(a_memory="lots")["msg"]
 
 
 def test_an_omitted_value_is_no_option(project: Project) -> None:
