@@ -25,7 +25,7 @@ from ..module_utils._core.redaction import without_secrets
 from ..module_utils._plan.host_plan import MODULES, RolePlan, join_messages, plan_role, secrets_of
 from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
-from ..plugin_utils.evaluation import evaluate, evaluate_options, evaluate_variable
+from ..plugin_utils.evaluation import evaluate, evaluate_options, evaluate_variables
 
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
@@ -148,7 +148,7 @@ class ActionModule(DevserverAction):
             return
         self._validated.add(role)
         declared = {name: value for name, value in templar.available_variables.items() if name in spec}
-        values = {**{name: evaluate_variable(name, value, templar) for name, value in declared.items()}, **given}
+        values = {**evaluate_variables(declared, templar), **given}
         hidden = {str(values[name]) for name, option in spec.items() if option.get("no_log") and name in values}
         collected.secrets |= hidden
         messages = ArgumentSpecValidator(spec).validate(values).error_messages

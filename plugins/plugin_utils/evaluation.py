@@ -43,13 +43,19 @@ def evaluate_options(task: str, options: Result, templar: Templar) -> Result:
     return values
 
 
-def evaluate_variable(name: str, value: t.Any, templar: Templar) -> t.Any:
-    """Return the value of a variable of the play; raise DevserverError that names one that cannot be evaluated."""
-    try:
-        return evaluate({name: value}, templar).get(name)
-    except AnsibleError as error:
+def evaluate_variables(variables: Result, templar: Templar) -> Result:
+    """Return the values of variables of the play; raise DevserverError that names all that cannot be evaluated."""
+    values: Result = {}
+    failures: dict[str, str] = {}
+    for name, value in variables.items():
+        try:
+            values.update(evaluate({name: value}, templar))
+        except AnsibleError as error:
+            failures[name] = f"the variable {name} cannot be evaluated: {error}"
+    if failures:
         raise DevserverError(
-            f"the variable {name} cannot be evaluated: {error}",
-            expected="a value, or an expression whose variables are all defined",
-            remedy=f"correct {name} in the inventory or the play",
-        ) from error
+            "; ".join(failures.values()),
+            expected="values, or expressions whose variables are all defined",
+            remedy=f"correct {', '.join(failures)} in the inventory or the play",
+        )
+    return values
