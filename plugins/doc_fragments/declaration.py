@@ -21,7 +21,7 @@ options:
         type: str
         required: true
       variables:
-        description: What differs from O(variables) for this user, in the same form.
+        description: Variables of this user that differ from O(variables), in the same form.
         type: dict
         default: {}
       workspaces:
@@ -43,7 +43,7 @@ options:
       - A list becomes a comma-separated list, for C(GOFLAGS) words with spaces between; V(null) takes a standard
         variable back.
       - Standard are C(GOPATH={home}/go), C(GOMODCACHE={GOPATH}/pkg/mod), C(GOBIN={GOPATH}/bin),
-        C(GOCACHE={home}/.cache/go-build) and C(GOTOOLCHAIN=local); what is given here is added, or takes their place.
+        C(GOCACHE={home}/.cache/go-build) and C(GOTOOLCHAIN=local); the values given here are added, or replace these.
     type: dict
     default: {}
   goroot:
