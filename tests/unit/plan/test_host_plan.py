@@ -154,10 +154,12 @@ def test_variables_that_a_roles_spec_rejects_are_named(project: Project) -> None
 def test_all_undefined_variables_are_reported_by_name(project: Project) -> None:
     project.add("a")
     project.add("b")
-    result = project.plan(a_parameters="{{ nowhere }}", b_parameters={"vm.swappiness": "{{ nothing }}"})
+    project.add("c", options={"c_level": {"type": "int"}})
+    undefined = {"a_parameters": "nowhere", "b_parameters": "nothing", "c_parameters": "nobody", "c_level": "neither"}
+    result = project.plan(**{name: f"{{{{ {missing} }}}}" for name, missing in undefined.items()})
     assert result["failed"]
-    texts = result["msg"].split("\n")
-    for name, missing in {"a_parameters": "nowhere", "b_parameters": "nothing"}.items():
+    texts = result["msg"].replace("; ", "\n").split("\n")
+    for name, missing in undefined.items():
         assert any(f"the variable {name} cannot be" in text and f"'{missing}'" in text for text in texts)
 
 
