@@ -49,6 +49,9 @@ def test_the_pages_list_the_layers() -> None:
     rows = re.findall(r"^\| (\d) \| (.*?) \|", page, re.MULTILINE)
     listed = {int(number): set(re.findall(r"`(_\w+)`", packages)) for number, packages in rows}
     assert listed == dict(enumerate(layers, start=1)), "docs/development/architecture.md"
+    diagram = re.findall(r"^    (\d)  (_.*)$", page, re.MULTILINE)
+    drawn = {int(number): set(re.findall(r"_\w+", packages)) for number, packages in diagram}
+    assert drawn == listed, "the diagram in docs/development/architecture.md"
 
 
 @pytest.mark.parametrize("package", RANKS)
