@@ -99,7 +99,7 @@ class BundleFiles:
     @contextlib.contextmanager
     def _open_verified(self, entry: Entry) -> t.Iterator[_HashingReader]:
         member = self._members.get(entry.path)
-        if member is None or not member.isreg() or member.size != entry.size:
+        if member is None or not _is_plain(member) or member.size != entry.size:
             raise self._mismatch(entry, "there is no such file of this size")
         hashed = _HashingReader(t.cast("t.IO[bytes]", self._archive.extractfile(member)))
         yield hashed
@@ -188,6 +188,11 @@ def open_transfer(path: str) -> t.Iterator[BundleFiles]:
 
 
 def _read_text(archive: tarfile.TarFile, member: tarfile.TarInfo | None, name: str) -> str:
-    if member is None or member.name != name or not member.isreg() or member.size > LARGEST:
+    if member is None or member.name != name or not _is_plain(member) or member.size > LARGEST:
         return ""
     return t.cast("t.IO[bytes]", archive.extractfile(member)).read().decode("utf-8")
+
+
+def _is_plain(member: tarfile.TarInfo) -> bool:
+    """Return whether the tar contains all bytes of a file; a few bytes of a sparse file can mean gigabytes."""
+    return member.isreg() and not member.issparse()

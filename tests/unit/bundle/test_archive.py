@@ -6,11 +6,18 @@ from __future__ import annotations
 
 import io
 import pathlib
+import subprocess
 import tarfile
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle, write_bundle
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import (
+    MANIFEST,
+    open_bundle,
+    open_transfer,
+    write_bundle,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.manifest import Entry, Manifest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import LARGEST, read_text
 from hypothesis import HealthCheck, given, settings
@@ -112,6 +119,40 @@ def test_a_member_of_another_size_is_not_read(packed: t.Any, tmp_path: pathlib.P
             bad.addfile(member, io.BytesIO(content))
     with pytest.raises(DevserverError, match=r"extensions/x\.vsix.* no such file of this size"):
         contents(path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax"])
+@pytest.mark.parametrize("transfer", [False, True], ids=["bundle", "transfer"])
+def test_a_sparse_member_is_rejected_before_it_is_written(tmp_path: pathlib.Path, form: str, transfer: bool) -> None:
+    name, size = "extensions/x.vsix", 64 << 20
+    sparse = Entry(name, size, "0" * 64, "extension", "a sparse file", "")
+    (tmp_path / "extensions").mkdir()
+    with (tmp_path / name).open("wb") as file:
+        file.truncate(size)
+    (tmp_path / MANIFEST).write_text(Manifest({}, [sparse]).text())
+    path = tmp_path / "bad.tar"
+    members = [name] if transfer else [MANIFEST, name]
+    subprocess.run(["tar", "-cSf", path, f"--format={form}", "-C", tmp_path, *members], check=True)
+    assert path.stat().st_size < 1 << 16
+    with pytest.raises(DevserverError, match=f"{name}.* no such file of this size"):
+        if transfer:
+            with open_transfer(str(path)) as files:
+                files.extract(sparse, str(tmp_path / "out"))
+        else:
+            contents(path, tmp_path / "directory")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("form", ["gnu", "pax"])
+def test_a_sparse_manifest_is_rejected(tmp_path: pathlib.Path, form: str) -> None:
+    with (tmp_path / MANIFEST).open("wb") as file:
+        file.write(Manifest({}, []).text().encode())
+        file.seek(1 << 20)
+        file.write(b"\n")
+    path = tmp_path / "bad.tar"
+    subprocess.run(["tar", "-cSf", path, f"--format={form}", "-C", tmp_path, MANIFEST], check=True)
+    with pytest.raises(DevserverError, match=f"its first member is not {MANIFEST}"), open_bundle(str(path)):
+        pass
 
 
 @pytest.mark.parametrize("content", [b"", b"x" * 2000, b"\0" * 10240], ids=["empty", "text", "zeros"])
