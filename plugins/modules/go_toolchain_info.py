@@ -216,7 +216,7 @@ def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     return {
         "toolchains": toolchains,
         "default": default,
-        "strays": [found._asdict() for found in find_unmanaged(accounts, managed=paths.root)],
+        "strays": [entry._asdict() for entry in find_unmanaged(accounts, managed=paths.root)],
         "mismatches": [entry._asdict() for entry in mismatches(params["workspaces"], available, params["minimum"])],
     }
 

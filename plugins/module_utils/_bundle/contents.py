@@ -73,8 +73,10 @@ class BundleContents:
         for name, path in expected.extensions.items():
             self._add_file("extension", name, path, f"VS Code extension {name}")
 
-    def _add_file(self, kind: str, name: str, path: str, what: str, platform: str = "") -> None:
-        entry = Entry(f"{DIRECTORIES[kind]}/{name}", os.path.getsize(path), sha256_of_file(path), kind, what, platform)
+    def _add_file(self, kind: str, name: str, path: str, description: str, platform: str = "") -> None:
+        entry = Entry(
+            f"{DIRECTORIES[kind]}/{name}", os.path.getsize(path), sha256_of_file(path), kind, description, platform
+        )
         self.entries.append(entry)
         self.files[entry.path] = path
 
@@ -87,9 +89,9 @@ class BundleContents:
 
     def _add_toolchain(self, release: Release) -> tuple[str, Offer]:
         path, offer = self._fetch(release)
-        what = f"Go {release.version} for {release.platform.archive}"
+        description = f"Go {release.version} for {release.platform.archive}"
         name = release.module_name if offer.is_module else release.archive_name
-        self._add_file("toolchain", name, path, what, release.platform.archive)
+        self._add_file("toolchain", name, path, description, release.platform.archive)
         return path, offer
 
     def _unpack(self, release: Release, path: str, offer: Offer) -> str:
@@ -116,8 +118,8 @@ class BundleContents:
         binary = self._new_file()
         self._builder.build(tool, go, binary)
         build.verify(binary, "built")
-        what = f"{tool} for {platform.archive}, built by {go.version}"
-        self._add_file("tool", f"{key}/{sha256_of_file(binary)}", binary, what, platform.archive)
+        description = f"{tool} for {platform.archive}, built by {go.version}"
+        self._add_file("tool", f"{key}/{sha256_of_file(binary)}", binary, description, platform.archive)
 
     def _add_modules(self, expected: ExpectedBundle) -> None:
         go = find_go(self._trees[expected.default])

@@ -72,11 +72,11 @@ def _describe_tool(tool: Tool, go: str) -> dict[str, t.Any]:
 
 def resolve_request(request: BundleRequest) -> ExpectedBundle:
     """Return the expected bundle; raise DevserverError for an invalid request."""
-    own = this_platform()
-    platforms = sorted({platform_named(name) for name in request.platforms} or {own})
-    known = load_pins(own.archive, request.checksums)
-    versions, default = resolve_versions(request.versions, request.default, known, own.archive)
-    builders = {version: Release(version, own, known[version]) for version in versions}
+    own_platform = this_platform()
+    platforms = sorted({platform_named(name) for name in request.platforms} or {own_platform})
+    known = load_pins(own_platform.archive, request.checksums)
+    versions, default = resolve_versions(request.versions, request.default, known, own_platform.archive)
+    builders = {version: Release(version, own_platform, known[version]) for version in versions}
     return ExpectedBundle(
         platforms,
         [release for platform in platforms for release in _releases(request, platform)],

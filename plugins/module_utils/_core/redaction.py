@@ -109,8 +109,8 @@ def is_secret_name(name: str) -> bool:
 def secret_values(variables: t.Mapping[str, str]) -> list[str]:
     """Return the values that are secret by their names, and the credentials in URLs, with each password alone."""
     named = [value for name, value in variables.items() if is_secret_name(name)]
-    found = credentials(list(variables.values()))
-    return [*named, *found, *(one.partition(":")[2] for one in found if ":" in one)]
+    secrets = credentials(list(variables.values()))
+    return [*named, *secrets, *(secret.partition(":")[2] for secret in secrets if ":" in secret)]
 
 
 def _but_for_what_is_kept(match: re.Match[str]) -> str:
@@ -149,4 +149,4 @@ def credentials(value: t.Any) -> list[str]:
         return _SECRET.findall(value)
     if isinstance(value, dict):
         return credentials([*value, *value.values()])
-    return [found for item in value for found in credentials(item)] if isinstance(value, (list, tuple)) else []
+    return [secret for item in value for secret in credentials(item)] if isinstance(value, (list, tuple)) else []

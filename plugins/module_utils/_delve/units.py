@@ -176,5 +176,5 @@ def _render_launch_note(file: LaunchFile) -> str:
 def launch_files_of(unit: str) -> list[LaunchFile]:
     """Return the files with launch configurations of the service whose unit has the text ``unit``."""
     return [
-        LaunchFile(*found) for found in re.findall(r"^\[X-Devserver\]\nUser=(.*)\nLaunch=(.*)$", unit, re.MULTILINE)
+        LaunchFile(*groups) for groups in re.findall(r"^\[X-Devserver\]\nUser=(.*)\nLaunch=(.*)$", unit, re.MULTILINE)
     ]

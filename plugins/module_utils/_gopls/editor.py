@@ -48,8 +48,8 @@ def _edit_flags(file: EditorFile, managed: t.Sequence[str]) -> list[Edit]:
     present = file.value(_FLAGS)
     if not isinstance(present, list):
         return [Put([_FLAGS], list(managed))] if managed else []
-    own = [flag for flag in present if flag != _TRACE and str(flag).partition("=")[0] not in _MANAGED]
-    flags = [*managed, *own]
+    own_flags = [flag for flag in present if flag != _TRACE and str(flag).partition("=")[0] not in _MANAGED]
+    flags = [*managed, *own_flags]
     if flags == present:
         return []
     return [Put([_FLAGS], flags)] if flags else [Remove([_FLAGS])]

@@ -162,8 +162,8 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
             except OSError as error:
                 if isinstance(error, FileNotFoundError) and not os.path.lexists(path):
                     continue
-                what, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root, and the play again"
-                skipped.append(SkippedFile(name, path, None, None, str(DevserverError(what, remedy=remedy))))
+                problem, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root, and the play again"
+                skipped.append(SkippedFile(name, path, None, None, str(DevserverError(problem, remedy=remedy))))
     kept = {paths.environment_file(entry.user) for entry in skipped if entry.user in plan.removed}
     return plan._replace(edits=[edit for edit in plan.edits if edit.file.path not in kept], skipped=skipped)
 

@@ -150,11 +150,11 @@ def _to_path(address: str) -> str:
 
 def find_modules(directory: str) -> list[str]:
     """Return ``directory`` and the directories below it that contain a go.mod, as gopls does for a workspace."""
-    found = []
+    modules = []
     for path, below, files in os.walk(directory):
         below[:] = sorted(name for name in below if name not in _SKIPPED and not name.startswith((".", "_")))
-        found += [path] if "go.mod" in files else []
-    return found
+        modules += [path] if "go.mod" in files else []
+    return modules
 
 
 def list_package_files(directory: str) -> list[str]:

@@ -19,5 +19,5 @@ def find_assignments(
     None is a missing file. ``decoded`` returns the value of a text as it is written.
     """
     matches = ((number, pattern.match(line)) for number, line in numbered_lines(text or ""))
-    found = [(match["name"], match["value"], number) for number, match in matches if match]
-    return [Assignment(name, decoded(value), Source("file", path, number)) for name, value, number in found]
+    lines = [(match["name"], match["value"], number) for number, match in matches if match]
+    return [Assignment(name, decoded(value), Source("file", path, number)) for name, value, number in lines]

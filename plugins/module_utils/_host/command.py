@@ -53,10 +53,10 @@ class Completed(t.NamedTuple):
         lines = self.stderr.strip().splitlines()
         return lines[-1] if lines else f"it exited with {self.returncode} without a message"
 
-    def error(self, what: str, *, expected: str = "", remedy: str) -> DevserverError:
-        """Return an error that begins with ``what`` and ends with the reason of the failure."""
+    def error(self, problem: str, *, expected: str = "", remedy: str) -> DevserverError:
+        """Return an error that begins with ``problem`` and ends with the reason of the failure."""
         kind = TimedOut if self.returncode is None else DevserverError
-        return kind(f"{what}: {self.complaint}", expected=expected, remedy=self.extend_remedy(remedy))
+        return kind(f"{problem}: {self.complaint}", expected=expected, remedy=self.extend_remedy(remedy))
 
     def extend_remedy(self, remedy: str) -> str:
         """Return the ``remedy`` for a failure; a command that timed out may only have been slow."""
@@ -116,7 +116,7 @@ def run_in_terminal(
         streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
         process = start_process([*IN_SESSION, *_AT_HOME, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
-        return _followed(process, terminal.own, start, timeout)._replace(argv=argv)
+        return _followed(process, terminal.own_end, start, timeout)._replace(argv=argv)
 
 
 def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeout: float) -> Completed:

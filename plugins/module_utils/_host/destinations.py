@@ -61,15 +61,15 @@ def description(path: str) -> str:
 def rejection(option: str, path: str, expected: str, at: str = "") -> DevserverError:
     """Return the error for an option's path where there is what must stay; ``at`` is the place of that, if another."""
     at = at or path
-    found = description(at)
+    existing = description(at)
     movable = not _user_at_home(at) and os.path.dirname(at) != "/"
     return DevserverError(
-        f"{option} is {path}, but {at} is {found}",
+        f"{option} is {path}, but {at} is {existing}",
         expected=expected,
         remedy=f"choose another path for {option}" + (f", or move {at} away first" if movable else ""),
         option=option,
         path=path,
-        found=found,
+        found=existing,
     )
 
 

@@ -183,15 +183,15 @@ class Changes:
     def __init__(self) -> None:
         self._diff: list[dict[str, str]] = []
 
-    def add(self, what: str, before: str, after: str, *, whole: bool = True) -> None:
-        """Record that ``what`` (usually a path) changes from ``before`` to ``after``; equal states are no change.
+    def add(self, subject: str, before: str, after: str, *, whole: bool = True) -> None:
+        """Record that ``subject`` (usually a path) changes from ``before`` to ``after``; equal states are no change.
 
         ``whole`` is False for a file that only partly belongs to the collection: it may contain secrets of users.
         """
         if before != after:
             hide = redacted if whole else without_secrets
             shown = {"before": printable(hide(before)), "after": printable(hide(after))}
-            self._diff.append(dict(shown, before_header=what, after_header=what))
+            self._diff.append(dict(shown, before_header=subject, after_header=subject))
 
     def __bool__(self) -> bool:
         return bool(self._diff)

@@ -46,13 +46,13 @@ class Skipped(t.NamedTuple):
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Set parameters of the kernel now and at each boot; with ``check`` only plan it."""
     changes, skipped = apply(parameters_from(params["parameters"]), params["path"], check=check)
-    warnings = [f"kernel parameter {one.name} is not set: {one.reason}" for one in skipped]
-    return Outcome({"skipped_parameters": [one._asdict() for one in skipped], **changes.result()}, warnings)
+    warnings = [f"kernel parameter {parameter.name} is not set: {parameter.reason}" for parameter in skipped]
+    return Outcome({"skipped_parameters": [parameter._asdict() for parameter in skipped], **changes.result()}, warnings)
 
 
-def parameters_from(given: t.Mapping[str, t.Any]) -> dict[str, str]:
+def parameters_from(options: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Return parameters by name; raise DevserverError for an invalid name, or a value that is not one line."""
-    parameters = {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in given.items()}
+    parameters = {name: str(int(value)) if isinstance(value, bool) else str(value) for name, value in options.items()}
     for name, value in parameters.items():
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise DevserverError(

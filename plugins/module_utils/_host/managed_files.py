@@ -132,10 +132,10 @@ def find_owner_problem(file: ManagedFile) -> str:
         return ""
     status, directory = os.stat(path), os.stat(os.path.dirname(path))
     # A new file in a directory with this bit gets the directory's group.
-    given = [directory.st_gid] if directory.st_mode & stat.S_ISGID else []
+    inherited_groups = [directory.st_gid] if directory.st_mode & stat.S_ISGID else []
     if status.st_uid != os.geteuid():
         return f"belongs to uid {status.st_uid}"
-    groups = (os.getegid(), *os.getgroups(), *given)
+    groups = (os.getegid(), *os.getgroups(), *inherited_groups)
     return "" if status.st_gid in groups else f"has the group {status.st_gid}, which is not its user's"
 
 

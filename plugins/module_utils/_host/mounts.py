@@ -33,13 +33,13 @@ def mounts() -> list[Mount]:
 
 def parse(mountinfo: str) -> list[Mount]:
     """Return the mounts in a mountinfo file; lines of another form are left out."""
-    found = []
+    mounts = []
     for line in mountinfo.split("\n"):
         fields, _separator, rest = line.partition(" - ")
         before, after = fields.split(" "), rest.split(" ")
         if len(before) > 5 and after[0]:
-            found.append(Mount(_unescaped(before[4]), after[0], frozenset(before[5].split(","))))
-    return found
+            mounts.append(Mount(_unescaped(before[4]), after[0], frozenset(before[5].split(","))))
+    return mounts
 
 
 def mount_of(path: str, mounted: t.Sequence[Mount]) -> Mount | None:

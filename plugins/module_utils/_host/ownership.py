@@ -27,17 +27,17 @@ def is_repairable(path: str, account: Account) -> bool:
     That is so if root has created it, or a directory above it, in the home directory. False if this process is not
     root's, and if nothing is wrong.
     """
-    found = False
+    repairable = False
     try:
         for descriptor in _on_the_way(path, account) if os.geteuid() == 0 else ():
             status = os.fstat(descriptor)
             if status.st_uid != account.uid:
                 if not _left_by_root(status):
                     return False
-                found = True
+                repairable = True
     except OSError:
         return False
-    return found
+    return repairable
 
 
 def repair_ownership(path: str, account: Account) -> None:

@@ -121,27 +121,31 @@ def _child_ids() -> set[int]:
 
 
 def _in_other_sessions(pids: t.Iterable[int]) -> list[_Process]:
-    own, session = os.getpid(), os.getsid(0)
-    found = (_process(pid, ended=True) for pid in pids)
-    return [process for process in found if process and process.parent == own and process.session != session]
+    own_pid, session = os.getpid(), os.getsid(0)
+    processes = (_process(pid, ended=True) for pid in pids)
+    return [process for process in processes if process and process.parent == own_pid and process.session != session]
 
 
 def _of_session(leader: int) -> list[int]:
-    found = [process for process in map(_process, process_ids()) if process]
+    processes = [process for process in map(_process, process_ids()) if process]
     sessions = {leader}
     children: dict[int, list[_Process]] = {}
-    for process in found:
+    for process in processes:
         children.setdefault(process.parent, []).append(process)
     # A process that was started just now may still be in the session of this process.
-    own = os.getpid()
-    waiting = [one.pid for one in found if one.session == leader or (one.pid == leader and one.parent == own)]
+    own_pid = os.getpid()
+    waiting = [
+        process.pid
+        for process in processes
+        if process.session == leader or (process.pid == leader and process.parent == own_pid)
+    ]
     begun = set(waiting)
     while waiting:
         below = children.get(waiting.pop(), [])
         sessions.update(process.session for process in below)
         waiting += [process.pid for process in below]
     sessions.discard(os.getsid(0))
-    return [process.pid for process in found if process.session in sessions or process.pid in begun]
+    return [process.pid for process in processes if process.session in sessions or process.pid in begun]
 
 
 def _process(pid: int, *, ended: bool = False) -> _Process | None:

@@ -100,12 +100,12 @@ def _locked(path: str) -> int:
 
 def find_abandoned(parent: str, prefix: str) -> list[str]:
     """Return the directories in ``parent`` that killed runs of this user left."""
-    found = []
+    abandoned = []
     for path in _directories(parent, prefix):
         with _claim(path) as claimed:
             if claimed:
-                found.append(path)
-    return found
+                abandoned.append(path)
+    return abandoned
 
 
 def remove_abandoned(parent: str, prefix: str) -> None:
@@ -129,7 +129,7 @@ def _claim(path: str) -> t.Iterator[bool]:
         yield False
         return
     with os.fdopen(descriptor, "rb"):
-        yield _taken(descriptor, lock)
+        yield _try_lock(descriptor, lock)
 
 
 def _opened(path: str, lock: str) -> int | None:
@@ -141,7 +141,7 @@ def _opened(path: str, lock: str) -> int | None:
     return None
 
 
-def _taken(descriptor: int, lock: str) -> bool:
+def _try_lock(descriptor: int, lock: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Another run may have removed it since it was opened.

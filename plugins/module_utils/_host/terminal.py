@@ -14,10 +14,10 @@ TYPE = "xterm-256color"
 
 
 class Terminal:
-    """A pseudo-terminal; ``end`` is the file descriptor for the program that runs in it, ``own`` the other one."""
+    """A pseudo-terminal; ``end`` is the file descriptor for the program that runs in it, ``own_end`` the other one."""
 
     def __init__(self) -> None:
-        self.own, self.end = os.openpty()
+        self.own_end, self.end = os.openpty()
         mode = termios.tcgetattr(self.end)
         mode[1] &= ~termios.OPOST  # Output arrives unchanged, including line ends.
         mode[3] &= ~termios.ECHO
@@ -29,6 +29,6 @@ class Terminal:
         self.end = -1
 
     def close(self) -> None:
-        for descriptor in (self.own, self.end):
+        for descriptor in (self.own_end, self.end):
             if descriptor >= 0:
                 os.close(descriptor)

@@ -43,12 +43,12 @@ def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
         )
     held = _certificates(read_text(store.merged) or "", store.merged)
     path = os.path.join(store.anchors, _ANCHOR)
-    own = _certificates(read_text(path) or "", path)
+    own_certificates = _certificates(read_text(path) or "", path)
     missing = {key: text for key, text in expected.items() if key not in held}
     if missing:
         changes.add(store.merged, "", _listed(missing))
         if not check:
-            write_text(path, "".join(dict(own, **missing).values()), mode=0o644, uid=0, gid=0)
+            write_text(path, "".join(dict(own_certificates, **missing).values()), mode=0o644, uid=0, gid=0)
             _merge(store, missing)
     return changes
 
@@ -77,15 +77,15 @@ def find_trust_store() -> Store:
 
 def _certificates(text: str, where: str) -> dict[str, str]:
     """Return the PEM blocks by the SHA-256 of their content."""
-    found = {}
+    certificates = {}
     for block in _CERTIFICATE.findall(text):
         content = _decoded(block)
         if not content:
             raise DevserverError(
                 f"{where} contains a certificate that is not valid PEM", remedy="export this certificate again"
             )
-        found[hashlib.sha256(content).hexdigest()] = block + "\n"
-    return found
+        certificates[hashlib.sha256(content).hexdigest()] = block + "\n"
+    return certificates
 
 
 def _decoded(block: str) -> bytes:

@@ -222,13 +222,13 @@ class _Parser:
 
     def _unexpected(self, expected: str) -> DevserverError:
         # One character alone: what is here may be the rest of a secret.
-        found = repr(self._next()) if self._next() else "the end of the file"
-        return self._error(f"found {found}", expected)
+        actual = repr(self._next()) if self._next() else "the end of the file"
+        return self._error(f"found {actual}", expected)
 
-    def _error(self, what: str, expected: str) -> DevserverError:
+    def _error(self, problem: str, expected: str) -> DevserverError:
         line, column = Document(self._text, None, ()).position(self._at)
         return DevserverError(
-            f"{self._path}:{line}:{column}: {what}",
+            f"{self._path}:{line}:{column}: {problem}",
             expected=expected,
             remedy="correct the file there; it was left as it is",
             path=self._path,

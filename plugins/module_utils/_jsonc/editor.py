@@ -60,13 +60,13 @@ def apply_edits(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
     return document.text
 
 
-def is_same_json(one: t.Any, other: t.Any) -> bool:
+def is_same_json(left: t.Any, right: t.Any) -> bool:
     """Return whether two values are equal in JSON: 1 and 1.0 are, 1 and true are not."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(is_same_json(value, other[key]) for key, value in one.items())
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(is_same_json, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(is_same_json(value, right[key]) for key, value in left.items())
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(is_same_json, left, right))
+    return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
 def _steps(document: Document, edit: Edit) -> t.Sequence[Put | Remove]:
@@ -105,8 +105,8 @@ class _Editor:
         self._document = document
         self._text = document.text
         self._path = path
-        found = _FIRST_BREAK.search(self._text)
-        self._break = found.group() if found else "\n"
+        first_break = _FIRST_BREAK.search(self._text)
+        self._break = first_break.group() if first_break else "\n"
 
     def splices(self, edit: Put | Remove) -> list[_Splice]:
         if not edit.path:

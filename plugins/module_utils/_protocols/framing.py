@@ -77,8 +77,8 @@ class Connection:
         return True
 
     def _pop_message(self) -> Message | None:
-        header, found, rest = bytes(self._received).partition(_END_OF_HEADER)
-        if not found:
+        header, separator, rest = bytes(self._received).partition(_END_OF_HEADER)
+        if not separator:
             if len(header) > _LONGEST_HEADER:
                 raise self._error("sent no header")
             return None
@@ -106,9 +106,9 @@ class Connection:
             raise self._error("sent JSON that is not an object")
         return message
 
-    def _error(self, what: str, kind: type[DevserverError] = DevserverError) -> DevserverError:
+    def _error(self, problem: str, kind: type[DevserverError] = DevserverError) -> DevserverError:
         return kind(
-            f"{self.peer} {what}",
+            f"{self.peer} {problem}",
             expected="messages of the Language Server or Debug Adapter Protocol",
             remedy="look at the log of that program, and check that no other program listens there",
         )

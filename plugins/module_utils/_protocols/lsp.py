@@ -115,13 +115,13 @@ class Client:
         self._notify("textDocument/didChange", {"textDocument": document, "contentChanges": [{"text": text}]})
 
     def diagnostics(
-        self, file: str, until: t.Callable[[t.Sequence[Diagnostic]], bool] = lambda _found: True
+        self, file: str, until: t.Callable[[t.Sequence[Diagnostic]], bool] = lambda _diagnostics: True
     ) -> list[Diagnostic]:
         """Wait for diagnostics of the current text of an open file for which ``until`` is true."""
         while True:
-            version, found = self._published.get(os.path.realpath(file), (0, []))
-            if (version is None or version >= self._versions[file]) and until(found):
-                return found
+            version, diagnostics = self._published.get(os.path.realpath(file), (0, []))
+            if (version is None or version >= self._versions[file]) and until(diagnostics):
+                return diagnostics
             self._receive(f"publish diagnostics of {file}")
 
     def hover(self, place: Place) -> str:
@@ -167,16 +167,16 @@ class Client:
 
     def _send(self, message: Message) -> None:
         # The specification requires that empty params are left out.
-        given = {name: value for name, value in message.items() if name != "params" or value is not None}
-        self._connection.send({"jsonrpc": "2.0", **given}, max(0.1, self._left()))
+        members = {name: value for name, value in message.items() if name != "params" or value is not None}
+        self._connection.send({"jsonrpc": "2.0", **members}, max(0.1, self._left()))
 
-    def _receive(self, what: str) -> Message:
+    def _receive(self, action: str) -> Message:
         """Wait for one message, respond to it if it is a request of the server, and return it."""
         left = self._left()
         message = self._connection.receive(left) if left > 0 else None
         if message is None:
             raise DevserverError(
-                f"{self._connection.peer} did not {what} within {self._deadline - self._start:.0f} seconds",
+                f"{self._connection.peer} did not {action} within {self._deadline - self._start:.0f} seconds",
                 expected="a response within the time limit",
                 remedy="look at its log and load; for a large workspace raise timeout",
             )
@@ -217,11 +217,11 @@ class Client:
 
     def _publish(self, params: dict[str, t.Any]) -> None:
         file, version = file_of(params.get("uri")), params.get("version")
-        found = [
+        diagnostics = [
             Diagnostic(file, _line(item), SEVERITIES.get(_number(item.get("severity")), "error"), _text(item))
             for item in map(as_dict, _list(params.get("diagnostics")))
         ]
-        self._published[os.path.realpath(file)] = (version if isinstance(version, int) else None, found)
+        self._published[os.path.realpath(file)] = (version if isinstance(version, int) else None, diagnostics)
 
     def _record_popup(self, params: dict[str, t.Any]) -> None:
         kind = _KINDS.get(_number(params.get("type")))
@@ -256,13 +256,13 @@ def _position(place: Place) -> dict[str, t.Any]:
 
 def _places(result: t.Any) -> list[Place]:
     """Return the places of a Location, a list of them, or nothing."""
-    found = []
+    places = []
     for location in map(as_dict, result if isinstance(result, list) else [result]):
         file = file_of(location.get("uri"))
         if file:
             start = as_dict(as_dict(location.get("range")).get("start"))
-            found.append(Place(file, _line(location), _number(start.get("character"))))
-    return found
+            places.append(Place(file, _line(location), _number(start.get("character"))))
+    return places
 
 
 def _line(located: dict[str, t.Any]) -> int:

@@ -44,12 +44,12 @@ def trace_bash(start_up: Startup, timeout: float, declared: t.Collection[str] = 
     looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])
     traced = fill(BASH_TRACED_STARTUP, marks)
     script = fill(BASH_TRACE, {"VALUES": _values(names), "NAMES": looked_at, "START_UP": traced})
-    done = start_up.run(["bash", *start_up.unread, "-c", script], timeout)
-    found = assignments(done.stderr, start_up.env)
-    function = _FUNCTION.match((done.stdout.splitlines() or [""])[-1])
+    completed = start_up.run(["bash", *start_up.unread, "-c", script], timeout)
+    entries = assignments(completed.stderr, start_up.env)
+    function = _FUNCTION.match((completed.stdout.splitlines() or [""])[-1])
     if function:
-        found.append(Assignment("function go", "", Source("file", function.group(2), int(function.group(1)))))
-    return found
+        entries.append(Assignment("function go", "", Source("file", function.group(2), int(function.group(1)))))
+    return entries
 
 
 def watched_names(declared: t.Collection[str]) -> list[str]:
@@ -70,10 +70,10 @@ class _Entry(t.NamedTuple):
 class _History:
     """The assignments so far; those of a function's local variables are removed when it returns."""
 
-    def __init__(self, given: t.Mapping[str, str]) -> None:
+    def __init__(self, environment: t.Mapping[str, str]) -> None:
         self.entries: list[_Entry] = []
-        self._values = dict(given)
-        self._given = given
+        self._values = dict(environment)
+        self._environment = environment
 
     def record_text(self, command: str, source: Source, depth: int) -> None:
         """Record an assignment by its text: it may set a variable to its current value."""
@@ -96,10 +96,10 @@ class _History:
 
     def _restored(self, new: Assignment, now: int) -> bool:
         """Remove changes of local variables in calls, if ``new`` is the value from before the calls."""
-        own = [number for number, entry in enumerate(self.entries) if entry.item.name == new.name]
-        inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), reversed(own)))
-        rest = own[: len(own) - len(inner)]
-        before = self.entries[rest[-1]].item.value if rest else self._given.get(new.name, "")
+        numbers = [number for number, entry in enumerate(self.entries) if entry.item.name == new.name]
+        inner = list(itertools.takewhile(lambda number: self._is_inner(number, new.value, now), reversed(numbers)))
+        rest = numbers[: len(numbers) - len(inner)]
+        before = self.entries[rest[-1]].item.value if rest else self._environment.get(new.name, "")
         if not inner or before != new.value:
             return False
         self.entries = [entry for number, entry in enumerate(self.entries) if number not in inner]
@@ -109,9 +109,9 @@ class _History:
         return self.entries[number].depth > now and self.entries[number].item.value != value
 
 
-def assignments(noted: str, given: t.Mapping[str, str]) -> list[Assignment]:
-    """Return the assignments in the output of a traced shell; ``given`` is its initial environment."""
-    history = _History(given)
+def assignments(noted: str, environment: t.Mapping[str, str]) -> list[Assignment]:
+    """Return the assignments in the output of a traced shell; ``environment`` is its initial environment."""
+    history = _History(environment)
     for name, value, file, line, depth, now in _NOTED.findall(noted):
         source = Source("file", os.path.normpath(file), int(line)) if file.startswith("/") else None
         if name:
@@ -124,5 +124,5 @@ def assignments(noted: str, given: t.Mapping[str, str]) -> list[Assignment]:
 
 def _prompt_command(history: _History) -> Source | None:
     """Return the assignment of PROMPT_COMMAND, because its commands are in no file."""
-    found = (entry.item for entry in reversed(history.entries))
-    return next((item.source for item in found if item.name == "PROMPT_COMMAND"), None)
+    items = (entry.item for entry in reversed(history.entries))
+    return next((item.source for item in items if item.name == "PROMPT_COMMAND"), None)

@@ -65,8 +65,8 @@ def find_sshd_error(timeout: float) -> str:
     """Return the error of sshd for its configuration, with file and line; empty if that is valid."""
     if not os.path.exists(_SSHD):
         return ""
-    done = run([_SSHD, "-t"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
-    return next((line for line in done.stderr.splitlines() if _PLACE.search(line)), "")
+    completed = run([_SSHD, "-t"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
+    return next((line for line in completed.stderr.splitlines() if _PLACE.search(line)), "")
 
 
 def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source | None:
@@ -75,10 +75,10 @@ def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source
     named = parse_place(output, home)
     if named:
         return named
-    done = _trace_startup(start_up, timeout)
-    if done is None:
+    completed = _trace_startup(start_up, timeout)
+    if completed is None:
         return fish_blame.find_only_line(output, start_up.account, timeout)
-    steps = _steps(done)
+    steps = _steps(completed)
     for step in steps:
         if output in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
@@ -91,17 +91,17 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line of a startup with the largest total time."""
     if start_up.shell == "fish":
         return fish_blame.find_slowest_line(start_up, timeout)
-    done = _trace_startup(start_up, timeout)
-    steps = _steps(done)
-    if not done or not steps:
+    completed = _trace_startup(start_up, timeout)
+    steps = _steps(completed)
+    if not completed or not steps:
         return None
-    spent = _spent(steps, done)
+    spent = _spent(steps, completed)
     return max(spent, key=lambda source: spent[source])
 
 
-def _spent(steps: t.Sequence[_Step], done: Completed) -> dict[Source, float]:
+def _spent(steps: t.Sequence[_Step], completed: Completed) -> dict[Source, float]:
     """Return the total seconds of each line."""
-    ends = [*(step.began for step in steps[1:]), steps[0].began + done.seconds]
+    ends = [*(step.began for step in steps[1:]), steps[0].began + completed.seconds]
     spent: dict[Source, float] = {}
     for step, end in zip(steps, ends):
         spent[step.source] = spent.get(step.source, 0.0) + end - step.began
@@ -116,25 +116,25 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     if start_up.shell == "fish":
         at = fish_blame.find_last_line(start_up, timeout)
         return None if at and _OWN.match(at.file or "") else at
-    done = _trace_startup(start_up, timeout)
-    steps = _steps(done)
+    completed = _trace_startup(start_up, timeout)
+    steps = _steps(completed)
     errors = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
     broken = next(filter(None, (parse_place(line, start_up.account.home) for line in errors)), None)
-    if broken or not done or FINISHED in done.stdout:
+    if broken or not completed or FINISHED in completed.stdout:
         return broken
     # It finishes, but the output of the command is redirected.
-    if _REACHED_END.search(done.stdout):
+    if _REACHED_END.search(completed.stdout):
         return next((step.source for step in reversed(steps) if step.command == _REDIRECTING), None)
     # Opening a file that is a pipe hangs.
-    unread = _file_being_opened(done)
+    unread = _file_being_opened(completed)
     if unread:
         return unread
     if not steps or _BLIND.match(steps[-1].command):
         return None
     # The last command may be in a prompt, or be the observed one.
-    if start_up.prompts and not _traced(done)[-1][1].startswith("/"):
+    if start_up.prompts and not _traced(completed)[-1][1].startswith("/"):
         return None
-    return steps[-1].source if done.returncode is not None or _hangs(steps, done) else None
+    return steps[-1].source if completed.returncode is not None or _hangs(steps, completed) else None
 
 
 def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> Source | None:
@@ -143,42 +143,42 @@ def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> So
         return None
     account = start_up.account
     for file in [*start_up.files, *start_up.first_of]:
-        done = run([account.shell, "-n", file], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
-        place = parse_place(done.stderr.replace(": ", ":"), account.home) if done.returncode else None
+        completed = run([account.shell, "-n", file], env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+        place = parse_place(completed.stderr.replace(": ", ":"), account.home) if completed.returncode else None
         if place:
             return place
     return None
 
 
-def _hangs(steps: t.Sequence[_Step], done: Completed) -> bool:
+def _hangs(steps: t.Sequence[_Step], completed: Completed) -> bool:
     """Return whether one line took most of the time, or the startup loops: on a busy host all lines are slow."""
     last = steps[-1].source
     if _OWN.match(last.file or ""):
         return False
-    return len(steps) > _ROUND or 2 * _spent(steps, done)[last] > done.seconds
+    return len(steps) > _ROUND or 2 * _spent(steps, completed)[last] > completed.seconds
 
 
-def _file_being_opened(done: Completed) -> Source | None:
+def _file_being_opened(completed: Completed) -> Source | None:
     """Return the startup file that the shell is opening, if it has run no line of it."""
-    found = _traced(done)
-    words = found[-1][3].split(" ", 1) if found and not found[-1][1] else []
+    commands = _traced(completed)
+    words = commands[-1][3].split(" ", 1) if commands and not commands[-1][1] else []
     try:
         return Source("file", "".join(shlex.split(words[1]))) if len(words) > 1 and words[0] == "." else None
     except ValueError:
         return None  # Its name goes on in the next line, or was cut off.
 
 
-def _steps(done: Completed | None) -> list[_Step]:
+def _steps(completed: Completed | None) -> list[_Step]:
     return [
         _Step(float(began.replace(",", ".") or 0), Source("file", file, int(line)), command, printed)
-        for began, file, line, command, printed in (_traced(done) if done else ())
+        for began, file, line, command, printed in (_traced(completed) if completed else ())
         if file.startswith("/") and not file.endswith("logout")
     ]
 
 
-def _traced(done: Completed) -> list[tuple[str, ...]]:
+def _traced(completed: Completed) -> list[tuple[str, ...]]:
     """Return the groups of ``_STEP`` for each traced command, also for those outside of files."""
-    return _STEP.findall(done.stdout.replace("\r\n", "\n"))
+    return _STEP.findall(completed.stdout.replace("\r\n", "\n"))
 
 
 def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:

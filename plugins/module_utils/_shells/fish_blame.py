@@ -49,8 +49,8 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
         command = FISH_PROMPT if start_up.prompts else "true"
         fish = [start_up.account.shell, *start_up.options, *options, "-c", command]
-        done = run_fish(start_up, ["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
-    steps = [_Step(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(done.stderr)]
+        completed = run_fish(start_up, ["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
+    steps = [_Step(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(completed.stderr)]
     spent: dict[Source | None, int] = {}
     for step, source in zip(steps, _places(steps, _lines(start_up.account, timeout))):
         spent[source] = spent.get(source, 0) + step.time
@@ -61,19 +61,19 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a startup exits early or hangs; None if it finishes, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
-    done = run_fish(start_up, argv, timeout, fish_trace="all")
-    found = _STEP.findall(done.stderr)
-    steps = [_Step(len(dashes), command) for dashes, command, mark in found if not mark]
-    ended = done.returncode is not None
+    completed = run_fish(start_up, argv, timeout, fish_trace="all")
+    matches = _STEP.findall(completed.stderr)
+    steps = [_Step(len(dashes), command) for dashes, command, mark in matches if not mark]
+    ended = completed.returncode is not None
     came_to_end = ended and _Step(0, command.splitlines()[0]) in steps
     if came_to_end or not steps or "fish_trace" in steps[-1].command:
         return None
     lines = _lines(start_up.account, timeout)
     leaves = ended and steps[-1].command.split(" ")[0] == "exit"
     # A program that replaces the shell is in no trace.
-    if (ended and not leaves) or {mark for *_step, mark in found} - {"", "fish"}:
+    if (ended and not leaves) or {mark for *_step, mark in matches} - {"", "fish"}:
         return _only(_lines_with("exec", lines))
-    hangs = found[-1][2] == "fish" or len(steps) > _ROUND
+    hangs = matches[-1][2] == "fish" or len(steps) > _ROUND
     return list(_places(steps, lines))[-1] if leaves or hangs else None
 
 
@@ -81,9 +81,9 @@ def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
     """Return every line of the startup files that the user can read."""
     directory = os.path.join(account.home, ".config/fish")
     argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", directory]
-    done = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
-    found = _LINE.findall(done.stdout)
-    return [(Source("file", os.path.join(directory, name), int(number)), text) for name, number, text in found]
+    completed = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+    matches = _LINE.findall(completed.stdout)
+    return [(Source("file", os.path.join(directory, name), int(number)), text) for name, number, text in matches]
 
 
 def _places(steps: t.Sequence[_Step], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:
@@ -113,5 +113,5 @@ def _unquoted(text: str) -> str:
     return re.sub(r"['\"\\]", "", text)
 
 
-def _only(found: t.Sequence[Source]) -> Source | None:
-    return found[0] if len(found) == 1 else None
+def _only(sources: t.Sequence[Source]) -> Source | None:
+    return sources[0] if len(sources) == 1 else None

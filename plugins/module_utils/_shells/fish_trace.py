@@ -41,8 +41,8 @@ def trace_fish(start_up: Startup, timeout: float) -> list[Assignment]:
     """Start fish and return the assignments in its startup files, in order."""
     script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if start_up.prompts else ""})
     argv = ["fish", *start_up.options, "--no-config", "-c", script]
-    done = run_fish(start_up, argv, timeout)
-    return fish_assignments(done.stderr, start_up.account.home, start_up.env)
+    completed = run_fish(start_up, argv, timeout)
+    return fish_assignments(completed.stderr, start_up.account.home, start_up.env)
 
 
 def run_fish(start_up: Startup, argv: t.Sequence[str], timeout: float, **added: str) -> Completed:
@@ -51,25 +51,25 @@ def run_fish(start_up: Startup, argv: t.Sequence[str], timeout: float, **added: 
         return start_up.run(argv, timeout, {**added, **directories})
 
 
-def fish_assignments(noted: str, home: str, given: t.Container[str] = ()) -> list[Assignment]:
+def fish_assignments(noted: str, home: str, environment: t.Container[str] = ()) -> list[Assignment]:
     """Return the assignments in the output of the handlers, with fish's ``~`` expanded.
 
-    A universal variable is ignored if the environment has ``given`` fish a variable of that name.
+    A universal variable is ignored if ``environment`` has a variable of that name.
     """
-    found = []
+    assignments = []
     for name, value, place in _NOTED.findall(noted):
         kept = _UNIVERSAL.match(place)
-        if kept and kept.group(4) not in given:
-            found.append(_universal(kept))
+        if kept and kept.group(4) not in environment:
+            assignments.append(_universal(kept))
         if kept:
             continue
         defined, called = _DEFINED.match(place) or _FOUND.match(place), _CALLER.search(place)
         if defined:
-            found.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))
+            assignments.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))
         elif called:
             file = re.sub(r"\A~(?=/)", lambda _tilde: home, called.group(2))
-            found.append(Assignment(name, value, Source("file", file, int(called.group(1)))))
-    return found
+            assignments.append(Assignment(name, value, Source("file", file, int(called.group(1)))))
+    return assignments
 
 
 def _universal(kept: re.Match[str]) -> Assignment:

@@ -17,14 +17,14 @@ def trace_zsh(start_up: Startup, timeout: float, declared: t.Collection[str] = (
     names = watched_names(declared)
     watched = [(name, value) for name, value in start_up.env.items() if name in names or name.startswith("GO")]
     # In the environment, because every user can read a command line, and values may be secrets.
-    given = {"__go_given": "\n".join(f"export {name}={quoted([value])}" for name, value in watched)}
+    variables = {"__go_given": "\n".join(f"export {name}={quoted([value])}" for name, value in watched)}
     marks = {
         "VALUES": "\1".join([*(f"${{{name}-}}" for name in names), "${aliases[go]-}"]),
         "GIVEN_NAMES": quoted(names),
         "NAMES": quoted(names),
         "THEN": ZSH_PROMPT if start_up.prompts else "",
     }
-    done = start_up.run(["zsh", "-f", *start_up.options, "-c", fill(ZSH_TRACE, marks)], timeout, given)
-    found = assignments(done.stderr, start_up.env)
-    source = (done.stdout.splitlines() or [""])[-1]
-    return found + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])
+    completed = start_up.run(["zsh", "-f", *start_up.options, "-c", fill(ZSH_TRACE, marks)], timeout, variables)
+    entries = assignments(completed.stderr, start_up.env)
+    source = (completed.stdout.splitlines() or [""])[-1]
+    return entries + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])

@@ -29,15 +29,15 @@ def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, d
     """Return the properties ``names`` of each unit; a unit that does not exist is inactive."""
     if not units:
         return {}
-    done = _systemctl("show", f"--property={','.join(names)}", "--", *units)
-    blocks = done.stdout.rstrip("\n").split("\n\n")
+    completed = _systemctl("show", f"--property={','.join(names)}", "--", *units)
+    blocks = completed.stdout.rstrip("\n").split("\n\n")
     return {unit: dict(line.split("=", 1) for line in block.splitlines()) for unit, block in zip(units, blocks)}
 
 
 def main_processes(units: t.Sequence[str]) -> list[int]:
     """Return the ID of the main process of each unit; 0 for none."""
-    found = properties_of(units, ("MainPID",))
-    return [int(found[unit].get("MainPID") or 0) for unit in units]
+    properties = properties_of(units, ("MainPID",))
+    return [int(properties[unit].get("MainPID") or 0) for unit in units]
 
 
 def needs_reload(properties: t.Mapping[str, str]) -> bool:
@@ -50,7 +50,7 @@ def needs_reload(properties: t.Mapping[str, str]) -> bool:
 
 def find_unread(units: t.Sequence[str]) -> list[str]:
     """Return those of ``units`` whose files the manager has yet to load."""
-    return [unit for unit, found in properties_of(units, (NEEDS_RELOAD,)).items() if needs_reload(found)]
+    return [unit for unit, properties in properties_of(units, (NEEDS_RELOAD,)).items() if needs_reload(properties)]
 
 
 def run_verb(verb: str, *arguments: str) -> str:
@@ -65,13 +65,13 @@ def read_last_log_lines(invocation: str, lines: int) -> str:
 
 
 def _systemctl(*arguments: str) -> Completed:
-    done = _run(["systemctl", "--no-ask-password", *arguments])
-    if not done.ok:
+    completed = _run(["systemctl", "--no-ask-password", *arguments])
+    if not completed.ok:
         raise DevserverError(
-            f"systemctl {' '.join(arguments)} failed: {done.complaint}",
+            f"systemctl {' '.join(arguments)} failed: {completed.complaint}",
             remedy="look at `systemctl status` and `journalctl -xe` for the unit that it names",
         )
-    return done
+    return completed
 
 
 def _run(argv: t.Sequence[str]) -> Completed:

@@ -29,14 +29,14 @@ def read_unit_environment(
 ) -> Completed:
     """Start a unit with ``properties`` that prints its environment; for ``account``, one of the user's own manager."""
     options = ["--quiet", "--collect", "--pipe", "--wait", *(["--user"] if account else [])]
-    set_up = (word for one in (*bounds(timeout), *properties) for word in ("-p", one))
+    set_up = (word for setting in (*bounds(timeout), *properties) for word in ("-p", setting))
     argv = ["systemd-run", *options, *set_up, "/usr/bin/env", "-0"]
-    done = run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
+    completed = run(argv, env=env or {"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
     # A manager that ends just then lets systemd-run end well, and nothing has been printed.
-    return done._replace(returncode=1) if done.ok and not done.stdout else done
+    return completed._replace(returncode=1) if completed.ok and not completed.stdout else completed
 
 
-def parse_printed_environment(done: Completed) -> dict[str, str]:
+def parse_printed_environment(completed: Completed) -> dict[str, str]:
     """Return what ``env -0`` printed, less what marks each unit."""
-    variables = parse_environment(done.stdout)
+    variables = parse_environment(completed.stdout)
     return {name: value for name, value in variables.items() if name not in _OF_THE_UNIT}

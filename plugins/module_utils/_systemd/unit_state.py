@@ -43,8 +43,8 @@ class State(t.NamedTuple):
     @property
     def source(self) -> Source | None:
         """The unit's own file; None for a unit without one."""
-        own = self.values.get("FragmentPath")
-        return Source("file", own) if own else None
+        path = self.values.get("FragmentPath")
+        return Source("file", path) if path else None
 
     def line(self, beginning: str) -> Source | None:
         """Return the last line of the unit's files that matches ``beginning`` at its start, else its own file."""
@@ -59,8 +59,8 @@ class State(t.NamedTuple):
 def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[str, State]:
     """Return the state of each unit; empty if systemd does not respond."""
     with contextlib.suppress(DevserverError):
-        found = properties_of(units, [*_ALWAYS, *properties])
-        return {unit: State(values) for unit, values in found.items()}
+        by_unit = properties_of(units, [*_ALWAYS, *properties])
+        return {unit: State(values) for unit, values in by_unit.items()}
     return {}
 
 

@@ -59,25 +59,25 @@ class Tool(t.NamedTuple):
 def parse_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> list[Tool]:
     """Return the tools in a module's option ``tools``; ``goroot`` is the default. Raises DevserverError."""
     tools = [_parse_tool(entry, goroot) for entry in entries]
-    for one, other in itertools.combinations(tools, 2):
-        if one.name == other.name and _share_users(one, other):
+    for tool, other in itertools.combinations(tools, 2):
+        if tool.name == other.name and _share_users(tool, other):
             raise DevserverError(
-                f"{one} and {other} both have the name {one.name}",
+                f"{tool} and {other} both have the name {tool.name}",
                 expected="one tool for each name; several if each has users, and no user has two of them",
                 remedy="remove one of them, or set its name",
             )
-        if one.name == other.name and one.package != other.package:
+        if tool.name == other.name and tool.package != other.package:
             raise DevserverError(
-                f"two packages have the name {one.name}: {one.package} and {other.package}",
+                f"two packages have the name {tool.name}: {tool.package} and {other.package}",
                 expected="one package for each name",
                 remedy="set the name of one of them",
             )
     return tools
 
 
-def _share_users(one: Tool, other: Tool) -> bool:
+def _share_users(tool: Tool, other: Tool) -> bool:
     # A shell finds the shared tool first and an editor the user's own: no user may get both.
-    return not one.users or not other.users or bool(set(one.users) & set(other.users))
+    return not tool.users or not other.users or bool(set(tool.users) & set(other.users))
 
 
 def _parse_tool(entry: t.Mapping[str, t.Any], goroot: str) -> Tool:

@@ -60,10 +60,10 @@ def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult
 def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:
     start = time.monotonic()
     try:
-        result, what = OK, step.run(sandbox)
+        result, detail = OK, step.run(sandbox)
     except (DevserverError, OSError) as error:
-        result, what = FAILED, str(error)
-    return StepResult(sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), redacted(what))
+        result, detail = FAILED, str(error)
+    return StepResult(sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), redacted(detail))
 
 
 def list_failed_steps(results: t.Iterable[StepResult]) -> list[str]:
@@ -80,6 +80,6 @@ def render_table(results: t.Sequence[StepResult]) -> list[str]:
 
 
 def _render_row(entry: StepResult) -> tuple[str, ...]:
-    what = entry.what.splitlines()[0] if entry.what else ""
-    shown = what if len(what) <= _MAX_WIDTH else what[: _MAX_WIDTH - 1] + "…"
+    detail = entry.what.splitlines()[0] if entry.what else ""
+    shown = detail if len(detail) <= _MAX_WIDTH else detail[: _MAX_WIDTH - 1] + "…"
     return (entry.user, entry.step, entry.result, f"{entry.seconds:.2f}", shown)

@@ -181,9 +181,9 @@ def _parse_breakpoint(
 def _find_marker(name: str, workspace: str, known: t.Mapping[str, t.Sequence[SourcePosition]]) -> SourcePosition:
     positions = known.get(name, [])
     if len(positions) != 1:
-        found = ", ".join(f"{position.file}:{position.line}" for position in positions) or "missing"
+        places = ", ".join(f"{position.file}:{position.line}" for position in positions) or "missing"
         raise DevserverError(
-            f"the marker '// breakpoint: {name}' in the Go files below {workspace} is not unique: {found}",
+            f"the marker '// breakpoint: {name}' in the Go files below {workspace} is not unique: {places}",
             expected="exactly one; existing markers: {}".format(", ".join(sorted(known)) or "none"),
             remedy="use the name of an existing marker, or set file and line",
             marker=name,

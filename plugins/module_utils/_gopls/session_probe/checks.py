@@ -101,9 +101,9 @@ def _check_edit(client: Client, task: Task, measured: Measurements) -> None:
     measured.diagnostics += [item for item in errors if item not in measured.diagnostics]
 
 
-def _wrong_response(use: Use, step: str, what: str, expected: str) -> DevserverError:
+def _wrong_response(use: Use, step: str, problem: str, expected: str) -> DevserverError:
     return DevserverError(
-        f"{step} of {use.symbol} at {use.place.file}:{use.place.line} {what}",
+        f"{step} of {use.symbol} at {use.place.file}:{use.place.line} {problem}",
         expected=expected,
         remedy="run 'go build ./...' in the workspace, and fix its errors; check diagnostics and popups in this result",
     )

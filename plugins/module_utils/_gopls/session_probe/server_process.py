@@ -167,15 +167,15 @@ def _pid_of(unit: str) -> int:
 
 def _connection_error(path: str, unit: str, account: Account, error: OSError) -> DevserverError:
     if isinstance(error, FileNotFoundError):
-        what = f"socket {path} does not exist"
+        problem = f"socket {path} does not exist"
         remedy = "run the role language_server; on a host without systemd set gopls to a command instead"
     elif isinstance(error, ConnectionRefusedError):
-        what = f"no server listens at {path}"
+        problem = f"no server listens at {path}"
         remedy = f"restart the socket of {unit} as root, and check 'journalctl -u {unit}'"
     elif isinstance(error, PermissionError):
-        what = f"user {account.name} has no permission to connect to {path}"
+        problem = f"user {account.name} has no permission to connect to {path}"
         remedy = f"give {os.path.dirname(path)} to this user with mode 0700, or correct socket"
     else:
-        what = f"cannot connect to {path}: {error}"
+        problem = f"cannot connect to {path}: {error}"
         remedy = f"check 'ls -l {path}' and 'journalctl -u {unit}', or correct socket"
-    return DevserverError(what, expected="the socket of this user's gopls daemon", remedy=remedy, socket=path)
+    return DevserverError(problem, expected="the socket of this user's gopls daemon", remedy=remedy, socket=path)

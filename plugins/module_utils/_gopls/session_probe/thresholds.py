@@ -31,8 +31,8 @@ def find_exceeded(result: t.Mapping[str, t.Any], thresholds: t.Mapping[str, t.An
     elif most is not None and peak > most:
         shown, excess = format_size(peak), format_size(peak - most)
         messages.append(f"the memory peaked at {shown}, {excess} more than max_rss={format_size(most)}")
-    for what, count in (("errors", result["errors"]), ("popups", len(result["popups"]))):
-        most = thresholds[f"max_{what}"]
+    for kind, count in (("errors", result["errors"]), ("popups", len(result["popups"]))):
+        most = thresholds[f"max_{kind}"]
         if most is not None and count > most:
-            messages.append(f"there are {count} {what}, more than max_{what}={most}")
+            messages.append(f"there are {count} {kind}, more than max_{kind}={most}")
     return messages
