@@ -33,7 +33,7 @@ _BUNDLE = "go_bundle_unpack"
 _INCLUDE_ROLE = ("include_role", "ansible.builtin.include_role")
 # An option that is exactly one variable.
 _ONE_VARIABLE = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*\Z")
-# Ansible's message for a value that is no dictionary, which lacks the expected type.
+# Ansible's message for a value that is no dictionary, which does not describe the expected value.
 _NO_DICTIONARY = "dictionary requested, could not parse JSON or key=value"
 _CONTROLLER = ("localhost", "127.0.0.1", "::1")
 
