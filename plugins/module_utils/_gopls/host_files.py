@@ -12,6 +12,11 @@ from .._systemd.environment_files import environment_lines
 from . import paths
 from .memory_limits import Limits
 
+# Bytes of a gopls's output that a crash log keeps.
+_CRASH_LOG = MIB
+# Bytes of a log up to which it is rotated. Daemons write logs of a few megabytes a day.
+_LARGEST_LOG = 1 << 30
+
 
 def gopls_variables(user: str, limits: Limits, added: t.Mapping[str, str], pprof_port: int) -> dict[str, str]:
     """Return the variables of gopls; with a ``pprof_port`` it serves its debug pages on the loopback address."""
@@ -39,7 +44,11 @@ def render_tmpfiles(accounts: t.Sequence[Account], log: bool) -> str:
 
 
 def render_log_rotation() -> str:
-    """Return the configuration of logrotate(8)."""
+    """Return the configuration of logrotate(8).
+
+    The log belongs to its user, who can make a sparse file of terabytes of it. Such a log is emptied, because root
+    would read all of it, and its compressed copy would still fill the disk.
+    """
     return f"""\
 {paths.HEADER}{paths.LOG_DIR}/*.log {{
     daily
@@ -49,6 +58,9 @@ def render_log_rotation() -> str:
     notifempty
     compress
     copytruncate
+    prerotate
+        [ "$(stat -c %s "$1")" -le {_LARGEST_LOG} ] || truncate -s 0 "$1"
+    endscript
 }}
 """
 
@@ -56,11 +68,13 @@ def render_log_rotation() -> str:
 def render_crash_script(log: bool) -> str:
     """Return the script that keeps the last output of a gopls that failed; ``$1`` is the user.
 
-    Without ``log`` the output is in the journal; a log file of an earlier configuration may still exist then.
+    Without ``log`` the output is in the journal; a log file of an earlier configuration may still exist then. Both
+    belong to the user, whose lines can have any length: a sparse file is one line of terabytes.
     """
-    output = f'tail -n 500 "{paths.LOG_DIR}/$1.log"'
+    output = f'tail -c {_CRASH_LOG} "{paths.LOG_DIR}/$1.log" | tail -n 500'
     if not log:
-        output = 'journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"'
+        journal = 'journalctl --no-pager --lines=500 --output=cat --unit="gopls@$1.service"'
+        output = f"{journal} | tail -c {_CRASH_LOG}"
     return f"""\
 #!/bin/sh
 {paths.HEADER}# Keeps the last output of a gopls that failed; systemd.exec(5) documents the variables.

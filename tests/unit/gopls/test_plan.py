@@ -320,6 +320,35 @@ def test_crash_logs_keep_the_output_from_where_it_is_logged(tmp_path, monkeypatc
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o755
 
 
+@pytest.mark.parametrize("log", [True, False], ids=["file", "journal"])
+@pytest.mark.parametrize(("lines", "kept"), [(100, 100), (600, 500)])
+def test_a_users_long_output_does_not_fill_the_disk_with_crash_logs(tmp_path, monkeypatch, log, lines, kept):
+    monkeypatch.setattr(paths, "LOG_DIR", str(tmp_path))
+    with (tmp_path / f"{ME}.log").open("wb") as file:
+        file.truncate(64 * MIB)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\n" + b"line\n" * lines)
+    (tmp_path / "journalctl").write_text(f"#!/bin/sh\nexec cat {tmp_path}/{ME}.log\n")
+    (tmp_path / "journalctl").chmod(0o755)
+    script = host_files.render_crash_script(log).replace("chown", ":")
+    env = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SERVICE_RESULT": "oom-kill"}
+    subprocess.run(["/bin/sh", "-c", script, "sh", ME], check=True, env=env)
+    (crash,) = (tmp_path / "crashes" / ME).iterdir()
+    assert crash.stat().st_size < 2 * MIB
+    assert crash.read_bytes().endswith(b"line\n" * kept)
+    assert not log or crash.read_bytes().count(b"line\n") == kept
+
+
+@pytest.mark.parametrize(("size", "kept"), [(1 << 30, 1 << 30), ((1 << 30) + 1, 0)])
+def test_log_rotation_empties_a_log_that_is_too_large_to_copy(tmp_path, size, kept):
+    script = host_files.render_log_rotation().partition("prerotate\n")[2].partition("endscript")[0]
+    log = tmp_path / "alice.log"
+    with log.open("wb") as file:
+        file.truncate(size)
+    subprocess.run(["/bin/sh", "-c", script, "logrotate_script", log], check=True)
+    assert log.stat().st_size == kept
+
+
 def test_a_unit_that_does_not_stop_is_an_error(daemon_host, systemd, monkeypatch):
     manager.stop_units(["gopls@gone.service"])
     systemd.states["gopls@bob.service"] = {"ActiveState": "active"}
