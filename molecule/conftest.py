@@ -32,8 +32,8 @@ class Play:
 
     @property
     def findings(self) -> set[tuple[str, str, str, str]]:
-        found = (self.report or {})["findings"]
-        return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in found}
+        findings = (self.report or {})["findings"]
+        return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in findings}
 
     @property
     def lines(self) -> set[tuple[str, int]]:
@@ -52,10 +52,10 @@ def play():
             if name == "drift":
                 variables["drift_report_dir"] = f"{reports}/drift"
             command += [*arguments, "-e", json.dumps(variables)]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            completed = subprocess.run(command, capture_output=True, text=True, check=False)
             report = next(pathlib.Path(reports).glob("drift/*.json"), None)
-            output = done.stdout + done.stderr
-            return Play(done.returncode, output, json.loads(report.read_text()) if report else None)
+            output = completed.stdout + completed.stderr
+            return Play(completed.returncode, output, json.loads(report.read_text()) if report else None)
 
     return run
 

@@ -50,7 +50,7 @@ HOMES = {
 
 FISH_OF_FINN = f"install -d -o finn {quote(FINN)}/.config/fish"
 
-Found = set[Finding]
+Findings = set[Finding]
 Places = t.Mapping[Finding, Place | None]
 
 
@@ -58,7 +58,7 @@ Places = t.Mapping[Finding, Place | None]
 class Injection:
     """``do`` is a script that root runs; ``file`` is saved before and restored after it, ``undo`` reverts the rest.
 
-    ``found`` has the place of every expected finding, or None where it names none (a comment has the reason).
+    ``findings`` has the place of every expected finding, or None where it names none (a comment has the reason).
     ``options`` changes the declaration for all users, ``declared`` adds to that of single users. Provisioning repairs
     what is ``managed``, and fails at what ``blocks``. ``alone``: it hides other findings, or others hide its own.
     ``remedy_rules`` are the rules whose remedy is to provision again; by default all of them where it is ``managed``.
@@ -66,7 +66,7 @@ class Injection:
     """
 
     do: str
-    found: Places
+    findings: Places
     file: str = ""
     undo: str = ":"
     options: t.Mapping[str, t.Any] = dataclasses.field(default_factory=dict)
@@ -80,7 +80,7 @@ class Injection:
     @property
     def remedied(self) -> set[str]:
         """The rules whose remedy is to provision the host again."""
-        every = {rule for rule, *_rest in self.found} if self.managed else set()
+        every = {rule for rule, *_rest in self.findings} if self.managed else set()
         return every if self.remedy_rules is None else set(self.remedy_rules)
 
     @property
@@ -88,46 +88,48 @@ class Injection:
         """The users that it may affect: owners of homes that it changes, and users that it names; else everybody."""
         place = self.file or self.do
         owners = {user for user, homes in HOMES.items() if any(home in place for home in homes)} | set(self.declared)
-        return sorted(owners | {user for _rule, user, *_rest in self.found}) if owners else EVERYONE
+        return sorted(owners | {user for _rule, user, *_rest in self.findings}) if owners else EVERYONE
 
 
-def at(file: str, line: str | None, *found: Found) -> Places:
-    """Return that these are found, all at one line, or at a file as a whole."""
-    return dict.fromkeys(set().union(*found), Place(file, line))
+def at(file: str, line: str | None, *findings: Findings) -> Places:
+    """Return these findings, all at one line, or at a file as a whole."""
+    return dict.fromkeys(set().union(*findings), Place(file, line))
 
 
-def given(*found: Found) -> Places:
-    """Return that these are found, and come from the process that started it, not from a file."""
-    return dict.fromkeys(set().union(*found), Place("process"))
+def from_process(*findings: Findings) -> Places:
+    """Return these findings, whose source is the process that starts the context, not a file."""
+    return dict.fromkeys(set().union(*findings), Place("process"))
 
 
-def nowhere(*found: Found) -> Places:
-    """Return that these are found without a place."""
-    return dict.fromkeys(set().union(*found))
+def nowhere(*findings: Findings) -> Places:
+    """Return these findings without a place."""
+    return dict.fromkeys(set().union(*findings))
 
 
 def line_in(
-    file: str, line: str, found: Found, *, more: Places = MappingProxyType({}), before: str = ":", **rest: t.Any
+    file: str, line: str, findings: Findings, *, more: Places = MappingProxyType({}), before: str = ":", **rest: t.Any
 ) -> Injection:
-    """Return the injection that adds ``line`` to the end of ``file``, where it is ``found``, and ``more`` elsewhere."""
+    """Return the injection of ``line`` at the end of ``file``, with its ``findings`` there, and ``more`` elsewhere."""
     return Injection(
-        f"{before}; printf '%s\\n' {quote(line)} >> {quote(file)}", {**at(file, line, found), **more}, file, **rest
+        f"{before}; printf '%s\\n' {quote(line)} >> {quote(file)}", {**at(file, line, findings), **more}, file, **rest
     )
 
 
-def each(rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)) -> Found:
+def findings_per_user(
+    rule: str, variable: str, *, users: t.Sequence[str] = EVERYONE, contexts: t.Sequence[str] = ("",)
+) -> Findings:
     return {(rule, user, context, variable) for user in users for context in contexts}
 
 
-def own(rule: str, user: str, contexts: t.Sequence[str], variable: str) -> Found:
-    return each(rule, variable, users=[user], contexts=contexts)
+def findings_of(rule: str, user: str, contexts: t.Sequence[str], variable: str) -> Findings:
+    return findings_per_user(rule, variable, users=[user], contexts=contexts)
 
 
-def persisted(setting: str, found: Found, *, user: str = "alice", **rest: t.Any) -> Injection:
+def persisted(setting: str, findings: Findings, *, user: str = "alice", **rest: t.Any) -> Injection:
     """Return the injection that a user makes by ``go env -w``, which sorts the lines of the file."""
     do = f"runuser -u {user} -- env HOME=/home/{user} /usr/local/go/bin/go env -w '{setting}'"
     file = f"/home/{user}/.config/go/env"
-    return Injection(do, at(file, setting, found), file, **rest)
+    return Injection(do, at(file, setting, findings), file, **rest)
 
 
 # A go that is not the declared one, and works as that does.
@@ -188,15 +190,15 @@ STARTUP_FILES = {
     "an own go before the declared one": line_in(
         "/home/zoe/.zshrc",
         "PATH=/opt/own/bin:$PATH",
-        own("GD202", "zoe", ZSH, "go"),
+        findings_of("GD202", "zoe", ZSH, "go"),
         before=f"{GO} /opt/own/bin/go",
         undo="rm -r /opt/own",
     ),
     "a distribution's go before the declared one": line_in(
         "/root/.profile",
         "PATH=/usr/bin:$PATH",
-        own("GD207", "root", LOGIN, "go"),
-        more=at("/usr/bin/go", None, each("GD208", "go")),
+        findings_of("GD207", "root", LOGIN, "go"),
+        more=at("/usr/bin/go", None, findings_per_user("GD208", "go")),
         before=f"{GO} /usr/bin/go",
         undo="rm /usr/bin/go",
         alone=True,
@@ -212,22 +214,22 @@ STARTUP_FILES = {
     "no go": line_in(
         f"{BOB}/.profile",
         "PATH=/usr/bin:/bin",
-        own("GD103", "bob", LOGIN, "PATH"),
+        findings_of("GD103", "bob", LOGIN, "PATH"),
         # What is not there is nowhere.
-        more=nowhere(own("GD201", "bob", LOGIN, "go")),
+        more=nowhere(findings_of("GD201", "bob", LOGIN, "go")),
         alone=True,
     ),
     "a go that is none": line_in(
         FINNS_CONFIG,
         "set -gx PATH /opt/none/bin $PATH",
-        own("GD202", "finn", FISH, "go"),
-        more=at("/opt/none/bin/go", None, own("GD205", "finn", FISH, "go")),
+        findings_of("GD202", "finn", FISH, "go"),
+        more=at("/opt/none/bin/go", None, findings_of("GD205", "finn", FISH, "go")),
         before=f"install -D /usr/bin/true /opt/none/bin/go; {FISH_OF_FINN}",
         undo="rm -r /opt/none",
         alone=True,
     ),
     "a variable in an own startup file": line_in(
-        f"{BOB}/.profile", "export GOBIN=/tmp/b", own("GD101", "bob", LOGIN, "GOBIN")
+        f"{BOB}/.profile", "export GOBIN=/tmp/b", findings_of("GD101", "bob", LOGIN, "GOBIN")
     ),
     "a variable for zsh": line_in(f"{ALICE}/.zshrc", "export GOBIN=/tmp/z", {("GD101", "alice", "zsh", "GOBIN")}),
     "a variable for fish": line_in(
@@ -250,7 +252,7 @@ STARTUP_FILES = {
     ),
     "a variable that is read, in a file without a directory": Injection(
         f"echo '. ./.more' >> {ALICE}/.bashrc; echo 'read -r GOMODCACHE <<< /tmp/m' > {ALICE}/.more",
-        at(f"{ALICE}/.more", "read -r GOMODCACHE <<< /tmp/m", own("GD101", "alice", BASH, "GOMODCACHE")),
+        at(f"{ALICE}/.more", "read -r GOMODCACHE <<< /tmp/m", findings_of("GD101", "alice", BASH, "GOMODCACHE")),
         f"{ALICE}/.bashrc",
         undo=f"rm {ALICE}/.more",
     ),
@@ -258,14 +260,16 @@ STARTUP_FILES = {
         f"{ALICE}/.config/environment.d/zzz.conf", "GOBIN=/tmp/u", {("GD101", "alice", "systemd_user", "GOBIN")}
     ),
     "flags in an own startup file": line_in(
-        f"{ALICE}/.bashrc", "export GOFLAGS=-mod=mod", own("GD101", "alice", BASH, "GOFLAGS")
+        f"{ALICE}/.bashrc", "export GOFLAGS=-mod=mod", findings_of("GD101", "alice", BASH, "GOFLAGS")
     ),
     "a startup with line ends of Windows": line_in(
         f"{BOB}/.profile", "export GOMODCACHE=/srv/bob/go/pkg/mod\r", {("GD106", "bob", "", "")}
     ),
-    "a relative cache": line_in(f"{BOB}/.profile", "export GOCACHE=cache", own("GD304", "bob", LOGIN, "GOCACHE")),
+    "a relative cache": line_in(
+        f"{BOB}/.profile", "export GOCACHE=cache", findings_of("GD304", "bob", LOGIN, "GOCACHE")
+    ),
     "a stale GOROOT": line_in(
-        f"{BOB}/.profile", "export GOROOT=/opt/old", own("GD204", "bob", LOGIN, "GOROOT"), alone=True
+        f"{BOB}/.profile", "export GOROOT=/opt/old", findings_of("GD204", "bob", LOGIN, "GOROOT"), alone=True
     ),
     "a GOROOT that is right today": line_in(
         f"{ALICE}/.profile", "export GOROOT=/usr/local/go", {("GD210", "alice", "", "GOROOT")}
@@ -277,11 +281,11 @@ STARTUP_FILES = {
         {("GD211", "alice", "", "XDG_CONFIG_HOME")},
         alone=True,
     ),
-    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", own("GD206", "alice", BASH, "go")),
+    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", findings_of("GD206", "alice", BASH, "go")),
     "a function": line_in(
         "/root/.bashrc",
         'go() { command go1.22.12 "$@"; }',
-        own("GD206", "root", ("ssh", *SHELLS_OF_BASH[:2], "vscode_server"), "go"),
+        findings_of("GD206", "root", ("ssh", *SHELLS_OF_BASH[:2], "vscode_server"), "go"),
     ),
     "a misspelt variable": line_in(f"{BOB}/.profile", "export GOPAHT=/tmp/p", {("GD105", "bob", "", "GOPAHT")}),
     "direct first": line_in(
@@ -297,14 +301,14 @@ STARTUP_FILES = {
     "a single proxy": line_in(
         SETTINGS,
         "GOPROXY=https://proxy.example.com",
-        each("GD501", "GOPROXY") | each("GD102", "GOPROXY", users=[""]),
+        findings_per_user("GD501", "GOPROXY") | findings_per_user("GD102", "GOPROXY", users=[""]),
         # What all users have from one line is one finding, and some have others where all is injected.
         alone=True,
     ),
     "a password for everybody": line_in(
         SETTINGS,
         "GOPROXY=https://user:secret@proxy.example.com,direct",
-        each("GD506", "GOPROXY") | each("GD102", "GOPROXY", users=[""]),
+        findings_per_user("GD506", "GOPROXY") | findings_per_user("GD102", "GOPROXY", users=[""]),
         alone=True,
     ),
     "a PATH of the host that PAM does not expand": line_in(
@@ -314,7 +318,7 @@ STARTUP_FILES = {
         # Every user's PATH is made from this one, so that findings of other PATHs change with it.
         alone=True,
     ),
-    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", each("GD102", "GODEBUG", users=[""])),
+    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", findings_per_user("GD102", "GODEBUG", users=[""])),
     "flags that nobody declared": Injection(
         ":",
         at("/home/zoe/.config/go/env", "GOFLAGS=-mod=readonly", {("GD602", "zoe", "", "GOFLAGS")}),
@@ -342,9 +346,9 @@ STARTUP_FILES = {
     # What is printed beside its own marks is nothing to VS Code's server.
     "a startup that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
     "a startup that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
-    "a slow startup": line_in(f"{BOB}/.profile", "sleep 3.3", own("GD702", "bob", LOGIN, ""), alone=True),
+    "a slow startup": line_in(f"{BOB}/.profile", "sleep 3.3", findings_of("GD702", "bob", LOGIN, ""), alone=True),
     "a slow startup of fish": line_in(
-        FINNS_CONFIG, "sleep 3.3", own("GD702", "finn", FISH, ""), before=FISH_OF_FINN, alone=True
+        FINNS_CONFIG, "sleep 3.3", findings_of("GD702", "finn", FISH, ""), before=FISH_OF_FINN, alone=True
     ),
     "a startup that keeps the session open": Injection(
         "echo '( sleep 6022 & )' >> /home/zoe/.zshenv",
@@ -360,7 +364,7 @@ STARTUP_FILES = {
         f"{BOB}/.profile",
         # What has left session and environment is ended too.
         "setsid env -i sleep 6021 & (nohup sleep 6021 &) >/dev/null; sleep 60",
-        own("GD901", "bob", LOGIN, ""),
+        findings_of("GD901", "bob", LOGIN, ""),
         options={"timeout": 5},
         undo="! pgrep -xf 'sleep 6021'",
         alone=True,
@@ -368,7 +372,7 @@ STARTUP_FILES = {
     "a startup of fish that does not end": line_in(
         FINNS_CONFIG,
         "sleep 60",
-        own("GD901", "finn", FISH, ""),
+        findings_of("GD901", "finn", FISH, ""),
         before=FISH_OF_FINN,
         options={"timeout": 5},
         alone=True,
@@ -382,7 +386,7 @@ MANAGED_FILES = {
         at(
             "/etc/gopherops/users/root.sh",
             "export GOBIN=/opt/bin",
-            own("GD101", "root", SHELLS_OF_BASH, "GOBIN"),
+            findings_of("GD101", "root", SHELLS_OF_BASH, "GOBIN"),
         ),
         "/etc/gopherops/users/root.sh",
         managed=True,
@@ -405,39 +409,44 @@ MANAGED_FILES = {
     "a configuration that sshd rejects": line_in(
         "/etc/ssh/sshd_config",
         "NoSuchOption yes",
-        each("GD901", "", users=["alice", "bob", "zoe", "finn", "root"], contexts=OVER_SSH),
+        findings_per_user("GD901", "", users=["alice", "bob", "zoe", "finn", "root"], contexts=OVER_SSH),
         alone=True,
     ),
     "nobody may log in": Injection(
         "echo later > /etc/nologin",
-        at("/etc/nologin", None, each("GD901", "", users=["alice", "bob", "zoe", "finn"], contexts=OVER_SSH)),
+        at(
+            "/etc/nologin",
+            None,
+            findings_per_user("GD901", "", users=["alice", "bob", "zoe", "finn"], contexts=OVER_SSH),
+        ),
         "/etc/nologin",
         alone=True,
     ),
     "a user without keys": line_in(
         "/etc/ssh/sshd_config",
         "PubkeyAuthentication no",
-        own("GD901", "bob", OVER_SSH, ""),
+        findings_of("GD901", "bob", OVER_SSH, ""),
         before="echo 'Match User bob' >> /etc/ssh/sshd_config",
         alone=True,
     ),
     "a command in the place of all others": line_in(
         "/etc/ssh/sshd_config.d/own.conf",
         "ForceCommand /bin/false",
-        own("GD901", "bob", OVER_SSH, ""),
+        findings_of("GD901", "bob", OVER_SSH, ""),
         before="echo 'Match User bob' > /etc/ssh/sshd_config.d/own.conf",
         alone=True,
     ),
     "a variable from sshd for everybody": line_in(
         "/etc/ssh/sshd_config.d/own.conf",
         "SetEnv GOA=1 GODEBUG=netdns=go",
-        each("GD102", "GODEBUG", users=["alice", "bob", "zoe", "finn", "root"]),
+        findings_per_user("GD102", "GODEBUG", users=["alice", "bob", "zoe", "finn", "root"]),
         alone=True,
     ),
     "a variable from sshd for some": line_in(
         "/etc/ssh/sshd_config.d/own.conf",
         'SetEnv "GOPROXY=direct" # written',
-        each("GD502", "GOPROXY", users=["bob", "finn"]) | each("GD102", "GOPROXY", users=["bob", "finn"]),
+        findings_per_user("GD502", "GOPROXY", users=["bob", "finn"])
+        | findings_per_user("GD102", "GOPROXY", users=["bob", "finn"]),
         # The first line is not for them.
         before="printf '%s\\n' 'Match User nobody' 'SetEnv GOPROXY=direct' 'Match User bob,finn'"
         " > /etc/ssh/sshd_config.d/own.conf",
@@ -458,7 +467,7 @@ MANAGED_FILES = {
         at(
             "/etc/profile.d/zz-gopherops-go.sh",
             None,
-            each("GD103", "PATH", users=["alice", "bob", "root"], contexts=LOGIN[:1]),
+            findings_per_user("GD103", "PATH", users=["alice", "bob", "root"], contexts=LOGIN[:1]),
             {("GD103", "bob", "vscode_server", "PATH")},
         ),
         "/etc/profile.d/zz-gopherops-go.sh",
@@ -476,7 +485,7 @@ RIGHTS = {
             **at(
                 "/etc/gopherops/go-environment.sh",
                 '  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"',
-                own("GD103", "alice", ("login", "bash", "zsh", "vscode_server"), "PATH"),
+                findings_of("GD103", "alice", ("login", "bash", "zsh", "vscode_server"), "PATH"),
             ),
         },
         "/etc/gopherops/users/alice.sh",
@@ -509,7 +518,7 @@ FINN_AND_ZOE = {
         at(
             "/etc/zsh/zshenv",
             None,
-            each("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"]),
+            findings_per_user("GD103", "PATH", users=["alice", "bob", "zoe", "finn", "root"], contexts=["zsh"]),
             {("GD103", "zoe", "login", "PATH")},
         ),
         "/etc/zsh/zshenv",
@@ -521,7 +530,7 @@ FINN_AND_ZOE = {
         at(
             "/etc/gopherops/users/finn.fish",
             "set -gx GOPATH /opt/go",
-            own("GD101", "finn", ("login", "fish", "ssh", "vscode_server"), "GOPATH"),
+            findings_of("GD101", "finn", ("login", "fish", "ssh", "vscode_server"), "GOPATH"),
         ),
         "/etc/gopherops/users/finn.fish",
         managed=True,
@@ -546,11 +555,13 @@ FINN_AND_ZOE = {
         "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
         managed=True,
     ),
-    "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", own("GD206", "zoe", ZSH, "go")),
+    "an alias in a zsh": line_in(
+        "/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", findings_of("GD206", "zoe", ZSH, "go")
+    ),
     "a variable in a fish": line_in(
         FINNS_CONFIG,
         "set -gx GOBIN /tmp/b",
-        own("GD101", "finn", FISH, "GOBIN"),
+        findings_of("GD101", "finn", FISH, "GOBIN"),
         before=FISH_OF_FINN,
         # Where finn's server has settings, provisioning fixes it there.
         alone=True,
@@ -560,7 +571,7 @@ FINN_AND_ZOE = {
         f"{ALICE}/.bashrc", "read -r result", {("GD901", "alice", "bash", "")}, options={"timeout": 5}, alone=True
     ),
     "a startup that becomes another shell": line_in(
-        f"{ALICE}/.bashrc", "exec fish", own("GD901", "alice", BASH, ""), options={"timeout": 5}, alone=True
+        f"{ALICE}/.bashrc", "exec fish", findings_of("GD901", "alice", BASH, ""), options={"timeout": 5}, alone=True
     ),
 }
 
@@ -609,7 +620,9 @@ DIRECTORIES = {
         undo=f"umount {ALICE}/.cache/go-build",
     ),
     "a directory where programs may not run": Injection(
-        "mount -o remount,noexec /tmp", at("/tmp", None, each("GD308", "GOTMPDIR")), undo="mount -o remount,exec /tmp"
+        "mount -o remount,noexec /tmp",
+        at("/tmp", None, findings_per_user("GD308", "GOTMPDIR")),
+        undo="mount -o remount,exec /tmp",
     ),
 }
 
@@ -637,11 +650,11 @@ TOOLS = {
     "a copy of a tool that comes first": line_in(
         f"{ALICE}/.bashrc",
         f"PATH={ALICE}/go/bin:$PATH",
-        own("GD103", "alice", BASH, "PATH"),
+        findings_of("GD103", "alice", BASH, "PATH"),
         more=at(
             f"{ALICE}/go/bin/gopls",
             None,
-            own("GD402", "alice", BASH, "gopls"),
+            findings_of("GD402", "alice", BASH, "gopls"),
             {("GD403", "alice", "", "gopls")},
         ),
         before=f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
@@ -666,7 +679,9 @@ TOOLS = {
         alone=True,
     ),
     "a copy of go behind the declared one": Injection(
-        "cp /usr/bin/true /usr/sbin/go", at("/usr/sbin/go", None, each("GD208", "go")), undo="rm /usr/sbin/go"
+        "cp /usr/bin/true /usr/sbin/go",
+        at("/usr/sbin/go", None, findings_per_user("GD208", "go")),
+        undo="rm /usr/sbin/go",
     ),
 }
 
@@ -674,7 +689,7 @@ RUNNING = {
     "a VS Code server from before": Injection(
         "systemd-run --quiet --unit=injected-editor -p User=alice -p Environment=GOBIN=/old"
         " sh -c 'sleep 600' /x/out/bootstrap-fork --type=extensionHost",
-        given({("GD704", "alice", "vscode_server", "")}),
+        from_process({("GD704", "alice", "vscode_server", "")}),
         undo="systemctl stop injected-editor",
     ),
     "a user manager from before": Injection(
@@ -695,20 +710,20 @@ LAUNCH = f"{ALICE}/hello/.vscode/launch.json"
 NEWER = f"{ALICE}/newer"
 
 
-def setting(member: str, found: Found, **rest: t.Any) -> Injection:
+def setting(member: str, findings: Findings, **rest: t.Any) -> Injection:
     """Return the injection that is one more setting of finn's VS Code server."""
     line = f"  {member}, // mine"
     insert = f"1a\\{line}"
     do = f"{MAKE_ROOM}; [ -s {quote(MACHINE)} ] || printf '{{\\n%s\\n}}\\n' {quote(SERVER_FLAGS)} > {quote(MACHINE)}"
     do += f"; sed -i {quote(insert)} {quote(MACHINE)}; chown finn: {quote(MACHINE)}"
-    return Injection(do, at(MACHINE, line, found), MACHINE, **rest)
+    return Injection(do, at(MACHINE, line, findings), MACHINE, **rest)
 
 
 _NUMBERS = itertools.count(1)
 
 
 def in_workspace(
-    name: str, lines: t.Sequence[str], line: str, found: Found, *, manage: t.Sequence[str] = (), **rest: t.Any
+    name: str, lines: t.Sequence[str], line: str, findings: Findings, *, manage: t.Sequence[str] = (), **rest: t.Any
 ) -> Injection:
     """Return the injection of one file in a new workspace of alice's, whose ``manage`` list is given."""
     workspace = f"{ALICE}/workspace{next(_NUMBERS)}"
@@ -716,7 +731,7 @@ def in_workspace(
     text = " ".join(map(quote, lines))
     do = f"install -D /dev/null {file}; printf '%s\\n' {text} > {file}; chown -R alice: {workspace}"
     declared = {"alice": {"workspaces": [{"path": workspace, "manage": list(manage)} if manage else workspace]}}
-    return Injection(do, at(file, line, found), undo=f"rm -r {workspace}", declared=declared, **rest)
+    return Injection(do, at(file, line, findings), undo=f"rm -r {workspace}", declared=declared, **rest)
 
 
 # Where there is a file of settings, provisioning renders the declaration into it, which overrides the startup files.
@@ -863,27 +878,27 @@ INJECTIONS = {
 
 def batches() -> list[list[str]]:
     """Return all names in as few lists as a first fit gives; what is in one list coexists on one host."""
-    found: list[list[str]] = []
+    lists: list[list[str]] = []
     for name in INJECTIONS:
-        fitting = (batch for batch in found if all(coexist(INJECTIONS[name], INJECTIONS[other]) for other in batch))
+        fitting = (batch for batch in lists if all(coexist(INJECTIONS[name], INJECTIONS[other]) for other in batch))
         batch = next(fitting, None)
         if batch is None:
-            found.append([name])
+            lists.append([name])
         else:
             batch.append(name)
-    return found
+    return lists
 
 
-def coexist(one: Injection, other: Injection) -> bool:
-    """Report whether two can be found at once, each with its own findings, places and remedies."""
-    rules = {rule for rule, *_rest in one.found} & {rule for rule, *_rest in other.found}
+def coexist(injection: Injection, other: Injection) -> bool:
+    """Return whether two can be found at once, each with its own findings, places and remedies."""
+    rules = {rule for rule, *_rest in injection.findings} & {rule for rule, *_rest in other.findings}
     return not (
-        one.needs
+        injection.needs
         or other.needs
-        or one.options != other.options
-        or one.found.keys() & other.found.keys()
-        or (one.file and one.file == other.file)
+        or injection.options != other.options
+        or injection.findings.keys() & other.findings.keys()
+        or (injection.file and injection.file == other.file)
         # Remedies are compared by rule.
-        or any((rule in one.remedied) != (rule in other.remedied) for rule in rules)
-        or ((one.alone or other.alone) and set(one.users) & set(other.users))
+        or any((rule in injection.remedied) != (rule in other.remedied) for rule in rules)
+        or ((injection.alone or other.alone) and set(injection.users) & set(other.users))
     )

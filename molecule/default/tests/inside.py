@@ -38,19 +38,21 @@ def main():
 
 
 def script(text):
-    done = subprocess.run(["sh", "-euc", text], stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"code {done.returncode} of: {text}\n{done.stderr.decode(errors='replace')}")
+    completed = subprocess.run(["sh", "-euc", text], stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    if completed.returncode:
+        raise RuntimeError(f"code {completed.returncode} of: {text}\n{completed.stderr.decode(errors='replace')}")
 
 
 def run_module(arguments):
     here = os.path.dirname(os.path.abspath(__file__))
     order = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
     environment = {"PATH": os.environ["PATH"], "HOME": "/root", "LC_ALL": "C.UTF-8", "PYTHONPATH": here}
-    done = subprocess.run([sys.executable, "-c", START], input=order, env=environment, capture_output=True, check=False)
-    returned = json.loads(done.stdout or "{}")
-    if done.returncode or "report" not in returned or done.stderr:
-        raise RuntimeError((done.stdout + done.stderr).decode(errors="replace"))
+    completed = subprocess.run(
+        [sys.executable, "-c", START], input=order, env=environment, capture_output=True, check=False
+    )
+    returned = json.loads(completed.stdout or "{}")
+    if completed.returncode or "report" not in returned or completed.stderr:
+        raise RuntimeError((completed.stdout + completed.stderr).decode(errors="replace"))
     return returned, lines(returned["report"])
 
 
@@ -62,8 +64,8 @@ def lines(report):
 
 def line(file, number):
     """Return the text of a line, with any bytes; None where the file has no such line."""
-    found = pathlib.Path(file).read_bytes().split(b"\n")
-    return found[number - 1].decode("utf-8", "replace") if number <= len(found) else None
+    texts = pathlib.Path(file).read_bytes().split(b"\n")
+    return texts[number - 1].decode("utf-8", "replace") if number <= len(texts) else None
 
 
 if __name__ == "__main__":

@@ -44,15 +44,15 @@ class Result:
     def places(self) -> dict[Finding, set[Place | None]]:
         """Return the places of all findings; there are several where findings differ only in the workspace."""
         places: dict[Finding, set[Place | None]] = {}
-        for found in self.report["findings"]:
-            key = (found["rule_id"], found["user"], found["context"], found["variable"])
-            places.setdefault(key, set()).add(self._place(found["source"]))
+        for finding in self.report["findings"]:
+            key = (finding["rule_id"], finding["user"], finding["context"], finding["variable"])
+            places.setdefault(key, set()).add(self._place(finding["source"]))
         return places
 
     @property
     def remedied(self) -> set[str]:
         """Return the rules of which a finding's remedy is to provision the host again."""
-        return {found["rule_id"] for found in self.report["findings"] if "provision" in _without_negation(found)}
+        return {finding["rule_id"] for finding in self.report["findings"] if "provision" in _without_negation(finding)}
 
     def _place(self, source: dict[str, t.Any] | None) -> Place | None:
         if not source:
@@ -61,8 +61,8 @@ class Result:
         return Place(source["file"] or source["kind"], line)
 
 
-def _without_negation(found: dict[str, t.Any]) -> str:
-    text: str = found["remedy"]["text"]
+def _without_negation(finding: dict[str, t.Any]) -> str:
+    text: str = finding["remedy"]["text"]
     return text.replace("which provisioning leaves alone", "")
 
 
@@ -86,9 +86,9 @@ class Host:
         self._call({"inject": script, "arguments": None, "revert": ""})
 
     def _call(self, order: dict[str, t.Any]) -> t.Any:
-        done = subprocess.run(self._inside, input=json.dumps(order), capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
+        completed = subprocess.run(self._inside, input=json.dumps(order), capture_output=True, text=True, check=False)
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return json.loads(completed.stdout)
 
 
 def _module() -> bytes:

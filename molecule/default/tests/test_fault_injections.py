@@ -110,8 +110,8 @@ def test_a_provisioned_host_has_no_findings_and_probing_changes_nothing(host, dr
 
 
 def test_each_context_has_a_fault():
-    found = {one for injection in INJECTIONS.values() for one in injection.found}
-    assert {context for _rule, _user, context, _variable in found} - {""} == {*CONTEXTS, *OF_WORKSPACES}
+    findings = {finding for injection in INJECTIONS.values() for finding in injection.findings}
+    assert {context for _rule, _user, context, _variable in findings} - {""} == {*CONTEXTS, *OF_WORKSPACES}
 
 
 def test_injections_with_special_needs_run_alone():
@@ -121,7 +121,7 @@ def test_injections_with_special_needs_run_alone():
 def test_each_rule_has_an_injection():
     # Those of four digits are about services, whose faults molecule/services injects.
     catalogue = {page.stem for page in RULE_PAGES.glob("GD[0-9][0-9][0-9].md")}
-    assert catalogue - {rule for injection in INJECTIONS.values() for rule, *_rest in injection.found} == set()
+    assert catalogue - {rule for injection in INJECTIONS.values() for rule, *_rest in injection.findings} == set()
 
 
 def test_every_injection_is_in_a_batch():
@@ -137,9 +137,9 @@ def test_the_findings_of_a_batch_are_exactly_those_expected(host, drift, batch):
             pytest.skip(f"the container has no {needed}")
     users = [user for user in EVERYONE if any(user in injection.users for injection in injections)]
     result = drift(*batch, users=users, inject=inject(*batch), revert=revert(*batch), **injections[0].options)
-    assert result.places == {found: {place} for injection in injections for found, place in injection.found.items()}, (
-        result
-    )
+    assert result.places == {
+        finding: {place} for injection in injections for finding, place in injection.findings.items()
+    }, result
     assert result.remedied == {rule for injection in injections for rule in injection.remedied}, result
 
 
@@ -149,15 +149,17 @@ def test_all_at_once_and_what_provisioning_repairs(inside, drift, play):
     try:
         inside.run(inject(*TOGETHER))
         result = drift(*TOGETHER)
-        assert set(result.places) == {one for name in TOGETHER for one in INJECTIONS[name].found}
-        for found, places in result.places.items():
+        assert set(result.places) == {finding for name in TOGETHER for finding in INJECTIONS[name].findings}
+        for finding, places in result.places.items():
             # Several may lead to one finding, which names one of them.
-            assert places <= {INJECTIONS[name].found[found] for name in TOGETHER if found in INJECTIONS[name].found}
+            assert places <= {
+                INJECTIONS[name].findings[finding] for name in TOGETHER if finding in INJECTIONS[name].findings
+            }
         inside.run(revert(*blocking))
         remaining = [name for name in TOGETHER if name not in blocking]
         repaired = play("site")
         assert repaired.returncode == 0, repaired.output
-        left = {one for name in remaining if not INJECTIONS[name].managed for one in INJECTIONS[name].found}
+        left = {finding for name in remaining if not INJECTIONS[name].managed for finding in INJECTIONS[name].findings}
         assert set(drift(*TOGETHER).places) == left
     finally:
         inside.run(revert(*remaining))
@@ -187,7 +189,7 @@ def test_the_environment_alone_touches_nothing_else(host, inside, play):
         assert repaired.returncode == 0, repaired.output
         assert host.check_output(watched) == before
         run = play("drift")
-        assert run.findings == {("GD401", "", "", "dlv"), *INJECTIONS[faults[1]].found}
+        assert run.findings == {("GD401", "", "", "dlv"), *INJECTIONS[faults[1]].findings}
     finally:
         inside.run(revert(*faults))
 
@@ -197,7 +199,7 @@ def test_the_play_fails_from_a_severity_on(inside, play, severity, code):
     try:
         inside.run(inject("a startup that prints"))
         run = play("drift", drift_fail_on=severity)
-        assert (run.returncode, run.findings) == (code, set(INJECTIONS["a startup that prints"].found)), run.output
+        assert (run.returncode, run.findings) == (code, set(INJECTIONS["a startup that prints"].findings)), run.output
         assert "GD701" in run.output and "/home/bob/.profile" not in run.output.partition("GD701")[0]
     finally:
         inside.run(revert("a startup that prints"))

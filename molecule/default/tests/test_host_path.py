@@ -37,8 +37,8 @@ def test_commands_are_found_after_provisioning(host, play, run_as, line):
     provisioned = play("site", "--tags", "environment")
     assert provisioned.returncode == 0, provisioned.output
     for user in ("alice", "zoe", "finn"):
-        found = run_as(user, "ssh", PROBE).split()
-        assert [path.rpartition("/")[2] for path in found] == COMMANDS
+        paths = run_as(user, "ssh", PROBE).split()
+        assert [path.rpartition("/")[2] for path in paths] == COMMANDS
     assert found_by_job(host, "alice") == COMMANDS
     assert play("drift").findings >= {("GD110", "", "", "PATH")}
 
@@ -46,5 +46,5 @@ def test_commands_are_found_after_provisioning(host, play, run_as, line):
 def found_by_job(host, user):
     """Return the commands that a job with the PATH of the user's crontab finds."""
     path = host.check_output(f"crontab -u {user} -l | sed -n 's/^PATH=//p'").strip('"')
-    found = host.check_output(f"PATH={quote(path)} /bin/sh -c {quote(PROBE)}").split()
-    return [command.rpartition("/")[2] for command in found]
+    paths = host.check_output(f"PATH={quote(path)} /bin/sh -c {quote(PROBE)}").split()
+    return [command.rpartition("/")[2] for command in paths]

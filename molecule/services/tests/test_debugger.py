@@ -109,8 +109,8 @@ def test_and_again_each_time_that_it_starts(host, shop):
 
 
 def tracer(host, pid):
-    found = host.run(f"awk '/TracerPid/ {{print $2}}' /proc/{pid}/status").stdout.strip()
-    return host.run(f"tr '\\0' ' ' < /proc/{found}/cmdline").stdout if found else ""
+    tracer_pid = host.run(f"awk '/TracerPid/ {{print $2}}' /proc/{pid}/status").stdout.strip()
+    return host.run(f"tr '\\0' ' ' < /proc/{tracer_pid}/cmdline").stdout if tracer_pid else ""
 
 
 def test_nobody_else_gets_in(host, shop):
@@ -164,16 +164,21 @@ def test_the_exposure_is_what_the_docs_promise(host, name):
 
 
 def test_the_editor_has_the_addresses(host):
-    (one,) = json.loads(host.file("/home/alice/service/.vscode/launch.json").content_string)["configurations"]
-    assert (one["name"], one["mode"], one["host"], one["port"]) == ("Attach to dlv-api", "remote", "127.0.0.1", 2345)
+    (configuration,) = json.loads(host.file("/home/alice/service/.vscode/launch.json").content_string)["configurations"]
+    assert (configuration["name"], configuration["mode"], configuration["host"], configuration["port"]) == (
+        "Attach to dlv-api",
+        "remote",
+        "127.0.0.1",
+        2345,
+    )
     assert host.file("/home/alice/service/.vscode/launch.json").user == "alice"
 
 
 def test_kernel_parameters_of_a_container_are_reported_and_kept_for_its_boot(host, play):
     assert "net.ipv4.tcp_syn_retries = 3" in host.file("/etc/sysctl.d/60-gopherops-debugger.conf").content_string
-    done = play("site", "--tags", "debugger", "--check")
-    assert done.returncode == 0
-    assert "tcp_syn_retries is not set: /proc/sys is read-only here" in done.output
+    result = play("site", "--tags", "debugger", "--check")
+    assert result.returncode == 0
+    assert "tcp_syn_retries is not set: /proc/sys is read-only here" in result.output
 
 
 @pytest.mark.parametrize(
@@ -183,9 +188,9 @@ def test_kernel_parameters_of_a_container_are_reported_and_kept_for_its_boot(hos
 def test_a_wide_bind_is_rejected_before_any_write(host, play, listen, words):
     before = show(host, "dlv-api", "MainPID", "FragmentPath")
     service = {"name": "wide", "user": "alice", "workspace": "/home/alice/service", "listen": listen}
-    done = play("site", "--tags", "debugger", debugger_services=[service])
-    assert done.returncode != 0
-    assert words in " ".join(done.output.split())
+    result = play("site", "--tags", "debugger", debugger_services=[service])
+    assert result.returncode != 0
+    assert words in " ".join(result.output.split())
     assert show(host, "dlv-api", "MainPID", "FragmentPath") == before
     assert not host.file("/etc/systemd/system/dlv-wide.service").exists
 

@@ -93,12 +93,12 @@ FOUND = {
 }
 
 
-def found(report):
+def findings_of(report):
     """Return rule, user, variable and place of each finding about services; logs and the binary are called so."""
     return {
-        (one["rule_id"], one["user"], one["variable"], place(one["source"]))
-        for one in report["findings"]
-        if len(one["rule_id"]) == len("GD1001")
+        (finding["rule_id"], finding["user"], finding["variable"], place(finding["source"]))
+        for finding in report["findings"]
+        if len(finding["rule_id"]) == len("GD1001")
     }
 
 
@@ -127,7 +127,7 @@ def injected(host):
 def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play):
     host.check_output("systemctl stop gopls-proxy@bob.service gopls@bob.service")
     report = play("drift", drift_crash_days=0).report
-    assert found(report) == set()
+    assert findings_of(report) == set()
     servers = {server["user"]: server for server in report["language_servers"]}
     assert {user: server["mode"] for user, server in servers.items()} == {"alice": "daemon", "bob": "daemon"}
     assert servers["bob"]["socket"] == "/run/gopls/bob/gopls.sock"
@@ -140,7 +140,7 @@ def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play)
 
 def test_each_injected_fault_is_found_with_its_place(host, injected, play):
     completed = play("drift", devserver_gopls_workarounds=[FAULT])
-    assert found(completed.report) == FOUND, completed.output
+    assert findings_of(completed.report) == FOUND, completed.output
     assert "language servers: daemon for alice, bob" in completed.output
 
 

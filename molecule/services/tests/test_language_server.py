@@ -158,9 +158,9 @@ def test_impossible_options_are_rejected_and_nothing_changes(play, host):
         ({"language_server_memory": "900G"}, "and this host has"),
         ({"language_server_memory": "lots"}, "is not a size"),
     ):
-        done = play("site", "--tags", "language_server", **variables)
-        assert done.returncode != 0
-        assert message in " ".join(done.output.split())
+        result = play("site", "--tags", "language_server", **variables)
+        assert result.returncode != 0
+        assert message in " ".join(result.output.split())
     after = host.check_output(FILES)
     assert after == before
 
@@ -169,7 +169,7 @@ def test_who_is_no_longer_listed_loses_all_of_it(play, host, check):
     check("bob", "/home/bob/service/stock/*.go")
     running = check("alice", "/home/alice/service/stock/*.go") or main_pid(host, "alice")
     alone = [{"name": "alice", "workspaces": ["/home/alice/service"]}]
-    done = play(
+    result = play(
         "site",
         "--tags",
         "language_server",
@@ -177,7 +177,7 @@ def test_who_is_no_longer_listed_loses_all_of_it(play, host, check):
         language_server_settings={"ui.diagnostic.staticcheck": True},
     )
     try:
-        assert done.returncode == 0, done.output
+        assert result.returncode == 0, result.output
         assert host.run("systemctl is-active gopls@bob gopls-proxy@bob.socket").stdout.split() == ["inactive"] * 2
         assert host.check_output("ls -d /etc/systemd/system/*bob* /var/cache/gopls/bob 2>/dev/null; true") == ""
         assert "remote" not in host.file("/home/bob/.vscode-server/data/Machine/settings.json").content_string

@@ -113,10 +113,10 @@ def rejected(host, address):
 def signed(tmp_path):
     """Sign a client's certificate that ends some hours from now, by the scenario's authority or one of its name."""
 
-    def sign(name, hours=1, *, own=True):
+    def sign(name, hours=1, *, trusted=True):
         authority = x509.load_pem_x509_certificate((AUTHORITY / "ca.crt").read_bytes())
         key = ec.generate_private_key(ec.SECP256R1())
-        signer = serialization.load_pem_private_key((AUTHORITY / "ca.key").read_bytes(), None) if own else key
+        signer = serialization.load_pem_private_key((AUTHORITY / "ca.key").read_bytes(), None) if trusted else key
         now = datetime.datetime.now(datetime.UTC)
         builder = x509.CertificateBuilder().subject_name(x509.Name([])).issuer_name(authority.subject)
         builder = builder.public_key(key.public_key()).serial_number(x509.random_serial_number())
@@ -154,7 +154,7 @@ def test_a_client_without_a_certificate_is_rejected(rejected):
 
 
 def test_another_authority_of_the_same_name_is_not_trusted(rejected, signed):
-    rejected("certificate signature failure", API, signed("ci", own=False))
+    rejected("certificate signature failure", API, signed("ci", trusted=False))
 
 
 def test_an_expired_certificate_is_rejected(rejected, signed):
@@ -220,9 +220,9 @@ def test_a_revoked_client_is_disconnected_for_good_and_certificates_are_renewed(
     with connected(address, API, lost) as stream:
         # All that the first run made is due then, and what this one makes is not.
         renewal = {"devserver_tls_renew_before": "+398d", "debugger_tls_lifetime": "+500d"}
-        done = play("site", "--tags=debugger", debugger_tls_revoked=["lost"], **renewal)
-        assert done.returncode == 0, done.output
-        assert "PRIVATE KEY" not in done.output
+        result = play("site", "--tags=debugger", debugger_tls_revoked=["lost"], **renewal)
+        assert result.returncode == 0, result.output
+        assert "PRIVATE KEY" not in result.output
         assert stream.recv(1) == b""
     rejected("certificate revoked", API, lost)
     assert not (AUTHORITY / "bundles/lost").exists()
@@ -231,8 +231,8 @@ def test_a_revoked_client_is_disconnected_for_good_and_certificates_are_renewed(
     with connected(address, API, pair("ci")) as stream:
         assert debugged(stream)
 
-    done = play("site", "--tags=debugger")
-    assert done.returncode == 0, done.output
+    result = play("site", "--tags=debugger")
+    assert result.returncode == 0, result.output
     with connected(address, API, pair("lost")) as stream:
         assert debugged(stream)
     rejected("certificate revoked", API, lost)
@@ -241,8 +241,8 @@ def test_a_revoked_client_is_disconnected_for_good_and_certificates_are_renewed(
 def test_an_invalid_address_is_rejected_before_any_write(play, host):
     service = {"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "workspace": "/home/alice/service"}
     services = [service | {"package": "./cmd/api", "tls": {"listen": "localhost:12345"}}]
-    done = play("site", "--tags=debugger", debugger_services=services)
-    assert done.returncode != 0
-    assert "tls.listen of api is 'localhost:12345'" in " ".join(done.output.split())
+    result = play("site", "--tags=debugger", debugger_services=services)
+    assert result.returncode != 0
+    assert "tls.listen of api is 'localhost:12345'" in " ".join(result.output.split())
     # That this play declares one service less has not taken it away.
     assert host.service("dlv-six").is_running

@@ -28,20 +28,20 @@ TOKEN, PASSWORD = "planted-value-of-a-token", "planted-value-of-a-password"
 LISTEN = "import socket, time; s = socket.create_server(('127.0.0.1', 8099)); time.sleep(600)"
 
 
-def found(host):
+def remains(host):
     """Return what a run could leave: its directories and processes, files of the users outside of caches, and ports."""
     files = r"find /home/alice /home/bob \( -name .cache -o -name telemetry \) -prune -o -type f -print"
     # The paths of all that it starts are in its own directories.
-    own = "ls -d /tmp/gopherops-*; ps -eo args= | grep [/]tmp/gopherops-"
-    return {line for command in (files, own, "ss -Hltn") for line in host.run(command).stdout.splitlines()}
+    processes = "ls -d /tmp/gopherops-*; ps -eo args= | grep [/]tmp/gopherops-"
+    return {line for command in (files, processes, "ss -Hltn") for line in host.run(command).stdout.splitlines()}
 
 
 def leaves_nothing(host, before):
     """Return whether nothing more is there than before; debug services of the host may come up meanwhile, and go."""
     until = time.monotonic() + 20
-    while found(host) - before and time.monotonic() < until:
+    while remains(host) - before and time.monotonic() < until:
         time.sleep(0.5)
-    return not found(host) - before
+    return not remains(host) - before
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,21 +54,21 @@ def verify(play, tmp_path):
     """Run the playbook; return its outcome and the steps of its report by user and name."""
 
     def run(**variables):
-        done = play("verify", verify_report_dir=str(tmp_path / "reports"), **variables)
+        result = play("verify", verify_report_dir=str(tmp_path / "reports"), **variables)
         report = json.loads(next(tmp_path.glob("reports/*.json")).read_text())
-        assert report["ok"] is (done.returncode == 0), done.output
-        return done, {(step["user"], step["step"]): step for step in report["steps"]}
+        assert report["ok"] is (result.returncode == 0), result.output
+        return result, {(step["user"], step["step"]): step for step in report["steps"]}
 
     return run
 
 
 def test_everybody_can_work_and_nothing_is_left(host, verify):
-    before = found(host)
-    done, steps = verify()
-    assert done.returncode == 0, done.output
+    before = remains(host)
+    result, steps = verify()
+    assert result.returncode == 0, result.output
     assert set(steps) == {(user, step) for user in ("alice", "bob") for step in STEPS}
     assert {step["result"] for step in steps.values()} == {"ok"}
-    assert "alice  dlv remote   ok" in done.output
+    assert "alice  dlv remote   ok" in result.output
     assert leaves_nothing(host, before)
 
 
@@ -77,9 +77,9 @@ def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
     host.check_output("sed -i 's/left != 11/left != 12/; s/!= 11 {/!= 12 {/' /home/bob/broken/cmd/api/main_test.go")
     host.check_output("systemctl stop gopls-proxy@bob.socket gopls-proxy@bob gopls@bob")
     host.check_output(f"systemd-run --quiet --unit=taker python3 -c {shlex.quote(LISTEN)}")
-    before = found(host)
+    before = remains(host)
     try:
-        done, steps = verify(
+        result, steps = verify(
             verify_users=[{"name": "bob", "workspace": "{home}/broken"}],
             verify_drift=False,
             verify_port=8099,
@@ -88,10 +88,10 @@ def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
         assert leaves_nothing(host, before)
     finally:
         host.check_output("systemctl stop taker; systemctl start gopls-proxy@bob.socket; rm -r /home/bob/broken")
-    assert done.returncode != 0
-    messages = {step: (one["result"], one["what"]) for (_user, step), one in steps.items()}
+    assert result.returncode != 0
+    messages = {step: (entry["result"], entry["what"]) for (_user, step), entry in steps.items()}
     assert {step for step, (result, _what) in messages.items() if result == "ok"} == {"hello world", "build"}
-    assert all(f"bob: {step}" in " ".join(done.output.split()) for step in STEPS - {"go env", "hello world", "build"})
+    assert all(f"bob: {step}" in " ".join(result.output.split()) for step in STEPS - {"go env", "hello world", "build"})
     assert "TestFilled" in messages["test"][1]
     assert "/run/gopls/bob/gopls.sock" in messages["gopls"][1]
     assert "no-dlv" in messages["dlv test"][1]
@@ -99,8 +99,8 @@ def test_each_broken_part_is_named_and_the_rest_is_still_tried(host, verify):
 
 
 def test_a_missing_user_is_reported(verify):
-    done, steps = verify(verify_users=[{"name": "nobody-there"}], verify_drift=False)
-    assert done.returncode != 0
+    result, steps = verify(verify_users=[{"name": "nobody-there"}], verify_drift=False)
+    assert result.returncode != 0
     assert "does not exist" in steps["nobody-there", "workspace"]["what"]
     assert {step["result"] for (_user, name), step in steps.items() if name != "workspace"} == {"skipped"}
 
@@ -127,15 +127,15 @@ def planted(host):
 
 
 def test_a_support_bundle_holds_everything_but_secrets(host, play, planted, tmp_path):
-    before = found(host)
+    before = remains(host)
     pid = host.check_output(f"systemctl show {planted} -p MainPID --value")
-    done = play(
+    result = play(
         "support_bundle",
         support_bundle_dir=str(tmp_path / "bundles"),
         support_bundle_goroutines=[planted, "no-such.service"],
         support_bundle_cores=[{"core": "/home/alice/planted.core", "program": "/home/alice/planted"}],
     )
-    assert done.returncode == 0, done.output
+    assert result.returncode == 0, result.output
     (archive,) = (tmp_path / "bundles").iterdir()
     assert archive.stat().st_mode & 0o777 == 0o600
     with tarfile.open(archive) as opened:
@@ -149,7 +149,9 @@ def test_a_support_bundle_holds_everything_but_secrets(host, play, planted, tmp_
     assert texts["versions/go.txt"].startswith("go version go1.")
     assert {"units/dlv-api.service.show.txt", "journal/dlv-api.service.txt", "versions/dlv.txt"} <= set(texts)
     assert json.loads(texts["drift.json"])["cells"]
-    missing = {one["name"]: one["problem"] for one in json.loads(texts["manifest.json"])["files"] if one["problem"]}
+    missing = {
+        entry["name"]: entry["problem"] for entry in json.loads(texts["manifest.json"])["files"] if entry["problem"]
+    }
     assert "has no process" in missing["goroutines/no-such.service.txt"]
     # It runs on, detached, and nothing is left.
     assert host.check_output(f"systemctl show {planted} -p MainPID --value") == pid

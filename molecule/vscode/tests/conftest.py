@@ -40,23 +40,23 @@ BROWSER = (
 )
 
 
-class Seen(t.NamedTuple):
+class ExtensionHost(t.NamedTuple):
     """What one user's extension host got: from the kernel, in its own words, and from the go that it started."""
 
     command: str
-    given: dict[str, str]
+    initial: dict[str, str]
     environment: dict[str, str]
     settings: dict[str, str]
     go: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def seen(host, tmp_path_factory) -> dict[str, Seen]:
+def extension_hosts(host, tmp_path_factory) -> dict[str, ExtensionHost]:
     """What each user's extension host got."""
     return {user: _probe(host, user, tmp_path_factory.mktemp(user)) for user in USERS}
 
 
-def _probe(host, user: str, profile: pathlib.Path) -> Seen:
+def _probe(host, user: str, profile: pathlib.Path) -> ExtensionHost:
     home = host.user(user).home
     token = secrets.token_hex()
     port = subprocess.run(
@@ -66,10 +66,10 @@ def _probe(host, user: str, profile: pathlib.Path) -> Seen:
         _await(host, f"test -s {home}/seen.json", f"{home}/server.log")
         recorded = json.loads(host.file(f"{home}/seen.json").content_string)
         process = f"/proc/{recorded.pop('pid')}"
-        given = host.check_output(f"tr '\\0' '\\n' <{process}/environ").split("\n")
-        return Seen(
+        lines = host.check_output(f"tr '\\0' '\\n' <{process}/environ").split("\n")
+        return ExtensionHost(
             command=host.check_output(f"tr '\\0' ' ' <{process}/cmdline"),
-            given=dict(line.partition("=")[::2] for line in given),
+            initial=dict(line.partition("=")[::2] for line in lines),
             **recorded,
         )
 

@@ -29,42 +29,42 @@ def variables(user: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("user", DECLARED)
-def test_it_gets_what_is_declared(seen, user):
-    assert "--type=extensionHost" in seen[user].command
-    for environment in (seen[user].given, seen[user].environment):
+def test_it_gets_what_is_declared(extension_hosts, user):
+    assert "--type=extensionHost" in extension_hosts[user].command
+    for environment in (extension_hosts[user].initial, extension_hosts[user].environment):
         assert variables(user).items() <= environment.items()
         assert environment["PATH"].startswith(f"{OWN}/usr/local/go/bin:/usr/local/bin:/home/{user}/go/bin:")
 
 
 @pytest.mark.parametrize("user", DECLARED)
-def test_a_go_that_it_starts_reports_the_same(seen, user):
-    assert dict(variables(user), GOVERSION="go1.22.12").items() <= seen[user].go.items()
+def test_a_go_that_it_starts_reports_the_same(extension_hosts, user):
+    assert dict(variables(user), GOVERSION="go1.22.12").items() <= extension_hosts[user].go.items()
 
 
 @pytest.mark.parametrize("user", DECLARED)
-def test_the_settings_have_it_too(seen, user):
-    assert variables(user).items() <= seen[user].settings.items()
+def test_the_settings_have_it_too(extension_hosts, user):
+    assert variables(user).items() <= extension_hosts[user].settings.items()
 
 
-def test_a_users_own_setting_and_comment_stay(host, seen):
-    assert seen["alice"].go["GOPRIVATE"] == "example.com/alice"
+def test_a_users_own_setting_and_comment_stay(host, extension_hosts):
+    assert extension_hosts["alice"].go["GOPRIVATE"] == "example.com/alice"
     settings = host.file("/home/alice/.vscode-server/data/Machine/settings.json")
     assert (settings.user, settings.contains("// Mine.")) == ("alice", True)
 
 
-def test_a_users_own_lines_reach_it_and_settings_win_over_them(seen):
-    bob = seen["bob"]
+def test_a_users_own_lines_reach_it_and_settings_win_over_them(extension_hosts):
+    bob = extension_hosts["bob"]
     assert bob.environment["PATH"].startswith(f"{OWN}/opt/bob/bin:")
     assert (bob.environment["GOBIN"], bob.go["GOBIN"]) == ("/opt/bob/bin", "/home/bob/go/bin")
     assert (bob.environment["GOSUMDB"], bob.go["GOSUMDB"]) == ("off", "off")
 
 
-def test_the_drift_report_has_the_real_environment(play, seen):
+def test_the_drift_report_has_the_real_environment(play, extension_hosts):
     """Each value that the report has for this context, against the one that the extension host has."""
     cells = [cell for cell in play("drift").report["cells"] if cell["context"] == "vscode_server"]
-    for user, real in seen.items():
+    for user, real in extension_hosts.items():
         reported = {cell["variable"]: cell["actual"] for cell in cells if cell["user"] == user}
         reported = {name: value for name, value in reported.items() if name not in UNKNOWN_TO_GO}
         assert {"PATH", "GOSUMDB", *variables(user)} <= reported.keys()
-        given = {**real.environment, **real.settings, **real.go}
-        assert dict(reported, PATH=OWN + reported["PATH"]) == {name: given.get(name) for name in reported}
+        expected = {**real.environment, **real.settings, **real.go}
+        assert dict(reported, PATH=OWN + reported["PATH"]) == {name: expected.get(name) for name in reported}

@@ -46,7 +46,7 @@ class DevcontainerContext(EditorContext, FileContext):
         self.checkout_file = file.path
         self.workspace = workspace
         self.problem = file.problem
-        last = {item.name: item for item in self._given()}
+        last = {item.name: item for item in self._variables()}
         # Variables of the image and of the editor's machine are known only there.
         self.unknown = {name for name, item in last.items() if _OF_OTHERS.search(item.value)}
 
@@ -57,10 +57,10 @@ class DevcontainerContext(EditorContext, FileContext):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         places = places_of(self.workspace, account)
-        known = [item for item in self._given() if item.name not in self.unknown]
+        known = [item for item in self._variables() if item.name not in self.unknown]
         return [item._replace(value=filled(item.value, {}, places)) for item in known]
 
-    def _given(self) -> list[Assignment]:
+    def _variables(self) -> list[Assignment]:
         """Return containerEnv, then remoteEnv, in which references to the first are filled in."""
         container = {item.name: item for item in self.file.variables(["containerEnv"])}
         return [*container.values(), *(_referring(item, container) for item in self.file.variables(["remoteEnv"]))]
