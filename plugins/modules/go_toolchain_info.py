@@ -204,7 +204,10 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     try:
         return Outcome(_describe_host(params))
     except OSError as error:
-        raise DevserverError(f"cannot read {error.filename}: {error.strerror}") from error
+        raise DevserverError(
+            f"cannot read {error.filename}: {error.strerror}",
+            remedy=f"run the play as root, or correct the owner or mode that 'namei -l {error.filename}' shows",
+        ) from error
 
 
 def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -265,8 +265,13 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
     results = verify(_make_plan(params))
     failed = list_failed_steps(results)
     shown = {"steps": [result._asdict() for result in results], "failed_steps": failed, "table": render_table(results)}
-    message = f"{len(failed)} of {len(results)} steps failed: {'; '.join(failed)}"
-    return Outcome(shown, failure=DevserverError(message) if failed else None)
+    if not failed:
+        return Outcome(shown)
+    failure = DevserverError(
+        f"{len(failed)} of {len(results)} steps failed: {'; '.join(failed)}",
+        remedy="apply the remedies at the end of table in this result, and run the playbook verify again",
+    )
+    return Outcome(shown, failure=failure)
 
 
 def _make_plan(params: t.Mapping[str, t.Any]) -> VerificationPlan:

@@ -255,7 +255,11 @@ def _read(params: t.Mapping[str, t.Any]) -> Outcome:
         for problem in (result["problem"], *result["exceeded"])
         if problem
     ]
-    return Outcome({"users": results}, failure=DevserverError("; ".join(problems)) if problems else None)
+    # The message of a problem contains its own remedy.
+    exceeded = any(result["exceeded"] for result in results)
+    remedy = "check seconds, memory, diagnostics and popups in this result, or increase the limits" if exceeded else ""
+    failure = DevserverError("; ".join(problems), remedy=remedy) if problems else None
+    return Outcome({"users": results}, failure=failure)
 
 
 if __name__ == "__main__":

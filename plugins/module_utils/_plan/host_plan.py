@@ -69,7 +69,11 @@ def plan_task(name: str, args: t.Mapping[str, t.Any]) -> Outcome:
     module = MODULES[name]
     validated = ArgumentSpecValidator(module.ARGUMENT_SPEC).validate(dict(args))
     if validated.error_messages:
-        raise DevserverError(f"invalid options of {name}: {'; '.join(validated.error_messages)}")
+        raise DevserverError(
+            f"invalid options of {name}: {'; '.join(validated.error_messages)}",
+            expected=f"options as 'ansible-doc gopherops.devserver.{name}' shows them",
+            remedy="correct the variables of the role, or module_defaults, that set them",
+        )
     outcome: Outcome = module.converge(validated.validated_parameters, check=True)
     return outcome
 

@@ -17,6 +17,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import secret_values
+from .._core.sizes import format_size
 from .._environment.go_command import without_traces
 from .._host.accounts import Account, acting_as, find_account
 from .._host.command import SYSTEM_PATH, Completed, run, session_environment
@@ -117,7 +118,8 @@ def _collect_item(name: str, collect_text: t.Callable[[], str], *, tail: bool = 
 def _output_of(plan: BundlePlan, *argv: str) -> str:
     completed = _run_command(plan, *argv)
     if not completed.ok:
-        raise DevserverError(f"{' '.join(argv)} failed: {completed.complaint}")
+        command = " ".join(argv)
+        raise completed.error(f"{command} failed", remedy=f"run '{command}' as root, and fix the error that it prints")
     return completed.stdout
 
 
@@ -230,7 +232,7 @@ def _collect_goroutines(plan: BundlePlan, name: str) -> BundleItem:
     def dump() -> str:
         pid = _find_process(name)
         if not pid:
-            raise DevserverError(f"{name} has no process")
+            raise DevserverError(f"{name} has no process", remedy=f"start it, or remove {name} from goroutines")
         account = _find_owner(path_of(pid))
         with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
             env = dict(session_environment(account), PATH=f"{plan.goroot}/bin:{SYSTEM_PATH}")
@@ -253,7 +255,11 @@ def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
             argv += ["--allow-non-terminal-interactive=true"]
             completed = run(argv, env=env, account=account, timeout=plan.timeout)
             if not completed.ok:
-                raise DevserverError(f"dlv core {core.program} {path} failed: {completed.complaint}")
+                raise completed.error(
+                    f"dlv core {core.program} {path} failed",
+                    remedy=f"check that {core.program} has not been rebuilt since the crash, and that {plan.dlv}"
+                    " supports its Go version",
+                )
             return completed.stdout
 
     return _collect_item(f"cores/{_flat_name(core.core) if core.core else core.pid}.txt", backtrace)
@@ -301,7 +307,11 @@ def _extract_core(plan: BundlePlan, core: Core, account: Account, directory: str
         argv += [f"COREDUMP_PID={core.pid}", f"COREDUMP_UID={core.uid}", f"COREDUMP_EXE={core.program}"]
         completed = _run_command(plan, *argv, pass_fds=[descriptor])
     if not completed.ok:
-        raise DevserverError(f"coredumpctl dump {core.pid} failed: {completed.complaint}")
+        raise completed.error(
+            f"coredumpctl dump {core.pid} failed",
+            remedy=f"check with 'coredumpctl info {core.pid}' that the core dump is present and not larger than"
+            f" {format_size(_MAXIMUM_CORE_SIZE)}, and with 'df' that {plan.temporary_directory} has space for it",
+        )
     return path
 
 
@@ -309,14 +319,20 @@ def _find_owner(path: str) -> Account:
     try:
         return _find_account_of(os.stat(path).st_uid)
     except OSError as error:
-        raise DevserverError(f"cannot read {path}: {error.strerror}") from error
+        raise DevserverError(
+            f"cannot read {path}: {error.strerror}",
+            remedy=f"check with 'ls -ld {path}' that it still exists, and correct goroutines or cores",
+        ) from error
 
 
 def _find_account_of(uid: int) -> Account:
     try:
         return find_account(pwd.getpwuid(uid).pw_name)
     except KeyError:
-        raise DevserverError(f"this host has no user with uid {uid}") from None
+        raise DevserverError(
+            f"this host has no user with uid {uid}",
+            remedy="create that user, or give the core dump or the process to a user of this host",
+        ) from None
 
 
 def _find_process(name: str) -> int:

@@ -31,6 +31,7 @@ _DEPTH = 50
 _POLL_INTERVAL = 0.02
 # The maximum size in bytes of a response: a thousand goroutines have about 2 MB.
 _MAXIMUM_RESPONSE = 64 * 1024 * 1024
+_MORE_TIME = "increase hold, or create the bundle when the host is less busy"
 
 _Json = t.Dict[str, t.Any]
 
@@ -73,9 +74,12 @@ def _connect(
         if process.poll() is not None:
             listener.close()
             output = listener.text().split("\n")
-            raise DevserverError(f"dlv did not attach: {output[0] or f'it exited with status {process.returncode}'}")
+            raise DevserverError(
+                f"dlv did not attach: {output[0] or f'it exited with status {process.returncode}'}",
+                remedy=f"attach to the process with {options.dlv} as {options.account.name}, and fix its error",
+            )
         if time.monotonic() > deadline:
-            raise DevserverError(f"dlv did not attach within {options.timeout:g} seconds")
+            raise DevserverError(f"dlv did not attach within {options.timeout:g} seconds", remedy=_MORE_TIME)
         time.sleep(_POLL_INTERVAL)
 
 
@@ -129,9 +133,14 @@ class _Rpc:
             self._stream.sendall(json.dumps(request).encode() + b"\n")
             response = json.loads(self._read_line())
         except (OSError, ValueError) as error:
-            raise DevserverError(f"dlv does not respond to {method}: {error or type(error).__name__}") from error
+            raise DevserverError(
+                f"dlv does not respond to {method}: {error or type(error).__name__}", remedy=_MORE_TIME
+            ) from error
         if response.get("error"):
-            raise DevserverError(f"dlv rejects {method}: {response['error']}")
+            raise DevserverError(
+                f"dlv rejects {method}: {response['error']}",
+                remedy="install a dlv that supports the Go version of the program, which 'go version' shows",
+            )
         return t.cast(_Json, response.get("result") or {})
 
     def _read_line(self) -> bytes:

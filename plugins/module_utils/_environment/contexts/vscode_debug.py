@@ -191,6 +191,9 @@ def _read_env_file(path: str, source: Source, account: Account) -> list[Assignme
     with acting_as(account):
         text = read_text(path)
     if text is None:
-        raise DevserverError(f"{source}: envFile {path} is missing, so that no session starts")
+        raise DevserverError(
+            f"{source}: envFile {path} is missing, so that no session starts",
+            remedy="create that file, or remove envFile from the configuration",
+        )
     assignments = find_assignments(text, path, _LINE, lambda value: re.sub(r"""\A['"]|['"]\Z""", "", value))
     return list(filter(can_be_given, assignments))

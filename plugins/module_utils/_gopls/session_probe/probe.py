@@ -166,8 +166,10 @@ class _Session:
         except DevserverError as error:
             self._read_state(server)
             logged = _first_line(client.complaint)
-            details = [str(error), server.explain_failure(), f"Last error in its log: {logged}." if logged else ""]
-            raise DevserverError(" ".join(filter(None, details))) from error
+            details = [f"{error.what}.", server.explain_failure(), f"Last error in its log: {logged}" if logged else ""]
+            raise DevserverError(
+                " ".join(filter(None, details)), expected=error.expected, remedy=error.remedy
+            ) from error
         self._read_state(server)
         if server.shared:
             # All results are complete, so a failure here does not matter.

@@ -96,7 +96,8 @@ def test_the_last_logged_error_is_part_of_the_problem(fake, probe_socket):
 
     fake.handlers["textDocument/didOpen"] = log
     fake.handlers["textDocument/hover"] = raising(fake.failures["reject"])
-    assert probe_socket(fake.path, timeout=20)["problem"].endswith(" Last error in its log: no https://***@proxy.")
+    problem, _to_fix, remedy = probe_socket(fake.path, timeout=20)["problem"].partition(" To fix this: ")
+    assert " Last error in its log: no https://***@proxy. Expected: " in f"{problem} " and remedy
 
 
 @pytest.mark.parametrize(

@@ -167,7 +167,7 @@ def test_an_undeclared_symbol_is_reported(daemon, probe, workspace):
 def test_an_exceeded_threshold_is_a_failure_with_all_measurements(daemon, probe, limits, message):
     result = probe(socket=daemon.socket, **limits)
     assert result["failed"]
-    assert re.fullmatch(rf"{ME}: {message}\.", result["msg"])
+    assert re.fullmatch(rf"{ME}: {message}\. To fix this: .+\.", result["msg"])
     assert one(result)["references"] == REFERENCES
 
 
