@@ -131,7 +131,7 @@ tls:
 skipped_files:
   description:
     - The C(launch.json) files that could not be edited and were left as they are. With an entry the module fails, after
-      it has done everything else.
+      it has done everything else. Files of other users cause only warnings.
     - The format is that of RV(gopherops.devserver.go_env#module:skipped_files).
   returned: always, unless an option is invalid
   type: list

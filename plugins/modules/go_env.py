@@ -75,7 +75,7 @@ users_without_home:
 skipped_files:
   description:
     - The files and directories of users that were left as they are, in the order of their users. With an entry the
-      module fails, after it has written everything else.
+      module fails, after it has written everything else. Files of users who are not listed cause only warnings.
   returned: always, unless an option is invalid
   type: list
   elements: dict

@@ -9,7 +9,7 @@ import typing as t
 
 from .._core.result import Outcome
 from .._core.sizes import parse_size
-from .._host.skipped_files import find_failure
+from .._host.skipped_files import find_failure, split_skipped
 from .._systemd.systemctl import UNIT_DIR
 from .install import ServiceState, apply_plan, plan_services, wait_for_services
 from .ptrace import PtraceAccess, probe_ptrace
@@ -35,9 +35,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     limits = ResourceLimits(parse_size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
     services = parse_services(params["services"], limits=limits, state=params["state"])
     plan = plan_services(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
-    changes = plan.changes
     if not check:
-        apply_plan(plan)
+        plan = apply_plan(plan)
     states = wait_for_services(services, 0 if check else params["wait"])
     ptrace = {account.name: probe_ptrace(account) for account in {service.account for service in services}}
     wait = None if check else params["wait"]
@@ -46,15 +45,16 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         for service in services
         for warning in _service_warnings(service, states[service.name], ptrace[service.account.name], wait)
     ]
+    skipped, about_others = split_skipped(plan.skipped, {service.account.name for service in services})
     result = {
         "services": [_service_result(service, states[service.name]) for service in services],
         "check_mode": check,
-        "skipped_files": [entry._asdict() for entry in plan.skipped],
+        "skipped_files": [entry._asdict() for entry in skipped],
         "tls": os.path.exists(os.path.join(UNIT_DIR, SERVER)),
         "ptrace": {name: access._asdict() for name, access in sorted(ptrace.items())},
-        **changes.result(),
+        **plan.changes.result(),
     }
-    return Outcome(result, warnings, find_failure(plan.skipped))
+    return Outcome(result, [*warnings, *about_others], find_failure(skipped))
 
 
 def _service_result(service: DebugService, state: ServiceState) -> dict[str, t.Any]:

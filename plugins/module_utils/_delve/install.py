@@ -13,7 +13,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import redacted, without_values
-from .._host.accounts import find_account
+from .._host.accounts import find_account, find_owner
 from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
 from .._host.skipped_files import SkippedFile, skip_errors
@@ -37,7 +37,7 @@ class DebugServicePlan(t.NamedTuple):
     """The changes of a run: files to write, services to remove, and systemctl verbs, each with its units.
 
     With ``reload`` the manager has changed unit files to read, from this run or from one that was killed. ``skipped``
-    are the launch.json files that cannot be edited.
+    are the launch.json files that cannot be edited, and the builds that cannot be removed.
     """
 
     edits: list[FileEdit]
@@ -93,20 +93,43 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
     return DebugServicePlan(edits, stale, _verbs(services, states, written, kept), unread, skipped)
 
 
-def apply_plan(plan: DebugServicePlan) -> None:
-    """Apply a plan. Stale services stop first, which frees their ports."""
+def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
+    """Apply a plan; return it without the files of users that were skipped. Stale services stop first."""
     reload_journal.record_pending(PENDING, (name for _verb, names in plan.verbs for name in names))
     if plan.stale:
         systemctl.run_verb("disable", "--now", "--", *map(unit_name, plan.stale))
-    write_all(plan.edits)
-    for name in plan.stale:
-        _remove_build(name)
+    plan = _write_files(plan)
     if plan.reload:
         systemctl.run_verb("daemon-reload")
     for verb, names in plan.verbs:
         # A build may take long. wait_for_services waits for all services at once.
         systemctl.run_verb(verb, *(["--no-block"] if verb in ("start", "restart") else []), "--", *names)
     reload_journal.clear_pending(PENDING)
+    return plan
+
+
+def _write_files(plan: DebugServicePlan) -> DebugServicePlan:
+    """Write the files and remove stale builds; return the plan without the edits that failed.
+
+    A unit that records a launch file which failed stays as it is, so that a later run removes its configuration.
+    """
+    skipped, written = list(plan.skipped), []
+    for edit in plan.edits:
+        failed = {entry.file for entry in skipped}
+        if failed & _lost_launch_files(edit):
+            continue
+        with skip_errors(skipped, edit.file.user, edit.file.path):
+            write_all([edit])
+            written.append(edit)
+    for name in plan.stale:
+        _remove_build(name, skipped)
+    return plan._replace(edits=written, skipped=skipped)
+
+
+def _lost_launch_files(edit: FileEdit) -> set[str]:
+    """Return the launch files that the unit of an edit recorded and no longer records."""
+    before, after = (units.launch_files_of(text or "") for text in (edit.before, edit.after))
+    return {file.path for file in before if file not in after}
 
 
 def _installed_units() -> dict[str, str]:
@@ -129,7 +152,7 @@ def _plan_launch_files(
     edits: list[FileEdit] = []
     skipped: list[SkippedFile] = []
     for file in managed_launch_files(_launch_file_edits(services, installed)):
-        with skip_errors(skipped, file.owner, file.path):
+        with skip_errors(skipped, file.user, file.path):
             edits += plan_edits([file])
     return edits, skipped
 
@@ -258,10 +281,20 @@ def _stop_verbs(state: t.Mapping[str, str]) -> list[str]:
     return (["disable"] if enabled else []) + (["stop"] if running else [])
 
 
-def _remove_build(name: str) -> None:
+def _remove_build(name: str, skipped: list[SkippedFile]) -> None:
+    """Remove the build of a service; its user can prevent that, for example by a mount, and is skipped then."""
     path = os.path.join(units.STATE_DIR, name)
-    if os.path.lexists(path):
+    try:
+        uid = os.lstat(path).st_uid
+    except FileNotFoundError:
+        return
+    owner = find_owner(uid)
+    try:
         remove(path)
+    except OSError as error:
+        problem, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root"
+        user = owner.name if owner else str(uid)
+        skipped.append(SkippedFile(user, path, None, None, str(DevserverError(problem, remedy=remedy))))
 
 
 def _redacted_diff(edit: FileEdit) -> tuple[str, str]:

@@ -26,7 +26,7 @@ from .._host.managed_files import (
 )
 from .._host.ownership import describe_ownership_repair, is_repairable, repair_ownership
 from .._host.path_names import is_below
-from .._host.skipped_files import SkippedFile, find_failure, skip_errors
+from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_skipped
 from .contexts import KINDS, OWN_DIRECTORIES
 from .declaration import Declaration, UserEnvironment
 from .rendered import loses_variables, user_of_record
@@ -36,10 +36,11 @@ _RELOAD_TIMEOUT = 20
 
 
 class Applied(t.NamedTuple):
-    """What was changed, or would be in check mode, and what was skipped."""
+    """What was changed, or would be in check mode, and what was skipped; for users who are not listed, ``warnings``."""
 
     changes: Changes
     skipped: t.Sequence[SkippedFile]
+    warnings: t.Sequence[str]
 
     @property
     def failure(self) -> DevserverError | None:
@@ -74,7 +75,9 @@ def apply(declaration: Declaration, *, check: bool) -> Applied:
         raise DevserverError(
             f"cannot write the environment: {error}", remedy="make this path readable and writable, and run again"
         ) from error
-    return Applied(run.changes, sorted(run.skipped, key=lambda entry: (entry.user, entry.file)))
+    listed = {user.account.name for user in declaration.users}
+    skipped, warnings = split_skipped(sorted(run.skipped, key=lambda entry: (entry.user, entry.file)), listed)
+    return Applied(run.changes, skipped, warnings)
 
 
 class _Directory(t.NamedTuple):
@@ -100,7 +103,7 @@ class _Run:
     @contextlib.contextmanager
     def _isolated_file(self, file: ManagedFile) -> t.Iterator[None]:
         count = len(self.skipped)
-        with skip_errors(self.skipped, file.owner, file.path):
+        with skip_errors(self.skipped, file.user, file.path):
             yield
         self._unfinished.update(entry.user for entry in self.skipped[count:])
 
@@ -111,7 +114,7 @@ class _Run:
             for variable, path in user.directories.items():
                 # A directory outside of the home that cannot be used is an error of the declaration, not of the user.
                 in_home = path == user.account.home.rstrip("/") or is_below(path, user.account.home)
-                with skip_errors(self.skipped, user.account if in_home else None, path):
+                with skip_errors(self.skipped, user.account.name if in_home else "", path):
                     directory = _plan_directory(user.account, variable, path)
                     planned += [directory] if directory.missing or directory.left_by_root else []
         return planned
@@ -129,13 +132,13 @@ class _Run:
     def make_directories(self, directories: t.Sequence[_Directory]) -> None:
         # A directory above another may be the one to be given back.
         for directory in (directory for directory in directories if directory.left_by_root):
-            with skip_errors(self.skipped, directory.account, directory.path):
+            with skip_errors(self.skipped, directory.account.name, directory.path):
                 if not self._check:
                     repair_ownership(directory.path, directory.account)
                 owner = f"directory of {directory.account.name}\n"
                 self.changes.add(directory.path, "directory left by root\n", owner)
         for directory in (directory for directory in directories if directory.missing):
-            with skip_errors(self.skipped, directory.account, directory.path):
+            with skip_errors(self.skipped, directory.account.name, directory.path):
                 if not self._check:
                     with acting_as(directory.account):
                         os.makedirs(directory.path, exist_ok=True)

@@ -38,4 +38,4 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         "skipped_files": [entry._asdict() for entry in applied.skipped],
         **applied.changes.result(),
     }
-    return Outcome(result, warnings, applied.failure)
+    return Outcome(result, [*warnings, *applied.warnings], applied.failure)

@@ -50,7 +50,8 @@ class ScriptLanguage(t.NamedTuple):
             # A user's variables may hold a proxy's password.
             *(whole_file(file, self.user_script(user), mode=0o400, owner=user.account) for file, user in users.items()),
             whole_file(path, fill(self.everyone, marks)),
-            *(file._replace(owner=find_known_account(_user_of(file.path))) for file in stale),
+            # Users own their scripts, and can change them.
+            *(file._replace(named=_user_of(file.path)) for file in stale),
         ]
 
     def user_script(self, user: UserEnvironment) -> str:

@@ -9,7 +9,7 @@ import typing as t
 
 from .._core.result import Outcome
 from .._environment.declaration import ARGUMENT_SPEC as DECLARATION
-from .._host.skipped_files import find_failure
+from .._host.skipped_files import find_failure, split_skipped
 from . import workarounds
 from .expected import ExpectedDaemons
 from .options import ValidOptions, validate_options
@@ -60,15 +60,16 @@ def make_outcome(options: ValidOptions, plan: DaemonPlan, *, check: bool) -> Out
         for name in packages:
             changes.add(f"package {name}", "", "installed\n")
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
+    skipped, about_others = split_skipped(plan.skipped, options.expected.names)
     result = {
         "restarted": list(plan.units.restart),
         "obsolete_workarounds": obsolete,
         "packages": [] if check else packages,
-        "skipped_files": [entry._asdict() for entry in plan.skipped],
+        "skipped_files": [entry._asdict() for entry in skipped],
         **_describe(options),
         **changes.result(),
     }
-    return Outcome(result, [*options.warnings, *warnings], find_failure(plan.skipped))
+    return Outcome(result, [*options.warnings, *warnings, *about_others], find_failure(skipped))
 
 
 def _describe(options: ValidOptions) -> dict[str, t.Any]:

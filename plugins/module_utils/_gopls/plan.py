@@ -68,7 +68,7 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
     with _os_errors_reported():
         edits: list[FileEdit] = []
         for file in [*expected_files(expected, applied), *removed_files(expected, removed, applied)]:
-            with skip_errors(skipped, file.owner, file.path):
+            with skip_errors(skipped, file.user, file.path):
                 edits += plan_edits([file])
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
@@ -76,15 +76,14 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
 
 
 def apply_plan(plan: DaemonPlan) -> DaemonPlan:
-    """Carry out the plan; return it without the users whose directories cannot be removed, who are skipped.
+    """Carry out the plan; return it without the users' files and directories that were skipped.
 
-    Raises DevserverError for a file that cannot be written and a unit that does not start.
+    Raises DevserverError for a file of the host that cannot be written and a unit that does not start.
     """
     with _os_errors_reported():
         if plan.expected.daemon.systemd:
             manager.stop_units([*(unit for name in plan.removed for unit in paths.units_of(name)), *plan.units.stop])
-        plan = _remove_user_directories(plan)
-        write_all(plan.edits)
+        plan = _write_files(_remove_user_directories(plan))
         _remove_empty_directories(plan.edits)
         if plan.expected.shared:
             _start_daemons(plan)
@@ -151,8 +150,7 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
     """Remove sockets and caches of users without a daemon; logs are kept to explain a failure of gopls.
 
     The users can change what is in these directories, but no parent of them, and the removal follows no link. A user
-    can also prevent it, for example by a mount: the user is skipped then, and all others are completed. The file by
-    which a user is known is removed afterwards, so that the next run finishes a run that was killed or skipped a user.
+    can also prevent it, for example by a mount: the user is skipped then, and all others are completed.
     """
     skipped = list(plan.skipped)
     for name in plan.removed:
@@ -164,8 +162,29 @@ def _remove_user_directories(plan: DaemonPlan) -> DaemonPlan:
                     continue
                 problem, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root, and the play again"
                 skipped.append(SkippedFile(name, path, None, None, str(DevserverError(problem, remedy=remedy))))
-    kept = {paths.environment_file(entry.user) for entry in skipped if entry.user in plan.removed}
-    return plan._replace(edits=[edit for edit in plan.edits if edit.file.path not in kept], skipped=skipped)
+    return plan._replace(skipped=skipped)
+
+
+def _write_files(plan: DaemonPlan) -> DaemonPlan:
+    """Write the files; return the plan without the edits of users that failed.
+
+    The file by which a user is known is removed last, so that the next run finishes a run that was killed or skipped a
+    file or a directory of the user. The record of the settings to remove is kept as long as a file has them.
+    """
+    skipped, written = list(plan.skipped), []
+    for edit in plan.edits:
+        if edit.after is None and edit.file.path in _needed_records(skipped, plan.removed):
+            continue
+        with skip_errors(skipped, edit.file.user, edit.file.path):
+            write_all([edit])
+            written.append(edit)
+    return plan._replace(edits=written, skipped=skipped)
+
+
+def _needed_records(skipped: t.Iterable[SkippedFile], removed: t.Container[str]) -> set[str]:
+    unfinished = [entry for entry in skipped if entry.user in removed]
+    files = [entry for entry in unfinished if os.path.dirname(entry.file) not in (paths.SOCKET_DIR, paths.CACHE_DIR)]
+    return {*(paths.environment_file(entry.user) for entry in unfinished), *([paths.APPLIED] if files else [])}
 
 
 def _remove_empty_directories(edits: t.Sequence[FileEdit]) -> None:

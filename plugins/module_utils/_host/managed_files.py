@@ -26,7 +26,8 @@ class ManagedFile(t.NamedTuple):
 
     ``content`` maps the current text to the expected text; None is no file. With ``whole`` the entire file belongs to
     the collection, with its ``mode`` and ``owner`` (None: root); otherwise only a part does, and both apply only to a
-    new file. With ``as_owner`` the file is accessed only with its owner's rights.
+    new file. With ``as_owner`` the file is accessed only with its owner's rights. ``named`` is the user of the
+    file, if that user may have no account.
     """
 
     path: str
@@ -35,6 +36,12 @@ class ManagedFile(t.NamedTuple):
     mode: int = 0o644
     owner: Account | None = None
     as_owner: bool = False
+    named: str = ""
+
+    @property
+    def user(self) -> str:
+        """The name of the user of the file; empty for a file of the host."""
+        return self.named or (self.owner.name if self.owner else "")
 
     @property
     def actor(self) -> Account | None:

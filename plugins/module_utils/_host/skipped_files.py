@@ -1,6 +1,9 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files of single users that cannot be edited: they are skipped, and the module fails after everything else."""
+"""Files of single users that cannot be edited: they are skipped, and reported after everything else.
+
+For a listed user the module fails then. A user who is not listed can cause no more than a warning.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ import contextlib
 import typing as t
 
 from .._core.errors import DevserverError
-from .accounts import Account
 
 
 class SkippedFile(t.NamedTuple):
@@ -22,16 +24,26 @@ class SkippedFile(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def skip_errors(skipped: list[SkippedFile], user: Account | None, path: str) -> t.Iterator[None]:
+def skip_errors(skipped: list[SkippedFile], user: str, path: str) -> t.Iterator[None]:
     """Add an error about a file of ``user`` to ``skipped``; without a user the file is the host's, and it is raised."""
     try:
         yield
     except (DevserverError, OSError) as error:
-        if user is None:
+        if not user:
             raise
         details = error.details if isinstance(error, DevserverError) else {}
         reason = str(error) if isinstance(error, DevserverError) else f"{path}: {error.strerror}."
-        skipped.append(SkippedFile(user.name, path, details.get("line"), details.get("column"), reason))
+        skipped.append(SkippedFile(user, path, details.get("line"), details.get("column"), reason))
+
+
+def split_skipped(skipped: t.Sequence[SkippedFile], listed: t.Container[str]) -> tuple[list[SkippedFile], list[str]]:
+    """Return the skipped files of ``listed`` users, and a warning about each file of another user."""
+    warnings = [
+        f"{entry.file} of user {entry.user}, who is not listed, was left as it is: {entry.reason}"
+        for entry in skipped
+        if entry.user not in listed
+    ]
+    return [entry for entry in skipped if entry.user in listed], warnings
 
 
 def find_failure(skipped: t.Sequence[SkippedFile]) -> DevserverError | None:

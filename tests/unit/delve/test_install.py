@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import resource
 import shutil
+import subprocess
 import typing as t
 
 import pytest
@@ -38,9 +40,9 @@ class Host:
         services = parse_services(entries, limits=LIMITS, state="started")
         self.commands.clear()
         plan = install.plan_services(services, PROGRAMS._replace(**programs))
-        self.skipped = plan.skipped
         if not check:
-            install.apply_plan(plan)
+            plan = install.apply_plan(plan)
+        self.skipped = plan.skipped
         diff = plan.changes.result()["diff"]
         return {item["after_header"]: (item["before"], item["after"]) for item in diff}
 
@@ -251,6 +253,51 @@ def test_a_configuration_in_a_broken_launch_file_is_removed_later(service_host: 
         assert "dlv-api" not in file.read_text() and not service_host.skipped
         assert service_host.files() == ({"units/dlv-api.service"} if undeclared else set())
         assert service_host.run(*undeclared) == {}
+
+
+@pytest.mark.parametrize("step", ["plan", "write"])
+def test_the_launch_file_of_a_user_without_a_service_causes_only_a_warning(
+    service_host: Host, workspace: pathlib.Path, step: str
+) -> None:
+    """Only the write itself meets a disk quota; the limit on the size of a file has the same effect."""
+    file = workspace / ".vscode/launch.json"
+    service_host.run(entry(workspace=str(workspace), launch_configuration=True))
+    good = file.read_text()
+    file.write_text("{" if step == "plan" else f"{good}// {'x' * 300_000}\n")
+    defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+    options = {**defaults, "dlv": "/bin/true", "wait": 0}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        outcome = converge(options, check=False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert outcome.failure is None
+    assert [str(file) in warning and "who is not listed" in warning for warning in outcome.warnings] == [True]
+    assert service_host.systemd.active == set()
+    # The unit is the record by which a later run removes the configuration.
+    assert service_host.files() == {"units/dlv-api.service"}
+    file.write_text(good)
+    outcome = converge(options, check=False)
+    assert (outcome.failure, outcome.warnings) == (None, [])
+    assert "dlv-api" not in file.read_text() and service_host.files() == set()
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="only root can mount")
+def test_a_build_that_cannot_be_removed_causes_only_a_warning(service_host: Host) -> None:
+    """A user can mount a file system of FUSE there."""
+    service_host.run(entry())
+    build = service_host.directory / "state/api"
+    build.mkdir()
+    os.chown(build, 12345, 12345)
+    if subprocess.run(["mount", "--bind", build, build], check=False, capture_output=True).returncode:
+        pytest.skip("this machine allows no mount")
+    try:
+        service_host.run()
+    finally:
+        subprocess.run(["umount", build], check=True)
+    assert [(item.user, item.file) for item in service_host.skipped] == [("12345", str(build))]
+    assert service_host.files() == set()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

@@ -39,7 +39,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import BEGIN
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import BEGIN, END
 
 ENV = ".config/go/env"
 SETTINGS = ".vscode-server/data/Machine/settings.json"
@@ -133,7 +133,7 @@ def below_a_file(path: pathlib.Path) -> None:
 # What is broken, where, how, and what is reported: line, column, and words of the reason.
 KINDS: dict[str, t.Any] = {
     "a pipe in the place of a file": (ENV, fifo, None, None, "not a regular file"),
-    "a directory in the place of a file": (ENV, pathlib.Path.mkdir, None, None, "Is a directory"),
+    "a directory in the place of a file": (ENV, pathlib.Path.mkdir, None, None, "not a regular file"),
     "a loop of links": (ENV, loop, None, None, "Too many levels of symbolic links"),
     "a dangling link to where nothing can be made": (ENV, dangling, None, None, "is a link to"),
     "settings with a syntax error": (SETTINGS, broken_json, 3, 3, "found '\"'"),
@@ -293,6 +293,59 @@ def test_a_later_run_still_removes_what_this_one_could_not(
     settings.write_text(good)
     assert not mixed_host.apply().skipped
     assert "GOFLAGS" not in (users / "alice.sh").read_text() + settings.read_text()
+
+
+def outsized(path: pathlib.Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(8 * 1024 * 1024 + 1)
+
+
+def half_a_block(path: pathlib.Path) -> None:
+    path.write_text(f"{END}\n")
+
+
+@pytest.mark.parametrize("break_it", [half_a_block, outsized])
+@pytest.mark.parametrize("name", [getpass.getuser(), "no-such-user"])
+def test_the_crontab_of_an_unlisted_user_causes_only_a_warning(
+    mixed_host: Host, break_it: t.Callable[[pathlib.Path], None], name: str
+) -> None:
+    crontab = mixed_host.of(mixed_host.bob, f"../crontabs/{name}")
+    break_it(crontab)
+    announced, applied = mixed_host.apply(check=True), mixed_host.apply()
+    assert (applied.failure, announced.failure) == (None, None)
+    (warning,) = applied.warnings
+    assert f"of user {name}, who is not listed, was left as it is: {os.path.normpath(crontab)}" in warning
+    assert announced.warnings == applied.warnings
+    assert "GOPATH=" in mixed_host.of(mixed_host.bob, ENV).read_text()
+
+
+@pytest.mark.parametrize("has_account", [True, False])
+@pytest.mark.parametrize("broken", ["record", ENV])
+def test_files_of_a_user_who_is_no_longer_listed_cause_only_a_warning(
+    mixed_host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, has_account: bool, broken: str
+) -> None:
+    users, login = tmp_path / "users", "ansible_collections.gopherops.devserver.plugins.module_utils._environment"
+    monkeypatch.setattr(apply, "KINDS", [LoginContext(), GoEnvContext()])
+    monkeypatch.setattr(apply, "OWN_DIRECTORIES", [])
+    monkeypatch.setattr(rendered, "USERS", str(users))
+    monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")
+    monkeypatch.setattr(f"{login}.contexts.login.HOOK", f"{tmp_path}/hook")
+    account = mixed_host.alice.account if has_account else None
+    monkeypatch.setattr(rendered, "find_known_account", lambda _name: account)
+    assert not mixed_host.apply().skipped
+    mixed_host.declaration = Declaration([mixed_host.bob], "/g", [])
+    record, env = users / "alice.sh", mixed_host.of(mixed_host.alice, ENV)
+    file = record if broken == "record" else env
+    file.unlink()
+    outsized(file)
+    mixed_host.of(mixed_host.bob, ENV).write_text("")
+
+    applied = mixed_host.apply()
+
+    left = [file] if broken == "record" else [env, record] if has_account else []
+    assert (applied.failure, applied.skipped) == (None, [])
+    assert [text.partition(",")[0] for text in applied.warnings] == [f"{path} of user alice" for path in left]
+    assert "GOPATH=" in mixed_host.of(mixed_host.bob, ENV).read_text()
 
 
 def test_an_error_of_the_host_itself_ends_the_run(mixed_host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:

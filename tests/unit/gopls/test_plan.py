@@ -9,6 +9,7 @@ import getpass
 import json
 import os
 import pathlib
+import resource
 import stat
 import subprocess
 import types
@@ -16,6 +17,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.result import Outcome
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.sizes import MIB
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import UserEnvironment
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import (
@@ -174,6 +176,46 @@ def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_
     obstacle.unlink()
     assert daemon_host.apply(systemd=252).skipped == []
     assert tree(daemon_host.directory / "etc") == set()
+
+
+def outcome(planned: plan.DaemonPlan) -> Outcome:
+    """Return the module's result of a plan."""
+    return gopls_service.make_outcome(ValidOptions(planned.expected, [], [], [], []), planned, check=False)
+
+
+@pytest.mark.parametrize("step", ["plan", "write"])
+def test_settings_of_a_removed_user_cause_only_a_warning(daemon_host, step):
+    """Only the write itself meets a disk quota; the limit on the size of a file has the same effect."""
+    daemon_host.settings.write_text("{}")
+    daemon_host.apply(daemon_host.user, settings={"gofumpt": True})
+    good = daemon_host.settings.read_text()
+    daemon_host.settings.write_text("{" if step == "plan" else f"{good}// {'x' * 300_000}\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        result = outcome(daemon_host.apply())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert result.failure is None
+    assert [f"{daemon_host.settings} of user {ME}, who is not listed" in text for text in result.warnings] == [True]
+    assert not [part for part in result.result["diff"] if part["after_header"] == str(daemon_host.settings)]
+    # The user is still known, so that a later run removes the settings.
+    daemon_host.settings.write_text(good)
+    assert outcome(daemon_host.apply()).warnings == []
+    assert editor_settings(daemon_host).get("gopls") in (None, {})
+    assert tree(daemon_host.directory / "etc") == set()
+
+
+def test_a_write_that_fails_for_a_listed_user_fails_at_the_end(daemon_host):
+    daemon_host.settings.write_text(f"{{}} // {'x' * 300_000}\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
+    try:
+        result = outcome(daemon_host.apply(daemon_host.user, settings={"gofumpt": True}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "File too large" in str(result.failure)
+    assert "gofumpt" in (daemon_host.directory / "etc/language_server/applied.json").read_text()
 
 
 def test_a_removed_directory_is_not_followed_to_the_target_of_a_link(daemon_host, systemd):

@@ -94,7 +94,8 @@ def _crontabs(declaration: Declaration) -> t.Iterator[ManagedFile]:
             # Cron reads no file of another mode.
             yield ManagedFile(path, content, whole=False, mode=0o600, owner=users[name].account)
         elif os.path.isfile(path) and not name.startswith("."):
-            yield ManagedFile(path, functools.partial(_without, path), whole=False, owner=find_known_account(name))
+            owner = find_known_account(name)
+            yield ManagedFile(path, functools.partial(_without, path), whole=False, owner=owner, named=name)
 
 
 def _with(line: str, path: str, text: str | None) -> str:
