@@ -142,13 +142,13 @@ class ActionModule(DevserverAction):
 
     def _validate_variables(self, collected: _Role, args: Result, templar: Templar) -> None:
         """Validate a role's variables by its argument spec. Raises DevserverError."""
-        spec, given = args["argument_spec"], evaluate(args.get("provided_arguments", {}), templar)
+        spec, parameters = args["argument_spec"], evaluate(args.get("provided_arguments", {}), templar)
         role = args["validate_args_context"]["name"]
-        if not given and role in self._validated:
+        if not parameters and role in self._validated:
             return
         self._validated.add(role)
         declared = {name: value for name, value in templar.available_variables.items() if name in spec}
-        values = {**evaluate_variables(declared, templar), **given}
+        values = {**evaluate_variables(declared, templar), **parameters}
         hidden = {str(values[name]) for name, option in spec.items() if option.get("no_log") and name in values}
         collected.secrets |= hidden
         messages = ArgumentSpecValidator(spec).validate(values).error_messages
@@ -246,12 +246,12 @@ def _planned_module(task: t.Any) -> str:
 
 def _roles_in_tasks(play: t.Any) -> list[str]:
     """Return the roles of the collection that the play's own tasks import or include, which are not planned."""
-    found: dict[str, None] = {}
+    names: dict[str, None] = {}
     for task in _tasks_in([*play.pre_tasks, *play.tasks, *play.post_tasks]):
         name = task.args.get("name") or task.args.get("role") if task.action in _INCLUDE_ROLE else task._role
         if name and str(name).startswith(_COLLECTION):
-            found[str(name)] = None
-    return list(found)
+            names[str(name)] = None
+    return list(names)
 
 
 def _describe_unplanned(role: str) -> str:
@@ -275,8 +275,8 @@ def _with_defaults(task: t.Any, templar: Templar) -> Result:
 
 
 @contextlib.contextmanager
-def _collecting_errors(collected: _Role, what: str) -> t.Iterator[None]:
-    """Turn an error into one of the role's plan; ``what`` is the part of the role that is being evaluated."""
+def _collecting_errors(collected: _Role, part: str) -> t.Iterator[None]:
+    """Turn an error into one of the role's plan; ``part`` is what is evaluated of the role."""
     role = collected.name
     try:
         yield
@@ -285,7 +285,7 @@ def _collecting_errors(collected: _Role, what: str) -> t.Iterator[None]:
     except OSError as error:
         collected.plan.errors.append({"role": role, "msg": f"cannot read a file on the controller: {error}"})
     except AnsibleError as error:
-        collected.plan.errors.append({"role": role, "msg": f"{what} of the role {role} cannot be evaluated: {error}"})
+        collected.plan.errors.append({"role": role, "msg": f"{part} of the role {role} cannot be evaluated: {error}"})
 
 
 def _with_variable(error: Result, variables: t.Mapping[tuple[str, str], str]) -> Result:

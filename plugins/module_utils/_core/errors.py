@@ -8,20 +8,20 @@ import typing as t
 
 
 class DevserverError(Exception):
-    """An error with what failed and where, the expected state, and a remedy.
+    """An error with its problem (what failed, and where), the expected state, and a remedy.
 
     ``details`` are machine-readable facts (a digest, a path, an exit code); they become keys of the module's result.
     """
 
-    def __init__(self, what: str, *, expected: str = "", remedy: str = "", **details: t.Any) -> None:
-        self.what = what
+    def __init__(self, problem: str, *, expected: str = "", remedy: str = "", **details: t.Any) -> None:
+        self.problem = problem
         self.expected = expected
         self.remedy = remedy
         self.details = details
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        parts = [self.what.rstrip(".")]
+        parts = [self.problem.rstrip(".")]
         if self.expected:
             parts.append("Expected: {}".format(self.expected.rstrip(".")))
         if self.remedy:

@@ -58,7 +58,7 @@ def probe_ptrace(account: Account) -> PtraceAccess:
         errors = json.loads(completed.stdout)
     except DevserverError as error:
         # Only root may be able to run this Python.
-        return PtraceAccess(*[f"unknown: {error.what}"] * 2)
+        return PtraceAccess(*[f"unknown: {error.problem}"] * 2)
     except ValueError:
         return PtraceAccess(*[f"unknown: {completed.complaint}"] * 2)
     filtered = _has_seccomp_filter()

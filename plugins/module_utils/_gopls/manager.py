@@ -92,7 +92,7 @@ def stop_units(units: t.Sequence[str]) -> None:
     try:
         systemctl.run_verb("stop", *units)
     except DevserverError as error:
-        problem = error.what
+        problem = error.problem
     states = systemctl.properties_of(units, ("ActiveState",))
     running = [unit for unit, state in states.items() if _is_active(state)]
     if running:

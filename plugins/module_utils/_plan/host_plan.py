@@ -85,11 +85,11 @@ def join_messages(errors: t.Iterable[t.Mapping[str, t.Any]]) -> str:
 
 def secrets_of(tasks: t.Sequence[t.Mapping[str, t.Any]]) -> set[str]:
     """Return the values in the tasks' options that are secret: by their option, by their name, or by their form."""
-    found = {*credentials(tasks), *_secrets_in(tasks)}
+    secrets = {*credentials(tasks), *_secrets_in(tasks)}
     for task in tasks:
         spec = MODULES[task["module"]].ARGUMENT_SPEC
-        found.update(str(value) for name, value in task["args"].items() if spec.get(name, {}).get("no_log") and value)
-    return found
+        secrets.update(str(value) for name, value in task["args"].items() if spec.get(name, {}).get("no_log") and value)
+    return secrets
 
 
 def _secrets_in(value: t.Any) -> set[str]:
@@ -103,7 +103,7 @@ def _secrets_in(value: t.Any) -> set[str]:
 
 def _reasons(module: str, outcome: Outcome) -> list[str]:
     # The role reports the failure itself, after it has done the rest.
-    failure = [outcome.failure.what] if outcome.failure else []
+    failure = [outcome.failure.problem] if outcome.failure else []
     if not outcome.result.get("changed"):
         return failure
     headers = [part["after_header"] for part in outcome.result.get("diff", [])]

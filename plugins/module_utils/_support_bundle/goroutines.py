@@ -91,7 +91,7 @@ def _format_goroutines(rpc: _Rpc) -> str:
         try:
             stack = rpc.call("Stacktrace", Id=entry["id"], Depth=_DEPTH)
         except DevserverError as error:
-            texts.append(f"the other stacks are missing: {error.what}")
+            texts.append(f"the other stacks are missing: {error.problem}")
             break
         texts.append(
             "\n".join([_goroutine_line(entry), *(_frame_lines(frame) for frame in stack.get("Locations") or [])])

@@ -158,7 +158,7 @@ def find_fault(tree: str, version: str, platform: Platform) -> str | None:
     try:
         completed = run([go, "version"], env={"PATH": SYSTEM_PATH, "GOTOOLCHAIN": "local", "GOENV": "off"}, timeout=60)
     except DevserverError as error:
-        return error.what
+        return error.problem
     expected = f"go version go{version} {platform.reported}"
     if completed.ok and completed.stdout.strip() == expected:
         return None

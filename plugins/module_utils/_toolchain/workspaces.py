@@ -79,7 +79,7 @@ def _in_file(
         text = read_text(path)
         requirements = parse(text) if text is not None else []
     except (DevserverError, ValueError) as error:
-        reason = error.what if isinstance(error, DevserverError) else str(error)
+        reason = error.problem if isinstance(error, DevserverError) else str(error)
         yield Mismatch(f"unreadable: {reason}", path, None, None, *present, "correct the file")
         return
     for requirement in requirements:

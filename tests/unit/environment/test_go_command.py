@@ -95,4 +95,4 @@ def test_the_line_with_the_cause_is_quoted(tmp_path, case):
     go.chmod(0o755)
     with pytest.raises(DevserverError) as raised:
         go_env(str(go), env={"PATH": "/usr/bin:/bin"})
-    assert raised.value.what == f"{go} env -json failed: {quoted}"
+    assert raised.value.problem == f"{go} env -json failed: {quoted}"

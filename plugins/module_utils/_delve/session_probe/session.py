@@ -155,9 +155,9 @@ class _Session:
         try:
             yield
         except TimedOut as error:
-            self.run.end = SessionEnd("time", f"the time limit expired: {error.what}")
+            self.run.end = SessionEnd("time", f"the time limit expired: {error.problem}")
         except DevserverError as error:
-            self.run.end = SessionEnd("session", error.what)
+            self.run.end = SessionEnd("session", error.problem)
             self.run.closed_without_response = isinstance(error, ConnectionClosed) and not self._initialized
         self._deadline = time.monotonic() + _END_TIMEOUT
         try:
@@ -166,7 +166,9 @@ class _Session:
                 self._leave_running()
             self._request("disconnect", {"terminateDebuggee": self._plan.request == "launch"})
         except TimedOut as error:
-            self.run.end = self.run.end or SessionEnd("session", f"dlv did not detach from the program: {error.what}")
+            self.run.end = self.run.end or SessionEnd(
+                "session", f"dlv did not detach from the program: {error.problem}"
+            )
         except DevserverError:
             pass
 

@@ -44,7 +44,7 @@ def _settings_file(account: Account, path: str) -> SettingsFile:
     try:
         text = text_of(path, account)
     except DevserverError as error:
-        return SettingsFile(account, path, None, error.what)
+        return SettingsFile(account, path, None, error.problem)
     if text is None:
         with acting_as(account):
             target = os.path.realpath(path) if os.path.islink(path) else ""

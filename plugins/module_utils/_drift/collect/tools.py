@@ -41,7 +41,7 @@ def _pinned(tool: Tool, places: ToolPaths) -> PinnedTool:
     try:
         (plan,) = plan_tools([tool], places, check=True, verify=True)
     except DevserverError as error:
-        return pinned._replace(reason=error.what)
+        return pinned._replace(reason=error.problem)
     expected, links = plan.expected, [link.path for link in plan.links]
     wrong = [link.path for link in plan.links if link.pending]
     return pinned._replace(

@@ -76,7 +76,7 @@ def _jobs(directory: str, path: str, user: UserEnvironment) -> list[Context]:
         with acting_as(user.account):
             environments = envs(read_text(path) or "", path=path)
     except DevserverError as error:
-        return [CiContext(path, f"{directory} ({title})", problem=error.what)]
+        return [CiContext(path, f"{directory} ({title})", problem=error.problem)]
     workflow_variables = [variable for env in environments if not env.job for variable in env.variables]
     jobs = {env.job: [*workflow_variables, *env.variables] for env in environments if env.job}
     whole = CiContext(path, f"{directory} ({title})", workflow_variables)

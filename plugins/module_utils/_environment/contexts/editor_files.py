@@ -140,7 +140,7 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
         return file
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
-        return EditorFile(path, problem=error.what + expected)
+        return EditorFile(path, problem=error.problem + expected)
 
 
 def edited_file(

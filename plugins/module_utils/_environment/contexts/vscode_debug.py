@@ -151,7 +151,7 @@ def _sessions(server: VscodeServerContext, directory: str, account: Account) -> 
         try:
             variables, problem = _variables_of(launch, place, directory, account), ""
         except DevserverError as error:
-            variables, problem = [], error.what
+            variables, problem = [], error.problem
         contexts[title] = VscodeDebugContext(
             within, launch, directory, title, variables=variables, problem=problem, configuration=place
         )

@@ -166,7 +166,11 @@ class _Session:
         except DevserverError as error:
             self._read_state(server)
             logged = _first_line(client.complaint)
-            details = [f"{error.what}.", server.explain_failure(), f"Last error in its log: {logged}" if logged else ""]
+            details = [
+                f"{error.problem}.",
+                server.explain_failure(),
+                f"Last error in its log: {logged}" if logged else "",
+            ]
             raise DevserverError(
                 " ".join(filter(None, details)), expected=error.expected, remedy=error.remedy
             ) from error
