@@ -18,7 +18,7 @@ TELEMETRY_MODES = ("on", "local", "off")
 _MANAGED = f"# {MANAGED_BY}:"
 
 
-class Setting(t.NamedTuple):
+class GoenvSetting(t.NamedTuple):
     """One line that Go reads; ``line`` counts from 1."""
 
     name: str
@@ -26,13 +26,13 @@ class Setting(t.NamedTuple):
     line: int
 
 
-def settings(text: str) -> list[Setting]:
+def settings(text: str) -> list[GoenvSetting]:
     """Return the lines that Go reads as settings, in order; of several with one name the last one wins."""
     entries = []
     for number, line in enumerate(text.split("\n"), start=1):
         name, separator, value = line.partition("=")
         if separator and "A" <= name[:1] <= "Z":
-            entries.append(Setting(name, value, number))
+            entries.append(GoenvSetting(name, value, number))
     return entries
 
 

@@ -17,7 +17,7 @@ _MANAGED = ("-remote", "--remote")
 _TRACE = "-rpc.trace"
 
 
-class EditorSettings(t.NamedTuple):
+class MachineSettings(t.NamedTuple):
     """The gopls part of machine settings: ``flags`` and ``settings``, and the ``program`` that replaces gopls, if any.
 
     ``previous`` are the settings that an earlier run wrote.
@@ -29,7 +29,7 @@ class EditorSettings(t.NamedTuple):
     program: str = ""
 
 
-def settings_file(account: Account, path: str, settings: EditorSettings, *, create: bool) -> ManagedFile:
+def settings_file(account: Account, path: str, settings: MachineSettings, *, create: bool) -> ManagedFile:
     """Return the machine settings at ``path``; a missing file is created only with ``create``."""
 
     def edits(file: EditorFile) -> t.Iterator[Edit]:
@@ -55,7 +55,7 @@ def _edit_flags(file: EditorFile, managed: t.Sequence[str]) -> list[Edit]:
     return [Put([_FLAGS], flags)] if flags else [Remove([_FLAGS])]
 
 
-def _remove_settings(file: EditorFile, settings: EditorSettings) -> list[Edit]:
+def _remove_settings(file: EditorFile, settings: MachineSettings) -> list[Edit]:
     """Remove settings that are no longer declared, unless the user has changed them since."""
     present = file.value("gopls")
     if not isinstance(present, dict):

@@ -16,7 +16,7 @@ from .._environment.declaration import UserEnvironment
 from .._host.accounts import Account, find_account
 from .._host.managed_files import ManagedFile
 from . import host_files, paths, prewarm, units
-from .editor import EditorSettings, settings_file
+from .editor import MachineSettings, settings_file
 from .expected import ExpectedDaemons
 
 # What the last run applied: the text of paths.APPLIED, parsed.
@@ -61,7 +61,7 @@ def _user_files(expected: ExpectedDaemons, user: UserEnvironment, number: int, a
     port = expected.pprof_port + number if expected.pprof_port else 0
     variables = host_files.gopls_variables(name, expected.daemon.limits, expected.environment, port)
     remote = [f"-remote=unix;{paths.socket_of(name)}"] if expected.shared else []
-    settings = EditorSettings(
+    settings = MachineSettings(
         [*remote, *(["-rpc.trace"] if expected.trace else [])],
         expected.settings,
         applied.get("settings") or {},
@@ -106,7 +106,7 @@ def _render_program(module: t.Any) -> str:
 
 
 def _cleared_settings(expected: ExpectedDaemons, account: Account, applied: Applied) -> list[ManagedFile]:
-    settings = EditorSettings([], {}, applied.get("settings") or {})
+    settings = MachineSettings([], {}, applied.get("settings") or {})
     names = [path.replace("{home}", account.home).replace("{user}", account.name) for path in expected.vscode_settings]
     return [settings_file(account, path, settings, create=False) for path in names if os.path.isabs(path)]
 

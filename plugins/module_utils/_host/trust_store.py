@@ -15,7 +15,7 @@ from .command import SYSTEM_PATH, run
 from .files import Changes, read_text, write_text
 
 
-class Store(t.NamedTuple):
+class TrustStore(t.NamedTuple):
     """A distribution's trust store: the directory of anchors, the command that merges them, the merged file."""
 
     anchors: str
@@ -24,14 +24,14 @@ class Store(t.NamedTuple):
 
 
 STORES = (
-    Store("/usr/local/share/ca-certificates", ("update-ca-certificates",), "/etc/ssl/certs/ca-certificates.crt"),
-    Store("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract"), "/etc/pki/tls/certs/ca-bundle.crt"),
+    TrustStore("/usr/local/share/ca-certificates", ("update-ca-certificates",), "/etc/ssl/certs/ca-certificates.crt"),
+    TrustStore("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract"), "/etc/pki/tls/certs/ca-bundle.crt"),
 )
 _ANCHOR = "gopherops-devserver.crt"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
+def trust_certificates(pem: str, *, store: TrustStore, check: bool) -> Changes:
     """Add the certificates of ``pem`` that the store does not contain."""
     changes = Changes()
     expected = _certificates(pem, "trust_ca_bundle (pem)")
@@ -53,7 +53,7 @@ def trust_certificates(pem: str, *, store: Store, check: bool) -> Changes:
     return changes
 
 
-def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
+def _merge(store: TrustStore, missing: t.Mapping[str, str]) -> None:
     completed = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=120)
     held = _certificates(read_text(store.merged) or "", store.merged)
     if not completed.ok or not set(missing) <= set(held):
@@ -63,7 +63,7 @@ def _merge(store: Store, missing: t.Mapping[str, str]) -> None:
         )
 
 
-def find_trust_store() -> Store:
+def find_trust_store() -> TrustStore:
     """Return the store of this distribution; raise DevserverError if it is not supported."""
     for store in STORES:
         if os.path.isdir(store.anchors):

@@ -29,7 +29,7 @@ class ErrorResponse(DevserverError):
         self.reason = reason
 
 
-class Client:
+class DapClient:
     """One session over ``connection``; every deadline is one of the monotonic clock.
 
     ``capabilities`` are those of the adapter, ``output`` is the text of its output events.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A client of the Language Server Protocol that reads files and changes none.
 
-Sources: the specification 3.17; the notes on gopls in ``Client.leave``.
+Sources: the specification 3.17; the notes on gopls in ``LspClient.leave``.
 """
 
 from __future__ import annotations
@@ -56,14 +56,14 @@ class Place(t.NamedTuple):
     column: int
 
 
-class Server(t.NamedTuple):
+class ServerInfo(t.NamedTuple):
     """The name and version that the server reports."""
 
     name: str
     version: str
 
 
-class Client:
+class LspClient:
     """One session with a server; every wait ends at ``deadline``, of the monotonic clock.
 
     ``settings`` are the server's section of the configuration. All methods raise DevserverError if the server does not
@@ -87,7 +87,7 @@ class Client:
         # The last diagnostics by file, with the version of the file (None: not reported).
         self._published: dict[str, tuple[int | None, list[Diagnostic]]] = {}
 
-    def initialize(self, directory: str) -> Server:
+    def initialize(self, directory: str) -> ServerInfo:
         """Begin the session, with ``directory`` as the only workspace folder."""
         self._directory = directory
         params = {
@@ -100,7 +100,7 @@ class Client:
         }
         info = as_dict(as_dict(self._request("initialize", params)).get("serverInfo"))
         self._notify("initialized", {})
-        return Server(str(info.get("name", "")), str(info.get("version", "")))
+        return ServerInfo(str(info.get("name", "")), str(info.get("version", "")))
 
     def open(self, file: str, text: str) -> None:
         """Notify the server that an editor has opened ``file`` with ``text``."""

@@ -29,7 +29,7 @@ _BLOCKS = {"begin", "if", "for", "while", "switch", "source", "eval"}
 _ROUND = 20000
 
 
-class _Step(t.NamedTuple):
+class _FishStep(t.NamedTuple):
     """A command, how deep it is in others, and how long it took by itself (microseconds)."""
 
     depth: int
@@ -50,7 +50,7 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
         command = FISH_PROMPT if start_up.prompts else "true"
         fish = [start_up.account.shell, *start_up.options, *options, "-c", command]
         completed = run_fish(start_up, ["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
-    steps = [_Step(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(completed.stderr)]
+    steps = [_FishStep(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(completed.stderr)]
     spent: dict[Source | None, int] = {}
     for step, source in zip(steps, _places(steps, _lines(start_up.account, timeout))):
         spent[source] = spent.get(source, 0) + step.time
@@ -63,9 +63,9 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
     completed = run_fish(start_up, argv, timeout, fish_trace="all")
     matches = _STEP.findall(completed.stderr)
-    steps = [_Step(len(dashes), command) for dashes, command, mark in matches if not mark]
+    steps = [_FishStep(len(dashes), command) for dashes, command, mark in matches if not mark]
     ended = completed.returncode is not None
-    came_to_end = ended and _Step(0, command.splitlines()[0]) in steps
+    came_to_end = ended and _FishStep(0, command.splitlines()[0]) in steps
     if came_to_end or not steps or "fish_trace" in steps[-1].command:
         return None
     lines = _lines(start_up.account, timeout)
@@ -86,7 +86,7 @@ def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
     return [(Source("file", os.path.join(directory, name), int(number)), text) for name, number, text in matches]
 
 
-def _places(steps: t.Sequence[_Step], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:
+def _places(steps: t.Sequence[_FishStep], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:
     """Yield the place of each step, or of the block that contains it; None if no line has it, or several."""
     known: dict[str, Source | None] = {}
     around: list[tuple[int, Source | None]] = []

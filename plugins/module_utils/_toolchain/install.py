@@ -19,7 +19,7 @@ from .platform import Platform
 from .request import VARIABLES, ExpectedToolchains, ToolchainRequest, resolve_request, unusable
 from .sources import Offer, Release, list_offers, obtain, unpack
 from .staging import note_leftovers
-from .store import InstallRecord, Staged, Store, find_fault
+from .store import InstallRecord, Staged, ToolchainStore, find_fault
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: 
     Raises DevserverError with the host unchanged, unless the filesystem itself fails while links are switched.
     """
     expected = resolve_request(request, platform)
-    store = Store(request.root)
+    store = ToolchainStore(request.root)
     try:
         plan, installed, in_use = _apply(request, expected, store, check)
     except OSError as error:
@@ -75,7 +75,7 @@ def _in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
     return f"{tree} is not removed while programs in it run (process {numbers}); a later run removes it"
 
 
-def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: Store, check: bool) -> _Applied:
+def _apply(request: ToolchainRequest, expected: ExpectedToolchains, store: ToolchainStore, check: bool) -> _Applied:
     plan = _plan(request, expected, store)
     if check or not (plan.changes or plan.obsolete):
         return _Applied(plan, {}, _find_in_use(plan, store, find_processes))
@@ -103,7 +103,7 @@ def _unlink(version: str, request: ToolchainRequest) -> None:
 
 
 def _find_in_use(
-    plan: _ToolchainPlan, store: Store, find: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
+    plan: _ToolchainPlan, store: ToolchainStore, find: t.Callable[[t.Sequence[str]], t.Mapping[str, list[int]]]
 ) -> dict[str, list[int]]:
     """Return the obsolete versions that are in use, with the IDs of their processes.
 
@@ -115,13 +115,13 @@ def _find_in_use(
     return {version: processes[tree] for version, tree in trees.items() if tree in processes}
 
 
-def _note_removals(plan: _ToolchainPlan, store: Store, in_use: t.Container[str]) -> None:
+def _note_removals(plan: _ToolchainPlan, store: ToolchainStore, in_use: t.Container[str]) -> None:
     for record in plan.obsolete:
         if record.version not in in_use:
             plan.changes.add(store.path(record.version), f"go{record.version} {record.platform}\n", "")
 
 
-def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Store) -> _ToolchainPlan:
+def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: ToolchainStore) -> _ToolchainPlan:
     present, altered = _inspect_trees(request, expected, store)
     missing = {
         release: list_offers(release, request.order, expected.bases)
@@ -142,7 +142,7 @@ def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Store)
     return plan
 
 
-def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: Store) -> None:
+def _note_changes(plan: _ToolchainPlan, request: ToolchainRequest, store: ToolchainStore) -> None:
     note_leftovers(plan.leftovers, plan.changes)
     for release in plan.missing:
         before = _describe_tree(store.path(release.version), plan.altered.get(release.version))
@@ -167,7 +167,7 @@ def _inspect_link(request: ToolchainRequest, path: str, target: str) -> symlinks
 
 
 def _inspect_trees(
-    request: ToolchainRequest, expected: ExpectedToolchains, store: Store
+    request: ToolchainRequest, expected: ExpectedToolchains, store: ToolchainStore
 ) -> tuple[dict[str, InstallRecord], dict[str, Differences]]:
     """Return the toolchains that may stay, and the differences of those whose files were edited."""
     present, altered = {}, {}
@@ -187,7 +187,9 @@ def _describe_tree(tree: str, altered: Differences | None) -> str:
     return "not a complete Go of this version\n" if os.path.lexists(tree) else ""
 
 
-def _install(missing: t.Mapping[Release, list[Offer]], store: Store, timeout: float) -> dict[str, InstallRecord]:
+def _install(
+    missing: t.Mapping[Release, list[Offer]], store: ToolchainStore, timeout: float
+) -> dict[str, InstallRecord]:
     """Fetch and verify everything that is missing before the first toolchain is moved to its place."""
     if not missing:
         return {}
@@ -231,7 +233,7 @@ def _check_tree(tree: str, release: Release, offer: Offer) -> None:
 def _describe_toolchain(
     version: str,
     expected: ExpectedToolchains,
-    store: Store,
+    store: ToolchainStore,
     plan: _ToolchainPlan,
     installed: t.Mapping[str, InstallRecord],
 ) -> dict[str, t.Any]:

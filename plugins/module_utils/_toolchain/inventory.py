@@ -11,7 +11,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.path_names import is_below
 from .releases import parse_version
-from .store import InstallRecord, Store, version_named
+from .store import InstallRecord, ToolchainStore, version_named
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,7 @@ class ToolchainPaths:
 
 def list_toolchains(paths: ToolchainPaths, *, verify: bool) -> list[dict[str, t.Any]]:
     """Return one entry for each toolchain below the root, oldest first; with ``verify`` every file is read."""
-    store = Store(paths.root)
+    store = ToolchainStore(paths.root)
     records = {record.version: record for record in store.records()}
     directories = {name for name in _names(paths.root) if _is_exact(name)}
     versions = sorted(records.keys() | directories, key=parse_version)
@@ -41,7 +41,7 @@ def read_default(paths: ToolchainPaths) -> dict[str, t.Any] | None:
 
 
 def _entry(
-    version: str, record: InstallRecord | None, store: Store, paths: ToolchainPaths, verify: bool
+    version: str, record: InstallRecord | None, store: ToolchainStore, paths: ToolchainPaths, verify: bool
 ) -> dict[str, t.Any]:
     path = store.path(version)
     differences = store.differences(record) if verify and record else None

@@ -61,7 +61,7 @@ class Staged(t.NamedTuple):
                 file.write(text)
 
 
-class Store:
+class ToolchainStore:
     """The toolchains below the directory ``root``."""
 
     def __init__(self, root: str) -> None:

@@ -288,7 +288,7 @@ def test_a_user_name_that_no_unit_can_have_is_rejected(daemon_host, name):
 )
 def test_flags_of_the_user_are_kept(flags, managed, after):
     text = json.dumps({} if flags is None else {"go.languageServerFlags": flags})
-    file = editor.settings_file(find_account(ME), "/s.json", editor.EditorSettings(managed, {}, {}), create=False)
+    file = editor.settings_file(find_account(ME), "/s.json", editor.MachineSettings(managed, {}, {}), create=False)
     assert json.loads(file.content(text) or "").get("go.languageServerFlags") == after
     assert file.content(file.content(text)) == file.content(text)
 

@@ -9,7 +9,10 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.ca_trust import converge
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import Store, trust_certificates
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import (
+    TrustStore,
+    trust_certificates,
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def store(tmp_path, certificates):
     merged = tmp_path / "merged.pem"
     merged.write_text(certificates[0])
     merge = ("sh", "-c", f"cat {tmp_path}/public.pem {tmp_path}/anchors/*.crt > {merged}")
-    return Store(str(tmp_path / "anchors"), merge, str(merged))
+    return TrustStore(str(tmp_path / "anchors"), merge, str(merged))
 
 
 def held(store):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import Client, ErrorResponse
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.dap import DapClient, ErrorResponse
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
 
 
@@ -20,7 +20,7 @@ def adapter():
     """Return a client of an adapter; a function makes the messages that it sends after each request."""
     near, far = socket.socketpair()
 
-    def client(respond) -> Client:
+    def client(respond) -> DapClient:
         def serve():
             connection = Connection(far, "the client")
             # The test may be over, and its client gone, at any of its messages.
@@ -31,7 +31,7 @@ def adapter():
                         connection.send(message)
 
         threading.Thread(target=serve, daemon=True).start()
-        return Client(Connection(near, "the adapter"))
+        return DapClient(Connection(near, "the adapter"))
 
     yield client
     near.close()
@@ -160,7 +160,7 @@ def test_who_floods_is_not_listened_to_for_longer(adapter):
 def test_who_takes_nothing_is_not_waited_for_beyond_the_deadline():
     near, far = socket.socketpair()
     with near, far, pytest.raises(DevserverError, match="closed the connection"):
-        Client(Connection(near, "the adapter")).request("evaluate", {"a": "b" * 10_000_000}, deadline=0)
+        DapClient(Connection(near, "the adapter")).request("evaluate", {"a": "b" * 10_000_000}, deadline=0)
 
 
 @pytest.mark.parametrize("odd", [None, [], "text", 7])

@@ -787,7 +787,10 @@ def test_a_lock_that_is_held_too_long_is_named(
 ) -> None:
     monkeypatch.setattr(store, "LOCK_TIMEOUT", 0.3)
     request = make_request("1.99.1", archive=archives)
-    with store.Store(request.root).locked(), pytest.raises(DevserverError, match=r"another run has held .*\.lock"):
+    with (
+        store.ToolchainStore(request.root).locked(),
+        pytest.raises(DevserverError, match=r"another run has held .*\.lock"),
+    ):
         run(request)
     assert statuses(run(request)) == {"1.99.1": "installed"}
 
@@ -803,7 +806,7 @@ KILLED_AT = {
     "the record": "store.os.replace = die_at_json",
     "the links": "install.symlinks.Link.make = die",
     "one link": "install.symlinks._point = die",
-    "a tree that is no longer declared": "install.Store.discard = die",
+    "a tree that is no longer declared": "install.ToolchainStore.discard = die",
     "its record": "store.os.unlink = die_before_unlink",
 }
 DIE = """
@@ -879,4 +882,4 @@ def test_a_kill_while_the_server_stalls_leaves_no_process_that_writes(make_reque
     process.wait()
     server.routes[f"/{old.tar_name}"] = old.tar
     assert statuses(run(request)) == {"1.99.1": "installed"}
-    assert store.Store(request.root).leftovers() == []
+    assert store.ToolchainStore(request.root).leftovers() == []

@@ -17,7 +17,7 @@ from ..._core.errors import DevserverError
 from ..._host.accounts import Account, acting_as
 from ..._host.output import OutputReader
 from ..._host.process_tree import end_session
-from ..._protocols.dap import Client
+from ..._protocols.dap import DapClient
 from ..._protocols.framing import Connection, connect_unix
 from ..dlv_process import run_dlv
 from .plan import DebugProbePlan, TlsFiles
@@ -35,7 +35,7 @@ class DebuggerUnreachable(DevserverError):
 class Adapter(t.NamedTuple):
     """A client of an adapter; ``pid`` is that of the started dlv, ``output`` returns its output."""
 
-    client: Client
+    client: DapClient
     pid: int | None
     output: t.Callable[[], str]
 
@@ -44,7 +44,7 @@ class Adapter(t.NamedTuple):
 def connect_adapter(plan: DebugProbePlan, directory: str, deadline: float) -> t.Iterator[Adapter]:
     """Yield a client of the adapter of ``plan``, and stop the processes that were started for it."""
     if plan.remote:
-        with contextlib.closing(Client(_connect_remote(plan.address, plan.tls, plan.account, deadline))) as client:
+        with contextlib.closing(DapClient(_connect_remote(plan.address, plan.tls, plan.account, deadline))) as client:
             yield Adapter(client, None, lambda: "")
         return
     path = os.path.join(directory, "dap.sock")
@@ -55,7 +55,7 @@ def connect_adapter(plan: DebugProbePlan, directory: str, deadline: float) -> t.
             remedy="set temporary_directory to a shorter path",
         )
     with run_dlv([plan.dlv, "dap"], plan.account, path, env=plan.environment, cwd=directory) as (process, listener):
-        client = Client(_connect_when_listening(plan, path, process, listener, deadline))
+        client = DapClient(_connect_when_listening(plan, path, process, listener, deadline))
         try:
             yield Adapter(client, process.pid, listener.text)
         finally:

@@ -42,7 +42,7 @@ class Package(t.NamedTuple):
     ignored: t.Sequence[str]
 
 
-class Source(t.NamedTuple):
+class BreakpointSource(t.NamedTuple):
     """The source of a breakpoint: its path without links, its modification time, its //go:build line, its cgo."""
 
     real: str
@@ -63,7 +63,7 @@ class Evidence(t.NamedTuple):
     difference: str = ""
     binary: Binary | None = None
     package: Package | None = None
-    source: Source | None = None
+    source: BreakpointSource | None = None
 
 
 def collect_evidence(
@@ -146,7 +146,7 @@ def _build_tags(plan: DebugProbePlan, binary: Binary | None) -> list[str]:
     return [word for start in positions for word in flags[start : start + (1 if "=" in flags[start] else 2)]]
 
 
-def _inspect_source(plan: DebugProbePlan, file: str) -> Source | None:
+def _inspect_source(plan: DebugProbePlan, file: str) -> BreakpointSource | None:
     try:
         with acting_as(plan.account):
             real = os.path.realpath(file)
@@ -154,6 +154,8 @@ def _inspect_source(plan: DebugProbePlan, file: str) -> Source | None:
             if text is None:
                 return None
             match = _CONSTRAINT.search(text)
-            return Source(real, os.stat(file).st_mtime, match.group(1) if match else "", bool(_CGO.search(text)))
+            return BreakpointSource(
+                real, os.stat(file).st_mtime, match.group(1) if match else "", bool(_CGO.search(text))
+            )
     except (OSError, DevserverError):
         return None

@@ -16,7 +16,7 @@ from ..._core.errors import DevserverError, TimedOut
 from ..._host.accounts import acting_as
 from ..._host.files import read_text
 from ..._host.procfs import read_file
-from ..._protocols.dap import Client, ErrorResponse
+from ..._protocols.dap import DapClient, ErrorResponse
 from ..._protocols.framing import ConnectionClosed, Message
 from .adapter import Adapter, DebuggerUnreachable, connect_adapter
 from .plan import Breakpoint, DebugProbePlan
@@ -126,7 +126,7 @@ class _Session:
     ) -> None:
         self._plan = plan
         self._adapter = debug_adapter
-        self._client: Client = debug_adapter.client
+        self._client: DapClient = debug_adapter.client
         self._output = output
         self._started = started
         self._deadline = deadline

@@ -165,7 +165,7 @@ class _Row:
         assignments = [item for item in self._observation.assignments if item.name == variable]
         return assignments[-1].source if assignments and not assignments[-1].value else None
 
-    def _settings_files(self) -> list[tuple[str, list[goenv_file.Setting]]]:
+    def _settings_files(self) -> list[tuple[str, list[goenv_file.GoenvSetting]]]:
         """Return the two files that go itself reads, the stronger one first, with their settings."""
         values = self._observation.go.values
         paths = [values.get("GOENV", ""), os.path.join(values.get("GOROOT", ""), "go.env")]

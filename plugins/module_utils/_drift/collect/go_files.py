@@ -28,7 +28,7 @@ def telemetry_mode(environment: t.Mapping[str, str], account: Account) -> str:
     return goenv_file.telemetry_mode(text_of(path, account) or "") if path else "local"
 
 
-def settings_in(path: str, account: Account) -> list[goenv_file.Setting]:
+def settings_in(path: str, account: Account) -> list[goenv_file.GoenvSetting]:
     """Return the settings in a file that a user names; none if ``account`` cannot read it, as go takes none then."""
     return goenv_file.settings("\n".join(lines_of(path, account)))
 

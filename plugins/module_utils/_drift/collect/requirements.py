@@ -8,7 +8,7 @@ import os
 
 from ..._environment.declaration import Declaration
 from ..._host.accounts import acting_as
-from ..._toolchain.store import Store, version_named
+from ..._toolchain.store import ToolchainStore, version_named
 from ..._toolchain.workspaces import AvailableGo, Mismatch, mismatches
 
 
@@ -40,5 +40,5 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
 def installed(goroot: str) -> AvailableGo:
     """Return the versions beside GOROOT, and that of GOROOT."""
     tree = os.path.realpath(goroot)
-    versions = [record.version for record in Store(os.path.dirname(tree)).records()]
+    versions = [record.version for record in ToolchainStore(os.path.dirname(tree)).records()]
     return AvailableGo(versions, version_named(tree) or None)

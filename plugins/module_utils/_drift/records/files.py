@@ -29,7 +29,7 @@ class SettingsFile(t.NamedTuple):
         return (self.text or "").split("\n")
 
     @property
-    def settings(self) -> list[goenv_file.Setting]:
+    def settings(self) -> list[goenv_file.GoenvSetting]:
         return goenv_file.settings(self.text or "")
 
 

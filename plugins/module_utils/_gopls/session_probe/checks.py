@@ -11,7 +11,7 @@ import time
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._protocols.lsp import Client, Diagnostic, Place, Server
+from ..._protocols.lsp import Diagnostic, LspClient, Place, ServerInfo
 from .sample_positions import Use
 
 # In the order in which they run.
@@ -33,7 +33,7 @@ class Task:
 class Measurements:
     """What a server returned before the session ended or failed; ``seconds`` by step."""
 
-    server: Server | None = None
+    server: ServerInfo | None = None
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)
     diagnostics: list[Diagnostic] = dataclasses.field(default_factory=list)
     hover: str = ""
@@ -47,7 +47,7 @@ class Measurements:
         self.seconds[step] = round(time.monotonic() - began, 4)
 
 
-def run_checks(client: Client, task: Task, measured: Measurements) -> None:
+def run_checks(client: LspClient, task: Task, measured: Measurements) -> None:
     """Run all steps and fill ``measured``; raise DevserverError at the first failure or wrong response."""
     with measured.timed("initialize"):
         measured.server = client.initialize(task.workspace)
@@ -59,7 +59,7 @@ def run_checks(client: Client, task: Task, measured: Measurements) -> None:
     _check_edit(client, task, measured)
 
 
-def _check_use(client: Client, use: Use, measured: Measurements) -> None:
+def _check_use(client: LspClient, use: Use, measured: Measurements) -> None:
     """Request hover, definition and references of the use, and validate each response."""
     with measured.timed("hover"):
         measured.hover = client.hover(use.place)
@@ -85,7 +85,7 @@ def _is_same(path: str, other: str) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
 
 
-def _check_edit(client: Client, task: Task, measured: Measurements) -> None:
+def _check_edit(client: LspClient, task: Task, measured: Measurements) -> None:
     """Insert a compile error into the first file, without saving it, and wait for its diagnostic.
 
     With errors in the workspace the step is skipped: diagnostics work, and these errors may hide the new one.

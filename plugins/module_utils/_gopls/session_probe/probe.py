@@ -20,7 +20,7 @@ from ..._environment.declaration import ARGUMENT_SPEC, UserEnvironment, declarat
 from ..._host.accounts import Account, acting_as
 from ..._host.command import session_environment
 from ..._protocols.framing import Connection
-from ..._protocols.lsp import Client, Diagnostic, Popup, Server
+from ..._protocols.lsp import Diagnostic, LspClient, Popup, ServerInfo
 from ..memory import Memory
 from .checks import Measurements, Task, run_checks
 from .sample_positions import Use, find_use, locate_symbol, read_source
@@ -134,7 +134,7 @@ class _Session:
         with contextlib.closing(server):
             deadline = time.monotonic() + self._timeout
             connection = Connection(server.stream, server.name)
-            client = Client(connection, section=_SECTION, settings=self._settings, deadline=deadline)
+            client = LspClient(connection, section=_SECTION, settings=self._settings, deadline=deadline)
             self._run_checks(client, server)
 
     def result(self) -> dict[str, t.Any]:
@@ -159,7 +159,7 @@ class _Session:
         env = self._context.environment(account, self._timeout) or session_environment(account)
         return StartedServer(self._gopls, self._unit, env=env, workspace=workspace, account=account)
 
-    def _run_checks(self, client: Client, server: ServerConnection) -> None:
+    def _run_checks(self, client: LspClient, server: ServerConnection) -> None:
         self._popups = client.popups
         try:
             run_checks(client, self._task, self._measured)
@@ -222,7 +222,7 @@ def _first_line(text: str) -> str:
     return next((line.strip()[:_MAX_LINE] for line in text.splitlines() if line.strip()), "")
 
 
-def _describe_server(server: Server | None) -> dict[str, str]:
+def _describe_server(server: ServerInfo | None) -> dict[str, str]:
     """Return name, version and Go of a server; gopls reports both versions in one string, as JSON."""
     if server is None:
         return {}

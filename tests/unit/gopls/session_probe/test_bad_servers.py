@@ -23,7 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.session_probe.sample_positions import Use
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
-from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import Client, Place
+from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.lsp import LspClient, Place
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -284,7 +284,7 @@ def test_random_messages_cause_only_a_devserver_error(messages):
         for message in messages:
             server.send(message)
         theirs.shutdown(socket.SHUT_WR)
-        client = Client(Connection(ours, "gopls"), section="gopls", settings={}, deadline=time.monotonic() + 60)
+        client = LspClient(Connection(ours, "gopls"), section="gopls", settings={}, deadline=time.monotonic() + 60)
         drain = threading.Thread(target=lambda: [None for _chunk in iter(lambda: theirs.recv(65536), b"")])
         drain.start()
         task = Task("/w", Use(Place("/w/a.go", 1, 0), "f"), {"/w/a.go": "package a\n"})
