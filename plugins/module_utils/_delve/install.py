@@ -137,7 +137,7 @@ def _installed_units() -> dict[str, str]:
     texts = {}
     for path in glob.glob(_unit_file("*")):
         text = read_text(path) or ""
-        if text.startswith(units.HEAD):
+        if text.startswith(units.HEADER):
             texts[os.path.basename(path)[len("dlv-") : -len(".service")]] = text
     return texts
 

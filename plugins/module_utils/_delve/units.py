@@ -19,7 +19,7 @@ from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, without_specifiers
 from .services import DebugService
 
-HEAD = managed_header("dlv_service")
+HEADER = managed_header("dlv_service")
 STATE_DIR = "/var/lib/dlv"
 ENVIRONMENT_DIR = "/etc/gopherops/debug"
 
@@ -70,7 +70,7 @@ def render_environment(service: DebugService) -> str | None:
     """Return the content of that file; None without variables."""
     if not service.environment:
         return None
-    return HEAD + environment_lines(service.environment, dollar="$")
+    return HEADER + environment_lines(service.environment, dollar="$")
 
 
 def render_unit(service: DebugService, programs: Programs, launch_files: t.Iterable[LaunchFile]) -> str:
@@ -83,7 +83,7 @@ def render_unit(service: DebugService, programs: Programs, launch_files: t.Itera
         _render_lifecycle(service),
         sandbox,
     ]
-    return HEAD + "".join([*parts, _render_install_section(service), *map(_render_launch_note, launch_files)])
+    return HEADER + "".join([*parts, _render_install_section(service), *map(_render_launch_note, launch_files)])
 
 
 def _render_unit_section(service: DebugService) -> str:

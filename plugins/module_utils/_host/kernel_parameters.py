@@ -14,7 +14,7 @@ from .._core.result import Outcome
 from .files import Changes, read_text
 from .managed_files import ManagedFile, plan_edits, write_all
 
-_HEAD = managed_header("kernel_parameters")
+_HEADER = managed_header("kernel_parameters")
 _ROOT = "/proc/sys"
 ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}
 
@@ -89,11 +89,11 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
 def _content(parameters: t.Mapping[str, str], now: str | None) -> str | None:
     if not parameters:
         # Only a file of this module is removed.
-        return now if now is not None and not now.startswith(_HEAD) else None
+        return now if now is not None and not now.startswith(_HEADER) else None
     lines = (
         f"\n# {REASONS.get(name, 'Declared by the play.')}\n-{name} = {value}\n" for name, value in parameters.items()
     )
-    return _HEAD + "".join(lines)
+    return _HEADER + "".join(lines)
 
 
 def _file(name: str) -> str:

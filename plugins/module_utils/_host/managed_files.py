@@ -16,7 +16,7 @@ from .accounts import Account, acting_as
 from .files import Changes, read_text, write_text
 from .managed_block import with_block
 
-HEAD = managed_header("go_env")
+_HEADER = managed_header("go_env")
 # The mode of the directories with files of the collection.
 _DIRECTORY_MODE = 0o755
 
@@ -51,7 +51,7 @@ class ManagedFile(t.NamedTuple):
 
 def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account | None = None) -> ManagedFile:
     """Return a file that belongs to the collection; without ``text`` it must not exist."""
-    return ManagedFile(path, lambda _now: None if text is None else HEAD + text, mode=mode, owner=owner)
+    return ManagedFile(path, lambda _now: None if text is None else _HEADER + text, mode=mode, owner=owner)
 
 
 def stale_files(pattern: str, kept: t.Iterable[str]) -> list[ManagedFile]:

@@ -129,7 +129,7 @@ def test_builds_can_be_debugged_with_any_goflags(
 
 def test_the_environment_has_a_separate_file() -> None:
     declared = service(environment={"A": 'it\'s "5$"', "B": 1})
-    assert units.render_environment(declared) == units.HEAD + 'A="it\'s \\"5$\\""\nB="1"\n'
+    assert units.render_environment(declared) == units.HEADER + 'A="it\'s \\"5$\\""\nB="1"\n'
     assert "it's" not in render(declared)
     assert units.render_environment(service()) is None
     assert "/etc/gopherops/debug" not in render(service())
