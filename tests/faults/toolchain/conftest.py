@@ -19,16 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.ins
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
-from tests.unit.toolchain.conftest import (
-    HERE,
-    Toolchain,
-    archives,
-    authority,
-    impatient,
-    make_request,
-    make_toolchain,
-    server,
-)
+from tests.support.toolchains import HERE, Toolchain, make_toolchain
+from tests.unit.toolchain.conftest import archives, authority, impatient, make_request, server
 
 __all__ = ["archives", "authority", "impatient", "make_request", "new", "old", "server", "tmp_path", "toolchain_host"]
 

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
-from tests.unit.toolchain.conftest import HERE, Server, Toolchain, send
+from tests.support.http_server import Server, send
+from tests.support.toolchains import HERE, Toolchain
 
 Make = t.Callable[..., ToolchainRequest]
 CHANCE = random.Random(4)

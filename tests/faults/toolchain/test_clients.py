@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.ins
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
-from tests.unit.toolchain.conftest import HERE, Toolchain, make_toolchain
+from tests.support.toolchains import HERE, Toolchain, make_toolchain
 
 Make = t.Callable[..., ToolchainRequest]
 VERSIONS = ("1.99.1", "1.99.12")

@@ -18,7 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.ins
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
-from tests.unit.toolchain.conftest import HERE
+from tests.support.toolchains import HERE
 
 Make = t.Callable[..., ToolchainRequest]
 

@@ -8,7 +8,6 @@ import json
 import os
 import pathlib
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -22,7 +21,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.req
 
 from tests.faults.toolchain import killer
 from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
-from tests.unit.toolchain.conftest import HERE, Server, Toolchain
+from tests.support.http_server import Server
+from tests.support.killing import kill_group
+from tests.support.toolchains import HERE, Toolchain
 
 POINTS = 60
 MODULE = "ansible_collections.gopherops.devserver.plugins.modules.go_toolchain"
@@ -148,7 +149,6 @@ def test_the_module_killed_from_outside(
         while len(server.requests) == request_count:
             time.sleep(0.005)
         time.sleep(chance.uniform(0, 0.4))
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_group(process)
         server.routes[f"/{new.tar_name}"] = new.tar
         assert_whole_and_repaired(toolchain_host, request)

@@ -11,7 +11,6 @@ import io
 import json
 import os
 import pwd
-import signal
 import subprocess
 import sys
 import tarfile
@@ -35,6 +34,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
     DlvOptions,
     dump_goroutines,
 )
+
+from tests.support.killing import kill_group
 
 PLAN = BundlePlan("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
 LARGE_SIZES = SizeLimits(1000, 10000)
@@ -202,8 +203,7 @@ def running_as(account, script):
     try:
         yield
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        kill_group(process)
 
 
 @pytest.fixture

@@ -14,6 +14,8 @@ import typing as t
 
 import pytest
 
+from tests.support.killing import kill_group
+
 HELLO = {"package": "example.com/hello", "version": "v1.0.0"}
 NEWER = (dict(HELLO, version="v1.1.0"), {"package": "example.com/tool/v2", "version": "v2.3.4"})
 POINTS = 6
@@ -93,7 +95,7 @@ def kill_at(tool_host: Host, process: subprocess.Popen[str], sign: str, group: b
             return False
         time.sleep(0.002)
     if process.poll() is None and group:
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process)
     process.kill()
     process.communicate()
     return process.returncode == -signal.SIGKILL
