@@ -17,6 +17,8 @@ from .._shells.scripts import SH_FIND_PROGRAMS
 _COMPILER_VARIABLES = """
 CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
 """
+# Characters of the output of go env: it has one line for each variable.
+_LONGEST_OUTPUT = 1024 * 1024
 # For the values of these, go runs the C compiler and writes its results into the build cache.
 NEEDS_C_COMPILER = frozenset(_COMPILER_VARIABLES.split())
 
@@ -45,14 +47,30 @@ def go_env(
             remedy="correct the cause that go reports; 'GOENV=off go env' shows whether it is the user's own file",
             cmd=completed.argv,
         )
-    try:
-        values: dict[str, str] = json.loads(completed.stdout)
-    except ValueError as error:
+    values = _parse_values(completed.stdout)
+    if values is None:
         output = completed.stdout.strip()[:80]
         raise DevserverError(
             f"{go} is no go command: env -json printed {output!r}", remedy=f"remove {go}", cmd=completed.argv
-        ) from error
+        )
     return values
+
+
+def _parse_values(output: str) -> dict[str, str] | None:
+    """Return the variables in the output of ``go env -json``; None for any other output, which a user may have made."""
+    try:
+        values = json.loads(output) if len(output) <= _LONGEST_OUTPUT else None
+    except (ValueError, RecursionError):
+        return None
+    return values if isinstance(values, dict) and all(map(_can_be_given, values.values())) else None
+
+
+def _can_be_given(value: t.Any) -> bool:
+    """Return whether a process can have such a value: a text with no zero byte, and no half of a surrogate pair."""
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:
+        return False
 
 
 def _first_error(completed: Completed) -> str:

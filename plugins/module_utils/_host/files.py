@@ -38,6 +38,11 @@ def read_text(path: str, *, largest: int = LARGEST) -> str | None:
         return None
     except IsADirectoryError as error:
         raise _irregular(path, largest) from error
+    except ValueError as error:
+        # A zero byte, or a character that is not in any name of a file.
+        raise DevserverError(
+            f"{path!r} is not the name of a file: {error}", remedy="correct the path", path=path
+        ) from error
     except OSError as error:
         # The real user is root's also while the process acts as another user.
         needs_root = isinstance(error, PermissionError) and os.getuid() != 0

@@ -22,10 +22,12 @@ from .startup import Startup
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
-_NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d+)\0(\\d+)\0(\\d+)\0")
+_NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d{1,9})\0(\\d{1,9})\0(\\d{1,9})\0")
+# More assignments than any startup has: the work on them grows with the square of that.
+_MOST = 10_000
 _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
 # What "declare -F" prints in debugging mode.
-_FUNCTION = re.compile(r"go (\d+) (/.*)\Z")
+_FUNCTION = re.compile(r"go (\d{1,9}) (/.*)\Z")
 
 
 def trace_bash(start_up: Startup, timeout: float, declared: t.Collection[str] = ()) -> list[Assignment]:
@@ -112,7 +114,7 @@ class _History:
 def assignments(noted: str, environment: t.Mapping[str, str]) -> list[Assignment]:
     """Return the assignments in the output of a traced shell; ``environment`` is its initial environment."""
     history = _History(environment)
-    for name, value, file, line, depth, now in _NOTED.findall(noted):
+    for name, value, file, line, depth, now in itertools.islice(_groups(noted), _MOST):
         source = Source("file", os.path.normpath(file), int(line)) if file.startswith("/") else None
         if name:
             source = source or _prompt_command(history)
@@ -120,6 +122,10 @@ def assignments(noted: str, environment: t.Mapping[str, str]) -> list[Assignment
         elif source:
             history.record_text(value, source, int(depth))
     return [entry.item for entry in history.entries if entry.item.source.file]
+
+
+def _groups(noted: str) -> t.Iterator[tuple[str, ...]]:
+    return (match.groups() for match in _NOTED.finditer(noted))
 
 
 def _prompt_command(history: _History) -> Source | None:

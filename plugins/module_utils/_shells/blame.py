@@ -18,15 +18,19 @@ from .startup import Startup
 _MARK = "\x01"
 _BASH = f"{_MARK}${{EPOCHREALTIME}}{_MARK}${{BASH_SOURCE}}{_MARK}${{LINENO}}{_MARK}"
 _ZSH = f"{_MARK}%D{{%s.%6.}}{_MARK}%x{_MARK}%I{_MARK}"
-_STEP = re.compile(f"{_MARK}+([0-9.,]*){_MARK}([^{_MARK}\n]*){_MARK}(\\d+){_MARK}([^\n]*)\n?([^{_MARK}]*)")
+# Time, file, line, command and output. A startup may print text of this form: all numbers have a length that fits.
+_PLACED = f"((?:\\d{{1,12}}(?:[.,]\\d{{1,9}})?)?){_MARK}([^{_MARK}\n\0]*){_MARK}(\\d{{1,9}})"
+_STEP = re.compile(f"{_MARK}+{_PLACED}{_MARK}([^\n]*)\n?([^{_MARK}]*)")
 _TOGETHER = ["/bin/sh", "-c", SH_MERGE_OUTPUT, "sh"]
 # The end as bash traces it, wherever it is printed to.
 _REACHED_END = re.compile(rf"{_MARK}{re.escape(FINISH)}\r?$", re.MULTILINE)
 # Redirections, which are all that this one has, are in no trace.
 _REDIRECTING = "exec"
 # The formats of a file and line in bash, zsh, fish, sshd and this collection, and of an unreadable file in bash.
-_PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d+)\b")
+_PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d{1,9})\b")
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
+# Characters: the search takes the square of that.
+_LONGEST_MESSAGE = 4096
 _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
 # Files of this collection, which are not the cause.
 _OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
@@ -51,6 +55,7 @@ class _Step(t.NamedTuple):
 
 def parse_place(message: str, home: str) -> Source | None:
     """Return the file, and the line if present, in an error message; ``~`` is ``home``."""
+    message = message[:_LONGEST_MESSAGE]
     denied = _FILE.search(message)
     # If a startup file is unreadable, the line that reads it is not the cause.
     hidden = denied and os.path.basename(denied.group(1)).startswith(".")

@@ -19,9 +19,9 @@ from .fish_trace import run_fish, user_directory
 from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_FILES, SH_PRINT_FISH_PROFILE, SH_TRACE_FISH
 from .startup import Startup
 
-_LINE = re.compile(r"^([^:\n]+\.fish):(\d+):(.*)$", re.MULTILINE)
+_LINE = re.compile(r"^([^:\n\0]+\.fish):(\d{1,9}):(.*)$", re.MULTILINE)
 # Microseconds by itself and with its parts, depth, and the first line of the command.
-_TIMED = re.compile(r"^\s*(\d+)\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
+_TIMED = re.compile(r"^\s*(\d{1,15})\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
 _STEP = re.compile(rf"^(?:(-*)> (.*)|{FISH_HALF_TIME}(.*))\n", re.MULTILINE)
 # Commands that contain other steps, besides the functions of a startup.
 _BLOCKS = {"begin", "if", "for", "while", "switch", "source", "eval"}

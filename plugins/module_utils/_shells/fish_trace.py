@@ -25,16 +25,18 @@ _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_V
 # Directories that fish creates if they are missing, by the variable with their parent.
 _OWN_DIRECTORIES = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
+# Characters of a call stack: the search takes the square of that.
+_LONGEST_PLACE = 16384
 # The innermost file: what "source" reads from a pipe has none.
-_CALLER = re.compile(r"in event handler:.*?called on line (\d+) of file ([~/].*?)$", re.DOTALL | re.MULTILINE)
+_CALLER = re.compile(r"in event handler:.*?called on line (\d{1,9}) of file ([~/][^\0]*?)$", re.DOTALL | re.MULTILINE)
 # The file, "not-autoloaded" and the like, the line.
-_DEFINED = re.compile(r"(/.*)\n.*\n(\d+)\n")
+_DEFINED = re.compile(r"(/[^\n\0]*)\n.*\n(\d{1,9})\n")
 # What grep finds: of a variable that fish keeps for all of the user's shells. The words of a list have \x1e between
 # them; what is no character is left as it is.
-_UNIVERSAL = re.compile(r"(/.*?):(\d+):SETUVAR --export (--path )?(\w+):(.*)")
+_UNIVERSAL = re.compile(r"(/[^\n\0]*?):(\d{1,9}):SETUVAR --export (--path )?(\w+):(.*)")
 _ESCAPED = re.compile(r"\\(?:x([0-9a-f]{2})|u((?!d[89a-f])[0-9a-f]{4})|U(00(?:0[1-9a-f]|10)[0-9a-f]{4}))")
 # And of a function that "alias" makes fish keeps no place.
-_FOUND = re.compile(r"(/.*?):(\d+):")
+_FOUND = re.compile(r"(/[^\n\0]*?):(\d{1,9}):")
 
 
 def trace_fish(start_up: Startup, timeout: float) -> list[Assignment]:
@@ -63,6 +65,7 @@ def fish_assignments(noted: str, home: str, environment: t.Container[str] = ()) 
             assignments.append(_universal(kept))
         if kept:
             continue
+        place = place[:_LONGEST_PLACE]
         defined, called = _DEFINED.match(place) or _FOUND.match(place), _CALLER.search(place)
         if defined:
             assignments.append(Assignment(name, value, Source("file", defined.group(1), int(defined.group(2)))))

@@ -27,4 +27,5 @@ def trace_zsh(start_up: Startup, timeout: float, declared: t.Collection[str] = (
     completed = start_up.run(["zsh", "-f", *start_up.options, "-c", fill(ZSH_TRACE, marks)], timeout, variables)
     entries = assignments(completed.stderr, start_up.env)
     source = (completed.stdout.splitlines() or [""])[-1]
-    return entries + ([Assignment("function go", "", Source("file", source))] if source.startswith("/") else [])
+    is_path = source.startswith("/") and "\0" not in source
+    return entries + ([Assignment("function go", "", Source("file", source))] if is_path else [])

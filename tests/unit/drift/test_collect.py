@@ -115,6 +115,51 @@ def test_a_path_that_cannot_be_searched_in_time_is_reported(fake_host: t.Any) ->
     assert set(found) == {"GD103", "GD901"}
 
 
+def raises(*_arguments: t.Any) -> t.NoReturn:
+    raise RecursionError("x" * 5000)
+
+
+@pytest.mark.parametrize("method", ["contexts_of", "applies_to", "probe", "start_up", "assignments"])
+def test_an_unexpected_error_in_one_context_is_a_finding_of_that_context(fake_host: t.Any, method: str) -> None:
+    class Hostile(Bare):
+        name = "hostile"
+
+        def probe(self, _account: t.Any, declaration: t.Any, _timeout: float) -> Probe:
+            user = declaration.users[0]
+            environment = {**user.variables, "PATH": ":".join(user.path)}
+            return Probe(environment, unexpected_output="hello")
+
+    hostile, good = Hostile(), Hostile()
+    good.name = "bare"
+    setattr(hostile, method, raises)
+    seen = observations.observe(fake_host.declaration, [], timeout=5, kinds=[hostile, good])
+    cells, found = fake_host.evaluate(*seen)
+    unknown = [finding for finding in found if finding.rule.id == "GD901"]
+    assert [(finding.context, finding.cause) for finding in unknown] == [
+        ("hostile", f"an unexpected error occurred: RecursionError: {'x' * 200}")
+    ]
+    assert cells["bare", "GOPATH"].status == "ok"
+    assert "GD701" in [finding.rule.id for finding in found if finding.context == "bare"]
+
+
+def test_startup_files_and_programs_of_a_user_cannot_suppress_the_report(fake_host: t.Any) -> None:
+    """With real shells and programs: a place with a line of 5,000 digits, and a go whose values have wrong types."""
+    home = fake_host.tmp / "home"
+    (home / "bin").mkdir(parents=True)
+    (home / ".profile").write_text(f"echo '/x: line {'9' * 5000}'\nexport PATH='{home}/bin:/usr/bin:/bin'\n")
+    (home / "bin/go").write_text('#!/bin/sh\necho \'{"GOENV": [], "GOROOT": 1}\'\n')
+    (home / "bin/go").chmod(0o755)
+    user = fake_host.declaration.users[0]
+    account = user.account._replace(home=str(home), shell="/bin/sh")
+    fake_host.declaration.users.insert(0, dataclasses.replace(user, account=account))
+    seen = observations.observe(fake_host.declaration, [], timeout=10, kinds=[LoginContext()])
+    assert [one.user.account.home for one in seen] == [str(home), user.account.home]
+    found = [finding.rule.id for finding in fake_host.findings(*seen[:1])]
+    assert found == ["GD202", "GD205", "GD701"]
+    assert "is no go command" in seen[0].go.problem
+    assert seen[1].environment is not None
+
+
 def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Login(Slow):
         name = "login"

@@ -51,6 +51,28 @@ def test_the_message_of_a_go_that_fails_is_quoted(tmp_path):
         go_env(GO, env=env)
 
 
+HOSTILE = {
+    "a list": "printf '[]'",
+    "a number": """printf '{"GOENV": 1}'""",
+    "a null": """printf '{"GOENV": null}'""",
+    "an object": """printf '{"GOENV": {}}'""",
+    "a zero byte": r"""printf '%s' '{"GOENV": "/a\u0000b"}'""",
+    "half of a pair": r"""printf '%s' '{"GOENV": "\ud800"}'""",
+    "deep nesting": r"head -c 200000 /dev/zero | tr '\000' '['",
+    "a long number": r"head -c 5000 /dev/zero | tr '\000' 9",
+    "bytes that are not UTF-8": r"printf '\377\376'",
+    "much": r"""printf '{"GOENV": "'; head -c 16000000 /dev/zero | tr '\000' x; printf '"}'""",
+}
+
+
+@pytest.mark.parametrize("output", HOSTILE)
+def test_hostile_output_is_that_of_no_go_command(tmp_path, output):
+    (tmp_path / "go").write_text(f"#!/bin/sh\n{HOSTILE[output]}\n")
+    (tmp_path / "go").chmod(0o755)
+    with pytest.raises(DevserverError, match="is no go command"):
+        go_env(str(tmp_path / "go"), env={"PATH": "/usr/bin:/bin"})
+
+
 def test_what_is_no_go_command_is_an_error_too(tmp_path):
     (tmp_path / "go").write_text("#!/bin/sh\necho go version go1.19.8\n")
     (tmp_path / "go").chmod(0o755)

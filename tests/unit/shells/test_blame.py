@@ -8,6 +8,7 @@ import getpass
 import os
 import pathlib
 import shutil
+import time
 import typing as t
 
 import pytest
@@ -51,6 +52,24 @@ PRINTING = {
     "behind a value of two lines": ("A='1\n2'\necho hello\n", 3),
     "a here-document": ("cat <<END\nhello\nEND\n", 1),
 }
+
+
+def test_hostile_messages_name_no_place() -> None:
+    assert parse_place(f"/x: line {'9' * 5000}", "/h") is None
+    began = time.monotonic()
+    assert parse_place(" /" * 4_000_000, "/h") is None
+    assert time.monotonic() - began < 5
+
+
+FORGED = ["1.2.3\1/x\1" + "1", "1\1/x\1" + "9" * 5000, "1\1/x\0y\1" + "1", ".\1/x\1" + "1"]
+
+
+@pytest.mark.parametrize("text", FORGED)
+def test_a_startup_that_forges_a_trace_is_traced_all_the_same(start_up: t.Any, text: str) -> None:
+    forged = "".join(f"\\{ord(character):03o}" for character in f"\1{text}\1\n")
+    shell, file = start_up(f"printf '{forged}'\necho hello\nsleep 0.3\n")
+    assert blame.find_printing_line(shell, "hello", 10) == Source("file", file, 2)
+    assert blame.find_slowest_line(shell, 10) == Source("file", file, 3)
 
 
 @pytest.mark.parametrize("case", PRINTING)

@@ -22,7 +22,7 @@ from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, wi
 from ..._host.accounts import Account, has_home
 from ..._host.trusted_paths import only_root_can_change
 from ..._shells import blame
-from ..records.observation import SLOW_SECONDS, WATCHED, GoResult, Observation
+from ..records.observation import SLOW_SECONDS, WATCHED, GoResult, Observation, describe_unexpected, failed
 from . import ssh_denials
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.
@@ -38,6 +38,17 @@ class _NoHomeContext(GoEnvContext):
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         return Probe(None, f"the home {account.home} is missing", failure="no home")
+
+
+class _UnreadableContext(_NoHomeContext):
+    """Replaces the contexts of a kind that could not be made from the files of their user, for the given reason."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        self._problem = problem
+
+    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
+        return Probe(None, self._problem)
 
 
 def observe(
@@ -99,6 +110,8 @@ def _explained(observation: Observation, timeout: float) -> Observation:
         return _with_lines(observation, timeout)
     except (DevserverError, OSError):
         return observation  # The problem remains, even if its line is not found.
+    except Exception as error:
+        return observation if observation.environment is None else failed(observation, error)
 
 
 def _with_lines(observation: Observation, timeout: float) -> Observation:
@@ -149,7 +162,11 @@ def _contexts(user: UserEnvironment, kinds: t.Sequence[ContextKind]) -> list[Con
         return [_NoHomeContext()]
     contexts: list[Context] = []
     for kind in kinds:
-        contexts += [context for context in kind.contexts_of(user, tuple(contexts)) if context.applies_to(user.account)]
+        try:
+            made = kind.contexts_of(user, tuple(contexts))
+            contexts += [context for context in made if context.applies_to(user.account)]
+        except Exception as error:
+            contexts.append(_UnreadableContext(kind.name, describe_unexpected(error)))
     return contexts
 
 
@@ -227,6 +244,8 @@ def _probe(user: UserEnvironment, context: Context, declaration: Declaration, ti
         return Probe(None, str(error), failure="timed out")
     except (DevserverError, OSError) as error:
         return Probe(None, str(error))
+    except Exception as error:
+        return Probe(None, describe_unexpected(error))
 
 
 def _assignments(user: UserEnvironment, context: Context, timeout: float) -> list[Assignment]:
@@ -237,6 +256,13 @@ def _assignments(user: UserEnvironment, context: Context, timeout: float) -> lis
 
 
 def _observation(pair: _Pair, probe: Probe, details: _Details | None) -> Observation:
+    try:
+        return _combined(pair, probe, details)
+    except Exception as error:
+        return failed(Observation(*pair, None), error)
+
+
+def _combined(pair: _Pair, probe: Probe, details: _Details | None) -> Observation:
     result = details.programs.result() if details and details.programs else _Programs({}, GoResult({}))
     return Observation(
         *pair,

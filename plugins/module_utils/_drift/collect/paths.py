@@ -25,7 +25,7 @@ def real_paths_of(snapshot: Snapshot) -> dict[str, str]:
         for setting in (setting for setting in file.settings if setting.name == "go.alternateTools"):
             go = setting.value.get("go") if isinstance(setting.value, dict) else None
             paths |= {*((file.filled(str(go)) or "").split(":") if go else ())}
-    targets = {path: os.path.realpath(path) for path in paths if os.path.isabs(path)}
+    targets = {path: os.path.realpath(path) for path in paths if os.path.isabs(path) and "\0" not in path}
     return {path: target for path, target in targets.items() if target != path}
 
 
@@ -42,13 +42,13 @@ def world_readable_files(snapshot: Snapshot) -> frozenset[str]:
 
 def is_world_readable(path: str, top: str = "/") -> bool:
     """Return whether all users may read a file and pass the directories above it, up to ``top``; links are followed."""
-    place = pathlib.PurePath(os.path.realpath(path))
     highest = pathlib.PurePath(top)
-    above = [directory for directory in place.parents if highest in (directory, *directory.parents)]
     try:
+        place = pathlib.PurePath(os.path.realpath(path))
+        above = [directory for directory in place.parents if highest in (directory, *directory.parents)]
         open_ways = all(os.stat(directory).st_mode & stat.S_IXOTH for directory in above)
         return open_ways and bool(os.stat(place).st_mode & stat.S_IROTH)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
@@ -66,6 +66,6 @@ def _last_change(path: str) -> float | None:
     """Return the last change of a file's text, or of the owner and rights of anything else; None if it is missing."""
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # Text of a user may be the name of no file.
         return None
     return status.st_mtime if stat.S_ISREG(status.st_mode) else status.st_ctime

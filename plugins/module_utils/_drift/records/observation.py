@@ -20,6 +20,8 @@ WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
 TELEMETRY = "GOTELEMETRY"
 # A startup that takes longer is slow.
 SLOW_SECONDS = 3.0
+# Characters of an error that is not the collection's own.
+_LONGEST_ERROR = 200
 
 
 class GoResult(t.NamedTuple):
@@ -80,6 +82,19 @@ class Observation:
         environment = self.environment or {}
         default = os.path.join(go_config_directory(environment), "env")
         return self.go.values.get("GOENV") or environment.get("GOENV") or default
+
+
+def failed(observation: Observation, error: Exception) -> Observation:
+    """Return the observation of a context about which the text of its user causes an unexpected error.
+
+    What users' files and processes contain is hostile input: it must not suppress the report of anybody else.
+    """
+    return Observation(observation.user, observation.context, None, describe_unexpected(error))
+
+
+def describe_unexpected(error: Exception) -> str:
+    """Return the problem of a context for an error that nobody has foreseen."""
+    return f"an unexpected error occurred: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"
 
 
 def go_config_directory(environment: t.Mapping[str, str]) -> str:

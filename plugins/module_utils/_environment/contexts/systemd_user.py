@@ -27,7 +27,7 @@ _GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
 _GENERATORS = tuple(os.path.join(directory, _GENERATOR) for directory in ("/usr/lib/systemd", "/lib/systemd"))
 # The weakest first; of files with one name only that of the strongest directory counts.
 _DIRECTORIES = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
-_LINE = re.compile(r"([^\0]*)\0(\d+):\s*([A-Za-z_]\w*)=(.*)")
+_LINE = re.compile(r"([^\0]*)\0(\d{1,9}):\s*([A-Za-z_]\w*)=(.*)")
 
 
 class SystemdUserContext(SingleContext):
