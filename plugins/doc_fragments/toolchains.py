@@ -42,7 +42,10 @@ options:
     type: dict
     default: {}
   timeout:
-    description: Seconds that a server of toolchains may stay silent before it counts as unreachable.
+    description:
+      - Seconds that a server of toolchains may stay silent before it counts as unreachable.
+      - A source also counts as unreachable if a file takes more than an hour in total, or has more than 1 GiB, several
+        times the size of the largest release.
     type: int
     default: 60
 """

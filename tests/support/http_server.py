@@ -18,6 +18,7 @@ class Server:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.routes: dict[str, bytes | Responder] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
+        self.connect: Responder = lambda handler: handler.send_error(501)
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -30,6 +31,9 @@ class Server:
                     self.send_error(404)
                 else:
                     send(self, response)
+
+            def do_CONNECT(self) -> None:
+                server.connect(self)
 
             def log_message(self, format: str, *args: t.Any) -> None:
                 pass

@@ -12,6 +12,10 @@ import zlib
 
 from .._host.files import sha256_of_stream
 
+# The maximum size in bytes of all files of a module; Go rejects modules of more than 500 MiB. The hash is computed
+# before the zip is trusted, and a few bytes of a zip can mean gigabytes.
+LARGEST = 1 << 30
+
 
 def h1(digests: t.Mapping[str, str]) -> str:
     """Return the ``h1:`` hash of files given as ``{name: sha256 in hex}``, with names as the module zip has them."""
@@ -26,6 +30,8 @@ def h1_of_zip(path: str) -> str:
             names = archive.namelist()
             if len(set(names)) != len(names) or any("\n" in name for name in names):
                 raise ValueError("a name is in it twice, or has a line break")
+            if sum(info.file_size for info in archive.infolist()) > LARGEST:
+                raise ValueError(f"its files have more than {LARGEST} bytes")
             digests = {}
             for name in names:
                 with archive.open(name) as file:

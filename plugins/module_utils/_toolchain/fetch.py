@@ -19,16 +19,20 @@ import urllib.request
 from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .._host.files import open_nonblocking
+from .._host.http_limits import LimitedHandler, ResponseLimits, TooLarge
 
 # Seconds to wait before each further attempt.
 PAUSES = (1.0, 3.0)
+
+# The maximum size in bytes of a file. Archives of Go have up to 100 MiB, and Go rejects modules of more than 500 MiB.
+LARGEST = 1 << 30
+# Seconds for one file in total, with all attempts: 75 MiB at 21 KiB/s.
+LONGEST = 3600.0
 
 _CHUNK = 1 << 20
 # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED.
 _CLOCK = (9, 10)
 _TRANSIENT = (408, 425, 429)
-# Bytes a second; what is slower than this for longer than the time limit counts as hanging.
-_SLOWEST = 4096
 
 
 class Unreachable(Exception):
@@ -50,11 +54,9 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         before, after = urllib.parse.urlsplit(req.full_url), urllib.parse.urlsplit(newurl)
         if after.scheme not in ("https", before.scheme):
             raise _UnsafeRedirect(f"it redirects from {before.scheme} to {after.scheme} ({redacted(newurl)})")
+        # Otherwise urllib reads the body of the redirection, of any size, into memory.
+        fp.close()
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-class _Readable(t.Protocol):
-    def read1(self, size: int) -> bytes: ...
 
 
 class Copied(t.NamedTuple):
@@ -76,18 +78,20 @@ def fetch(location: str, destination: str, *, timeout: float) -> Copied:
     """Write what is at ``location`` (an http or https URL, or an absolute path) to the file ``destination``.
 
     ``timeout`` is how many seconds a server may stay silent. Raises Unreachable, after further attempts if these
-    may help; DevserverError if a server must not be trusted, or denies access.
+    may help, or for a file that exceeds LARGEST or LONGEST; DevserverError if a server must not be trusted, or denies
+    access.
     """
     if location.startswith("/"):
         return _copy_file(location, destination)
+    limits = ResponseLimits(timeout, time.monotonic() + LONGEST, LARGEST)
     for pause in PAUSES:
         try:
-            return _download(location, destination, timeout)
+            return _download(location, destination, limits)
         except Unreachable as error:
-            if error.final:
+            if error.final or time.monotonic() + pause >= limits.deadline:
                 raise
         time.sleep(pause)
-    return _download(location, destination, timeout)
+    return _download(location, destination, limits)
 
 
 def _copy_file(path: str, destination: str) -> Copied:
@@ -95,7 +99,7 @@ def _copy_file(path: str, destination: str) -> Copied:
         with open(path, "rb", opener=open_nonblocking) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise _not_an_archive(path, "it is not a regular file")
-            return _copy(file, destination)
+            return _write(iter(lambda: file.read(_CHUNK), b""), destination)
     except (FileNotFoundError, NotADirectoryError):
         raise Unreachable("no such file") from None
     except (PermissionError, IsADirectoryError) as error:
@@ -111,11 +115,11 @@ def _not_an_archive(path: str, reason: str) -> DevserverError:
     )
 
 
-def _download(url: str, destination: str, timeout: float) -> Copied:
+def _download(url: str, destination: str, limits: ResponseLimits) -> Copied:
     context = ssl.create_default_context()
-    opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context), _Redirects)
+    opener = urllib.request.build_opener(LimitedHandler(limits, context=context), _Redirects)
     try:
-        response = opener.open(_request(url), timeout=timeout)
+        response = opener.open(_request(url), timeout=limits.silence)
     except urllib.error.HTTPError as error:
         error.close()
         raise _failed(url, error) from error
@@ -123,7 +127,7 @@ def _download(url: str, destination: str, timeout: float) -> Copied:
         reason = getattr(error, "reason", error)
         if isinstance(reason, (ssl.SSLCertVerificationError, _UnsafeRedirect)):
             raise _distrusted(url, reason) from error
-        raise Unreachable(str(reason) or type(reason).__name__) from error
+        raise Unreachable(str(reason) or type(reason).__name__, final=isinstance(error, TooLarge)) from error
     except ValueError as error:  # A name that no host can have.
         raise DevserverError(
             f"{redacted(url)} is invalid: {error}",
@@ -132,32 +136,19 @@ def _download(url: str, destination: str, timeout: float) -> Copied:
             "devserver_toolchain_goproxy (goproxy)",
         ) from error
     with response:
-        copied = _copy(_Steady(response, timeout), destination)
+        copied = _write(_receive(response), destination)
     length = response.headers.get("Content-Length")
     if length is not None and length != str(copied.size):
         raise Unreachable(f"the transfer ended after {copied.size} of {length} bytes")
     return copied
 
 
-class _Steady:
-    """A response that raises Unreachable if it fails while it is read, or is too slow."""
-
-    def __init__(self, response: http.client.HTTPResponse, timeout: float) -> None:
-        self._response = response
-        self._timeout = timeout
-        self._start = time.monotonic()
-        self._size = 0
-
-    def read1(self, size: int) -> bytes:
-        try:
-            chunk = self._response.read1(size)
-        except (OSError, http.client.HTTPException) as error:
-            raise Unreachable(f"the transfer failed: {error or type(error).__name__}") from error
-        self._size += len(chunk)
-        seconds = time.monotonic() - self._start
-        if chunk and seconds > self._timeout and self._size < seconds * _SLOWEST:
-            raise Unreachable(f"only {self._size} bytes arrived in {seconds:.0f} seconds")
-        return chunk
+def _receive(response: http.client.HTTPResponse) -> t.Iterator[bytes]:
+    try:
+        yield from iter(lambda: response.read1(_CHUNK), b"")
+    except (OSError, http.client.HTTPException) as error:
+        final = isinstance(error, TooLarge)
+        raise Unreachable(f"the transfer failed: {error or type(error).__name__}", final=final) from error
 
 
 def _request(url: str) -> urllib.request.Request:
@@ -172,14 +163,16 @@ def _request(url: str) -> urllib.request.Request:
     return request
 
 
-def _copy(source: _Readable, destination: str) -> Copied:
+def _write(chunks: t.Iterator[bytes], destination: str) -> Copied:
     digest = hashlib.sha256()
     size = 0
     with open(destination, "wb") as file:
-        for chunk in iter(lambda: source.read1(_CHUNK), b""):
+        for chunk in chunks:
+            size += len(chunk)
+            if size > LARGEST:
+                raise Unreachable(f"the file has more than {LARGEST} bytes", final=True)
             file.write(chunk)
             digest.update(chunk)
-            size += len(chunk)
     return Copied(size, digest.hexdigest())
 
 

@@ -8,6 +8,7 @@ import pathlib
 import zipfile
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import dirhash
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dirhash import h1_of_zip
 
 # `go mod download -json example.com/m@v1.0.0` of a module with exactly these files outputs SUM.
@@ -74,3 +75,12 @@ def test_damage_inside_is_found(tmp_path: pathlib.Path) -> None:
     path.write_bytes(content.replace(b"xxx", b"xyx", 1))
     with pytest.raises(ValueError, match="not a readable zip"):
         h1_of_zip(str(path))
+
+
+def test_a_zip_of_too_many_bytes_is_not_inflated(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = pack(tmp_path / "m.zip", {"zeros": b"\0" * 600, "more": b"\0" * 401})
+    monkeypatch.setattr(dirhash, "LARGEST", 1001)
+    assert h1_of_zip(path)
+    monkeypatch.setattr(dirhash, "LARGEST", 1000)
+    with pytest.raises(ValueError, match="more than 1000 bytes"):
+        h1_of_zip(path)

@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import http.server
 import os
 import pathlib
 import socket
 import threading
+import time
 import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain import fetch as fetch_module
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.fetch import Unreachable, fetch
 
 BODY = os.urandom(3_000_000)
@@ -201,6 +204,128 @@ def test_a_server_that_trickles_is_unreachable(server, get: Get) -> None:
     with pytest.raises(Unreachable, match=r"only \d+ bytes"):
         get(server.url + "/f", timeout=0.3)
     over.set()
+
+
+def repeats(head: bytes, part: bytes, pause: float = 0) -> t.Callable[[Handler], None]:
+    """Send ``head``, and ``part`` again and again until the client closes the connection, or for ten seconds."""
+
+    def respond(handler: Handler) -> None:
+        end = time.monotonic() + 10
+        with contextlib.suppress(OSError):
+            handler.wfile.write(head)
+            while time.monotonic() < end:
+                handler.wfile.write(part)
+                time.sleep(pause)
+
+    return respond
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+SLOW_RESPONSES = {
+    "header": (b"HTTP/1.0 200 OK\r\n", b"X-Part: y\r\n"),
+    "header line": (b"HTTP/1.0 200 OK\r\nX-Part: ", b"y"),
+    "interim responses": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "size of a chunk": (CHUNKED + b"1", b" "),
+    "trailers": (CHUNKED + b"1\r\nx\r\n0\r\n", b"X-Part: y\r\n"),
+}
+
+
+@pytest.mark.parametrize(("head", "part"), SLOW_RESPONSES.values(), ids=SLOW_RESPONSES)
+def test_a_response_that_trickles_anywhere_is_unreachable(server, get: Get, head: bytes, part: bytes) -> None:
+    server.routes["/f"] = repeats(head, part, 0.05)
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match=r"only \d+ bytes arrived"):
+        get(server.url + "/f", timeout=0.3)
+    assert time.monotonic() - start < 5
+    assert len(server.requests) == 3
+
+
+def test_a_proxy_whose_response_trickles_is_unreachable(
+    server, tls_server, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", server.url)
+    monkeypatch.setenv("NO_PROXY", "")
+    server.connect = repeats(b"HTTP/1.0 200 OK\r\nX-Part: ", b"y", 0.05)
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match=r"only \d+ bytes arrived"):
+        get(tls_server.url + "/f", timeout=0.3)
+    assert time.monotonic() - start < 5
+
+
+def test_endless_interim_responses_are_unreachable(server, get: Get) -> None:
+    server.routes["/f"] = repeats(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match="more than 1048576 bytes"):
+        get(server.url + "/f")
+    assert time.monotonic() - start < 5
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\n\r\n", b""], ids=["body", "interim responses"])
+def test_a_response_that_is_just_fast_enough_ends_at_the_total_time(
+    server, get: Get, head: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "LONGEST", 0.7)
+    server.routes["/f"] = repeats(head, b"HTTP/1.1 100 Continue\r\n\r\n" * 20, 0.05)
+    start = time.monotonic()
+    with pytest.raises(Unreachable, match="takes too long"):
+        get(server.url + "/f", timeout=0.3)
+    assert time.monotonic() - start < 5
+    assert len(server.requests) == 1
+
+
+def test_a_slow_body_that_ends_in_time_is_accepted(server, get: Get) -> None:
+    def respond(handler: Handler) -> None:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+        for _number in range(20):
+            handler.wfile.write(b"x" * 500)
+            time.sleep(0.05)
+
+    server.routes["/f"] = respond
+    assert get(server.url + "/f", timeout=0.3) == b"x" * 10_000
+
+
+LARGE_HEADS = {
+    "declared": b"HTTP/1.0 200 OK\r\nContent-Length: 100000000\r\n\r\n",
+    "undeclared": b"HTTP/1.0 200 OK\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("head", LARGE_HEADS.values(), ids=LARGE_HEADS)
+def test_a_body_that_is_too_large_is_unreachable_at_once(
+    server, get: Get, head: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(fetch_module, "LARGEST", len(BODY))
+    server.routes["/f"] = repeats(head, BODY[:100_000])
+    with pytest.raises(Unreachable, match=f"more than {len(BODY)}"):
+        get(server.url + "/f")
+    assert len(server.requests) == 1
+    assert not (tmp_path / "got").exists() or (tmp_path / "got").stat().st_size <= len(BODY)
+
+
+def test_a_file_of_the_maximum_size_is_accepted(server, get: Get, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch_module, "LARGEST", len(BODY))
+    server.routes["/f"] = BODY
+    assert get(server.url + "/f") == BODY
+
+
+def test_the_body_of_a_redirection_is_not_read(server, get: Get) -> None:
+    server.routes["/f"] = repeats(b"HTTP/1.0 302 Found\r\nLocation: /g\r\n\r\n", BODY)
+    server.routes["/g"] = BODY
+    start = time.monotonic()
+    assert get(server.url + "/f") == BODY
+    assert time.monotonic() - start < 5
+
+
+def test_a_local_file_that_is_too_large_is_not_copied(
+    tmp_path: pathlib.Path, get: Get, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "LARGEST", 3 << 20)
+    with (tmp_path / "f").open("wb") as file:
+        file.truncate(64 << 20)
+    with pytest.raises(Unreachable, match=f"more than {3 << 20} bytes"):
+        get(str(tmp_path / "f"))
+    assert (tmp_path / "got").stat().st_size <= 3 << 20
 
 
 def test_a_port_where_nobody_listens_is_unreachable(get: Get) -> None:
