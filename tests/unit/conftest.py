@@ -81,13 +81,15 @@ def keep(directory: pathlib.Path) -> None:
         return
     KEPT.parent.mkdir(exist_ok=True)
     new = pathlib.Path(tempfile.mkdtemp(prefix=f"{KEPT.name}-", dir=KEPT.parent))
+    # Beside what is kept: an interrupted run must not leave it in there.
+    previous = new.with_suffix(".previous")
     try:
         subprocess.run(["cp", "-a", f"{directory}/.", new], check=True)
         if KEPT.is_dir():
-            KEPT.rename(new / "previous")
+            KEPT.rename(previous)
         new.rename(KEPT)
-        shutil.rmtree(KEPT / "previous", ignore_errors=True)
     finally:
+        shutil.rmtree(previous, ignore_errors=True)
         shutil.rmtree(new, ignore_errors=True)
 
 
