@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import typing as t
-import zipfile
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import write_bundle
@@ -24,6 +23,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.dir
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
 
 from tests.support.directories import public_directory
+from tests.support.module_proxy import publish_module
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 HERE = this_platform()
@@ -60,17 +60,8 @@ def publish(directory: pathlib.Path) -> dict[str, str]:
     sums = {}
     for name, (requires, files) in MODULES.items():
         module, version = name.split("@")
-        place = directory / module.replace("D", "!d") / "@v"
-        place.mkdir(parents=True, exist_ok=True)
         text = go_mod(module, requires)
-        (place / f"{version}.info").write_text(json.dumps({"Version": version, "Time": "2026-01-01T00:00:00Z"}))
-        (place / f"{version}.mod").write_text(text)
-        with (place / "list").open("a") as listed:
-            listed.write(f"{version}\n")
-        with zipfile.ZipFile(place / f"{version}.zip", "w") as archive:
-            for path, content in {"go.mod": text, **files}.items():
-                archive.writestr(zipfile.ZipInfo(f"{name}/{path}"), content)
-        whole = h1_of_zip(str(place / f"{version}.zip"))
+        whole = h1_of_zip(str(publish_module(directory, module, version, go_mod=text, files=files)))
         alone = h1({"go.mod": hashlib.sha256(text.encode()).hexdigest()})
         sums[name] = f"{module} {version} {whole}\n{module} {version}/go.mod {alone}\n"
     return sums

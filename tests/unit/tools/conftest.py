@@ -11,13 +11,13 @@ import shutil
 import subprocess
 import sys
 import typing as t
-import zipfile
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
 from tests.support.directories import public_directory
+from tests.support.module_proxy import publish_module
 
 COLLECTIONS = pathlib.Path(errors.__file__).parents[6]
 RUN = """
@@ -58,21 +58,9 @@ def proxy() -> t.Iterator[str]:
     with public_directory() as directory:
         for name, files in MODULES.items():
             module, version = name.split("@")
-            _publish(directory, module, version, files)
+            go_mod = f"module {module}\n\ngo {'1.999' if 'future' in module else '1.21'}\n"
+            publish_module(directory, module, version, go_mod=go_mod, files=files)
         yield directory.as_uri()
-
-
-def _publish(directory: pathlib.Path, module: str, version: str, files: t.Mapping[str, str]) -> None:
-    versions = directory / module / "@v"
-    versions.mkdir(parents=True, exist_ok=True)
-    go_mod = "module %s\n\ngo %s\n" % (module, "1.999" if "future" in module else "1.21")
-    (versions / f"{version}.info").write_text(json.dumps({"Version": version, "Time": "2026-01-01T00:00:00Z"}))
-    (versions / f"{version}.mod").write_text(go_mod)
-    with (versions / "list").open("a") as listed:
-        listed.write(f"{version}\n")
-    with zipfile.ZipFile(versions / f"{version}.zip", "w") as archive:
-        for path, text in {"go.mod": go_mod, **files}.items():
-            archive.writestr(f"{module}@{version}/{path}", text)
 
 
 class Host:
