@@ -210,8 +210,11 @@ def main() -> None:
 
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:
-    snapshot = collect(declaration_from(params), _options(params))
-    document = report(snapshot, with_dates(evaluate(snapshot)), params["host"])
+    _snapshot, document = collect(
+        declaration_from(params),
+        _options(params),
+        lambda snapshot: report(snapshot, with_dates(evaluate(snapshot)), params["host"]),
+    )
     return Outcome({"report": document, "summary": summary(document)})
 
 

@@ -15,12 +15,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
+    host,
     managed_files,
     observations,
     paths,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.go_files import lines_of
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding, Remedy
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     rights,
 )
@@ -158,6 +159,42 @@ def test_startup_files_and_programs_of_a_user_cannot_suppress_the_report(fake_ho
     assert found == ["GD202", "GD205", "GD701"]
     assert "is no go command" in seen[0].go.problem
     assert seen[1].environment is not None
+
+
+@pytest.mark.parametrize("cause", ["a context", "a user", "the host"])
+def test_an_unexpected_error_of_the_evaluation_leaves_out_its_context_or_user(fake_host: t.Any, cause: str) -> None:
+    good = fake_host.declaration.users[0]
+    bad = dataclasses.replace(good, account=good.account._replace(name="mallory"))
+    declaration = dataclasses.replace(fake_host.declaration, users=[bad, good])
+    login = fake_host()
+    seen = [
+        dataclasses.replace(login, user=bad, problem="hostile" if cause == "a context" else ""),
+        dataclasses.replace(fake_host("bash"), user=bad),
+        login,
+    ]
+
+    def read(of: Declaration, observed: t.Sequence[t.Any]) -> tuple[list[str], list[str]]:
+        hostile = [one for one in observed if one.problem == "hostile"]
+        if hostile or (cause == "a user" and bad in of.users) or cause == "the host":
+            raise ValueError("x")
+        return [user.account.name for user in of.users], [one.problem for one in observed]
+
+    problem = "an unexpected error occurred: ValueError: x"
+    if cause == "the host":
+        with pytest.raises(ValueError, match="x"):
+            host.isolated(declaration, seen, read)
+    elif cause == "a user":
+        assert host.isolated(declaration, seen, read) == ([good.account.name], [problem, problem, ""])
+    else:
+        assert host.isolated(declaration, seen, read) == (["mallory", good.account.name], [problem, "", ""])
+
+
+@pytest.mark.parametrize("path", ["/a\0b", "/\ud800"])
+def test_a_text_that_is_the_name_of_no_file_names_none(fake_host: t.Any, path: str) -> None:
+    assert lines_of(path, fake_host.declaration.users[0].account) == []
+    assert not paths.is_world_readable(path)
+    finding = Finding(rights.OTHER_RIGHTS, "", Remedy(""), source=Source("file", path))
+    assert paths.with_dates([finding]) == [finding]
 
 
 def test_a_failed_probe_is_traced_to_its_line(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,8 +102,9 @@ class Host:
         return f"{source['file']}:{source['line']}".replace(f"{self.home}/", "")
 
     def report(self) -> dict[str, t.Any]:
-        snapshot = collect(self.declaration, Options(go_version="1.22.12", timeout=20), KINDS)
-        return report(snapshot, evaluate(snapshot), "h")
+        options = Options(go_version="1.22.12", timeout=20)
+        snapshot, findings = collect(self.declaration, options, evaluate, KINDS)
+        return report(snapshot, findings, "h")
 
     def apply(self, *, check: bool = False) -> list[str]:
         changes = apply.apply(self.declaration, check=check).changes.result()

@@ -91,3 +91,9 @@ def test_a_version_file_without_a_version(text: str) -> None:
 def test_versions_sort_as_go_does() -> None:
     ascending = ["1.9", "1.9.1", "1.21", "1.21beta1", "1.21rc1", "1.21rc2", "1.21.0", "1.21.2", "1.21.12", "1.22"]
     assert all(version_key(lower) < version_key(higher) for lower, higher in itertools.pairwise(ascending))
+
+
+@pytest.mark.parametrize("version", ["1." + "9" * 5000, "9" * 8_000_000 + ".1", "1.22rc" + "1" * 5000])
+def test_a_number_of_any_length_is_rejected_at_once(version: str) -> None:
+    with pytest.raises(ValueError, match="line 1: it is not a Go version"):
+        parse_version_file(version)

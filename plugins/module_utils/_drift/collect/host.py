@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 import time
 import typing as t
@@ -17,6 +18,7 @@ from ..._host.mounts import Mount, mounts
 from ..._toolchain.platform import this_platform
 from ..._toolchain.releases import resolve_minor
 from ..._tools.plan import ToolPaths
+from ..records.observation import Observation, failed
 from ..snapshot import Snapshot
 from . import debug_services, editor_settings, language_servers
 from .cells import cells
@@ -28,6 +30,9 @@ from .paths import real_paths_of, world_readable_files
 from .processes import extension_hosts, manager_started
 from .requirements import unmet_requirements
 from .tools import pinned_tools, tool_copies
+
+_Evaluated = t.TypeVar("_Evaluated")
+_Read = t.Callable[[Declaration, t.Sequence[Observation]], _Evaluated]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +53,13 @@ class Options:
     timeout: float = 10
 
 
-def collect(declaration: Declaration, options: Options, kinds: t.Sequence[ContextKind] = KINDS) -> Snapshot:
-    """Return the snapshot of this host, with what processes have in the contexts of ``kinds``.
+def collect(
+    declaration: Declaration,
+    options: Options,
+    evaluate: t.Callable[[Snapshot], _Evaluated],
+    kinds: t.Sequence[ContextKind] = KINDS,
+) -> tuple[Snapshot, _Evaluated]:
+    """Return the snapshot of this host, with what processes have in the contexts of ``kinds``, and its evaluation.
 
     Raises DevserverError for invalid options, before any process is started.
     """
@@ -59,26 +69,68 @@ def collect(declaration: Declaration, options: Options, kinds: t.Sequence[Contex
     places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
     names = [tool.name for tool in tools]
-    observations = observe(declaration, names, timeout=options.timeout, kinds=kinds)
-    editor_files = editor_settings.files_of(observations)
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
-    return with_details(
-        Snapshot(
-            declaration,
+    go_version = resolve_minor(options.go_version, this_platform().archive)
+    mounted, path, servers, version = mounts(), pam.host_path(), extension_hosts(), _installed(goroot)
+
+    def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
+        files = editor_settings.files_of(observations)
+        snapshot = Snapshot(
+            of,
             observations,
-            cells(declaration, observations, resolve_minor(options.go_version, this_platform().archive)),
+            cells(of, observations, go_version),
             tools=tools,
-            editor_files=editor_files,
-            language_servers=language_servers.collect(declaration.users, editor_files, gopls, options.crash_days),
+            editor_files=files,
+            language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
             debuggers=debuggers,
-            host_path=pam.host_path(),
+            host_path=path,
             requirements=requirements,
-            extension_hosts=extension_hosts(),
-            goroot_version=_installed(goroot),
+            extension_hosts=servers,
+            goroot_version=version,
             taken_at=time.time(),
-        ),
-        mounts(),
-    )
+        )
+        snapshot = with_details(snapshot, mounted)
+        return snapshot, evaluate(snapshot)
+
+    return isolated(declaration, observe(declaration, names, timeout=options.timeout, kinds=kinds), read)
+
+
+def isolated(
+    declaration: Declaration,
+    observations: t.Sequence[Observation],
+    read: _Read[_Evaluated],
+) -> _Evaluated:
+    """Return the result of ``read``; a context whose values cause an unexpected error in it counts as not probed.
+
+    So do all contexts of a user whose files cause one, and the user is left out.
+    """
+    try:
+        return read(declaration, observations)
+    except Exception as error:
+        unexpected = error
+    users, checked = [], []
+    for user in declaration.users:
+        alone = dataclasses.replace(declaration, users=[user])
+        own = [_checked(alone, observation, read) for observation in observations if observation.user is user]
+        error_of_user = _find_error(alone, own, read)
+        users += [] if error_of_user else [user]
+        checked += [failed(observation, error_of_user) for observation in own] if error_of_user else own
+    if len(users) == len(declaration.users) and all(map(operator.is_, checked, observations)):
+        raise unexpected  # No user is the cause.
+    return read(dataclasses.replace(declaration, users=users), checked)
+
+
+def _checked(alone: Declaration, observation: Observation, read: _Read[t.Any]) -> Observation:
+    error = _find_error(alone, [observation], read)
+    return failed(observation, error) if error else observation
+
+
+def _find_error(alone: Declaration, observations: t.Sequence[Observation], read: _Read[t.Any]) -> Exception | None:
+    try:
+        read(alone, observations)
+    except Exception as error:
+        return error
+    return None
 
 
 def with_details(snapshot: Snapshot, mounted: t.Sequence[Mount]) -> Snapshot:
