@@ -221,11 +221,24 @@ def _collect_log(plan: BundlePlan, path: str) -> BundleItem:
 def _read_tail(path: str, limit: int) -> str:
     """Return the last complete lines of a file, at most ``limit`` bytes."""
     with open(path, "rb", opener=open_nonblocking) as file:
+        _reject_users_link(path, file)
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - limit))
         text = file.read(limit).decode("utf-8", "replace")
     # An incomplete line could contain a part of a secret, which would not match.
     return text if size <= limit else text.partition("\n")[2]
+
+
+def _reject_users_link(path: str, file: t.IO[bytes]) -> None:
+    """Reject an open file if another user could have led root to it by a link, for example to a file of secrets."""
+    place = shared_directory(path) if os.geteuid() == 0 else ""
+    # Links are looked for after the file was opened, so that no user can replace it in between.
+    if place and os.readlink(f"/proc/self/fd/{file.fileno()}") != os.path.abspath(path):
+        raise DevserverError(
+            f"{path} leads through a link, and other users than root can change {place}",
+            remedy="name the file itself in logs, or let root alone change that place",
+            path=path,
+        )
 
 
 def _collect_goroutines(plan: BundlePlan, name: str) -> BundleItem:
@@ -244,7 +257,7 @@ def _collect_goroutines(plan: BundlePlan, name: str) -> BundleItem:
 def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
     def backtrace() -> str:
         # dlv runs as the owner of the core dump: root never processes a file that a user has written.
-        account = _find_account_of(core.uid) if core.pid else _find_owner(core.core)
+        account = _find_account_of(core.uid) if core.pid else _find_owner_of_core(core.core)
         with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
             path = _extract_core(plan, core, account, directory) if core.pid else core.core
             script = os.path.join(directory, "script")
@@ -294,14 +307,16 @@ def _extract_core(plan: BundlePlan, core: Core, account: Account, directory: str
     """Write a kept core dump to a file of its owner, and return the path.
 
     The directory belongs to the owner. Therefore root writes to a descriptor that was opened with the owner's
-    rights, never to the path.
+    rights, never to the path. The user chooses the size, and root has no quota: half of the free space remains.
     """
     path = os.path.join(directory, "core")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     with acting_as(account):
         descriptor = os.open(path, flags, 0o600)
     with os.fdopen(descriptor, "wb"):
-        script = f'ulimit -f {_MAXIMUM_CORE_SIZE // _BLOCK}; exec "$@" >/proc/self/fd/{descriptor}'
+        free = os.statvfs(descriptor)
+        largest = min(_MAXIMUM_CORE_SIZE, free.f_bavail * free.f_frsize // 2)
+        script = f'ulimit -f {largest // _BLOCK}; exec "$@" >/proc/self/fd/{descriptor}'
         argv = ["/bin/sh", "-c", script, "sh", "coredumpctl", "dump", *_SYSTEMD_MATCH]
         # Several users may have core dumps with the same process id.
         argv += [f"COREDUMP_PID={core.pid}", f"COREDUMP_UID={core.uid}", f"COREDUMP_EXE={core.program}"]
@@ -310,9 +325,21 @@ def _extract_core(plan: BundlePlan, core: Core, account: Account, directory: str
         raise completed.error(
             f"coredumpctl dump {core.pid} failed",
             remedy=f"check with 'coredumpctl info {core.pid}' that the core dump is present and not larger than"
-            f" {format_size(_MAXIMUM_CORE_SIZE)}, and with 'df' that {plan.temporary_directory} has space for it",
+            f" {format_size(_MAXIMUM_CORE_SIZE)}, and with 'df' that {plan.temporary_directory} has twice that space",
         )
     return path
+
+
+def _find_owner_of_core(path: str) -> Account:
+    account = _find_owner(path)
+    place = shared_directory(path) if account.uid == 0 else ""
+    if place:
+        raise DevserverError(
+            f"root does not analyse {path}: other users than root can replace it in {place}",
+            remedy="copy the core dump to a directory that root alone can change, and correct cores",
+            path=path,
+        )
+    return account
 
 
 def _find_owner(path: str) -> Account:

@@ -11,6 +11,7 @@ import io
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -26,6 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
     BundlePlan,
+    Core,
     archive_directory,
     collect,
     known_secrets,
@@ -38,6 +40,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
 from tests.support.killing import kill_group
 
 PLAN = BundlePlan("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 LARGE_SIZES = SizeLimits(1000, 10000)
 
 
@@ -117,6 +120,66 @@ def test_a_log_begins_with_a_complete_line(tmp_path):
     assert item.text == "last line\n"
 
 
+def test_a_sparse_log_is_read_up_to_the_limit(tmp_path):
+    log = tmp_path / "x.log"
+    with log.open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek(0, os.SEEK_END)
+        file.write(b"\nlast line\n")
+    (item,) = [one for one in collect(PLAN._replace(logs=[str(log)], max_file=4096)) if one.name.startswith("logs/")]
+    assert item.text == "last line\n"
+
+
+@pytest.fixture
+def users_directory(tmp_path):
+    """A directory of user nobody."""
+    nobody = pwd.getpwnam("nobody")
+    directory = tmp_path / "users"
+    directory.mkdir()
+    os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+    return directory
+
+
+@needs_root
+@pytest.mark.parametrize("linked", ["file", "directory", "owned link"])
+def test_root_follows_no_link_of_a_user_to_a_log(tmp_path, users_directory, linked):
+    secret = tmp_path / "secrets/shadow"
+    secret.parent.mkdir()
+    secret.write_text("content of a file of root\n")
+    log = users_directory / "secrets/shadow"
+    if linked == "directory":
+        log.parent.symlink_to(secret.parent)
+    else:
+        log = (tmp_path if linked == "owned link" else users_directory) / "x.log"
+        log.symlink_to(secret)
+        os.lchown(log, users_directory.stat().st_uid, -1)
+    (item,) = [one for one in collect(PLAN._replace(logs=[str(log)])) if one.name.startswith("logs/")]
+    assert item.text == ""
+    assert "leads through a link" in item.problem
+
+
+@needs_root
+def test_a_users_own_log_and_a_link_of_root_are_read(tmp_path, users_directory):
+    (users_directory / "x.log").write_text("a line\n")
+    (tmp_path / "real.log").write_text("another line\n")
+    (tmp_path / "link.log").symlink_to(tmp_path / "real.log")
+    logs = [str(users_directory / "x.log"), str(tmp_path / "link.log")]
+    items = [one for one in collect(PLAN._replace(logs=logs)) if one.name.startswith("logs/")]
+    assert [item.text for item in items] == ["a line\n", "another line\n"]
+
+
+@needs_root
+def test_root_analyses_no_core_dump_that_a_user_can_replace(tmp_path, users_directory, tools):
+    (tmp_path / "core").write_text("core dump of root\n")
+    (users_directory / "core").symlink_to(tmp_path / "core")
+    plan = tools("dlv", 'cat "$3"')._replace(units=[], dlv=f"{tmp_path}/bin/dlv", coredumps=False)
+    paths = [tmp_path / "core", users_directory / "core"]
+    items = items_of_cores(plan._replace(cores=[Core(str(path), "/usr/bin/true") for path in paths]))
+    assert items[0].text == "core dump of root\n"
+    assert items[1].text == ""
+    assert "root does not analyse" in items[1].problem
+
+
 @pytest.fixture
 def tools(tmp_path):
     """A directory of commands that precedes the system's in PATH; ``write`` creates ``bin/NAME``."""
@@ -177,7 +240,6 @@ def test_the_first_line_of_a_long_error_of_dlv_is_reported(tools, tmp_path):
         dump_goroutines(os.getpid(), options)
 
 
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 # Like coredumpctl, it writes to --output or to its standard output. It waits until the attack has started.
 COREDUMPCTL = """
 echo "$*" >> {scratch}/calls
@@ -186,6 +248,7 @@ list) echo '{listed}';;
 dump)
   for _ in $(seq 500); do [ -e {scratch}/planted ] && break; sleep 0.01; done
   for arg; do case $arg in --output=*) exec >"${{arg#*=}}";; esac; done
+  ulimit -f > {scratch}/limit
   echo 'text of the core';;
 esac"""
 PLANT = """
@@ -250,6 +313,18 @@ def test_a_kept_core_dump_is_analysed_as_its_owner(cores, tmp_path):
     (tmp_path / "scratch/planted").touch()
     (item,) = items_of_cores(plan)
     assert (item.text, item.problem) == ("text of the core\n", "")
+
+
+@needs_root
+def test_an_extracted_core_dump_leaves_half_of_the_free_space(cores, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[collect.__module__], "_MAXIMUM_CORE_SIZE", 1 << 60)
+    plan = cores("/usr/bin/true", ["/usr/bin/true"])
+    (tmp_path / "scratch/planted").touch()
+    items_of_cores(plan)
+    limit = int((tmp_path / "scratch/limit").read_text()) * 512
+    free = shutil.disk_usage(tmp_path).free
+    # Other processes write to the disk meanwhile.
+    assert 0.4 * free < limit < 0.6 * free
 
 
 @needs_root
