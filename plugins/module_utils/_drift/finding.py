@@ -14,10 +14,16 @@ from .._core.provenance import Source
 from .._core.redaction import without_secrets
 from .._host.accounts import Account
 
+# The last second of the year 9999.
+_LATEST = 253402300799
+
 
 def format_time(seconds: float) -> str:
-    """Return a time of the epoch in the format of reports: 2026-01-31T12:00:00Z."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+    """Return a time of the epoch in the format of reports: 2026-01-31T12:00:00Z.
+
+    The format has no years from 10000 on; a user may have given a file such a date.
+    """
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(max(seconds, 0), _LATEST)))
 
 
 def as_user(account: Account, *argv: str) -> str:

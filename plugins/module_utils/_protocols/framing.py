@@ -8,6 +8,7 @@ Sources: the "base protocol" sections of both specifications.
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import time
@@ -21,6 +22,8 @@ _CHUNK = 65536
 # Bytes; a peer that announces more is not a server of these protocols.
 _LONGEST_HEADER = 4096
 _LONGEST_BODY = 64 * 1024 * 1024
+# Python converts no number of thousands of digits.
+_NUMBER = re.compile(rb"[0-9]{1,12}")
 
 Message = t.Dict[str, t.Any]
 
@@ -91,7 +94,7 @@ class Connection:
     def _parse_length(self, header: bytes) -> int:
         for line in header.split(b"\r\n"):
             name, _colon, value = line.partition(b":")
-            if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            if name.strip().lower() == b"content-length" and _NUMBER.fullmatch(value.strip()):
                 length = int(value)
                 if length <= _LONGEST_BODY:
                     return length

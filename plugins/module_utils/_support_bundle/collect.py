@@ -113,6 +113,9 @@ def _collect_item(name: str, collect_text: t.Callable[[], str], *, tail: bool = 
         return BundleItem(name, collect_text(), tail=tail)
     except (DevserverError, OSError) as error:
         return BundleItem(name, problem=str(error))
+    except Exception as error:
+        # Logs and responses of users' processes are hostile input: they must not suppress the other items.
+        return BundleItem(name, problem=f"an unexpected error occurred: {type(error).__name__}: {str(error)[:200]}")
 
 
 def _output_of(plan: BundlePlan, *argv: str) -> str:

@@ -132,10 +132,12 @@ class _Rpc:
         try:
             self._stream.sendall(json.dumps(request).encode() + b"\n")
             response = json.loads(self._read_line())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise DevserverError(
                 f"dlv does not respond to {method}: {error or type(error).__name__}", remedy=_MORE_TIME
             ) from error
+        if not isinstance(response, dict):
+            raise DevserverError(f"dlv responds to {method} with {str(response)[:80]}", remedy="install another dlv")
         if response.get("error"):
             raise DevserverError(
                 f"dlv rejects {method}: {response['error']}",

@@ -24,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect
     extension_hosts,
     manager_started,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import format_time
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount, mount_of, mounts, parse
@@ -78,6 +79,14 @@ def test_every_mount_point_survives_its_escapes(point: str) -> None:
 )
 def test_any_value_can_be_reported(value: object) -> None:
     json.dumps(printable(value), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [(2.0**62, "9999-12-31T23:59:59Z"), (-(2.0**62), "1970-01-01T00:00:00Z"), (1.5, "1970-01-01T00:00:01Z")],
+)
+def test_any_date_of_a_file_can_be_reported(seconds: float, expected: str) -> None:
+    assert format_time(seconds) == expected
 
 
 @pytest.mark.parametrize(

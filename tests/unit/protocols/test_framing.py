@@ -65,6 +65,7 @@ def test_other_headers_and_any_spelling_do(peers):
         (b"", "closed the connection"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: 99999999999\r\n\r\n", "without a usable Content-Length"),
+        (b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: -1\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: 2\r\n\r\n{]", "invalid JSON"),
         (b"Content-Length: 2\r\n\r\n[]", "not an object"),

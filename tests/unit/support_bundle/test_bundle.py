@@ -28,6 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
 from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundle.collect import (
     BundlePlan,
     Core,
+    _collect_item,
     archive_directory,
     collect,
     known_secrets,
@@ -238,6 +239,38 @@ def test_the_first_line_of_a_long_error_of_dlv_is_reported(tools, tmp_path):
     )
     with pytest.raises(DevserverError, match="dlv did not attach: cannot attach"):
         dump_goroutines(os.getpid(), options)
+
+
+FAKE_DLV = """\
+import socket, sys
+path = next(word for word in sys.argv if word.startswith("--listen=")).partition("unix:")[2]
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(path)
+    listener.listen()
+    connection = listener.accept()[0]
+    connection.recv(9999)
+    connection.sendall(RESPONSE)
+    connection.recv(1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("response", "problem"),
+    [
+        (b"[]\n", "dlv responds to ListGoroutines with []"),
+        (b"[" * 200_000 + b"\n", "dlv does not respond to ListGoroutines"),
+        (b"9" * 5000 + b"\n", "dlv "),
+        (b'{"result": {"Goroutines": [1]}}\n', "an unexpected error occurred: TypeError"),
+    ],
+)
+def test_a_hostile_response_of_dlv_is_the_problem_of_one_item(tools, tmp_path, response, problem):
+    (tmp_path / "dlv.py").write_text(FAKE_DLV.replace("RESPONSE", repr(response)))
+    tools("dlv", f'exec {sys.executable} {tmp_path}/dlv.py "$@"')
+    options = DlvOptions(
+        f"{tmp_path}/bin/dlv", find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}, str(tmp_path), 10
+    )
+    item = _collect_item("goroutines.txt", lambda: dump_goroutines(os.getpid(), options))
+    assert item.problem.startswith(problem) and not item.text
 
 
 # Like coredumpctl, it writes to --output or to its standard output. It waits until the attack has started.
