@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import typing as t
 
 from .._core.errors import DevserverError
@@ -14,7 +13,7 @@ from .._host.files import open_nonblocking, sha256_of_file
 from .._toolchain.platform import Platform, this_platform
 from .._toolchain.sources import Offer, Release, list_offers, obtain, unpack, validate_bases
 from .._toolchain.store import find_fault
-from .._tools.build import Builder, build_key, expect_build, find_go
+from .._tools.build import Builder, build_key, copy_output, expect_build, find_go
 from .._tools.build_directory import BuildDirectory
 from .._tools.pins import Tool
 from .manifest import DIRECTORIES, Entry
@@ -139,7 +138,7 @@ class BundleContents:
         with acting_as(self._directory.account):
             descriptor = open_nonblocking(module.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb") as source, open(path, "xb") as file:
-            shutil.copyfileobj(source, file)
+            copy_output(source, file)
         self._add_file("module", module.name, path, module.description)
 
 

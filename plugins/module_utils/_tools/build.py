@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import stat
 import types
 import typing as t
@@ -23,6 +22,10 @@ from .._shells.scripts import SH_WATCHED
 from .build_directory import BuildDirectory
 from .build_info import BuildInfo, read_build_info
 from .pins import Tool
+
+# The maximum size in bytes of a binary or of a file of a module; Go rejects modules of more than 500 MiB.
+LARGEST_OUTPUT = 1 << 30
+_CHUNK = 1 << 20
 
 # The variables that a build inherits, to reach its sources and to verify them.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -272,12 +275,22 @@ def _find_executable(top: str) -> str:
 
 def copy_binary(source: t.BinaryIO, destination: str) -> None:
     """Copy an open regular file to the new file ``destination``, executable for all users."""
-    if not stat.S_ISREG(os.fstat(source.fileno()).st_mode):
-        raise DevserverError(
-            f"the binary for {destination} is not a regular file", expected="a regular file", remedy="run again"
-        )
     with open(destination, "xb") as file:
-        shutil.copyfileobj(source, file, 1024 * 1024)
+        copy_output(source, file)
         os.fchmod(file.fileno(), 0o755)
         file.flush()
         os.fsync(file.fileno())
+
+
+def copy_output(source: t.BinaryIO, file: t.BinaryIO) -> None:
+    """Copy an open regular file of the build's user, who can make a sparse file of terabytes of it, to ``file``."""
+    status = os.fstat(source.fileno())
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_OUTPUT:
+        raise DevserverError(
+            f"the source of {file.name} is not a regular file of at most {LARGEST_OUTPUT} bytes",
+            expected="a binary, or a file of a module",
+            remedy="run again; if this happens again, check which programs run as the user of the build",
+        )
+    # Not more bytes than that: the file may still grow.
+    for start in range(0, status.st_size, _CHUNK):
+        file.write(source.read(min(_CHUNK, status.st_size - start)))
