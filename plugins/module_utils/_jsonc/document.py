@@ -56,6 +56,9 @@ class Node:
     def child(self, key: Key) -> Child | None:
         """Return the child that counts for ``key``."""
         fits = isinstance(key, str if self.kind == "object" else int) and not isinstance(key, bool)
+        if self.kind == "array":
+            # A search would take the square of the time for a long array.
+            return self.children[int(key)] if fits and 0 <= int(key) < len(self.children) else None
         return next((child for child in reversed(self.children) if fits and child.key == key), None)
 
 

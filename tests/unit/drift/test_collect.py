@@ -8,6 +8,7 @@ import dataclasses
 import getpass
 import os
 import pathlib
+import time
 import typing as t
 
 import pytest
@@ -30,6 +31,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.goenv import GoEnvContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_debug import (
+    VscodeDebugKind,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
+    VscodeServerContext,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -141,6 +148,34 @@ def test_an_unexpected_error_in_one_context_is_a_finding_of_that_context(fake_ho
     ]
     assert cells["bare", "GOPATH"].status == "ok"
     assert "GD701" in [finding.rule.id for finding in found if finding.context == "bare"]
+
+
+def test_a_user_cannot_delay_the_report_by_many_contexts(fake_host: t.Any) -> None:
+    launch = fake_host.tmp / "w/.vscode/launch.json"
+    launch.parent.mkdir(parents=True)
+    launch.write_text('{"configurations": [%s1]}' % ('{"type": "go", "request": "launch"},' * 20_000))
+    user = dataclasses.replace(fake_host.declaration.users[0], workspaces=[str(launch.parent.parent)])
+    began = time.monotonic()
+    contexts = VscodeDebugKind().contexts_of(user, [VscodeServerContext()])
+    assert time.monotonic() - began < 30
+    assert len(contexts) == 201
+    problems = [context.probe(user.account, fake_host.declaration, 5).problem for context in contexts[:1]]
+    assert "more than 200 configurations" in problems[0]
+
+
+def test_too_many_contexts_of_a_kind_are_a_finding(fake_host: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Many(Bare):
+        def contexts_of(self, _user: t.Any, _outer: t.Any) -> list[Slow]:
+            return [Bare() for _number in range(4)]
+
+        def probe(self, account: t.Any, declaration: t.Any, timeout: float) -> Probe:
+            return Probe({"PATH": ""})
+
+    monkeypatch.setattr(observations, "MOST_CONTEXTS", 3)
+    monkeypatch.setattr(Bare, "probe", Many.probe)
+    seen = observations.observe(fake_host.declaration, [], timeout=5, kinds=[Many()])
+    assert [one.workspace for one in seen] == ["", "", "", "others"]
+    assert "more than 3 contexts" in seen[-1].problem
 
 
 def test_startup_files_and_programs_of_a_user_cannot_suppress_the_report(fake_host: t.Any) -> None:

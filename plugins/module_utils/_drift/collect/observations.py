@@ -29,6 +29,8 @@ from . import ssh_denials
 _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
 # Seconds for a startup that is known to hang: it usually reaches the line that hangs at once.
 _PATIENCE = 5.0
+# Contexts of one kind of one user; each takes the time of a probe.
+MOST_CONTEXTS = 500
 # Before Python 3.9 the change of the user in a child process is not safe beside other threads.
 _WORKERS = min(32, 4 * (os.cpu_count() or 1)) if sys.version_info >= (3, 9) else 1
 
@@ -43,8 +45,9 @@ class _NoHomeContext(GoEnvContext):
 class _UnreadableContext(_NoHomeContext):
     """Replaces the contexts of a kind that could not be made from the files of their user, for the given reason."""
 
-    def __init__(self, name: str, problem: str) -> None:
+    def __init__(self, name: str, problem: str, workspace: str = "") -> None:
         self.name = name
+        self.workspace = workspace
         self._problem = problem
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
@@ -164,9 +167,13 @@ def _contexts(user: UserEnvironment, kinds: t.Sequence[ContextKind]) -> list[Con
     for kind in kinds:
         try:
             made = kind.contexts_of(user, tuple(contexts))
-            contexts += [context for context in made if context.applies_to(user.account)]
+            contexts += [context for context in made[:MOST_CONTEXTS] if context.applies_to(user.account)]
         except Exception as error:
             contexts.append(_UnreadableContext(kind.name, describe_unexpected(error)))
+            continue
+        if len(made) > MOST_CONTEXTS:
+            problem = f"the files of {user.account.name} give more than {MOST_CONTEXTS} contexts of this kind"
+            contexts.append(_UnreadableContext(kind.name, problem, "others"))
     return contexts
 
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import typing as t
@@ -34,6 +35,8 @@ from .vscode_server import VscodeServerContext, workspace_settings
 # As the Go extension reads it; to its language, a byte order mark is a blank.
 _LINE = re.compile(r"[\s\ufeff]*(?P<name>[\w.\-]+)\s*=\s*(?P<value>.*?)\s*\Z")
 _KIND = ("go", "launch")
+# Configurations of one file that are probed: a search of one takes the time of all before it.
+_MOST = 200
 
 
 class VscodeDebugContext(EditorContext):
@@ -139,12 +142,15 @@ def _sessions(server: VscodeServerContext, directory: str, account: Account) -> 
     if problem:
         return [VscodeDebugContext(server, launch, directory, problem=problem)]
     contexts: dict[str, Context] = {}
-    for number, child in enumerate(node.children if node else ()):
+    for number, child in enumerate(node.children[:_MOST] if node else ()):
         if child.node.kind != "object":
             problem = launch.problem_at(child.node, f"the configuration {number} is not an object")
             contexts[str(number)] = VscodeDebugContext(server, launch, directory, str(number), problem=problem)
     within = server.in_workspace(directory, read_editor_file(workspace_settings(directory), account))
-    for number, configuration in _configurations(launch):
+    if node and len(node.children) > _MOST:
+        problem = launch.problem_at(node, f"the list has more than {_MOST} configurations; the others are not probed")
+        contexts["others"] = VscodeDebugContext(server, launch, directory, "others", problem=problem)
+    for number, configuration in itertools.takewhile(lambda pair: pair[0] < _MOST, _configurations(launch)):
         name = str(configuration.get("name") or number)
         title = f"{name} {number}" if name in contexts else name
         place: list[Key] = ["configurations", number]
