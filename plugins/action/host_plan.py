@@ -264,7 +264,7 @@ def _describe_unplanned(role: str) -> str:
 def _with_defaults(task: t.Any, templar: Templar) -> Result:
     """Return a task's options, with the module_defaults of its module and of the module's action groups."""
     apply: t.Callable[..., Result] | None = getattr(module_common, "_apply_action_arg_defaults", None)
-    if apply:
+    if apply is not None:
         return apply(task.action, task, task.args, templar)
     # ansible-core before 2.19.
     groups = task._parent._play._action_groups

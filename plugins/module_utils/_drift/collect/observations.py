@@ -71,7 +71,8 @@ def observe(
         results = {probe: probe.result() for probe in probes}
         late = [(probe, pair) for probe, pair in probes.items() if results[probe].failure == "timed out"]
         # The limit of VS Code's server is shorter: a login over ssh that hangs without it would exceed that again.
-        endless = {pair.user.account for _, pair in late if pair.context.over_ssh and not pair.context.has_fixed_limit}
+        hanging = [pair for _probe_of, pair in late if pair.context.over_ssh and not pair.context.has_fixed_limit]
+        endless = {pair.user.account for pair in hanging}
         for probe, pair in late:
             if pair.context.has_fixed_limit and pair.user.account not in endless:
                 results[probe] = _probe_alone(pair, declaration, timeout)
