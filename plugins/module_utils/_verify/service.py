@@ -9,6 +9,7 @@ import http.client
 import os
 import socket
 import subprocess
+import sys
 import time
 import typing as t
 
@@ -17,6 +18,7 @@ from .._core.errors import DevserverError
 from .._host.accounts import Account, acting_as
 from .._host.command import start_process
 from .._host.files import open_nonblocking
+from .._host.http_limits import ResponseLimits, limit_responses
 from .._host.process_tree import end_session, orphans_ended
 from .plan import ADDRESS, VerificationPlan
 from .user_sandbox import UserSandbox
@@ -110,7 +112,9 @@ def _await_health(sandbox: UserSandbox, process: subprocess.Popen[bytes], addres
 
 def _request_status(address: Address, path: str) -> tuple[int, str]:
     """Return the status, 0 without a response, and a description of it. The request goes through no proxy."""
+    limits = ResponseLimits(_RESPONSE_TIMEOUT, time.monotonic() + _RESPONSE_TIMEOUT, largest=sys.maxsize)
     connection = http.client.HTTPConnection(address.host, address.port, timeout=_RESPONSE_TIMEOUT)
+    limit_responses(connection, limits)
     try:
         connection.request("GET", path)
         status = connection.getresponse().status

@@ -32,6 +32,6 @@ def test_a_sparse_file_of_the_user_does_not_fill_the_disk(tmp_path: pathlib.Path
 
 def test_a_pipe_is_rejected(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "source")
-    pipe = open(tmp_path / "source", "rb", opener=open_nonblocking)
-    with pipe as source, pytest.raises(DevserverError, match="not a regular file"):
+    descriptor = open_nonblocking(str(tmp_path / "source"), os.O_RDONLY)
+    with os.fdopen(descriptor, "rb") as source, pytest.raises(DevserverError, match="not a regular file"):
         build.copy_binary(source, str(tmp_path / "copy"))
