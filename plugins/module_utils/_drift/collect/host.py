@@ -111,10 +111,10 @@ def isolated(
     users, checked = [], []
     for user in declaration.users:
         alone = dataclasses.replace(declaration, users=[user])
-        own = [_checked(alone, observation, read) for observation in observations if observation.user is user]
-        error_of_user = _find_error(alone, own, read)
+        contexts = [_checked(alone, observation, read) for observation in observations if observation.user is user]
+        error_of_user = _find_error(alone, contexts, read)
         users += [] if error_of_user else [user]
-        checked += [failed(observation, error_of_user) for observation in own] if error_of_user else own
+        checked += [failed(context, error_of_user) for context in contexts] if error_of_user else contexts
     if len(users) == len(declaration.users) and all(map(operator.is_, checked, observations)):
         raise unexpected  # No user is the cause.
     return read(dataclasses.replace(declaration, users=users), checked)
