@@ -30,6 +30,8 @@ _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job"
 # Services stop first: another service may use their port.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
 _OUTPUT_LINES = 12
+# Characters; a line of the journal can have any length.
+_LONGEST_OUTPUT = 8192
 _FIRST_DLV_WITH_SOCKETS = (1, 22, 1)
 
 
@@ -340,4 +342,5 @@ def _service_state(service: DebugService, properties: t.Mapping[str, str]) -> Se
 def _failure_output(service: DebugService, invocation: str) -> str:
     # A program that fails to start may print its variables.
     output = systemctl.read_last_log_lines(invocation, _OUTPUT_LINES)
-    return redacted(without_values(output, service.environment.values()))
+    # Redacted before it is truncated: a part of a secret would not match.
+    return redacted(without_values(output, service.environment.values()))[-_LONGEST_OUTPUT:]

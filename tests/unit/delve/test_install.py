@@ -344,6 +344,15 @@ def test_the_output_of_a_failed_program_contains_no_variables(
     assert install.wait_for_services(services, 0)["api"].problem == "cannot log in with ***, 1"
 
 
+def test_a_problem_contains_only_the_end_of_a_long_line(service_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = "x" * (1 << 20) + "undefined: y"
+    monkeypatch.setattr(systemctl, "read_last_log_lines", lambda _invocation, _lines: line)
+    service_host.states["dlv-api.service"] = {"ActiveState": "failed", "InvocationID": "one"}
+    problem = install.wait_for_services(parse_services([entry()], limits=LIMITS, state="started"), 0)["api"].problem
+    assert len(problem) == 8192
+    assert problem.endswith("xundefined: y")
+
+
 @pytest.mark.parametrize(
     ("change", "killed_verb"),
     [
