@@ -85,6 +85,8 @@ def embedded(image: str, log: Path) -> Target:
         "ansible_port": port,
         "ansible_user": USER,
         "ansible_ssh_private_key_file": str(KEY),
+        # The image's; ansible would search for it at the start of each run.
+        "ansible_python_interpreter": "/usr/bin/python3",
         "ansible_ssh_common_args": "-F none " + " ".join(f"-o {shlex.quote(f'{k}={v}')}" for k, v in options.items()),
     }
     target = Target(ALIAS, DEVSERVER, _embedded_connect())

@@ -104,9 +104,10 @@ def test_vs_code_reads_the_same_and_rejects_the_same(oracle: Read, text: str, da
     at, gone = data.draw(st.integers(0, len(text))), data.draw(st.integers(0, 1))
     text = text[:at] + data.draw(st.sampled_from(["", "", ",", "x", '"', "}", "/*"])) + text[at + gone :]
     try:
-        value = parse(text, path="f").value
+        document = parse(text, path="f")
     except DevserverError:
         with pytest.raises(ValueError):
             oracle(text)
     else:
-        assert is_same_json(value, oracle(text))
+        # A file of comments alone is an empty one, although VS Code's reader expects a value there.
+        assert document.root is None or is_same_json(document.value, oracle(text))
