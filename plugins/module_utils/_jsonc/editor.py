@@ -52,12 +52,32 @@ def apply_edits(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
     edit passes through a value that cannot contain it.
     """
     document = parse(text, path=path)
+    # A file may have thousands of values to correct: those that change nothing else are replaced together.
+    replacements: dict[int, t.Sequence[_Splice]] = {}
     for edit in edits:
         for step in _steps(document, edit):
+            place = _find_scalar(document, step)
+            if place is None or place in replacements:
+                document, replacements = _replace_all(document, replacements, path), {}
             splices = _Editor(document, path).splices(step)
-            if splices:
+            if place is not None:
+                replacements.setdefault(place, splices)
+            elif splices:
                 document = parse(_spliced(document.text, splices), path=path)
-    return document.text
+    return _replace_all(document, replacements, path).text
+
+
+def _find_scalar(document: Document, step: Put | Remove) -> int | None:
+    """Return the offset of a value without children that ``step`` replaces by another one; None for other steps."""
+    node = document.node(step.path) if step.path else None
+    if isinstance(step, Remove) or isinstance(step.value, (dict, list)) or node is None:
+        return None
+    return None if node.kind in ("object", "array") else node.start
+
+
+def _replace_all(document: Document, replacements: t.Mapping[int, t.Sequence[_Splice]], path: str) -> Document:
+    splices = [splice for place in sorted(replacements) for splice in replacements[place]]
+    return parse(_spliced(document.text, splices), path=path) if splices else document
 
 
 def is_same_json(left: t.Any, right: t.Any) -> bool:
@@ -93,9 +113,11 @@ def _leaves(document: Document, values: t.Mapping[str, t.Any], above: tuple[str,
 
 def _spliced(text: str, splices: t.Sequence[_Splice]) -> str:
     """Return ``text`` with all of ``splices``, which are in the order of the text."""
-    for splice in reversed(splices):
-        text = text[: splice.start] + splice.text + text[splice.end :]
-    return text
+    parts, at = [], 0
+    for splice in splices:
+        parts += [text[at : splice.start], splice.text]
+        at = splice.end
+    return "".join([*parts, text[at:]])
 
 
 class _Editor:
