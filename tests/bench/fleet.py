@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What dlv costs four containers from one build against four builds, in one run of a play each.
+"""What dlv costs three containers from one build against three builds, in one run of a play each.
 
 Called with the containers' image. They share one Go, which is mounted, so that only the tool is measured.
 """
@@ -17,8 +17,8 @@ import time
 import typing as t
 from pathlib import Path
 
-HOSTS = 4
-FORKS = 4
+HOSTS = 3
+FORKS = 3
 GO = "go1.22.12"
 TOOL = {"package": "github.com/go-delve/delve/cmd/dlv", "version": "v1.23.1"}
 

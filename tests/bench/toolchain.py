@@ -24,7 +24,7 @@ import typing as t
 from pathlib import Path
 
 VERSION = "1.22.12"
-ROUNDS = 5
+ROUNDS = 3
 TARGET = 1.15
 MODULE = "ansible_collections.gopherops.devserver.plugins.modules.go_toolchain"
 COMMANDS = """set -e

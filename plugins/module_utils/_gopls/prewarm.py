@@ -135,7 +135,11 @@ class Server:
                     return
                 name, _colon, value = line.partition(b":")
                 length = int(value) if name.lower() == b"content-length" else length
-            self._messages.put(json.loads(stream.read(length)))
+            body = stream.read(length)
+            if len(body) < length:  # gopls was ended within a message.
+                self._messages.put(None)
+                return
+            self._messages.put(json.loads(body))
 
 
 def to_uri(path: str) -> str:

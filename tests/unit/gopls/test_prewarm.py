@@ -87,7 +87,8 @@ def test_a_directory_without_modules_has_no_packages(run, tmp_path):
     assert "0 of 0 packages" in run(tmp_path / "empty").stdout
 
 
-@pytest.mark.parametrize("script", ["exit 3", "cat >/dev/null", "echo garbage"])
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("script", ["exit 3", "cat >/dev/null", "echo garbage", r"printf 'Content-Length: 9\r\n\r\n{'"])
 def test_a_gopls_that_does_not_serve_fails_the_unit(tmp_path, workspace, go_environment, script, monkeypatch):
     for name in ("_TIMEOUT", "_EXIT_TIMEOUT"):
         monkeypatch.setattr(prewarm, name, 1)
