@@ -59,9 +59,10 @@ def apply_edits(text: str, edits: t.Iterable[Edit], *, path: str) -> str:
             place = _find_scalar(document, step)
             if place is None or place in replacements:
                 document, replacements = _replace_all(document, replacements, path), {}
+                place = _find_scalar(document, step)
             splices = _Editor(document, path).splices(step)
             if place is not None:
-                replacements.setdefault(place, splices)
+                replacements[place] = splices
             elif splices:
                 document = parse(_spliced(document.text, splices), path=path)
     return _replace_all(document, replacements, path).text

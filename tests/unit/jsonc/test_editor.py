@@ -222,6 +222,13 @@ def test_several_edits_are_the_same_as_one_after_the_other(text: str, steps: lis
         assert edit(text, *steps) == result
 
 
+def test_a_value_that_is_replaced_repeatedly_has_the_last_one() -> None:
+    """Its offset changes when the file is written anew between two of the replacements."""
+    values = [("a", "x" * 40), ("b", 1), ("b", 2), ("d", 3), ("b", 4), ("a", "y"), ("b", 5)]
+    after = edit('{"a": 0, "d": 0, "b": 0, "e": 0}', *(Put([key], value) for key, value in values))
+    assert after == '{"a": "y", "d": 3, "b": 5, "e": 0}'
+
+
 def test_the_time_for_many_corrections_grows_with_the_file_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """A launch.json of 38 KB with 500 configurations took 49 s, because each value was followed by a new parse."""
     configurations = [{"name": f"c{number}", "env": {"GOBIN": "/old", "GOPATH": "/old"}} for number in range(500)]
