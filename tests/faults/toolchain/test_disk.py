@@ -18,6 +18,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.ins
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.request import ToolchainRequest
 
 from tests.faults.toolchain.conftest import NEW, OLD, ToolchainHost
+from tests.support.mounts import mounted
 from tests.support.toolchains import HERE
 
 Make = t.Callable[..., ToolchainRequest]
@@ -28,12 +29,6 @@ class Disk:
 
     def __init__(self, place: pathlib.Path) -> None:
         self.place = place
-        place.mkdir()
-        done = subprocess.run(
-            ["mount", "-t", "tmpfs", "devserver-test", place], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            pytest.skip(f"no filesystem can be mounted here: {done.stderr.strip()}")
 
     def remount(self, options: str) -> None:
         subprocess.run(["mount", "-o", f"remount,{options}", self.place], check=True)
@@ -42,15 +37,13 @@ class Disk:
         status = os.statvfs(self.place)
         return (status.f_blocks - status.f_bfree) * status.f_frsize
 
-    def close(self) -> None:
-        subprocess.run(["umount", self.place], check=True)
-
 
 @pytest.fixture
 def disk(tmp_path: pathlib.Path) -> t.Iterator[Disk]:
-    mounted = Disk(tmp_path / "host")
-    yield mounted
-    mounted.close()
+    place = tmp_path / "host"
+    place.mkdir()
+    with mounted(place, "-t", "tmpfs", "devserver-test"):
+        yield Disk(place)
 
 
 @pytest.fixture

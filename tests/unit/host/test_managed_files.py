@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import sys
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import managed_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
     block_in,
@@ -17,6 +16,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_
     whole_file,
     write_all,
 )
+
+from tests.support.mounts import mounted
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
 
@@ -80,13 +81,7 @@ def test_a_directory_of_the_collection_belongs_to_root(tmp_path):
 @needs_root
 def test_a_read_only_file_system_is_named_with_its_remedy(tmp_path):
     """Like the home directory on a file system that the kernel has made read-only after an error."""
-    script = (
-        f"from {managed_files.__name__} import plan_edits, whole_file\n"
-        f"plan_edits([whole_file({str(tmp_path / 'new/f')!r}, 'x')])"
-    )
-    mount = f'mount -t tmpfs -o ro none {tmp_path} && exec "$@"'
-    command = ["unshare", "--mount", "sh", "-c", mount, "sh", sys.executable, "-c", script]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    completed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert f"{tmp_path} is on a file system that is mounted read-only" in completed.stderr
-    assert "To fix this: mount the file system that 'findmnt -T" in completed.stderr
+    with mounted(tmp_path, "-t", "tmpfs", "-o", "ro", "none"), pytest.raises(DevserverError) as raised:
+        plan_edits([whole_file(str(tmp_path / "new/f"), "x")])
+    assert f"{tmp_path} is on a file system that is mounted read-only" in str(raised.value)
+    assert "To fix this: mount the file system that 'findmnt -T" in str(raised.value)
