@@ -29,7 +29,8 @@ TIMEOUT = 60
 
 _VERSION = re.compile(r"1\.\d+\.\d+")
 _LINE = re.compile(r"([0-9a-f]{64})(?:\s+\*?(\S+))?\s*")
-_ABSENT = re.compile(r"\b(404|410)\b|not found|unknown revision")
+# Proxies respond with 403 for modules that their operator does not deliver.
+_ABSENT = re.compile(r"\b(403|404|410)\b|not found|unknown revision")
 
 # By platform and version: SHA-256 and h1, either of which may be "-".
 Pins = dict[str, dict[str, tuple[str, str]]]

@@ -169,8 +169,9 @@ def test_the_database_is_queried_despite_exceptions_in_the_environment(go: Go) -
     assert (go.directory / "query").read_text() == query
 
 
-def test_a_module_that_does_not_exist_has_none(go: Go) -> None:
-    go.outputs('{"Error": "not found: 404 Not Found"}', code=1)
+@pytest.mark.parametrize("reason", ["not found: 404 Not Found", "reading https://proxy.example/x.mod: 403 Forbidden"])
+def test_a_module_that_the_proxy_does_not_deliver_has_none(go: Go, reason: str) -> None:
+    go.outputs(json.dumps({"Error": reason}), code=1)
     assert h1(VERSION, "linux-amd64") == "-"
 
 
