@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -12,22 +13,35 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .command import SYSTEM_PATH, run
-from .files import Changes, read_text, write_text
+from .files import Changes, read_text, remove, write_text
 
 
 class TrustStore(t.NamedTuple):
-    """A distribution's trust store: the directory of anchors, the command that merges them, the merged file."""
+    """A distribution's trust store: the directory of anchors, the command that merges them, and what it makes of them.
+
+    That is a merged file and, if the distribution has one, a directory in which OpenSSL finds each certificate by the
+    name of a file. Programs read either: Python of Debian 11 reads the directory alone.
+    """
 
     anchors: str
     merge: t.Sequence[str]
     merged: str
+    by_name: str = ""
 
 
 STORES = (
-    TrustStore("/usr/local/share/ca-certificates", ("update-ca-certificates",), "/etc/ssl/certs/ca-certificates.crt"),
+    TrustStore(
+        "/usr/local/share/ca-certificates",
+        ("update-ca-certificates",),
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/ssl/certs",
+    ),
     TrustStore("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract"), "/etc/pki/tls/certs/ca-bundle.crt"),
 )
-_ANCHOR = "gopherops-devserver.crt"
+# One certificate in a file: OpenSSL gives no name to others.
+_ANCHOR = "gopherops-devserver-{}.crt"
+# An earlier version wrote all of them into this one.
+_PREVIOUS_ANCHOR = "gopherops-devserver.crt"
 _CERTIFICATE = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
@@ -41,26 +55,42 @@ def trust_certificates(pem: str, *, store: TrustStore, check: bool) -> Changes:
             expected="certificates in PEM format",
             remedy="set trust_ca_bundle to the path of a file with certificates in PEM format",
         )
-    held = _certificates(read_text(store.merged) or "", store.merged)
-    path = os.path.join(store.anchors, _ANCHOR)
-    own_certificates = _certificates(read_text(path) or "", path)
-    missing = {key: text for key, text in expected.items() if key not in held}
+    trusted = _trusted(store)
+    missing = {key: text for key, text in expected.items() if key not in trusted}
     if missing:
         changes.add(store.merged, "", _listed(missing))
         if not check:
-            write_text(path, "".join(dict(own_certificates, **missing).values()), mode=0o644, uid=0, gid=0)
+            _write_anchors(store, missing)
             _merge(store, missing)
     return changes
 
 
+def _write_anchors(store: TrustStore, missing: t.Mapping[str, str]) -> None:
+    previous = os.path.join(store.anchors, _PREVIOUS_ANCHOR)
+    earlier = _certificates(read_text(previous) or "", previous)
+    for key, text in {**earlier, **missing}.items():
+        write_text(os.path.join(store.anchors, _ANCHOR.format(key[:16])), text, mode=0o644, uid=0, gid=0)
+    if os.path.lexists(previous):
+        remove(previous)
+
+
 def _merge(store: TrustStore, missing: t.Mapping[str, str]) -> None:
     completed = run(store.merge, env={"PATH": SYSTEM_PATH}, timeout=120)
-    held = _certificates(read_text(store.merged) or "", store.merged)
-    if not completed.ok or not set(missing) <= set(held):
+    if not completed.ok or not set(missing) <= _trusted(store):
+        places = f"{store.merged} and {store.by_name}" if store.by_name else store.merged
         raise DevserverError(
-            f"{store.merge[0]} did not add the new certificates to {store.merged}: {completed.complaint}",
+            f"{store.merge[0]} did not add the new certificates to {places}: {completed.complaint}",
             remedy=completed.extend_remedy("run it as root, fix the error that it reports, and run the play again"),
         )
+
+
+def _trusted(store: TrustStore) -> set[str]:
+    """Return the certificates that every program of the host finds."""
+    merged = set(_certificates(read_text(store.merged) or "", store.merged))
+    if not store.by_name:
+        return merged
+    named = glob.glob(os.path.join(glob.escape(store.by_name), "[0-9a-f]*.[0-9]*"))
+    return merged & set(_certificates("".join(read_text(path) or "" for path in named), store.by_name))
 
 
 def find_trust_store() -> TrustStore:

@@ -10,6 +10,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, Completed, run
+from .quoting import unquoted
 
 # Where the administrator's units are.
 UNIT_DIR = "/etc/systemd/system"
@@ -23,6 +24,16 @@ NEEDS_RELOAD = "NeedDaemonReload"
 def manager_runs() -> bool:
     """Return whether systemd runs this host, so that units can be started."""
     return os.path.isdir("/run/systemd/system") and shutil.which("systemd-run") is not None
+
+
+def default_path(timeout: float) -> str:
+    """Return the PATH that the manager gives to units; that of the system if it does not respond.
+
+    It depends on the version of systemd, on the layout of the host, and on DefaultEnvironment= in system.conf.
+    """
+    completed = run(["systemctl", "show-environment"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
+    variables = dict(line.split("=", 1) for line in completed.stdout.splitlines() if "=" in line)
+    return unquoted(variables.get("PATH", SYSTEM_PATH))
 
 
 def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:

@@ -200,6 +200,8 @@ WAYS = {
     "not let in": ("correct /h/.profile:3; 'sshd -t' must be silent", "run 'chage -l "),
     "forced command": ("correct /h/.profile:3; 'sshd -t' must be silent", NO_LINE),
     "broken sshd": ("correct /h/.profile:3; 'sshd -t' must be silent", NO_LINE),
+    "no system bus": ("correct /h/.profile:3", "install the package dbus and run"),
+    "no user bus": ("correct /h/.profile:3", "install the package dbus-user-session"),
     "": ("correct /h/.profile:3", NO_LINE),
 }
 

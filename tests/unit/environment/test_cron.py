@@ -57,6 +57,15 @@ def user(*path, **variables):
     return UserEnvironment(ACCOUNT, variables, list(path) or ["/g/bin"])
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_cron_is_probed_only_where_systemd_runs(cron_host, monkeypatch, runs):
+    (cron_host.directory / "pam.d/cron").touch()
+    (cron_host.directory / "daemon").touch()
+    monkeypatch.setattr(cron_context, "_CRONS", (str(cron_host.directory / "daemon"),))
+    monkeypatch.setattr(cron_context.systemctl, "manager_runs", lambda: runs)
+    assert CronContext().applies_to(ACCOUNT) is runs
+
+
 def test_a_users_jobs_stay_and_get_path(cron_host):
     crontab = cron_host.directory / "crontabs" / ACCOUNT.name
     crontab.write_text("# mine\nMAILTO=me\n0 1 * * * go test ./... # 50\\%\n")

@@ -27,6 +27,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.command 
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import (
     environment_files,
     quoting,
+    systemctl,
     transient_unit,
 )
 from hypothesis import HealthCheck, given, settings
@@ -142,6 +143,39 @@ def test_what_a_manager_that_runs_has_not_read_again_is_stale(user, monkeypatch)
     assert (got.environment["GOBIN"], got.problem) == ("/old", "")
     # The machine's own files may give more.
     assert got.stale & {"GOBIN", "GOPATH", "HOME", "PATH"} == {"GOBIN", "PATH"}
+
+
+def test_the_path_of_a_manager_that_gives_less_than_the_system_is_not_stale(user, monkeypatch):
+    # As systemd 257 does, and a DefaultEnvironment= in system.conf.
+    declaration = user()
+    unit = generated(user.home, [own(declaration)], PATH="/usr/local/bin:/usr/bin")
+    monkeypatch.setattr(systemd_user, "_runs", lambda *_args: True)
+    monkeypatch.setattr(
+        systemctl, "run", lambda argv, **_more: Completed(argv, 0, "A=b\nPATH=/usr/local/bin:/usr/bin\n", "")
+    )
+    printed = "".join(f"{name}={value}\0" for name, value in unit.items())
+    monkeypatch.setattr(
+        transient_unit, "read_unit_environment", lambda *_args, **_more: Completed(["env"], 0, printed, "")
+    )
+    got = SystemdUserContext().probe(declaration.users[0].account, declaration, 10)
+    assert "PATH" not in got.stale
+
+
+# Of systemd 247 and 252, and of 257.
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Failed to connect to bus: No such file or directory",
+        "Failed to connect to user scope bus via local transport: No such file or directory",
+    ],
+)
+def test_a_probe_without_a_bus_is_recognized(user, monkeypatch, message):
+    monkeypatch.setattr(systemd_user, "_runs", lambda *_args: True)
+    monkeypatch.setattr(transient_unit, "run", lambda argv, **_more: Completed(argv, 1, "", message))
+    declaration = user()
+    account = declaration.users[0].account
+    assert SystemdUserContext().probe(account, declaration, 10).failure == "no user bus"
+    assert SystemdSystemContext().probe(account, declaration, 10).failure == "no system bus"
 
 
 @pytest.mark.parametrize("script", ["echo PATH=/half; echo no memory >&2; exit 1", "echo no memory >&2; kill $$"])

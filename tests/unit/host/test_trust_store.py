@@ -41,17 +41,51 @@ def certificates(tmp_path_factory):
 @pytest.fixture
 def store(tmp_path, certificates):
     """A store that trusts the first certificate, with a merge like that of ca-certificates."""
-    (tmp_path / "public.pem").write_text(certificates[0])
-    (tmp_path / "anchors").mkdir()
+    for name in ("anchors", "certs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "anchors/public.crt").write_text(certificates[0])
     merged = tmp_path / "merged.pem"
-    merged.write_text(certificates[0])
-    merge = ("sh", "-c", f"cat {tmp_path}/public.pem {tmp_path}/anchors/*.crt > {merged}")
-    return TrustStore(str(tmp_path / "anchors"), merge, str(merged))
+    script = (
+        f"cd {tmp_path}/certs && rm -f ./* && for file in ../anchors/*.crt;"
+        " do ln -s $file $(basename $file .crt).pem; done"
+        f" && openssl rehash . && cat ../anchors/*.crt > {merged}"
+    )
+    subprocess.run(["sh", "-c", script], check=True)
+    return TrustStore(str(tmp_path / "anchors"), ("sh", "-c", script), str(merged), str(tmp_path / "certs"))
 
 
 def held(store):
     with open(store.merged, encoding="ascii") as file:
         return file.read()
+
+
+def accepted(store, pem):
+    """Whether OpenSSL trusts a certificate by the directory alone, as Python of Debian 11 does."""
+    command = ["openssl", "verify", "-no-CAfile", "-CApath", store.by_name]
+    return subprocess.run(command, input=pem, text=True, capture_output=True, check=False).returncode == 0
+
+
+def test_openssl_finds_each_certificate_of_a_bundle_by_name(store, certificates):
+    assert [accepted(store, pem) for pem in certificates] == [True, False, False]
+    trust_certificates("".join(certificates), store=store, check=False)
+    assert [accepted(store, pem) for pem in certificates] == [True, True, True]
+
+
+def test_a_bundle_that_an_earlier_version_wrote_is_split(store, certificates, tmp_path):
+    previous = tmp_path / "anchors/gopherops-devserver.crt"
+    previous.write_text(certificates[1] + certificates[2])
+    subprocess.run(store.merge, check=True)
+    assert not accepted(store, certificates[1])
+    assert trust_certificates(certificates[1], store=store, check=False)
+    assert (accepted(store, certificates[1]), accepted(store, certificates[2])) == (True, True)
+    assert not previous.exists()
+    assert not trust_certificates(certificates[1], store=store, check=False)
+
+
+def test_a_merge_without_names_is_an_error(store, certificates):
+    silent = store._replace(merge=("sh", "-c", f"cat {store.anchors}/*.crt > {store.merged}"))
+    with pytest.raises(DevserverError, match=r"sh did not add .* to .*merged\.pem and .*certs"):
+        trust_certificates(certificates[1], store=silent, check=False)
 
 
 def test_only_what_is_missing_is_added_and_once(store, certificates):
@@ -71,7 +105,7 @@ def test_earlier_additions_stay(store, certificates):
 def test_check_mode_reports_the_change_and_writes_nothing(store, certificates, tmp_path):
     changes = trust_certificates(certificates[1], store=store, check=True)
     assert "SHA-256" in changes.result()["diff"][0]["after"]
-    assert list((tmp_path / "anchors").iterdir()) == []
+    assert [path.name for path in (tmp_path / "anchors").iterdir()] == ["public.crt"]
 
 
 def test_a_merge_that_was_interrupted_is_repaired(store, certificates):

@@ -95,6 +95,7 @@ The report starts each context as its user does, and reads the environment of th
 - the startup exits the shell, replaces it with another program, waits for input, or exceeds the timeout;
 - a startup file or an editor's settings file cannot be parsed;
 - sshd or PAM denies the login;
+- the message bus, through which systemd-run starts units, does not run;
 - a directory on its PATH does not respond;
 - only an editor's settings name its go, and users other than root can change that file, so the report does not run it.
 
@@ -103,8 +104,8 @@ sshd_config, or the file /etc/nologin). It is empty if no line is known, or if t
 context that depend on the probe are `unknown`, which never counts as ok.""",
     fix="""\
 Correct the line that the source names. Without a source, correct the error in the cause: read `passwd -S USER` for a
-denied login, and for a timeout run the report when the host is less busy or with a higher `drift_timeout`. Then run the
-report again.""",
+denied login, and for a timeout run the report when the host is less busy or with a higher `drift_timeout`. Without a
+bus, install the package `dbus`, and for user services `dbus-user-session`. Then run the report again.""",
     example="sshd rejects its configuration: /etc/ssh/sshd_config: line 7: Bad configuration option: NoSuchOption",
 )
 NO_HOME = Rule(
@@ -123,6 +124,11 @@ Create the home directory (`mkhomedir_helper NAME`), mount its volume, or remove
 _BY_SSHD = ("not let in", "forced command", "broken sshd")
 _FIND_SLOW = "run 'bash -lixc exit' to find the slow command, and load it on first use"
 _SILENCE = "delete the command that prints, or put it behind '[ -t 1 ] &&'"
+_WITHOUT_BUS = {
+    "no system bus": "install the package dbus and run 'systemctl start dbus.socket'",
+    "no user bus": "install the package dbus-user-session (Red Hat family: dbus-daemon) and run"
+    " 'systemctl --user start dbus.socket' as the user",
+}
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
 _REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
 _NO_REDIRECT = "a startup file must not redirect the output of the shell ('exec >')"
@@ -215,7 +221,7 @@ def _restore_without_line(observation: Observation) -> str:
         return f"run 'chage -l {name}' and 'passwd -S {name}' to find out whether the account has expired or is locked"
     if observation.failure == "timed out":
         return "run the report again when the host is less busy; no line of a startup file was found that hangs"
-    return "correct the error in the cause, and run the report again"
+    return _WITHOUT_BUS.get(observation.failure, "correct the error in the cause, and run the report again")
 
 
 def _printing(snapshot: Snapshot, row: Row) -> tuple[Source | None, str]:

@@ -33,7 +33,17 @@ _UNTIL_CLOSED = 1.0
 
 # Why there is no environment, if a caller decides by it; empty for any other reason. "ended early" means before the
 # command of the probe.
-Failure = t.Literal["", "timed out", "ended early", "not let in", "forced command", "broken sshd", "no home"]
+Failure = t.Literal[
+    "",
+    "timed out",
+    "ended early",
+    "not let in",
+    "forced command",
+    "broken sshd",
+    "no home",
+    "no system bus",
+    "no user bus",
+]
 
 
 class Probe(t.NamedTuple):

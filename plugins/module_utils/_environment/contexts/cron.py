@@ -47,7 +47,8 @@ class CronContext(SingleContext):
     name = "cron"
 
     def applies_to(self, account: Account) -> bool:
-        return _service() is not None and any(map(os.path.exists, _CRONS))
+        # Only systemd can open a session of cron's PAM service for a probe.
+        return systemctl.manager_runs() and _service() is not None and any(map(os.path.exists, _CRONS))
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         services = [os.path.join(_PAM, name) for name in _SERVICES]
@@ -55,8 +56,6 @@ class CronContext(SingleContext):
         return [*pam.managed_files(declaration), *hooks, *_crontabs(declaration)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        if not systemctl.manager_runs():
-            return Probe(None, "only systemd can open a session of cron's PAM service, and it does not run here")
         service = os.path.basename(_service() or "")
         problem = f"cannot open a session of {service} for {account.name}"
         result = systemd.probe_unit(problem, [f"PAMName={service}", f"User={account.name}"], timeout)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ..._host.accounts import Account
@@ -11,6 +12,9 @@ from ..._systemd import transient_unit
 from ..._systemd.environment_files import environment_lines
 from ..declaration import UserEnvironment
 from .base import Probe, failed_probe
+
+# The words differ between versions of systemd-run.
+_NO_BUS = re.compile(r"Failed to connect to (\w+ scope )?bus\b")
 
 
 def render(user: UserEnvironment, path: str, *, dollar: str) -> str:
@@ -32,5 +36,8 @@ def probe_unit(
     """Return the environment of a unit as ``read_unit_environment`` starts it, or the ``problem`` that it failed."""
     completed = transient_unit.read_unit_environment(properties, timeout, account=account, env=env)
     if not completed.ok:
-        return failed_probe(problem, completed)
+        failed = failed_probe(problem, completed)
+        if not _NO_BUS.search(completed.stderr):
+            return failed
+        return failed._replace(failure="no user bus" if account else "no system bus")
     return Probe(transient_unit.parse_printed_environment(completed), seconds=completed.seconds)

@@ -119,7 +119,7 @@ def _configuration(account: Account) -> list[str]:
 
 def _coming(account: Account, timeout: float) -> Probe:
     """Return the environment of units of a manager that starts now, which is the output of its generator."""
-    environment = session_environment(account)
+    environment = dict(session_environment(account), PATH=systemctl.default_path(timeout))
     completed = run([_generator() or ""], env=environment, account=account, timeout=timeout)
     if not completed.ok:
         return failed_probe(f"the generator of {account.name}'s manager failed", completed)
