@@ -174,6 +174,13 @@ LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
     "an invention": ({"name": "x", "dlvToolPath": "/x"}, [("GD806", "dlvToolPath", 2)]),
     "an adapter as a mode": ({"mode": "dlv-dap"}, [("GD806", "mode", 1)]),
     "deprecated": ({"remotePath": "/x"}, [("GD802", "remotePath", 1)]),
+    "a remote launch": ({"type": "go", "request": "launch", "mode": "remote"}, [("GD806", "mode", 3)]),
+    "a local launch": ({"mode": "local", "request": "launch"}, [("GD806", "mode", 1)]),
+    "a remote attach": ({"mode": "remote", "request": "attach"}, []),
+    "an attach to a test": ({"mode": "test", "request": "attach"}, [("GD806", "mode", 1)]),
+    "an unknown mode": ({"mode": "run", "request": "launch"}, [("GD806", "mode", 1)]),
+    "a mode of any form": ({"mode": "", "request": []}, []),
+    "a replay": ({"mode": "replay", "request": "launch"}, []),
     "a number in an env": ({"env": {"A": "1", "B": 2}, "envFile": ["/x"]}, [("GD807", "env.B", 11)]),
     "no list of files": ({"envFile": {}}, [("GD807", "envFile", 1)]),
 }
@@ -183,6 +190,14 @@ LAUNCH: dict[str, tuple[dict[str, t.Any], list[tuple[str, str, int]]]] = {
 def test_launch_configurations(fake_host: t.Any, case: str) -> None:
     values, expected = LAUNCH[case]
     assert evaluate(fake_host, ("launch", values)) == expected
+
+
+def test_the_remedy_for_a_mode_names_the_request_that_has_it(fake_host: t.Any) -> None:
+    user = fake_host.declaration.users[0]
+    settings = [_setting(line, item) for line, item in enumerate({"request": "launch", "mode": "remote"}.items(), 1)]
+    files = [EditorSettings(user, "launch", settings)]
+    (finding,) = editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files))
+    assert finding.remedy.text == 'write "request": "attach"'
 
 
 @pytest.mark.parametrize(
@@ -198,6 +213,35 @@ def test_launch_configurations(fake_host: t.Any, case: str) -> None:
 def test_tools_and_container(fake_host: t.Any, remote: t.Any, expected: list[tuple[str, str, int]]) -> None:
     settings = {"go.toolsEnvVars": {"GOPROXY": "off"}}
     assert evaluate(fake_host, ("settings", settings), ("devcontainer", {"remoteEnv": remote})) == expected
+
+
+ONE_SIDED: dict[str, tuple[dict[str, t.Any], dict[str, t.Any], list[str]]] = {
+    "in the tools alone": ({"GOFLAGS": "-x"}, {}, ["GOFLAGS"]),
+    "the module mode alone": ({"GO111MODULE": "off"}, {"remoteEnv": {}}, ["GO111MODULE"]),
+    "two module modes": ({"GO111MODULE": "off"}, {"remoteEnv": {"GO111MODULE": "on"}}, ["GO111MODULE"]),
+    "one module mode": ({"GO111MODULE": "on"}, {"remoteEnv": {"GO111MODULE": "on"}}, []),
+    "in terminals alone": ({}, {"remoteEnv": {"GOFLAGS": "-x"}}, []),
+    "for every process": ({"GOFLAGS": "-x"}, {"containerEnv": {"GOFLAGS": "-x"}}, []),
+    "other for every process": ({"GOFLAGS": "-x"}, {"containerEnv": {"GOFLAGS": "-y"}}, ["GOFLAGS"]),
+    "corrected for terminals": (
+        {"GOFLAGS": "-x"},
+        {"containerEnv": {"GOFLAGS": "-y"}, "remoteEnv": {"GOFLAGS": "-x"}},
+        [],
+    ),
+    "no variable of modules": ({"EDITOR": "vi", "GOPROXY": "${localEnv:P}", "GOBIN": None}, {}, []),
+}
+
+
+@pytest.mark.parametrize("case", ONE_SIDED)
+def test_settings_of_one_side_of_a_container(fake_host: t.Any, case: str) -> None:
+    tools, environment, expected = ONE_SIDED[case]
+    user = fake_host.declaration.users[0]
+    files = [
+        EditorSettings(user, "devcontainer", [_setting(*item) for item in enumerate(values.items(), 1)], path=PATH)
+        for values in (environment, {"go.toolsEnvVars": tools})
+    ]
+    found = list(editor.evaluate(Snapshot(fake_host.declaration, [], [], editor_files=files)))
+    assert [(finding.rule.id, finding.variable) for finding in found] == [("GD804", name) for name in expected]
 
 
 def test_each_file_and_each_launch_configuration_has_findings_of_its_own(fake_host: t.Any) -> None:

@@ -124,6 +124,13 @@ def test_a_declared_proxy_over_http_is_reported(fake_host: t.Any) -> None:
     assert fake_host.ids(fake_host(go_values={"GOPROXY": "http://a.example"})) == ["GD503"]
 
 
+@pytest.mark.parametrize("value", ["direct", "direct,https://a.example", "direct|https://a.example"])
+def test_a_declared_proxy_with_direct_first_is_a_note(fake_host: t.Any, value: str) -> None:
+    declare(fake_host, GOPROXY=value)
+    (finding,) = fake_host.findings(fake_host(go_values={"GOPROXY": value}, environment={"GOPROXY": value}))
+    assert (finding.rule.id, finding.rule.severity) == ("GD507", "note")
+
+
 def test_a_policy_that_drifts_is_one_finding(fake_host: t.Any) -> None:
     declare(fake_host, GOSUMDB="sum.example.com")
     assert fake_host.ids(fake_host(go_values={"GOSUMDB": "off"})) == ["GD101"]
@@ -215,6 +222,20 @@ def test_the_remedy_for_a_failed_probe_depends_on_the_failure(fake_host: t.Any, 
     assert (finding.rule.id, finding.source) == ("GD901", at)
     assert finding.remedy.text.startswith(WAYS[failure][0])
     assert (none.source, none.remedy.text.startswith(WAYS[failure][1])) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "replaces"),
+    [("exec zsh", True), ("[ -t 1 ] && exec fish -l", True), ("exec </dev/null", False), ("read -r x", False)],
+)
+def test_a_startup_that_waits_in_another_shell_replaces_its_own(fake_host: t.Any, line: str, replaces: bool) -> None:
+    file = fake_host.tmp / "profile"
+    file.write_text(f"A=1\n{line}\n")
+    at = Source("file", str(file), 2)
+    (finding,) = fake_host.findings(
+        dataclasses.replace(fake_host(), environment=None, failure="timed out", stopping=at)
+    )
+    assert ("must not exit the shell" in finding.remedy.text) == replaces
 
 
 @pytest.mark.parametrize(
@@ -317,14 +338,23 @@ def test_a_settings_file_with_crlf_explains_why_go_fails(fake_host: t.Any) -> No
     (fake_host.tmp / ".config/go").mkdir(parents=True)
     (fake_host.tmp / ".config/go/env").write_text("# c\r\nGOTOOLCHAIN=local\r\n", newline="")
     failing = fake_host("goenv", environment={"HOME": str(fake_host.tmp)}, go=GoResult({}, "go: invalid GOTOOLCHAIN"))
-    found = [(finding.rule.id, finding.source.line) for finding in fake_host.evaluate(failing)[1]]
+    found = [(finding.rule.id, finding.source.line) for finding in fake_host.evaluate(failing)[1] if finding.source]
     assert ("GD106", 2) in found
     assert "GD205" not in {rule for rule, _line in found}
 
 
 @pytest.mark.parametrize(
     ("name", "meant"),
-    [("GOPAHT", "GOPATH"), ("GO_PROXY", "GOPROXY"), ("GOMODCAHCE", "GOMODCACHE"), ("CGO_ENABLE", "CGO_ENABLED")],
+    [
+        ("GOPAHT", "GOPATH"),
+        ("GO_PROXY", "GOPROXY"),
+        ("GOMODCAHCE", "GOMODCACHE"),
+        ("CGO_ENABLE", "CGO_ENABLED"),
+        ("GOPROXYS", "GOPROXY"),
+        ("GO111MODULES", "GO111MODULE"),
+        ("GOFLAG", "GOFLAGS"),
+        ("GOTOLCHIAN", "GOTOOLCHAIN"),
+    ],
 )
 def test_a_misspelt_variable(fake_host: t.Any, name: str, meant: str) -> None:
     declare(fake_host, **{name: "x"})
@@ -334,7 +364,12 @@ def test_a_misspelt_variable(fake_host: t.Any, name: str, meant: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GOMEMLIMIT", "GOLANGCI_LINT_CACHE", "GOOGLE_CLOUD_PROJECT", "GO_ENV", "GO_VERSION", "GOPHER", "HOME"]
+    "name",
+    [
+        *["GOMEMLIMIT", "GOLANGCI_LINT_CACHE", "GOOGLE_CLOUD_PROJECT", "GO_ENV", "GO_VERSION", "GOPHER", "HOME"],
+        *["GOENV_VERSION", "GOLANG_VERSION", "GOSUM", "GOMODULE", "GOTAGS", "GOCMD", "GOTEST", "GOFILES", "GOVERSION"],
+        *["GOARGS", "GOBUILD", "GOSRC", "GOLINT", "GOVET", "GOFMT", "GODIR", "GOTOOL", "GOPKG", "GOROOT_1_22"],
+    ],
 )
 def test_similar_names_of_other_programs_are_not_reported(fake_host: t.Any, name: str) -> None:
     declare(fake_host, **{name: "x"})
@@ -424,9 +459,17 @@ def test_a_goroot_that_is_right_today(fake_host: t.Any) -> None:
     assert fake_host.ids(seen) == []
 
 
-@pytest.mark.parametrize(("variable", "value"), [("GOENV", "off"), ("GOENV", "/x/env"), ("XDG_CONFIG_HOME", "/x")])
-def test_a_settings_file_that_go_does_not_read(fake_host: t.Any, variable: str, value: str) -> None:
-    go_values = {"GOENV": value if variable == "GOENV" else f"{value}/go/env"}
+@pytest.mark.parametrize(
+    ("variable", "value", "file"),
+    [
+        ("GOENV", "off", "off"),
+        ("GOENV", "/x/env", "/x/env"),
+        ("XDG_CONFIG_HOME", "/x", "/x/go/env"),
+        ("HOME", "/srv/h", "/srv/h/.config/go/env"),
+    ],
+)
+def test_a_settings_file_that_go_does_not_read(fake_host: t.Any, variable: str, value: str, file: str) -> None:
+    go_values = {"GOENV": file}
     (finding,) = fake_host.evaluate(
         fake_host(environment={variable: value}, go_values=go_values, set_by=set_by(variable, value))
     )[1]
@@ -580,7 +623,8 @@ def nobody(tmp_path: t.Any) -> t.Iterator[UserEnvironment]:
     (tmp_path / "cache").chmod(0o755)
 
 
-MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: []}
+# In a directory with the sticky bit others can add a file.
+MODES = {0o755: [], 0o700: [], 0o555: ["GD303"], 0o777: ["GD307"], 0o1777: ["GD307"]}
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -670,6 +714,46 @@ def test_a_directory_that_is_no_absolute_path(fake_host: t.Any, value: str) -> N
     seen = fake_host(environment={"GOPATH": value}, go_values={"GOPATH": value}, set_by=set_by("GOPATH", value))
     (finding,) = fake_host.evaluate(seen)[1]
     assert (finding.rule.id, finding.source) == ("GD304", Source("file", PROFILE, 3))
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("obstacle", "action"),
+    [
+        ("ln -s loop {}/loop", "remove the link {}/loop; then provision"),
+        ("ln -s gone {}/loop", "remove the link {}/loop; then provision"),
+        ("touch {}/loop", "move {}/loop away; then provision"),
+        ("mkdir -m 700 {}/loop", "give nobody access to {}/loop; then provision"),
+        ("true", "provision the host again"),
+    ],
+)
+def test_the_remedy_for_a_missing_directory_removes_what_is_in_its_way(
+    fake_host: t.Any, nobody: UserEnvironment, obstacle: str, action: str
+) -> None:
+    home = fake_host.tmp / "cache"
+    subprocess.run(["/bin/sh", "-c", obstacle.format(home)], check=True)
+    user = dataclasses.replace(nobody, variables={"GOMODCACHE": str(home / "loop/mod")})
+    (finding,) = fake_host.findings(declaration=dataclasses.replace(fake_host.declaration, users=[user]))
+    assert finding.rule.id == "GD301"
+    assert finding.remedy.text.startswith(action.format(home))
+
+
+def test_a_read_only_file_system_is_mounted_writable(fake_host: t.Any) -> None:
+    (directory,) = fake_host.snapshot().directories
+    state = t.cast("t.Any", directory.state)._replace(writable=False)
+    found = directory._replace(mount=Mount("/mnt/a b", "ext4", frozenset({"ro"})), state=state)
+    (finding,) = fake_host.findings(fake_host(), directories=[found])
+    assert (finding.rule.id, list(finding.remedy.commands)) == ("GD303", [])
+    assert "mount -o remount,rw '/mnt/a b'" in finding.remedy.text
+
+
+@pytest.mark.parametrize("variable", ["GOMODCACHE", "GOCACHE"])
+def test_the_full_disk_of_a_cache_is_emptied_by_its_own_command(fake_host: t.Any, variable: str) -> None:
+    (directory,) = fake_host.snapshot().directories
+    full = directory._replace(variable=variable, mount=Mount("/", "ext4", frozenset()), disk=disk(1))
+    (finding,) = fake_host.findings(fake_host(), directories=[full])
+    option = "-modcache" if variable == "GOMODCACHE" else "-cache"
+    assert f"'go clean {option}'" in finding.remedy.text
 
 
 def test_a_declared_path_without_gobin(fake_host: t.Any) -> None:

@@ -9,9 +9,11 @@ import typing as t
 
 from ..._environment.declaration import UserEnvironment
 from ..._host.accounts import acting_as, find_owner
+from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
 from ..records.directories import DirectoryState, Disk, GoDirectory
+from ..snapshot import PROVISION_AGAIN
 
 
 def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount]) -> list[GoDirectory]:
@@ -56,12 +58,25 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
             # access(2) checks the real user, which acting_as does not change.
             writable = os.access(directory.path, os.W_OK | os.X_OK, effective_ids=True)
     except OSError as error:
-        return directory._replace(error=error.strerror or str(error))
+        return directory._replace(error=error.strerror or str(error), repair=_repair(directory))
     foreign = status.st_uid != account.uid
     can_repair = foreign and is_repairable(directory.path, account)
     owner = find_owner(status.st_uid)
     name = owner.name if owner else f"uid {status.st_uid}"
     return directory._replace(state=DirectoryState(status.st_uid, name, status.st_mode, writable, can_repair))
+
+
+def _repair(directory: GoDirectory) -> str:
+    """Return the action that lets provisioning create a directory; empty if nothing is in its way."""
+    with acting_as(directory.account):
+        problem = find_directory_problem(directory.path)
+        place = directory.path
+        while not os.path.lexists(place):
+            place = os.path.dirname(place)
+        action = f"give {directory.account.name} access to {place}"
+        if not os.path.isdir(place):
+            action = f"remove the link {place}" if os.path.islink(place) else f"move {place} away"
+    return f"{problem.remedy or action}; then {PROVISION_AGAIN}" if problem else ""
 
 
 def _disk(mount: Mount | None) -> Disk | None:

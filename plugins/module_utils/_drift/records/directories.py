@@ -31,7 +31,8 @@ class DirectoryState(t.NamedTuple):
 class GoDirectory(t.NamedTuple):
     """A directory that go writes to, or from which it runs what it has built.
 
-    ``state`` is None, and ``error`` has the reason, if the user cannot look at it. Nothing is read of a directory on a
+    ``state`` is None, and ``error`` has the reason, if the user cannot look at it; ``repair`` is the action that helps
+    if provisioning does not. Nothing is read of a directory on a
     network file system: ``real_path`` is its path then, and ``state`` and ``disk`` are None.
     """
 
@@ -42,6 +43,7 @@ class GoDirectory(t.NamedTuple):
     mount: Mount | None = None
     state: DirectoryState | None = None
     error: str = ""
+    repair: str = ""
     disk: Disk | None = None
 
     @property

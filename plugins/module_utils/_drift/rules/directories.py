@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import typing as t
 
@@ -84,7 +85,9 @@ NEARLY_FULL = Rule(
     why="""\
 Less than 1 GiB, or less than 2 % of the inodes, are free for users on the file system of the directory. A network file
 system is not queried: it may not respond.""",
-    fix="Run `go clean -cache` as the user (the only cost is a slower next build), or enlarge the disk.",
+    fix="""\
+Run `go clean -cache` or, for the module cache, `go clean -modcache` as the user (the only cost is a slower next build
+with downloads), or enlarge the disk.""",
     example="GOCACHE=/home/alice/.cache/go-build has 212 MiB left; expected at least 1 GiB and 2 % of the inodes",
 )
 WORLD_WRITABLE = Rule(
@@ -93,8 +96,8 @@ WORLD_WRITABLE = Rule(
     title="A directory of Go is writable for all users",
     impact="Any user of the host can plant code that this user builds or runs.",
     why="""\
-Go trusts the files in its caches and runs the programs in GOBIN. A directory with the sticky bit, such as /tmp, is
-shared on purpose and is not reported.""",
+Go trusts the files in its caches and runs the programs in GOBIN. With the sticky bit others cannot replace a program,
+but they can add one that is missing, or a file of a cache.""",
     fix="""\
 Run `chmod o-w` as the user, as in the finding's `safe_commands`. There is no such command for a directory behind a
 link: it may belong to another user.""",
@@ -117,6 +120,12 @@ _FREE_BYTES = 1 << 30
 _FREE_INODES = 0.02
 # A link may lead anywhere: a command that is safe for a cache is not safe for /usr.
 _OF_A_LINK = Remedy("replace the link, or declare another directory")
+_CLEAN = {
+    "GOPATH": "run 'go clean -cache -modcache' as the user",
+    "GOMODCACHE": "run 'go clean -modcache' as the user",
+    "GOBIN": "remove programs that are not needed",
+    "GOCACHE": "run 'go clean -cache' as the user",
+}
 _PROPOSED = {"GOTMPDIR": "{home}/.cache/go-tmp", "GOBIN": "{home}/go/bin"}
 
 
@@ -150,17 +159,29 @@ def _state(directory: GoDirectory) -> t.Iterator[Finding]:
     """Evaluate owner and mode. A user who cannot look at the directory cannot use it either."""
     state = directory.state
     if state is None:
-        yield _finding(DIRECTORY, f"{directory}: {directory.error}", Remedy(PROVISION_AGAIN), directory)
+        yield _finding(
+            DIRECTORY, f"{directory}: {directory.error}", Remedy(directory.repair or PROVISION_AGAIN), directory
+        )
         return
     mode = f"{stat.S_IMODE(state.mode):04o}"
     if state.uid != directory.account.uid:
         yield _foreign(directory, state)
     elif not state.writable:
-        cause = f"{directory} has mode {mode}; expected a directory that {directory.account.name} can write to"
-        yield _finding(UNWRITABLE, cause, _chmod("u+rwx", directory), directory)
-    if state.mode & stat.S_IWOTH and not state.mode & stat.S_ISVTX:
+        yield _unwritable(directory, mode)
+    if state.mode & stat.S_IWOTH:
         cause = f"{directory} has mode {mode}; expected no write permission for others"
         yield _finding(WORLD_WRITABLE, cause, _chmod("o-w", directory), directory)
+
+
+def _unwritable(directory: GoDirectory, mode: str) -> Finding:
+    expected = f"expected a directory that {directory.account.name} can write to"
+    if directory.mount and "ro" in directory.mount.options:
+        point = directory.mount.point
+        remedy = Remedy(
+            f"mount {point} writable (mount -o remount,rw {shlex.quote(point)}), or declare a directory there"
+        )
+        return _finding(UNWRITABLE, f"{directory} is on {point}, which is read-only; {expected}", remedy, directory)
+    return _finding(UNWRITABLE, f"{directory} has mode {mode}; {expected}", _chmod("u+rwx", directory), directory)
 
 
 def _chmod(change: str, directory: GoDirectory) -> Remedy:
@@ -201,7 +222,7 @@ def _file_system(directory: GoDirectory) -> t.Iterator[Finding]:
         yield _finding(NETWORK_FILE_SYSTEM, cause, remedy, directory)
     shortage = _shortage(directory.disk) if directory.disk else ""
     if shortage:
-        remedy = Remedy("run 'go clean -cache' as the user, or enlarge the disk")
+        remedy = Remedy(f"{_CLEAN[directory.variable]}, or enlarge the disk")
         cause = f"{directory} has {shortage} left; expected at least 1 GiB and 2 % of the inodes"
         yield _finding(NEARLY_FULL, cause, remedy, directory)
 

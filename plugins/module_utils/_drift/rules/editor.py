@@ -57,9 +57,10 @@ CONTAINER_DISAGREES = Rule(
     impact="In the dev container the editor's tools and the terminal build with different settings.",
     why="""\
 remoteEnv applies to every process that VS Code starts in a dev container, including terminals. go.toolsEnvVars applies
-to the Go tools alone, and overrides remoteEnv there. The variables that select module sources and directories must be
-equal. Values with references `${…}` are not compared.""",
-    fix="Set the variable in one of the two places, or set the same value in both.",
+to the Go tools alone, and overrides remoteEnv there. The variables that select module sources, the module mode and
+directories must be equal. A variable in the go.toolsEnvVars of a dev container that neither its remoteEnv nor its
+containerEnv sets is reported too: terminals do not have it. Values with references `${…}` are not compared.""",
+    fix="Set the variable in remoteEnv alone, or set the same value in both places.",
     example="GOPROXY is off in go.toolsEnvVars (settings.json:12) and https://goproxy.example.com in remoteEnv",
 )
 TOOLS_UPDATED = Rule(
@@ -76,12 +77,13 @@ if the environment sets another value.""",
 LAUNCH_ATTRIBUTE = Rule(
     "GD806",
     severity="warning",
-    title="A launch configuration has an attribute that does not exist",
-    impact="The debug session starts without it, and VS Code shows no message.",
+    title="A launch configuration has an attribute or a mode that does not exist",
+    impact="The debug session starts without the attribute, or does not start.",
     why="""\
 The known attributes of configurations of type `go` are those of the extension's versions 0.42 to 0.57, and VS Code's
-own. `dlv-dap` is a value of `debugAdapter`, not of `mode`.""",
-    fix="Delete the attribute, or use the one that the remedy names.",
+own. `dlv-dap` is a value of `debugAdapter`, not of `mode`. The request `launch` has the modes auto, debug, test, exec,
+replay and core, the request `attach` has local and remote.""",
+    fix="Delete the attribute, or use the attribute or the value that the remedy names.",
     example="/home/alice/hello/.vscode/launch.json:8: dlvToolPath does not exist",
 )
 WRONG_TYPE = Rule(
@@ -98,7 +100,13 @@ where it removes a variable.""",
     example="/home/alice/hello/.vscode/launch.json:8: env has GOARM as a number; expected a string",
 )
 
-_MUST_AGREE = ["GOROOT", "GOPATH", "GOMODCACHE", "GOBIN", "GOPROXY", "GOSUMDB", "GOPRIVATE", "GOTOOLCHAIN", "GOFLAGS"]
+# The modes of a launch configuration, by its request.
+_MODES = {
+    "launch": ("auto", "debug", "test", "exec", "replay", "core"),
+    "attach": ("local", "remote"),
+}
+_MODULE_SETTINGS = "GOPROXY GOSUMDB GOPRIVATE GOTOOLCHAIN GOFLAGS GO111MODULE"
+_MUST_AGREE = ("GOROOT", "GOPATH", "GOMODCACHE", "GOBIN", *_MODULE_SETTINGS.split())
 _CONTEXTS = {"launch": "vscode_debug", "settings": "vscode_server", "devcontainer": "devcontainer"}
 _TERMINALS = "terminal.integrated.env.linux"
 _ENVIRONMENTS = ("go.toolsEnvVars", "go.testEnvVars", _TERMINALS)
@@ -165,6 +173,20 @@ def _launch(file: EditorSettings) -> t.Iterator[Finding]:
         elif setting.name == "mode" and setting.value == "dlv-dap":
             remedy = Remedy('write "debugAdapter": "dlv-dap", and a mode such as "auto"')
             yield _finding(LAUNCH_ATTRIBUTE, file, setting, "is dlv-dap, which is a debugAdapter", remedy)
+        elif setting.name == "mode" and isinstance(setting.value, str):
+            yield from _mode(file, setting, setting.value)
+
+
+def _mode(file: EditorSettings, setting: Setting, mode: str) -> t.Iterator[Finding]:
+    """Evaluate a mode by the request of its configuration; an empty one is that of the extension."""
+    request = next((other.value for other in file.settings if other.name == "request"), None)
+    modes = _MODES.get(str(request), ())
+    if not mode or not modes or mode in modes or "${" in mode:
+        return
+    other_request = next((name for name, others in _MODES.items() if mode in others), "")
+    action = f'write "request": "{other_request}"' if other_request else f'write a mode such as "{modes[0]}"'
+    problem = f"is {mode}; expected {', '.join(modes)} for the request {request}"
+    yield _finding(LAUNCH_ATTRIBUTE, file, setting, problem, Remedy(action))
 
 
 def _types(file: EditorSettings) -> t.Iterator[Finding]:
@@ -278,38 +300,42 @@ def _test_file(file: EditorSettings, setting: Setting, declared: t.Mapping[str, 
 
 def _disagreements(files: t.Sequence[EditorSettings]) -> t.Iterator[Finding]:
     for file in files:
-        for other in files:
-            tools, remote = _setting_of(file, "go.toolsEnvVars"), _setting_of(other, "remoteEnv")
-            if tools and remote and file.user == other.user:
-                yield from _disagreement(file.user, tools, remote)
+        tools = _setting_of(file, "go.toolsEnvVars")
+        for other in files if tools else ():
+            if tools and other is not file and file.user == other.user:
+                # A devcontainer.json contains the settings of its own container too.
+                alone = file.kind == "devcontainer" and file.path == other.path
+                remote = [_setting_of(other, name) for name in ("containerEnv", "remoteEnv")]
+                yield from _disagreement(file.user, tools, list(filter(None, remote)), alone=alone)
 
 
 def _setting_of(file: EditorSettings, name: str) -> Setting | None:
-    # A devcontainer.json contains settings too.
     settings = (setting for setting in file.settings if setting.name == name and isinstance(setting.value, dict))
     return next(settings, None) if file.kind != "launch" else None
 
 
-def _disagreement(user: UserEnvironment, tools: Setting, remote: Setting) -> t.Iterator[Finding]:
-    for name in _MUST_AGREE:
-        value, other = tools.value.get(name), remote.value.get(name)
-        if (
-            None not in (value, other)
-            and not same_value(name, str(value), str(other))
-            and "${" not in f"{value}{other}"
-        ):
-            source, there = tools.inner.get(name, tools.source), remote.inner.get(name, remote.source)
-            cause = f"{name} is {value} in go.toolsEnvVars ({source}) and {other} in remoteEnv ({there})"
-            remedy = Remedy(f"set {name} in one of the two places")
+def _disagreement(
+    user: UserEnvironment, tools: Setting, remote: t.Sequence[Setting], *, alone: bool
+) -> t.Iterator[Finding]:
+    """Compare the tools' variables with those of a container, the strongest last; with ``alone`` no other has any."""
+    for name in (name for name in _MUST_AGREE if tools.value.get(name) is not None):
+        value, source = tools.value[name], tools.inner.get(name, tools.source)
+        setting = next((setting for setting in reversed(remote) if setting.value.get(name) is not None), None)
+        other = setting.value[name] if setting else None
+        if "${" in f"{value}{other}" or (not alone and setting is None):
+            continue
+        if setting is None or not same_value(name, str(value), str(other)):
+            there = setting.inner.get(name, setting.source) if setting else None
+            terminals = f"{other} in {setting.name} ({there})" if setting else "not set in remoteEnv"
             yield Finding(
                 CONTAINER_DISAGREES,
-                cause,
-                remedy,
+                f"{name} is {value} in go.toolsEnvVars ({source}) and {terminals}",
+                Remedy(f"set {name} in one of the two places" if setting else f"move {name} to remoteEnv"),
                 user=user.account.name,
                 context="devcontainer",
                 variable=name,
                 source=source,
-                subject=f"{source.file} {there.file}",
+                subject=f"{source.file} {there.file if there else source.file}",
             )
 
 

@@ -126,8 +126,8 @@ GOENV_ELSEWHERE = Rule(
     title="Go does not read the user's settings file",
     impact="Values of go env -w, and the values that were rendered into that file, are not in force.",
     why="""\
-`GOENV=off` disables the file; `GOENV=/path` and XDG_CONFIG_HOME select another one. Processes that get the declaration
-only from that file then run without it. A declared GOENV is not reported.""",
+`GOENV=off` disables the file; `GOENV=/path`, XDG_CONFIG_HOME and another HOME select another one. Processes that get
+the declaration only from that file then run without it. A declared value is not reported.""",
     fix="Delete the line that sets the variable, or declare GOENV.",
     example="GOENV is off; expected no value, so that go reads /home/bob/.config/go/env (in ssh)",
 )
@@ -272,10 +272,11 @@ def _exported(row: Row) -> t.Iterator[Finding]:
 def _goenv(row: Row) -> t.Iterator[Finding]:
     environment, file = row.observation.environment or {}, row.observation.settings_path
     own_file = os.path.join(row.user.account.home, ".config/go/env")
-    if not row.observation.context.on_this_host or file == own_file or "GOENV" in row.user.variables:
+    if not row.observation.context.on_this_host or file == own_file:
         return
-    variable = "GOENV" if environment.get("GOENV") else "XDG_CONFIG_HOME"
-    if environment.get(variable):
-        cause = f"{variable} is {environment[variable]}; expected no value, so that go reads {own_file}"
+    variable = next((name for name in ("GOENV", "XDG_CONFIG_HOME", "HOME") if environment.get(name)), "")
+    if variable and variable not in row.user.variables and environment[variable] != row.user.account.home:
+        expected = row.user.account.home if variable == "HOME" else "no value"
+        cause = f"{variable} is {environment[variable]}; expected {expected}, so that go reads {own_file}"
         remedy = Remedy(f"delete the line that sets {variable}")
         yield row.finding(GOENV_ELSEWHERE, cause, remedy, variable, row.observation.source_of(variable))

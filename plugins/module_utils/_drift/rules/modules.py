@@ -29,7 +29,7 @@ DIRECT_FIRST = Rule(
     impact="Every module is cloned from its repository: that is slow, and fails after the repository is deleted.",
     why="""\
 With `direct` before a proxy, go never queries the proxy; with `direct` alone, there is no proxy. Private repositories
-do not need it: GOPRIVATE names them. A declared GOPROXY is not reported.""",
+do not need it: GOPRIVATE names them. A declared GOPROXY is GD507.""",
     fix="Declare GOPROXY with the proxy first, and GOPRIVATE for modules that the proxy does not have.",
     example="GOPROXY is direct, from /home/alice/.config/go/env:4 (in goenv)",
 )
@@ -79,6 +79,17 @@ renders are readable for their user alone.""",
     fix="Remove it from that file and declare it for the user, or write it to the user's `~/.netrc` (mode 0600).",
     example="GOPROXY has a password, and all users can read /etc/environment (in ssh)",
 )
+DECLARED_DIRECT_FIRST = Rule(
+    "GD507",
+    severity="note",
+    title="The declared GOPROXY has direct first",
+    impact="Every module is cloned from its repository: that is slow, and fails after the repository is deleted.",
+    why="""\
+As GD502, for a GOPROXY that the play declares: go never queries a proxy behind `direct`. It is a note, because the
+declaration is on purpose.""",
+    fix="Declare the proxy first and `direct` last, or leave GOPROXY out; GOPRIVATE names modules that no proxy has.",
+    example="GOPROXY is direct,https://goproxy.example.com, as declared; expected a proxy first (in login, ssh)",
+)
 
 _LOCAL = re.compile(r"http://([^/@]*@)?(localhost|127\.[\d.]+|\[::1\])(:\d+)?(/|\Z)")
 # Patterns of path.Match: these match the first element of every module path.
@@ -103,6 +114,10 @@ def _proxy(row: Row, readable: t.Container[str]) -> t.Iterator[Finding]:
         yield row.finding(PASSWORD_READABLE, cause, remedy, "GOPROXY")
     if row.undeclared("GOPROXY"):
         yield from _order(row, entries)
+    elif entries[:1] == ["direct"]:
+        cause = f"GOPROXY is {value}, as declared; expected a proxy first"
+        remedy = Remedy("declare the proxy first and direct last, or leave GOPROXY out")
+        yield row.finding(DECLARED_DIRECT_FIRST, cause, remedy, "GOPROXY")
 
 
 def _order(row: Row, entries: t.Sequence[str]) -> t.Iterator[Finding]:

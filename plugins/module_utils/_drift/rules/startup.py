@@ -131,6 +131,7 @@ _WITHOUT_BUS = {
 }
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
 _REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
+_REPLACES = re.compile(r"(^|[;&|{(]|\b(?:then|else|do))\s*exec\s+(?![\d&]*[<>])")
 _NO_REDIRECT = "a startup file must not redirect the output of the shell ('exec >')"
 _NO_EXIT = "a startup file must not exit the shell (use 'return', not 'exit') or replace it ('exec')"
 
@@ -208,6 +209,8 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return at, f"remove {at} to allow logins: while it exists, only root can log in"
     if observation.failure in _BY_SSHD:
         return at, f"correct {at}; 'sshd -t' must be silent before sshd is restarted"
+    if observation.failure == "timed out" and _REPLACES.search(snapshot.line(at, user)):
+        return at, f"correct {at}: {_NO_EXIT}"
     if observation.failure == "timed out":
         return at, f"remove the command at {at} that waits for input or the network, or limit it with 'timeout'"
     if observation.failure == "ended early" and "yntax error" not in observation.problem:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import difflib
 import typing as t
 
 from ..._core.go_variables import PERSISTENT_VARIABLES
@@ -75,8 +74,9 @@ MISSPELT = Rule(
     title="The name of a Go variable looks misspelt",
     impact="Go does not know the name, so the setting has no effect.",
     why="""\
-The name begins with GO or CGO, is unknown to Go, and is similar to a name that Go knows. Names in the declaration and
-in the environments of processes are compared. No program reports such a name by itself.""",
+The name begins with GO or CGO, is unknown to Go, and differs in one letter (a long name: in two) from a variable that
+Go reads. Names in the declaration and in the environments of processes are compared. No program reports such a name by
+itself.""",
     fix="Correct the name in the line that sets it; in the play, in `devserver_variables` or the user's `variables`.",
     example="GOPAHT is set, which Go does not know; expected GOPATH",
 )
@@ -122,14 +122,19 @@ directories with `devserver_path`.""",
 # Other rules evaluate these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
 _DEBUG = "vscode_debug"
-# Variables that Go reads only from the environment, and similar names of other programs.
+# Variables that Go reads only from the environment.
 _NAMES = """
-CGO_CFLAGS CGO_LDFLAGS GCCGOTOOLDIR GOCOVERDIR GODEBUG GOENV GOEXE GOGC GOGCCFLAGS GOHOSTARCH GOHOSTOS GOMAXPROCS
-GOMEMLIMIT GOMOD GOPLSCACHE GOPLS GORACE GOROOT GOROOT_BOOTSTRAP GOROOT_FINAL GOSSAFUNC GOTELEMETRY GOTELEMETRYDIR
-GOTMPDIR GOTRACEBACK GOVERSION GOWORK GO_ENV GO_EXTLINK_ENABLED GO_LDFLAGS
-GO_VERSION
+GCCGOTOOLDIR GOCOVERDIR GOENV GOGC GOMAXPROCS GOMEMLIMIT GOPLSCACHE GORACE GOROOT GOROOT_BOOTSTRAP GOROOT_FINAL
+GOSSAFUNC GOTRACEBACK GOWORK GO_EXTLINK_ENABLED GO_LDFLAGS
 """
-_KNOWN = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
+_READ = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
+# Names that go reports itself, or that other programs use.
+_OTHER_NAMES = "GO_ENV GOEXE GOGCCFLAGS GOHOSTARCH GOHOSTOS GOMOD GOPLS GOTELEMETRY GOTELEMETRYDIR GOVERSION"
+_OTHERS = frozenset(_OTHER_NAMES.split())
+# Names of one process that are compared: a user may set any number.
+_MOST_NAMES = 200
+# Characters of a name from which on it may have two wrong letters: shorter ones have other programs' names beside them.
+_LONG = 8
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -323,7 +328,8 @@ def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:
     findings = []
     for row in snapshot.rows:
         environment = row.observation.environment or {}
-        for name in sorted({*row.user.variables, *environment}):
+        names = sorted(name for name in {*row.user.variables, *environment} if name.startswith(("GO", "CGO")))
+        for name in names[:_MOST_NAMES]:
             nearest = _nearest(name)
             if nearest:
                 cause = f"{name} is set, which Go does not know; expected {nearest}"
@@ -333,7 +339,23 @@ def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 
 def _nearest(name: str) -> str:
-    """Return the variable of Go with the most similar name; empty for none."""
-    if not name.startswith(("GO", "CGO")) or name in _KNOWN:
+    """Return the variable that Go reads with the most similar name; empty for none."""
+    if name in _READ | _OTHERS:
         return ""
-    return next(iter(difflib.get_close_matches(name, _KNOWN, 1, 0.82)), "")
+    most = 2 if len(name) >= _LONG else 1
+    near = sorted((_distance(name, known), known) for known in _READ if abs(len(known) - len(name)) <= most)
+    return next((known for distance, known in near if distance <= most), "")
+
+
+def _distance(name: str, other: str) -> int:
+    """Return how many letters are wrong, missing, added, or exchanged with the next one."""
+    rows = [list(range(len(other) + 1))]
+    for i, letter in enumerate(name, 1):
+        row = [i]
+        for j, expected in enumerate(other, 1):
+            best = min(row[-1] + 1, rows[-1][j] + 1, rows[-1][j - 1] + (letter != expected))
+            if i > 1 and j > 1 and (letter, name[i - 2]) == (other[j - 2], expected):
+                best = min(best, rows[-2][j - 2] + 1)
+            row.append(best)
+        rows.append(row)
+    return rows[-1][-1]
