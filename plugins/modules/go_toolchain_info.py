@@ -33,13 +33,21 @@ options:
     elements: str
     default: []
   workspaces:
-    description: Directories whose C(.go-version), C(go.work) and C(go.mod) are compared with what is installed.
+    description:
+      - Directories whose C(.go-version), C(go.work) and C(go.mod) are compared with what is installed. The nearest
+        C(go.work) and C(go.mod) above them count too, and the modules that these files name.
     type: list
     elements: path
     default: []
   minimum:
     description: The oldest version, such as V("1.22"), that the default and a C(.go-version) may be.
     type: str
+  gotoolchain:
+    description:
+      - The declared E(GOTOOLCHAIN). With V(local) or the name of a version, lines C(toolchain) require nothing, and
+        only the Go that runs meets a line C(go).
+    type: str
+    default: local
 seealso:
   - module: gopherops.devserver.go_toolchain
 """
@@ -193,6 +201,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "users": {"type": "list", "elements": "str", "default": []},
     "workspaces": {"type": "list", "elements": "path", "default": []},
     "minimum": {"type": "str"},
+    "gotoolchain": {"type": "str", "default": "local"},
 }
 
 
@@ -214,7 +223,8 @@ def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     paths = inventory.ToolchainPaths(params["root"], params["link"], params["bin_dir"])
     toolchains = inventory.list_toolchains(paths, verify=params["verify"])
     default = inventory.read_default(paths)
-    available = AvailableGo([item["version"] for item in toolchains], default["version"] if default else None)
+    versions = [item["version"] for item in toolchains]
+    available = AvailableGo(versions, default["version"] if default else None, params["gotoolchain"])
     accounts = [find_account(name) for name in params["users"]] or list_people()
     return {
         "toolchains": toolchains,

@@ -5,28 +5,39 @@
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.files import read_text
+from .._host.files import read_text, read_text_or_empty
+from .modules_of_workspace import local_directories
 from .requirements import Requirement, parse_mod_file, parse_version_file, version_key
 
-_FILES: tuple[tuple[str, t.Callable[[str], list[Requirement]]], ...] = (
-    (".go-version", parse_version_file),
-    ("go.work", parse_mod_file),
-    ("go.mod", parse_mod_file),
-)
+# Files of modules that are read for one workspace: a go.work may name any number.
+_MOST_MODULES = 200
+_NAMED = re.compile(r"go(\d[\w.]*)(?:\+(?:auto|path))?")
 
 
 class AvailableGo(t.NamedTuple):
     """The Go of a host: the ``installed`` versions, and which of them is the ``default``, if any.
 
-    ``switches`` is False if go always is the default, because GOTOOLCHAIN is ``local``.
+    ``gotoolchain`` is the declared GOTOOLCHAIN, empty for none, which is Go's own ``auto``.
     """
 
     installed: t.Sequence[str]
     default: str | None
-    switches: bool = True
+    gotoolchain: str = ""
+
+    @property
+    def switches(self) -> bool:
+        """Whether a line in go.mod or go.work selects another version than the default."""
+        return self.gotoolchain.rpartition("+")[2] in ("", "auto", "path")
+
+    @property
+    def running(self) -> str | None:
+        """The version that runs where no file selects another one."""
+        named = _NAMED.fullmatch(self.gotoolchain)
+        return named.group(1) if named else self.default
 
 
 class Mismatch(t.NamedTuple):
@@ -44,10 +55,12 @@ class Mismatch(t.NamedTuple):
     remedy: str
 
 
-def mismatches(workspaces: t.Iterable[str], available: AvailableGo, minimum: str | None) -> list[Mismatch]:
+def mismatches(
+    workspaces: t.Sequence[str], available: AvailableGo, minimum: str | None, gowork: str = ""
+) -> list[Mismatch]:
     """Return one entry for each requirement that the host does not meet, and for each file that cannot be read.
 
-    Raises DevserverError if ``minimum`` is not a version.
+    ``gowork`` is the declared GOWORK. Raises DevserverError if ``minimum`` is not a version.
     """
     entries, present = [], (available.installed, available.default)
     if minimum and _below(available.default, minimum):
@@ -56,9 +69,37 @@ def mismatches(workspaces: t.Iterable[str], available: AvailableGo, minimum: str
         if not os.path.isdir(workspace):
             remedy = "correct the path of the workspace"
             entries.append(Mismatch("no such directory", workspace, None, None, *present, remedy))
-        for name, parse in _FILES:
-            entries += _in_file(os.path.join(workspace, name), parse, available, minimum)
+    # Several workspaces may have one go.work.
+    for path in dict.fromkeys(path for workspace in workspaces for path in _files_of(workspace, gowork)):
+        entries += _in_file(path, available, minimum)
     return entries
+
+
+def _files_of(workspace: str, gowork: str) -> list[str]:
+    """Return the files that decide about the Go of a workspace, as go finds them.
+
+    These are a .go-version, the nearest go.work and go.mod in the workspace or above it, and the go.mod of each
+    directory that these files use, or replace a module by: go rejects a newer line ``go`` in any of them.
+    """
+    work = gowork if os.path.isabs(gowork) else "" if gowork == "off" else _nearest(workspace, "go.work")
+    nearest = _nearest(workspace, "go.mod")
+    modules = [*([nearest] if nearest else []), *_named_in(work)][:_MOST_MODULES]
+    replaced = [path for module in modules for path in _named_in(module)][:_MOST_MODULES]
+    return [os.path.join(workspace, ".go-version"), *filter(None, [work]), *modules, *replaced]
+
+
+def _nearest(directory: str, name: str) -> str:
+    """Return the file of this name in a directory or in the next one above that has it; empty for none."""
+    above = directory.split("/")
+    places = (os.path.join("/".join(above[:count]) or "/", name) for count in range(len(above), 0, -1))
+    return next((place for place in places if os.path.exists(place) and not os.path.isdir(place)), "")
+
+
+def _named_in(path: str) -> list[str]:
+    """Return the go.mod of each directory that a go.work or go.mod names."""
+    text = read_text_or_empty(path) if path else ""
+    directory = os.path.dirname(path)
+    return [os.path.normpath(os.path.join(directory, name, "go.mod")) for name in local_directories(text)]
 
 
 def _below(version: str | None, minimum: str) -> bool:
@@ -71,10 +112,9 @@ def _below(version: str | None, minimum: str) -> bool:
     return version is None or version_key(version) < least
 
 
-def _in_file(
-    path: str, parse: t.Callable[[str], list[Requirement]], available: AvailableGo, minimum: str | None
-) -> t.Iterator[Mismatch]:
-    present = (available.installed, available.default)
+def _in_file(path: str, available: AvailableGo, minimum: str | None) -> t.Iterator[Mismatch]:
+    present = (available.installed, available.running)
+    parse = parse_version_file if path.endswith("/.go-version") else parse_mod_file
     try:
         text = read_text(path)
         requirements = parse(text) if text is not None else []
@@ -93,10 +133,14 @@ def _in_file(
 
 def _remedy(requirement: Requirement, available: AvailableGo) -> str:
     version = requirement.version
-    if version in available.installed:
-        return f"make Go {version} or a later version devserver_go_default, or declare GOTOOLCHAIN: path"
     if requirement.directive == "version-file":
         return f"add Go {version} to devserver_go_versions, or change the file to an installed version"
+    if available.running != available.default:
+        return f"declare GOTOOLCHAIN: go{version}, or the name of a later version"
+    if version in available.installed:
+        return f"make Go {version} or a later version devserver_go_default, or declare GOTOOLCHAIN: path"
+    if not available.switches:
+        return f"add Go {version} or a later version to devserver_go_versions, and make it devserver_go_default"
     if version.count(".") == 1:  # There is no toolchain of this name that go could switch to.
         return f"make Go {version} or a later version devserver_go_default"
     return f"add Go {version} to devserver_go_versions, or make it or a later version devserver_go_default"
@@ -105,11 +149,14 @@ def _remedy(requirement: Requirement, available: AvailableGo) -> str:
 def _met(requirement: Requirement, available: AvailableGo) -> bool:
     """Return whether the host meets a requirement.
 
-    A version file requires this version, or any of its minor version. Go's own lines are met by a default that is not
-    older, or by exactly this version if go may switch to it. A go that does not switch ignores the line ``toolchain``.
+    A version file requires this version, or any of its minor version. Go's own lines are met by a running version that
+    is not older, or by exactly this version if go may switch to it. A go that does not switch ignores the line
+    ``toolchain``.
     """
     version = requirement.version
     if requirement.directive == "version-file":
         return any(f"{installed}.".startswith(f"{version}.") for installed in available.installed)
-    new_enough = available.default is not None and version_key(available.default) >= version_key(version)
-    return new_enough or (version in available.installed and (available.switches or requirement.directive != "go"))
+    if not available.switches and requirement.directive == "toolchain":
+        return True
+    new_enough = available.running is not None and version_key(available.running) >= version_key(version)
+    return new_enough or (available.switches and version in available.installed)

@@ -57,9 +57,74 @@ def test_a_go_that_does_not_switch_rejects_newer_lines(
     tmp_path: pathlib.Path, name: str, text: str, causes: list[str]
 ) -> None:
     (tmp_path / name).write_text(text)
-    found = mismatches([str(tmp_path)], HOST._replace(switches=False), None)
+    found = mismatches([str(tmp_path)], HOST._replace(gotoolchain="local"), None)
     assert [item.cause for item in found] == causes
     assert all("GOTOOLCHAIN: path" in item.remedy for item in found)
+
+
+LINES = [
+    # line, default, installed, GOTOOLCHAIN, whether it is met
+    ("go 1.21\ntoolchain go1.23.4", "1.22.12", ["1.22.12"], "local", True),
+    ("go 1.21\ntoolchain go1.23.4", "1.22.12", ["1.22.12"], "go1.22.12", True),
+    ("go 1.21\ntoolchain go1.23.4", "1.22.12", ["1.22.12"], "", False),
+    ("go 1.21\ntoolchain go1.23.4", "1.22.12", ["1.22.12"], "path", False),
+    ("go 1.21\ntoolchain go1.23.4", "1.22.12", ["1.22.12", "1.23.4"], "auto", True),
+    ("go 1.22.12", "1.21.13", ["1.21.13", "1.22.12"], "local", False),
+    ("go 1.22.12", "1.21.13", ["1.21.13", "1.22.12"], "go1.21.13", False),
+    ("go 1.22.12", "1.21.13", ["1.21.13", "1.22.12"], "go1.22.12", True),
+    ("go 1.22.12", "1.21.13", ["1.21.13", "1.22.12"], "go1.21.13+path", True),
+    ("go 1.22.12", "1.21.13", ["1.21.13", "1.22.12"], "local+auto", True),
+    ("go 1.22.12", "1.21.13", ["1.21.13"], "go1.21.13+auto", False),
+    ("go 1.22.12", "1.22.12", ["1.22.12"], "go1.21.13", False),
+    ("go 1.22", "1.22.12", ["1.22.12"], "local", True),
+    ("go 1.22.12", None, [], "local", False),
+]
+
+
+@pytest.mark.parametrize(("lines", "default", "installed", "gotoolchain", "met"), LINES)
+def test_lines_are_met_by_the_go_that_runs(
+    tmp_path: pathlib.Path, lines: str, default: str | None, installed: list[str], gotoolchain: str, met: bool
+) -> None:
+    (tmp_path / "go.mod").write_text(f"module x\n{lines}\n")
+    found = mismatches([str(tmp_path)], AvailableGo(installed, default, gotoolchain), None)
+    assert bool(found) is not met
+
+
+# The files of a tree, GOWORK, and the file with a requirement that is not met in the workspace api/v1 of it.
+TREES: dict[str, tuple[dict[str, str], str, list[str]]] = {
+    "a go.work above": ({"go.work": "go 1.25.1\nuse ./api/v1\n", "api/v1/go.mod": "go 1.21\n"}, "", ["go.work"]),
+    "the nearest go.work": ({"go.work": "go 1.25.1\n", "api/go.work": "go 1.21\n"}, "", []),
+    "a go.work that is off": ({"go.work": "go 1.25.1\n"}, "off", []),
+    "another go.work": ({"go.work": "go 1.21\n", "x/other.work": "go 1.25.1\n"}, "x/other.work", ["x/other.work"]),
+    "a stray go.mod above": ({"go.mod": "go 1.25.1\n"}, "", ["go.mod"]),
+    "a go.mod of its own": ({"go.mod": "go 1.25.1\n", "api/v1/go.mod": "go 1.21\n"}, "", []),
+    "a directory of that name": ({"go.mod": "go 1.25.1\n", "api/v1/go.mod/x": ""}, "", ["go.mod"]),
+    "a module in use": (
+        {"go.work": "go 1.21\nuse (\n\t./api/v1\n\t./lib\n)\n", "lib/go.mod": "go 1.25.1\n"},
+        "",
+        ["lib/go.mod"],
+    ),
+    "a module that replaces another": (
+        {"api/v1/go.mod": "go 1.21\nreplace a => ../../lib\n", "lib/go.mod": "go 1.25.1\n"},
+        "",
+        ["lib/go.mod"],
+    ),
+    "a module beside": ({"lib/go.mod": "go 1.25.1\n", "api/v1/go.mod": "go 1.21\n"}, "", []),
+}
+
+
+@pytest.mark.parametrize("case", TREES)
+def test_files_above_a_workspace_count_as_for_go(tmp_path: pathlib.Path, case: str) -> None:
+    files, gowork, expected = TREES[case]
+    workspace = tmp_path / "api/v1"
+    workspace.mkdir(parents=True)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    local = HOST._replace(gotoolchain="local")
+    gowork = str(tmp_path / gowork) if "/" in gowork else gowork
+    found = mismatches([str(workspace), str(workspace)], local, None, gowork)
+    assert [(item.file, item.line) for item in found] == [(f"{tmp_path}/{name}", 1) for name in expected]
 
 
 def test_an_entry_has_file_line_and_remedy(tmp_path: pathlib.Path) -> None:

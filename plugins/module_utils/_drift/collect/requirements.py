@@ -29,9 +29,9 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
     """Return the requirements that ``available`` does not meet, each with its user."""
     requirements = [("", entry) for entry in mismatches([], available, go_minimum or None)]
     for user in (user for user in declaration.users if user.workspaces):
-        of_user = available._replace(switches=user.variables.get("GOTOOLCHAIN") != "local")
+        of_user = available._replace(gotoolchain=user.variables.get("GOTOOLCHAIN", ""))
         with acting_as(user.account):
-            entries = mismatches(user.workspaces, of_user, go_minimum or None)
+            entries = mismatches(user.workspaces, of_user, go_minimum or None, user.variables.get("GOWORK", ""))
         # An entry without a file is about the host, which has its own entry.
         requirements += [(user.account.name, entry) for entry in entries if entry.file]
     return requirements

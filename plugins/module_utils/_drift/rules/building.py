@@ -65,10 +65,12 @@ WORKSPACE = Rule(
     impact="go rejects the build in that workspace, or downloads another version if GOTOOLCHAIN allows it.",
     why="""\
 The lines `go` and `toolchain` of go.mod and go.work, and .go-version, of the declared workspaces are compared with the
-installed versions. With `GOTOOLCHAIN=local`, as declared by default, go rejects a `go` line that is newer than the
-default, even if that version is installed. A file that cannot be read or parsed and a missing workspace are reported
-too. If the play sets a minimum (`drift_go_minimum`), the Go at GOROOT must not be older: that is one finding of the
-host, without a user. A workspace's .go-version must not require an older version either.""",
+installed versions. As go does, the report reads the nearest go.work and go.mod in the workspace or above it, and the
+go.mod of each directory that they name. With `GOTOOLCHAIN=local`, as declared by default, and with the name of a
+version, go ignores `toolchain` lines, and rejects a `go` line that is newer than its own version, even if that version
+is installed. A file that cannot be read or parsed and a missing workspace are reported too. If the play sets a minimum
+(`drift_go_minimum`), the Go at GOROOT must not be older: that is one finding of the host, without a user. A workspace's
+.go-version must not require an older version either.""",
     fix="""\
 Add the version to `devserver_go_versions`, set it as `devserver_go_default`, declare `GOTOOLCHAIN: path` so that go
 switches to installed versions, or correct the line that the finding names.""",
@@ -116,7 +118,7 @@ def _unmet(user: str, requirement: Mismatch, file: str) -> Finding:
         state = f"cannot be evaluated: {requirement.cause}"
     cause = f"{source} {state}; installed: {', '.join(requirement.installed) or 'none'}"
     if requirement.cause == "go" and requirement.required in requirement.installed:
-        cause += f"; go is {requirement.default or 'none of these'} and does not switch, because GOTOOLCHAIN is local"
+        cause += f"; go is {requirement.default or 'none of these'} and does not switch, because of GOTOOLCHAIN"
     # Several lines of one file, and several files, can break the rule: each is a finding of its own.
     subject = f"{file} {requirement.cause.partition(':')[0]}"
     return Finding(WORKSPACE, cause, Remedy(requirement.remedy), user, source=source, subject=subject)
