@@ -8,8 +8,8 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import acting_as
 from .._host.files import open_nonblocking, sha256_of_file
+from .._host.user_access import acting_as
 from .._toolchain.platform import Platform, this_platform
 from .._toolchain.sources import Offer, Release, list_offers, obtain, unpack, validate_bases
 from .._toolchain.store import find_fault

@@ -8,7 +8,7 @@ import os
 import re
 import typing as t
 
-from .._host.accounts import acting_as
+from .._host.user_access import acting_as
 from .._toolchain.modules_of_workspace import Workspace
 from .._tools.build import Builder, Go
 

@@ -9,10 +9,11 @@ import os
 import subprocess
 import typing as t
 
-from .._host.accounts import Account, acting_as
+from .._host.accounts import Account
 from .._host.command import start_process
 from .._host.output import OutputReader
 from .._host.process_tree import end_session
+from .._host.user_access import acting_as
 
 # The maximum size in bytes of the output of dlv and the program.
 _LONGEST_OUTPUT = 65536

@@ -15,8 +15,8 @@ from .._core.errors import DevserverError
 from .._core.redaction import redacted, without_values
 from .._host.accounts import find_account, find_owner
 from .._host.files import Changes, read_text, remove
-from .._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
-from .._host.skipped_files import SkippedFile, skip_errors
+from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
+from .._host.skipped_files import SkippedFile
 from .._systemd import reload_journal, systemctl
 from .._systemd.systemctl import UNIT_DIR, manager_runs
 from .._tools.build_info import read_build_info
@@ -115,14 +115,12 @@ def _write_files(plan: DebugServicePlan) -> DebugServicePlan:
 
     A unit that records a launch file which failed stays as it is, so that a later run removes its configuration.
     """
-    skipped, written = list(plan.skipped), []
-    for edit in plan.edits:
-        failed = {entry.file for entry in skipped}
-        if failed & _lost_launch_files(edit):
-            continue
-        with skip_errors(skipped, edit.file.user, edit.file.path):
-            write_all([edit])
-            written.append(edit)
+    skipped = list(plan.skipped)
+
+    def is_needed(edit: FileEdit) -> bool:
+        return bool({entry.file for entry in skipped} & _lost_launch_files(edit))
+
+    written = write_each(plan.edits, skipped, is_needed)
     for name in plan.stale:
         _remove_build(name, skipped)
     return plan._replace(edits=written, skipped=skipped)
@@ -151,12 +149,9 @@ def _unit_file(name: str) -> str:
 def _plan_launch_files(
     services: t.Sequence[DebugService], installed: t.Mapping[str, str]
 ) -> tuple[list[FileEdit], list[SkippedFile]]:
-    edits: list[FileEdit] = []
     skipped: list[SkippedFile] = []
-    for file in managed_launch_files(_launch_file_edits(services, installed)):
-        with skip_errors(skipped, file.user, file.path):
-            edits += plan_edits([file])
-    return edits, skipped
+    files = managed_launch_files(_launch_file_edits(services, installed))
+    return plan_each(files, skipped), skipped
 
 
 def _find_pending_cleanups(

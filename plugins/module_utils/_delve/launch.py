@@ -8,8 +8,9 @@ import functools
 import os
 import typing as t
 
-from .._host.accounts import Account, acting_as
+from .._host.accounts import Account
 from .._host.managed_files import ManagedFile, users_file
+from .._host.user_access import acting_as
 from .._jsonc.document import parse
 from .._jsonc.editor import Edit, Put, Remove, apply_edits
 from .services import DebugService

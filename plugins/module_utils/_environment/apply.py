@@ -7,26 +7,26 @@ A file or directory of one user that cannot be used is skipped and reported; eve
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import os
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import Account, acting_as, has_home
+from .._host.accounts import Account
 from .._host.files import Changes
 from .._host.managed_files import (
     DirectoryProblem,
     FileEdit,
-    ManagedFile,
     compare_directory_rights,
     find_directory_problem,
-    plan_edits,
+    plan_each,
     repair_directory_rights,
-    write_all,
+    write_each,
 )
 from .._host.ownership import describe_ownership_repair, is_repairable, repair_ownership
 from .._host.path_names import is_below
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_skipped
+from .._host.user_access import call_as, each_as
 from .contexts import KINDS, OWN_DIRECTORIES
 from .declaration import Declaration, UserEnvironment
 from .rendered import loses_variables, user_of_record
@@ -36,21 +36,20 @@ _RELOAD_TIMEOUT = 20
 
 
 class Applied(t.NamedTuple):
-    """What was changed, or would be in check mode, and what was skipped; for users who are not listed, ``warnings``."""
+    """What was changed, or would be in check mode, and what was skipped; for users who are not listed, ``warnings``.
+
+    ``without_home`` are the users whose home is missing, as before a first login that makes it.
+    """
 
     changes: Changes
     skipped: t.Sequence[SkippedFile]
     warnings: t.Sequence[str]
+    without_home: t.Sequence[UserEnvironment]
 
     @property
     def failure(self) -> DevserverError | None:
         """The error of a run that skipped something; None for a complete run."""
         return find_failure(self.skipped)
-
-
-def users_without_home(declaration: Declaration) -> list[UserEnvironment]:
-    """Return the users whose home is missing, as before a first login that makes it."""
-    return [user for user in declaration.users if not has_home(user.account)]
 
 
 def apply(declaration: Declaration, *, check: bool) -> Applied:
@@ -61,9 +60,8 @@ def apply(declaration: Declaration, *, check: bool) -> Applied:
     """
     run = _Run(check=check)
     try:
-        without = [user.account for user in users_without_home(declaration)]
-        directories = run.plan_directories([user for user in declaration.users if user.account not in without])
-        edits = run.plan_edits(declaration, without)
+        directories = run.plan_directories(declaration.users)
+        edits = run.plan_edits(declaration)
         run.make_directories(directories)
         # Before the files, so that nobody else can put something else into these directories meanwhile.
         run.repair_own_directories()
@@ -76,8 +74,9 @@ def apply(declaration: Declaration, *, check: bool) -> Applied:
             f"cannot write the environment: {error}", remedy="make this path readable and writable, and run again"
         ) from error
     listed = {user.account.name for user in declaration.users}
-    skipped, warnings = split_skipped(sorted(run.skipped, key=lambda entry: (entry.user, entry.file)), listed)
-    return Applied(run.changes, skipped, warnings)
+    entries = sorted([*run.skipped_files, *run.skipped_directories], key=lambda entry: (entry.user, entry.file))
+    skipped, warnings = split_skipped(entries, listed)
+    return Applied(run.changes, skipped, warnings, run.without_home)
 
 
 class _Directory(t.NamedTuple):
@@ -94,54 +93,65 @@ class _Run:
 
     def __init__(self, *, check: bool) -> None:
         self.changes = Changes()
-        self.skipped: list[SkippedFile] = []
+        self.skipped_files: list[SkippedFile] = []
+        self.skipped_directories: list[SkippedFile] = []
+        self.without_home: list[UserEnvironment] = []
         self.written: set[str] = set()
+        self._accessible: set[Account] = set()
         self._check = check
-        # The users with a file that still has to be changed by a later run.
-        self._unfinished: set[str] = set()
-
-    @contextlib.contextmanager
-    def _isolated_file(self, file: ManagedFile) -> t.Iterator[None]:
-        count = len(self.skipped)
-        with skip_errors(self.skipped, file.user, file.path):
-            yield
-        self._unfinished.update(entry.user for entry in self.skipped[count:])
 
     def plan_directories(self, users: t.Iterable[UserEnvironment]) -> list[_Directory]:
-        """Return the directories that are to be made for their users, or given back to them."""
-        planned = []
+        """Return the directories that are to be made for their users, or given back to them; none without a home."""
+        planned: list[_Directory] = []
         for user in users:
-            for variable, path in user.directories.items():
-                # A directory outside of the home that cannot be used is an error of the declaration, not of the user.
-                in_home = path == user.account.home.rstrip("/") or is_below(path, user.account.home)
-                with skip_errors(self.skipped, user.account.name if in_home else "", path):
-                    directory = _plan_directory(user.account, variable, path)
-                    planned += [directory] if directory.missing or directory.left_by_root else []
+            account = user.account
+            named = {path: (path, variable) for variable, path in user.directories.items()}
+            plan = functools.partial(_plan_directory, account, os.geteuid() == 0)
+            states = each_as(account, plan, {account.home: (account.home, ""), **named})
+            if self._has_home(user, states[account.home]):
+                planned += self._pending_directories(account, {path: states[path] for path in named})
         return planned
 
-    def plan_edits(self, declaration: Declaration, without: t.Container[Account]) -> list[FileEdit]:
-        """Return the edits of all files but those in the homes of users ``without`` one."""
+    def _has_home(self, user: UserEnvironment, state: t.Callable[[], tuple[bool, bool]]) -> bool:
+        with skip_errors(self.skipped_files, user.account.name, user.account.home):
+            _left_by_root, missing = state()
+            if not missing:
+                self._accessible.add(user.account)
+                return True
+            self.without_home.append(user)
+        return False
+
+    def _pending_directories(
+        self, account: Account, states: t.Mapping[str, t.Callable[[], tuple[bool, bool]]]
+    ) -> t.Iterator[_Directory]:
+        for path, state in states.items():
+            # A directory outside of the home that cannot be used is an error of the declaration, not of the user.
+            in_home = path == account.home.rstrip("/") or is_below(path, account.home)
+            with skip_errors(self.skipped_directories, account.name if in_home else "", path):
+                directory = _Directory(account, path, *state())
+                if directory.missing or directory.left_by_root:
+                    yield directory
+
+    def plan_edits(self, declaration: Declaration) -> list[FileEdit]:
+        """Return the edits of all files but those in the homes of users without one, or that does not respond."""
+        inaccessible = {user.account for user in declaration.users} - self._accessible
         files = (file for kind in KINDS for file in kind.managed_files(declaration))
-        edits = []
-        for file in {file.path: file for file in files if file.actor not in without}.values():
-            with self._isolated_file(file):
-                edits += plan_edits([file])
+        edits = plan_each((file for file in files if file.actor not in inaccessible), self.skipped_files)
         # The records from which a later run learns what this one took away are written last, so that a kill loses none.
         return sorted(edits, key=lambda edit: bool(user_of_record(edit.file.path)))
 
     def make_directories(self, directories: t.Sequence[_Directory]) -> None:
         # A directory above another may be the one to be given back.
         for directory in (directory for directory in directories if directory.left_by_root):
-            with skip_errors(self.skipped, directory.account.name, directory.path):
+            with skip_errors(self.skipped_directories, directory.account.name, directory.path):
                 if not self._check:
                     repair_ownership(directory.path, directory.account)
                 owner = f"directory of {directory.account.name}\n"
                 self.changes.add(directory.path, "directory left by root\n", owner)
         for directory in (directory for directory in directories if directory.missing):
-            with skip_errors(self.skipped, directory.account.name, directory.path):
+            with skip_errors(self.skipped_directories, directory.account.name, directory.path):
                 if not self._check:
-                    with acting_as(directory.account):
-                        os.makedirs(directory.path, exist_ok=True)
+                    call_as(directory.account, functools.partial(os.makedirs, directory.path, exist_ok=True))
                 self.changes.add(directory.path, "", "directory\n")
 
     def repair_own_directories(self) -> None:
@@ -153,40 +163,44 @@ class _Run:
                     repair_directory_rights(path)
                 self.changes.add(path, f"({actual})\n", f"({expected})\n")
 
-    def write(self, edits: t.Iterable[FileEdit]) -> None:
-        for edit in edits:
-            if self._loses_pending_removals(edit):
-                self._skip_record(edit)
-                continue
-            with self._isolated_file(edit.file):
-                if not self._check:
-                    write_all([edit])
-                self.written.add(edit.file.path)
-                edit.add_to(self.changes)
+    def write(self, edits: t.Sequence[FileEdit]) -> None:
+        written = [edit for edit in edits if not self._keeps(edit)] if self._check else self._write(edits)
+        self.written.update(edit.file.path for edit in written)
+        for edit in written:
+            edit.add_to(self.changes)
 
-    def _loses_pending_removals(self, edit: FileEdit) -> bool:
-        """Return whether the edit of a record loses variables that a later run must remove from a skipped file."""
-        unfinished = user_of_record(edit.file.path) in self._unfinished
-        return unfinished and loses_variables(edit.before, edit.after)
+    def _write(self, edits: t.Iterable[FileEdit]) -> list[FileEdit]:
+        return write_each(edits, self.skipped_files, self._keeps)
 
-    def _skip_record(self, edit: FileEdit) -> None:
+    def _keeps(self, edit: FileEdit) -> bool:
+        """Return whether a record stays: else a later run would not remove its variables from a skipped file."""
         path = edit.file.path
         user = user_of_record(path)
+        unfinished = user in [entry.user for entry in self.skipped_files]
+        if not (unfinished and loses_variables(edit.before, edit.after)):
+            return False
         reason = DevserverError(
             f"{path} stays as it is: it records the variables that are to be removed from other files of user {user}",
             remedy=f"repair the other files of user {user}, and run again",
         )
-        self.skipped.append(SkippedFile(user, path, None, None, str(reason)))
+        self.skipped_files.append(SkippedFile(user, path, None, None, str(reason)))
+        return True
 
 
-def _plan_directory(account: Account, variable: str, path: str) -> _Directory:
-    """Return what is to be done for a directory; raise DevserverError for one that cannot be used or made."""
-    left_by_root = is_repairable(path, account)
-    with acting_as(account):
-        owner = os.stat(path).st_uid if os.path.isdir(path) else None
-        problem = find_directory_problem(path)
-        if problem is None and owner not in (None, account.uid):
-            problem = DirectoryProblem(f"it belongs to uid {owner}")
+def _plan_directory(account: Account, is_root: bool, named: tuple[str, str]) -> tuple[bool, bool]:
+    """Return whether root has left a directory there, and whether it is missing.
+
+    ``named`` is its path, and the variable that names it; empty for the home. Raises DevserverError for one that cannot
+    be used or made. Runs with the user's rights.
+    """
+    path, variable = named
+    if path == account.home and not (variable and os.path.isdir(path)):
+        return False, not os.path.isdir(path)
+    left_by_root = is_root and is_repairable(path, account)
+    owner = os.stat(path).st_uid if os.path.isdir(path) else None
+    problem = find_directory_problem(path)
+    if problem is None and owner not in (None, account.uid):
+        problem = DirectoryProblem(f"it belongs to uid {owner}")
     if problem and not left_by_root:
         repair = problem.remedy or describe_ownership_repair(path, account)
         raise DevserverError(
@@ -197,4 +211,4 @@ def _plan_directory(account: Account, variable: str, path: str) -> _Directory:
             variable=variable,
             path=path,
         )
-    return _Directory(account, path, left_by_root, owner is None)
+    return left_by_root, owner is None

@@ -8,7 +8,7 @@ import typing as t
 
 from .._core.redaction import redacted
 from .._core.result import Outcome
-from .apply import apply, users_without_home
+from .apply import apply
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import declaration_from
 
@@ -19,11 +19,10 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the declaration into every context; with ``check`` only plan it."""
     declaration = declaration_from(params)
     applied = apply(declaration, check=check)
-    incomplete = users_without_home(declaration)
     warnings = [
         f"the home directory {user.account.home} of user {user.account.name} is missing: nothing was written in it."
         " To fix this: create it, or let the user log in where that creates it; then run this again."
-        for user in incomplete
+        for user in applied.without_home
     ]
     result = {
         "users": [
@@ -34,7 +33,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
             }
             for user in declaration.users
         ],
-        "users_without_home": [user.account.name for user in incomplete],
+        "users_without_home": [user.account.name for user in applied.without_home],
         "skipped_files": [entry._asdict() for entry in applied.skipped],
         **applied.changes.result(),
     }

@@ -13,9 +13,10 @@ import re
 import shlex
 import typing as t
 
-from .._host.accounts import Account, find_known_account, has_home
+from .._host.accounts import Account, find_known_account
 from .._host.files import read_text_or_empty
 from .._host.managed_files import ManagedFile, stale_files, whole_file
+from .._host.user_access import has_home
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
 from .declaration import Declaration, UserEnvironment
 

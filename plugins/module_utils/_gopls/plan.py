@@ -16,8 +16,8 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.files import Changes, read_text, remove
-from .._host.managed_files import FileEdit, plan_edits, write_all
-from .._host.skipped_files import SkippedFile, skip_errors
+from .._host.managed_files import FileEdit, plan_each, write_each
+from .._host.skipped_files import SkippedFile
 from .._systemd import systemctl
 from . import manager, paths
 from .expected import ExpectedDaemons
@@ -66,10 +66,8 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
     removed = sorted(_known_users() - set(expected.names))
     skipped: list[SkippedFile] = []
     with _os_errors_reported():
-        edits: list[FileEdit] = []
-        for file in [*expected_files(expected, applied), *removed_files(expected, removed, applied)]:
-            with skip_errors(skipped, file.user, file.path):
-                edits += plan_edits([file])
+        files = [*expected_files(expected, applied), *removed_files(expected, removed, applied)]
+        edits = plan_each(files, skipped)
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
     return DaemonPlan(expected, edits, units, removed, obsolete, skipped)
@@ -171,14 +169,12 @@ def _write_files(plan: DaemonPlan) -> DaemonPlan:
     The file by which a user is known is removed last, so that the next run finishes a run that was killed or skipped a
     file or a directory of the user. The record of the settings to remove is kept as long as a file has them.
     """
-    skipped, written = list(plan.skipped), []
-    for edit in plan.edits:
-        if edit.after is None and edit.file.path in _needed_records(skipped, plan.removed):
-            continue
-        with skip_errors(skipped, edit.file.user, edit.file.path):
-            write_all([edit])
-            written.append(edit)
-    return plan._replace(edits=written, skipped=skipped)
+    skipped = list(plan.skipped)
+
+    def is_needed(edit: FileEdit) -> bool:
+        return edit.after is None and edit.file.path in _needed_records(skipped, plan.removed)
+
+    return plan._replace(edits=write_each(plan.edits, skipped, is_needed), skipped=skipped)
 
 
 def _needed_records(skipped: t.Iterable[SkippedFile], removed: t.Container[str]) -> set[str]:

@@ -10,7 +10,6 @@ import pwd
 import typing as t
 
 from .._core.errors import DevserverError
-from .threads import assert_single_thread
 
 
 class Account(t.NamedTuple):
@@ -29,12 +28,6 @@ def user_exists(name: str) -> bool:
         return bool(pwd.getpwnam(name))
     except KeyError:
         return False
-
-
-def has_home(account: Account) -> bool:
-    """Return whether the home directory exists, with the user's rights: root may have none on a network file system."""
-    with acting_as(account):
-        return os.path.isdir(account.home)
 
 
 def find_account(name: str) -> Account:
@@ -71,27 +64,3 @@ def can_log_in(account: Account) -> bool:
 def groups_of(account: Account) -> list[int]:
     """Return the ids of all groups that a session of ``account`` belongs to."""
     return os.getgrouplist(account.name, account.gid)
-
-
-@contextlib.contextmanager
-def acting_as(account: Account | None) -> t.Iterator[None]:
-    """Access files with the rights of ``account``, so that links in a user's directories cannot mislead root.
-
-    This changes the whole process: raises RuntimeError beside other threads. Does nothing for None, or if this process
-    is not root's.
-    """
-    if account is not None:
-        assert_single_thread(f"acting as {account.name}")
-    if account is None or os.geteuid() != 0:
-        yield
-        return
-    groups, gid = os.getgroups(), os.getegid()
-    try:
-        os.setgroups(groups_of(account))
-        os.setegid(account.gid)
-        os.seteuid(account.uid)
-        yield
-    finally:
-        os.seteuid(0)
-        os.setegid(gid)
-        os.setgroups(groups)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import glob
 import os
 import shlex
@@ -12,9 +14,14 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
-from .accounts import Account, acting_as
+from .accounts import Account
 from .files import Changes, read_text, write_text
 from .managed_block import with_block
+from .skipped_files import SkippedFile, skip_errors
+from .user_access import each_as
+
+T = t.TypeVar("T")
+Item = t.TypeVar("Item")
 
 _HEADER = managed_header("go_env")
 # The mode of the directories with files of the collection.
@@ -110,23 +117,55 @@ def plan_edits(files: t.Iterable[ManagedFile]) -> list[FileEdit]:
 
     Several entries with one path are the same file.
     """
-    edits = [_edit(file) for file in {file.path: file for file in files}.values()]
-    return [edit for edit in edits if edit.before != edit.after or edit.rights]
+    return list(_changed(files, lambda _file: contextlib.nullcontext()))
 
 
-def _edit(file: ManagedFile) -> FileEdit:
-    with acting_as(file.actor):
-        before = read_text(file.path)
-        after = file.content(before)
-        rights = compare_rights(file) if None not in (before, after) else None
-        changes = bool(before != after or rights)
-        problem = find_directory_problem(_directory_of(file.path)) if changes else None
-        foreign = find_owner_problem(file) if changes and after is not None else ""
+def plan_each(files: t.Iterable[ManagedFile], skipped: list[SkippedFile]) -> list[FileEdit]:
+    """Return the pending changes like ``plan_edits``; a file of a user for which that fails is added to ``skipped``."""
+    return list(_changed(files, lambda file: skip_errors(skipped, file.user, file.path)))
+
+
+def _changed(
+    files: t.Iterable[ManagedFile], isolated: t.Callable[[ManagedFile], t.ContextManager[None]]
+) -> t.Iterator[FileEdit]:
+    unique = {file.path: file for file in files}
+    states = _call_for_each(unique, lambda file: file, _pending_state)
+    for path, file in unique.items():
+        with isolated(file):
+            state = states[path]()
+            if state:
+                before, after, rights = state
+                actual, expected = [Rights(*entry) for entry in rights or ()] or (None, None)
+                yield FileEdit(file, before, after, (actual, expected) if actual and expected else None)
+
+
+def _call_for_each(
+    items: t.Mapping[str, Item], file_of: t.Callable[[Item], ManagedFile], function: t.Callable[[Item], T]
+) -> dict[str, t.Callable[[], T]]:
+    """Return the call of ``function`` for each path: that of a user's file was made, with all others of that user."""
+    calls: dict[str, t.Callable[[], T]] = {path: functools.partial(function, item) for path, item in items.items()}
+    actors = dict.fromkeys(file_of(item).actor for item in items.values())
+    for actor in filter(None, actors):
+        calls.update(
+            each_as(actor, function, {path: item for path, item in items.items() if file_of(item).actor == actor})
+        )
+    return calls
+
+
+def _pending_state(file: ManagedFile) -> tuple[str | None, str | None, t.Sequence[Rights] | None] | None:
+    """Return the current and the expected text, and the rights if they differ; None if nothing has to change."""
+    before = read_text(file.path)
+    after = file.content(before)
+    rights = compare_rights(file) if None not in (before, after) else None
+    if before == after and not rights:
+        return None
+    problem = find_directory_problem(_directory_of(file.path))
+    foreign = find_owner_problem(file) if after is not None else ""
     if problem:
         raise _write_error(file, problem)
     if foreign:
         raise _owner_error(file, foreign)
-    return FileEdit(file, before, after, rights)
+    return before, after, rights
 
 
 def find_owner_problem(file: ManagedFile) -> str:
@@ -216,9 +255,33 @@ def describe_chown(path: str, user: str) -> str:
 
 def write_all(edits: t.Iterable[FileEdit]) -> None:
     """Write ``edits``, each in one step."""
-    for edit in edits:
-        with acting_as(edit.file.actor):
-            _write(edit)
+    for write in _call_for_each({edit.file.path: edit for edit in edits}, _file_of, _write).values():
+        write()
+
+
+def write_each(
+    edits: t.Iterable[FileEdit],
+    skipped: list[SkippedFile],
+    keeps: t.Callable[[FileEdit], bool] = lambda _edit: False,
+) -> list[FileEdit]:
+    """Write ``edits``, first those with the rights of users, and return those that were written.
+
+    A file of a user for which that fails is added to ``skipped``. Thereafter ``keeps`` decides which file of the host
+    stays as it is.
+    """
+    edits, written = list(edits), set()
+    writes = _call_for_each({edit.file.path: edit for edit in edits}, _file_of, _write)
+    for edit in sorted(edits, key=lambda edit: edit.file.actor is None):
+        with skip_errors(skipped, edit.file.user, edit.file.path):
+            if edit.file.actor is None and keeps(edit):
+                continue
+            writes[edit.file.path]()
+            written.add(edit.file.path)
+    return [edit for edit in edits if edit.file.path in written]
+
+
+def _file_of(edit: FileEdit) -> ManagedFile:
+    return edit.file
 
 
 def _write(edit: FileEdit) -> None:
@@ -231,7 +294,14 @@ def _write(edit: FileEdit) -> None:
     except OSError as error:
         raise _write_error(file, DirectoryProblem(str(error.strerror))) from error
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
-    write_text(file.path, edit.after, mode=file.mode, uid=uid, gid=gid, keep=not file.whole)
+    mode = file.mode if file.whole else file.mode & ~_umask()
+    write_text(file.path, edit.after, mode=mode, uid=uid, gid=gid, keep=not file.whole)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 class DirectoryProblem(t.NamedTuple):

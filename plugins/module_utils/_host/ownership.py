@@ -16,6 +16,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .accounts import Account
 from .path_names import is_below
+from .user_access import each_as
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -24,12 +25,11 @@ _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 def is_repairable(path: str, account: Account) -> bool:
     """Return whether ``repair_ownership`` would make ``path`` usable.
 
-    That is so if root has created it, or a directory above it, in the home directory. False if this process is not
-    root's, and if nothing is wrong.
+    That is so if root has created it, or a directory above it, in the home directory. False if nothing is wrong.
     """
     repairable = False
     try:
-        for descriptor in _on_the_way(path, account) if os.geteuid() == 0 else ():
+        for descriptor in _on_the_way(path, account):
             status = os.fstat(descriptor)
             if status.st_uid != account.uid:
                 if not _left_by_root(status):
@@ -42,13 +42,17 @@ def is_repairable(path: str, account: Account) -> bool:
 
 def repair_ownership(path: str, account: Account) -> None:
     """Give ``path`` with root's files in it to the user, and each directory above it in the home directory."""
-    try:
+
+    def give(path: str) -> None:
         parts = os.path.relpath(path, account.home).split("/")
         for depth, descriptor in enumerate(_on_the_way(path, account)):
             _give(descriptor, account)
             if depth == len(parts):
                 _give_tree(descriptor, account)
-    except (OSError, RecursionError) as error:
+
+    try:
+        each_as(account, give, {path: path}, as_root=True)[path]()
+    except (OSError, DevserverError) as error:
         raise DevserverError(
             f"{path} cannot be given to user {account.name}: {error}",
             remedy=describe_ownership_repair(path, account),

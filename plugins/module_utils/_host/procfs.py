@@ -16,7 +16,8 @@ import sys
 import typing as t
 
 from .._core.addresses import Address
-from .accounts import acting_as, find_owner
+from .accounts import find_owner
+from .user_access import acting_as
 
 PROC = "/proc"
 # The value of "Seccomp" in /proc/PID/status for a process under a filter.

@@ -10,9 +10,10 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
-from .accounts import Account, acting_as
+from .accounts import Account
 from .destinations import Replaceable, rejection
 from .files import Changes, sync_directory
+from .user_access import acting_as
 
 # Between the name of a link that is being made and the number of the process that makes it.
 _UNFINISHED = ".unfinished-"

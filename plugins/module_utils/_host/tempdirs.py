@@ -14,9 +14,10 @@ import tempfile
 import typing as t
 
 from .._core.errors import DevserverError
-from .accounts import Account, acting_as
+from .accounts import Account
 from .files import remove
 from .trusted_paths import shared_directory
+from .user_access import acting_as
 
 _LOCK = "lock"
 # The existing directories of this process.

@@ -15,7 +15,8 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.accounts import Account, acting_as
+from .._host.accounts import Account
+from .._host.user_access import acting_as
 
 _END_OF_HEADER = b"\r\n\r\n"
 _CHUNK = 65536

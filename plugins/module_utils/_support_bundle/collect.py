@@ -19,12 +19,13 @@ from .._core.errors import DevserverError
 from .._core.redaction import secret_values
 from .._core.sizes import format_size
 from .._environment.go_command import without_traces
-from .._host.accounts import Account, acting_as, find_account
+from .._host.accounts import Account, find_account
 from .._host.command import SYSTEM_PATH, Completed, run, session_environment
 from .._host.files import open_nonblocking
 from .._host.procfs import path_of, read_process
 from .._host.tempdirs import user_directory
 from .._host.trusted_paths import shared_directory
+from .._host.user_access import acting_as
 from .._systemd.environment_files import assignments_in
 from .._systemd.systemctl import main_processes
 from .archive import BundleItem

@@ -11,8 +11,9 @@ import re
 import shutil
 import typing as t
 
-from .._host.accounts import Account, acting_as, find_account
+from .._host.accounts import Account, find_account
 from .._host.command import SYSTEM_PATH, run
+from .._host.user_access import acting_as
 from .store import version_named
 
 # By kind, the paths of complete Go trees; links other than snap's do not count.

@@ -15,9 +15,9 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .._environment.go_command import go_env
-from .._host.accounts import acting_as
 from .._host.command import SYSTEM_PATH, Completed, run
 from .._host.files import open_nonblocking
+from .._host.user_access import acting_as
 from .._shells.scripts import SH_WATCHED
 from .build_directory import BuildDirectory
 from .build_info import BuildInfo, read_build_info

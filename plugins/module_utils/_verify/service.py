@@ -15,11 +15,12 @@ import typing as t
 
 from .._core.addresses import Address
 from .._core.errors import DevserverError
-from .._host.accounts import Account, acting_as
+from .._host.accounts import Account
 from .._host.command import start_process
 from .._host.files import open_nonblocking
 from .._host.http_limits import ResponseLimits, limit_responses
 from .._host.process_tree import end_session, orphans_ended
+from .._host.user_access import acting_as
 from .plan import ADDRESS, VerificationPlan
 from .user_sandbox import UserSandbox
 

@@ -14,8 +14,8 @@ from .._delve.session_probe.probe import probe as probe_dlv
 from .._environment.contexts.vscode_server import wrapper_path
 from .._gopls.session_probe.probe import ProbeRequest, ServerOptions
 from .._gopls.session_probe.probe import probe as probe_gopls
-from .._host.accounts import acting_as
 from .._host.command import Completed
+from .._host.user_access import acting_as
 from .plan import MODES, VerificationPlan
 from .service import fill_address, find_free_address, run_service
 from .user_sandbox import UserSandbox, describe_failure, run_command, write_files

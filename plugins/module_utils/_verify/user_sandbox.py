@@ -11,9 +11,10 @@ import typing as t
 from .._core.errors import DevserverError
 from .._delve.session_probe.options import user_environment
 from .._environment.go_command import without_traces
-from .._host.accounts import Account, acting_as, find_account
+from .._host.accounts import Account, find_account
 from .._host.command import Completed, run
 from .._host.tempdirs import user_directory
+from .._host.user_access import acting_as
 from .._shells.scripts import SH_IN_DIRECTORY
 from .plan import VerificationPlan
 

@@ -75,8 +75,9 @@ def test_a_missing_home_keeps_nobody_else_from_anything(declare, check):
     both = declare()
     gone = both.users[0].account._replace(home=f"{declare.home}/gone")
     both.users.append(UserEnvironment(gone, {"GOPATH": f"{gone.home}/go", "GOBIN": f"{declare.home}/other"}, []))
-    changes = apply.apply(both, check=check).changes.result()
-    assert [user.account for user in apply.users_without_home(both)] == [gone]
+    applied = apply.apply(both, check=check)
+    changes = applied.changes.result()
+    assert [user.account for user in applied.without_home] == [gone]
     written = [f"{declare.home}/{name}" for name in (".config/go/env", "go", "go/bin")]
     assert sorted(one["after_header"] for one in changes["diff"]) == written
     assert tree(declare.home) == ([] if check else [".config", ".config/go", ".config/go/env", "go", "go/bin"])
@@ -227,7 +228,9 @@ def test_the_record_of_what_was_given_is_written_last(declare, monkeypatch, tmp_
     """A run that is killed before must find it the next time."""
     written = []
     monkeypatch.setattr(rendered, "USERS", f"{tmp_path}/users")
-    monkeypatch.setattr(apply, "write_all", lambda edits: written.extend(edit.file.path for edit in edits))
+    monkeypatch.setattr(
+        apply, "write_each", lambda edits, *_rest: written.extend(edit.file.path for edit in edits) or []
+    )
 
     class Early(GoEnvContext):
         def managed_files(self, _declaration):

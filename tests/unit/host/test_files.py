@@ -9,8 +9,9 @@ import pathlib
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 SECRET = "/etc/shadow"

@@ -15,13 +15,14 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import (
     find_abandoned,
     remove_abandoned,
     temporary_directory,
     user_directory,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
 
 PREFIX = "work-[x]-"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is at risk in other users' directories")

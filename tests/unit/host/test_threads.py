@@ -9,7 +9,8 @@ import getpass
 import threading
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import acting_as, find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
 
 
 def act() -> None:

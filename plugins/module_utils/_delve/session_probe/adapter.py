@@ -14,9 +14,10 @@ import typing as t
 
 from ..._core.addresses import Address
 from ..._core.errors import DevserverError
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
 from ..._host.output import OutputReader
 from ..._host.process_tree import end_session
+from ..._host.user_access import acting_as
 from ..._protocols.dap import DapClient
 from ..._protocols.framing import Connection, connect_unix
 from ..dlv_process import run_dlv

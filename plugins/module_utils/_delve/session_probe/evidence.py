@@ -12,10 +12,10 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._environment.go_command import executables, without_traces
-from ..._host.accounts import acting_as
 from ..._host.command import run
 from ..._host.files import read_text
 from ..._host.procfs import path_of
+from ..._host.user_access import acting_as
 from ..._tools.build_info import BuildInfo, read_build_id, read_build_info
 from .plan import Breakpoint, DebugProbePlan
 from .session import BinaryLocation, BreakpointHit, SessionRun

@@ -11,7 +11,8 @@ import typing as t
 
 from ..._core.addresses import Address, parse_address
 from ..._core.errors import DevserverError
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
+from ..._host.user_access import acting_as
 from .sources import SourcePosition, find_markers_below, find_markers_in
 
 MODES = {"launch": ("debug", "exec", "test"), "attach": ("local", "remote")}

@@ -13,9 +13,9 @@ import time
 import typing as t
 
 from ..._core.errors import DevserverError, TimedOut
-from ..._host.accounts import acting_as
 from ..._host.files import read_text
 from ..._host.procfs import read_file
+from ..._host.user_access import acting_as
 from ..._protocols.dap import DapClient, ErrorResponse
 from ..._protocols.framing import ConnectionClosed, Message
 from .adapter import Adapter, DebuggerUnreachable, connect_adapter

@@ -12,7 +12,7 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._delve.tls.server import DIRECTORY, FILES
 from ..._delve.tls.validity import parse_duration, read_expiry
-from ..._host.accounts import acting_as, find_owner
+from ..._host.accounts import find_owner
 from ..._host.procfs import (
     PROC,
     listening_sockets,
@@ -23,6 +23,7 @@ from ..._host.procfs import (
     socket_inodes,
     start_time,
 )
+from ..._host.user_access import acting_as
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from ..._systemd.unit_state import states_of
 from ..._tools.build_info import read_build_info

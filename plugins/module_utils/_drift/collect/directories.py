@@ -8,10 +8,11 @@ import os
 import typing as t
 
 from ..._environment.declaration import UserEnvironment
-from ..._host.accounts import acting_as, find_owner
+from ..._host.accounts import find_owner
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
+from ..._host.user_access import acting_as
 from ..records.directories import DirectoryState, Disk, GoDirectory
 from ..snapshot import PROVISION_AGAIN
 
@@ -60,7 +61,7 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
     except OSError as error:
         return directory._replace(error=error.strerror or str(error), repair=_repair(directory))
     foreign = status.st_uid != account.uid
-    can_repair = foreign and is_repairable(directory.path, account)
+    can_repair = foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
     owner = find_owner(status.st_uid)
     name = owner.name if owner else f"uid {status.st_uid}"
     return directory._replace(state=DirectoryState(status.st_uid, name, status.st_mode, writable, can_repair))

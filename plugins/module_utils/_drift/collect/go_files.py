@@ -9,8 +9,9 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._environment import goenv_file
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
 from ..._host.files import read_text
+from ..._host.user_access import acting_as
 from ..records.files import SettingsFile
 from ..records.observation import go_config_directory
 from ..snapshot import Snapshot

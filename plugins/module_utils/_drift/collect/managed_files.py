@@ -12,7 +12,6 @@ from ..._core.errors import DevserverError
 from ..._environment.contexts import KINDS, OWN_DIRECTORIES
 from ..._environment.contexts.base import ContextKind
 from ..._environment.declaration import CHECKOUT_FILES, Declaration, UserEnvironment
-from ..._host.accounts import acting_as
 from ..._host.files import read_text
 from ..._host.managed_files import (
     ManagedFile,
@@ -22,6 +21,7 @@ from ..._host.managed_files import (
     find_owner_problem,
 )
 from ..._host.path_names import is_below
+from ..._host.user_access import acting_as
 from ..cells import Cell
 from ..records.files import ForeignFile, ManagedFiles, WrongRights
 

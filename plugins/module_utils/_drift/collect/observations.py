@@ -19,8 +19,9 @@ from ..._environment.contexts.base import Context, ContextKind, Probe
 from ..._environment.contexts.goenv import GoEnvContext
 from ..._environment.declaration import Declaration, UserEnvironment
 from ..._environment.go_command import NEEDS_C_COMPILER, executables, go_env, without_traces
-from ..._host.accounts import Account, has_home
+from ..._host.accounts import Account
 from ..._host.trusted_paths import only_root_can_change
+from ..._host.user_access import has_home
 from ..._shells import blame
 from ..records.observation import SLOW_SECONDS, WATCHED, GoResult, Observation, describe_unexpected, failed
 from . import ssh_denials

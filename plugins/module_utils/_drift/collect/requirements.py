@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from ..._environment.declaration import Declaration
-from ..._host.accounts import acting_as
+from ..._host.user_access import acting_as
 from ..._toolchain.store import ToolchainStore, version_named
 from ..._toolchain.workspaces import AvailableGo, Mismatch, mismatches
 

@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..._core.errors import DevserverError
 from ..._environment.declaration import UserEnvironment
-from ..._host.accounts import acting_as
+from ..._host.user_access import acting_as
 from ..._tools.build_info import read_build_info
 from ..._tools.pins import TOOL_OPTIONS, Tool, parse_tools
 from ..._tools.plan import ToolPaths, plan_tools

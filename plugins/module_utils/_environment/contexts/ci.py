@@ -14,9 +14,10 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
 from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile
+from ..._host.user_access import acting_as
 from ..declaration import Declaration, UserEnvironment
 from ..workflow_file import Variable, envs
 from .base import Context, ContextKind

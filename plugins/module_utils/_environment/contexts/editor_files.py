@@ -12,9 +12,10 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
 from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile, users_file
+from ..._host.user_access import acting_as
 from ..._jsonc.document import Document, Key, Node, Path, parse
 from ..._jsonc.editor import Edit, Put, Remove, apply_edits
 from ..declaration import DIRECTORY_VARIABLES, Declaration, UserEnvironment

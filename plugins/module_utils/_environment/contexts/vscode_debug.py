@@ -11,11 +11,12 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment, Source
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import session_environment
 from ..._host.files import read_text
 from ..._host.managed_files import ManagedFile
+from ..._host.user_access import acting_as
 from ..._jsonc.document import Key
 from ..._jsonc.editor import Edit
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment

@@ -17,8 +17,9 @@ from ..._core.redaction import printable, redacted
 from ..._environment.contexts.editor_files import read_editor_file
 from ..._environment.contexts.vscode_server import VscodeServerContext, VscodeServerKind
 from ..._environment.declaration import ARGUMENT_SPEC, UserEnvironment, declaration_from
-from ..._host.accounts import Account, acting_as
+from ..._host.accounts import Account
 from ..._host.command import session_environment
+from ..._host.user_access import acting_as
 from ..._protocols.framing import Connection
 from ..._protocols.lsp import Diagnostic, LspClient, Popup, ServerInfo
 from ..memory import Memory

@@ -1,0 +1,205 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Access to the paths that a user controls: always with that user's rights, so that no link of the user misleads root.
+
+What changes a user's files runs in a process of its own, which is killed at its time limit: a file system that hangs,
+or a file that takes minutes to edit, costs that user only. Where root must act itself, ``ownership`` does it through
+descriptors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import json
+import os
+import pwd
+import re
+import select
+import signal
+import stat
+import time
+import typing as t
+
+from .._core.errors import DevserverError, TimedOut
+from .accounts import Account, groups_of
+from .files import read_text_or_empty
+from .threads import assert_single_thread
+
+T = t.TypeVar("T")
+Item = t.TypeVar("Item")
+
+# Seconds for all that is planned, or written, in the files of one user.
+LIMIT = 30.0
+# Seconds that the kernel gets to end a killed process; a disk or network that hangs can keep it for longer.
+_UNTIL_KILLED = 1.0
+_PAUSE = 0.0002
+_CHUNK = 1 << 20
+_PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
+_LOGIN_DEFS = "/etc/login.defs"
+_LOGIN_UMASK = re.compile(r"^\s*UMASK\s+0*([0-7]{1,3})\s*(?:#.*)?$", re.MULTILINE)
+_COMMENT_UMASK = re.compile(r"\bumask=0*([0-7]{1,3})\b")
+_STANDARD_UMASK = 0o022
+
+
+@contextlib.contextmanager
+def acting_as(account: Account | None) -> t.Iterator[None]:
+    """Access files with the rights of ``account``, so that links in a user's directories cannot mislead root.
+
+    This changes the whole process: raises RuntimeError beside other threads. Does nothing for None, or if this process
+    is not root's.
+    """
+    if account is not None:
+        assert_single_thread(f"acting as {account.name}")
+    if account is None or os.geteuid() != 0:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(groups_of(account))
+        os.setegid(account.gid)
+        os.seteuid(account.uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
+
+
+def has_home(account: Account) -> bool:
+    """Return whether the home directory exists, with the user's rights: root may have none on a network file system."""
+    return call_as(account, lambda: os.path.isdir(account.home))
+
+
+def call_as(account: Account, function: t.Callable[[], T]) -> T:
+    """Return the result of ``function`` like ``each_as``."""
+    return each_as(account, lambda _item: function(), {account.home: None})[account.home]()
+
+
+def each_as(
+    account: Account, function: t.Callable[[Item], T], items: t.Mapping[str, Item], *, as_root: bool = False
+) -> dict[str, t.Callable[[], T]]:
+    """Call ``function`` with each item in a process that has the rights of ``account``, or root's with ``as_root``.
+
+    ``items`` are named by their paths. Returns a function for each that returns its result, or raises its
+    DevserverError or OSError. Results must be what JSON can hold, because the process is a user's; tuples become lists.
+    After LIMIT seconds the process is killed; the item that did not end, and all behind it, raise TimedOut.
+    """
+    if not items:
+        return {}
+    assert_single_thread(f"access to files of {account.name}")
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _serve(None if as_root else account, function, items.values(), writer)
+    os.close(writer)
+    try:
+        lines, in_time = _read_lines(reader, time.monotonic() + LIMIT)
+    finally:
+        os.close(reader)
+        _kill(child)
+    results = dict(zip(items, map(_result_of, lines)))
+    return {**results, **_without_result(account, list(items)[len(results) :], in_time=in_time)}
+
+
+def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], writer: int) -> None:
+    """Write the result of each call as one line of JSON, and exit."""
+    try:
+        if account is not None:
+            _become(account)
+        with open(writer, "wb") as output:
+            for item in items:
+                output.write(json.dumps(_outcome(function, item), default=str).encode() + b"\n")
+                output.flush()
+    finally:
+        os._exit(0)
+
+
+def _become(account: Account) -> None:
+    """Give up root's rights for good. Other processes of the user can end this one, but not read its memory."""
+    umask = _login_umask(account)
+    if os.geteuid() == 0:
+        os.setgroups(groups_of(account))
+        os.setgid(account.gid)
+        os.setuid(account.uid)
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    # Behind the change of the user, which resets it.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    with contextlib.suppress(OSError):
+        # In a home that others cannot enter they can enter no new directory either.
+        umask |= ~os.stat(account.home).st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    os.umask(umask)
+
+
+def _login_umask(account: Account) -> int:
+    """Return the mask of the modes of the user's new files, from where pam_umask(8) reads it."""
+    comment = ""
+    with contextlib.suppress(KeyError):
+        comment = pwd.getpwnam(account.name).pw_gecos
+    umask = _COMMENT_UMASK.search(comment) or _LOGIN_UMASK.search(read_text_or_empty(_LOGIN_DEFS))
+    return int(umask.group(1), 8) if umask else _STANDARD_UMASK
+
+
+def _outcome(function: t.Callable[[Item], t.Any], item: Item) -> dict[str, t.Any]:
+    try:
+        return {"result": function(item)}
+    except DevserverError as error:
+        return {"error": [error.problem, error.expected, error.remedy, error.details]}
+    except OSError as error:
+        return {"errno": [error.errno, error.strerror, error.filename]}
+    except Exception as error:  # pylint: disable=broad-exception-caught
+        # A file of a user can be made to fail in any way, such as by its depth or size.
+        return {"error": [f"{type(error).__name__}: {error}", "", "", {}]}
+
+
+def _read_lines(reader: int, deadline: float) -> tuple[list[bytes], bool]:
+    """Return the complete lines up to the end of the output or to the deadline, and whether it ended before."""
+    chunks: list[bytes] = []
+    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        chunk = os.read(reader, _CHUNK)
+        if not chunk:
+            return b"".join(chunks).split(b"\n")[:-1], True
+        chunks.append(chunk)
+    return b"".join(chunks).split(b"\n")[:-1], False
+
+
+def _kill(child: int) -> None:
+    os.kill(child, signal.SIGKILL)
+    deadline = time.monotonic() + _UNTIL_KILLED
+    while os.waitpid(child, os.WNOHANG)[0] == 0 and time.monotonic() < deadline:
+        time.sleep(_PAUSE)
+
+
+def _result_of(line: bytes) -> t.Callable[[], t.Any]:
+    outcome = json.loads(line)
+    if "result" in outcome:
+        return lambda: outcome["result"]
+    return functools.partial(_raise, outcome)
+
+
+def _raise(outcome: t.Mapping[str, t.Any]) -> t.NoReturn:
+    if "errno" in outcome:
+        raise OSError(*outcome["errno"])
+    problem, expected, remedy, details = outcome["error"]
+    raise DevserverError(problem, expected=expected, remedy=remedy, **details)
+
+
+def _without_result(account: Account, paths: t.Sequence[str], *, in_time: bool) -> dict[str, t.Callable[[], t.Any]]:
+    """Return the errors of the path at which the process ended or was killed, and of those behind it."""
+    if not paths:
+        return {}
+    first, name = paths[0], account.name
+    problem = f"{first} of user {name} took longer than {LIMIT:g} s"
+    remedy = f"as {name}, check that 'ls' and 'cat' of this path respond at once, and make a large file smaller"
+    if in_time:
+        problem = f"the process that accessed {first} with the rights of user {name} was killed"
+        remedy = f"find the process of {name} that kills others, or the cause in 'dmesg', and run the play again"
+    error = functools.partial(_raise_timeout, problem, remedy)
+    rest = functools.partial(_raise_timeout, f"it stays as it is, because {problem}", remedy)
+    return {first: error, **dict.fromkeys(paths[1:], rest)}
+
+
+def _raise_timeout(problem: str, remedy: str) -> t.NoReturn:
+    raise TimedOut(problem, remedy=remedy)
