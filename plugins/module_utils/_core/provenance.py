@@ -11,12 +11,14 @@ class Source(t.NamedTuple):
     """One place that can set a value.
 
     ``kind`` is ``file`` (a startup file, PAM, GOENV, go.env: then ``file`` and ``line`` are the place), ``process``
-    (given by the program that starts the process) or ``built-in`` (Go's own default).
+    (given by the program that starts the process) or ``built-in`` (Go's own default). ``by`` is the line of a function
+    that this line calls, if that sets the value.
     """
 
     kind: str
     file: str | None = None
     line: int | None = None
+    by: str | None = None
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.file and self.line else self.file or self.kind

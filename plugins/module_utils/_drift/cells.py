@@ -44,7 +44,8 @@ class Cell:
     def state(self) -> str:
         """The value with its source, as in the cause of a finding."""
         if self.actual:
-            return f"{self.variable} is {self.actual}, from {self.source}"
+            by = f" (by {self.source.by})" if self.source and self.source.by else ""
+            return f"{self.variable} is {self.actual}, from {self.source}{by}"
         removed = f", because {self.source} removes it" if self.source else ""
         return f"{self.variable} is not set{removed}"
 

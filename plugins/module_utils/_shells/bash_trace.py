@@ -22,7 +22,7 @@ from .startup import Startup
 _WATCHED = {"PATH", "XDG_CONFIG_HOME", "CC", "CXX", "CGO_ENABLED", "GOROOT", "GOENV", "GOMEMLIMIT"}
 _WATCHED.update(name for name in PERSISTENT_VARIABLES if name.startswith("GO"))
 
-_NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d{1,9})\0(\\d{1,9})\0(\\d{1,9})\0")
+_NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d{1,9})\0(\\d{1,9})\0(\\d{1,9})\0([^\0]*)\0")
 # More assignments than any startup has: the work on them grows with the square of that.
 _MOST = 10_000
 _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
@@ -114,8 +114,8 @@ class _History:
 def assignments(noted: str, environment: t.Mapping[str, str]) -> list[Assignment]:
     """Return the assignments in the output of a traced shell; ``environment`` is its initial environment."""
     history = _History(environment)
-    for name, value, file, line, depth, now in itertools.islice(_groups(noted), _MOST):
-        source = Source("file", os.path.normpath(file), int(line)) if file.startswith("/") else None
+    for name, value, file, line, depth, now, by in itertools.islice(_groups(noted), _MOST):
+        source = Source("file", os.path.normpath(file), int(line), by or None) if file.startswith("/") else None
         if name:
             source = source or _prompt_command(history)
             history.record_change(Assignment(name, value, source or Source("process")), int(depth), int(now))

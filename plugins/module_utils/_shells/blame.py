@@ -32,6 +32,9 @@ _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
 # Characters: the search takes the square of that.
 _LONGEST_MESSAGE = 4096
 _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
+# How bash, dash and zsh report an assignment to a readonly variable, and the commands that make it one.
+_READONLY = re.compile(r"\b(?:(\w+): (?:readonly variable|is read only)|read-only variable: (\w+))")
+_MAKES_READONLY = r"(?:readonly|(?:declare|typeset|local) (?:\S+ )*-\w*r\w*)\b.*\b{}\b"
 # Files of this collection, which are not the cause.
 _OWN = re.compile(r"/etc/gopherops/|.*/zz-gopherops-go\b")
 # The format of dash for its standard startup; for a script it includes the name.
@@ -78,12 +81,15 @@ def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source
     """Return the line of a startup that prints ``output``; None if it is unknown."""
     home = start_up.account.home
     named = parse_place(output, home)
-    if named:
+    if named and not _READONLY.search(output):
         return named
     completed = _trace_startup(start_up, timeout)
     if completed is None:
         return fish_blame.find_only_line(output, start_up.account, timeout)
     steps = _steps(completed)
+    fixed = _readonly_line(output, steps)
+    if fixed or named:
+        return fixed or named
     for step in steps:
         if output in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
@@ -125,6 +131,7 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     steps = _steps(completed)
     errors = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
     broken = next(filter(None, (parse_place(line, start_up.account.home) for line in errors)), None)
+    broken = broken or (_readonly_line(steps[-1].printed, steps) if steps else None)
     if broken or not completed or FINISHED in completed.stdout:
         return broken
     # It finishes, but the output of the command is redirected.
@@ -163,6 +170,15 @@ def _hangs(steps: t.Sequence[_Step], completed: Completed) -> bool:
     return len(steps) > _ROUND or 2 * _spent(steps, completed)[last] > completed.seconds
 
 
+def _readonly_line(message: str, steps: t.Sequence[_Step]) -> Source | None:
+    """Return the line that made a variable readonly, if ``message`` reports that an assignment to it failed."""
+    match = _READONLY.search(message[:_LONGEST_MESSAGE])
+    if not match:
+        return None
+    command = re.compile(_MAKES_READONLY.format(match.group(1) or match.group(2)))
+    return next((step.source for step in reversed(steps) if command.match(step.command)), None)
+
+
 def _file_being_opened(completed: Completed) -> Source | None:
     """Return the startup file that the shell is opening, if it has run no line of it."""
     commands = _traced(completed)
@@ -195,6 +211,8 @@ def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
     if start_up.shell == "fish" or not [*start_up.files, *start_up.first_of]:
         return None
     marks = {
+        # Other shells end where POSIX lets them: at a missing file, and at an assignment that fails.
+        "OPTIONS": "" if start_up.shell == "bash" else "set -o posix",
         "TRACE_PROMPT": quoted([_BASH]),
         "SOURCE": source_files(start_up.files, start_up.first_of),
         "THEN": prompt or start_up.then,

@@ -115,14 +115,17 @@ for __startup in FIRST_OF; do if [ -r "$__startup" ]; then . "$__startup"; break
 
 # Reports values to a descriptor of its own, because a startup may redirect its standard error. A file is named relative
 # to the directory in which it was first seen, and a pipe by the command that reads it. Lines inside of eval are counted
-# from the line of eval: if the command is not in that line, the line of eval is reported.
+# from the line of eval: if the command is not in that line, the line of eval is reported. A command of a function is at
+# the line of a file that is being read: the one that calls the function, if the file of the function was read before.
 BASH_TRACE = r"""
 set -T
 exec {__go_out}>&2
 declare -A __go_old __go_whole
 __go_names=(NAMES)
-__go_file= __go_line=0 __go_depth=0 __go_eval_line=0 __go_eval= __go_values=
-__go_note() { printf '\1%s\0%s\0%s\0%s\0%s\0%s\0' "$@" >&$__go_out; }
+__go_file= __go_line=0 __go_by= __go_depth=0 __go_eval_line=0 __go_eval= __go_calls= __go_values=
+__go_note() {
+  printf '\1%s\0%s\0%s\0%s\0%s\0%s\0%s\0' "$1" "$2" "$__go_file" "$__go_line" "$__go_depth" "$3" "$__go_by" >&$__go_out
+}
 __go_value() {
   case $1 in
     PROMPT_COMMAND) __go_now=${PROMPT_COMMAND[*]-} ;;
@@ -142,14 +145,32 @@ __go_settle() {
   mapfile -t -s $((__go_line - 1)) -n 1 __go_text <"$__go_file" || :
   [[ ${__go_text[0]-} == *"${__go_command%%$'\n'*}"* ]] || __go_line=$__go_else
 } 2>/dev/null
+__go_blame() {
+  __go_settle
+  [[ -n ${__go_calls-} ]] || return 0
+  local __go_read=/
+  local -i __go_frame
+  for __go_frame in "${!__go_calls[@]}"; do
+    [[ ${__go_calls[__go_frame]} != source ]] || __go_read+=/${__go_files[__go_frame]}//
+  done
+  for __go_frame in "${!__go_calls[@]}"; do
+    [[ ${__go_files[__go_frame]} != /dev/fd/* && $__go_read == *"//${__go_files[__go_frame]}//"* ]] || continue
+    if ((__go_frame > 0)); then
+      __go_by=$__go_file:$__go_line __go_line=${__go_lines[__go_frame]}
+      __go_file=${__go_whole[${__go_files[__go_frame]}]-${__go_files[__go_frame]}}
+    fi
+    break
+  done
+  __go_calls=
+}
 __go_changed() {
   local __go_name __go_now
-  __go_settle
+  __go_blame
   for __go_name in "${__go_names[@]}" "${!GO@}"; do
     __go_value "$__go_name"
     [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
     __go_old[$__go_name]=$__go_now
-    __go_note "$__go_name" "$__go_now" "$__go_file" "$__go_line" "$__go_depth" "$1"
+    __go_note "$__go_name" "$__go_now" "$1"
   done
   __go_values="VALUES"
 } 2>/dev/null
@@ -159,17 +180,26 @@ __go_place() {
   __go_file=${BASH_SOURCE[__go_frame]-} __go_line=${BASH_LINENO[__go_frame - 1]-0}
   [[ $__go_file == /* || -z $__go_file ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
 }
+# An assignment to a readonly variable fails.
+__go_fixed() {
+  local __go_name=${1##*[[:space:]]}
+  __go_name=${__go_name%+}
+  [[ $__go_name == [A-Za-z_]*([A-Za-z0-9_]) && -n ${!__go_name+x} && ${!__go_name@a} == *r* ]]
+}
 __go_look() {
   [[ $BASH_SUBSHELL == 0 ]] || return 0
   [[ "VALUES" == "$__go_values" ]] || __go_changed $((${#BASH_SOURCE[@]} - 1))
-  __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1))
-  __go_command=$BASH_COMMAND
+  __go_file=${BASH_SOURCE[1]-} __go_line=${BASH_LINENO[0]} __go_depth=$((${#BASH_SOURCE[@]} - 1)) __go_by=
+  __go_command=$BASH_COMMAND __go_calls=
   [[ $__go_file == /* && $__go_file != /dev/* && $__go_file != /proc/* ]] || __go_place
+  if [[ ${FUNCNAME[1]-source} != source ]]; then
+    __go_calls=("${FUNCNAME[@]:1}") __go_files=("${BASH_SOURCE[@]:1}") __go_lines=("${BASH_LINENO[@]}")
+  fi
   case $BASH_COMMAND in
     [A-Z]*=* | export\ *=* | declare\ *=* | typeset\ *=* | readonly\ *=*)
       __go_values=
-      __go_settle
-      __go_note '' "$BASH_COMMAND" "$__go_file" "$__go_line" "$__go_depth" "$__go_depth" ;;
+      __go_blame
+      __go_fixed "${BASH_COMMAND%%=*}" || __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
     eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
   esac
 }
@@ -204,15 +234,30 @@ zmodload zsh/parameter
 exec {__go_out}>&2
 typeset -A __go_old __go_whole
 __go_names=(NAMES)
-__go_file= __go_line=0 __go_depth=0 __go_values=
-__go_note() { print -rN -u $__go_out -- $'\1'"$1" "${@:2}" }
+__go_file= __go_line=0 __go_by= __go_depth=0 __go_values= __go_stack=() __go_callers=()
+__go_note() { print -rN -u $__go_out -- $'\1'"$1" "$2" "$__go_file" $__go_line $__go_depth $3 "$__go_by" }
+__go_place() {
+  __go_file=${1%:*} __go_line=${1##*:}
+  [[ $__go_file == /* ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+}
+__go_blame() {
+  local __go_caller
+  for __go_caller in $__go_callers; do
+    ((${__go_stack[(Ie)${__go_caller%:*}]})) || continue
+    __go_by=$__go_file:$__go_line
+    __go_place $__go_caller
+    break
+  done
+  __go_callers=()
+}
 __go_changed() {
   local __go_name __go_now
+  __go_blame
   for __go_name in $__go_names ${(k)parameters[(I)GO*]} 'alias go'; do
     [[ $__go_name == 'alias go' ]] && __go_now=${aliases[go]-} || __go_now=${(P)__go_name-}
     [[ $__go_now != "${__go_old[$__go_name]-}" ]] || continue
     __go_old[$__go_name]=$__go_now
-    [[ -z $__go_file ]] || __go_note "$__go_name" "$__go_now" "$__go_file" $__go_line $__go_depth $1
+    [[ -z $__go_file ]] || __go_note "$__go_name" "$__go_now" $1
   done
   __go_values="VALUES"
 }
@@ -220,20 +265,31 @@ __go_look() {
   emulate -L zsh
   [[ $ZSH_SUBSHELL == 0 ]] || return 0
   [[ "VALUES" == "$__go_values" ]] || __go_changed $(($#funcstack - 1))
+  # Without debugbeforecmd, as sh is emulated, the trap runs after the command.
+  [[ -n ${ZSH_DEBUG_CMD+x} ]] || return 0
+  ((! $+functions[emulate])) || unfunction emulate
+  [[ $ZSH_DEBUG_CMD != (|*\ )emulate\ (|-R\ )(sh|ksh|csh)\ -c\ * ]] || functions[emulate]=$__go_emulate
   integer __go_frame=1
-  while [[ ${funcstack[__go_frame + 1]-} == '(eval)' || ${funcfiletrace[__go_frame]-} == (/proc/|/dev/)* ]]; do
+  while [[ ${funcstack[__go_frame + 1]-} == '(eval)' || ${funcfiletrace[__go_frame]-} == (:|/proc/|/dev/)* ]]; do
     __go_frame+=1
   done
-  __go_file=${funcfiletrace[__go_frame]%:*} __go_line=${funcfiletrace[__go_frame]##*:} __go_depth=$(($#funcstack - 1))
-  [[ $__go_file == /* ]] || __go_file=${__go_whole[$__go_file]:=$PWD/$__go_file}
+  __go_by= __go_depth=$(($#funcstack - 1)) __go_stack=() __go_callers=()
+  __go_place "${funcfiletrace[__go_frame]-}"
+  ((${funcstack[(Ie)${funcfiletrace[__go_frame]%:*}]})) ||
+    __go_stack=($funcstack) __go_callers=(${funcfiletrace[__go_frame + 1,-1]})
   if [[ $ZSH_DEBUG_CMD == ([A-Z]*|export *|typeset *|declare *|readonly *)=* ]]; then
     __go_values=
-    __go_note '' "$ZSH_DEBUG_CMD" "$__go_file" $__go_line $__go_depth $__go_depth
+    __go_blame
+    local __go_name=${${ZSH_DEBUG_CMD%%(+|)=*}##* }
+    [[ $__go_name == *[^A-Za-z0-9_]* || ${(Pt)__go_name} == *readonly* ]] ||
+      __go_note '' "$ZSH_DEBUG_CMD" $__go_depth
   fi
   [[ $ZSH_DEBUG_CMD != (|function\ |functions\[|autoload\ *)TRAPDEBUG* ]]
 }
+# globalexport, because declare -x would set a local variable in a function.
+__go_emulate='builtin emulate "${@:1:# - 2}" -o debugbeforecmd -o evallineno -o globalexport "${@: -2}"'
 __go_changed 0
-trap '__go_look || builtin setopt errexit' DEBUG
+trap '__go_look || builtin setopt errexit; builtin setopt debugbeforecmd evallineno' DEBUG
 trap() { [[ ${@[-1]} == DEBUG ]] || builtin trap "$@" }
 __go_etc=/etc
 [[ ! -d /etc/zsh ]] || __go_etc=/etc/zsh
@@ -274,6 +330,7 @@ printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[=
 # Everything goes to one descriptor, so that the output of a command follows its trace.
 BASH_XTRACE = """\
 exec 2>&1
+OPTIONS
 PS4=TRACE_PROMPT
 set -x
 SOURCE

@@ -11,6 +11,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.bash_trace import assignments, trace_bash
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.zsh_trace import trace_zsh
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -108,8 +109,44 @@ def test_a_file_that_is_named_without_its_directory(tmp_path):
     assert places == {
         "GOBIN": f"{tmp_path}/.more:1",
         "GOFLAGS": f"{tmp_path}/.last:1",
-        "GOOS": f"{tmp_path}/.last:2",
+        "GOOS": f"{tmp_path}/.more:1",
     }
+
+
+# A startup file, a file that it sources at line 1, the line of the first that sets GOROOT, and that of the second.
+CALLS = {
+    "eval in a function": ("f\n", "f() { eval 'export GOROOT=/x'; }\n", 2, 1),
+    "a function that calls another": ("A=1\ng\n", "f() {\n  GOROOT=/x\n}\ng() { f; }\n", 3, 2),
+    "a function of the file itself": ("h() {\n  GOROOT=/x\n}\nh\n", "A=1\n", 3, None),
+    "a function that the sourced file calls": ("A=1\n", "f() {\n  GOROOT=/x\n}\nf\n", None, 2),
+    "a call by eval": ("A=1\neval f\n", "f() { GOROOT=/x; }\n", 3, 1),
+    "a call by a third file": ("A=1\necho 'A=1; f' >more; . ./more\n", "f() { GOROOT=/x; }\n", "more", 1),
+}
+
+
+@pytest.mark.parametrize("case", CALLS)
+@pytest.mark.parametrize("trace", [trace_bash, trace_zsh])
+def test_the_line_of_the_startup_file_that_calls_a_function_is_named(tmp_path, monkeypatch, trace, case):
+    text, library, line, inner = CALLS[case]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "library").write_text(library)
+    (tmp_path / ".zshrc").write_text(f". {tmp_path}/library\ncd {tmp_path}; {text}")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    item = trace(Startup(ACCOUNT, ["-i"], env, [str(tmp_path / ".zshrc")]), 10)[-1]
+    name = line if isinstance(line, str) else ".zshrc" if line else "library"
+    place = (f"{tmp_path}/{name}", 1 if isinstance(line, str) else line or inner)
+    assert (item.name, item.source.file, item.source.line) == ("GOROOT", *place)
+    assert item.source.by == (f"{tmp_path}/library:{inner}" if line and inner else None)
+
+
+@pytest.mark.parametrize("trace", [trace_bash, trace_zsh])
+@pytest.mark.parametrize("failing", ["export GOBIN=/b", "GOBIN=/b", "GOBIN+=/b", "typeset -x GOBIN=/b"])
+def test_an_assignment_that_fails_is_not_named(tmp_path, trace, failing):
+    (tmp_path / "library").write_text(f"A=1\n{failing}\n")
+    (tmp_path / ".zshrc").write_text(f"A=1\nreadonly GOBIN=/ro\n. {tmp_path}/library\n")
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    found = trace(Startup(ACCOUNT, ["-i"], env, [str(tmp_path / ".zshrc")]), 10)
+    assert found == [Assignment("GOBIN", "/ro", Source("file", str(tmp_path / ".zshrc"), 2))]
 
 
 def test_the_assignments_of_a_startup_that_exits_are_found(tmp_path):

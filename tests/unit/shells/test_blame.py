@@ -118,6 +118,31 @@ def test_the_line_at_which_there_is_no_going_on(start_up: t.Any, tmp_path: pathl
     assert found == (line and Source("file", file, line))
 
 
+@pytest.mark.parametrize("start_up", ["sh", "dash"], indirect=True)
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("A=1\n. ./.missing\nB=2\n", 2),
+        ("A=1\nreadonly GOBIN=/ro\nB=2\nexport GOBIN=/b\n", 2),
+        ("GOBIN=/ro; readonly GOBIN\nB=2\nGOBIN=/b\nC=3\n", 1),
+    ],
+)
+def test_the_line_at_which_only_a_posix_shell_ends(start_up: t.Any, text: str, line: int) -> None:
+    shell, file = start_up(text)
+    assert blame.find_last_line(shell, 10) == Source("file", file, line)
+
+
+@pytest.mark.parametrize("start_up", ["bash", "zsh"], indirect=True)
+@pytest.mark.parametrize("command", ["readonly", "declare -xr", "typeset -x -r"])
+def test_a_failed_assignment_is_the_line_that_made_the_variable_readonly(start_up: t.Any, command: str) -> None:
+    shell, file = start_up(f"A=1\n{command} GOBIN=/ro\nB=2\nexport GOBIN=/b\n")
+    message = {
+        "bash": f"bash: {file}: line 4: GOBIN: readonly variable",
+        "zsh": f"{file}:4: read-only variable: GOBIN",
+    }
+    assert blame.find_printing_line(shell, message[shell.shell], 10) == Source("file", file, 2)
+
+
 REDIRECTED = {
     "its output": ("A=1\nexec >/dev/null\nB=2\n", 2),
     "the first line": ("exec 1>/dev/null\n", 1),

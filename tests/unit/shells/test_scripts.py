@@ -17,6 +17,7 @@ MARKS = {
     "VALUES": "${GOPATH-}\1${GOROOT-}",
     "SOURCE": SOURCE,
     "TRACE_PROMPT": "'+ '",
+    "OPTIONS": "set -o posix",
     "FINISH": scripts.FINISH,
     "USERS": "/etc/gopherops/users",
     "EVERYONE": "__go_path /usr/local/go/bin",

@@ -116,6 +116,38 @@ def test_a_sourced_file_is_named(tmp_path):
     assert ("GOBIN", f"{tmp_path}/inner:2") in [(item.name, str(item.source)) for item in found]
 
 
+EMULATIONS = {
+    "as distributions do": "emulate sh -c 'source {file}'",
+    "in a function": "f() {{ emulate ksh -c 'source {file}' }}; f",
+    "by a condition": "[[ -r {file} ]] && emulate -R sh -c '. {file}'",
+    "in a file": "emulate sh; . {file}; emulate zsh",
+    "for a function": "f() {{ emulate -L sh; . {file}; }}; f",
+}
+EMULATED = """\
+export GOPATH=/a
+if true; then
+
+  declare -x GOBIN=/b
+fi
+f() {
+  GOFLAGS=-x
+}
+f
+"""
+
+
+@pytest.mark.parametrize("case", EMULATIONS)
+def test_lines_are_right_while_zsh_emulates_another_shell(tmp_path, case):
+    file = tmp_path / "legacy"
+    file.write_text(EMULATED)
+    (tmp_path / ".zshrc").write_text(f"\n{EMULATIONS[case].format(file=file)}\nGOOS=x\n")
+    env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    places = [(item.name, str(item.source)) for item in trace_zsh(Startup(ACCOUNT, ["-i"], env), 10)]
+    # declare is local to a function.
+    lines = {"GOPATH": 1, "GOFLAGS": 7} if case == "for a function" else {"GOPATH": 1, "GOBIN": 4, "GOFLAGS": 7}
+    assert places == [*((name, f"{file}:{line}") for name, line in lines.items()), ("GOOS", f"{tmp_path}/.zshrc:3")]
+
+
 @pytest.mark.parametrize("name", ["HOSTNAMES", "START_UP", "AUTHENTICATION", "NAMES", "GIVEN"])
 def test_a_declared_variable_may_have_any_name(tmp_path, name):
     found = traced(tmp_path, f"\n{name}=/a\nGOBIN=/b\n", declared=[name])

@@ -132,6 +132,8 @@ _WITHOUT_BUS = {
 _PRINTS = re.compile(r"\b(echo|printf|print|cat|figlet|fortune|neofetch|motd|banner)\b")
 _REDIRECTS = re.compile(r"\bexec\s+[\d&]*[<>]")
 _REPLACES = re.compile(r"(^|[;&|{(]|\b(?:then|else|do))\s*exec\s+(?![\d&]*[<>])")
+# Errors at which a shell of POSIX exits, such as dash.
+_FAILS = re.compile("yntax error|cannot open|is read only")
 _NO_REDIRECT = "a startup file must not redirect the output of the shell ('exec >')"
 _NO_EXIT = "a startup file must not exit the shell (use 'return', not 'exit') or replace it ('exec')"
 
@@ -213,7 +215,7 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
         return at, f"correct {at}: {_NO_EXIT}"
     if observation.failure == "timed out":
         return at, f"remove the command at {at} that waits for input or the network, or limit it with 'timeout'"
-    if observation.failure == "ended early" and "yntax error" not in observation.problem:
+    if observation.failure == "ended early" and not _FAILS.search(observation.problem):
         return at, f"correct {at}: {_NO_REDIRECT if _REDIRECTS.search(snapshot.line(at, user)) else _NO_EXIT}"
     return at, f"correct {at}"
 
