@@ -11,6 +11,7 @@ options:
   users:
     description:
       - The users whose processes get the declaration. Every one must exist on the host and have a home.
+      - A user who leaves the list keeps what was rendered, unless O(exclusive).
       - A user that is not listed gets the part of O(path) that does not depend on the user, and nothing else.
     type: list
     elements: dict
@@ -36,6 +37,19 @@ options:
         type: list
         elements: raw
         default: []
+      state:
+        description:
+          - V(absent) removes what was rendered for this user. The account may be gone already.
+          - Directories such as GOPATH, own lines and changed values of the user stay, and files of workspaces.
+        type: str
+        choices: [present, absent]
+        default: present
+  exclusive:
+    description:
+      - Whether what was rendered for users who are not in O(users) is removed. By default it stays as it is, so a play
+        may list only some of the users.
+    type: bool
+    default: false
   variables:
     description:
       - Environment variables by name. A value may hold V({home}), V({user}), V({goroot}) and the V({NAME}) of another

@@ -17,9 +17,11 @@ from .._host.files import Changes
 from .._host.managed_files import (
     DirectoryProblem,
     FileEdit,
+    ManagedFile,
     compare_directory_rights,
     find_directory_problem,
     plan_each,
+    plan_edits,
     repair_directory_rights,
     write_each,
 )
@@ -52,16 +54,17 @@ class Applied(t.NamedTuple):
         return find_failure(self.skipped)
 
 
-def apply(declaration: Declaration, *, check: bool) -> Applied:
+def apply(declaration: Declaration, *, check: bool, records: t.Sequence[ManagedFile] = ()) -> Applied:
     """Make every context carry the declaration; with ``check`` only return what that would change.
 
     For a user without a home only files outside of home directories are written. Everything is read and validated
-    before the first write. Raises DevserverError for a file of the host itself that cannot be read or written.
+    before the first write, which is that of ``records``. Raises DevserverError for a file of the host itself that
+    cannot be read or written.
     """
     run = _Run(check=check)
     try:
         directories = run.plan_directories(declaration.users)
-        edits = run.plan_edits(declaration)
+        edits = [*plan_edits(records), *run.plan_edits(declaration)]
         run.make_directories(directories)
         # Before the files, so that nobody else can put something else into these directories meanwhile.
         run.repair_own_directories()

@@ -48,8 +48,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "name": {"type": "str", "required": True},
             "variables": {"type": "dict", "default": {}},
             "workspaces": {"type": "list", "elements": "raw", "default": []},
+            "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     },
+    "exclusive": {"type": "bool", "default": False},
     "variables": {"type": "dict", "default": {}},
     "goroot": {"type": "path", "default": "/usr/local/go"},
     "export_goroot": {"type": "bool", "default": False},
@@ -97,7 +99,8 @@ class Declaration:
     """The declaration for one host; ``path`` also applies to users who are not listed.
 
     ``vscode_tools`` are the paths of tools for VS Code's Go extension, by name; with ``vscode_create`` the main
-    settings of each user are created.
+    settings of each user are created. ``vscode_settings`` are the paths of settings as declared, with placeholders.
+    What was rendered for users who are ``absent`` is removed; with ``exclusive`` that of all users who are not listed.
     """
 
     users: list[UserEnvironment]
@@ -105,6 +108,13 @@ class Declaration:
     path: list[str]
     vscode_tools: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     vscode_create: bool = False
+    vscode_settings: t.Sequence[str] = ()
+    absent: t.Collection[str] = ()
+    exclusive: bool = False
+
+    def removes(self, name: str) -> bool:
+        """Return whether what was rendered for the user ``name`` is to be removed."""
+        return name in self.absent or (self.exclusive and name not in [user.account.name for user in self.users])
 
     def values_for(self, user: UserEnvironment) -> dict[str, str]:
         """Return the values that declared variables must have in every file that sets them, with GOROOT."""
@@ -120,13 +130,18 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     """Return the declaration in a module's parameters (documented in the ``declaration`` fragment)."""
     goroot = params["goroot"]
     path = params["path"] or STANDARD_PATH
-    _validate_accounts([user["name"] for user in params["users"]])
-    users = [_user_environment(user, params, path) for user in params["users"]]
-    _validate_unique([user.account.name for user in users])
+    present = [user for user in params["users"] if user.get("state") != "absent"]
+    _validate_accounts([user["name"] for user in present])
+    users = [_user_environment(user, params, path) for user in present]
+    # An account may be gone before the user is removed.
+    absent = [user["name"] for user in params["users"] if user not in present]
+    _validate_unique([*(user.account.name for user in users), *absent])
     shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
     tools = {tool: _absolute(tool, str(file), "vscode_tools") for tool, file in params["vscode_tools"].items()}
     everyone = [_absolute("PATH", entry, "every user") for entry in shared]
-    return Declaration(users, goroot, everyone, tools, params["vscode_create"])
+    settings = params["vscode_settings"] or STANDARD_VSCODE_SETTINGS
+    create, exclusive = params["vscode_create"], params["exclusive"]
+    return Declaration(users, goroot, everyone, tools, create, settings, absent, exclusive)
 
 
 def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], path: list[str]) -> UserEnvironment:

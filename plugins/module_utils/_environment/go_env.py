@@ -9,6 +9,7 @@ import typing as t
 from .._core.redaction import redacted
 from .._core.result import Outcome
 from .apply import apply
+from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import declaration_from
 
@@ -18,7 +19,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = DECLARATION
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Write the declaration into every context; with ``check`` only plan it."""
     declaration = declaration_from(params)
-    applied = apply(declaration, check=check)
+    records = [settings_record(declaration)] if declaration.users else []
+    applied = apply(declaration, check=check, records=records)
     warnings = [
         f"the home directory {user.account.home} of user {user.account.name} is missing: nothing was written in it."
         " To fix this: create it, or let the user log in where that creates it; then run this again."

@@ -7,7 +7,6 @@ The users' scripts are also the record of the variables that an earlier run gave
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 import shlex
@@ -15,7 +14,7 @@ import typing as t
 
 from .._host.accounts import Account, find_known_account
 from .._host.files import read_text_or_empty
-from .._host.managed_files import ManagedFile, stale_files, whole_file
+from .._host.managed_files import ManagedFile, named_files, stale_files, whole_file
 from .._host.user_access import has_home
 from .._shells.scripts import FISH_ENVIRONMENT, SH_ENVIRONMENT, fill
 from .declaration import Declaration, UserEnvironment
@@ -46,13 +45,11 @@ class ScriptLanguage(t.NamedTuple):
         """Return the script at ``path``, what it sources for each declared user, and the scripts to remove."""
         marks = {"USERS": self.quoted(USERS), "EVERYONE": self._put_first(declaration.path) or self.noop}
         users = {self.user_file(user.account.name): user for user in declaration.users}
-        stale = stale_files(self.user_file("*"), users)
         return [
             # A user's variables may hold a proxy's password.
             *(whole_file(file, self.user_script(user), mode=0o400, owner=user.account) for file, user in users.items()),
             whole_file(path, fill(self.everyone, marks)),
-            # Users own their scripts, and can change them.
-            *(file._replace(named=_user_of(file.path)) for file in stale),
+            *stale_files(self.user_file("*"), declaration.removes),
         ]
 
     def user_script(self, user: UserEnvironment) -> str:
@@ -78,10 +75,9 @@ FISH = ScriptLanguage(".fish", FISH_ENVIRONMENT, "set -gx {} {}", "true", quoted
 
 
 def departed(declaration: Declaration) -> list[Account]:
-    """Return users with a home who have an environment from an earlier run and are no longer listed."""
-    listed = {user.account.name for user in declaration.users}
-    names = set(map(user_of_record, glob.glob(POSIX.user_file("*"))))
-    accounts = map(find_known_account, sorted(names - listed))
+    """Return users with a home whose environment of an earlier run is to be removed."""
+    names = {*named_files(POSIX.user_file("*")), *declaration.absent}
+    accounts = map(find_known_account, sorted(filter(declaration.removes, names)))
     return [account for account in accounts if account and has_home(account)]
 
 
@@ -103,8 +99,14 @@ def recorded_names(user: str) -> list[str]:
 
 def dropped(user: UserEnvironment) -> dict[str, str]:
     """Return the variables of an earlier run that are no longer declared for the user, with their values."""
-    exports = _exports(read_text_or_empty(POSIX.user_file(user.account.name)))
-    return {name: _plain(value) for name, value in exports.items() if name not in user.variables}
+    recorded = recorded_variables(user.account)
+    return {name: value for name, value in recorded.items() if name not in user.variables}
+
+
+def recorded_variables(account: Account) -> dict[str, str]:
+    """Return the variables of an earlier run for a user, with their values."""
+    exports = _exports(read_text_or_empty(POSIX.user_file(account.name)))
+    return {name: _plain(value) for name, value in exports.items()}
 
 
 def _exports(text: str | None) -> dict[str, str]:

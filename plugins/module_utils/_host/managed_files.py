@@ -61,9 +61,19 @@ def whole_file(path: str, text: str | None, *, mode: int = 0o644, owner: Account
     return ManagedFile(path, lambda _now: None if text is None else _HEADER + text, mode=mode, owner=owner)
 
 
-def stale_files(pattern: str, kept: t.Iterable[str]) -> list[ManagedFile]:
-    """Return the removal of the files that match ``pattern``, except for those that are ``kept``."""
-    return [whole_file(path, None) for path in sorted(set(glob.glob(pattern)) - set(kept))]
+def named_files(pattern: str) -> dict[str, str]:
+    """Return the files that match ``pattern``, by what the ``*`` in it is in their paths."""
+    before, after = pattern.split("*")
+    return {path[len(before) : len(path) - len(after)]: path for path in sorted(glob.glob(pattern))}
+
+
+def stale_files(pattern: str, is_removed: t.Callable[[str], bool]) -> list[ManagedFile]:
+    """Return the removal of the files that match ``pattern`` and whose name, the ``*`` in it, ``is_removed``.
+
+    The name is that of the file's user.
+    """
+    files = named_files(pattern)
+    return [whole_file(path, None)._replace(named=name) for name, path in files.items() if is_removed(name)]
 
 
 def block_in(path: str, body: str, *, first: bool) -> ManagedFile:

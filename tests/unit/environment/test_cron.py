@@ -34,8 +34,8 @@ def cron_host(tmp_path, monkeypatch):
     monkeypatch.setattr(pam, "SERVICE", str(tmp_path / "pam.d/gopherops-go"))
     monkeypatch.setattr(pam, "USERS_SERVICE", str(tmp_path / "pam.d/gopherops-go-users"))
 
-    def render(*users):
-        for file in CronContext().managed_files(Declaration(list(users), "/g", ["/g/bin"])):
+    def render(*users, **removal):
+        for file in CronContext().managed_files(Declaration(list(users), "/g", ["/g/bin"], **removal)):
             try:
                 with open(file.path, encoding="utf-8") as stream:
                     now = stream.read()
@@ -74,7 +74,8 @@ def test_a_users_jobs_stay_and_get_path(cron_host):
     assert once.endswith("\n# mine\nMAILTO=me\n0 1 * * * go test ./... # 50\\%\n")
     assert once.splitlines()[2] == f'PATH="/g/bin:{SYSTEM}"'
     assert cron_host(user())[ACCOUNT.name] == once
-    assert cron_host()[ACCOUNT.name] == "# mine\nMAILTO=me\n0 1 * * * go test ./... # 50\\%\n"
+    assert cron_host()[ACCOUNT.name] == once
+    assert cron_host(exclusive=True)[ACCOUNT.name] == "# mine\nMAILTO=me\n0 1 * * * go test ./... # 50\\%\n"
 
 
 @pytest.mark.parametrize("value", ['"$PATH:/opt/x/bin"', "/opt/x/bin", "", "${PATH}:/opt/x/bin", "~/bin:/opt/x/bin"])
@@ -94,12 +95,13 @@ def test_the_crontab_command_leaves_the_block_whole(cron_host):
     shown = once[len(header) :]
     crontab.write_text(header + shown)
     assert cron_host(user())[ACCOUNT.name] == once
-    assert cron_host()[ACCOUNT.name] == header + "0 1 * * * x\n"
+    assert cron_host(absent=[ACCOUNT.name])[ACCOUNT.name] == header + "0 1 * * * x\n"
 
 
 def test_a_crontab_that_holds_nothing_else_goes_with_its_user(cron_host):
     assert ACCOUNT.name in cron_host(user())
-    assert ACCOUNT.name not in cron_host()
+    assert ACCOUNT.name in cron_host()
+    assert ACCOUNT.name not in cron_host(exclusive=True)
 
 
 def test_a_new_crontab_is_its_users(cron_host):

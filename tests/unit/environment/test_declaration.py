@@ -29,6 +29,7 @@ def declare(variables=None, path=(), users=({"name": ME},), export_goroot=False,
             "vscode_settings": [],
             "vscode_create": False,
             "vscode_tools": {},
+            "exclusive": False,
             **more,
         }
     )

@@ -105,7 +105,7 @@ def test_a_users_file_is_for_that_user_alone_and_goes_with_the_user(script, home
     holding = [file for file in files if "u:p" in (file.content(None) or "")]
     assert [(file.mode, file.owner) for file in holding] == [(0o400, ACCOUNT)]
     script(declared)
-    files = fish_context.FishContext().managed_files(Declaration([], "/g", []))
+    files = fish_context.FishContext().managed_files(Declaration([], "/g", [], exclusive=True))
     assert [file.path for file in files if file.content(None) is None] == [str(home / "users" / f"{ACCOUNT.name}.fish")]
 
 

@@ -92,10 +92,19 @@ def test_only_usable_entries_of_the_hosts_path_are_rendered(pam, line):
     assert pam(declaration())["PATH"].value == f"/g/bin:{HOST_PATHS[line]}"
 
 
-def test_a_user_who_is_no_longer_listed_leaves_no_file(pam):
+def test_a_removed_user_leaves_no_file_and_no_line(pam):
     pam(declaration(GOPATH="/a"))
-    gone = [f.path for f in pam_context.managed_files(Declaration([], "/g", [])) if f.content(None) is None]
-    assert gone == [str(pam.directory / f"user-{ACCOUNT.name}.conf")]
+    for removal in ({"exclusive": True}, {"absent": [ACCOUNT.name]}):
+        files = pam_context.managed_files(Declaration([], "/g", [], **removal))
+        gone = [file.path for file in files if file.content(None) is None]
+        assert gone == [str(pam.directory / f"user-{ACCOUNT.name}.conf")]
+        assert not [file.path for file in files if ACCOUNT.name in (file.content(None) or "")]
+
+
+def test_a_user_who_is_no_longer_listed_keeps_file_and_line(pam):
+    before = pam(declaration(GOPATH="/a"))
+    other = UserEnvironment(ACCOUNT._replace(name="aaa"), {"GOPATH": "/x"}, ["/x"])
+    assert pam(Declaration([other], "/g", ["/g/bin"])) == before
 
 
 @pytest.mark.parametrize(("value", "words"), [('a"b', "double quotes"), ("x" * 1100, "too long")])

@@ -21,8 +21,13 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     Declaration,
     UserEnvironment,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import ManagedFile
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    ManagedFile,
+    plan_edits,
+    write_all,
+)
 
 ACCOUNT = find_account(getpass.getuser())
 MANAGE = {"/w": ["devcontainer"]}
@@ -59,14 +64,14 @@ def test_what_was_given_is_read_as_it_was_written(scripts: t.Any) -> None:
 def test_only_accounts_with_a_home_have_left(scripts: t.Any, monkeypatch: pytest.MonkeyPatch) -> None:
     (scripts / "no-such-user.sh").write_text("")
     assert rendered.departed(now()) == []
-    nobody = dataclasses.replace(now(), users=[])
+    nobody = dataclasses.replace(now(), users=[], exclusive=True)
     assert rendered.departed(nobody) == [ACCOUNT]
     monkeypatch.setattr(rendered, "has_home", lambda _account: False)
     assert rendered.departed(nobody) == []
 
 
 def test_of_a_user_who_has_left_what_was_rendered_goes(scripts: t.Any) -> None:
-    nobody = dataclasses.replace(now(), users=[])
+    nobody = dataclasses.replace(now(), users=[], exclusive=True)
     path = f"{ACCOUNT.home}/.config/go/env"
     content = file_in(goenv.GoEnvContext().managed_files(nobody), path)
     managed = "# Managed by gopherops.devserver: GOFLAGS GOPATH\n"
@@ -78,10 +83,44 @@ def test_of_a_user_who_has_left_what_was_rendered_goes(scripts: t.Any) -> None:
 
 @pytest.mark.skipif(not systemd_user._generator(), reason="this machine has no systemd")
 def test_of_a_user_who_has_left_the_file_of_user_services_goes(scripts: t.Any) -> None:
-    files = systemd_user.SystemdUserContext().managed_files(dataclasses.replace(now(), users=[]))
+    files = systemd_user.SystemdUserContext().managed_files(dataclasses.replace(now(), users=[], exclusive=True))
     path = f"{ACCOUNT.home}/.config/environment.d/zz-gopherops-go.conf"
     assert file_in(files, path)("GOPATH=/x\n") is None
     assert [file.actor for file in files if file.path == path] == [ACCOUNT]
+
+
+def test_only_a_removal_takes_what_was_rendered(scripts: t.Any) -> None:
+    assert rendered.departed(dataclasses.replace(now(), users=[])) == []
+    assert rendered.departed(dataclasses.replace(now(), users=[], absent=["other"])) == []
+    assert rendered.departed(dataclasses.replace(now(), users=[], absent=[ACCOUNT.name])) == [ACCOUNT]
+
+
+def test_the_editors_settings_of_a_removed_user_keep_what_is_not_as_it_was_written(scripts: t.Any) -> None:
+    declared = dataclasses.replace(now(), vscode_settings=["/s.json", "{GOPATH}/s.json"], vscode_tools={"dlv": "/dlv"})
+    given = file_in(vscode_server.VscodeServerKind().managed_files(declared), "/s.json")
+    variables = json.dumps({"go.toolsEnvVars": GIVEN})
+    text = given(variables) or ""
+    removed = dataclasses.replace(declared, users=[], absent=[ACCOUNT.name])
+    content = file_in(vscode_server.VscodeServerKind().managed_files(removed), "/s.json")
+    assert content(None) is None
+    assert content(json.dumps({**json.loads(text), "go.toolsEnvVars": GIVEN})) is None
+    own = {"go.alternateTools": {"go": "/mine", "dlv": "/dlv"}, "go.toolsEnvVars": {**GIVEN, "GOSUMDB": "mine"}}
+    after = json.loads(content(json.dumps({**json.loads(text), **own})) or "")
+    assert after == {"go.alternateTools": {"go": "/mine"}, "go.toolsEnvVars": {"GOSUMDB": "mine"}}
+
+
+def test_the_paths_and_tools_of_earlier_declarations_are_recorded(
+    scripts: t.Any, tmp_path: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "DIRECTORY", str(tmp_path / "records"))
+    for number in (1, 2):
+        declared = dataclasses.replace(now(), vscode_settings=[f"/s{number}"], vscode_tools={"dlv": f"/dlv{number}"})
+        write_all(plan_edits([vscode_server.settings_record(declared)]))
+    removed = dataclasses.replace(now(), users=[], goroot="/other", exclusive=True)
+    files = vscode_server.VscodeServerKind().managed_files(removed)
+    assert [file.path for file in files] == ["/s1", "/s2"]
+    text = json.dumps({"go.alternateTools": {"go": "/g/bin/go", "dlv": "/dlv1"}})
+    assert [file.content(text) for file in files] == [None, None]
 
 
 def test_a_variable_that_is_no_longer_declared_leaves_the_settings_where_nobody_has_changed_it(scripts: t.Any) -> None:

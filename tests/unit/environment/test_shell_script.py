@@ -57,10 +57,15 @@ def test_a_users_file_is_for_that_user_alone(script):
     assert [(file.mode, file.owner) for file in holding] == [(0o400, ACCOUNT)]
 
 
-def test_a_user_who_is_no_longer_listed_leaves_no_file(script):
+@pytest.mark.parametrize(
+    ("removal", "files"),
+    [({}, 0), ({"exclusive": True}, 1), ({"absent": [ACCOUNT.name]}, 1), ({"absent": ["somebody-else"]}, 0)],
+)
+def test_only_a_removed_user_leaves_no_file(script, removal, files):
     script([UserEnvironment(ACCOUNT, {}, ["/g/bin"])])
-    gone = [file.path for file in shell_context.script_files(Declaration([], "/g", [])) if file.content(None) is None]
-    assert [path.rsplit("/", 1)[1] for path in gone if "go.sh" not in path] == [f"{ACCOUNT.name}.sh"]
+    rendered = shell_context.script_files(Declaration([], "/g", [], **removal))
+    gone = [file.path for file in rendered if file.content(None) is None]
+    assert [path.rsplit("/", 1)[1] for path in gone if "go.sh" not in path] == [f"{ACCOUNT.name}.sh"] * files
 
 
 @pytest.mark.parametrize("again", [1, 3])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
 import json
 import os
@@ -309,6 +310,7 @@ def half_a_block(path: pathlib.Path) -> None:
 def test_the_crontab_of_an_unlisted_user_causes_only_a_warning(
     mixed_host: Host, break_it: t.Callable[[pathlib.Path], None], name: str
 ) -> None:
+    mixed_host.declaration = dataclasses.replace(mixed_host.declaration, exclusive=True)
     crontab = mixed_host.of(mixed_host.bob, f"../crontabs/{name}")
     break_it(crontab)
     announced, applied = mixed_host.apply(check=True), mixed_host.apply()
@@ -333,7 +335,7 @@ def test_files_of_a_user_who_is_no_longer_listed_cause_only_a_warning(
     account = mixed_host.alice.account if has_account else None
     monkeypatch.setattr(rendered, "find_known_account", lambda _name: account)
     assert not mixed_host.apply().skipped
-    mixed_host.declaration = Declaration([mixed_host.bob], "/g", [])
+    mixed_host.declaration = Declaration([mixed_host.bob], "/g", [], exclusive=True)
     record, env = users / "alice.sh", mixed_host.of(mixed_host.alice, ENV)
     file = record if broken == "record" else env
     file.unlink()

@@ -79,7 +79,7 @@ def _directory() -> str | None:
 
 
 def _crontabs(declaration: Declaration) -> t.Iterator[ManagedFile]:
-    """Yield the crontabs: with a block first in those of declared users, without one in the others."""
+    """Yield the crontabs: with a block first in those of declared users, without one in those of removed users."""
     directory = _directory()
     if directory is None:
         return
@@ -92,7 +92,7 @@ def _crontabs(declaration: Declaration) -> t.Iterator[ManagedFile]:
             content = functools.partial(_with, _path_line(users[name]), path)
             # Cron reads no file of another mode.
             yield ManagedFile(path, content, whole=False, mode=0o600, owner=users[name].account)
-        elif os.path.isfile(path) and not name.startswith("."):
+        elif declaration.removes(name) and os.path.isfile(path) and not name.startswith("."):
             owner = find_known_account(name)
             yield ManagedFile(path, functools.partial(_without, path), whole=False, owner=owner, named=name)
 

@@ -163,6 +163,30 @@ def edited_file(
     return users_file(path, updated, user, mode=mode)
 
 
+def cleared_file(path: str, user: Account, edits: t.Callable[[EditorFile], t.Iterable[Edit]]) -> ManagedFile:
+    """Return a file of ``user`` after ``edits`` that remove settings; None, which is no file, if it had no others."""
+
+    def updated(text: str | None) -> str | None:
+        if text is None:
+            return None
+        file = EditorFile(path, parse(text, path=path))
+        after = apply_edits(text, edits(file), path=path)
+        return None if after != text and "".join(after.split()) == "{}" else after
+
+    return users_file(path, updated, user)
+
+
+def removals_of(file: EditorFile, name: str, is_removed: t.Callable[[str, t.Any], bool]) -> list[Edit]:
+    """Return the edits that remove members of the object ``name`` of a file, and the object if no other is left."""
+    members = file.value(name)
+    if not isinstance(members, dict):
+        return []
+    removed = [member for member, value in members.items() if is_removed(member, value)]
+    if removed and len(removed) == len(members):
+        return [Remove([name])]
+    return [Remove([name, member]) for member in removed]
+
+
 def filled(text: str, environment: t.Mapping[str, str], places: t.Mapping[str, str]) -> str:
     """Return ``text`` with references such as ``${env:HOME}`` and those to ``places`` filled; others stay."""
 

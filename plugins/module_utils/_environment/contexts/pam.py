@@ -18,7 +18,7 @@ from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
 from ..._host.files import read_text
-from ..._host.managed_files import ManagedFile, stale_files, whole_file
+from ..._host.managed_files import ManagedFile, named_files, stale_files, whole_file
 from ..declaration import Declaration
 
 SERVICE = "/etc/pam.d/gopherops-go"
@@ -44,19 +44,22 @@ _REQUIRED = frozenset(("/usr/bin", "/bin"))
 def managed_files(declaration: Declaration) -> list[ManagedFile]:
     """Return the PAM services that others include, and the configuration they give each user."""
     rest = system_path()
-    contents = {_configuration("everyone"): _render({}, declaration.path, rest)}
-    service = ""
+    everyone, pattern = _configuration("everyone"), _configuration("user-*")
+    contents = {everyone: _render({}, declaration.path, rest)}
+    users = named_files(pattern)
     for user in declaration.users:
-        path = _configuration(f"user-{user.account.name}")
+        path = users[user.account.name] = _configuration(f"user-{user.account.name}")
         contents[path] = _render(user.variables, user.path, rest)
-        service += _ONLY_FOR % user.account.name + _PAM_ENV % path
+    # The users of earlier runs too, in an order that does not depend on who is listed.
+    kept = [name for name in sorted(users) if not declaration.removes(name)]
+    service = "".join(_ONLY_FOR % name + _PAM_ENV % users[name] for name in kept)
     return [
         # PAM reads them as root; a user's variables may hold a proxy's password.
         *(whole_file(path, text, mode=0o600) for path, text in contents.items()),
         # The services come before the removal of what they no longer name, so that they never name a missing file.
         whole_file(USERS_SERVICE, service),
-        whole_file(SERVICE, _PAM_ENV % _configuration("everyone") + USERS_HOOK),
-        *stale_files(_configuration("*"), contents),
+        whole_file(SERVICE, _PAM_ENV % everyone + USERS_HOOK),
+        *stale_files(pattern, declaration.removes),
     ]
 
 

@@ -35,7 +35,7 @@ class SystemdSystemContext(SingleContext):
         contents = {unit_environment_file(user.account.name): _render(user) for user in declaration.users}
         # The manager reads them as root; a user's variables may hold a proxy's password.
         files = [whole_file(path, text, mode=0o600) for path, text in contents.items()]
-        return [*files, *stale_files(unit_environment_file("*"), contents)]
+        return [*files, *stale_files(unit_environment_file("*"), declaration.removes)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)

@@ -17,24 +17,27 @@ from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import run_at_home, session_environment
 from ..._host.managed_files import ManagedFile
-from ..._jsonc.editor import Edit, Merge, Put
+from ..._host.records import read_record, record_file
+from ..._jsonc.editor import Edit, Merge, Put, Remove
 from ..._shells.fish_trace import spare_directories
 from ..._shells.scripts import PRINT_ENVIRONMENT, SH_AS_CHILD
 from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
 from ..go_command import executables
-from ..rendered import dropped
+from ..rendered import departed, dropped, recorded_variables
 from .base import Context, ContextKind, Probe, probe_of
 from .editor_files import (
     EditorContext,
     EditorFile,
     EditorPlace,
     can_be_given,
+    cleared_file,
     edited_file,
     filled,
     places_of,
     read_editor_file,
+    removals_of,
 )
 from .login import startup_files
 from .shell import login_kinds, trace_startup, unsupported_shell
@@ -47,6 +50,9 @@ _RESOLVING = "VSCODE_RESOLVING_ENVIRONMENT"
 # A process of its own, so that the time of the shell that sshd starts does not count.
 _AS_CHILD = ("/bin/sh", "-c", SH_AS_CHILD, "sh")
 _OPTIONS = ("-i", "-l")
+# The extension's own installer takes the latest tools, and may take another Go.
+_UPDATES = {"go.toolsManagement.autoUpdate": False, "go.toolsManagement.checkForUpdates": "off"}
+_ROLE = "environment"
 _TERMINALS = "terminal.integrated.env.linux"
 
 
@@ -171,11 +177,22 @@ class VscodeServerKind(ContextKind):
             for user in declaration.users
             for number, path in enumerate(user.vscode_settings)
         ]
+        removed = [
+            _cleared_settings(account, path, declaration)
+            for account in departed(declaration)
+            for path in machine_settings(account, _recorded(declaration)["vscode_settings"])
+        ]
         workspaces = [
             _settings_of_workspace(user, declaration, workspace_settings(directory))
             for user, directory in declaration.managed_workspaces("settings")
         ]
-        return [*machine, *workspaces]
+        return [*machine, *removed, *workspaces]
+
+
+def machine_settings(account: Account, templates: t.Iterable[str]) -> list[str]:
+    """Return the paths of a user's settings, by those that were declared, if these name only a home or a user."""
+    paths = [path.replace("{home}", account.home).replace("{user}", account.name) for path in templates]
+    return [path for path in paths if os.path.isabs(path) and "{" not in path]
 
 
 def workspace_settings(directory: str) -> str:
@@ -247,6 +264,35 @@ def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, cre
     return edited_file(path, user.account, edits, create=create, mode=0o600)
 
 
+def settings_record(declaration: Declaration) -> ManagedFile:
+    """Return the record of what a later run, without this declaration, needs to remove the settings."""
+    return record_file(_ROLE, _values_to_record(declaration))
+
+
+def _recorded(declaration: Declaration) -> dict[str, list[str]]:
+    return read_record(_ROLE, _values_to_record(declaration))
+
+
+def _values_to_record(declaration: Declaration) -> dict[str, list[str]]:
+    tools = [f"{name}={path}" for name, path in _alternate_tools(declaration).items()]
+    return {"vscode_settings": list(declaration.vscode_settings), "vscode_tools": tools}
+
+
+def _cleared_settings(account: Account, path: str, declaration: Declaration) -> ManagedFile:
+    """Return machine settings without the values of earlier runs, unless the user has changed them since."""
+    variables = recorded_variables(account)
+    tools = _recorded(declaration)["vscode_tools"]
+
+    def edits(file: EditorFile) -> list[Edit]:
+        return [
+            *removals_of(file, "go.toolsEnvVars", lambda name, value: variables.get(name) == value),
+            *removals_of(file, "go.alternateTools", lambda name, value: f"{name}={value}" in tools),
+            *(Remove([name]) for name, value in _UPDATES.items() if file.value(name) == value),
+        ]
+
+    return cleared_file(path, account, edits)
+
+
 def _settings_of_workspace(user: UserEnvironment, declaration: Declaration, path: str) -> ManagedFile:
     """Return a workspace's settings with the declared values in the place of others; none is added."""
     rest = _expected(user, declaration)
@@ -281,13 +327,11 @@ def _corrections(file: EditorFile, user: UserEnvironment, declaration: Declarati
 
 
 def _expected(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
-    return {
-        "go.alternateTools": {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)},
-        "go.toolsEnvVars": user.variables,
-        # The extension's own installer takes the latest tools, and may take another Go.
-        "go.toolsManagement.autoUpdate": False,
-        "go.toolsManagement.checkForUpdates": "off",
-    }
+    return {"go.alternateTools": _alternate_tools(declaration), "go.toolsEnvVars": user.variables, **_UPDATES}
+
+
+def _alternate_tools(declaration: Declaration) -> dict[str, str]:
+    return {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)}
 
 
 def _tools(declaration: Declaration) -> t.Mapping[str, str]:
