@@ -170,8 +170,6 @@ summary:
 
 import dataclasses
 import math
-import os
-import signal
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
@@ -184,8 +182,6 @@ from ..module_utils._drift.report import report, summary
 from ..module_utils._drift.rules import evaluate
 from ..module_utils._environment.declaration import ARGUMENT_SPEC, declaration_from
 from ..module_utils._gopls.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
-from ..module_utils._host.process_tree import end_all
-from ..module_utils._host.tempdirs import remove_all
 
 
 def main() -> None:
@@ -205,7 +201,6 @@ def main() -> None:
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},
     )
-    signal.signal(signal.SIGTERM, _end)
     run_reader(AnsibleModule(argument_spec=spec, supports_check_mode=True), _read)
 
 
@@ -225,13 +220,6 @@ def _options(params: t.Mapping[str, t.Any]) -> Options:
             remedy="omit timeout, which means 10",
         )
     return Options(**{field.name: params[field.name] for field in dataclasses.fields(Options)})
-
-
-def _end(number: int, frame: t.Any) -> None:
-    """Exit at once, without child processes and temporary files: threads would wait for the startups they began."""
-    end_all()
-    remove_all()
-    os._exit(128 + number)
 
 
 if __name__ == "__main__":

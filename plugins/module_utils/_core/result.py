@@ -9,6 +9,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
+from .ending import end_with_connection
 from .errors import DevserverError
 from .redaction import credentials, printable
 
@@ -44,6 +45,7 @@ def run(module: AnsibleModule, converge: Converge, params: Params | None = None)
 
 def run_reader(module: AnsibleModule, read: t.Callable[[Params], Outcome], params: Params | None = None) -> None:
     """Do the same for a module that changes nothing, in any mode."""
+    end_with_connection()
     module.no_log_values.update(credentials(module.params))
     try:
         outcome = read(module.params if params is None else params)

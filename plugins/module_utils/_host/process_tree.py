@@ -12,6 +12,7 @@ import threading
 import time
 import typing as t
 
+from .._core.ending import clean_up_with
 from .procfs import child_ids, path_of, process_ids, read_stat
 
 _PR_SET_CHILD_SUBREAPER = 36
@@ -33,8 +34,9 @@ def end_session(leader: int) -> None:
             return
 
 
-def end_all() -> None:
-    """End all sessions that this process has started, before it exits on a signal."""
+@clean_up_with
+def _end_all() -> None:
+    """End all sessions that this process has started."""
     for process in _children():
         end_session(process.session)
 

@@ -13,6 +13,7 @@ import stat
 import tempfile
 import typing as t
 
+from .._core.ending import clean_up_with
 from .._core.errors import DevserverError
 from .accounts import Account
 from .files import remove
@@ -84,8 +85,9 @@ def user_directory(account: Account, parent: str, prefix: str) -> t.Iterator[str
                 held.close()
 
 
-def remove_all() -> None:
-    """Remove all directories of this process, ignoring errors, before it exits on a signal."""
+@clean_up_with
+def _remove_all() -> None:
+    """Remove all directories of this process, ignoring errors."""
     for path in list(_PRESENT):
         shutil.rmtree(path, ignore_errors=True)
 

@@ -8,9 +8,7 @@ import concurrent.futures
 import os
 import pathlib
 import pwd
-import signal
 import subprocess
-import sys
 import typing as t
 
 import pytest
@@ -127,40 +125,6 @@ def test_what_only_has_the_name_stays(tmp_path: pathlib.Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     use(parent)
     assert sorted(tmp_path.rglob("*")) == before
-
-
-# A module that gets SIGTERM while its threads wait for programs.
-TERMINATED = """
-import os, signal, sys, threading, time
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs import temporary_directory
-from ansible_collections.gopherops.devserver.plugins.modules import go_env_drift
-
-def start():
-    with temporary_directory(sys.argv[1], "work-") as scratch:
-        open(scratch.path + "/key", "w").close()
-        script = f"echo $$ > {scratch.path}/pid; cp {scratch.path}/pid {sys.argv[1]}/pid; exec sleep 600"
-        run(["sh", "-c", script], env={"PATH": os.environ["PATH"]})
-
-signal.signal(signal.SIGTERM, go_env_drift._end)
-threading.Thread(target=start).start()
-while not os.path.exists(sys.argv[1] + "/pid") or not os.path.getsize(sys.argv[1] + "/pid"):
-    time.sleep(0.01)
-print("ready", flush=True)
-time.sleep(600)
-"""
-
-
-def test_a_terminated_module_leaves_neither_directories_nor_programs(tmp_path: pathlib.Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", TERMINATED, str(tmp_path)], stdout=subprocess.PIPE) as process:
-        assert process.stdout and process.stdout.readline() == b"ready\n"
-        pid = (tmp_path / "pid").read_text().strip()
-        assert pathlib.Path("/proc", pid).exists()
-        process.terminate()
-        assert process.wait(timeout=30) == 128 + signal.SIGTERM
-    assert [path.name for path in tmp_path.iterdir()] == ["pid"]
-    state = pathlib.Path("/proc", pid, "stat")
-    assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
 @needs_root
