@@ -30,6 +30,10 @@ class ActionModule(DevserverAction):
             return self._module(None)
         result = self._module({"report_missing": True})
         missing = result.pop("missing", [])
+        holder = result.pop("lock_holder", "")
+        if holder:
+            host = self._vars["inventory_hostname"]
+            self._display.display(f"[{host}] waits for another run, which holds the lock of the tools: {holder}")
         return self._deliver(missing) if missing else result
 
     def _module(self, delivery: Result | None) -> Result:

@@ -15,6 +15,7 @@ from .._core.errors import DevserverError, TimedOut
 from .accounts import Account, groups_of
 from .output import Stream, read_rest, read_until_exit
 from .process_tree import end_session, orphans_ended
+from .silence import Silence
 from .terminal import IN_SESSION, TYPE, Terminal
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -33,13 +34,17 @@ _UNTIL_ENDED = 1.0
 
 
 class Completed(t.NamedTuple):
-    """The result of a command; ``returncode`` is None if it exceeded its time limit, ``seconds`` is wall time."""
+    """The result of a command; ``returncode`` is None if it exceeded its time limit, ``seconds`` is wall time.
+
+    ``silent_sources`` are the addresses that it was connected to if nothing arrived from them for too long.
+    """
 
     argv: t.Sequence[str]
     returncode: int | None
     stdout: str
     stderr: str
     seconds: float = 0.0
+    silent_sources: t.Sequence[str] = ()
 
     @property
     def ok(self) -> bool:
@@ -85,10 +90,13 @@ def run(
     account: Account | None = None,
     timeout: float = 60,
     pass_fds: t.Sequence[int] = (),
+    silence: float = 0,
 ) -> Completed:
     """Run ``argv`` and return its result; processes that it leaves, or that exceed ``timeout`` seconds, are killed.
 
-    ``env`` is the whole environment. Raises DevserverError only if the command cannot be started.
+    With ``silence`` they are also killed if nothing arrives for so many seconds from servers that they are connected
+    to; this acts as ``account``. ``env`` is the whole environment. Raises DevserverError only if the command cannot be
+    started.
     """
     with orphans_ended():
         start = time.monotonic()
@@ -97,7 +105,8 @@ def run(
             argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams
         )
         with t.cast("t.IO[bytes]", process.stdout) as out:
-            return _followed(process, out.fileno(), start, timeout)
+            watch = Silence(process.pid, account, silence) if silence else None
+            return _followed(process, out.fileno(), start, timeout, watch)
 
 
 def run_at_home(
@@ -119,11 +128,13 @@ def run_in_terminal(
         return _followed(process, terminal.own_end, start, timeout)._replace(argv=argv)
 
 
-def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeout: float) -> Completed:
+def _followed(
+    process: subprocess.Popen[bytes], output: int, start: float, timeout: float, silence: Silence | None = None
+) -> Completed:
     # Pipes and not files: a program that prints without end would fill the disk.
     with t.cast("t.IO[bytes]", process.stderr) as complaints:
         streams = [Stream(descriptor, _LONGEST_OUTPUT) for descriptor in (output, complaints.fileno())]
-        returncode = read_until_exit(streams, process, start + timeout)
+        returncode = read_until_exit(streams, process, start + timeout, silence.exceeded if silence else None)
         seconds = time.monotonic() - start
         end_session(process.pid)
         # A process that waits for a device or a network file system is killed only when that responds.
@@ -131,7 +142,9 @@ def _followed(process: subprocess.Popen[bytes], output: int, start: float, timeo
             process.wait(timeout=_UNTIL_ENDED)
         read_rest(streams)
     out, err = (stream.text for stream in streams)
-    return Completed(t.cast("t.Sequence[str]", process.args), returncode, out, err, seconds)
+    return Completed(
+        t.cast("t.Sequence[str]", process.args), returncode, out, err, seconds, silence.sources if silence else ()
+    )
 
 
 def start_process(argv: t.Sequence[str], account: Account | None, **options: t.Any) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
+from .procfs import parse_environment, path_of, process_ids, read_command_line, read_file, start_time
 
 
 @contextlib.contextmanager
@@ -27,11 +28,16 @@ def locked(path: str, *, timeout: float) -> t.Iterator[int]:
         os.close(descriptor)
 
 
+def lock_file(directory: str) -> str:
+    """Return the path of the lock of a directory."""
+    return os.path.join(directory, ".lock")
+
+
 @contextlib.contextmanager
 def locked_directory(directory: str, *, timeout: float) -> t.Iterator[int]:
     """Create ``directory`` if it is missing, and hold its lock; after a failure a new directory is removed again."""
     new = not os.path.isdir(directory)
-    path = os.path.join(directory, ".lock")
+    path = lock_file(directory)
     with locked(path, timeout=timeout) as descriptor:
         try:
             yield descriptor
@@ -66,10 +72,36 @@ def _wait(descriptor: int, path: str, deadline: float, timeout: float) -> None:
             return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
+                holder = find_holder(path)
                 raise DevserverError(
-                    f"another run has held the lock {path} for more than {timeout:g} seconds",
+                    f"another run has held the lock {path} for more than {timeout:g} seconds"
+                    + (f": {holder}" if holder else ""),
                     expected="one run at a time",
-                    remedy=f"wait for it to end, or find the process by `fuser {path}`",
+                    remedy=f"wait for it to end, or end the process that `fuser {path}` shows",
                     path=path,
                 ) from None
         time.sleep(0.1)
+
+
+def find_holder(path: str) -> str:
+    """Return in words which process holds the lock, and since when it runs; empty if none is known to hold it."""
+    with contextlib.suppress(FileNotFoundError):
+        status = os.stat(path)
+        for pid in process_ids():
+            if _holds(pid, status):
+                since = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(start_time(pid)))
+                program = os.path.basename((read_command_line(pid) or ["?"])[0])
+                user = parse_environment(read_file(pid, "environ")).get("SUDO_USER", "")
+                return f"process {pid} ({program}){f' started by {user}' if user else ''}, which runs since {since}"
+    return ""
+
+
+def _holds(pid: int, lock: os.stat_result) -> bool:
+    """Return whether a process holds a lock on this file; one that waits for it has the file open, too."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(path_of(pid, "fd")):
+            with contextlib.suppress(FileNotFoundError):  # It was closed meanwhile.
+                is_lock = os.path.samestat(os.stat(path_of(pid, f"fd/{name}")), lock)
+                if is_lock and "lock:" in read_file(pid, f"fdinfo/{name}"):
+                    return True
+    return False

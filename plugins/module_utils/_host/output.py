@@ -80,10 +80,20 @@ class OutputReader:
             self._stream.read()
 
 
-def read_until_exit(streams: t.Sequence[Stream], process: subprocess.Popen[bytes], deadline: float) -> int | None:
-    """Read until ``process`` ends and return its code; None if ``deadline`` (of the monotonic clock) is earlier."""
+def read_until_exit(
+    streams: t.Sequence[Stream],
+    process: subprocess.Popen[bytes],
+    deadline: float,
+    stop: t.Callable[[], bool] | None = None,
+) -> int | None:
+    """Read until ``process`` ends and return its code; None if ``deadline`` (of the monotonic clock) is earlier.
+
+    Also None as soon as ``stop`` returns True.
+    """
     still = list(streams)
     while still and process.poll() is None and time.monotonic() < deadline:
+        if stop and stop():
+            return None
         for stream in _ready(still, _LOOK):
             if not stream.read():
                 still.remove(stream)

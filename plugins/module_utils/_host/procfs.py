@@ -22,8 +22,8 @@ from .user_access import acting_as
 PROC = "/proc"
 # The value of "Seccomp" in /proc/PID/status for a process under a filter.
 _SECCOMP_FILTER = "2"
-# The state of a socket that listens, in /proc/net/tcp.
-_LISTENING = "0A"
+# States of sockets in /proc/net/tcp.
+_CONNECTED, _LISTENING = "01", "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 
 
@@ -51,8 +51,8 @@ class Process(t.NamedTuple):
     program: str = ""
 
 
-class ListeningSocket(t.NamedTuple):
-    """A TCP socket that listens; ``inode`` identifies it among the descriptors of processes."""
+class TcpSocket(t.NamedTuple):
+    """A TCP socket; ``inode`` identifies it among the descriptors of processes."""
 
     address: Address
     inode: str
@@ -174,15 +174,19 @@ def has_seccomp_filter(status: str) -> bool:
     return status_field(status, "Seccomp") == _SECCOMP_FILTER
 
 
-def listening_sockets(proc: str = PROC) -> list[ListeningSocket]:
+def listening_sockets(proc: str = PROC) -> list[TcpSocket]:
     """Return the TCP sockets that listen on this host, of all processes in its network namespace."""
-    sockets = []
-    for table in ("tcp", "tcp6"):
-        rows = map(str.split, read_file("net", table, proc).splitlines()[1:])
-        sockets += [
-            ListeningSocket(parse_address(row[1]), row[9]) for row in rows if row[3:4] == [_LISTENING] and row[9:]
-        ]
-    return sockets
+    return [TcpSocket(parse_address(row[1]), row[9]) for row in _tcp_rows(_LISTENING, proc)]
+
+
+def connected_sockets(proc: str = PROC) -> list[TcpSocket]:
+    """Return the connected TCP sockets of this host with the addresses that they are connected to."""
+    return [TcpSocket(parse_address(row[2]), row[9]) for row in _tcp_rows(_CONNECTED, proc)]
+
+
+def _tcp_rows(state: str, proc: str) -> list[list[str]]:
+    rows = [line.split() for table in ("tcp", "tcp6") for line in read_file("net", table, proc).splitlines()[1:]]
+    return [row for row in rows if row[3:4] == [state] and row[9:]]
 
 
 def socket_inodes(pid: int, proc: str = PROC) -> set[str]:

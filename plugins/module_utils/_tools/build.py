@@ -26,6 +26,8 @@ from .pins import Tool
 # The maximum size in bytes of a binary or of a file of a module; Go rejects modules of more than 500 MiB.
 LARGEST_OUTPUT = 1 << 30
 _CHUNK = 1 << 20
+# Seconds in which a source of modules must send something; go itself waits for ever.
+_SILENCE = 60.0
 
 # The variables that a build inherits, to reach its sources and to verify them.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -226,11 +228,19 @@ class Builder(t.NamedTuple):
             account=self.directory.account,
             timeout=self.timeout,
             pass_fds=[self.directory.lock],
+            silence=_SILENCE,
         )
         return result._replace(argv=argv)
 
     def explain(self, result: Completed, stderr: str) -> tuple[str, str]:
         """Return the cause of a failed ``result`` with this redacted ``stderr``, and the remedy."""
+        if result.silent_sources:
+            sources = ", ".join(result.silent_sources)
+            proxy = redacted(self.goproxy) if self.goproxy else "the default of go"
+            return (
+                f"nothing arrived for {_SILENCE:g} seconds from {sources} (GOPROXY is {proxy})",
+                "check with curl on this host that the module proxy responds, or correct goproxy",
+            )
         if result.returncode is None:
             return f"it timed out after {self.timeout:g} seconds", f"raise {self.timeout_option}, or reduce the load"
         for pattern, cause, remedy in _CAUSES:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.result import Outcome
+from .._host.lock import find_holder, lock_file
 from .._toolchain.platform import this_platform
 from .._toolchain.releases import resolve_minor
 from .install import BuildSharing, ToolRequest, install_tools
@@ -45,7 +46,9 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     )
     installed = install_tools(request, BuildSharing(**params["_delivery"] or {}), check=check)
     if installed.missing:
-        return Outcome({"changed": False, "missing": installed.missing})
+        return Outcome(
+            {"changed": False, "missing": installed.missing, "lock_holder": find_holder(lock_file(params["root"]))}
+        )
     shared = {"shared": installed.built} if params["_delivery"] else {}
     result = {"tools": installed.tools, **installed.changes.result(), **shared}
     return Outcome(result, [warning for tool in installed.tools for warning in _warnings(tool)])

@@ -5,11 +5,20 @@
 from __future__ import annotations
 
 import concurrent.futures
+import os
+import re
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import (
+    find_holder,
+    lock_file,
+    locked_directory,
+)
 
 
 def test_a_failure_takes_away_what_was_made_for_it(tmp_path):
@@ -29,8 +38,33 @@ def test_a_failure_leaves_what_was_there(tmp_path, before):
 
 def test_another_run_waits_and_then_reports_it(tmp_path):
     second = locked_directory(str(tmp_path), timeout=0)
-    with locked_directory(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock"), second:
+    with locked_directory(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock") as error, second:
         pass
+    program = os.path.basename(sys.executable)
+    assert re.search(rf"process {os.getpid()} \({program}.*\).*, which runs since \d{{4}}-", str(error.value))
+
+
+# Takes the lock, passes its descriptor to a child, and shows the child's process ID.
+ABANDONING = """
+import subprocess, sys
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
+lock = locked_directory(sys.argv[1], timeout=1)
+child = subprocess.Popen(["sleep", "600"], pass_fds=[lock.__enter__()], env={"SUDO_USER": "ops"}, stdout=2)
+print(child.pid, flush=True)
+"""
+
+
+def test_the_holder_is_the_process_that_still_runs(tmp_path):
+    path = lock_file(str(tmp_path))
+    assert find_holder(path) == ""
+    holder = subprocess.run([sys.executable, "-c", ABANDONING, str(tmp_path)], check=True, stdout=subprocess.PIPE)
+    pid = int(holder.stdout)
+    try:
+        # A process that waits has the file open, too.
+        with open(path):
+            assert find_holder(path).startswith(f"process {pid} (sleep) started by ops, which runs since 20")
+    finally:
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_who_waits_for_a_run_that_fails_gets_a_lock_that_counts(tmp_path):

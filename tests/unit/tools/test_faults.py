@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 
 from tests.support.killing import kill_group
 
@@ -139,7 +140,17 @@ def test_kills_at_any_time_leave_the_old_tools_or_the_new_ones(provisioned: Host
     assert provisioned.leftovers() == []
 
 
-def test_processes_of_go_end_with_the_module(tool_host: Host, goroot: str) -> None:
+def close_connection(process: subprocess.Popen[str]) -> None:
+    assert process.stdout
+    assert process.stderr
+    process.stdout.close()
+    process.stderr.close()
+
+
+@pytest.mark.parametrize("end", [subprocess.Popen.kill, close_connection], ids=["killed", "connection closed"])
+def test_processes_of_go_end_with_the_module(
+    tool_host: Host, goroot: str, end: t.Callable[[subprocess.Popen[str]], None]
+) -> None:
     tree, pids = tool_host.root.parent / "go", tool_host.root.parent / "pids"
     (tree / "bin").mkdir(parents=True)
     pids.touch()
@@ -155,9 +166,11 @@ def test_processes_of_go_end_with_the_module(tool_host: Host, goroot: str) -> No
     while len(pids.read_text().splitlines()) < 3:
         assert process.poll() is None
         time.sleep(0.02)
-    process.kill()
-    process.communicate()
+    end(process)
+    process.wait(timeout=20)
     wait_until_gone(tool_host)
+    with locked_directory(str(tool_host.root), timeout=0):
+        pass
 
 
 def test_an_unfinished_link_of_a_killed_run_is_removed(provisioned: Host) -> None:
