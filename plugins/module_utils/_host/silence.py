@@ -11,8 +11,9 @@ import os
 import time
 import typing as t
 
-from .accounts import Account, acting_as
+from .accounts import Account
 from .procfs import connected_sockets, path_of, process_ids, read_file, read_stat, socket_inodes
+from .user_access import acting_as
 
 # Bytes that the processes read in the limit of silence; fewer are taken for none.
 _FEWEST = 4096
