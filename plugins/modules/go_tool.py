@@ -183,6 +183,29 @@ tools:
       type: list
       elements: str
       sample: []
+skipped_files:
+  description:
+    - The links of users that could not be set. With an entry the module fails, after it has installed everything else.
+  returned: success, and failure by such a link
+  type: list
+  elements: dict
+  contains:
+    user:
+      description: Name of the account.
+      type: str
+    file:
+      description: Path of the link.
+      type: str
+    line:
+      description: Always None.
+      type: int
+    column:
+      description: Always None.
+      type: int
+    reason:
+      description: The error, the expected state, and how to fix it.
+      type: str
+  sample: []
 """
 
 from ansible.module_utils.basic import AnsibleModule

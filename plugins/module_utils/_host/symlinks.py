@@ -13,7 +13,9 @@ from .._core.errors import DevserverError
 from .accounts import Account
 from .destinations import Replaceable, rejection
 from .files import Changes, sync_directory
-from .user_access import acting_as
+from .user_access import call_as
+
+T = t.TypeVar("T")
 
 # Between the name of a link that is being made and the number of the process that makes it.
 _UNFINISHED = ".unfinished-"
@@ -37,9 +39,12 @@ class Link(t.NamedTuple):
 
     def check(self, option: str) -> None:
         """Raise DevserverError if the entry in the link's place must stay; ``option`` is the option with the path."""
-        with acting_as(self.account):
+
+        def check() -> None:
             if self.aside and not self.replaceable.accepts(self.path):
                 raise rejection(option, self.path, self.replaceable.expected)
+
+        _call(self.account, check)
 
     @property
     def pending(self) -> bool:
@@ -57,8 +62,7 @@ class Link(t.NamedTuple):
     def make(self) -> None:
         """Create the link by one rename; a file in its place exists until then, a directory does not."""
         try:
-            with acting_as(self.account):
-                self._turn()
+            _call(self.account, self._turn)
         except OSError as error:
             raise DevserverError(
                 f"cannot point {self.path} to {self.target}: {error.strerror}",
@@ -77,10 +81,14 @@ class Link(t.NamedTuple):
 
 def inspect_link(path: str, target: str, replaceable: Replaceable, account: Account | None = None) -> Link:
     """Return the link from ``path`` to ``target`` with what is there now."""
-    with acting_as(account):
-        before, real = _described(path)
-        aside = path + time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
-        return Link(path, target, account, before, aside, find_leftovers(path), replaceable)
+    (before, real), leftovers = _call(account, lambda: (_described(path), find_leftovers(path)))
+    aside = path + time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
+    return Link(path, target, account, before, aside, leftovers, replaceable)
+
+
+def _call(account: Account | None, function: t.Callable[[], T]) -> T:
+    """Return the result of ``function``; for the link of a user with that user's rights."""
+    return call_as(account, function) if account else function()
 
 
 def is_link_to(path: str, target: str) -> bool:

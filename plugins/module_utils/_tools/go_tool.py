@@ -8,6 +8,7 @@ import typing as t
 
 from .._core.result import Outcome
 from .._host.lock import find_holder, lock_file
+from .._host.skipped_files import find_failure
 from .._toolchain.platform import this_platform
 from .._toolchain.releases import resolve_minor
 from .install import BuildSharing, ToolRequest, install_tools
@@ -50,8 +51,10 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
             {"changed": False, "missing": installed.missing, "lock_holder": find_holder(lock_file(params["root"]))}
         )
     shared = {"shared": installed.built} if params["_delivery"] else {}
-    result = {"tools": installed.tools, **installed.changes.result(), **shared}
-    return Outcome(result, [warning for tool in installed.tools for warning in _warnings(tool)])
+    skipped = [entry._asdict() for entry in installed.skipped]
+    result = {"tools": installed.tools, "skipped_files": skipped, **installed.changes.result(), **shared}
+    warnings = [warning for tool in installed.tools for warning in _warnings(tool)]
+    return Outcome(result, warnings, find_failure(installed.skipped))
 
 
 def _warnings(tool: t.Mapping[str, t.Any]) -> t.Iterator[str]:

@@ -12,10 +12,12 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._host import symlinks
 from .._host.accounts import find_account
 from .._host.destinations import check_own_directory, check_shared_directory
 from .._host.files import Changes, open_nonblocking, remove, replacing, sha256_of_file, sync_directory
 from .._host.lock import locked_directory
+from .._host.skipped_files import SkippedFile, skip_errors
 from .._toolchain.fetch import check_timeout
 from .._toolchain.staging import find_leftovers, note_leftovers, staging_directory
 from .build import Builder, build_key, copy_binary, find_go
@@ -43,14 +45,34 @@ class ToolRequest:
     planned_versions: t.Mapping[str, str]
     verify: bool = False
 
-    def plan(self, *, check: bool) -> list[ToolPlan]:
-        """Return the plans for the tools; raise DevserverError if a link would replace a file that must stay."""
+    def plan(self, skipped: list[SkippedFile], *, check: bool) -> list[ToolPlan]:
+        """Return the plans for the tools; raise DevserverError if a link would replace a file that must stay.
+
+        Links of users for which that is so are added to ``skipped``.
+        """
         plans = plan_tools(
-            self.tools, self.paths, check=check, verify=self.verify, planned_versions=self.planned_versions
+            self.tools,
+            self.paths,
+            check=check,
+            verify=self.verify,
+            planned_versions=self.planned_versions,
+            skipped=skipped,
         )
-        for link in (link for plan in plans for link in plan.links):
-            link.check("devserver_user_bin_dir (user_bin_dir)" if link.account else "devserver_bin_dir (bin_dir)")
-        return plans
+        return [_for_links(plan, _check_link, skipped) for plan in plans]
+
+
+def _for_links(plan: ToolPlan, action: t.Callable[[symlinks.Link], None], skipped: list[SkippedFile]) -> ToolPlan:
+    """Do ``action`` with each link; return the plan without the links of users for which it failed."""
+    links = []
+    for link in plan.links:
+        with skip_errors(skipped, link.account.name if link.account else "", link.path):
+            action(link)
+            links.append(link)
+    return plan._replace(links=links)
+
+
+def _check_link(link: symlinks.Link) -> None:
+    link.check("devserver_user_bin_dir (user_bin_dir)" if link.account else "devserver_bin_dir (bin_dir)")
 
 
 class BuildSharing(t.NamedTuple):
@@ -64,12 +86,16 @@ class BuildSharing(t.NamedTuple):
 
 
 class InstallResult(t.NamedTuple):
-    """What changed, the tools for the module's result, the keys of ``missing`` builds, and the ``built`` to share."""
+    """What changed, the tools for the module's result, the keys of ``missing`` builds, and the ``built`` to share.
+
+    ``skipped`` are the links of users that were left as they are.
+    """
 
     changes: Changes
     tools: list[dict[str, t.Any]]
     missing: list[str]
     built: list[dict[str, str]]
+    skipped: list[SkippedFile]
 
 
 def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -> InstallResult:
@@ -81,14 +107,15 @@ def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -
     root = request.paths.root
     try:
         _check_paths(request)
-        plans = request.plan(check=check)
+        skipped: list[SkippedFile] = []
+        plans = request.plan(skipped, check=check)
         _reject_incompatible(plans)
         missing = [build_key(plan.expected) for plan in plans if plan.build and not plan.expected.tool.cgo]
         if sharing.report_missing and not check and missing:
-            return InstallResult(Changes(), [], list(dict.fromkeys(missing)), [])
+            return InstallResult(Changes(), [], list(dict.fromkeys(missing)), [], [])
         leftovers = find_leftovers(root, _STAGE)
         if not check and (any(plan.reason for plan in plans) or leftovers):
-            plans, leftovers = _install(request, sharing.files)
+            plans, leftovers, skipped = _install(request, sharing.files)
     except OSError as error:
         raise DevserverError(
             f"cannot install tools in {root}: {error}",
@@ -100,7 +127,7 @@ def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -
     note_leftovers(leftovers, changes)
     for plan in plans:
         plan.note(changes)
-    return InstallResult(changes, [plan.result(check=check) for plan in plans], [], _list_shareable(plans))
+    return InstallResult(changes, [plan.result(check=check) for plan in plans], [], _list_shareable(plans), skipped)
 
 
 def _list_shareable(plans: t.Sequence[ToolPlan]) -> list[dict[str, str]]:
@@ -139,21 +166,23 @@ def _reject_incompatible(plans: t.Sequence[ToolPlan]) -> None:
         )
 
 
-def _install(request: ToolRequest, files: t.Mapping[str, t.Mapping[str, str]]) -> tuple[list[ToolPlan], list[str]]:
-    """Plan again under the lock, and apply; return the plans, and what killed runs had left."""
+def _install(
+    request: ToolRequest, files: t.Mapping[str, t.Mapping[str, str]]
+) -> tuple[list[ToolPlan], list[str], list[SkippedFile]]:
+    """Plan again under the lock, and apply; return the plans, what killed runs had left, and the skipped links."""
     root = request.paths.root
     account = find_account(request.build_user) if os.geteuid() == 0 else None
     with locked_directory(root, timeout=request.timeout) as lock:
         leftovers = find_leftovers(root, _STAGE)
         for leftover in leftovers:
             remove(leftover)
-        plans = request.plan(check=False)
+        skipped: list[SkippedFile] = []
+        plans = request.plan(skipped, check=False)
         with staging_directory(root, _STAGE) as top, open_build_directory(top, account, lock) as directory:
             builder = Builder(directory, request.goproxy, request.timeout)
             plans = [_make(plan, builder, files) if plan.build else plan for plan in plans]
-            for plan in plans:
-                _place(plan, directory.output)
-    return plans, leftovers
+            plans = [_place(plan, directory.output, skipped) for plan in plans]
+    return plans, leftovers, skipped
 
 
 def _make(plan: ToolPlan, builder: Builder, files: t.Mapping[str, t.Mapping[str, str]]) -> ToolPlan:
@@ -185,8 +214,8 @@ def _output_file(plan: ToolPlan, output: str) -> str:
     return os.path.join(output, f"{plan.name}-{os.path.basename(os.path.dirname(plan.path))}")
 
 
-def _place(plan: ToolPlan, output: str) -> None:
-    """Move the new binary, if there is one, to its place, and set the links."""
+def _place(plan: ToolPlan, output: str, skipped: list[SkippedFile]) -> ToolPlan:
+    """Move the new binary, if there is one, to its place, and set the links; return the plan without skipped ones."""
     if plan.build and os.path.exists(_output_file(plan, output)):
         directory = os.path.dirname(plan.path)
         os.makedirs(directory, exist_ok=True)
@@ -195,5 +224,4 @@ def _place(plan: ToolPlan, output: str) -> None:
             file.write(f"{plan.digest}\n".encode())
         os.replace(_output_file(plan, output), plan.path)
         sync_directory(directory)
-    for link in plan.links if plan.reason else []:
-        link.make()
+    return _for_links(plan, symlinks.Link.make, skipped) if plan.reason else plan

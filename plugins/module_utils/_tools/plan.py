@@ -8,6 +8,7 @@ recorded beside it. The link to it is ``<bin_dir>/<name>``, or ``<home>/<user_bi
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -20,6 +21,7 @@ from .._host import symlinks
 from .._host.accounts import find_account
 from .._host.destinations import GO_PROGRAM
 from .._host.files import Changes, read_text, sha256_of_file
+from .._host.skipped_files import SkippedFile, skip_errors
 from .build import ExpectedBuild, Go, expect_build, find_go, has_go
 from .build_info import BuildInfo, read_build_info
 from .pins import Tool
@@ -102,16 +104,18 @@ def plan_tools(
     check: bool,
     verify: bool,
     planned_versions: t.Mapping[str, str] = MappingProxyType({}),
+    skipped: list[SkippedFile] | None = None,
 ) -> list[ToolPlan]:
     """Return a plan for each of ``tools``; raise DevserverError for one that is invalid on this host.
 
     A missing Go is an error, but not in ``check`` mode, in which an earlier task has not installed it:
-    ``planned_versions`` has its version by goroot. With ``verify`` every byte of a tool is read.
+    ``planned_versions`` has its version by goroot. With ``verify`` every byte of a tool is read. With ``skipped``, the
+    links of users that cannot be inspected are added to it.
     """
     gos = {}
     for goroot in {tool.goroot for tool in tools}:
         gos[goroot] = _find_planned_go(goroot, planned_versions.get(goroot, "")) if check else find_go(goroot)
-    return [_plan(tool, paths, gos[tool.goroot], verify) for tool in tools]
+    return [_plan(tool, paths, gos[tool.goroot], verify, skipped) for tool in tools]
 
 
 def _find_planned_go(goroot: str, version: str) -> Go | None:
@@ -121,17 +125,18 @@ def _find_planned_go(goroot: str, version: str) -> Go | None:
     return Go(goroot, f"go{version}", current.platform if current else {})
 
 
-def _plan(declared: Tool, paths: ToolPaths, go: Go | None, verify: bool) -> ToolPlan:
+def _plan(declared: Tool, paths: ToolPaths, go: Go | None, verify: bool, skipped: list[SkippedFile] | None) -> ToolPlan:
     tool = (
         declared if declared.version or not go else declared._replace(version=known_good(declared.package, go.version))
     )
     expected = expect_build(tool, go)
     path = os.path.join(paths.root, tool.name, _directory_name(tool, go), tool.name) if go else ""
-    links = _find_links(tool, path or tool.name, paths)
+    links = _find_links(tool, path or tool.name, paths, skipped)
     binary = _inspect(path)
     if verify and not binary.problem and _is_altered(path):
         binary = binary._replace(problem="not the recorded bytes")
-    defect = _find_defect(expected, binary, links[0].path)
+    # Root does not follow the links of users.
+    defect = _find_defect(expected, binary, "" if tool.users else links[0].path)
     return ToolPlan(
         expected=expected,
         go=go,
@@ -152,12 +157,15 @@ def _directory_name(tool: Tool, go: Go) -> str:
     return name + ("-" + hashlib.sha256("\n".join(settings).encode()).hexdigest()[:8] if settings else "")
 
 
-def _find_links(tool: Tool, target: str, paths: ToolPaths) -> list[symlinks.Link]:
+def _find_links(tool: Tool, target: str, paths: ToolPaths, skipped: list[SkippedFile] | None) -> list[symlinks.Link]:
     if not tool.users:
         return [symlinks.inspect_link(os.path.join(paths.bin_dir, tool.name), target, GO_PROGRAM)]
-    accounts = [find_account(user) for user in tool.users]
-    links = [os.path.join(account.home, paths.user_bin_dir, tool.name) for account in accounts]
-    return [symlinks.inspect_link(link, target, GO_PROGRAM, account) for link, account in zip(links, accounts)]
+    links = []
+    for account in map(find_account, tool.users):
+        path = os.path.join(account.home, paths.user_bin_dir, tool.name)
+        with contextlib.nullcontext() if skipped is None else skip_errors(skipped, account.name, path):
+            links.append(symlinks.inspect_link(path, target, GO_PROGRAM, account))
+    return links
 
 
 def _inspect(path: str) -> _Binary:
@@ -183,10 +191,12 @@ def _is_altered(binary: str) -> bool:
 
 
 def _find_defect(expected: ExpectedBuild, binary: _Binary, link: str) -> str:
-    """Return why the tool has to be built. If it is absent, the link's current target may give a better reason."""
+    """Return why the tool has to be built. If it is absent, the current target of ``link`` may give a better
+    reason.
+    """
     if binary.info:
         return expected.difference(binary.info) or binary.problem
-    previous = _inspect(os.path.realpath(link)).info if binary.problem == "absent" else None
+    previous = _inspect(os.path.realpath(link)).info if link and binary.problem == "absent" else None
     return (expected.difference(previous) if previous else "") or binary.problem
 
 

@@ -311,8 +311,12 @@ def test_root_does_not_follow_a_link_in_a_home_directory(tool_host: Host, accoun
     precious.mkdir()
     (precious / "bin").mkdir()
     (tool_host.root.parent / accounts[0] / "go").symlink_to(precious)
-    result = tool_host.run(dict(HELLO, users=accounts[:1]))
+    result = tool_host.run(dict(HELLO, users=accounts))
     assert "Permission denied" in result["msg"]
+    assert [entry["user"] for entry in result["skipped_files"]] == accounts[:1]
+    assert [link for tool in result["tools"] for link in tool["links"]] == [
+        str(tool_host.root.parent / accounts[1] / "go/bin/hello")
+    ]
     assert list((precious / "bin").iterdir()) == []
     assert tool_host.leftovers() == []
 
