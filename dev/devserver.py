@@ -119,7 +119,8 @@ def summary(report: t.Mapping[str, t.Any]) -> str:
 
 
 def _finding(finding: t.Mapping[str, t.Any]) -> str:
-    place = " ".join(finding.get(key, "") for key in ("user", "context", "variable")).strip()
+    users = finding.get("user") or ", ".join(finding.get("users", ()))
+    place = " ".join([users, *(finding.get(key, "") for key in ("context", "variable"))]).strip()
     remedy = (finding.get("remedy") or {}).get("text", "")
     head = f"{finding['severity']} {finding['rule_id']}{f' ({place})' if place else ''}: {finding['cause']}"
     return f"{head}\n    {remedy}" if remedy else head

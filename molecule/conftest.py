@@ -31,14 +31,19 @@ class Play:
     report: dict[str, t.Any] | None = None
 
     @property
-    def findings(self) -> set[tuple[str, str, str, str]]:
+    def every(self) -> list[dict[str, t.Any]]:
+        """All findings, also those that follow from others; of a finding about several users, those of each."""
         findings = (self.report or {})["findings"]
-        return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in findings}
+        return [entry for one in findings for entry in ([] if one["users"] else [one]) + one["follows"]]
+
+    @property
+    def findings(self) -> set[tuple[str, str, str, str]]:
+        return {(f["rule_id"], f["user"], f["context"], f["variable"]) for f in self.every}
 
     @property
     def lines(self) -> set[tuple[str, int]]:
         """The files and lines that findings name."""
-        sources = [finding["source"] for finding in (self.report or {})["findings"]]
+        sources = [finding["source"] for finding in self.every]
         return {(source["file"], source["line"]) for source in sources if source and source["line"]}
 
 

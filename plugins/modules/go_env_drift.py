@@ -155,6 +155,8 @@ report:
     findings:
       description:
         - The findings, by rule, with severity, cause, impact, source, last change, remedy and a stable fingerprint.
+        - Findings with one cause are one, with the others in its C(follows). If a cause concerns several users,
+          C(users) has their names, and C(follows) has an entry for each of them.
       type: list
       elements: dict
 summary:
@@ -176,10 +178,13 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
+from ..module_utils._drift.causes import by_cause
 from ..module_utils._drift.collect.host import Options, collect
 from ..module_utils._drift.collect.paths import with_dates
+from ..module_utils._drift.finding import Finding, complete_variables
 from ..module_utils._drift.report import report, summary
 from ..module_utils._drift.rules import evaluate
+from ..module_utils._drift.snapshot import Snapshot
 from ..module_utils._environment.declaration import ARGUMENT_SPEC, declaration_from
 from ..module_utils._gopls.workarounds import ARGUMENT_SPEC as WORKAROUND_SPEC
 
@@ -205,12 +210,18 @@ def main() -> None:
 
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:
-    _snapshot, document = collect(
-        declaration_from(params),
-        _options(params),
-        lambda snapshot: report(snapshot, with_dates(evaluate(snapshot)), params["host"]),
-    )
+    def evaluated(snapshot: Snapshot) -> dict[str, t.Any]:
+        users = [user.account.name for user in snapshot.users_with_home]
+        findings = by_cause(with_dates(evaluate(snapshot)), users)
+        return report(snapshot, [_with_declared(finding, params) for finding in findings], params["host"])
+
+    _snapshot, document = collect(declaration_from(params), _options(params), evaluated)
     return Outcome({"report": document, "summary": summary(document)})
+
+
+def _with_declared(finding: Finding, params: t.Mapping[str, t.Any]) -> Finding:
+    variables = complete_variables(finding.remedy.variables, params["variables"] or {}, params["users"])
+    return dataclasses.replace(finding, remedy=dataclasses.replace(finding.remedy, variables=variables))
 
 
 def _options(params: t.Mapping[str, t.Any]) -> Options:

@@ -167,7 +167,7 @@ GO_SETTINGS = {
         },
         GOENV,
         alone=True,
-        remedy_rules=["GD101", "GD904"],
+        remedy_rules=["GD904"],
     ),
     "settings that are root's for all to read, as by sudo go env -w": Injection(
         f"chown root: {GOENV} && chmod 0644 {GOENV}", at(GOENV, None, {("GD109", "alice", "", "")}), GOENV, alone=True
@@ -301,14 +301,14 @@ STARTUP_FILES = {
     "a single proxy": line_in(
         SETTINGS,
         "GOPROXY=https://proxy.example.com",
-        findings_per_user("GD501", "GOPROXY") | findings_per_user("GD102", "GOPROXY", users=[""]),
-        # What all users have from one line is one finding, and some have others where all is injected.
+        findings_per_user("GD501", "GOPROXY") | findings_per_user("GD102", "GOPROXY"),
+        # Some have other values where all is injected.
         alone=True,
     ),
     "a password for everybody": line_in(
         SETTINGS,
         "GOPROXY=https://user:secret@proxy.example.com,direct",
-        findings_per_user("GD506", "GOPROXY") | findings_per_user("GD102", "GOPROXY", users=[""]),
+        findings_per_user("GD506", "GOPROXY") | findings_per_user("GD102", "GOPROXY"),
         alone=True,
     ),
     "a PATH of the host that PAM does not expand": line_in(
@@ -318,7 +318,14 @@ STARTUP_FILES = {
         # Every user's PATH is made from this one, so that findings of other PATHs change with it.
         alone=True,
     ),
-    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", findings_per_user("GD102", "GODEBUG", users=[""])),
+    "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", findings_per_user("GD102", "GODEBUG")),
+    "a declared proxy with direct first": persisted(
+        "GOPROXY=direct",
+        {("GD507", "zoe", "", "GOPROXY")},
+        user="zoe",
+        declared={"zoe": {"variables": {"GOPROXY": "direct"}}},
+        alone=True,
+    ),
     "flags that nobody declared": Injection(
         ":",
         at("/home/zoe/.config/go/env", "GOFLAGS=-mod=readonly", {("GD602", "zoe", "", "GOFLAGS")}),

@@ -57,7 +57,7 @@ def run_module(arguments):
 
 
 def lines(report):
-    sources = [finding["source"] for finding in report["findings"]]
+    sources = [finding["source"] for one in report["findings"] for finding in [one, *one["follows"]]]
     places = sorted({(source["file"], source["line"]) for source in sources if source and source["line"]})
     return [[file, number, line(file, number)] for file, number in places]
 

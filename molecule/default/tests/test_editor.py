@@ -59,9 +59,7 @@ def test_differences_are_reported_with_their_lines_and_corrected(host, play, fil
     completed = play("drift", devserver_users=USERS)
     assert completed.findings == FOUND, completed.output
     assert completed.lines >= PLACES
-    assert {f["workspace"] for f in completed.report["findings"] if f["context"] == "vscode_debug"} == {
-        f"{WORKSPACE} (one)"
-    }
+    assert {f["workspace"] for f in completed.every if f["context"] == "vscode_debug"} == {f"{WORKSPACE} (one)"}
     assert play("site", "--tags", "environment", devserver_users=USERS).returncode == 0
     assert "changed=0" in play("site", "--tags", "environment", devserver_users=USERS).output
     completed = play("drift", drift_fail_on="note", devserver_users=USERS)

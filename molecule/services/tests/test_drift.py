@@ -93,11 +93,11 @@ FOUND = {
 }
 
 
-def findings_of(report):
+def findings_of(run):
     """Return rule, user, variable and place of each finding about services; logs and the binary are called so."""
     return {
         (finding["rule_id"], finding["user"], finding["variable"], place(finding["source"]))
-        for finding in report["findings"]
+        for finding in run.every
         if len(finding["rule_id"]) == len("GD1001")
     }
 
@@ -126,9 +126,9 @@ def injected(host):
 
 def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play):
     host.check_output("systemctl stop gopls-proxy@bob.service gopls@bob.service")
-    report = play("drift", drift_crash_days=0).report
-    assert findings_of(report) == set()
-    servers = {server["user"]: server for server in report["language_servers"]}
+    completed = play("drift", drift_crash_days=0)
+    assert findings_of(completed) == set()
+    servers = {server["user"]: server for server in completed.report["language_servers"]}
     assert {user: server["mode"] for user, server in servers.items()} == {"alice": "daemon", "bob": "daemon"}
     assert servers["bob"]["socket"] == "/run/gopls/bob/gopls.sock"
     assert servers["bob"]["gopls"] == host.file("/usr/local/bin/gopls").linked_to
@@ -140,7 +140,7 @@ def test_a_provisioned_host_has_none_and_no_daemon_is_started_for_it(host, play)
 
 def test_each_injected_fault_is_found_with_its_place(host, injected, play):
     completed = play("drift", devserver_gopls_workarounds=[FAULT])
-    assert findings_of(completed.report) == FOUND, completed.output
+    assert findings_of(completed) == FOUND, completed.output
     assert "language servers: daemon for alice, bob" in completed.output
 
 

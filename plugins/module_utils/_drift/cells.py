@@ -8,12 +8,15 @@ import dataclasses
 import typing as t
 
 from .._core.provenance import Source
-from .._core.redaction import redacted
 from .._environment.declaration import DIRECTORY_VARIABLES
+from .finding import shortened
 
 DIRECTORIES = (*DIRECTORY_VARIABLES, "GOTMPDIR")
 # Variables that follow another one if they are not set, with the path below it.
 FOLLOWS = {"GONOPROXY": ("GOPRIVATE", ""), "GONOSUMDB": ("GOPRIVATE", ""), "GOMODCACHE": ("GOPATH", "/pkg/mod")}
+
+# Characters; a PATH may be longer than other values.
+_LONGEST_CELL = 2000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,15 +48,16 @@ class Cell:
         """The value with its source, as in the cause of a finding."""
         if self.actual:
             by = f" (by {self.source.by})" if self.source and self.source.by else ""
-            return f"{self.variable} is {self.actual}, from {self.source}{by}"
+            return f"{self.variable} is {shortened(self.actual)}, from {self.source}{by}"
         removed = f", because {self.source} removes it" if self.source else ""
         return f"{self.variable} is not set{removed}"
 
     def result(self) -> dict[str, t.Any]:
         return dict(
             dataclasses.asdict(self),
-            expected=self.expected and redacted(self.expected),
-            actual=self.actual and redacted(self.actual),
+            variable=shortened(self.variable),
+            expected=self.expected and shortened(self.expected, _LONGEST_CELL),
+            actual=self.actual and shortened(self.actual, _LONGEST_CELL),
             source=self.source and self.source._asdict(),
             shadowed=[source._asdict() for source in self.shadowed],
         )

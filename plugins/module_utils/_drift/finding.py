@@ -11,9 +11,15 @@ import time
 import typing as t
 
 from .._core.provenance import Source
-from .._core.redaction import without_secrets
+from .._core.redaction import redacted, without_secrets
 from .._host.accounts import Account
 
+# Characters of a value, and of a text with values in it: a user's file can contain any number.
+LONGEST_VALUE = 500
+_LONGEST_TEXT = 4000
+_LONGEST_READ = 20_000
+# Findings that a report lists below their cause.
+_MOST_FOLLOWING = 100
 # The last second of the year 9999.
 _LATEST = 253402300799
 
@@ -24,6 +30,19 @@ def format_time(seconds: float) -> str:
     The format has no years from 10000 on; a user may have given a file such a date.
     """
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(min(max(seconds, 0), _LATEST)))
+
+
+def shortened(text: str, longest: int = LONGEST_VALUE) -> str:
+    """Return a text without secrets, with the middle of a long one left out."""
+    length = len(text)
+    if length > _LONGEST_READ:
+        # The search for secrets takes seconds in a text of megabytes; what is left out here is not shown anyway.
+        text = redacted(text)
+        text = text[:-_LONGEST_TEXT][: _LONGEST_READ - _LONGEST_TEXT] + text[-_LONGEST_TEXT:]
+    text = without_secrets(text)
+    if max(length, len(text)) <= longest:
+        return text
+    return f"{text[: longest * 3 // 4]}[... {length} characters ...]{text[-longest // 8 :]}"
 
 
 def as_user(account: Account, *argv: str) -> str:
@@ -71,9 +90,37 @@ class Remedy:
 
 def propose_value(text: str, variable: str, value: str, user: str = "") -> Remedy:
     """Return a remedy that the declaration of a variable resolves too, for one user or for all."""
+    if not _can_be_declared(variable, value):
+        return Remedy(text)
     variables = {variable: value}
     user_variables = {"devserver_users": [{"name": user, "variables": variables}]}
     return Remedy(text, variables=user_variables if user else {"devserver_variables": variables})
+
+
+def _can_be_declared(variable: str, value: str) -> bool:
+    flags = all(word.startswith("-") for word in value.split()) if variable == "GOFLAGS" else True
+    return flags and value.isprintable() and len(value) <= LONGEST_VALUE
+
+
+def complete_variables(
+    variables: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any], users: t.Sequence[t.Mapping[str, t.Any]]
+) -> dict[str, t.Any]:
+    """Return play variables with everything that is declared already: a play replaces a variable as a whole.
+
+    ``shared`` and ``users`` are devserver_variables and devserver_users as they are declared.
+    """
+    complete = dict(variables)
+    if "devserver_variables" in variables:
+        complete["devserver_variables"] = {**shared, **variables["devserver_variables"]}
+    if "devserver_users" in variables:
+        added = {entry["name"]: entry["variables"] for entry in variables["devserver_users"]}
+        complete["devserver_users"] = [
+            {**user, "variables": {**(user.get("variables") or {}), **added[user["name"]]}}
+            if user["name"] in added
+            else user
+            for user in users
+        ]
+    return complete
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +129,7 @@ class Finding:
 
     ``subject`` distinguishes findings that are equal in all of these, such as those of two files of one user. ``since``
     is the start of the process that the finding is about, or the last change of the source (seconds of the epoch).
+    A finding of the host about several users has their names in ``users``; ``follows`` are findings with its cause.
     """
 
     rule: Rule
@@ -94,9 +142,27 @@ class Finding:
     workspace: str = ""
     subject: str = ""
     since: float | None = None
+    users: t.Sequence[str] = ()
+    follows: t.Sequence[Finding] = ()
 
     def result(self, host: str) -> dict[str, t.Any]:
-        """Return the finding's entry in the report. Its fingerprint has no value and no line, so it survives edits."""
+        """Return the finding's entry in the report."""
+        return {
+            **self._identity(host),
+            "title": self.rule.title,
+            "users": list(self.users),
+            "impact": self.rule.impact,
+            "since": None if self.since is None else format_time(self.since),
+            "remedy": {
+                "text": shortened(self.remedy.text, _LONGEST_TEXT),
+                "safe_commands": list(self.remedy.commands),
+                "vars": self._vars(),
+            },
+            "follows": [finding._identity(host) for finding in self.follows[:_MOST_FOLLOWING]],
+        }
+
+    def _identity(self, host: str) -> dict[str, t.Any]:
+        """Return what, where and why. The fingerprint has no value and no line, so it survives edits."""
         place = [self.user, self.context, self.variable, *filter(None, [self.workspace])]
         # A workspace in that list is never empty, so the empty text marks a subject.
         place += ["", self.subject] if self.subject else []
@@ -104,21 +170,13 @@ class Finding:
         return {
             "rule_id": self.rule.id,
             "severity": self.rule.severity,
-            "title": self.rule.title,
             "user": self.user,
             "context": self.context,
             "workspace": self.workspace,
-            "variable": self.variable,
+            "variable": shortened(self.variable),
             # A cause may contain the output of startup files and programs.
-            "cause": without_secrets(self.cause),
-            "impact": self.rule.impact,
+            "cause": shortened(self.cause, _LONGEST_TEXT),
             "source": self.source and self.source._asdict(),
-            "since": None if self.since is None else format_time(self.since),
-            "remedy": {
-                "text": without_secrets(self.remedy.text),
-                "safe_commands": list(self.remedy.commands),
-                "vars": self._vars(),
-            },
             "fingerprint": hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()[:32],
         }
 

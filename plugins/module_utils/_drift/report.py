@@ -15,6 +15,8 @@ SCHEMA_VERSION = 1
 # The version in galaxy.yml, which is not copied to the host.
 COLLECTION_VERSION = "0.1.0"
 _SEVERITIES = ("error", "warning", "note")
+# Findings of one cause that the table lists below it; the report has more of them.
+_SHOWN = 8
 _HEAD = ("severity", "rule", "user", "context", "variable", "since", "where")
 
 
@@ -68,7 +70,8 @@ def _row(finding: t.Mapping[str, t.Any]) -> tuple[str, ...]:
     source = finding["source"]
     where = str(Source(**source)) if source else "-"
     context = finding["context"] or "-"
-    place = (finding["user"] or "-", context, finding["variable"] or "-")
+    user = finding["user"] or ", ".join(finding["users"][:_SHOWN]) or "-"
+    place = (user, context, finding["variable"] or "-")
     cells = (finding["severity"], finding["rule_id"], *place, finding["since"] or "-", where)
     return tuple(map(_line, cells))
 
@@ -77,7 +80,16 @@ def _details(finding: t.Mapping[str, t.Any]) -> list[str]:
     remedy = finding["remedy"]
     lines = [_line(finding["cause"]), f"To fix this: {_line(remedy['text'])}"]
     lines += [f"Safe to run: {command}" for command in remedy["safe_commands"]]
+    lines += _following(finding["follows"])
     return ["    " + line for line in lines]
+
+
+def _following(follows: t.Sequence[t.Mapping[str, t.Any]]) -> list[str]:
+    """Return one line with what follows from the cause of a finding, such as ``GD101 alice ssh GOBIN``."""
+    names = ("rule_id", "user", "context", "variable")
+    texts = list(dict.fromkeys(" ".join(filter(None, (entry[name] for name in names))) for entry in follows))
+    more = f", and {len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return [f"Follows from this: {_line(', '.join(texts[:_SHOWN]))}{more}"] if texts else []
 
 
 def _line(text: str) -> str:

@@ -191,13 +191,26 @@ class Snapshot:
             path = context.checkout_file if context else ""
             managed = not path or path in self.managed_files.repaired
             return PROVISION_AGAIN if managed else self._with_manage(f"set {cell.variable} in {path}", path)
-        if source.file in self.managed_files.repaired:
-            # Provisioning keeps a reference in an editor's file: its author has written it on purpose.
-            refers = (source.file or "").endswith(".json") and "${" in self.line(source, cell.user)
-            return f"replace the reference at {source} by the declared value" if refers else PROVISION_AGAIN
+        # Provisioning keeps a reference in an editor's file: its author has written it on purpose.
+        in_settings = (source.file or "").endswith(".json") and source.file in self.managed_files.repaired
+        if in_settings and "${" in self.line(source, cell.user):
+            return f"replace the reference at {source} by the declared value"
+        if self.managed_files.repairs(source):
+            return PROVISION_AGAIN
+        if in_settings:
+            return f"delete {self._setting_at(source) or 'the setting'} at {source}"
         correct = f"delete or correct {source}"
         with_manage = self._with_manage(correct, source.file or "")
         return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"
+
+    def _setting_at(self, source: Source) -> str:
+        """Return the full name of the editor's setting at a line; empty if it is not known."""
+        settings = (setting for file in self.editor_files if file.path == source.file for setting in file.settings)
+        for setting in settings:
+            inner = next((name for name, place in setting.inner.items() if place == source), "")
+            if inner or setting.source == source:
+                return f"{setting.name}.{inner}" if inner else setting.name
+        return ""
 
     def _context(self, cell: Cell) -> Context | None:
         """Return the context of a cell, if it was observed."""

@@ -13,7 +13,7 @@ from tests.support.imports import MODULE_UTILS, imports_of
 
 PREFIX = f"{MODULE_UTILS}."
 DRIFT = pathlib.Path(__file__).parents[3] / "plugins/module_utils/_drift"
-_FILES = ("snapshot.py", "cells.py", "finding.py")
+_FILES = ("snapshot.py", "causes.py", "cells.py", "finding.py")
 PURE = sorted([*DRIFT.glob("rules/*.py"), *DRIFT.glob("records/*.py"), *map(DRIFT.joinpath, _FILES)])
 # Modules of the standard library without access to files, processes or the clock; and pure functions of others.
 LIBRARY = {

@@ -959,17 +959,6 @@ def test_a_function_of_fish_is_reported_in_one_line(fake_host: t.Any) -> None:
     assert finding.cause == "in login, go is a function"
 
 
-@pytest.mark.parametrize(("users", "expected"), [(["a", "b"], [""]), (["a", "b", "c"], ["a", "b"])])
-def test_a_line_that_sets_a_value_for_all_users_is_one_finding(users: list[str], expected: list[str]) -> None:
-    remedy = Remedy("declare it", variables={"devserver_users": [{"name": "x", "variables": {"V": "1"}}]})
-    source = Source("file", "/etc/environment", 3)
-    found = [Finding(values.CONTEXTS_DISAGREE, "c", remedy, user, variable="V", source=source) for user in ("a", "b")]
-    merged = list(values._merge_users([values._Conflict(finding, "1") for finding in found], set(users)))
-    assert [finding.user for finding in merged] == expected
-    if expected == [""]:
-        assert merged[0].remedy.variables == {"devserver_variables": {"V": "1"}}
-
-
 @pytest.mark.parametrize(
     ("path", "own"),
     [

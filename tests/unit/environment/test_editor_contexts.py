@@ -12,10 +12,13 @@ import pathlib
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.causes import by_cause
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import observations
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.host import Options, collect
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import Finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import report
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import evaluate
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import vscode_server
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.base import Probe, probe_of
@@ -102,9 +105,14 @@ class Host:
         return f"{source['file']}:{source['line']}".replace(f"{self.home}/", "")
 
     def report(self) -> dict[str, t.Any]:
-        options = Options(go_version="1.22.12", timeout=20)
-        snapshot, findings = collect(self.declaration, options, evaluate, KINDS)
+        snapshot, findings = self._collect()
         return report(snapshot, findings, "h")
+
+    def findings(self) -> list[Finding]:
+        return self._collect()[1]
+
+    def _collect(self) -> tuple[Snapshot, list[Finding]]:
+        return collect(self.declaration, Options(go_version="1.22.12", timeout=20), evaluate, KINDS)
 
     def apply(self, *, check: bool = False) -> list[str]:
         changes = apply.apply(self.declaration, check=check).changes.result()
@@ -666,6 +674,22 @@ def test_drift_in_a_checkout_has_a_remedy_that_works(editor_host: Host, kind: st
     (text,) = {finding["remedy"]["text"] for finding in findings if editor_host.place(finding["source"]) == place}
     unmanaged = f"delete or correct {path}:{line}, or add {kind} to `manage` of the workspace {editor_host.directory}"
     assert text == ("provision the host again with --tags environment" if managed else unmanaged)
+
+
+@pytest.mark.parametrize("setting", ["go.toolsEnvVars", "terminal.integrated.env.linux"])
+def test_a_setting_that_provisioning_leaves_is_one_finding_that_says_so(editor_host: Host, setting: str) -> None:
+    """The PATH of another Go in the settings; provisioning corrects the other two settings beside it."""
+    own = editor_host.home.parent / "own"
+    lines = ["{", '"go.gopath": "/x",', f'"go.goroot": "{own}",', f'"{setting}": {{', f'"PATH": "{own}/bin/"', "}}"]
+    path = editor_host.settings("\n".join(lines))
+    editor_host.apply()
+    (line,) = [n for n, text in enumerate(path.read_text().split("\n"), 1) if '"PATH"' in text]
+    findings = by_cause(editor_host.findings(), [])
+    at_line = [one for one in findings if one.source and (one.source.file, one.source.line) == (str(path), line)]
+    assert [one.remedy.text for one in at_line] == [f"delete {setting}.PATH at {path}:{line}"]
+    assert [one for one in findings if "provision the host" in one.remedy.text] == []
+    path.write_text(path.read_text().replace(f'"PATH": "{own}/bin/"', '"OTHER": "1"'))
+    assert [one for one in editor_host.findings() if one.source and one.source.file == str(path)] == []
 
 
 def test_what_an_unmanaged_file_lacks_is_to_be_set_there(editor_host: Host) -> None:

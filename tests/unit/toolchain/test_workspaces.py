@@ -96,7 +96,7 @@ TREES: dict[str, tuple[dict[str, str], str, list[str]]] = {
     "the nearest go.work": ({"go.work": "go 1.25.1\n", "api/go.work": "go 1.21\n"}, "", []),
     "a go.work that is off": ({"go.work": "go 1.25.1\n"}, "off", []),
     "another go.work": ({"go.work": "go 1.21\n", "x/other.work": "go 1.25.1\n"}, "x/other.work", ["x/other.work"]),
-    "a stray go.mod above": ({"go.mod": "go 1.25.1\n"}, "", ["go.mod"]),
+    "a go.mod above": ({"go.mod": "go 1.25.1\n"}, "", ["go.mod"]),
     "a go.mod of its own": ({"go.mod": "go 1.25.1\n", "api/v1/go.mod": "go 1.21\n"}, "", []),
     "a directory of that name": ({"go.mod": "go 1.25.1\n", "api/v1/go.mod/x": ""}, "", ["go.mod"]),
     "a module in use": (

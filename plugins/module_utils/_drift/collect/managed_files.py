@@ -38,7 +38,19 @@ def managed_files_of(
     rights = [*_wrong_directories(directories), *_wrong_files(files)]
     outdated = outdated_files(declaration, cells, kinds)
     foreign = list(_foreign_files(files, declaration))
-    return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration))
+    kept = {file.path: _kept_lines(file) for file in files if file.as_owner}
+    return ManagedFiles(repaired, outdated, rights, foreign, _unmanaged_files(declaration), kept)
+
+
+def _kept_lines(file: ManagedFile) -> frozenset[int]:
+    """Return the lines of a user's file that provisioning leaves as they are."""
+    try:
+        with acting_as(file.actor):
+            now = read_text(file.path) or ""
+            expected = {*(file.content(now) or "").split("\n")} if now else set()
+    except (OSError, DevserverError):
+        return frozenset()
+    return frozenset(number for number, line in enumerate(now.split("\n"), 1) if line in expected)
 
 
 def _unmanaged_files(declaration: Declaration) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._core.provenance import Source
 from ..._environment import goenv_file
 from ..._host.accounts import Account
 from ..._host.managed_files import Rights
@@ -54,7 +55,8 @@ class ForeignFile(t.NamedTuple):
 class ManagedFiles(t.NamedTuple):
     """The state of the files that provisioning manages.
 
-    In the files in ``repaired`` provisioning corrects every declared variable. ``outdated`` has the files that lack
+    In the files in ``repaired`` provisioning corrects declared values, except in the lines of users' files that are in
+    ``kept``, by path. ``outdated`` has the files that lack
     lines that were rendered for a user, by user and context; it has no users whose values are all as declared.
     ``unmanaged`` are the files of checkouts that provisioning does not edit, with the action that changes that.
     """
@@ -64,3 +66,9 @@ class ManagedFiles(t.NamedTuple):
     wrong_rights: t.Sequence[WrongRights] = ()
     foreign: t.Sequence[ForeignFile] = ()
     unmanaged: t.Mapping[str, str] = {}
+    kept: t.Mapping[str, t.Container[int | None]] = {}
+
+    def repairs(self, source: Source | None) -> bool:
+        """Return whether provisioning changes the line that a value came from."""
+        file = (source.file if source else None) or ""
+        return source is not None and file in self.repaired and source.line not in self.kept.get(file, ())

@@ -89,7 +89,8 @@ def _modes(row: Row) -> t.Iterator[Finding]:
         remedy = propose_value("remove GOTOOLCHAIN: null from the play", "GOTOOLCHAIN", "local")
         yield row.unexpected(MAY_SWITCH, "GOTOOLCHAIN", "local", remedy)
     if row.undeclared("GOFLAGS"):
-        remedy = propose_value("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"))
+        name = row.user.account.name
+        remedy = propose_value("delete the line, or declare GOFLAGS", "GOFLAGS", row.undeclared("GOFLAGS"), name)
         yield row.unexpected(FLAGS, "GOFLAGS", "no value", remedy)
     if row.undeclared("GO111MODULE") in ("off", "auto"):
         yield row.unexpected(MODULE_MODE, "GO111MODULE", "on", Remedy("delete the line that sets GO111MODULE"))

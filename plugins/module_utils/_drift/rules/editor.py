@@ -145,8 +145,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
 
 def _with_provisioning(snapshot: Snapshot, finding: Finding) -> Finding:
     """Return a finding whose remedy offers provisioning if that renders the setting."""
-    repaired = finding.source and finding.source.file in snapshot.managed_files.repaired
-    rendered = repaired and finding.variable.startswith(_RENDERED)
+    rendered = snapshot.managed_files.repairs(finding.source) and finding.variable.startswith(_RENDERED)
     text = f"{finding.remedy.text}; or {PROVISION_AGAIN}" if rendered else finding.remedy.text
     return dataclasses.replace(finding, remedy=dataclasses.replace(finding.remedy, text=text))
 
@@ -247,7 +246,10 @@ def _shadowing(
             if expected is not None:
                 state = f"removes {name}" if value is None else f"has {name}={value}"
                 problem = f"{state}; expected {expected}"
-                yield _finding(SHADOWING_SETTING, file, setting, problem, _RESTORE, f"{inner}{name}")
+                finding = _finding(SHADOWING_SETTING, file, setting, problem, _RESTORE, f"{inner}{name}")
+                # The declared value alone has no system directories.
+                delete = Remedy(f"delete {finding.variable} at {finding.source}")
+                yield dataclasses.replace(finding, remedy=delete) if name == "PATH" else finding
 
 
 def _is_other_path(

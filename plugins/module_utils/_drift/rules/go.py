@@ -198,9 +198,10 @@ def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         packaged = go.actual.startswith(_PACKAGES)
         cause = f"{go.actual}{_of_manager(go.actual)} runs; expected {go.expected}; PATH was last set by {go.source}"
         copy = "the package that installed it" if packaged else go.actual
-        remedy = Remedy(
-            _remove_manager(_manager(go.actual), f"remove {copy}, or the line that puts its directory first")
-        )
+        action = f"remove {copy}, or the line that puts its directory first"
+        if path and go.source and (go.source.file or "").endswith(".json"):
+            action = snapshot.fix(path)
+        remedy = Remedy(_remove_manager(_manager(go.actual), action))
         yield row.finding(GO_DISTRIBUTION if packaged else GO_SHADOWED, cause, remedy, "go")
 
 
@@ -222,7 +223,8 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     failed = go and not response.values and not response.skipped
     if failed and row.cells["GOROOT"].status != "drift" and not explained:
         remedy = Remedy("correct the error that go reports; 'GOENV=off go env' succeeds if it is in the settings file")
-        yield row.finding(GO_FAILS, response.problem, remedy, "go", Source("file", go[0]))
+        unreadable = file.error or file.missing_target
+        yield row.finding(GO_FAILS, response.problem, remedy, "go", Source("file", file.path if unreadable else go[0]))
     if row.foreign_go:
         return
     for variable, rule in (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ..finding import Finding, Rule, of_file
+from ..finding import Finding, Remedy, Rule, of_file
 from ..snapshot import PROVISION_AGAIN, Snapshot
 
 OTHER_RIGHTS = Rule(
@@ -34,12 +34,38 @@ checkout, only a file that must change is examined.""",
     fix="Run `chown NAME: PATH` with the names in the remedy, if the file belongs to that user. Then provision again.",
     example="/home/alice/.config/go/env belongs to uid 0; expected the user alice",
 )
+SHARED_UID = Rule(
+    "GD111",
+    severity="error",
+    title="Several users have one uid",
+    impact="Each can read and change the files of the others, and tools take one for the other.",
+    why="""\
+The kernel, systemd and `go` know users by their uid: files, limits, user managers and sessions of accounts with one uid
+are those of all of them. A process that looks up its own account finds the first one, with another home directory.
+Other findings about these users follow from this one.""",
+    fix="""\
+Give each account a uid of its own (`usermod -u UID NAME` gives it the files of its home too), or remove all but one of
+them from `devserver_users`.""",
+    example="alice, bob have the uid 1001; expected a uid for each user",
+)
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
+    yield from _shared_uids(snapshot)
     for rights in snapshot.managed_files.wrong_rights:
         cause = f"{rights.path} has {rights.actual}; expected {rights.expected}"
         yield of_file(OTHER_RIGHTS, rights.path, cause, PROVISION_AGAIN, rights.user)
     for file in snapshot.managed_files.foreign:
         cause = f"{file.path} {file.problem}; expected the user {file.user}"
         yield of_file(NOT_THE_USERS, file.path, cause, file.remedy, file.user)
+
+
+def _shared_uids(snapshot: Snapshot) -> t.Iterator[Finding]:
+    names: dict[int, dict[str, None]] = {}
+    for user in snapshot.declaration.users:
+        names.setdefault(user.account.uid, {})[user.account.name] = None
+    for uid, users in ((uid, list(users)) for uid, users in names.items()):
+        if len(users) > 1:
+            cause = f"{', '.join(users)} have the uid {uid}; expected a uid for each user"
+            action = f"give {', '.join(users[1:])} another uid (usermod -u), or remove them from devserver_users"
+            yield Finding(SHARED_UID, cause, Remedy(action), users=users, subject=str(uid))

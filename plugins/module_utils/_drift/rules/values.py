@@ -5,14 +5,13 @@
 from __future__ import annotations
 
 import collections
-import dataclasses
 import typing as t
 
 from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Source, is_default
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, same_value
-from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value
+from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value, shortened
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
 from .directories import not_absolute
 
@@ -39,7 +38,7 @@ CONTEXTS_DISAGREE = Rule(
     why="""\
 A variable that is not declared may have any value, but it must be the same in all contexts of a user: a build that
 succeeds in the terminal and fails in the editor usually has this cause. The source is that of the rarest value, apart
-from Go's own defaults. If every user has it from the same line, it is one finding of the host.""",
+from Go's own defaults.""",
     fix="Declare the variable, so that every context gets one value, or delete the line that only some contexts read.",
     example="login has https://goproxy.example.com from /home/alice/.profile:8; ssh has off from /etc/environment:3",
 )
@@ -148,8 +147,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             if _plainly_differs(cell) and not row.is_outdated(cell.variable) and place not in reported:
                 yield _differs(snapshot, cell)
     yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row))
-    conflicts = _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
-    yield from _merge_users(conflicts, {user.account.name for user in snapshot.users_with_home})
+    yield from _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
     yield from _carriage_returns(snapshot, {file.path for file in snapshot.settings_files})
     yield from _settings_files(snapshot)
     yield from _misspelt(snapshot)
@@ -194,20 +192,14 @@ def _path(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         yield row.finding(PATH_ORDER, cause, Remedy(fault.remedy), "PATH", fault.source)
 
 
-class _Conflict(t.NamedTuple):
-    """A finding about one user, and the value that its remedy proposes to declare."""
-
-    finding: Finding
-    proposed: str
-
-
-def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.Iterator[_Conflict]:
+def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.Iterator[Finding]:
     for (user, variable), group in _disagreeing(snapshot).items():
         if variable in _OWN_RULES or (user, variable) in reported:
             continue
         places: dict[str, list[str]] = {}
         for cell in group:
-            places.setdefault(f"{cell.actual} from {cell.source}" if cell.actual else "none", []).append(cell.place)
+            value = f"{shortened(cell.actual)} from {cell.source}" if cell.actual else "none"
+            places.setdefault(value, []).append(cell.place)
         values = "; ".join(
             f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} {value}" for value, names in places.items()
         )
@@ -215,26 +207,8 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
         text = f"declare {variable}, so that every context gets one value"
-        proposed = commonest.actual or ""
-        remedy = propose_value(text, variable, proposed, user)
-        finding = Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=rarest.source)
-        yield _Conflict(finding, proposed)
-
-
-def _merge_users(conflicts: t.Iterable[_Conflict], users: set[str]) -> t.Iterator[Finding]:
-    """Merge the conflicts of a variable into one finding of the host, if one line causes them for all ``users``."""
-    groups: dict[tuple[str, Source | None], list[_Conflict]] = {}
-    for conflict in conflicts:
-        groups.setdefault((conflict.finding.variable, conflict.finding.source), []).append(conflict)
-    for (variable, source), group in groups.items():
-        from_one_line = source is not None and source.line is not None
-        if not from_one_line or len(users) == 1 or {conflict.finding.user for conflict in group} != users:
-            yield from (conflict.finding for conflict in group)
-            continue
-        first, proposed = group[0]
-        cause = f"for all users; for {first.user}, {first.cause}"
-        remedy = propose_value(first.remedy.text, variable, proposed)
-        yield dataclasses.replace(first, user="", cause=cause, remedy=remedy)
+        remedy = propose_value(text, variable, commonest.actual or "", user)
+        yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=rarest.source)
 
 
 def _relative_path(row: Row) -> t.Iterator[Finding]:
@@ -277,8 +251,8 @@ def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:
             actual = row.cells[variable].actual if variable in row.cells else None
             terminals = _in_terminals(snapshot, row.user.account.name, variable)
             if terminals and not any(same_value(variable, actual, other) for other in terminals):
-                expected = " or ".join(value or "no value" for value in terminals)
-                state = f"{variable} is {actual or 'not set'} in debug sessions, from {row.source(variable)}"
+                expected = " or ".join(shortened(value) if value else "no value" for value in terminals)
+                state = f"{variable} is {shortened(actual or 'not set')} in debug sessions, from {row.source(variable)}"
                 remedy = Remedy(f"remove {variable} from the launch configuration or its envFile")
                 yield row.finding(DEBUG_DIFFERS, f"{state}; expected {expected}, as in terminals", remedy, variable)
 

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Findings with one cause are one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import BUILT_IN, Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.causes import by_cause
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import (
+    Finding,
+    Remedy,
+    complete_variables,
+    propose_value,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.files import ManagedFiles
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import GoResult
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.report import report, summary
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
+    building,
+    go,
+    modules,
+    startup,
+    tools,
+    values,
+)
+
+PROFILE = Source("file", "/etc/profile.d/x.sh", 3)
+
+
+def finding(rule: t.Any = values.DIFFERS, user: str = "a", context: str = "login", **changes: t.Any) -> Finding:
+    made = Finding(rule, "c", Remedy("r"), user, context, "V", PROFILE)
+    return dataclasses.replace(made, **changes)
+
+
+def declared(user: str, value: str = "1") -> Remedy:
+    return propose_value("declare it", "V", value, user)
+
+
+@pytest.mark.parametrize("users", [["a", "b"], ["a", "b", "c"]])
+def test_a_line_that_concerns_several_users_is_one_finding_of_the_host(users: list[str]) -> None:
+    found = [finding(values.CONTEXTS_DISAGREE, user, "", remedy=declared(user)) for user in ("a", "b")]
+    (merged,) = by_cause(found, users)
+    assert (merged.user, list(merged.users), [one.user for one in merged.follows]) == ("", ["a", "b"], ["a", "b"])
+    assert merged.cause == f"for {'all users' if len(users) == 2 else 'a, b'}: c"
+    entries = [{"name": user, "variables": {"V": "1"}} for user in ("a", "b")]
+    shared = {"devserver_variables": {"V": "1"}} if len(users) == 2 else {"devserver_users": entries}
+    assert merged.remedy.variables == shared
+
+
+def test_each_user_keeps_an_own_value_in_the_remedy_of_a_shared_line() -> None:
+    (merged,) = by_cause([finding(user=user, remedy=declared(user, user)) for user in ("a", "b")], ["a", "b"])
+    assert merged.remedy.variables == {
+        "devserver_users": [{"name": user, "variables": {"V": user}} for user in ("a", "b")]
+    }
+
+
+def test_the_worst_finding_of_a_line_stands_for_it() -> None:
+    found = [
+        finding(modules.DIRECT_FIRST),
+        finding(values.DIFFERS, context="ssh"),
+        finding(values.DIFFERS, context="login", variable="W"),
+        finding(values.DIFFERS, context="login", source=PROFILE._replace(line=4)),
+    ]
+    one, other = by_cause(found, ["a", "b"])
+    assert (one, [entry.rule.id for entry in one.follows]) == (
+        dataclasses.replace(found[1], follows=(found[2], found[0])),
+        ["GD101", "GD502"],
+    )
+    assert other == found[3]
+
+
+SEPARATE = {
+    "a process": [finding(source=Source("process"), cause=cause) for cause in "xy"],
+    "two problems of one file": [
+        finding(rule, source=Source("file", "/x")) for rule in (tools.TOOL, tools.TOOL_UNSUPPORTED)
+    ],
+    "two files": [finding(source=Source("file", path, 1)) for path in ("/x", "/y")],
+    "two causes without a place": [finding(startup.UNKNOWN, source=None, cause=cause) for cause in "xy"],
+}
+
+
+@pytest.mark.parametrize("case", SEPARATE)
+def test_other_causes_stay_apart(case: str) -> None:
+    assert by_cause(SEPARATE[case], ["a"]) == SEPARATE[case]
+
+
+def test_a_version_that_differs_everywhere_is_one_finding() -> None:
+    found = [finding(go.GO_VERSION, user, context, source=BUILT_IN) for user in "ab" for context in ("login", "ssh")]
+    (merged,) = by_cause(found, ["a", "b"])
+    assert (merged.user, merged.context, len(merged.follows)) == ("", "", 4)
+
+
+def test_what_follows_from_an_unusable_settings_file_is_listed_under_it(fake_host: t.Any) -> None:
+    (fake_host.tmp / "env").mkdir()
+    dead = [
+        fake_host(name, go=GoResult({}, "go: read error"), environment={"GOENV": str(fake_host.tmp / "env")})
+        for name in ("login", "bash", "ssh")
+    ]
+    found = [one for one in fake_host.findings(*dead) if one.rule.id != "GD211"]
+    assert sorted(one.rule.id for one in found) == ["GD205"] * 3 + ["GD904"]
+    (merged,) = by_cause(found, [])
+    assert (merged.rule.id, [one.rule.id for one in merged.follows]) == ("GD904", ["GD205"] * 3)
+
+
+def test_users_with_one_uid_are_one_finding_that_names_it(fake_host: t.Any) -> None:
+    (user,) = fake_host.declaration.users
+    twin = dataclasses.replace(user, account=user.account._replace(name="twin"))
+    declaration = dataclasses.replace(fake_host.declaration, users=[user, twin])
+    wrong = fake_host(environment={"GOPATH": "/x"}, set_by=[Assignment("GOPATH", "/x", PROFILE)])
+    noisy = fake_host(unexpected_output="hello", user=twin)
+    found = fake_host.findings(wrong, noisy, declaration=declaration)
+    (merged,) = by_cause(found, [user.account.name, "twin"])
+    assert (merged.rule.id, merged.user, list(merged.users)) == ("GD111", "", [user.account.name, "twin"])
+    assert merged.cause == f"{user.account.name}, twin have the uid {user.account.uid}; expected a uid for each user"
+    assert {"GD101", "GD701"} <= {one.rule.id for one in merged.follows}
+
+
+def test_a_value_of_any_length_makes_a_short_report(fake_host: t.Any) -> None:
+    long = "-tags=" + "x" * 1_000_000
+    contexts = ("login", "bash", "zsh", "ssh", "cron", "vscode_server", "goenv")
+    rows = [
+        fake_host(
+            name,
+            environment={"GOFLAGS": long, "GOPATH": "/" + "y" * 100_000, "GOPROXY": "z" * 100_000},
+            go_values={"GOFLAGS": long, "GOPROXY": "z" * 100_000},
+            set_by=[Assignment("GOFLAGS", long, PROFILE)],
+            unexpected_output="w" * 100_000,
+            problem="v" * 100_000,
+        )
+        for name in contexts
+    ]
+    made = fake_host.snapshot(*rows)
+    found = by_cause(fake_host.findings(*rows), [])
+    document = report(made, found, "h")
+    assert {"GD101", "GD602"} <= {one["rule_id"] for one in document["findings"]}
+    assert len(json.dumps(document)) < 200_000
+    assert max(map(len, summary(document))) < 10_000
+    assert "[... 1000006 characters ...]" in json.dumps(document)
+
+
+@pytest.mark.parametrize("repeated", [10, 100, 100_000])
+def test_a_secret_in_a_long_value_is_no_half_secret(fake_host: t.Any, repeated: int) -> None:
+    value = "https://user:" + "s3cret" * repeated + "@proxy.example.com"
+    row = fake_host(environment={"GOPROXY": value}, go_values={"GOPROXY": value})
+    made = fake_host.snapshot(row)
+    assert "s3cret" not in json.dumps(report(made, fake_host.findings(row), "h"))
+
+
+@pytest.mark.parametrize(
+    ("value", "declarable"),
+    [
+        ("-mod=mod", True),
+        ("-v -x", True),
+        ("-mod=mod\r", False),
+        ("mod=mod", False),
+        ("-x\0", False),
+        ("-" * 600, False),
+    ],
+)
+def test_only_a_value_that_can_be_declared_is_proposed(fake_host: t.Any, value: str, declarable: bool) -> None:
+    name = fake_host.declaration.users[0].account.name
+    (one,) = [one for one in fake_host.findings(fake_host(go_values={"GOFLAGS": value})) if one.rule is building.FLAGS]
+    expected = {"devserver_users": [{"name": name, "variables": {"GOFLAGS": value}}]}
+    assert one.remedy.variables == (expected if declarable else {})
+
+
+def test_proposed_variables_keep_what_is_declared() -> None:
+    users = [{"name": "a", "variables": {"GOPROXY": "off"}, "workspaces": ["/w"]}, {"name": "b", "variables": None}]
+    proposed = {
+        "devserver_variables": {"V": "1"},
+        "devserver_users": [{"name": name, "variables": {"V": "1"}} for name in ("a", "b")],
+    }
+    assert complete_variables(proposed, {"GOPROXY": "off"}, users) == {
+        "devserver_variables": {"GOPROXY": "off", "V": "1"},
+        "devserver_users": [
+            {"name": "a", "variables": {"GOPROXY": "off", "V": "1"}, "workspaces": ["/w"]},
+            {"name": "b", "variables": {"V": "1"}},
+        ],
+    }
+    assert complete_variables({"devserver_export_goroot": True}, {}, users) == {"devserver_export_goroot": True}
+
+
+def test_the_summary_lists_what_follows() -> None:
+    following = [finding(context=f"c{number}", source=PROFILE) for number in range(12)]
+    (merged,) = by_cause(following, ["a"])
+    entry = merged.result("h")
+    lines = summary({"findings": [entry], "cells": [], "language_servers": []})
+    assert lines[-1].strip().startswith("Follows from this: GD101 a c1 V, GD101 a c2 V")
+    assert lines[-1].endswith(", and 3 more")
+
+
+def test_provisioning_is_recommended_only_for_lines_that_it_changes() -> None:
+    managed = ManagedFiles(frozenset(["/s.json", "/etc/x"]), kept={"/s.json": frozenset([4])})
+    assert managed.repairs(Source("file", "/s.json", 3))
+    assert managed.repairs(Source("file", "/etc/x", 4))
+    assert not managed.repairs(Source("file", "/s.json", 4))
+    assert not managed.repairs(Source("file", "/other", 3))
+    assert not managed.repairs(None)
