@@ -20,7 +20,7 @@ _SHARED_UID = "GD111"
 def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Finding]:
     """Return the findings, those with one cause as one; ``users`` are all users of the declaration.
 
-    The worst finding of a cause stands for it, and the others follow from it. If the cause concerns several users, the
+    The worst finding of a cause represents it, and the others follow from it. If the cause concerns several users, the
     finding is one of the host, and those of the users follow from it.
     """
     findings = list(findings)

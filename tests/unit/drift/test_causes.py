@@ -59,7 +59,7 @@ def test_each_user_keeps_an_own_value_in_the_remedy_of_a_shared_line() -> None:
     }
 
 
-def test_the_worst_finding_of_a_line_stands_for_it() -> None:
+def test_the_worst_finding_of_a_line_represents_it() -> None:
     found = [
         finding(modules.DIRECT_FIRST),
         finding(values.DIFFERS, context="ssh"),

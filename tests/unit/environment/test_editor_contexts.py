@@ -677,7 +677,7 @@ def test_drift_in_a_checkout_has_a_remedy_that_works(editor_host: Host, kind: st
 
 
 @pytest.mark.parametrize("setting", ["go.toolsEnvVars", "terminal.integrated.env.linux"])
-def test_a_setting_that_provisioning_leaves_is_one_finding_that_says_so(editor_host: Host, setting: str) -> None:
+def test_a_setting_that_provisioning_leaves_is_one_finding_about_it(editor_host: Host, setting: str) -> None:
     """The PATH of another Go in the settings; provisioning corrects the other two settings beside it."""
     own = editor_host.home.parent / "own"
     lines = ["{", '"go.gopath": "/x",', f'"go.goroot": "{own}",', f'"{setting}": {{', f'"PATH": "{own}/bin/"', "}}"]
