@@ -107,6 +107,9 @@ def each_as(
 def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], writer: int) -> None:
     """Write the result of each call as one line of JSON, and exit."""
     try:
+        # A handler of this module would clean up for its parent.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         if account is not None:
             _become(account)
         with open(writer, "wb") as output:

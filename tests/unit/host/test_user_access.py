@@ -1,0 +1,144 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The process that accesses files with the rights of a user: results, errors, time limit, rights and masks."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pathlib
+import pwd
+import signal
+import time
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import call_as, each_as
+
+from tests.support.directories import public_directory
+
+ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
+MS_NOSUID = 2
+
+
+@pytest.fixture
+def account() -> t.Iterator[Account]:
+    """Another user with a home; for a user without root's rights, that user."""
+    uid = 54321 if os.geteuid() == 0 else os.getuid()
+    with public_directory() as directory:
+        home = directory / "alice"
+        home.mkdir()
+        os.chown(home, uid, uid)
+        yield Account("alice", uid, uid, str(home), "/bin/sh")
+
+
+def test_results_and_errors_come_back_as_they_are(account: Account) -> None:
+    def function(item: str) -> t.Any:
+        if item == "known":
+            raise DevserverError("p", expected="e", remedy="r", line=3)
+        if item == "os":
+            os.stat("/no/such")
+        if item == "unknown":
+            raise RecursionError("too deep")
+        return [item, None, 3]
+
+    results = each_as(account, function, {name: name for name in ("caf\udce9", "known", "os", "unknown", "last")})
+    assert results["caf\udce9"]() == ["caf\udce9", None, 3]
+    assert results["last"]() == ["last", None, 3]
+    with pytest.raises(DevserverError) as known:
+        results["known"]()
+    assert (str(known.value), known.value.details) == ("p. Expected: e. To fix this: r.", {"line": 3})
+    with pytest.raises(FileNotFoundError) as missing:
+        results["os"]()
+    assert missing.value.filename == "/no/such"
+    with pytest.raises(DevserverError, match="RecursionError: too deep"):
+        results["unknown"]()
+
+
+def test_a_call_without_end_costs_its_user_alone(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_access, "LIMIT", 0.3)
+    start = time.monotonic()
+    results = each_as(account, time.sleep, {"/a": 0.0, "/b": 60.0, "/c": 0.0})
+    assert time.monotonic() - start < 10
+    assert results["/a"]() is None
+    with pytest.raises(TimedOut, match="/b of user alice took longer than 0.3 s"):
+        results["/b"]()
+    with pytest.raises(TimedOut, match="stays as it is, because /b of user alice took longer"):
+        results["/c"]()
+
+
+def test_a_killed_process_is_an_error_of_the_user(account: Account) -> None:
+    with pytest.raises(DevserverError, match="was killed"):
+        call_as(account, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    call_as(account, lambda: None)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@ROOT
+def test_the_process_has_the_rights_of_the_user_and_no_way_back(account: Account) -> None:
+    def identity() -> list[t.Any]:
+        try:
+            os.seteuid(0)
+        except PermissionError:
+            return [os.getresuid(), os.getresgid(), os.getgroups(), os.stat(f"/proc/{os.getpid()}/mem").st_uid]
+        return []
+
+    uids, gids, groups, owner = call_as(account, identity)
+    assert (uids, gids, groups) == ([54321] * 3, [54321] * 3, [54321])
+    # No process of the user can read the memory, which has the values of all users.
+    assert owner == 0
+
+
+@pytest.mark.parametrize(
+    ("defaults", "comment", "home", "mode"),
+    [
+        ("UMASK 022\n", "", 0o755, 0o755),
+        ("# UMASK 077\nUMASK\t027 # group\n", "", 0o755, 0o750),
+        ("UMASK 022\n", "Alice,,,umask=077", 0o755, 0o700),
+        ("UMASK 022\n", "", 0o700, 0o700),
+        ("UMASK 022\n", "", 0o750, 0o750),
+        ("", "", 0o755, 0o755),
+    ],
+)
+def test_new_directories_are_as_open_as_the_user_makes_them(
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+    defaults: str,
+    comment: str,
+    home: int,
+    mode: int,
+) -> None:
+    entry = pwd.struct_passwd(("alice", "x", account.uid, account.gid, comment, account.home, "/bin/sh"))
+    monkeypatch.setattr(pwd, "getpwnam", lambda _name: entry)
+    (tmp_path / "login.defs").write_text(defaults)
+    monkeypatch.setattr(user_access, "_LOGIN_DEFS", str(tmp_path / "login.defs"))
+    os.chmod(account.home, home)
+    call_as(account, lambda: os.makedirs(f"{account.home}/a/b"))
+    assert [os.stat(f"{account.home}/{name}").st_mode & 0o7777 for name in ("a", "a/b")] == [mode, mode]
+
+
+@ROOT
+def test_a_file_system_that_does_not_respond_ends_at_the_limit(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A FUSE file system whose program does not read its requests, as a user can mount one."""
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"no filesystem can be mounted here: {error}")
+    options = f"fd={device},rootmode=40000,user_id={account.uid},group_id={account.gid}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"hung", account.home.encode(), b"fuse", MS_NOSUID, options.encode()):
+        pytest.skip(f"no filesystem can be mounted here: {os.strerror(ctypes.get_errno())}")
+    monkeypatch.setattr(user_access, "LIMIT", 0.3)
+    try:
+        with pytest.raises(TimedOut, match=f"{account.home} of user alice took longer"):
+            user_access.has_home(account)
+    finally:
+        libc.umount2(account.home.encode(), 2)
+        os.close(device)
