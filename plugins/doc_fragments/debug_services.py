@@ -128,6 +128,13 @@ options:
           - The configuration is removed together with this option or with the service.
         type: bool
         default: false
+      allow_shared_workspace:
+        description:
+          - Whether other users than O(services[].user) may be able to change the workspace, or a directory above it.
+          - Everybody who can do so can run code as O(services[].user), because the service builds it and runs it.
+            Without this option such a service is stopped and reported, and the others are set up.
+        type: bool
+        default: false
       allow_root:
         description: Whether O(services[].user) may be root. Then every client of the debugger has the rights of root.
         type: bool

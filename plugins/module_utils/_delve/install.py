@@ -24,6 +24,7 @@ from . import units
 from .launch import LaunchFileEdit, configuration_name, launch_configuration, launch_file, managed_launch_files
 from .listen_address import is_listening
 from .services import DebugService, unit_name
+from .workspace import accept_services
 
 PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
 _PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
@@ -83,9 +84,14 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
             remedy="leave debugger_services empty for this host, and start dlv by hand on a loopback address",
         )
     _reject_old_dlv(services, programs.dlv)
-    launch_edits, skipped = _plan_launch_files(services, installed)
-    pending = _find_pending_cleanups(installed, skipped)
-    kept = [name for name in stale if name in pending]
+    skipped: list[SkippedFile] = []
+    accepted = accept_services(services, skipped)
+    # The others stop. Their units and launch files stay as they are until the workspace is corrected.
+    rejected = {service.name for service in services} - {service.name for service in accepted}
+    services, recorded = accepted, {name: text for name, text in installed.items() if name not in rejected}
+    launch_edits = plan_each(managed_launch_files(_launch_file_edits(services, recorded)), skipped)
+    pending = _find_pending_cleanups(recorded, skipped)
+    kept = [name for name in installed if name in rejected or (name in stale and name in pending)]
     stale = [name for name in stale if name not in pending]
     # The units record the launch files, so that a run after a killed one finishes them.
     edits = launch_edits + plan_edits(_managed_files(services, programs, installed, pending, stale))
@@ -144,14 +150,6 @@ def _installed_units() -> dict[str, str]:
 
 def _unit_file(name: str) -> str:
     return os.path.join(UNIT_DIR, unit_name(name))
-
-
-def _plan_launch_files(
-    services: t.Sequence[DebugService], installed: t.Mapping[str, str]
-) -> tuple[list[FileEdit], list[SkippedFile]]:
-    skipped: list[SkippedFile] = []
-    files = managed_launch_files(_launch_file_edits(services, installed))
-    return plan_each(files, skipped), skipped
 
 
 def _find_pending_cleanups(

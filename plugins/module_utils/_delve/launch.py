@@ -10,7 +10,6 @@ import typing as t
 
 from .._host.accounts import Account
 from .._host.managed_files import ManagedFile, users_file
-from .._host.user_access import acting_as
 from .._jsonc.document import parse
 from .._jsonc.editor import Edit, Put, Remove, apply_edits
 from .services import DebugService
@@ -33,12 +32,7 @@ def launch_file(service: DebugService) -> str:
 
     Symbolic links are resolved, so that each file has one path.
     """
-    return os.path.join(_resolve_workspace(service), ".vscode/launch.json")
-
-
-def _resolve_workspace(service: DebugService) -> str:
-    with acting_as(service.account):
-        return os.path.realpath(service.workspace)
+    return os.path.join(service.real_workspace, ".vscode/launch.json")
 
 
 def configuration_name(name: str) -> str:
@@ -51,7 +45,7 @@ def launch_configuration(service: DebugService) -> dict[str, t.Any]:
 
     The binary contains the resolved paths of its sources, and the editor sends the paths that the user has opened.
     """
-    real = _resolve_workspace(service)
+    real = service.real_workspace
     mapping = (service.workspace, real) if real != service.workspace else None
     return attach_configuration(configuration_name(service.name), service.listen.host, service.listen.port, mapping)
 
@@ -75,18 +69,12 @@ def attach_configuration(name: str, host: str, port: int, mapping: tuple[str, st
 
 def managed_launch_files(edits: t.Mapping[str, LaunchFileEdit]) -> list[ManagedFile]:
     """Return the files to manage. A file without its workspace is left to a later run."""
-    files = []
-    for path, edit in edits.items():
-        with acting_as(edit.owner):
-            workspace_exists = os.path.isdir(os.path.dirname(os.path.dirname(path)))
-        if workspace_exists:
-            content = functools.partial(_edit_text, edit, path)
-            files.append(users_file(path, content, edit.owner))
-    return files
+    return [users_file(path, functools.partial(_edit_text, edit, path), edit.owner) for path, edit in edits.items()]
 
 
 def _edit_text(edit: LaunchFileEdit, path: str, before: str | None) -> str | None:
-    if before is None and not edit.expected:
+    has_workspace = os.path.isdir(os.path.dirname(os.path.dirname(path)))
+    if before is None and not (edit.expected and has_workspace):
         return None
     text = before or ""
     if not text.strip():

@@ -43,6 +43,7 @@ SERVICE_SPEC: dict[str, t.Any] = {
     "state": {"type": "str", "choices": STATES},
     "launch_configuration": {"type": "bool", "default": False},
     "allow_root": {"type": "bool", "default": False},
+    "allow_shared_workspace": {"type": "bool", "default": False},
     "tls": {"type": "dict", "options": TLS_SPEC},
 }
 # The options of a service that its TLS server needs. None of them is secret.
@@ -89,7 +90,7 @@ class DebugService(t.NamedTuple):
 
     ``package_dir`` is the directory of the package in ``workspace``. dlv attaches to the main process of
     ``process_unit``. With ``continues`` the program runs before a client attaches. With ``launch`` the workspace's
-    ``launch.json`` gets a configuration.
+    ``launch.json`` gets a configuration. ``real_workspace`` has no symbolic links; it is empty before a plan.
     """
 
     name: str
@@ -107,6 +108,8 @@ class DebugService(t.NamedTuple):
     limits: ResourceLimits
     started: bool
     launch: bool
+    allow_shared_workspace: bool
+    real_workspace: str = ""
 
     @property
     def unit(self) -> str:
@@ -162,6 +165,7 @@ def _parse_service(entry: t.Mapping[str, t.Any], limits: ResourceLimits, state: 
         limits=limits,
         started=(entry["state"] or state) == "started",
         launch=entry["launch_configuration"],
+        allow_shared_workspace=entry["allow_shared_workspace"],
     )
 
 

@@ -2,19 +2,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which users can change where a path leads: root writes and runs nothing that another user can replace.
 
-Paths are resolved as the kernel does it, one name after the other: ``..`` behind a link leaves the link's target.
+The same holds for what is built and run as one user. Paths are resolved as the kernel does it, one name after the other:
+``..`` behind a link leaves the link's target.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import os
+import pwd
 import stat
+import struct
 import typing as t
+
+from .accounts import Account, find_owner
 
 # The kernel follows no more links than these.
 _MOST_LINKS = 40
+# An access control list of Linux: a header, then the tag, rights and ID of each entry.
+_ACL = "system.posix_acl_access"
+_ACL_HEADER = 4
+_ACL_USER, _ACL_GROUP = 0x02, 0x08
 
 
 def shared_directory(path: str) -> str:
@@ -41,6 +51,69 @@ def only_root_can_change(path: str) -> bool:
     except OSError:
         return False
     return bool(statuses) and stat.S_ISREG(statuses[-1].st_mode) and all(map(_only_root_writes, statuses))
+
+
+def find_other_writer(path: str, account: Account) -> str:
+    """Return what lets others than ``account`` and root change where ``path`` leads, or what is in it; else empty.
+
+    Only the directories and links on the way and the entry itself are inspected, not what is below it.
+    """
+    try:
+        return next(filter(None, (_describe_writer(place, status, account) for place, status in _resolve(path))), "")
+    except OSError:
+        return ""  # It does not exist, or the account cannot enter it.
+
+
+def find_other_writer_below(directory: str, account: Account, most: int) -> str:
+    """Return the same for the first ``most`` entries below ``directory``; links lead to what is inspected too."""
+    count = 0
+    for path, directories, files in os.walk(directory):
+        for place in (os.path.join(path, name) for name in (*directories, *files)):
+            count += 1
+            with contextlib.suppress(OSError):
+                status = os.lstat(place)
+                linked = stat.S_ISLNK(status.st_mode)
+                found = find_other_writer(place, account) if linked else _describe_writer(place, status, account)
+                if found or count >= most:
+                    return found
+    return ""
+
+
+def _describe_writer(place: str, status: os.stat_result, account: Account) -> str:
+    if status.st_uid not in (0, account.uid):
+        owner = find_owner(status.st_uid)
+        return f"{place} belongs to {owner.name if owner else f'uid {status.st_uid}'}"
+    # A link has no rights; in a sticky directory others can replace only what is theirs, which is inspected next.
+    if stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
+        return ""
+    if status.st_mode & stat.S_IWOTH:
+        return f"all users can write to {place}"
+    if status.st_mode & stat.S_IWGRP:
+        others = sorted(_acl_writers(place) or _members(status.st_gid) - {account.name, "root"})
+        return f"{', '.join(others)} can write to {place}" if others else ""
+    return ""
+
+
+def _members(gid: int) -> set[str]:
+    """Return the users of a group, by their own entry or the group's."""
+    users = {entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == gid}
+    with contextlib.suppress(KeyError):
+        users |= set(grp.getgrgid(gid).gr_mem)
+    return users
+
+
+def _acl_writers(place: str) -> list[str]:
+    """Return the users and groups that an access control list lets write, which the mode's group does not show."""
+    try:
+        entries = os.getxattr(place, _ACL)[_ACL_HEADER:]
+    except OSError:
+        return []
+    kinds = {_ACL_USER: "uid", _ACL_GROUP: "gid"}
+    return [
+        f"{kinds[tag]} {number}"
+        for tag, rights, number in struct.iter_unpack("<HHI", entries)
+        if tag in kinds and rights & os.W_OK
+    ]
 
 
 def _resolve(path: str) -> t.Iterator[tuple[str, os.stat_result]]:

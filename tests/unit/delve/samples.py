@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import typing as t
 
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.services import (
@@ -39,6 +40,7 @@ def entry(**options: t.Any) -> Entry:
         "launch_configuration": False,
         # Tests run as root on many machines.
         "allow_root": True,
+        "allow_shared_workspace": False,
         "tls": None,
     }
     return {**defaults, **options}
@@ -49,5 +51,6 @@ def attached(**options: t.Any) -> Entry:
 
 
 def service(**options: t.Any) -> DebugService:
-    """Return the service of one entry."""
-    return parse_services([entry(**options)], limits=LIMITS, state="started")[0]
+    """Return the service of one entry, with its real workspace."""
+    declared = parse_services([entry(**options)], limits=LIMITS, state="started")[0]
+    return declared._replace(real_workspace=os.path.realpath(declared.workspace))

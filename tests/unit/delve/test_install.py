@@ -8,6 +8,7 @@ import os
 import pathlib
 import resource
 import shutil
+import struct
 import typing as t
 
 import pytest
@@ -302,6 +303,87 @@ def test_a_stale_service_of_a_removed_account_is_removed(service_host: Host, wor
     unit = service_host.directory / "units/dlv-api.service"
     unit.write_text(unit.read_text().replace(f"\nUser={entry()['user']}\n", "\nUser=gone\n"))
     assert service_host.run() and service_host.files() == set()
+
+
+MALLORY = 12345
+# What setfacl -m u:MALLORY:rwx sets: a version, then tag, rights and ID of owner, user, group, mask and others.
+ACL_ENTRIES = (
+    (0x01, 7, 2**32 - 1),
+    (0x02, 7, MALLORY),
+    (0x04, 5, 2**32 - 1),
+    (0x10, 7, 2**32 - 1),
+    (0x20, 5, 2**32 - 1),
+)
+ACL = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in ACL_ENTRIES)
+# How another user can change what is built in the workspace ``shop`` of a user; its parent is ``src``.
+SHARED: dict[str, t.Callable[[pathlib.Path], object]] = {
+    "owner of the workspace": lambda shop: os.chown(shop, MALLORY, -1),
+    "all may write": lambda shop: shop.chmod(0o777),
+    "a group may write": lambda shop: (os.chown(shop, -1, 60), shop.chmod(0o775)),
+    "an access control list": lambda shop: os.setxattr(shop, "system.posix_acl_access", ACL),
+    "owner of the parent": lambda shop: os.chown(shop.parent, MALLORY, -1),
+    "owner of a source file": lambda shop: os.chown(shop / "cmd/api/main.go", MALLORY, -1),
+    "a source file for all": lambda shop: (shop / "cmd/api/main.go").chmod(0o666),
+    "owner of the module file": lambda shop: os.chown(shop / "go.mod", MALLORY, -1),
+    "a directory below": lambda shop: (shop / "internal").mkdir() or os.chown(shop / "internal", MALLORY, -1),
+    "a workspace file above": lambda shop: foreign_file(shop.parent / "go.work", "go 1.21\nuse ./shop\n"),
+    "a used module": lambda shop: foreign_module(shop, "go.work", "go 1.21\nuse (\n\t.\n\t../lib\n)\n"),
+    "a replaced module": lambda shop: foreign_module(shop, "go.mod", "module x\nreplace y => ../lib\n"),
+    "a link to a file": lambda shop: (shop / "gen.go").symlink_to(foreign_file(shop.parent / "gen.go", "package x\n")),
+    "a link on the way": lambda shop: foreign_link(shop),
+}
+
+
+def foreign_file(path: pathlib.Path, text: str) -> pathlib.Path:
+    path.write_text(text)
+    os.chown(path, MALLORY, -1)
+    return path
+
+
+def foreign_module(shop: pathlib.Path, name: str, text: str) -> None:
+    (shop / name).write_text(text)
+    (shop.parent / "lib").mkdir()
+    os.chown(foreign_file(shop.parent / "lib/go.mod", "module y\n").parent, MALLORY, -1)
+
+
+def foreign_link(shop: pathlib.Path) -> None:
+    real = shop.rename(shop.parent / "real")
+    shop.symlink_to(real)
+    os.chown(shop, MALLORY, -1, follow_symlinks=False)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+@pytest.mark.parametrize("way", SHARED)
+def test_a_workspace_that_others_can_change_is_not_run(
+    service_host: Host, workspace: pathlib.Path, tmp_path: pathlib.Path, way: str
+) -> None:
+    (tmp_path / "src").mkdir()
+    shop = workspace.rename(tmp_path / "src/shop")
+    shutil.copytree(shop, tmp_path / "own")
+    bob = entry(name="bob", listen="127.0.0.1:2346", workspace=str(tmp_path / "own"), launch_configuration=True)
+    declared = entry(workspace=str(shop), launch_configuration=True)
+    service_host.run(declared)
+    SHARED[way](shop)
+    predicted = service_host.run(declared, bob, check=True)
+    assert service_host.run(declared, bob) == predicted
+    assert service_host.systemd.active == {"dlv-bob.service"}
+    (skipped,) = service_host.skipped
+    assert (skipped.user, skipped.file) == (declared["user"], str(shop))
+    assert "debug service api would run what others can change" in skipped.reason and "To fix this" in skipped.reason
+    assert "dlv-bob" in (tmp_path / "own/.vscode/launch.json").read_text()
+    assert service_host.run(declared, bob) == {}
+    assert service_host.run({**declared, "allow_shared_workspace": True}, bob)["dlv-api.service"]
+    assert service_host.systemd.active == {"dlv-api.service", "dlv-bob.service"} and not service_host.skipped
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
+def test_a_workspace_of_the_user_in_shared_directories_is_run(service_host: Host, workspace: pathlib.Path) -> None:
+    """The directories of /tmp are such; so is a group that only the user is in."""
+    workspace.chmod(0o2775)
+    os.chown(workspace, -1, 54329)
+    workspace.parent.chmod(0o1777)
+    service_host.run(entry(workspace=str(workspace)))
+    assert service_host.systemd.active == {"dlv-api.service"} and not service_host.skipped
 
 
 def test_a_failed_service_reports_its_output(service_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:

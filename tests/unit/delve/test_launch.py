@@ -81,7 +81,8 @@ def test_no_file_is_created_without_a_configuration(tmp_path: pathlib.Path) -> N
     assert after(None, stale=("api",)) is None
     missing = declared(tmp_path / "missing")
     edit = LaunchFileEdit(missing.account, {configuration_name("api"): launch_configuration(missing)}, [])
-    assert managed_launch_files({launch_file(missing): edit}) == []
+    (file,) = managed_launch_files({launch_file(missing): edit})
+    assert file.content(None) is None
 
 
 def test_invalid_json_is_rejected_with_its_line(tmp_path: pathlib.Path) -> None:

@@ -64,7 +64,7 @@ def test_a_call_without_end_costs_its_user_alone(account: Account, monkeypatch: 
     results = each_as(account, time.sleep, {"/a": 0.0, "/b": 60.0, "/c": 0.0})
     assert time.monotonic() - start < 10
     assert results["/a"]() is None
-    with pytest.raises(TimedOut, match="/b of user alice took longer than 0.3 s"):
+    with pytest.raises(TimedOut, match=r"/b of user alice took longer than 0\.3 s"):
         results["/b"]()
     with pytest.raises(TimedOut, match="stays as it is, because /b of user alice took longer"):
         results["/c"]()

@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The workspaces of debug services: where they are, and whether others can change what is built and run there.
+
+Everything is read with the rights of the service's user, within the time limit of that user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import typing as t
+
+from .._core.errors import DevserverError
+from .._host.skipped_files import SkippedFile, skip_errors
+from .._host.trusted_paths import find_other_writer, find_other_writer_below
+from .._host.user_access import each_as
+from .._toolchain.modules_of_workspace import read_workspace
+from .services import DebugService
+
+# Files and directories of a workspace that are inspected.
+_MOST = 20_000
+
+
+def accept_services(services: t.Sequence[DebugService], skipped: list[SkippedFile]) -> list[DebugService]:
+    """Return ``services`` with their real workspaces; those that cannot be used are added to ``skipped``."""
+    accepted = []
+    for service in services:
+        with skip_errors(skipped, service.account.name, service.workspace):
+            accepted.append(_inspected(service) if service.workspace else service)
+    return accepted
+
+
+def _inspected(service: DebugService) -> DebugService:
+    """Return a service with its real workspace; raise DevserverError if others can change what it builds."""
+    real, writer = each_as(service.account, _inspect, {service.workspace: service})[service.workspace]()
+    if writer:
+        user = service.account.name
+        raise DevserverError(
+            f"debug service {service.name} would run what others can change as user {user}: {writer}",
+            expected=f"a workspace that only {user} and root can change, with all directories above it",
+            remedy=f"give it to {user} and take the right to write from others (chown, chmod go-w, setfacl -b); or set"
+            f" allow_shared_workspace: true if those who can change it may do everything that {user} may",
+        )
+    return service._replace(real_workspace=real)
+
+
+def _inspect(service: DebugService) -> tuple[str, str]:
+    unchecked = service.allow_shared_workspace or not service.builds
+    return os.path.realpath(service.workspace), "" if unchecked else _find_other_writer(service)
+
+
+def _find_other_writer(service: DebugService) -> str:
+    account = service.account
+    places = [service.workspace, service.package_dir, *_module_files(service.package_dir)]
+    found = (find_other_writer(place, account) for place in places)
+    return next(filter(None, found), "") or find_other_writer_below(service.workspace, account, _MOST)
+
+
+def _module_files(directory: str) -> t.Iterator[str]:
+    """Yield the module files that go reads for a package: those of the directories above it, and what they name."""
+    while directory != os.path.dirname(directory):
+        # A module file that cannot be read fails the build.
+        with contextlib.suppress(DevserverError):
+            yield from read_workspace(directory).files
+        directory = os.path.dirname(directory)
