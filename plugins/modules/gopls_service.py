@@ -24,7 +24,8 @@ notes:
   - A running daemon is restarted only if its binary or its environment changes, which contains the limit of the heap
     (C(GOMEMLIMIT), a share of O(memory)) and the variables of the workarounds. Limits of its cgroup take effect at
     once, other changes at its next start.
-  - For users who are no longer listed, the units and the settings of their editors are removed.
+  - Users who are not listed keep their daemons. With O(exclusive), and for users with O(users[].state=absent), the
+    units and the settings of their editors are removed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
-from .._environment.contexts.editor_files import EditorFile, edited_file
+from .._environment.contexts.editor_files import EditorFile, cleared_file, edited_file, removals_of
 from .._host.accounts import Account
 from .._host.managed_files import ManagedFile
 from .._jsonc.editor import Edit, Merge, Put, Remove, is_same_json
@@ -41,6 +41,22 @@ def settings_file(account: Account, path: str, settings: MachineSettings, *, cre
             yield Put(["go.alternateTools", "gopls"], settings.program)
 
     return edited_file(path, account, edits, create=create, mode=0o600)
+
+
+def cleared_settings_file(
+    account: Account, path: str, previous: t.Mapping[str, t.Any], programs: t.Collection[str]
+) -> ManagedFile:
+    """Return the machine settings without the ``previous`` settings of gopls, and without ``programs`` in its place."""
+
+    def is_unchanged(name: str, value: t.Any) -> bool:
+        return name in previous and is_same_json(value, previous[name])
+
+    def edits(file: EditorFile) -> t.Iterator[Edit]:
+        yield from _edit_flags(file, [])
+        yield from removals_of(file, "gopls", is_unchanged)
+        yield from removals_of(file, "go.alternateTools", lambda _name, value: value in programs)
+
+    return cleared_file(path, account, edits)
 
 
 def _edit_flags(file: EditorFile, managed: t.Sequence[str]) -> list[Edit]:

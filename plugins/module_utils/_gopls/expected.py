@@ -33,7 +33,8 @@ class ExpectedDaemons(t.NamedTuple):
     """The daemons that a host should have.
 
     ``environment`` is added to the daemons' own, ``workarounds`` are the names of those applied, ``pprof_port`` is
-    the first user's.
+    the first user's. The daemons of users who are ``absent`` are removed, with ``exclusive`` those of all other users.
+    With ``purge`` nothing stays of any daemon, not even logs.
     """
 
     users: t.Sequence[UserEnvironment]
@@ -46,6 +47,13 @@ class ExpectedDaemons(t.NamedTuple):
     pprof_port: int = 0
     vscode_settings: t.Sequence[str] = ()
     vscode_create: bool = False
+    absent: t.Collection[str] = ()
+    exclusive: bool = False
+    purge: bool = False
+
+    def removes(self, name: str) -> bool:
+        """Return whether the daemon of the user ``name`` is to be removed."""
+        return name in self.absent or ((self.exclusive or self.purge) and name not in self.names)
 
     @property
     def shared(self) -> bool:

@@ -7,40 +7,60 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import typing as t
 
 from .._core.errors import DevserverError
-from .._environment.contexts.vscode_server import shared_path
+from .._core.sizes import MIB
+from .._environment.contexts.vscode_server import machine_settings, shared_path
 from .._environment.declaration import UserEnvironment
-from .._host.accounts import Account, find_account
+from .._host.accounts import Account, find_account, find_known_account
 from .._host.managed_files import ManagedFile
+from .._host.records import Record, read_record, record_file, record_path
 from . import host_files, paths, prewarm, units
-from .editor import MachineSettings, settings_file
+from .editor import MachineSettings, cleared_settings_file, settings_file
 from .expected import ExpectedDaemons
 
+ROLE = "language_server"
 # What the last run applied: the text of paths.APPLIED, parsed.
 Applied = t.Mapping[str, t.Any]
 
 
-def expected_files(expected: ExpectedDaemons, applied: Applied) -> list[ManagedFile]:
-    """Return the files for the listed users."""
+def expected_files(expected: ExpectedDaemons, kept: t.Sequence[str], applied: Applied) -> list[ManagedFile]:
+    """Return the files for the listed users, and those that these share with the users whose daemons are ``kept``."""
     if not expected.users:
         return []
-    record = {"settings": expected.settings, "workarounds": list(expected.workarounds)}
+    # The editors of kept users still have the settings of earlier runs.
+    previous = (applied.get("settings") or {}) if kept else {}
+    record = {"settings": {**previous, **expected.settings}, "workarounds": list(expected.workarounds)}
     gopls = expected.daemon.gopls
     files = [
+        record_file(ROLE, _values_to_record(expected)),
         _file(paths.SETTINGS, _json(expected.settings)),
         _file(paths.APPLIED, _json(record)),
         _file(shared_path(gopls), host_files.render_shared_gopls(gopls), mode=0o755),
     ]
     for number, user in enumerate(expected.users):
         files += _user_files(expected, user, number, applied)
-    return [*files, *_system_files(expected)] if expected.shared else files
+    files += [_limited_file(name, expected) for name in kept]
+    return [*files, *_system_files(expected, kept)] if expected.shared else files
 
 
-def removed_files(expected: ExpectedDaemons, removed: t.Sequence[str], applied: Applied) -> list[ManagedFile]:
-    """Return the files of users who are no longer listed, and the shared ones if nobody is, each without content."""
+def _limited_file(name: str, expected: ExpectedDaemons) -> ManagedFile:
+    """Return the variables of a kept user with the limit that all daemons of this host share."""
+    limit = f'GOMEMLIMIT="{expected.daemon.limits.heap // MIB}MiB"'
+
+    def content(now: str | None) -> str | None:
+        return None if now is None else re.sub(r"^GOMEMLIMIT=.*$", limit, now, flags=re.MULTILINE)
+
+    return ManagedFile(paths.environment_file(name), content, named=name)
+
+
+def removed_files(
+    expected: ExpectedDaemons, removed: t.Sequence[str], kept: t.Sequence[str], applied: Applied
+) -> list[ManagedFile]:
+    """Return the files of ``removed`` users, and the shared ones if nobody else has a daemon, each without content."""
     files = []
     for name in removed:
         files.append(_file(paths.prewarm_file(name), None))
@@ -48,9 +68,12 @@ def removed_files(expected: ExpectedDaemons, removed: t.Sequence[str], applied: 
             account = find_account(name)
             files.append(_file(paths.session_file(account.uid), None))
             files += _cleared_settings(expected, account, applied)
-    if removed and not expected.users:
-        scripts = (paths.CRASH, paths.PREWARM, shared_path(expected.daemon.gopls))
-        configuration = (paths.SETTINGS, paths.APPLIED, paths.TMPFILES, paths.LOGROTATE)
+    if removed and kept and not expected.users:
+        text = host_files.render_tmpfiles(_known_accounts(kept), expected.daemon.log)
+        files.append(_file(paths.TMPFILES, text))
+    if expected.purge or (removed and not kept and not expected.users):
+        scripts = (paths.CRASH, paths.PREWARM, *_shared_scripts(expected))
+        configuration = (paths.SETTINGS, paths.APPLIED, paths.TMPFILES, paths.LOGROTATE, record_path(ROLE))
         files += [_file(path, None) for path in (*scripts, *configuration, *units.render_units(expected.daemon))]
     # Users are known by these files. They go last, so that the next run finishes a run that was killed.
     return [*files, *(_file(paths.environment_file(name), None) for name in removed)]
@@ -74,15 +97,21 @@ def _user_files(expected: ExpectedDaemons, user: UserEnvironment, number: int, a
     return [_file(paths.environment_file(name), host_files.render_variables(variables)), *editor]
 
 
-def _system_files(expected: ExpectedDaemons) -> list[ManagedFile]:
+def _known_accounts(names: t.Iterable[str]) -> list[Account]:
+    return [account for account in map(find_known_account, names) if account]
+
+
+def _system_files(expected: ExpectedDaemons, kept: t.Sequence[str]) -> list[ManagedFile]:
     daemon = expected.daemon
     accounts = [user.account for user in expected.users]
+    everybody = sorted([*accounts, *_known_accounts(kept)], key=lambda account: account.name)
+    prewarmed = bool(expected.prewarmed) or any(os.path.exists(paths.prewarm_file(name)) for name in kept)
     files = [_file(path, text) for path, text in units.render_units(daemon).items()]
     files += [
-        _file(paths.TMPFILES, host_files.render_tmpfiles(accounts, daemon.log)),
+        _file(paths.TMPFILES, host_files.render_tmpfiles(everybody, daemon.log)),
         _file(paths.CRASH, host_files.render_crash_script(daemon.log), mode=0o755),
         _file(paths.LOGROTATE, host_files.render_log_rotation() if daemon.log else None),
-        _file(paths.PREWARM, _render_program(prewarm) if expected.prewarmed else None, mode=0o755),
+        _file(paths.PREWARM, _render_program(prewarm) if prewarmed else None, mode=0o755),
     ]
     session = units.render_session_drop_in(daemon.limits) if daemon.limits.session else None
     files += [_file(paths.session_file(account.uid), session) for account in accounts]
@@ -106,9 +135,19 @@ def _render_program(module: t.Any) -> str:
 
 
 def _cleared_settings(expected: ExpectedDaemons, account: Account, applied: Applied) -> list[ManagedFile]:
-    settings = MachineSettings([], {}, applied.get("settings") or {})
-    names = [path.replace("{home}", account.home).replace("{user}", account.name) for path in expected.vscode_settings]
-    return [settings_file(account, path, settings, create=False) for path in names if os.path.isabs(path)]
+    recorded = read_record(ROLE, _values_to_record(expected))
+    files = machine_settings(account, recorded["vscode_settings"])
+    previous, programs = applied.get("settings") or {}, _shared_scripts(expected)
+    return [cleared_settings_file(account, path, previous, programs) for path in files]
+
+
+def _shared_scripts(expected: ExpectedDaemons) -> list[str]:
+    """Return the paths that the script for users without a daemon has, or had in earlier runs."""
+    return list(map(shared_path, read_record(ROLE, _values_to_record(expected))["gopls"]))
+
+
+def _values_to_record(expected: ExpectedDaemons) -> Record:
+    return {"vscode_settings": expected.vscode_settings, "gopls": [expected.daemon.gopls]}
 
 
 def _json(value: t.Mapping[str, t.Any]) -> str:

@@ -74,8 +74,8 @@ def _host_too_small_error(users: int, host: int, session: int) -> DevserverError
     return DevserverError(
         f"this host has {format_size(host)} of memory, too little for the gopls daemons of {users} users{besides}",
         expected=f"at least {format_size(_MINIMUM)} for each user, and as much for one prewarm at a time",
-        remedy="set language_server_force: true to overcommit, or language_server_enabled: false; or remove users from"
-        " devserver_users, which removes their rendered environment too",
+        remedy="set language_server_force: true to overcommit, or language_server_enabled: false; or set state: absent"
+        " for some of devserver_users, which removes their rendered environment too",
         available=host,
     )
 

@@ -14,6 +14,7 @@ from .expected import DaemonOptions, ExpectedDaemons
 from .manager import systemd_version
 from .memory import read_host_memory
 from .memory_limits import calculate_limits
+from .paths import known_users
 from .settings import read_schema, validate_settings
 from .workarounds import Workaround, match_workarounds
 
@@ -64,9 +65,12 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
     settings = {name: value for entry in workarounds for name, value in entry.settings.items()}
     settings.update(params["settings"] or {})
     deprecated = validate_settings(settings, read_schema(gopls)) if settings and installed else []
+    names = [user.account.name for user in declaration.users]
+    # The daemons of other users share the host's memory too.
+    kept = [name for name in known_users() if not declaration.removes(name)]
     expected = ExpectedDaemons(
         declaration.users,
-        _daemon_options(params, len(declaration.users)),
+        _daemon_options(params, len({*names, *kept})),
         settings,
         environment={name: str(value) for entry in workarounds for name, value in entry.environment.items()},
         workarounds=[entry.name for entry in workarounds],
@@ -75,6 +79,8 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
         pprof_port=params["pprof_port"],
         vscode_settings=params["vscode_settings"] or STANDARD_VSCODE_SETTINGS,
         vscode_create=params["vscode_create"],
+        absent=declaration.absent,
+        exclusive=declaration.exclusive,
     )
     warnings = [f"{entry.reason}: use {entry.pin}" for entry in workarounds if entry.pin]
     warnings += [f"gopls setting {message}" for message in deprecated]
@@ -107,7 +113,8 @@ def _daemon_options(params: Params, users: int) -> DaemonOptions:
         session=params["session_memory"],
         heap_percent=params["heap_percent"],
         force=params["force"],
-        prewarm=params["prewarm"] and any(user.get("workspaces") for user in params["users"]),
+        prewarm=params["prewarm"]
+        and any(user.get("workspaces") and user.get("state") != "absent" for user in params["users"]),
     )
     copied = ("gopls", "goroot", "cpu_weight", "oom_score", "idle", "log", "prewarm_days", "prewarm_minutes")
     return DaemonOptions(limits=limits, systemd=systemd_version(), **{name: params[name] for name in copied})

@@ -13,6 +13,7 @@
 from __future__ import annotations
 
 from .._core.managed_header import managed_header
+from .._host.managed_files import named_files
 from .._systemd import systemctl
 
 HEADER = managed_header("gopls_service")
@@ -37,6 +38,11 @@ def socket_of(user: str) -> str:
 def environment_file(user: str) -> str:
     """Return the file of the variables that only gopls gets; others come from the environment file of all units."""
     return f"/etc/gopherops/language_server/{user}.env"
+
+
+def known_users() -> list[str]:
+    """Return the users who got a daemon in an earlier run."""
+    return list(named_files(environment_file("*")))
 
 
 def prewarm_file(user: str) -> str:

@@ -8,7 +8,6 @@ The plan reads everything and writes nothing, so that nothing is written before 
 from __future__ import annotations
 
 import contextlib
-import glob
 import json
 import os
 import re
@@ -17,11 +16,12 @@ import typing as t
 from .._core.errors import DevserverError
 from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, plan_each, write_each
+from .._host.records import record_path
 from .._host.skipped_files import SkippedFile
 from .._systemd import systemctl
 from . import manager, paths
 from .expected import ExpectedDaemons
-from .expected_files import expected_files, removed_files
+from .expected_files import ROLE, expected_files, removed_files
 from .manager import UnitPlan
 
 # The characters that systemd, file names and tmpfiles.d take unescaped.
@@ -29,7 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
 
 
 class DaemonPlan(t.NamedTuple):
-    """The pending changes of a host. ``removed`` are users who are no longer listed, by name."""
+    """The pending changes of a host. ``removed`` are the users who lose their daemons, by name."""
 
     expected: ExpectedDaemons
     edits: t.Sequence[FileEdit]
@@ -63,10 +63,12 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
     for name in expected.names:
         _validate_name(name)
     applied = _read_applied()
-    removed = sorted(_known_users() - set(expected.names))
+    others = [name for name in paths.known_users() if name not in expected.names]
+    removed = list(filter(expected.removes, others))
+    kept = [name for name in others if name not in removed]
     skipped: list[SkippedFile] = []
     with _os_errors_reported():
-        files = [*expected_files(expected, applied), *removed_files(expected, removed, applied)]
+        files = [*expected_files(expected, kept, applied), *removed_files(expected, removed, kept, applied)]
         edits = plan_each(files, skipped)
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
@@ -107,8 +109,8 @@ def _validate_name(name: str) -> None:
         raise DevserverError(
             f"the user name {name!r} cannot be part of a systemd unit's name",
             expected="letters, digits, and the characters _ . @ -",
-            remedy="give the account another name; or remove the user from devserver_users, which removes the user's"
-            " rendered environment too; or set language_server_enabled: false for all users of the host",
+            remedy="give the account another name; or remove the user from devserver_users; or set"
+            " language_server_enabled: false for all users of the host",
             user=name,
         )
 
@@ -119,12 +121,6 @@ def _read_applied() -> dict[str, t.Any]:
         applied = json.loads(read_text(paths.APPLIED) or "{}")
         return applied if isinstance(applied, dict) else {}
     return {}
-
-
-def _known_users() -> set[str]:
-    """Return the users who got a daemon in an earlier run."""
-    files = glob.glob(paths.environment_file("*"))
-    return {os.path.basename(path)[: -len(".env")] for path in files}
 
 
 def _start_daemons(plan: DaemonPlan) -> None:
@@ -180,7 +176,8 @@ def _write_files(plan: DaemonPlan) -> DaemonPlan:
 def _needed_records(skipped: t.Iterable[SkippedFile], removed: t.Container[str]) -> set[str]:
     unfinished = [entry for entry in skipped if entry.user in removed]
     files = [entry for entry in unfinished if os.path.dirname(entry.file) not in (paths.SOCKET_DIR, paths.CACHE_DIR)]
-    return {*(paths.environment_file(entry.user) for entry in unfinished), *([paths.APPLIED] if files else [])}
+    shared = [paths.APPLIED, record_path(ROLE)] if files else []
+    return {*(paths.environment_file(entry.user) for entry in unfinished), *shared}
 
 
 def _remove_empty_directories(edits: t.Sequence[FileEdit]) -> None:

@@ -33,7 +33,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls import 
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.expected import DaemonOptions, ExpectedDaemons
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.memory_limits import Limits
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.options import ValidOptions
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import assignments_in
 
@@ -51,16 +52,24 @@ def daemon_host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> type
     monkeypatch.setattr(systemctl, "UNIT_DIR", str(tmp_path) + systemctl.UNIT_DIR)
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{tmp_path}/etc/language_server/{user}.env")
     monkeypatch.setattr(paths, "APPLIED", f"{tmp_path}/etc/language_server/applied.json")
+    monkeypatch.setattr(records, "DIRECTORY", f"{tmp_path}/etc/records")
     home = tmp_path / "home"
     home.mkdir()
     settings = home / "settings.json"
     account = find_account(ME)._replace(home=str(home))
     user = UserEnvironment(account, {}, [], ["/w"], [str(settings)])
-    monkeypatch.setattr(expected_files, "find_account", lambda _name: account)
+    others = account._replace(home=f"{tmp_path}/others")
+
+    def find(name: str) -> Account:
+        return account if name == ME else others._replace(name=name)
+
+    monkeypatch.setattr(expected_files, "find_account", find)
+    monkeypatch.setattr(expected_files, "find_known_account", find)
 
     def apply(*users: UserEnvironment, check: bool = False, systemd: int = 0, **options: t.Any) -> plan.DaemonPlan:
         daemon = DaemonOptions(f"{tmp_path}/bin/gopls", "/usr/local/go", options.pop("limits", LIMITS), systemd)
-        fields = {"settings": {}, "environment": {}, "vscode_settings": ["{home}/settings.json"], **options}
+        fields = {"settings": {}, "environment": {}, "vscode_settings": ["{home}/settings.json"], "exclusive": True}
+        fields.update(options)
         planned = plan.plan_daemons(ExpectedDaemons(list(users), daemon, **fields))
         return planned if check else plan.apply_plan(planned)
 
@@ -162,6 +171,30 @@ def test_sockets_and_cache_of_a_removed_user_are_removed_and_the_log_is_kept(dae
     assert not daemon_host.apply(systemd=252).changes
 
 
+def test_users_who_are_not_listed_keep_their_daemons_within_the_shared_limits(daemon_host, systemd):
+    daemon_host.settings.write_text("{}")
+    daemon_host.apply(daemon_host.user, systemd=252, settings={"gofumpt": True})
+    before, active = tree(daemon_host.directory), set(systemd.active)
+    assert not daemon_host.apply(systemd=252, exclusive=False).changes
+    name = "somebody-else"
+    account = daemon_host.user.account._replace(name=name)
+    other = dataclasses.replace(daemon_host.user, account=account, workspaces=[], vscode_settings=[])
+    limits = LIMITS._replace(heap=256 * MIB)
+    daemon_host.apply(other, systemd=252, exclusive=False, limits=limits)
+    assert before <= tree(daemon_host.directory)
+    assert active <= systemd.active
+    assert editor_settings(daemon_host)["gopls"] == {"gofumpt": True}
+    assert 'GOMEMLIMIT="256MiB"\n' in (daemon_host.directory / f"etc/language_server/{ME}.env").read_text()
+    assert f"/{ME} 0700" in pathlib.Path(paths.TMPFILES).read_text()
+    daemon_host.apply(systemd=252, exclusive=False, absent=[name], limits=limits)
+    assert tree(daemon_host.directory) == before
+    assert systemd.active == active
+    # The record has the settings that only the kept user's editor had.
+    daemon_host.apply(systemd=252, exclusive=False, absent=[ME])
+    assert not daemon_host.settings.exists()
+    assert (systemd.active, tree(daemon_host.directory / "etc")) == (set(), set())
+
+
 def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_run(daemon_host, systemd):
     daemon_host.apply(daemon_host.user, systemd=252)
     obstacle = daemon_host.directory / "var/cache/gopls"
@@ -202,7 +235,7 @@ def test_settings_of_a_removed_user_cause_only_a_warning(daemon_host, step):
     # The user is still known, so that a later run removes the settings.
     daemon_host.settings.write_text(good)
     assert outcome(daemon_host.apply()).warnings == []
-    assert editor_settings(daemon_host).get("gopls") in (None, {})
+    assert not daemon_host.settings.exists()
     assert tree(daemon_host.directory / "etc") == set()
 
 
