@@ -137,7 +137,9 @@ def check_drift(sandbox: UserSandbox) -> str:
     plan, name = sandbox.plan, sandbox.account.name
     if plan.drift is None:
         raise DevserverError(plan.drift_problem)
-    findings = [finding for finding in plan.drift["findings"] if finding["user"] in ("", name)]
+    everyone = [finding for finding in plan.drift["findings"] if finding["user"] in ("", name)]
+    # A finding of the host may concern some users only.
+    findings = [finding for finding in everyone if name in (finding.get("users") or [name])]
     failures = [finding for finding in findings if finding["severity"] in plan.failing_severities]
     if failures:
         more = f" (and {len(failures) - 1} more)" if len(failures) > 1 else ""

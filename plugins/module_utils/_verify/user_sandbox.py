@@ -82,6 +82,8 @@ def run_command(
     environment, timeout = sandbox.environment, sandbox.plan.timeout
     completed = run([*_IN_DIRECTORY, cwd, *argv], env=environment, account=sandbox.account, timeout=timeout)
     if not completed.ok:
-        fix = f"run '{' '.join(argv)}' as {sandbox.account.name} in {cwd}, and fix the errors that it prints"
+        # The sandbox is removed; what is written into it is of no interest.
+        words = [word for word in argv if word != "-o" and not word.startswith(sandbox.directory)]
+        fix = f"run '{' '.join(words)}' as {sandbox.account.name} in {cwd}, and fix the errors that it prints"
         raise DevserverError(f"{' '.join(argv[:2])} failed: {describe(completed)}", remedy=remedy or fix)
     return completed

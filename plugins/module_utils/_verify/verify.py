@@ -4,17 +4,21 @@
 
 from __future__ import annotations
 
+import re
 import time
 import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import redacted
+from .._environment.caches import describe_foreign_cache
 from .plan import VerificationPlan, validate_plan
 from .steps import Step, select_steps
 from .user_sandbox import UserSandbox, open_sandbox
 
 OK, FAILED, SKIPPED = "ok", "failed", "skipped"
 _HEADER = ("user", "step", "result", "seconds", "what")
+# How go reports a cache that it cannot use.
+_CACHE = re.compile(r"permission denied|is not in std", re.IGNORECASE)
 # Characters of a cell; the result contains the whole text.
 _MAX_WIDTH = 100
 
@@ -62,8 +66,25 @@ def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:
     try:
         result, detail = OK, step.run(sandbox)
     except (DevserverError, OSError) as error:
-        result, detail = FAILED, str(error)
+        result, detail = FAILED, str(explain_failure(error, sandbox))
     return StepResult(sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), redacted(detail))
+
+
+def explain_failure(error: Exception, sandbox: UserSandbox) -> Exception:
+    """Return an error with a remedy that still works when the sandbox is removed.
+
+    Where go cannot use a cache, because root has created a part of it, that is the cause.
+    """
+    if not isinstance(error, DevserverError):
+        return error
+    foreign = describe_foreign_cache(sandbox.account, sandbox.environment) if _CACHE.search(error.problem) else ""
+    if foreign:
+        remedy = f"run the playbook drift, and apply the remedy of GD301 or GD303 for {sandbox.account.name}"
+        return DevserverError(f"{error.problem}; {foreign}", expected=error.expected, remedy=remedy)
+    if sandbox.directory not in error.remedy:
+        return error
+    remedy = re.sub(rf"{re.escape(sandbox.directory)}[^\s',]*", "a directory with such files", error.remedy)
+    return DevserverError(error.problem, expected=error.expected, remedy=remedy, **error.details)
 
 
 def list_failed_steps(results: t.Iterable[StepResult]) -> list[str]:

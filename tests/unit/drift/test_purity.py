@@ -30,6 +30,7 @@ PACKAGES = ("_core.", "_drift.records", "_drift.rules")
 MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_drift.vscode_go"}
 NAMES = {
     "_environment": {"goenv_file"},
+    "_environment.caches": {"ForeignEntries"},
     "_environment.contexts.base": {"Context", "Failure"},
     "_environment.contexts.cron": {"CRONTABS"},
     "_environment.contexts.editor_files": {"filled"},

@@ -8,6 +8,7 @@ import dataclasses
 import os
 import pathlib
 import pwd
+import shlex
 import subprocess
 import typing as t
 
@@ -714,6 +715,52 @@ def test_a_directory_that_is_no_absolute_path(fake_host: t.Any, value: str) -> N
     seen = fake_host(environment={"GOPATH": value}, go_values={"GOPATH": value}, set_by=set_by("GOPATH", value))
     (finding,) = fake_host.evaluate(seen)[1]
     assert (finding.rule.id, finding.source) == ("GD304", Source("file", PROFILE, 3))
+
+
+# Commands that root has run in a user's cache, the variable of it, and the first entry that hinders go.
+LEFT_IN_CACHES = {
+    "the parts of a build cache": ("mkdir {0}/00 {0}/01 {0}/fuzz", "GOCACHE", "00"),
+    "a part of the download cache": (
+        "install -d -o nobody {0}/cache {0}/cache/download; mkdir {0}/cache/download/github.com",
+        "GOMODCACHE",
+        "cache/download/github.com",
+    ),
+    "a module host": ("mkdir {0}/example.com", "GOMODCACHE", "example.com"),
+    "an owner of modules": (
+        "install -d -o nobody {0}/cache {0}/cache/download {0}/cache/download/a; mkdir {0}/cache/download/a/b",
+        "GOMODCACHE",
+        "cache/download/a/b",
+    ),
+    "packages": ("mkdir {0}/pkg", "GOPATH", "pkg"),
+    "a program": ("touch {0}/gopls", "GOBIN", "gopls"),
+    "a directory for everybody": ("mkdir -m 777 {0}/00", "GOCACHE", ""),
+    "the user's own": ("install -d -o nobody {0}/00 {0}/[1]", "GOCACHE", ""),
+    "modules are read-only on purpose": ("install -d -o nobody -m 555 {0}/example.com@v1.0.0", "GOMODCACHE", ""),
+    "a link": ("ln -s /usr/bin/true {0}/gopls", "GOBIN", ""),
+}
+
+
+@needs_root
+@pytest.mark.parametrize("case", LEFT_IN_CACHES)
+def test_what_root_left_in_a_cache_is_found_and_its_remedy_works(
+    fake_host: t.Any, nobody: UserEnvironment, case: str
+) -> None:
+    commands, variable, expected = LEFT_IN_CACHES[case]
+    cache = fake_host.tmp / "cache/it's"
+    cache.mkdir()
+    os.chown(cache, nobody.account.uid, nobody.account.gid)
+    subprocess.run(["/bin/sh", "-ec", commands.format(shlex.quote(str(cache)))], check=True)
+    user = dataclasses.replace(nobody, variables={variable: str(cache)})
+    declaration = dataclasses.replace(fake_host.declaration, users=[user])
+    found = fake_host.findings(declaration=declaration)
+    assert [(one.rule.id, one.source.file) for one in found] == ([("GD303", f"{cache}/{expected}")] if expected else [])
+    if expected:
+        (command,) = found[0].remedy.commands
+        subprocess.run(["/bin/sh", "-c", command], check=True)
+        assert not os.path.lexists(cache / expected)
+        cache.mkdir(exist_ok=True)
+        os.chown(cache, nobody.account.uid, nobody.account.gid)
+        assert fake_host.findings(declaration=declaration) == []
 
 
 @needs_root

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 
@@ -25,6 +26,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.servic
     read_log_end,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import (
+    check_drift,
     describe_test_failures,
     plan_probe,
     select_steps,
@@ -32,6 +34,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps 
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import (
     StepResult,
+    explain_failure,
     list_failed_steps,
     render_table,
 )
@@ -175,6 +178,46 @@ def test_a_link_in_place_of_the_log_discloses_no_file_of_another_user():
         (directory / "service.log").symlink_to(secret)
         assert read_log_end(find_account("root"), str(directory / "service.log")) == "only root knows"
         assert read_log_end(find_account("nobody"), str(directory / "service.log")) == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root leaves a part of another user's cache")
+@pytest.mark.parametrize("message", ["package fmt is not in std (/go/src/fmt)", "open /x: permission denied"])
+@pytest.mark.parametrize(("variable", "part"), [("GOCACHE", "00"), ("GOMODCACHE", "cache/download"), ("GOPATH", "")])
+def test_a_cache_with_a_part_of_root_is_the_cause(message, variable, part):
+    nobody = find_account("nobody")
+    with public_directory() as directory:
+        cache = directory / "cache"
+        (cache / part).mkdir(parents=True)
+        for path in (cache, cache / "cache") if part else ():
+            if path.exists():
+                os.chown(path, nobody.uid, nobody.gid)
+        sandbox = UserSandbox(PLAN, nobody, {variable: str(cache)}, "/sandbox", "/sandbox/service")
+        error = explain_failure(DevserverError(f"go run failed: {message}", remedy="fix it"), sandbox)
+        assert error.problem == f"go run failed: {message}; {(cache / part)} belongs to root".replace("/ ", " ")
+        assert "GD303 for nobody" in error.remedy
+        other = DevserverError("go run failed: undefined: x", remedy="fix it")
+        assert explain_failure(other, sandbox) is other
+
+
+def test_a_remedy_names_nothing_that_is_removed():
+    sandbox = UserSandbox(PLAN, find_account("root"), {}, "/tmp/gopherops-verify-x", "/tmp/gopherops-verify-x/service")
+    remedy = "run 'go test' in /tmp/gopherops-verify-x/service, and fix '/tmp/gopherops-verify-x/a b'"
+    error = explain_failure(DevserverError("p", expected="e", remedy=remedy), sandbox)
+    assert (error.problem, error.expected) == ("p", "e")
+    assert error.remedy == "run 'go test' in a directory with such files, and fix 'a directory with such files b'"
+    plain = DevserverError("p", remedy="run it")
+    assert explain_failure(plain, sandbox) is plain
+
+
+@pytest.mark.parametrize(
+    ("user", "users", "failed"), [("", [], True), ("", ["bob"], False), ("", ["bob", "root"], True)]
+)
+def test_a_finding_of_the_host_fails_only_the_users_that_it_concerns(user, users, failed):
+    finding = {"rule_id": "GD101", "cause": "c", "severity": "error", "user": user, "users": users}
+    plan = PLAN._replace(drift={"findings": [finding], "cells": []})
+    sandbox = UserSandbox(plan, find_account("root"), {}, "/sandbox", "/w")
+    with pytest.raises(DevserverError) if failed else contextlib.nullcontext():
+        check_drift(sandbox)
 
 
 def test_the_address_is_filled_in():

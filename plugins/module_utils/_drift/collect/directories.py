@@ -7,8 +7,8 @@ from __future__ import annotations
 import os
 import typing as t
 
+from ..._environment.caches import find_foreign_entries, name_of
 from ..._environment.declaration import UserEnvironment
-from ..._host.accounts import find_owner
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
@@ -58,13 +58,13 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
             status = os.stat(directory.path)
             # access(2) checks the real user, which acting_as does not change.
             writable = os.access(directory.path, os.W_OK | os.X_OK, effective_ids=True)
+            foreign = find_foreign_entries(directory.variable, directory.path, account)
     except OSError as error:
         return directory._replace(error=error.strerror or str(error), repair=_repair(directory))
-    foreign = status.st_uid != account.uid
-    can_repair = foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
-    owner = find_owner(status.st_uid)
-    name = owner.name if owner else f"uid {status.st_uid}"
-    return directory._replace(state=DirectoryState(status.st_uid, name, status.st_mode, writable, can_repair))
+    is_foreign = status.st_uid != account.uid
+    can_repair = is_foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
+    state = DirectoryState(status.st_uid, name_of(status.st_uid), status.st_mode, writable, can_repair)
+    return directory._replace(state=state, foreign=None if is_foreign else foreign)
 
 
 def _repair(directory: GoDirectory) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._environment.caches import ForeignEntries
 from ..._host.accounts import Account
 from ..._host.mounts import NETWORK, Mount
 
@@ -32,7 +33,7 @@ class GoDirectory(t.NamedTuple):
     """A directory that go writes to, or from which it runs what it has built.
 
     ``state`` is None, and ``error`` has the reason, if the user cannot look at it; ``repair`` is the action that helps
-    if provisioning does not. Nothing is read of a directory on a
+    if provisioning does not. ``foreign`` are entries of others in it. Nothing is read of a directory on a
     network file system: ``real_path`` is its path then, and ``state`` and ``disk`` are None.
     """
 
@@ -44,6 +45,7 @@ class GoDirectory(t.NamedTuple):
     state: DirectoryState | None = None
     error: str = ""
     repair: str = ""
+    foreign: ForeignEntries | None = None
     disk: Disk | None = None
 
     @property

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import shlex
 import stat
 import typing as t
 
 from ..._core.provenance import Source
+from ..._environment.caches import ForeignEntries
 from ..._environment.declaration import DIRECTORY_VARIABLES
 from ..._host.accounts import Account
 from ..._host.ownership import describe_ownership_repair
@@ -48,10 +50,15 @@ UNWRITABLE = Rule(
     severity="error",
     title="A directory of Go is not writable for its user",
     impact="Downloads, builds or installs fail.",
-    why="The directory belongs to the user, but its mode, an access list or a read-only mount denies writing.",
+    why="""\
+The directory belongs to the user, but its mode, an access list or a read-only mount denies writing. Or a directory
+within it, to which go writes, belongs to somebody else: in GOCACHE one of its 256 parts, in GOMODCACHE the download
+cache, in GOPATH `pkg`, and a program in GOBIN. The usual reason is `go` or an installer as root with the user's HOME;
+go then reports "permission denied", or that a package "is not in std".""",
     fix="""\
-Run `chmod u+rwx` as the user, as in the finding's `safe_commands`. On a read-only mount, remount the file system
-writable. There is no safe command for a directory behind a link.""",
+Run `chmod u+rwx` as the user, as in the finding's `safe_commands`. The command for what belongs to somebody else
+renames it as the user, and go creates it again. On a read-only mount, remount the file system writable. There is no
+safe command for a directory behind a link.""",
     example="GOCACHE=/home/alice/.cache/go-build has mode 0555; expected a directory that alice can write to",
 )
 NOT_ABSOLUTE = Rule(
@@ -168,6 +175,8 @@ def _state(directory: GoDirectory) -> t.Iterator[Finding]:
         yield _foreign(directory, state)
     elif not state.writable:
         yield _unwritable(directory, mode)
+    elif directory.foreign:
+        yield _foreign_within(directory, directory.foreign)
     if state.mode & stat.S_IWOTH:
         cause = f"{directory} has mode {mode}; expected no write permission for others"
         yield _finding(WORLD_WRITABLE, cause, _chmod("o-w", directory), directory)
@@ -197,6 +206,19 @@ def _foreign(directory: GoDirectory, state: DirectoryState) -> Finding:
     target = f", a link to {directory.real_path}," if linked else ""
     cause = f"{directory}{target} belongs to {state.owner}; expected {account.name}"
     return _finding(DIRECTORY, cause, _OF_A_LINK if linked else Remedy(_way_back(directory, state, account)), directory)
+
+
+def _foreign_within(directory: GoDirectory, foreign: ForeignEntries) -> Finding:
+    """Return the finding about entries of others, which the owner of the directory can rename and go makes again."""
+    count = f", the first of {foreign.number}" if foreign.number > 1 else ""
+    cause = f"{foreign.path} in {directory} belongs to {foreign.owner}{count}; expected {directory.account.name}"
+    moved = foreign.path if foreign.number == 1 else os.path.dirname(foreign.path)
+    # A directory of others can be renamed, but not moved. Neither go nor this report looks at hidden entries.
+    hidden = os.path.join(os.path.dirname(moved), f".{os.path.basename(moved)}.{foreign.owner}")
+    command = as_user(directory.account, "mv", "--no-target-directory", moved, hidden)
+    remedy = Remedy(f"rename {moved} as its user; go creates it again", [command])
+    finding = _finding(UNWRITABLE, cause, remedy, directory)
+    return dataclasses.replace(finding, source=Source("file", foreign.path))
 
 
 def _way_back(directory: GoDirectory, state: DirectoryState, account: Account) -> str:
