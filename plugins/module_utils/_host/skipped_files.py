@@ -31,9 +31,10 @@ def skip_errors(skipped: list[SkippedFile], user: str, path: str) -> t.Iterator[
     except (DevserverError, OSError) as error:
         if not user:
             raise
-        details = error.details if isinstance(error, DevserverError) else {}
-        reason = str(error) if isinstance(error, DevserverError) else f"{path}: {error.strerror}."
-        skipped.append(SkippedFile(user, path, details.get("line"), details.get("column"), reason))
+        if not isinstance(error, DevserverError):
+            remedy = f"correct the owner or mode that 'namei -l {path}' shows, or rename what is in its place"
+            error = DevserverError(f"{path} of user {user}: {error.strerror}", remedy=remedy)
+        skipped.append(SkippedFile(user, path, error.details.get("line"), error.details.get("column"), str(error)))
 
 
 def split_skipped(skipped: t.Sequence[SkippedFile], listed: t.Container[str]) -> tuple[list[SkippedFile], list[str]]:

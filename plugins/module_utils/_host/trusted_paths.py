@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which users can change where a path leads: root writes and runs nothing that another user can replace.
 
-The same holds for what is built and run as one user. Paths are resolved as the kernel does it, one name after the other:
-``..`` behind a link leaves the link's target.
+The same holds for what is built and run as one user. Paths are resolved as the kernel does it, one name after the
+other: ``..`` behind a link leaves the link's target.
 """
 
 from __future__ import annotations
