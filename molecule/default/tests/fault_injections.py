@@ -281,11 +281,11 @@ STARTUP_FILES = {
         {("GD211", "alice", "", "XDG_CONFIG_HOME")},
         alone=True,
     ),
-    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", findings_of("GD206", "alice", BASH, "go")),
+    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", {("GD206", "alice", "bash", "go")}),
     "a function": line_in(
         "/root/.bashrc",
         'go() { command go1.22.12 "$@"; }',
-        findings_of("GD206", "root", ("ssh", *SHELLS_OF_BASH[:2], "vscode_server"), "go"),
+        findings_of("GD206", "root", ("ssh", *SHELLS_OF_BASH[:2]), "go"),
     ),
     "a misspelt variable": line_in(f"{BOB}/.profile", "export GOPAHT=/tmp/p", {("GD105", "bob", "", "GOPAHT")}),
     "direct first": line_in(
@@ -562,9 +562,7 @@ FINN_AND_ZOE = {
         "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
         managed=True,
     ),
-    "an alias in a zsh": line_in(
-        "/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", findings_of("GD206", "zoe", ZSH, "go")
-    ),
+    "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", {("GD206", "zoe", "zsh", "go")}),
     "a variable in a fish": line_in(
         FINNS_CONFIG,
         "set -gx GOBIN /tmp/b",

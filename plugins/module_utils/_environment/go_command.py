@@ -8,12 +8,14 @@ import json
 import os
 import re
 import typing as t
+from types import MappingProxyType
 
 from .._core.errors import DevserverError
 from .._host.accounts import Account
 from .._host.command import Completed, run
 from .._shells.scripts import SH_FIND_PROGRAMS
 
+_PRLIMIT = "/usr/bin/prlimit"
 _COMPILER_VARIABLES = """
 CGO_CFLAGS CGO_CPPFLAGS CGO_CXXFLAGS CGO_FFLAGS CGO_LDFLAGS GOGCCFLAGS PKG_CONFIG AR CC CXX FC GCCGO
 """
@@ -33,14 +35,18 @@ def go_env(
     env: t.Mapping[str, str],
     account: Account | None = None,
     timeout: float = 20,
+    limits: t.Mapping[str, int] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Return the output of ``go env -json`` in a process of ``account`` with exactly the environment ``env``.
 
     With ``names`` it has only these, and needs HOME or a C compiler only if one of them depends on it. The working
-    directory is ``/`` because a go.mod, go.work or toolchain line would change the result. Raises DevserverError with
-    go's own message if it fails.
+    directory is ``/`` because a go.mod, go.work or toolchain line would change the result. ``limits`` are resource
+    limits by their names in prlimit(1). Raises DevserverError with go's own message if it fails.
     """
-    completed = run([go, "env", "-json", *names], env=dict(env, PWD="/"), account=account, timeout=timeout)
+    # Only soft ones, which a user may set to less than a hard one that is lower.
+    limited = [_PRLIMIT, *(f"--{name}={value}:" for name, value in limits.items()), "--"] if limits else []
+    argv = [*(limited if os.path.exists(_PRLIMIT) else []), go, "env", "-json", *names]
+    completed = run(argv, env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not completed.ok:
         raise DevserverError(
             f"{go} env -json failed: {_first_error(completed)}",

@@ -28,12 +28,16 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]\Z")
 
 
 class Stat(t.NamedTuple):
-    """Fields of /proc/PID/stat; ``started`` counts clock ticks since the boot, and -1 is an unknown count."""
+    """Fields of /proc/PID/stat; ``started`` counts clock ticks since the boot, and -1 is an unknown count.
+
+    ``children`` counts the ticks in which children ran that have exited.
+    """
 
     state: str
     parent: int
     session: int
     started: int = -1
+    children: int = 0
 
     @property
     def has_exited(self) -> bool:
@@ -93,7 +97,8 @@ def parse_stat(text: str) -> Stat | None:
     """Return the fields in the text of a /proc/PID/stat; the name of a program may contain parentheses."""
     fields = text.rpartition(")")[2].split()
     try:
-        return Stat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]) if len(fields) > 19 else -1)
+        started, children = (int(fields[19]), sum(map(int, fields[13:15]))) if len(fields) > 19 else (-1, 0)
+        return Stat(fields[0], int(fields[1]), int(fields[3]), started, children)
     except (ValueError, IndexError):
         return None
 

@@ -26,6 +26,7 @@ _NOTED = re.compile("\x01([^\0\x01]*)\0([^\0]*)\0([^\0]*)\0(\\d{1,9})\0(\\d{1,9}
 # More assignments than any startup has: the work on them grows with the square of that.
 _MOST = 10_000
 _COMMAND = re.compile(r"(?:(export|declare|typeset|readonly)\s(?:.*?\s)?)?([A-Za-z_]\w*)\+?=")
+_SETS_LIMIT = re.compile(r"(?:builtin )?u?limit (?:.* )?[^- ]\S*$")
 # What "declare -F" prints in debugging mode.
 _FUNCTION = re.compile(r"go (\d{1,9}) (/.*)\Z")
 
@@ -78,7 +79,9 @@ class _History:
         self._environment = environment
 
     def record_text(self, command: str, source: Source, depth: int) -> None:
-        """Record an assignment by its text: it may set a variable to its current value."""
+        """Record an assignment by its text: it may set a variable to its current value. Limits have no variable."""
+        if _SETS_LIMIT.match(command):
+            self.entries.append(_Entry(Assignment("ulimit", command, source), depth))
         match = _COMMAND.match(command)
         # Before a command, it is a variable of that command only.
         if match and (match.group(1) or len(command.split()) == 1) and self._values.get(match.group(2)):

@@ -15,9 +15,8 @@ import typing as t
 from .._core.provenance import Source
 from .._host.accounts import Account
 from .._host.command import SYSTEM_PATH, run
-from .fish_trace import run_fish, user_directory
 from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_FILES, SH_PRINT_FISH_PROFILE, SH_TRACE_FISH
-from .startup import Startup
+from .startup import Startup, user_directory
 
 _LINE = re.compile(r"^([^:\n\0]+\.fish):(\d{1,9}):(.*)$", re.MULTILINE)
 # Microseconds by itself and with its parts, depth, and the first line of the command.
@@ -49,7 +48,7 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
         command = FISH_PROMPT if start_up.prompts else "true"
         fish = [start_up.account.shell, *start_up.options, *options, "-c", command]
-        completed = run_fish(start_up, ["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
+        completed = start_up.run(["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
     steps = [_FishStep(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(completed.stderr)]
     spent: dict[Source | None, int] = {}
     for step, source in zip(steps, _places(steps, _lines(start_up.account, timeout))):
@@ -61,7 +60,7 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line at which a startup exits early or hangs; None if it finishes, or is only slow."""
     command = FISH_HOOKS if start_up.prompts else "true"
     argv = ["/bin/sh", "-c", SH_TRACE_FISH, str(timeout / 2), start_up.account.shell, *start_up.options, "-c", command]
-    completed = run_fish(start_up, argv, timeout, fish_trace="all")
+    completed = start_up.run(argv, timeout, {"fish_trace": "all"})
     matches = _STEP.findall(completed.stderr)
     steps = [_FishStep(len(dashes), command) for dashes, command, mark in matches if not mark]
     ended = completed.returncode is not None

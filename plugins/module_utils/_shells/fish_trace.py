@@ -7,23 +7,15 @@ fish's own trace contains neither file nor line. Its events do: a handler of eac
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import tempfile
 import typing as t
 
 from .._core.go_variables import PERSISTENT_VARIABLES
 from .._core.provenance import Assignment, Source
-from .._host.accounts import Account
-from .._host.command import Completed
-from .._host.tempdirs import temporary_directory
 from .scripts import FISH_PROMPT, FISH_TRACE, fill
 from .startup import Startup
 
 _NAMES = " ".join(sorted({"PATH", "GOROOT", "GOENV", "GOMEMLIMIT", *PERSISTENT_VARIABLES}))
-# Directories that fish creates if they are missing, by the variable with their parent.
-_OWN_DIRECTORIES = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 _NOTED = re.compile("\x01([^\x01]*)\x01([^\x01]*)\x01([^\x01]*)\x01")
 # Characters of a call stack: the search takes the square of that.
 _LONGEST_PLACE = 16384
@@ -43,14 +35,8 @@ def trace_fish(start_up: Startup, timeout: float) -> list[Assignment]:
     """Start fish and return the assignments in its startup files, in order."""
     script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_PROMPT if start_up.prompts else ""})
     argv = ["fish", *start_up.options, "--no-config", "-c", script]
-    completed = run_fish(start_up, argv, timeout)
+    completed = start_up.run(argv, timeout)
     return fish_assignments(completed.stderr, start_up.account.home, start_up.env)
-
-
-def run_fish(start_up: Startup, argv: t.Sequence[str], timeout: float, **added: str) -> Completed:
-    """Run ``argv`` as its context starts fish, with variables ``added``, without changes in the home directory."""
-    with spare_directories(start_up.account) as directories:
-        return start_up.run(argv, timeout, {**added, **directories})
 
 
 def fish_assignments(noted: str, home: str, environment: t.Container[str] = ()) -> list[Assignment]:
@@ -80,28 +66,3 @@ def _universal(kept: re.Match[str]) -> Assignment:
     file, line, is_path, name, escaped = kept.groups()
     value = _ESCAPED.sub(lambda code: chr(int("".join(filter(None, code.groups())), 16)), escaped)
     return Assignment(name, value.replace("\x1e", ":" if is_path else " "), Source("file", file, int(line)))
-
-
-@contextlib.contextmanager
-def spare_directories(account: Account) -> t.Iterator[dict[str, str]]:
-    """Yield variables that prevent a fish of ``account`` from creating directories in its home; none for other shells.
-
-    They point to an empty temporary directory, and only in place of a missing one.
-    """
-    missing = [name for name, path in _OWN_DIRECTORIES.items() if not os.path.isdir(os.path.join(account.home, path))]
-    if not missing or os.path.basename(account.shell) != "fish":
-        yield {}
-        return
-    with user_directory(account) as directory:
-        yield dict.fromkeys(missing, directory)
-
-
-@contextlib.contextmanager
-def user_directory(account: Account) -> t.Iterator[str]:
-    """Yield a temporary directory that ``account`` owns, outside of the home directory."""
-    with temporary_directory(tempfile.gettempdir(), "gopherops-fish-") as scratch:
-        os.chmod(scratch.path, 0o711)
-        directory = os.path.join(scratch.path, account.name)
-        os.mkdir(directory, 0o700)
-        os.chown(directory, account.uid, account.gid)
-        yield directory

@@ -72,15 +72,6 @@ end
 functions -e __go_path
 """
 
-# In two parts in the command, so that its text in a variable, as sshd's SSH_ORIGINAL_COMMAND, is not taken for one.
-_MARK_PARTS = ("gopherops.devserver-", "environment")
-MARK = "".join(_MARK_PARTS)
-_PRINT_MARK = f"printf %s%s {' '.join(_MARK_PARTS)}"
-# Commands that every shell understands; the marks separate their output from that of startup files. A command that
-# fails ends no shell, even if the startup has set options.
-_COMMANDS = ("/bin/sh -c '/bin/cat /proc/$PPID/stat /proc/uptime'", "/usr/bin/env -0", "type go 2>/dev/null")
-PRINT_ENVIRONMENT = "; ".join([*(f"{_PRINT_MARK}; {command} || :" for command in _COMMANDS), _PRINT_MARK])
-
 # The hooks that an interactive bash runs before its first prompt; before 5.1 it runs only the first entry of an array.
 # As at a real prompt, the standard error of hooks goes to the terminal.
 BASH_PROMPT = """\
@@ -200,6 +191,7 @@ __go_look() {
       __go_values=
       __go_blame
       __go_fixed "${BASH_COMMAND%%=*}" || __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
+    ulimit\ * | builtin\ ulimit\ *) __go_blame; __go_note '' "$BASH_COMMAND" "$__go_depth" ;;
     eval\ *) __go_eval=$__go_depth:$__go_file __go_eval_line=$__go_line ;;
   esac
 }
@@ -283,6 +275,9 @@ __go_look() {
     local __go_name=${${ZSH_DEBUG_CMD%%(+|)=*}##* }
     [[ $__go_name == *[^A-Za-z0-9_]* || ${(Pt)__go_name} == *readonly* ]] ||
       __go_note '' "$ZSH_DEBUG_CMD" $__go_depth
+  elif [[ $ZSH_DEBUG_CMD == (|builtin\ )(limit|ulimit)\ * ]]; then
+    __go_blame
+    __go_note '' "$ZSH_DEBUG_CMD" $__go_depth
   fi
   [[ $ZSH_DEBUG_CMD != (|function\ |functions\[|autoload\ *)TRAPDEBUG* ]]
 }

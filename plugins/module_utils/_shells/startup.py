@@ -1,14 +1,23 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The startup of a shell: its environment, options and files."""
+"""The startup of a shell: its environment, options and files, and how it is run beside the user's own sessions."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import tempfile
 import typing as t
 
 from .._host.accounts import Account
 from .._host.command import Completed, run_at_home, run_in_terminal
+from .._host.tempdirs import temporary_directory
+
+_PREFIX = "gopherops-startup-"
+# Where terminal multiplexers look for sessions of their user: a startup file may attach to one.
+_OF_SESSIONS = ("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR")
+# Directories that fish creates if they are missing, by the variable with their parent.
+_OF_FISH = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 
 
 class Startup(t.NamedTuple):
@@ -36,7 +45,45 @@ class Startup(t.NamedTuple):
         """The options with which bash reads no startup files by itself."""
         return ["--noprofile" if "-l" in self.options else "--norc", *self.options]
 
-    def run(self, argv: t.Sequence[str], timeout: float, added: t.Mapping[str, str] | None = None) -> Completed:
+    def run(
+        self,
+        argv: t.Sequence[str],
+        timeout: float,
+        added: t.Mapping[str, str] | None = None,
+        *,
+        terminal: bool | None = None,
+    ) -> Completed:
         """Run ``argv`` as the shell is started, in a terminal if it prompts; ``added`` are further variables."""
-        start = run_in_terminal if self.prompts else run_at_home
-        return start(argv, env={**self.env, **(added or {})}, account=self.account, timeout=timeout)
+        start = run_in_terminal if (self.prompts if terminal is None else terminal) else run_at_home
+        with private_directories(self.account) as variables:
+            env = {**self.env, **variables, **(added or {})}
+            return start(argv, env=env, account=self.account, timeout=timeout)
+
+
+@contextlib.contextmanager
+def private_directories(account: Account) -> t.Iterator[dict[str, str]]:
+    """Yield variables by which a startup of ``account`` changes neither other sessions nor, in fish, the home.
+
+    They name an empty temporary directory. Those of fish are only for missing directories.
+    """
+    missing = [name for name, path in _OF_FISH.items() if not os.path.isdir(os.path.join(account.home, path))]
+    with user_directory(account) as directory:
+        of_fish = missing if os.path.basename(account.shell) == "fish" else []
+        yield dict.fromkeys([*_OF_SESSIONS, *of_fish], directory)
+
+
+def without_private(environment: t.Mapping[str, str]) -> dict[str, str]:
+    """Return an environment without the variables of ``private_directories`` that the startup has left alone."""
+    names = (*_OF_SESSIONS, *_OF_FISH)
+    return {name: value for name, value in environment.items() if name not in names or f"/{_PREFIX}" not in value}
+
+
+@contextlib.contextmanager
+def user_directory(account: Account) -> t.Iterator[str]:
+    """Yield a temporary directory that ``account`` owns, outside of the home directory."""
+    with temporary_directory(tempfile.gettempdir(), _PREFIX) as scratch:
+        os.chmod(scratch.path, 0o711)
+        directory = os.path.join(scratch.path, account.name)
+        os.mkdir(directory, 0o700)
+        os.chown(directory, account.uid, account.gid)
+        yield directory

@@ -44,6 +44,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run, session_environment
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.shell_query import ShellQuery
 
 # Prints what the real one does, from the environment alone.
 GO = """\
@@ -229,9 +230,17 @@ def test_a_workspaces_own_settings_count_also_without_a_launch_configuration(edi
 
 def test_a_startup_problem_is_reported_once_for_all_workspaces(editor_host: Host) -> None:
     editor_host.put("hello/.vscode/settings.json", "{}")
-    editor_host.put(".profile", "alias go=true\n" + (editor_host.home / ".profile").read_text())
-    found = [(f["rule_id"], f["workspace"]) for f in editor_host.report()["findings"]]
-    assert found == [("GD206", "")]
+    contexts = [context for context in observations._contexts(editor_host.user, KINDS) if context.over_ssh]
+    probes = [context.probe(editor_host.user.account, editor_host.declaration, 20) for context in contexts]
+    assert [(context.workspace != "", probe.seconds > 0) for context, probe in zip(contexts, probes, strict=True)] == [
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_an_alias_does_not_concern_the_server_which_takes_the_environment_alone(editor_host: Host) -> None:
+    editor_host.put(".profile", "alias go=true\nulimit -n 200\n" + (editor_host.home / ".profile").read_text())
+    assert editor_host.report()["findings"] == []
 
 
 LAUNCH = """\
@@ -539,9 +548,9 @@ def test_a_startup_that_fails_leaves_the_environment_of_ssh(
 def test_only_the_shells_own_time_counts_over_ssh_too(
     editor_host: Host, outer: str, inner: str, problem: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def over_ssh(account: Account, command: str, timeout: float) -> Probe:
+    def over_ssh(account: Account, command: str, query: ShellQuery, timeout: float) -> Probe:
         argv = [account.shell, "-c", f"{outer}; {command}"]
-        return probe_of(run(argv, env=session_environment(account), timeout=timeout), waits=True)
+        return probe_of(query, run(argv, env=session_environment(account), timeout=timeout), waits=True)
 
     monkeypatch.setattr(vscode_server.SshContext, "applies_to", lambda _self, _account: True)
     monkeypatch.setattr(vscode_server, "probe_over_ssh", over_ssh)

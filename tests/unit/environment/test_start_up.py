@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import getpass
+import os
 import shutil
+import subprocess
 import time
 
 import pytest
@@ -20,10 +22,12 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
     failed_probe,
     probe_of,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.bash import BashContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.vscode_server import (
     VscodeServerContext,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.zsh import ZshContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
     UserEnvironment,
@@ -32,20 +36,21 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import Completed, run, run_in_terminal
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.scripts import (
     BASH_PROMPT,
-    PRINT_ENVIRONMENT,
     ZSH_PROMPT,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.shell_query import ShellQuery
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 ACCOUNT = find_account(getpass.getuser())
+QUERY = ShellQuery()
 
 
 def probe(tmp_path, text, *, terminal=False, timeout=20.0):
     (tmp_path / "rc").write_text(text)
-    argv = ["bash", "--rcfile", str(tmp_path / "rc"), "-i", "-c", PRINT_ENVIRONMENT]
+    argv = ["bash", "--rcfile", str(tmp_path / "rc"), "-i", "-c", QUERY.command]
     start = run_in_terminal if terminal else run
     done = start(argv, env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}, timeout=timeout)
-    return probe_of(done, terminal=terminal)
+    return probe_of(QUERY, done, terminal=terminal)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -80,7 +85,9 @@ def test_output_and_go_of_a_startup_are_reported(tmp_path, text, output, go_is, 
 )
 def test_a_dash_without_a_terminal_reports_its_error_and_not_the_missing_terminal(tmp_path, text, output, why):
     (tmp_path / ".profile").write_text(text)
-    got = probe_of(run(["dash", "-i", "-l", "-c", PRINT_ENVIRONMENT], env={"HOME": str(tmp_path), "PATH": "/usr/bin"}))
+    got = probe_of(
+        QUERY, run(["dash", "-i", "-l", "-c", QUERY.command], env={"HOME": str(tmp_path), "PATH": "/usr/bin"})
+    )
     assert (got.unexpected_output, got.problem.partition("before the command ran: ")[2]) == (output, why)
 
 
@@ -117,8 +124,8 @@ def test_a_failed_unit_is_reported_with_the_reason(returncode, failure):
 
 
 def test_the_probes_own_marks_are_not_output_of_a_startup():
-    mark = "".join(PRINT_ENVIRONMENT.split()[2:4]).rstrip(";")
-    got = probe_of(Completed(["sh"], None, f"hello\n{mark}", ""))
+    mark = "".join(QUERY.command.split()[2:4]).rstrip(";")
+    got = probe_of(QUERY, Completed(["sh"], None, f"hello\n{mark}", ""))
     assert got.problem == "sh timed out; its last output: hello"
 
 
@@ -131,16 +138,16 @@ def test_the_probes_own_marks_are_not_output_of_a_startup():
     ],
 )
 def test_a_session_that_stays_open_is_reported(tmp_path, text, waits, held):
-    (tmp_path / "profile").write_text(f"{text}\n{PRINT_ENVIRONMENT}")
+    (tmp_path / "profile").write_text(f"{text}\n{QUERY.command}")
     # Ends when nobody has the shell's output open, as a client of ssh does.
     done = run(["/bin/sh", "-c", f"/bin/sh {tmp_path}/profile | cat"], env={"PATH": "/usr/bin:/bin"}, timeout=3)
-    got = probe_of(done, waits=waits)
+    got = probe_of(QUERY, done, waits=waits)
     assert (got.environment is not None, got.held) == (True, held)
 
 
 def test_a_command_that_was_late_is_no_sign_of_a_session_that_is_kept_open():
-    done = run(["/bin/sh", "-c", PRINT_ENVIRONMENT], env={"PATH": "/usr/bin:/bin"})
-    got = probe_of(done._replace(returncode=None), waits=True)
+    done = run(["/bin/sh", "-c", QUERY.command], env={"PATH": "/usr/bin:/bin"})
+    got = probe_of(QUERY, done._replace(returncode=None), waits=True)
     assert (got.environment is not None, got.held) == (True, False)
 
 
@@ -253,6 +260,85 @@ def test_go_is_queried_once_for_equal_environments(observe, tmp_path):
     assert (tmp_path / "queries").read_text().count("\n") == 2
 
 
+# A go that fails like the real one: without enough address space, and with an unknown experiment.
+FAILING_GO = """\
+#!/bin/sh
+[ "$(ulimit -v)" = unlimited ] || { echo 'fatal error: failed to reserve page summary memory' >&2; exit 2; }
+[ "${GOEXPERIMENT:-}" != rangfunc ] || { echo 'go: unknown GOEXPERIMENT rangfunc' >&2; exit 2; }
+[ ! -e /no/such/file ] && echo '{"GOOS": "linux"}'
+"""
+OFFENDERS = {
+    "a limit": ("A=1\nulimit -v 4000000\nexport GOFLAGS=-v\n", observe_module.LIMITS, 2),
+    "a limit in a function": ("f() {\n  ulimit -S -v 4000000\n}\nf\n", observe_module.LIMITS, 2),
+    "a variable": ("export GOFLAGS=-v\nexport GOEXPERIMENT=rangfunc\n", "GOEXPERIMENT", 2),
+    "none": ("export GOFLAGS=-v\nulimit -v unlimited\n", "", None),
+}
+
+
+@pytest.mark.parametrize("case", OFFENDERS)
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_line_that_lets_go_fail_is_known(tmp_path, shell, case):
+    text, offender, line = OFFENDERS[case]
+    go = tmp_path / "bin/go"
+    go.parent.mkdir()
+    go.write_text(FAILING_GO)
+    go.chmod(0o755)
+    rc = tmp_path / f".{shell}rc"
+    rc.write_text(f"{text}PATH={go.parent}:$PATH\n")
+    user = UserEnvironment(ACCOUNT._replace(home=str(tmp_path)), {}, [])
+    kind = {"bash": BashContext(), "zsh": ZshContext()}[shell]
+    (seen,) = observe_module.observe(Declaration([user], "/g", []), [], timeout=20, kinds=[kind])
+    assert (seen.go.offender, seen.go.problem == "") == (offender, not offender), seen
+    source = seen.source_of(offender) if offender else None
+    assert source == (Source("file", str(rc), line) if line else None)
+
+
+def test_a_shell_that_can_start_no_program_is_reported(tmp_path):
+    got = probe(tmp_path, "ulimit -v 1000 2>/dev/null\n")
+    assert (got.environment, got.failure) == (None, "")
+    assert "cannot start programs after its startup" in got.problem
+
+
+def test_the_screen_of_another_program_is_not_shown(tmp_path):
+    got = probe(tmp_path, "printf '\\033[?1049hprivate'; read -r a\n", terminal=True, timeout=1.5)
+    assert (got.failure, got.problem) == ("timed out", "bash timed out")
+
+
+@pytest.mark.skipif(not shutil.which("tmux"), reason="this machine has no tmux")
+def test_no_startup_reaches_a_live_session_of_its_user(tmp_path):
+    session = f"gopherops-{os.getpid()}"
+    env = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "TERM": "xterm"}
+    # Not by "run", which would end the server.
+    subprocess.run(["tmux", "new-session", "-d", "-s", session, "sleep 60"], env=env, check=True)
+    try:
+        (tmp_path / ".bashrc").write_text(f"exec tmux new-session -A -s {session}\n")
+        account = ACCOUNT._replace(home=str(tmp_path), shell="/bin/bash")
+        start_up = Startup(account, ["-i"], env, [str(tmp_path / ".bashrc")], prompts=True)
+        assert shell_context.probe_startup(start_up, 2, terminal=True).environment is None
+        shell_context.trace_startup(start_up, 2)
+        clients = run(["tmux", "list-sessions", "-F", "#{session_name} #{session_last_attached}"], env=env).stdout
+        assert f"{session} \n" in clients
+    finally:
+        run(["tmux", "kill-session", "-t", session], env=env)
+
+
+@pytest.mark.parametrize("over", ["a probe", "a trace"])
+def test_multiplexers_look_for_sessions_in_a_directory_of_the_probe(tmp_path, over):
+    names = ("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR")
+    print_them = " ".join(f"${name}" for name in names)
+    (tmp_path / ".bashrc").write_text(f"echo {print_them} >~/names; stat -c '%U %a' {print_them} >~/rights\n")
+    account = ACCOUNT._replace(home=str(tmp_path), shell="/bin/bash")
+    start_up = Startup(account, ["-i"], {"HOME": str(tmp_path)}, [str(tmp_path / ".bashrc")], prompts=True)
+    if over == "a probe":
+        environment = shell_context.probe_startup(start_up, 20, terminal=True).environment
+        assert environment and not set(names) & set(environment)
+    else:
+        shell_context.trace_startup(start_up, 20)
+    directories = set((tmp_path / "names").read_text().split())
+    assert len(directories) == 1 and not any(map(os.path.exists, directories))
+    assert set((tmp_path / "rights").read_text().splitlines()) == {f"{ACCOUNT.name} 700"}
+
+
 def test_a_login_has_no_language_but_the_hosts(tmp_path, monkeypatch):
     monkeypatch.setattr(login, "_SERVICE", str(tmp_path / "login"))
     (tmp_path / "login").write_text(f"session required pam_env.so readenv=1 envfile={tmp_path}/locale\n")
@@ -303,8 +389,8 @@ def test_options_of_a_startup_do_not_end_the_probe(tmp_path, shell, options, hoo
     (tmp_path / f".{shell}rc").write_text(f"{options}\nexport GOBIN=/x\n{hooks[shell] if hooked else ''}\n")
     # There is no go on this PATH.
     env = {"HOME": str(tmp_path), "ZDOTDIR": str(tmp_path), "PATH": str(tmp_path)}
-    done = run([shutil.which(shell), "-i", "-c", f"{prompt}; {PRINT_ENVIRONMENT}"], env=env, timeout=20)
-    got = probe_of(done)
+    done = run([shutil.which(shell), "-i", "-c", f"{prompt}; {QUERY.command}"], env=env, timeout=20)
+    got = probe_of(QUERY, done)
     assert got.environment, got.problem
     expected = {"GOBIN": "/x", **({"GOA": "1", "GOB": "2"} if hooked else {})}
     assert {name: value for name, value in got.environment.items() if name.startswith("GO")} == expected
@@ -348,21 +434,21 @@ HUNG_UP = "kex_exchange_identification: Connection closed by remote host\n"
 )
 def test_the_cause_of_a_failed_login_is_the_servers_message(log, cause):
     done = Completed(["ssh"], 255, "", ssh._messages_of(log))
-    assert f"before the command ran: {cause}" in probe_of(done).problem
+    assert f"before the command ran: {cause}" in probe_of(QUERY, done).problem
 
 
 @pytest.mark.parametrize(
     "wrapper", ['sh -c "$SSH_ORIGINAL_COMMAND"', 'set -xv; eval "$SSH_ORIGINAL_COMMAND" 2>/dev/null']
 )
 def test_the_command_in_a_variable_is_not_its_output(wrapper):
-    env = {"SSH_ORIGINAL_COMMAND": PRINT_ENVIRONMENT, "GOFLAGS": "-x", "PATH": "/usr/bin:/bin"}
-    got = probe_of(run(["bash", "-c", wrapper], env=env))
+    env = {"SSH_ORIGINAL_COMMAND": QUERY.command, "GOFLAGS": "-x", "PATH": "/usr/bin:/bin"}
+    got = probe_of(QUERY, run(["bash", "-c", wrapper], env=env))
     assert (got.environment or {}).items() >= env.items(), got
 
 
 def test_a_forced_command_that_prints_variables_is_no_result():
-    env = {"SSH_ORIGINAL_COMMAND": PRINT_ENVIRONMENT}
-    assert probe_of(run(["/usr/bin/env"], env=env)).failure == "ended early"
+    env = {"SSH_ORIGINAL_COMMAND": QUERY.command}
+    assert probe_of(QUERY, run(["/usr/bin/env"], env=env)).failure == "ended early"
 
 
 def test_a_startup_without_path_has_no_unexpected_output(tmp_path):

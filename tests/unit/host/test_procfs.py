@@ -76,7 +76,7 @@ def test_what_nobody_debugs_has_no_tracer(pid):
 
 def test_a_program_name_with_parentheses_does_not_shift_the_fields():
     fields = " ".join(str(number) for number in range(4, 23))
-    assert parse_stat(f"7 (a) b (c) Z {fields}\n") == Stat("Z", 4, 6, 22)
+    assert parse_stat(f"7 (a) b (c) Z {fields}\n") == Stat("Z", 4, 6, 22, 16 + 17)
     assert parse_stat("") is None
 
 

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import scripts
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.shell_query import ShellQuery
 
 SOURCE = scripts.source_files(["/etc/profile", "/home/a b/.profile"], ["/home/a b/.bashrc"])
 MARKS = {
@@ -35,19 +36,19 @@ ZSH = {
     "ZSH_TRACE": scripts.fill(scripts.ZSH_TRACE, {**MARKS, "THEN": scripts.ZSH_PROMPT}),
     "ZSH_SOURCE_ENVIRONMENT": scripts.fill(scripts.ZSH_SOURCE_ENVIRONMENT, MARKS),
     "SH_ENVIRONMENT": scripts.fill(scripts.SH_ENVIRONMENT, MARKS),
-    "PRINT_ENVIRONMENT": scripts.PRINT_ENVIRONMENT,
+    "ShellQuery": ShellQuery().command,
     "FINISH": scripts.FINISH,
 }
 FISH = {
     "FISH_PROMPT": scripts.FISH_PROMPT,
     "FISH_HOOKS": scripts.FISH_HOOKS,
     "FISH_ENVIRONMENT": scripts.fill(scripts.FISH_ENVIRONMENT, MARKS),
-    "PRINT_ENVIRONMENT": scripts.PRINT_ENVIRONMENT,
+    "ShellQuery": ShellQuery().command,
     "FISH_TRACE": scripts.fill(scripts.FISH_TRACE, {**MARKS, "THEN": scripts.FISH_PROMPT}),
 }
 SH = {
     "SOURCE": SOURCE,
-    "PRINT_ENVIRONMENT": scripts.PRINT_ENVIRONMENT,
+    "ShellQuery": ShellQuery().command,
     **{name: scripts.fill(getattr(scripts, name), MARKS) for name in dir(scripts) if name.startswith("SH_")},
 }
 CASES = [

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 import typing as t
+from types import MappingProxyType
 
 from ..._core.errors import DevserverError, TimedOut
 from ..._core.go_variables import PERSISTENT_VARIABLES
@@ -23,7 +24,7 @@ from ..._host.accounts import Account
 from ..._host.trusted_paths import only_root_can_change
 from ..._host.user_access import has_home
 from ..._shells import blame
-from ..records.observation import SLOW_SECONDS, WATCHED, GoResult, Observation, describe_unexpected, failed
+from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, describe_unexpected, failed
 from . import ssh_denials
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.
@@ -207,25 +208,31 @@ class _Queries:
         if probe.environment is None:
             return None
         here = pair.context.on_this_host
-        programs = self._submit(pair.user, probe.environment, probe.login) if here else None
+        programs = self._submit(pair.user, probe.environment, probe) if here else None
         return _Details(self._pool.submit(_assignments, *pair, self._timeout), programs)
 
     def _submit(
-        self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None
+        self, user: UserEnvironment, environment: t.Mapping[str, str], probe: Probe
     ) -> concurrent.futures.Future[_Programs]:
-        """Return the programs in ``environment``; ``login`` is that of the probe, which decides about trust."""
+        """Return the programs in ``environment``; the login of the ``probe`` decides about trust."""
+        login = probe.login
         relevant, login_variables = _relevant(environment, user), _relevant(login or {}, user)
         if login is not None and relevant == login_variables:
             environment, login = login, None
         # A second entry of the same directory has no effect.
         directories = dict.fromkeys(relevant.pop("PATH", "").split(":"))
-        key = (user.account, *directories, *sorted(relevant.items()), login is None or login_variables.get("PATH"))
+        trusted = login is None or login_variables.get("PATH")
+        key = (user.account, *directories, *sorted(relevant.items()), trusted, *sorted(probe.limits.items()))
         if key not in self._known:
-            self._known[key] = self._pool.submit(self._query, user, environment, login)
+            self._known[key] = self._pool.submit(self._query, user, environment, login, probe.limits)
         return self._known[key]
 
     def _query(
-        self, user: UserEnvironment, environment: t.Mapping[str, str], login: t.Mapping[str, str] | None
+        self,
+        user: UserEnvironment,
+        environment: t.Mapping[str, str],
+        login: t.Mapping[str, str] | None,
+        limits: t.Mapping[str, int],
     ) -> _Programs:
         try:
             programs = executables(self._names, environment.get("PATH", ""), user.account, timeout=self._timeout)
@@ -233,7 +240,7 @@ class _Queries:
                 return _Programs(programs, _query_trusted_go(programs["go"], environment, login, user, self._timeout))
         except (DevserverError, OSError) as error:
             return _Programs({}, GoResult({}, str(error)))
-        return _Programs(programs, _query_go(programs["go"], environment, user, self._timeout))
+        return _Programs(programs, _query_go(programs["go"], environment, user, self._timeout, limits))
 
 
 def _relevant(environment: t.Mapping[str, str], user: UserEnvironment) -> dict[str, str]:
@@ -312,12 +319,47 @@ def _query_trusted_go(
     return result._replace(values={name: value for name, value in result.values.items() if name != "GOTOOLCHAIN"})
 
 
-def _query_go(go: t.Sequence[str], environment: t.Mapping[str, str], user: UserEnvironment, timeout: float) -> GoResult:
+def _query_go(
+    go: t.Sequence[str],
+    environment: t.Mapping[str, str],
+    user: UserEnvironment,
+    timeout: float,
+    limits: t.Mapping[str, int] = MappingProxyType({}),
+) -> GoResult:
     if not go:
         return GoResult({}, "no go on PATH")
     names = {*WATCHED, *user.variables, "GOROOT", "GOVERSION", "GOENV", "GOHOSTOS", "GOHOSTARCH"} - NEEDS_C_COMPILER
-    env = without_traces(environment)
+    until = time.monotonic() + timeout
+
+    def query(env: t.Mapping[str, str], limits: t.Mapping[str, int]) -> dict[str, str]:
+        left = max(0.0, until - time.monotonic())
+        return go_env(go[0], *sorted(names), env=without_traces(env), account=user.account, timeout=left, limits=limits)
+
+    def works(env: t.Mapping[str, str], limits: t.Mapping[str, int]) -> bool:
+        try:
+            return bool(query(env, limits))
+        except DevserverError:
+            return False
+
     try:
-        return GoResult(go_env(go[0], *sorted(names), env=env, account=user.account, timeout=timeout))
+        return GoResult(query(environment, limits))
     except DevserverError as error:
-        return GoResult({}, str(error))
+        return GoResult({}, str(error), offender=_offender(environment, limits, works))
+
+
+def _offender(
+    environment: t.Mapping[str, str],
+    limits: t.Mapping[str, int],
+    works: t.Callable[[t.Mapping[str, str], t.Mapping[str, int]], bool],
+) -> str:
+    """Return the variable without which go ``works``, or LIMITS; empty if it fails without any of them too."""
+    if limits and works(environment, {}):
+        return LIMITS
+    names = sorted(name for name in environment if _is_read_by_go(name) and name not in _GO_READS)
+    if not names or not works(_without(environment, names), limits):
+        return ""
+    return next((name for name in names if works(_without(environment, [name]), limits)), "")
+
+
+def _without(environment: t.Mapping[str, str], names: t.Container[str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}

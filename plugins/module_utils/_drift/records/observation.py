@@ -18,6 +18,8 @@ _BUILDS = ("GOTOOLCHAIN", "GOFLAGS", "GO111MODULE", "CGO_ENABLED", "GOOS", "GOAR
 WATCHED = (*_MODULES, *_BUILDS, *DIRECTORY_VARIABLES, "GOTMPDIR")
 # Compared too. It has a file of its own: go reads it from no variable.
 TELEMETRY = "GOTELEMETRY"
+# The name of an assignment that sets resource limits, as of the command.
+LIMITS = "ulimit"
 # A startup that takes longer is slow.
 SLOW_SECONDS = 3.0
 # Characters of an error that is not the collection's own.
@@ -25,11 +27,15 @@ _LONGEST_ERROR = 200
 
 
 class GoResult(t.NamedTuple):
-    """The values of ``go env``; without values ``problem`` has the reason. A ``skipped`` go was not run on purpose."""
+    """The values of ``go env``; without values ``problem`` has the reason. A ``skipped`` go was not run on purpose.
+
+    ``offender`` is the variable without which go works, or LIMITS.
+    """
 
     values: t.Mapping[str, str]
     problem: str = ""
     skipped: bool = False
+    offender: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from ..._core.provenance import Source
 from ..cells import Cell
 from ..finding import Finding, Remedy, Rule, as_user
 from ..records.files import SettingsFile
+from ..records.observation import LIMITS
 from ..snapshot import Row, Snapshot, once_per_user
 
 GO_MISSING = Rule(
@@ -66,9 +67,12 @@ GO_FAILS = Rule(
     title="go env fails",
     impact="Every go command fails in this context.",
     why="""\
-`go env` fails, prints no JSON, or times out: the executable is not a Go, is broken, or rejects a setting.""",
+`go env` fails, prints no JSON, or times out: the executable is not a Go, is broken, or rejects a setting. It runs with
+the resource limits that the startup has set, such as `ulimit -v`. If go works without one of the variables that it
+reads, or without these limits, the source is the line that sets them; else it is the executable.""",
     fix="""\
-Correct the error that go reports. If `GOENV=off go env` succeeds, the error is in the user's settings file.""",
+Correct the line that the source names, or the error that go reports. If `GOENV=off go env` succeeds, the error is in
+the user's settings file.""",
     example='/opt/distribution/bin/go is not a go command: env -json printed "go version go1.19.8"',
 )
 GO_ALIAS = Rule(
@@ -222,9 +226,10 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     explained = persisted or any(item.value.endswith("\r") for item in file.settings)
     failed = go and not response.values and not response.skipped
     if failed and row.cells["GOROOT"].status != "drift" and not explained:
-        remedy = Remedy("correct the error that go reports; 'GOENV=off go env' succeeds if it is in the settings file")
+        source, action = _restore_response(row)
         unreadable = file.error or file.missing_target
-        yield row.finding(GO_FAILS, response.problem, remedy, "go", Source("file", file.path if unreadable else go[0]))
+        source = source or Source("file", file.path if unreadable else go[0])
+        yield row.finding(GO_FAILS, response.problem, Remedy(action), "go", source)
     if row.foreign_go:
         return
     for variable, rule in (("GOROOT", GOROOT_DIFFERS), ("GOVERSION", GO_VERSION)):
@@ -234,6 +239,17 @@ def _response(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
             action = _TOOLCHAIN if rule is GO_VERSION else snapshot.fix(cell)
             remedy = Remedy(_remove_manager(_manager(cell.actual), action))
             yield row.finding(rule, f"{state}; expected {cell.expected}", remedy, variable)
+
+
+def _restore_response(row: Row) -> tuple[Source | None, str]:
+    """Return the line that lets go fail, if it is known, and the action that lets it work."""
+    offender = row.observation.go.offender
+    source = row.observation.source_of(offender) if offender else None
+    if offender == LIMITS:
+        return source, f"raise the resource limit{f' at {source}' if source else ' of the startup'}: go needs more"
+    if offender:
+        return source, f"delete or correct {offender}{f' at {source}' if source else ''}: without it, go works"
+    return None, "correct the error that go reports; 'GOENV=off go env' succeeds if it is in the settings file"
 
 
 def _persisted_goroot(file: SettingsFile) -> Source | None:

@@ -5,22 +5,20 @@
 from __future__ import annotations
 
 import abc
-import os
 import re
-import time
 import typing as t
+from types import MappingProxyType
 
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account
 from ..._host.command import Completed
 from ..._host.managed_files import ManagedFile
-from ..._host.procfs import parse_environment, parse_stat
-from ..._shells.scripts import MARK
-from ..._shells.startup import Startup
+from ..._shells.shell_query import ShellQuery, seconds_since
+from ..._shells.startup import Startup, without_private
 from ..declaration import Declaration, UserEnvironment
 
-# What PRINT_ENVIRONMENT prints behind its first mark: the output of three commands, and the rest.
-_PARTS = 4
+# By this a terminal changes to its second screen.
+_WHOLE_SCREEN = "\x1b[?1049h"
 # Control sequences of terminals, such as a colour, and other invisible characters.
 _CONTROL = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[ -/]*[0-~])|[\x00-\x08\x0e-\x1f\x7f]")
 # Messages of bash and dash that are interactive without a terminal of their own.
@@ -54,7 +52,8 @@ class Probe(t.NamedTuple):
     alias, a function (empty without a shell). ``stale`` names the variables whose present value the process does not
     have, because the process that started it is older. ``held`` means that the command exited and its caller still
     waits: a process of the startup keeps the output open. ``login`` is the environment of the user's own shell, if
-    files that another user may have written change it.
+    files that another user may have written change it. ``limits`` are the low resource limits of its processes, by
+    their names in prlimit(1).
     """
 
     environment: dict[str, str] | None
@@ -66,6 +65,7 @@ class Probe(t.NamedTuple):
     failure: Failure = ""
     held: bool = False
     login: t.Mapping[str, str] | None = None
+    limits: t.Mapping[str, int] = MappingProxyType({})
 
 
 class Context(abc.ABC):
@@ -156,35 +156,34 @@ class SingleContext(ContextKind, Context):
         return [self]
 
 
-def probe_of(
-    completed: Completed, *, added: t.Container[str] = (), terminal: bool = False, waits: bool = False
-) -> Probe:
-    """Return the environment that PRINT_ENVIRONMENT printed, or the reason why it printed none.
+def probe_of(query: ShellQuery, completed: Completed, *, terminal: bool = False, waits: bool = False) -> Probe:
+    """Return the environment that ``query`` printed, or the reason why it printed none.
 
-    Variables that were ``added`` for the probe are left out. Output to a ``terminal`` is for people to read, and is not
-    unexpected. The process ``waits`` if it ends only after the last one that has the output open.
+    Output to a ``terminal`` is for people to read, and is not unexpected. The process ``waits`` if it ends only after
+    the last one that has the output open.
     """
-    # The last parts count: a startup may run such commands too.
-    before, *parts = completed.stdout.split(MARK)
+    before, state = query.parse(completed.stdout)
     unexpected = next(iter(_lines("" if terminal else before) + _lines(completed.stderr)), "")
-    if len(parts) >= _PARTS:
-        clocks, variables, go_is, _behind = parts[-_PARTS:]
-        seconds = _start_up_seconds(clocks, completed.seconds)
-        environment = {name: value for name, value in parse_environment(variables).items() if name not in added}
-        held = waits and completed.returncode is None and _seconds_since(clocks) > _UNTIL_CLOSED
+    if state and state.environment:
+        late = state.reported_at is not None and seconds_since(state.reported_at) > _UNTIL_CLOSED
         return Probe(
-            environment,
-            seconds=seconds,
+            without_private(state.environment),
+            seconds=completed.seconds if state.seconds is None else min(state.seconds, completed.seconds),
             unexpected_output=unexpected,
-            go_is=go_is.partition("\n")[0].strip(),
-            held=held,
+            go_is=state.go_is,
+            held=waits and completed.returncode is None and late,
+            limits=state.limits,
         )
     if completed.returncode is None:
-        last = _last_line(completed.stdout.replace(MARK, "\n") + completed.stderr)
+        # A program that draws on the whole screen may show what belongs to another session of the user.
+        last = "" if _WHOLE_SCREEN in before else _last_line(before + completed.stderr)
         last = f"; its last output: {last}" if last else ""
         problem = f"{completed.argv[0]} timed out{last}"
         return Probe(None, problem, seconds=completed.seconds, unexpected_output=unexpected, failure="timed out")
     reason = _last_line(completed.stderr) or "a startup file may exit, or replace the shell with another program"
+    if state:
+        problem = f"{completed.argv[0]} cannot start programs after its startup: {reason}"
+        return Probe(None, problem, seconds=completed.seconds, unexpected_output=unexpected)
     problem = f"{completed.argv[0]} ended with {completed.returncode} before the command ran: {reason}"
     return Probe(None, problem, seconds=completed.seconds, unexpected_output=unexpected, failure="ended early")
 
@@ -193,27 +192,6 @@ def failed_probe(problem: str, completed: Completed) -> Probe:
     """Return a probe without an environment, with the problem and the message of ``completed``."""
     failure: Failure = "timed out" if completed.returncode is None else ""
     return Probe(None, f"{problem}: {completed.complaint}", seconds=completed.seconds, failure=failure)
-
-
-def _start_up_seconds(clocks: str, longest: float) -> float:
-    """Return the age of the shell when it ran the command: the time before it, such as that of a login, does not count.
-
-    ``clocks`` is the shell's /proc/PID/stat, and /proc/uptime; if they do not count alike, the result is ``longest``.
-    """
-    try:
-        stat, now = parse_stat(clocks), clocks.split()[-2]
-        age = float(now) - stat.started / os.sysconf("SC_CLK_TCK") if stat else -1.0
-    except (ValueError, IndexError):
-        return longest
-    return age if 0 <= age < longest else longest
-
-
-def _seconds_since(clocks: str) -> float:
-    """Return the seconds since the shell ran the command; ``clocks`` are those of ``_start_up_seconds``."""
-    try:
-        return time.clock_gettime(time.CLOCK_BOOTTIME) - float(clocks.split()[-2])
-    except (ValueError, IndexError):
-        return 0.0
 
 
 def _last_line(output: str) -> str:

@@ -10,11 +10,12 @@ import shutil
 
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
-from ..._host.command import run_at_home, run_in_terminal, session_environment
+from ..._host.command import session_environment
 from ..._host.managed_files import ManagedFile
 from ..._shells.bash_trace import trace_bash
-from ..._shells.fish_trace import spare_directories, trace_fish
-from ..._shells.scripts import PRINT_ENVIRONMENT, PROMPTS
+from ..._shells.fish_trace import trace_fish
+from ..._shells.scripts import PROMPTS
+from ..._shells.shell_query import ShellQuery
 from ..._shells.startup import Startup
 from ..._shells.zsh_trace import trace_zsh
 from ..declaration import Declaration
@@ -83,11 +84,9 @@ def kinds_over_ssh(account: Account) -> list[str]:
 def probe_startup(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
     """Start the shell, in a ``terminal`` or as a script does, and return its environment."""
     prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
-    account, start = start_up.account, run_in_terminal if terminal else run_at_home
-    argv = [account.shell, *start_up.options, "-c", prompt + PRINT_ENVIRONMENT]
-    with spare_directories(account) as directories:
-        completed = start(argv, env={**start_up.env, **directories}, account=account, timeout=timeout)
-    return probe_of(completed, added=directories, terminal=terminal)
+    query = ShellQuery()
+    argv = [start_up.account.shell, *start_up.options, "-c", prompt + query.command]
+    return probe_of(query, start_up.run(argv, timeout, terminal=terminal), terminal=terminal)
 
 
 def trace_startup(start_up: Startup, timeout: float) -> list[Assignment]:

@@ -20,9 +20,9 @@ from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.files import read_text, read_text_or_empty
 from ..._host.managed_files import ManagedFile, block_in
 from ..._host.tempdirs import temporary_directory
-from ..._shells.fish_trace import spare_directories
-from ..._shells.scripts import PRINT_ENVIRONMENT, SH_SERVE_LOGIN, fill
-from ..._shells.startup import Startup
+from ..._shells.scripts import SH_SERVE_LOGIN, fill
+from ..._shells.shell_query import ShellQuery
+from ..._shells.startup import Startup, private_directories
 from ..._systemd import transient_unit
 from .. import sshd_config
 from ..declaration import Declaration
@@ -79,7 +79,8 @@ class SshContext(SingleContext):
         return kinds_over_ssh(account)
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        return probe_over_ssh(account, PRINT_ENVIRONMENT, timeout)
+        query = ShellQuery()
+        return probe_over_ssh(account, query.command, query, timeout)
 
     def start_up(self, account: Account, timeout: float) -> Startup:
         return _start_up(account, variables_over_ssh(account, timeout))
@@ -95,9 +96,9 @@ def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
     return Startup(account, [], environment_over_ssh(account, variables), files)
 
 
-def probe_over_ssh(account: Account, command: str, timeout: float) -> Probe:
-    """Return the result of a command over ssh that contains PRINT_ENVIRONMENT."""
-    with temporary_directory(tempfile.gettempdir(), "gopherops-ssh-") as scratch, spare_directories(account) as added:
+def probe_over_ssh(account: Account, command: str, query: ShellQuery, timeout: float) -> Probe:
+    """Return the result of a command over ssh that contains the command of ``query``."""
+    with temporary_directory(tempfile.gettempdir(), "gopherops-ssh-") as scratch, private_directories(account) as added:
         directory = scratch.path
         os.chmod(directory, 0o711)
         _lay_out(directory, added, timeout)
@@ -110,7 +111,7 @@ def probe_over_ssh(account: Account, command: str, timeout: float) -> Probe:
                 problem = f"sshd denies {account.name}: {denied.group().strip()}"
                 return Probe(None, problem, seconds=completed.seconds, failure="not let in")
             completed = completed._replace(stderr=completed.stderr + _messages_of(log))
-        return probe_of(completed, added=added, waits=True)
+        return probe_of(query, completed, waits=True)
 
 
 def _messages_of(log: str) -> str:

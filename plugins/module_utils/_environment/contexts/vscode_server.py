@@ -15,12 +15,12 @@ import typing as t
 
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
-from ..._host.command import run_at_home, session_environment
+from ..._host.command import session_environment
 from ..._host.managed_files import ManagedFile
 from ..._host.records import read_record, record_file
 from ..._jsonc.editor import Edit, Merge, Put, Remove
-from ..._shells.fish_trace import spare_directories
-from ..._shells.scripts import PRINT_ENVIRONMENT, SH_AS_CHILD
+from ..._shells.scripts import SH_AS_CHILD
+from ..._shells.shell_query import ShellQuery
 from ..._shells.startup import Startup
 from ..._systemd.systemctl import manager_runs
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
@@ -224,25 +224,24 @@ def _probe_shell(account: Account, limit: float) -> Probe:
     problem = unsupported_shell(account)
     if problem:
         return Probe(None, problem)
-    argv = ["/usr/bin/env", f"{_RESOLVING}=1", account.shell, *_OPTIONS, "-c", PRINT_ENVIRONMENT]
-    result = _probe_login([*_AS_CHILD, *argv], account, 2 * limit)
+    query = ShellQuery()
+    argv = ["/usr/bin/env", f"{_RESOLVING}=1", account.shell, *_OPTIONS, "-c", query.command]
+    result = _probe_login([*_AS_CHILD, *argv], query, account, 2 * limit)
     if result.environment is not None and result.seconds > limit:
         late = f"{os.path.basename(account.shell)} timed out"
         result = Probe(None, late, result.seconds, result.unexpected_output, failure="timed out")
     if result.environment is None:
         return result._replace(problem=f"{result.problem}; the server continues with the environment of ssh alone")
     environment = {name: value for name, value in result.environment.items() if name != _RESOLVING}
-    # The server has marks of its own around the result, and waits for the shell alone.
-    return result._replace(environment=environment, unexpected_output="", held=False)
+    # The server has marks of its own around the result, and waits for the shell alone. It takes the environment alone.
+    return result._replace(environment=environment, unexpected_output="", held=False, go_is="", limits={})
 
 
-def _probe_login(argv: t.Sequence[str], account: Account, timeout: float) -> Probe:
+def _probe_login(argv: t.Sequence[str], query: ShellQuery, account: Account, timeout: float) -> Probe:
     if SshContext().applies_to(account):
-        return probe_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), timeout)
-    with spare_directories(account) as added:
-        env = dict(session_environment(account), **added)
-        completed = run_at_home(argv, env=env, account=account, timeout=timeout)
-        return probe_of(completed._replace(argv=argv[len(_AS_CHILD) :]), added=added)
+        return probe_over_ssh(account, "exec " + " ".join(map(shlex.quote, argv)), query, timeout)
+    completed = Startup(account, _OPTIONS, session_environment(account)).run(argv, timeout)
+    return probe_of(query, completed._replace(argv=argv[len(_AS_CHILD) :]))
 
 
 def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
