@@ -118,9 +118,10 @@ options:
         type: int
       state:
         description:
-          - V(started) runs the service now and after each boot. V(stopped) only installs it. By default O(state).
+          - V(started) runs the service now and after each boot. V(stopped) only installs it. V(absent) removes it; its
+            user need not exist. By default O(state).
         type: str
-        choices: [started, stopped]
+        choices: [started, stopped, absent]
       launch_configuration:
         description:
           - Whether C(.vscode/launch.json) of the workspace gets a configuration C(Attach to dlv-<name>). A missing file
@@ -146,12 +147,20 @@ options:
   services:
     description:
       - Entries of the variable C(debugger_services) of P(gopherops.devserver.debugger#role), without the options that
-        TLS does not need, such as environment variables. Entries without O(services[].tls) are ignored.
+        TLS does not need, such as environment variables. Entries without O(services[].tls) have no endpoint.
     type: list
     elements: dict
     default: []
     suboptions:
 {_TLS_SERVICE}
+      state:
+        description: With V(absent) the endpoint is removed.
+        type: str
+        choices: [started, stopped, absent]
+  exclusive:
+    description: Whether the endpoints of services that are not in O(services) are removed. By default they stay.
+    type: bool
+    default: false
   clients:
     description: The names of all clients. An entry of O(services) may admit fewer.
     type: list

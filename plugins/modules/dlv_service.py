@@ -17,11 +17,11 @@ description:
     C(/var/lib/dlv/<name>). Other builds of the program are never overwritten.
   - A service listens on a loopback address, or on a Unix socket that only its user can reach. Other addresses are
     rejected, because dlv has neither TLS nor a password.
-  - One call declares all services of a host. It stops the services that are no longer declared, and removes them and
-    their programs.
+  - A service with O(services[].state=absent) is stopped and removed, with its program. One that is not in O(services)
+    stays as it is, unless O(exclusive).
   - All entries are validated before anything is written.
   - A C(launch.json) that cannot be edited, such as one with a syntax error, is skipped. The module does everything
-    else, fails at the end, and lists such files in RV(skipped_files). The unit of a service that is no longer declared
+    else, fails at the end, and lists such files in RV(skipped_files). The unit of a service that is to be removed
     is stopped, and stays until its configuration can be removed.
 notes:
   - A program that does not compile is not an error of the module. systemd retries the service until the program
@@ -58,10 +58,15 @@ options:
     type: int
     default: 50
   state:
-    description: The default state of the services.
+    description:
+      - The default state of the services. V(absent) removes all services, also those that are not in O(services).
     type: str
-    choices: [started, stopped]
+    choices: [started, stopped, absent]
     default: started
+  exclusive:
+    description: Whether debug services that are not in O(services) are removed. By default they stay as they are.
+    type: bool
+    default: false
   wait:
     description: The seconds to wait until all services listen. A service that is still building then is not an error.
     type: int

@@ -18,7 +18,7 @@ description:
     other users.
   - The running server reloads new certificates. A change of the admitted clients restarts it, which ends all
     connections.
-  - Without services that have a TLS port, the server and its files are removed.
+  - Without endpoints, the server and its files are removed.
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services.tls_services

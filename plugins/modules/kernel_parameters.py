@@ -15,15 +15,26 @@ description:
   - A parameter that this kernel does not have, or that cannot be set, as in a container with a read-only C(/proc/sys),
     is reported in RV(skipped_parameters) and by a warning. The module does not fail.
 notes:
-  - A parameter that is no longer declared is removed from the file. Its previous value is unknown, so the current value
-    stays in force until the next boot.
+  - The file records the value that a parameter had before. A removal sets it again, unless the value was changed since.
+    Without a record, as in a file of an earlier version, the value stays in force until the next boot.
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
 options:
   parameters:
-    description: Values by name, as C(sysctl) prints them. Without any, the file is removed.
+    description:
+      - Values by name, as C(sysctl) prints them. V(null) removes a parameter.
+      - A parameter of an earlier run that is not among them stays, unless O(exclusive).
     type: dict
     default: {}
+  exclusive:
+    description: Whether the parameters of earlier runs that are not in O(parameters) are removed.
+    type: bool
+    default: false
+  state:
+    description: V(absent) removes the file with all its parameters.
+    type: str
+    choices: [present, absent]
+    default: present
   path:
     description: Path of the file.
     type: path

@@ -195,14 +195,15 @@ def test_a_wide_bind_is_rejected_before_any_write(host, play, listen, words):
     assert not host.file("/etc/systemd/system/dlv-wide.service").exists
 
 
-def test_what_is_no_longer_declared_goes_without_a_trace(host, play):
+def test_what_is_absent_goes_without_a_trace(host, play):
     api = show(host, "dlv-api", "MainPID")
     extra = {"name": "extra", "user": "alice", "workspace": "/home/alice/service", "package": "./stock", "mode": "test"}
     variables = host.ansible.get_variables()["debugger_services"]
     both = play("site", "--tags", "debugger", debugger_services=[*variables, {**extra, "listen": "127.0.0.1:2347"}])
     assert both.returncode == 0
     assert "127.0.0.1:2347" in host.check_output("ss -Hltn")
-    assert play("site", "--tags", "debugger").returncode == 0
+    removed = {**extra, "listen": "127.0.0.1:2347", "state": "absent"}
+    assert play("site", "--tags", "debugger", debugger_services=[removed]).returncode == 0
     for trace in ("/etc/systemd/system/dlv-extra.service", "/var/lib/dlv/extra", "/run/dlv/extra"):
         assert not host.file(trace).exists
     assert "127.0.0.1:2347" not in host.check_output("ss -Hltn")

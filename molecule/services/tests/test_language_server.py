@@ -165,7 +165,7 @@ def test_impossible_options_are_rejected_and_nothing_changes(play, host):
     assert after == before
 
 
-def test_who_is_no_longer_listed_loses_all_of_it(play, host, check):
+def test_who_is_removed_loses_all_of_it(play, host, check):
     check("bob", "/home/bob/service/stock/*.go")
     running = check("alice", "/home/alice/service/stock/*.go") or main_pid(host, "alice")
     alone = [{"name": "alice", "workspaces": ["/home/alice/service"]}]
@@ -173,7 +173,7 @@ def test_who_is_no_longer_listed_loses_all_of_it(play, host, check):
         "site",
         "--tags",
         "language_server",
-        devserver_users=alone,
+        devserver_users=[*alone, {"name": "bob", "state": "absent"}],
         language_server_settings={"ui.diagnostic.staticcheck": True},
     )
     try:

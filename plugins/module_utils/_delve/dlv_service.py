@@ -27,6 +27,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "cpu_weight": {"type": "int", "default": 50},
     "state": {"type": "str", "choices": STATES, "default": "started"},
     "wait": {"type": "int", "default": 120},
+    "exclusive": {"type": "bool", "default": False},
 }
 
 
@@ -34,7 +35,11 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Run the debug services; with ``check`` only plan the changes."""
     limits = ResourceLimits(parse_size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
     services = parse_services(params["services"], limits=limits, state=params["state"])
-    plan = plan_services(services, Programs(params["dlv"], params["go"], params["check_go_version"]))
+    # Entries that are not among the services are absent.
+    listed = {entry["name"] for entry in params["services"]}
+    exclusive = params["exclusive"] or params["state"] == "absent"
+    programs = Programs(params["dlv"], params["go"], params["check_go_version"])
+    plan = plan_services(services, programs, lambda name: exclusive or name in listed)
     if not check:
         plan = apply_plan(plan)
     states = wait_for_services(services, 0 if check else params["wait"])

@@ -72,11 +72,16 @@ class ServiceState(t.NamedTuple):
     pending: bool
 
 
-def plan_services(services: t.Sequence[DebugService], programs: units.Programs) -> DebugServicePlan:
-    """Return the changes for this host, and apply none of them. Raises DevserverError where they are impossible."""
+def plan_services(
+    services: t.Sequence[DebugService], programs: units.Programs, is_removed: t.Callable[[str], bool]
+) -> DebugServicePlan:
+    """Return the changes for this host, and apply none of them; other services stay unless their name ``is_removed``.
+
+    Raises DevserverError where the changes are impossible.
+    """
     installed = _installed_units()
     expected = {service.name for service in services}
-    stale = sorted(set(installed) - expected)
+    stale = sorted(name for name in set(installed) - expected if is_removed(name))
     if (expected or stale) and not manager_runs():
         raise DevserverError(
             "debug services need systemd, which does not run this host",
@@ -88,7 +93,8 @@ def plan_services(services: t.Sequence[DebugService], programs: units.Programs) 
     accepted = accept_services(services, skipped)
     # The others stop. Their units and launch files stay as they are until the workspace is corrected.
     rejected = {service.name for service in services} - {service.name for service in accepted}
-    services, recorded = accepted, {name: text for name, text in installed.items() if name not in rejected}
+    changing = {*expected, *stale} - rejected
+    services, recorded = accepted, {name: text for name, text in installed.items() if name in changing}
     launch_edits = plan_each(managed_launch_files(_launch_file_edits(services, recorded)), skipped)
     pending = _find_pending_cleanups(recorded, skipped)
     kept = [name for name in installed if name in rejected or (name in stale and name in pending)]

@@ -15,7 +15,7 @@ from .._host.accounts import Account, find_account
 from .listen_address import parse_listen_address
 
 MODES = ("exec", "attach", "test")
-STATES = ("started", "stopped")
+STATES = ("started", "stopped", "absent")
 # The values of dlv's --log-output in all versions from 1.20 on.
 LOGS = ("debugger", "rpc", "dap", "fncall", "minidump", "debuglineerr")
 
@@ -47,13 +47,14 @@ SERVICE_SPEC: dict[str, t.Any] = {
     "tls": {"type": "dict", "options": TLS_SPEC},
 }
 # The options of a service that its TLS server needs. None of them is secret.
-TLS_SERVICE_SPEC = {name: SERVICE_SPEC[name] for name in ("name", "user", "listen", "workspace", "tls")}
+TLS_SERVICE_SPEC = {name: SERVICE_SPEC[name] for name in ("name", "user", "listen", "workspace", "tls", "state")}
 # The common options of the modules dlv_tls and dlv_tls_client.
 TLS_MODULE_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": TLS_SERVICE_SPEC},
     "clients": {"type": "list", "elements": "str", "default": []},
     "revoked": {"type": "list", "elements": "str", "default": []},
     "minimum": {"type": "str", "choices": ["TLSv1.2", "TLSv1.3"], "default": "TLSv1.2"},
+    "exclusive": {"type": "bool", "default": False},
 }
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,47}", re.ASCII)
@@ -128,12 +129,13 @@ def unit_name(name: str) -> str:
 def parse_services(
     entries: t.Sequence[t.Mapping[str, t.Any]], *, limits: ResourceLimits, state: str
 ) -> list[DebugService]:
-    """Return the services of ``entries``, which have the options of SERVICE_SPEC.
+    """Return the services of ``entries``, which have the options of SERVICE_SPEC, without those that are absent.
 
     ``limits`` and ``state`` are the defaults of the entries. Raises DevserverError for the first invalid entry, and for
     two entries that conflict.
     """
-    services = [_parse_service(entry, limits, state) for entry in entries]
+    present = [entry for entry in entries if (entry["state"] or state) != "absent"]
+    services = [_parse_service(entry, limits, state) for entry in present]
     _reject_duplicates("name", [(service.name, service.name) for service in services])
     _reject_duplicates("listen address", [(service.name, str(service.listen)) for service in services])
     return services

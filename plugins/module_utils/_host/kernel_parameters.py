@@ -16,12 +16,19 @@ from .managed_files import ManagedFile, plan_edits, write_all
 
 _HEADER = managed_header("kernel_parameters")
 _ROOT = "/proc/sys"
-ARGUMENT_SPEC = {"parameters": {"type": "dict", "default": {}}, "path": {"type": "path", "required": True}}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "parameters": {"type": "dict", "default": {}},
+    "path": {"type": "path", "required": True},
+    "exclusive": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 
 # The kernel allocates as many bytes as a reader requests.
 _LARGEST = 4096
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-zA-Z0-9_-]+)+", re.ASCII)
 _VALUE = re.compile(r"[!-~]+( [!-~]+)*")
+# The lines of a parameter in the file; the first one is the value before the first run, which a removal restores.
+_ENTRY = re.compile(r"^(?:# Before: (?P<before>.*)\n)?#.*\n-(?P<name>\S+) = (?P<value>.*)$", re.MULTILINE)
 # Why debugging needs a parameter; the managed file contains these texts as comments.
 REASONS = {
     "kernel.yama.ptrace_scope": (
@@ -45,7 +52,12 @@ class Skipped(t.NamedTuple):
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Set parameters of the kernel now and at each boot; with ``check`` only plan it."""
-    changes, skipped = apply(parameters_from(params["parameters"]), params["path"], check=check)
+    listed = params["parameters"]
+    exclusive = params["exclusive"] or params["state"] == "absent"
+    present = {name: value for name, value in listed.items() if value is not None and params["state"] == "present"}
+    changes, skipped = apply(
+        parameters_from(present), params["path"], lambda name: exclusive or name in listed, check=check
+    )
     warnings = [f"kernel parameter {parameter.name} is not set: {parameter.reason}" for parameter in skipped]
     return Outcome({"skipped_parameters": [parameter._asdict() for parameter in skipped], **changes.result()}, warnings)
 
@@ -63,15 +75,33 @@ def parameters_from(options: t.Mapping[str, t.Any]) -> dict[str, str]:
     return parameters
 
 
-def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[Changes, list[Skipped]]:
+class _Entry(t.NamedTuple):
+    """A parameter in the file: its value, and the value that it had before, if that is known."""
+
+    value: str
+    before: str | None
+
+
+def apply(
+    parameters: t.Mapping[str, str], path: str, is_removed: t.Callable[[str], bool], *, check: bool
+) -> tuple[Changes, list[Skipped]]:
     """Write the file, or remove it without parameters, set the values that differ; return the changes and skips.
 
-    In the file each name has a dash, so that systemd ignores a parameter that the kernel does not have.
+    Others in the file stay, unless their name ``is_removed``: then their previous value is restored, if nobody else has
+    changed it. In the file each name has a dash, so that systemd ignores a parameter that the kernel does not have.
     """
-    edits = plan_edits([ManagedFile(path, lambda now: _content(parameters, now), mode=0o644)])
+    recorded = _read_entries(read_text(path) or "")
+    removed = {name: entry for name, entry in recorded.items() if name not in parameters and is_removed(name)}
+    entries = {name: entry for name, entry in recorded.items() if name not in removed}
+    for name, value in parameters.items():
+        entries[name] = _Entry(value, entries[name].before if name in entries else _present(name))
+    edits = plan_edits([ManagedFile(path, lambda now: _content(entries, now), mode=0o644)])
     changes, skipped = Changes(), []
     for edit in edits:
         edit.add_to(changes)
+    # A killed run restores the values again, because the file still has them.
+    for name, entry in removed.items():
+        _restore(name, entry, changes, check=check)
     if not check:
         write_all(edits)
     for name, value in parameters.items():
@@ -86,14 +116,31 @@ def apply(parameters: t.Mapping[str, str], path: str, *, check: bool) -> tuple[C
     return changes, skipped
 
 
-def _content(parameters: t.Mapping[str, str], now: str | None) -> str | None:
-    if not parameters:
+def _read_entries(text: str) -> dict[str, _Entry]:
+    if not text.startswith(_HEADER):
+        return {}
+    return {match["name"]: _Entry(match["value"], match["before"]) for match in _ENTRY.finditer(text)}
+
+
+def _restore(name: str, entry: _Entry, changes: Changes, *, check: bool) -> None:
+    present = _present(name)
+    if entry.before is None or present == entry.before or present != _words(entry.value) or _find_obstacle(name):
+        return
+    changes.add(name, f"{present}\n", f"{entry.before}\n")
+    if not check:
+        _set(name, entry.before)
+
+
+def _content(entries: t.Mapping[str, _Entry], now: str | None) -> str | None:
+    if not entries:
         # Only a file of this module is removed.
         return now if now is not None and not now.startswith(_HEADER) else None
-    lines = (
-        f"\n# {REASONS.get(name, 'Declared by the play.')}\n-{name} = {value}\n" for name, value in parameters.items()
-    )
-    return _HEADER + "".join(lines)
+    return _HEADER + "".join(f"\n{_lines(name, entry)}\n" for name, entry in entries.items())
+
+
+def _lines(name: str, entry: _Entry) -> str:
+    before = "" if entry.before is None else f"# Before: {entry.before}\n"
+    return f"{before}# {REASONS.get(name, 'Declared by the play.')}\n-{name} = {entry.value}"
 
 
 def _file(name: str) -> str:

@@ -36,11 +36,14 @@ class Host:
         self.states, self.commands = self.systemd.states, self.systemd.commands
         self.skipped: list[SkippedFile] = []
 
-    def run(self, *entries: Entry, check: bool = False, **programs: t.Any) -> dict[str, tuple[str, str]]:
+    def run(
+        self, *entries: Entry, check: bool = False, removed: t.Container[str] | None = None, **programs: t.Any
+    ) -> dict[str, tuple[str, str]]:
         """Run like the module; return the changed paths and units, each with its text before and after."""
         services = parse_services(entries, limits=LIMITS, state="started")
         self.commands.clear()
-        plan = install.plan_services(services, PROGRAMS._replace(**programs))
+        is_removed = (lambda _name: True) if removed is None else removed.__contains__
+        plan = install.plan_services(services, PROGRAMS._replace(**programs), is_removed)
         if not check:
             plan = install.apply_plan(plan)
         self.skipped = plan.skipped
@@ -115,6 +118,26 @@ def test_undeclared_services_are_stopped_and_removed(service_host: Host) -> None
     assert service_host.files() == {"units/dlv-web.service", "units/dlv-mine.service"}
     assert service_host.run() and service_host.files() == {"units/dlv-mine.service"}
     assert service_host.run() == {}
+
+
+def test_only_removed_services_lose_their_units_and_launch_configurations(
+    service_host: Host, tmp_path: pathlib.Path
+) -> None:
+    workspace = str(tmp_path / "workspace")
+    os.mkdir(workspace, 0o755)
+    launch = tmp_path / "workspace/.vscode/launch.json"
+    api, web = (
+        entry(name=name, listen=f"127.0.0.1:{port}", workspace=workspace, launch_configuration=True)
+        for name, port in (("api", 2345), ("web", 2346))
+    )
+    service_host.run(api, web)
+    before, configured = service_host.files(), launch.read_text()
+    assert (service_host.run(removed=()), service_host.run(api, removed=())) == ({}, {})
+    assert (service_host.files(), launch.read_text(), service_host.commands) == (before, configured, [])
+    service_host.run({**api, "state": "absent"}, removed=["api"])
+    assert service_host.files() == before - {"units/dlv-api.service"}
+    assert "Attach to dlv-web" in launch.read_text()
+    assert "Attach to dlv-api" not in launch.read_text()
 
 
 @pytest.mark.parametrize(
@@ -266,7 +289,7 @@ def test_the_launch_file_of_a_user_without_a_service_causes_only_a_warning(
     good = file.read_text()
     file.write_text("{" if step == "plan" else f"{good}// {'x' * 300_000}\n")
     defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
-    options = {**defaults, "dlv": "/bin/true", "wait": 0}
+    options = {**defaults, "dlv": "/bin/true", "wait": 0, "exclusive": True}
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))
     try:

@@ -26,10 +26,12 @@ class Kernel(t.NamedTuple):
     def retries(self) -> pathlib.Path:
         return self.root / "net/ipv4/tcp_syn_retries"
 
-    def run(self, check: bool = False, **parameters: t.Any) -> tuple[list[str], list[str]]:
+    def run(
+        self, check: bool = False, removed: t.Container[str] = (), **parameters: t.Any
+    ) -> tuple[list[str], list[str]]:
         """Return what changes, and what is skipped; an underscore in a name's place represents its dots."""
         given = {{"scope": SCOPE, "retries": RETRIES}[name]: value for name, value in parameters.items()}
-        changes, skipped = apply(parameters_from(given), str(self.file), check=check)
+        changes, skipped = apply(parameters_from(given), str(self.file), removed.__contains__, check=check)
         return [one["after_header"] for one in changes.result()["diff"]], [
             f"{one.name}: {one.reason}" for one in skipped
         ]
@@ -86,12 +88,27 @@ def test_a_value_that_the_kernel_rejects_is_skipped(kernel: Kernel, monkeypatch:
     assert kernel.run(scope=0)[1] == [f"{SCOPE}: the kernel rejected the value: Is a directory"]
 
 
-def test_without_parameters_the_own_file_goes_and_no_other(kernel: Kernel) -> None:
+def test_a_parameter_that_is_not_listed_stays(kernel: Kernel) -> None:
     kernel.run(retries=3)
-    assert kernel.run() == ([str(kernel.file)], [])
-    assert not kernel.file.exists() and kernel.retries.read_text() == "3"
-    kernel.file.write_text("# somebody else's\n")
+    before = kernel.file.read_text()
     assert kernel.run() == ([], [])
+    assert kernel.run(scope=0)[0] == [str(kernel.file)]
+    assert kernel.file.read_text().startswith(before)
+    assert kernel.run(scope=0, retries=3)[0] == []
+    assert kernel.run(retries=3, removed=[SCOPE])[0] == [str(kernel.file)]
+    assert kernel.file.read_text() == before
+
+
+@pytest.mark.parametrize(("meanwhile", "restored"), [("3", "6"), ("5", "5")])
+def test_without_parameters_the_own_file_goes_and_no_other(kernel: Kernel, meanwhile: str, restored: str) -> None:
+    kernel.run(retries=3)
+    kernel.run(retries=3)
+    kernel.retries.write_text(meanwhile)
+    foreseen = kernel.run(check=True, removed=[RETRIES])
+    assert kernel.run(removed=[RETRIES]) == foreseen
+    assert not kernel.file.exists() and kernel.retries.read_text() == restored
+    kernel.file.write_text("# somebody else's\n")
+    assert kernel.run(removed=[RETRIES]) == ([], [])
     assert kernel.file.exists()
 
 

@@ -25,5 +25,13 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Run the TLS server of the debug services; with ``check`` only plan the changes."""
     endpoints = parse_endpoints(params["services"], params["clients"], params["revoked"])
     material = TlsMaterial(params["authority"], params["certificate"], params["key"], params["revocations"])
-    changes = apply_tls_server(endpoints, material, params["minimum"], host_paths(), check=check)
+    listed = {service["name"] for service in params["services"]}
+    changes = apply_tls_server(
+        endpoints,
+        material,
+        params["minimum"],
+        host_paths(),
+        lambda name: params["exclusive"] or name in listed,
+        check=check,
+    )
     return Outcome({"ports": {endpoint.name: str(endpoint.address) for endpoint in endpoints}, **changes.result()})

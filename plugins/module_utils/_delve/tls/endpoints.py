@@ -48,6 +48,7 @@ def parse_endpoints(
     for name in (*clients, *revoked):
         expected = "letters, digits and dashes, at most 63"
         _require(_NAME.match(name), f"the client name {name!r} is invalid", expected, "rename this client")
+    services = [service for service in services if service.get("state") != "absent"]
     endpoints = [_parse_endpoint(service, clients, revoked) for service in services if service.get("tls")]
     _reject_port_conflicts(endpoints, [str(service.get("listen", "")) for service in services])
     # Without a name to compare, the server would admit every client with a certificate of the authority.

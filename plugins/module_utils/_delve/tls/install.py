@@ -11,13 +11,26 @@ import typing as t
 from ..._core.errors import DevserverError
 from ..._host.accounts import find_account, user_exists
 from ..._host.command import SYSTEM_PATH, run
-from ..._host.files import Changes
-from ..._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from ..._host.files import Changes, read_text
+from ..._host.managed_files import FileEdit, ManagedFile, named_files, plan_edits, write_all
 from ..._systemd import reload_journal, systemctl
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from .endpoints import TlsEndpoint
 from .keys import add_redacted_change
-from .server import DIRECTORY, FILES, RELAYS, SERVER, STUNNEL, USER, ServerFile, TlsMaterial, server_files, server_units
+from .server import (
+    CONFIGURATION,
+    DIRECTORY,
+    FILES,
+    RELAYS,
+    SERVER,
+    STUNNEL,
+    USER,
+    ServerFile,
+    TlsMaterial,
+    select_sections,
+    server_files,
+    server_units,
+)
 
 _TIMEOUT = 60
 # The properties of a unit that runs now and starts at each boot.
@@ -45,10 +58,17 @@ def host_paths() -> HostPaths:
 
 
 def apply_tls_server(
-    endpoints: t.Sequence[TlsEndpoint], material: TlsMaterial, minimum: str, paths: HostPaths, *, check: bool
+    endpoints: t.Sequence[TlsEndpoint],
+    material: TlsMaterial,
+    minimum: str,
+    paths: HostPaths,
+    is_removed: t.Callable[[str], bool],
+    *,
+    check: bool,
 ) -> Changes:
-    """Write the files and units for ``endpoints``, and start the units. Without endpoints, remove everything.
+    """Write the files and units for ``endpoints``, and start the units. Other endpoints stay unless ``is_removed``.
 
+    ``is_removed`` gets the name of an endpoint. Without any endpoint, everything is removed.
     Raises DevserverError for missing certificates (except in check mode), for missing users, and for errors of systemd
     or the filesystem.
     """
@@ -57,13 +77,15 @@ def apply_tls_server(
     if endpoints and not check:
         _reject_missing_material(material)
     changes = Changes()
-    expected = dict(server_files(endpoints, material, minimum, paths.directory))
+    declared = [endpoint.name for endpoint in endpoints]
+    kept = [name for name in _installed_endpoints(paths) if name not in declared and not is_removed(name)]
+    expected = _with_kept(dict(server_files(endpoints, material, minimum, paths.directory)), kept, paths)
     units = {
         os.path.join(paths.units, name): ServerFile(text)
-        for name, text in server_units(endpoints, paths.directory).items()
+        for name, text in server_units(endpoints, paths.directory, kept=bool(kept)).items()
     }
     expected.update(units)
-    stale = [path for path in _installed_files(paths) if path not in expected]
+    stale = [path for path in _installed_files(paths) if path not in {*expected, *_kept_files(kept, paths)}]
     if endpoints:
         _check_host(paths, changes, check)
     edits = plan_edits(_managed_files(expected, stale, paths))
@@ -115,6 +137,28 @@ def _installed_files(paths: HostPaths) -> list[str]:
     server = os.path.join(paths.units, SERVER)
     files = [os.path.join(paths.directory, name) for name in FILES]
     return sorted(path for path in (*units, server, *files) if os.path.isfile(path))
+
+
+def _installed_endpoints(paths: HostPaths) -> list[str]:
+    """Return the names of the endpoints that earlier runs have installed."""
+    return list(named_files(os.path.join(paths.units, f"{RELAYS}.socket")))
+
+
+def _with_kept(expected: dict[str, ServerFile], kept: t.Collection[str], paths: HostPaths) -> dict[str, ServerFile]:
+    """Return the ``expected`` files with the sections of ``kept`` endpoints in the configuration."""
+    path = os.path.join(paths.directory, CONFIGURATION)
+    if not kept:
+        return expected
+    head, sections = select_sections(read_text(path) or "", kept)
+    rendered = expected[path].text if path in expected else head
+    return {**expected, path: ServerFile("\n".join([rendered.rstrip("\n") + "\n", sections]))}
+
+
+def _kept_files(kept: t.Sequence[str], paths: HostPaths) -> list[str]:
+    """Return the files that ``kept`` endpoints need."""
+    relays = [f"{RELAYS.replace('*', name)}.{kind}" for name in kept for kind in ("socket", "service")]
+    files = [os.path.join(paths.directory, name) for name in FILES]
+    return [*(os.path.join(paths.units, name) for name in relays), *(files if kept else [])]
 
 
 def _managed_files(expected: t.Mapping[str, ServerFile], stale: t.Iterable[str], paths: HostPaths) -> list[ManagedFile]:

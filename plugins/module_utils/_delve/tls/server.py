@@ -10,6 +10,7 @@ connections through a Unix socket, which no other user can open, to a relay of t
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 
 from ..._core.managed_header import managed_header
@@ -20,7 +21,8 @@ USER = "gopherops-debug-tls"
 STUNNEL = "/usr/bin/stunnel"
 DIRECTORY = "/etc/gopherops/debug/tls"
 # Those of TlsMaterial, in its order, and the configuration.
-FILES = ("ca.crt", "server.crt", "server.key", "crl.pem", "stunnel.conf")
+CONFIGURATION = "stunnel.conf"
+FILES = ("ca.crt", "server.crt", "server.key", "crl.pem", CONFIGURATION)
 # Not dlv-*: these are the names of debug services.
 SERVER = "debug-tls.service"
 RELAYS = "debug-tls-*"
@@ -73,11 +75,11 @@ def server_files(
     }
 
 
-def server_units(endpoints: t.Sequence[TlsEndpoint], directory: str = DIRECTORY) -> dict[str, str]:
-    """Return the text of each unit, by its name."""
-    if not endpoints:
-        return {}
-    units = {SERVER: _render_server_unit(directory)}
+def server_units(
+    endpoints: t.Sequence[TlsEndpoint], directory: str = DIRECTORY, *, kept: bool = False
+) -> dict[str, str]:
+    """Return the text of each unit, by its name; with ``kept`` the server also serves endpoints of earlier runs."""
+    units = {SERVER: _render_server_unit(directory)} if endpoints or kept else {}
     for endpoint in endpoints:
         units[f"debug-tls-{endpoint.name}.socket"] = _render_socket_unit(endpoint)
         units[f"debug-tls-{endpoint.name}.service"] = _render_relay_unit(endpoint)
@@ -101,6 +103,12 @@ socket = l:TCP_NODELAY=1
 """
     sections = "".join(_render_stunnel_section(endpoint, directory) for endpoint in endpoints)
     return managed_header("dlv_tls", comment=";") + head + sections
+
+
+def select_sections(configuration: str, names: t.Container[str]) -> tuple[str, str]:
+    """Return the head of stunnel's configuration, and its sections with these names."""
+    head, *sections = re.split(r"^(?=\[)", configuration, flags=re.MULTILINE)
+    return head, "".join(section for section in sections if section[1:].partition("]")[0] in names)
 
 
 def _render_stunnel_section(endpoint: TlsEndpoint, directory: str) -> str:

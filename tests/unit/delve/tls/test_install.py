@@ -56,8 +56,9 @@ def endpoints(*names, clients=("ci", "alice-laptop"), revoked=()):
     return parse_endpoints(entries, list(clients), list(revoked))
 
 
-def apply(paths, *names, material=MATERIAL, check=False, **declaration):
-    return apply_tls_server(endpoints(*names, **declaration), material, "TLSv1.2", paths, check=check)
+def apply(paths, *names, material=MATERIAL, check=False, removed=None, **declaration):
+    is_removed = (lambda _name: True) if removed is None else removed.__contains__
+    return apply_tls_server(endpoints(*names, **declaration), material, "TLSv1.2", paths, is_removed, check=check)
 
 
 def files_below(tmp_path):
@@ -82,6 +83,30 @@ def test_a_second_run_changes_nothing(paths, systemd):
     systemd.commands.clear()
     assert not apply(paths, "api", "web")
     assert systemd.commands == []
+
+
+NOTHING = TlsMaterial("", "", "", "")
+
+
+def test_endpoints_of_services_that_are_not_listed_stay(paths, tmp_path, systemd):
+    apply(paths, "api", "web", "db-1")
+    before = {path: (tmp_path / path).read_text() for path in files_below(tmp_path)}
+    systemd.commands.clear()
+    assert not apply(paths, material=NOTHING, removed=())
+    for names in (["api"], ["api", "web"]):
+        apply(paths, *names, removed=())
+        assert files_below(tmp_path) == sorted(before)
+        now = (tmp_path / "tls/stunnel.conf").read_text()
+        assert sorted(now.split("\n\n")) == sorted(before["tls/stunnel.conf"].split("\n\n"))
+        assert not apply(paths, *names, removed=())
+    apply(paths, material=NOTHING, removed=["web"])
+    assert set(before) - set(files_below(tmp_path)) == {"units/debug-tls-web.service", "units/debug-tls-web.socket"}
+    assert "[web]" not in (tmp_path / "tls/stunnel.conf").read_text()
+    assert (tmp_path / "tls/server.key").read_text() == before["tls/server.key"]
+    assert ("restart", "debug-tls.service") in systemd.commands
+    assert not apply(paths, material=NOTHING, removed=["web"])
+    apply(paths, material=NOTHING, removed=["api", "db-1"])
+    assert files_below(tmp_path) == []
 
 
 def test_only_the_server_reads_the_key_and_differences_do_not_contain_it(paths, tmp_path):

@@ -72,9 +72,10 @@ def role_variable(directory: pathlib.Path, name: str, **variables: t.Any) -> t.A
 
 
 def test_the_role_passes_no_program_variables(tmp_path: pathlib.Path) -> None:
-    service = {**API, "workspace": "/src/acme", "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
+    declared = {**API, "workspace": "/src/acme", "state": "started"}
+    service = {**declared, "environment": {"DB_PASSWORD": "x"}, "mode": "exec"}
     (passed,) = role_variable(tmp_path, "debugger_tls_services", debugger_services=[service])
-    assert passed == {**API, "workspace": "/src/acme"}
+    assert passed == declared
     assert set(passed) == set(TLS_SERVICE_SPEC) and TLS_SPEC["listen"]["required"]
 
 
