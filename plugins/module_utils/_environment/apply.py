@@ -7,6 +7,7 @@ A file or directory of one user that cannot be used is skipped and reported; eve
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import typing as t
@@ -54,12 +55,18 @@ class Applied(t.NamedTuple):
         return find_failure(self.skipped)
 
 
-def apply(declaration: Declaration, *, check: bool, records: t.Sequence[ManagedFile] = ()) -> Applied:
+def apply(
+    declaration: Declaration,
+    *,
+    check: bool,
+    records: t.Sequence[ManagedFile] = (),
+    changing: t.Callable[[t.Sequence[FileEdit]], t.ContextManager[None]] = lambda _edits: contextlib.nullcontext(),
+) -> Applied:
     """Make every context carry the declaration; with ``check`` only return what that would change.
 
     For a user without a home only files outside of home directories are written. Everything is read and validated
-    before the first write, which is that of ``records``. Raises DevserverError for a file of the host itself that
-    cannot be read or written.
+    before the first write, which is that of ``records``; all files are written inside of ``changing``. Raises
+    DevserverError for a file of the host itself that cannot be read or written.
     """
     run = _Run(check=check)
     try:
@@ -68,7 +75,8 @@ def apply(declaration: Declaration, *, check: bool, records: t.Sequence[ManagedF
         run.make_directories(directories)
         # Before the files, so that nobody else can put something else into these directories meanwhile.
         run.repair_own_directories()
-        run.write(edits)
+        with changing(edits):
+            run.write(edits)
         if not check:
             for kind in KINDS:
                 kind.reload(declaration, run.written, _RELOAD_TIMEOUT)

@@ -17,6 +17,7 @@ from .._environment.contexts.vscode_server import machine_settings, shared_path
 from .._environment.declaration import UserEnvironment
 from .._host.accounts import Account, find_account, find_known_account
 from .._host.managed_files import ManagedFile
+from .._host.program import source_of
 from .._host.records import Record, read_record, record_file, record_path
 from . import host_files, paths, prewarm, units
 from .editor import MachineSettings, cleared_settings_file, settings_file
@@ -129,9 +130,7 @@ def _prewarm_files(expected: ExpectedDaemons) -> list[ManagedFile]:
 
 
 def _render_program(module: t.Any) -> str:
-    """Return a module as a program; its text comes from the loader, because ansible packs modules into an archive."""
-    text = module.__loader__.get_source(module.__name__)
-    return f"#!{sys.executable}\n{paths.HEADER}{text}"
+    return f"#!{sys.executable}\n{paths.HEADER}{source_of(module)}"
 
 
 def _cleared_settings(expected: ExpectedDaemons, account: Account, applied: Applied) -> list[ManagedFile]:

@@ -8,6 +8,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
 import threading
 import time
 import typing as t
@@ -18,8 +19,17 @@ from .procfs import child_ids, path_of, process_ids, read_stat
 _PR_SET_CHILD_SUBREAPER = 36
 # A program that starts processes faster than they are listed would prolong this for ever.
 _SWEEPS = 20
+# Processes that outlive this one.
+_DAEMONS: set[int] = set()
 # Seconds that a killed process takes to exit.
 _PAUSE = 0.005
+
+
+def start_daemon(argv: t.Sequence[str]) -> None:
+    """Start a program that outlives this process, without its output and terminal."""
+    null = subprocess.DEVNULL
+    process = subprocess.Popen(argv, cwd="/", env={}, start_new_session=True, stdin=null, stdout=null, stderr=null)
+    _DAEMONS.add(process.pid)
 
 
 def end_session(leader: int) -> None:
@@ -125,7 +135,11 @@ def _child_ids() -> set[int]:
 def _in_other_sessions(pids: t.Iterable[int]) -> list[_Process]:
     own_pid, session = os.getpid(), os.getsid(0)
     processes = (_process(pid, ended=True) for pid in pids)
-    return [process for process in processes if process and process.parent == own_pid and process.session != session]
+    return [
+        process
+        for process in processes
+        if process and process.parent == own_pid and process.session != session and process.pid not in _DAEMONS
+    ]
 
 
 def _of_session(leader: int) -> list[int]:

@@ -1,0 +1,114 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes of the files that logins, sudo and cron read: the host restores them unless a new connection confirms them.
+
+The timer runs on the host, so that a controller that no longer gets in, or was killed, does not matter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import stat
+import sys
+import typing as t
+
+from .._core.errors import DevserverError
+from .._host import rollback
+from .._host.command import SYSTEM_PATH, run
+from .._host.files import write_text
+from .._host.lock import locked
+from .._host.managed_files import FileEdit
+from .._host.process_tree import start_daemon
+from .._host.program import source_of
+from .._systemd.systemctl import manager_runs
+
+# In memory: a run after a reboot has made a new connection itself.
+DIRECTORY = "/run/gopherops"
+RECORD = os.path.join(DIRECTORY, "access.json")
+PROGRAM = os.path.join(DIRECTORY, "roll_back.py")
+# Seconds to wait for another run that writes, and for the manager to start the timer.
+_LOCK_TIMEOUT = 120
+_START_TIMEOUT = 20
+
+
+class AccessGuard:
+    """What restores the files of one run; ``identifier`` is empty as long as the run has not changed any.
+
+    With 0 ``seconds`` nothing is restored.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        self._seconds = seconds
+        self.identifier = ""
+
+    @contextlib.contextmanager
+    def changing(self, edits: t.Iterable[FileEdit]) -> t.Iterator[None]:
+        """Make the host restore the host's own files of ``edits``, which are written inside of this block."""
+        states = [_state_of(edit) for edit in edits if edit.file.actor is None]
+        if not states or not self._seconds:
+            yield
+            return
+        self.identifier = secrets.token_hex(8)
+        rollback.write_record(RECORD, self.identifier, states)
+        try:
+            _start_timer(self.identifier, self._seconds)
+            yield
+        except BaseException:
+            rollback.restore(RECORD)
+            raise
+
+
+@contextlib.contextmanager
+def guarded(seconds: int) -> t.Iterator[AccessGuard]:
+    """Exclude other runs, and restore what an earlier one changed and nobody confirmed."""
+    if not seconds or os.geteuid() != 0:
+        yield AccessGuard(0)
+        return
+    os.makedirs(DIRECTORY, mode=0o700, exist_ok=True)
+    with locked(rollback.lock_of(RECORD), timeout=_LOCK_TIMEOUT):
+        rollback.restore(RECORD)
+        yield AccessGuard(seconds)
+
+
+def is_unconfirmed() -> bool:
+    """Return whether an earlier run changed files that nobody has confirmed yet."""
+    return os.path.exists(RECORD)
+
+
+def confirm(identifier: str) -> None:
+    """Keep the files of a run. Raises DevserverError if they have been restored."""
+    with locked(rollback.lock_of(RECORD), timeout=_LOCK_TIMEOUT):
+        if rollback.read_identifier(RECORD) != identifier:
+            raise DevserverError(
+                "the previous files were restored before a new connection confirmed the new ones",
+                remedy="run again; if connections take that long, raise rollback_after",
+            )
+        rollback.forget(RECORD)
+
+
+def roll_back(identifier: str) -> None:
+    """Restore the files of a run, unless the timer already has."""
+    with locked(rollback.lock_of(RECORD), timeout=_LOCK_TIMEOUT):
+        if rollback.read_identifier(RECORD) == identifier:
+            rollback.restore(RECORD)
+
+
+def _state_of(edit: FileEdit) -> rollback.PreviousFile:
+    path = os.path.realpath(edit.file.path)
+    if edit.before is None:
+        return rollback.PreviousFile(path, None, 0, 0, 0, edit.after)
+    status = os.stat(path)
+    return rollback.PreviousFile(
+        path, edit.before, stat.S_IMODE(status.st_mode), status.st_uid, status.st_gid, edit.after
+    )
+
+
+def _start_timer(identifier: str, seconds: int) -> None:
+    """Start the timer as a unit of its own, which the end of the session that runs the module does not end."""
+    write_text(PROGRAM, source_of(rollback), mode=0o600, uid=0, gid=0)
+    argv = [sys.executable, PROGRAM, RECORD, identifier, str(seconds)]
+    unit = ["systemd-run", "--quiet", "--collect", f"--unit=gopherops-rollback-{identifier}", *argv]
+    if not (manager_runs() and run(unit, env={"PATH": SYSTEM_PATH}, timeout=_START_TIMEOUT).ok):
+        start_daemon(argv)

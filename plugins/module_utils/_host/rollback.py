@@ -1,0 +1,136 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Previous states of files on which access to the host depends: they come back unless a run confirms the new ones.
+
+This file is also run on the host as a program, so it imports only Python's standard library. It restores the files of
+the record if nobody has confirmed them after so many seconds:
+
+    python3 roll_back.py RECORD IDENTIFIER SECONDS
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import sys
+import time
+import typing as t
+
+# Seconds between two looks for the confirmation.
+_PAUSE = 0.5
+
+
+class PreviousFile(t.NamedTuple):
+    """A file before a change, and the text that it gets; None is no file."""
+
+    path: str
+    text: str | None
+    mode: int
+    uid: int
+    gid: int
+    new_text: str | None
+
+
+def lock_of(record: str) -> str:
+    """Return the lock that a run holds from before the first write until after the last one."""
+    return record + ".lock"
+
+
+def write_record(record: str, identifier: str, states: t.Iterable[PreviousFile]) -> None:
+    """Write the record in one step; it is only readable for root, because files may contain secrets."""
+    content = {"identifier": identifier, "states": [[*state[:-1], _digest(state.new_text)] for state in states]}
+    _replace(record, json.dumps(content), 0o600, -1, -1)
+
+
+def read_identifier(record: str) -> str:
+    """Return which run has changed the files of the record; empty if there is no record."""
+    return str(_read(record).get("identifier", ""))
+
+
+def forget(record: str) -> None:
+    """Remove the record: the new files stay."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(record)
+
+
+def restore(record: str) -> list[str]:
+    """Restore the files of the record and forget it; return the paths of the files that have changed.
+
+    A file that does not have the text of that run stays: it was not written, or somebody has edited it since. The
+    caller holds the lock.
+    """
+    restored = [path for path, *state in _read(record).get("states", []) if _restore_file(path, *state)]
+    forget(record)
+    return restored
+
+
+def _restore_file(path: str, text: str | None, mode: int, uid: int, gid: int, digest: str) -> bool:
+    # A file that cannot be restored must not keep others from it.
+    with contextlib.suppress(OSError):
+        if _digest(_text_of(path)) == digest:
+            if text is None:
+                os.unlink(path)
+            else:
+                _replace(path, text, mode, uid, gid)
+            return True
+    return False
+
+
+def main() -> None:
+    record, identifier, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    # The run writes until it releases the lock, or is killed.
+    with _locked(record):
+        deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if read_identifier(record) != identifier:
+            return
+        time.sleep(_PAUSE)
+    with _locked(record):
+        if read_identifier(record) == identifier:
+            print(f"access to this host was not confirmed within {seconds:g} seconds: restored", *restore(record))
+
+
+@contextlib.contextmanager
+def _locked(record: str) -> t.Iterator[None]:
+    with open(lock_of(record), "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _read(record: str) -> dict[str, t.Any]:
+    content: dict[str, t.Any] = json.loads(_text_of(record) or "{}")
+    return content
+
+
+def _text_of(path: str) -> str | None:
+    with contextlib.suppress(FileNotFoundError), open(
+        path, encoding="utf-8", errors="surrogateescape", newline=""
+    ) as file:
+        return file.read()
+    return None
+
+
+def _digest(text: str | None) -> str:
+    return "" if text is None else hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _replace(path: str, text: str, mode: int, uid: int, gid: int) -> None:
+    # One name, so that a next attempt replaces what is left of one that was killed.
+    temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.rollback")
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        os.fchown(descriptor, uid, gid)
+        os.fchmod(descriptor, mode)
+        file.write(text)
+        file.flush()
+        os.fsync(descriptor)
+    os.replace(temporary, path)
+
+
+if __name__ == "__main__":
+    main()
