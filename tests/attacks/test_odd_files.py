@@ -103,9 +103,9 @@ KINDS: tuple[t.Callable[[pathlib.Path], None], ...] = (
     *(roots, unreadable, sparse, long_line, nested, binary),
 )
 OF_ROOT = (roots, device)
-# What may be a file's content, or stand in a directory's place without harm; such a user need not be left out.
+# What a writer can edit, make or replace; such a user need not be left out.
 HARMLESS = {
-    # Go's own file and the file of telemetry have lines that are kept, whatever they are.
+    # Go's own file and the file of telemetry keep unknown lines.
     ".config/go/env": {nested, binary, dangling},
     ".config/go/telemetry/mode": {nested, binary, long_line, sparse, dangling},
     # A file in a checkout is edited, not made.

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
+import glob
 import hashlib
 import io
 import os
@@ -16,11 +18,15 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import printable, redacted, without_secrets
+from .path_names import is_below
 
 # Bytes; all configuration files that the collection reads are smaller, and devices and /proc/kcore are larger.
 LARGEST = 8 * 1024 * 1024
 
 _CHUNK = 1 << 20
+ETC = "/etc"
+# In it; for root's temporary files, because logrotate and others read every file of their directories there.
+STAGING = ".gopherops-unfinished"
 
 
 def read_text(path: str, *, largest: int = LARGEST) -> str | None:
@@ -113,23 +119,85 @@ def replacing(
 ) -> t.Iterator[t.BinaryIO]:
     """Yield a new file that replaces ``path`` in one step, durably; if that fails, nothing has changed.
 
-    ``owner`` is a uid and a gid. The temporary file is in ``directory`` on the same filesystem, or beside ``path``.
+    ``owner`` is a uid and a gid. The temporary file is in ``directory`` on the same filesystem, or where
+    ``find_unfinished`` looks for those of killed runs.
     """
+    with contextlib.nullcontext(directory) if directory else _staging(path) as place:
+        descriptor, temporary = tempfile.mkstemp(prefix=unfinished_prefix(path), dir=place)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield file
+                if owner:
+                    os.fchown(file.fileno(), *owner)
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+                os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    sync_directory(os.path.dirname(path))
+
+
+@contextlib.contextmanager
+def _staging(path: str) -> t.Iterator[str]:
+    """Yield the directory for the temporary file of ``path``; STAGING exists only meanwhile."""
     beside = os.path.dirname(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(path)}.", dir=directory or beside)
+    if os.geteuid() != 0 or not path.startswith(f"{ETC}/") or not _same_mount(beside, ETC):
+        yield beside
+        return
+    staging = os.path.join(ETC, STAGING)
+    os.makedirs(staging, mode=0o700, exist_ok=True)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            if owner:
-                os.fchown(file.fileno(), *owner)
-            os.fchmod(file.fileno(), mode)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-    sync_directory(beside)
+        yield staging
+    finally:
+        _remove_empty(staging)
+
+
+def _remove_empty(staging: str) -> None:
+    with contextlib.suppress(OSError):
+        os.rmdir(staging)
+
+
+def _same_mount(path: str, other: str) -> bool:
+    """Return whether a file can be renamed from one directory to another: a bind mount has the same device."""
+    mounts = {line.split()[4] for line in (read_text("/proc/self/mountinfo") or "").splitlines()}
+    return {place for place in mounts if is_below(f"{path}/x", place)} == {
+        place for place in mounts if is_below(f"{other}/x", place)
+    }
+
+
+def unfinished_prefix(path: str) -> str:
+    """Return the beginning of the names of what will replace ``path``."""
+    return f".{os.path.basename(path)}.unfinished-"
+
+
+def find_unfinished(path: str) -> list[str]:
+    """Return the temporary files for ``path`` that killed runs have left."""
+    target = os.path.realpath(path)
+    places = (os.path.dirname(target), os.path.join(ETC, STAGING))
+    patterns = (glob.escape(os.path.join(place, unfinished_prefix(target))) + "*" for place in places)
+    return sorted(left for pattern in patterns for left in glob.glob(pattern) if _is_abandoned(left))
+
+
+def unlink(path: str) -> None:
+    """Remove a file or link that may be gone already, and the directory of root's temporary files if it is empty."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    _remove_empty(os.path.join(ETC, STAGING))
+
+
+def _is_abandoned(path: str) -> bool:
+    """Return whether no process writes a temporary file: each holds a lock on it."""
+    with contextlib.suppress(OSError), open(path, "rb", opener=_open_unfollowed) as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    return False
+
+
+def _open_unfollowed(path: str, flags: int) -> int:
+    return open_nonblocking(path, flags | os.O_NOFOLLOW)
 
 
 def sync_directory(path: str) -> None:

@@ -15,7 +15,7 @@ import typing as t
 from .._core.errors import DevserverError
 from .._core.managed_header import managed_header
 from .accounts import Account
-from .files import Changes, read_text, write_text
+from .files import Changes, find_unfinished, read_text, unlink, write_text
 from .managed_block import with_block
 from .skipped_files import SkippedFile, skip_errors
 from .user_access import each_as
@@ -139,12 +139,13 @@ def _changed(
     files: t.Iterable[ManagedFile], isolated: t.Callable[[ManagedFile], t.ContextManager[None]]
 ) -> t.Iterator[FileEdit]:
     unique = {file.path: file for file in files}
-    states = _call_for_each(unique, lambda file: file, _pending_state)
+    states = _call_for_each(unique, lambda file: file, _state_of)
     for path, file in unique.items():
         with isolated(file):
-            state = states[path]()
-            if state:
-                before, after, rights = state
+            before, after, rights, leftovers = states[path]()
+            for leftover in leftovers:
+                yield FileEdit(file._replace(path=leftover), "left by an interrupted run\n", None)
+            if before != after or rights:
                 actual, expected = [Rights(*entry) for entry in rights or ()] or (None, None)
                 yield FileEdit(file, before, after, (actual, expected) if actual and expected else None)
 
@@ -162,20 +163,27 @@ def _call_for_each(
     return calls
 
 
-def _pending_state(file: ManagedFile) -> tuple[str | None, str | None, t.Sequence[Rights] | None] | None:
-    """Return the current and the expected text, and the rights if they differ; None if nothing has to change."""
+class _State(t.NamedTuple):
+    """The current and the expected text, the rights if they differ, and the temporary files that killed runs left."""
+
+    before: str | None
+    after: str | None
+    rights: t.Sequence[Rights] | None
+    leftovers: t.Sequence[str]
+
+
+def _state_of(file: ManagedFile) -> _State:
     before = read_text(file.path)
     after = file.content(before)
     rights = compare_rights(file) if None not in (before, after) else None
-    if before == after and not rights:
-        return None
-    problem = find_directory_problem(_directory_of(file.path))
-    foreign = find_owner_problem(file) if after is not None else ""
-    if problem:
-        raise _write_error(file, problem)
-    if foreign:
-        raise _owner_error(file, foreign)
-    return before, after, rights
+    if before != after or rights:
+        problem = find_directory_problem(_directory_of(file.path))
+        foreign = find_owner_problem(file) if after is not None else ""
+        if problem:
+            raise _write_error(file, problem)
+        if foreign:
+            raise _owner_error(file, foreign)
+    return _State(before, after, rights, find_unfinished(file.path))
 
 
 def find_owner_problem(file: ManagedFile) -> str:
@@ -297,7 +305,7 @@ def _file_of(edit: FileEdit) -> ManagedFile:
 def _write(edit: FileEdit) -> None:
     file = edit.file
     if edit.after is None:
-        os.unlink(file.path)
+        unlink(file.path)
         return
     try:
         os.makedirs(_directory_of(file.path), exist_ok=True)

@@ -12,13 +12,10 @@ import typing as t
 from .._core.errors import DevserverError
 from .accounts import Account
 from .destinations import Replaceable, rejection
-from .files import Changes, sync_directory
+from .files import Changes, sync_directory, unfinished_prefix
 from .user_access import call_as
 
 T = t.TypeVar("T")
-
-# Between the name of a link that is being made and the number of the process that makes it.
-_UNFINISHED = ".unfinished-"
 
 
 class Link(t.NamedTuple):
@@ -98,12 +95,12 @@ def is_link_to(path: str, target: str) -> bool:
 
 def find_leftovers(path: str) -> list[str]:
     """Return the unfinished links beside ``path`` of runs that were killed, or of one that is under way."""
+    # The name ends with the number of the process.
     return sorted(filter(os.path.islink, glob.glob(glob.escape(_unfinished(path)) + "[0-9]*")))
 
 
 def _unfinished(path: str) -> str:
-    directory, name = os.path.split(path)
-    return os.path.join(directory, f".{name}{_UNFINISHED}")
+    return os.path.join(os.path.dirname(path), unfinished_prefix(path))
 
 
 def _leading_to(target: str) -> str:

@@ -1,17 +1,26 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the errors of files recommend."""
+"""Atomic writes that are killed, and what the errors of files recommend."""
 
 from __future__ import annotations
 
 import os
 import pathlib
+import signal
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import files
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import read_text
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import (
+    ManagedFile,
+    plan_edits,
+    write_all,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
+
+from tests.support.mounts import mounted
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 SECRET = "/etc/shadow"
@@ -54,3 +63,77 @@ def test_root_acting_as_a_user_recommends_a_repair_of_the_file() -> None:
 def test_a_directory_in_the_place_of_a_file_is_to_be_moved(tmp_path: pathlib.Path) -> None:
     with pytest.raises(DevserverError, match=r"is not a regular file of .* rename or remove it"):
         read_text(str(tmp_path))
+
+
+def write_and_die(path: pathlib.Path) -> None:
+    """Write ``path`` in a process that is killed before the file is complete."""
+    pid = os.fork()
+    if pid == 0:
+        with files.replacing(str(path), mode=0o644) as file:
+            file.write(b"half")
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def entries(directory: pathlib.Path) -> list[str]:
+    return sorted(str(path.relative_to(directory)) for path in directory.rglob("*"))
+
+
+@pytest.mark.parametrize("declared", ["new", "old", None])
+def test_the_next_run_removes_what_a_killed_write_left(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, declared: str | None
+) -> None:
+    """Also if the file itself does not differ then."""
+    monkeypatch.setattr(files, "ETC", str(tmp_path))
+    path = tmp_path / "logrotate.d/gopls"
+    path.parent.mkdir()
+    path.write_text("old")
+    write_and_die(path)
+    # logrotate reads every file in its directory, with any name.
+    if os.geteuid() == 0:
+        assert entries(path.parent) == ["gopls"]
+    assert len(entries(tmp_path)) == (4 if os.geteuid() == 0 else 3)
+    file = ManagedFile(str(path), lambda _now: declared)
+    changes = files.Changes()
+    for edit in plan_edits([file]):
+        edit.add_to(changes)
+    assert "left by an interrupted run\n" in [diff["before"] for diff in changes.result()["diff"]]
+    write_all(plan_edits([file]))
+    assert entries(tmp_path) == ["logrotate.d", *(["logrotate.d/gopls"] if declared else [])]
+    assert plan_edits([file]) == []
+
+
+def test_a_file_that_another_run_writes_now_stays(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "ETC", str(tmp_path))
+    path = tmp_path / "a/b"
+    path.parent.mkdir()
+    with files.replacing(str(path), mode=0o644) as file:
+        file.write(b"new")
+        assert files.find_unfinished(str(path)) == []
+    assert path.read_text() == "new"
+    assert entries(tmp_path) == ["a", "a/b"]
+
+
+@needs_root
+def test_on_a_file_system_of_its_own_the_temporary_file_is_beside(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "ETC", str(tmp_path))
+    path = tmp_path / "a/b"
+    path.parent.mkdir()
+    with mounted(path.parent, "--bind", path.parent):
+        write_and_die(path)
+        (left,) = files.find_unfinished(str(path))
+        assert os.path.dirname(left) == str(path.parent)
+        with files.replacing(str(path), mode=0o644) as file:
+            file.write(b"new")
+        assert path.read_text() == "new"
+
+
+def test_what_a_user_puts_in_place_of_a_temporary_file_stays(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "target").touch()
+    (tmp_path / ".f.unfinished-link").symlink_to("target")
+    os.mkfifo(tmp_path / ".f.unfinished-pipe")
+    (tmp_path / ".f.unfinished-directory").mkdir()
+    assert files.find_unfinished(str(tmp_path / "f")) == []
