@@ -66,6 +66,15 @@ options:
     description: Number of days for which the failure of a language server is reported; V(0) reports none.
     type: float
     default: 7
+  debug_services:
+    description: The users of the declared debug services, by the names of the services.
+    type: dict
+    default: {}
+  debug_services_stopped:
+    description: The names of the debug services that need not run.
+    type: list
+    elements: str
+    default: []
   tls_renew_before:
     description: Time before their expiry at which provisioning renews debug TLS certificates, such as V(+30d).
     type: str
@@ -202,6 +211,8 @@ def main() -> None:
         gopls={"type": "path"},
         gopls_workarounds={"type": "list", "elements": "dict", "default": [], "options": WORKAROUND_SPEC},
         crash_days={"type": "float", "default": 7},
+        debug_services={"type": "dict", "default": {}},
+        debug_services_stopped={"type": "list", "elements": "str", "default": []},
         tls_renew_before={"type": "str", "default": "+30d"},
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},

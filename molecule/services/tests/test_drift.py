@@ -24,6 +24,7 @@ DAEMON = "/run/gopls/alice/daemon.sock"
 MINE = f"{UNIT_DIR}/gopls@alice.service.d/99-mine.conf"
 WIDE = f"{UNIT_DIR}/dlv-six.service.d/99-mine.conf"
 BROKEN = f"{UNIT_DIR}/dlv-broken.service"
+API = "/etc/gopherops/debug/api.env"
 # Provisioning has not heard of it.
 FAULT = {"name": "slow", "reason": "it is slow", "gopls": ">=0.1", "settings": {"staticcheck": False}}
 
@@ -54,7 +55,8 @@ INJECT = f"""
     {CHECK.format("bob")}
     systemctl kill --signal=ABRT --kill-who=main gopls@bob
     timeout 20 sh -c 'until ls /var/log/gopls/crashes/bob/*.log; do sleep 0.1; done'
-    systemctl stop gopls-proxy@bob.socket gopls-prewarm@alice.timer
+    systemctl stop gopls-proxy@bob.socket gopls-prewarm@alice.timer dlv-six
+    echo 'LATER="1"' >>{API}
     cp /usr/local/bin/gopls {OLD}
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout /dev/null -days 5 -subj /CN=x \
       -out {TLS}/server.crt
@@ -71,7 +73,7 @@ REVERT = f"""
     rm -rf {OLD} {MINE} {WIDE} {BROKEN} {WORKSPACE} /var/log/gopls/crashes/bob
     rmdir {UNIT_DIR}/gopls@alice.service.d {UNIT_DIR}/dlv-six.service.d
     systemctl daemon-reload
-    systemctl start gopls-proxy@bob.socket gopls-prewarm@alice.timer
+    systemctl start gopls-proxy@bob.socket gopls-prewarm@alice.timer dlv-six
 """
 FOUND = {
     ("GD1001", "alice", "go.languageServerFlags", f"{SETTINGS}:2"),
@@ -85,7 +87,12 @@ FOUND = {
     ("GD1008", "", "gopls", APPLIED),
     ("GD1009", "alice", "gopls.staticchek", f"{SETTINGS}:4"),
     ("GD1009", "alice", "gopls.hoverkind", f"{WORKSPACE}:3"),
+    ("GD1010", "alice", "ExecStart", f"{MINE}:3"),
+    ("GD1010", "alice", "ExecStart", f"{MINE}:4"),
     ("GD1101", "", "", f"{WIDE}:3"),
+    ("GD1105", "alice", "", f"{UNIT_DIR}/dlv-six.service"),
+    ("GD1106", "alice", "", "process"),
+    ("GD1107", "", "ExecStart", f"{WIDE}:2"),
     ("GD1101", "bob", "", "process"),
     ("GD1102", "", "", BROKEN),
     ("GD1103", "", "", f"{TLS}/server.crt"),
@@ -112,7 +119,7 @@ def place(source):
 @pytest.fixture
 def injected(host):
     """A host on which nobody's language server or debugger is as it was provisioned."""
-    saved = " ".join([SETTINGS, APPLIED, f"{TLS}/server.crt", f"{TLS}/ca.crt"])
+    saved = " ".join([SETTINGS, APPLIED, API, f"{TLS}/server.crt", f"{TLS}/ca.crt"])
     host.check_output(f"mkdir -p /root/saved; cp -a --parents {saved} /root/saved")
     try:
         for path, text in FILES.items():

@@ -16,6 +16,20 @@ from .systemctl import properties_of
 _ALWAYS = ("ActiveState", "SubState", "Result", "FragmentPath", "DropInPaths")
 
 
+# Directives that change nothing about how a unit runs.
+_TEXTS = ("Description", "Documentation")
+# Where administrators put units; those of packages are in other directories.
+_OF_ADMINISTRATORS = ("/etc/", "/run/")
+_DIRECTIVE = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*)\s*=(.*)")
+
+
+class Override(t.NamedTuple):
+    """A directive in a drop-in, or a whole unit file in the place of the rendered one, which has no ``directive``."""
+
+    source: Source
+    directive: str
+
+
 class State(t.NamedTuple):
     """The properties of one unit, by name; texts as ``systemctl show`` writes them."""
 
@@ -46,6 +60,18 @@ class State(t.NamedTuple):
         path = self.values.get("FragmentPath")
         return Source("file", path) if path else None
 
+    def overrides(self, own: t.Container[str]) -> list[Override]:
+        """Return the directives that an administrator has added to the unit; ``own`` are the rendered files."""
+        fragment = self.values.get("FragmentPath", "")
+        overrides = []
+        if fragment.startswith(_OF_ADMINISTRATORS) and fragment not in own:
+            overrides.append(Override(Source("file", fragment), ""))
+        rendered = {line.strip() for line in lines_of(fragment)}
+        for path in self.values.get("DropInPaths", "").split():
+            if path.startswith(_OF_ADMINISTRATORS) and path not in own:
+                overrides += [override for override in _directives_in(path) if override.directive not in rendered]
+        return overrides
+
     def line(self, beginning: str) -> Source | None:
         """Return the last line of the unit's files that matches ``beginning`` at its start, else its own file."""
         for path in self.files:
@@ -54,6 +80,13 @@ class State(t.NamedTuple):
             if numbers:
                 return Source("file", path, numbers[-1])
         return self.source
+
+
+def _directives_in(path: str) -> t.Iterator[Override]:
+    for number, line in enumerate(lines_of(path), 1):
+        match = _DIRECTIVE.match(line)
+        if match and match.group(1) not in _TEXTS:
+            yield Override(Source("file", path, number), line.strip())
 
 
 def states_of(units: t.Sequence[str], properties: t.Sequence[str] = ()) -> dict[str, State]:

@@ -19,11 +19,14 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenan
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.debuggers import (
     Debuggers,
+    DebugServiceState,
     WideDebugger,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import debugger
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.snapshot import Snapshot
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import procfs
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import unit_state
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 
 DAY = 86400
@@ -105,6 +108,113 @@ def test_wide_debuggers_of_all_users_are_reported(fake_host: t.Any) -> None:
 def test_units_that_failed(fake_host: t.Any, name: str, state: dict[str, str], failed: bool) -> None:
     found = evaluate(fake_host, units={name: State({**state, "FragmentPath": "/u"})})
     assert found == ([("GD1102", f"{name} has failed (exit-code)", Source("file", "/u"))] if failed else [])
+
+
+RUNS = {"ActiveState": "active", "Result": "success", "FragmentPath": "/u"}
+DLV = "/lib/dlv/v1/dlv"
+
+
+def service(process: Process | None = None, **changes: t.Any) -> DebugServiceState:
+    made = DebugServiceState("dlv-api.service", "alice", True, process, {"GOFLAGS": "-v"}, DLV, "go1.22", "go1.22")
+    return made._replace(**changes)
+
+
+def running(program: str = DLV, **environment: str) -> Process:
+    return Process(7, 1000, {"GOFLAGS": "-v", "OWN": "1", **environment}, 1.0, program)
+
+
+SERVICES: dict[str, tuple[dict[str, str], DebugServiceState, list[tuple[str, str]]]] = {
+    "as declared": (RUNS, service(running()), []),
+    "missing": ({}, service(), [("GD1105", "dlv-api.service does not exist; expected a debug service of alice")]),
+    "stopped": (
+        {**RUNS, "ActiveState": "inactive"},
+        service(),
+        [("GD1105", "dlv-api.service is inactive; expected a running debug service")],
+    ),
+    "stopped as declared": ({**RUNS, "ActiveState": "inactive"}, service(started=False), []),
+    "failed": (
+        {**RUNS, "ActiveState": "failed", "Result": "exit-code"},
+        service(),
+        [("GD1102", "dlv-api.service has failed (exit-code)")],
+    ),
+    "building": ({**RUNS, "ActiveState": "activating"}, service(), []),
+    "another environment": (
+        RUNS,
+        service(running(GOFLAGS="")),
+        [("GD1106", "dlv-api.service has outdated values of GOFLAGS")],
+    ),
+    "another dlv": (
+        RUNS,
+        service(running("/lib/dlv/v0/dlv (deleted)")),
+        [("GD1106", f"dlv-api.service runs /lib/dlv/v0/dlv (deleted); expected {DLV}")],
+    ),
+    "a shell that waits": (RUNS, service(running("/bin/dash")), []),
+    "another Go": (
+        RUNS,
+        service(running(), go="go1.21"),
+        [("GD1106", "dlv-api.service debugs a program that go1.21 built; expected go1.22")],
+    ),
+    "a Go that is not known": (RUNS, service(running(), go=""), []),
+}
+
+
+@pytest.mark.parametrize("case", SERVICES)
+def test_declared_services(fake_host: t.Any, case: str) -> None:
+    values, declared, expected = SERVICES[case]
+    found = evaluate(fake_host, units={"dlv-api.service": State(values)}, services=[declared])
+    assert [(rule, cause) for rule, cause, _source in found] == expected
+
+
+def test_a_running_service_is_read_from_its_process_and_its_files(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a real process and real files; the build info is that of the host's Go."""
+    states = {"MainPID": str(os.getpid()), "ActiveState": "active", "ExecStart": START.format("")}
+    monkeypatch.setattr(debug_services, "states_of", lambda units, _names: dict.fromkeys(units, State(states)))
+    monkeypatch.setattr(debug_services, "manager_runs", lambda: True)
+    (tmp_path / "own.env").write_text('GREETING="it\'s 100%"\n')
+    monkeypatch.setattr(debug_services, "environment_file", lambda name: str(tmp_path / f"{name}.env"))
+    monkeypatch.setattr(debug_services, "debuggee_path", lambda _name: os.path.realpath(shutil.which("go") or ""))
+    declared = debug_services.DeclaredServices({"own": getpass.getuser(), "other": "x"}, ["other"], "1.2.3")
+    own, other = debug_services.collect("+30d", declared).services
+    assert (own.unit, own.user, own.started, other.started) == ("dlv-own.service", getpass.getuser(), True, False)
+    assert own.process is not None and own.process.environment["PATH"] == os.environ["PATH"]
+    assert (own.variables["GREETING"], own.dlv) == ("it's 100%", os.path.realpath("/usr/bin/dlv"))
+    assert (own.go[:3], own.expected_go) == ("go1", "go1.2.3")
+
+
+DROP_IN = """\
+[Unit]
+Description=x
+[Service]
+# Environment=A=1
+Environment=GOFLAGS=-mod=vendor
+Type=exec
+EnvironmentFile=
+"""
+
+
+def test_directives_of_drop_ins_are_reported_with_their_lines(
+    fake_host: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_state, "_OF_ADMINISTRATORS", (f"{tmp_path}/etc",))
+    fragment, mine, ours, packaged = (tmp_path / name for name in ("etc/u", "etc/mine", "etc/ours", "lib/x"))
+    for directory in ("etc", "lib"):
+        (tmp_path / directory).mkdir()
+    fragment.write_text("[Service]\nType=exec\n")
+    for path in (mine, ours, packaged):
+        path.write_text(DROP_IN)
+    state = State({"FragmentPath": str(fragment), "DropInPaths": f"{packaged} {ours} {mine}"})
+    overrides = {"dlv-api.service": state.overrides([str(fragment), str(ours)])}
+    cause = "dlv-api.service has {}, which provisioning has not rendered"
+    assert evaluate(fake_host, overrides=overrides) == [
+        ("GD1107", cause.format("Environment=GOFLAGS=-mod=vendor"), Source("file", str(mine), 5)),
+        ("GD1107", cause.format("EnvironmentFile="), Source("file", str(mine), 7)),
+    ]
+    instead = {"dlv-api.service": State({"FragmentPath": str(fragment)}).overrides([])}
+    assert evaluate(fake_host, overrides=instead) == [
+        ("GD1107", f"dlv-api.service is {fragment}, which provisioning has not rendered", Source("file", str(fragment)))
+    ]
 
 
 @pytest.mark.parametrize(("days", "rules"), [(40, []), (29, ["GD1103"]), (-1, ["GD1104"])])

@@ -36,7 +36,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.setting
 from ansible_collections.gopherops.devserver.plugins.module_utils._gopls.workarounds import Workaround
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
-from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import systemctl, unit_state
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import State
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.build_info import BuildInfo
 
@@ -87,7 +87,7 @@ def evaluate(fake_host: t.Any) -> t.Callable[..., list[Finding]]:
         schema: Schema | None = None,
         **changes: t.Any,
     ) -> list[Finding]:
-        server = language_servers.with_limit_lines(sound._replace(**changes))
+        server = language_servers.with_lines(sound._replace(**changes))
         made = [_setting(path, *item) for item in enumerate((settings or {}).items(), 1)]
         files = [EditorSettings(user, kind, made, path=path)] if settings is not None else []
         servers = LanguageServers([server], gopls)
@@ -105,6 +105,44 @@ def _setting(path: str, line: int, item: tuple[str, t.Any]) -> Setting:
 
 def test_a_server_as_it_was_provisioned_has_no_finding(evaluate: t.Any) -> None:
     assert evaluate() == evaluate({"go.languageServerFlags": [REMOTE, "-mine"]}) == []
+
+
+@pytest.mark.parametrize(("changed", "found"), [(None, False), (59.0, False), (61.0, True)])
+def test_a_daemon_from_before_a_change_of_its_settings(evaluate: t.Any, changed: float | None, found: bool) -> None:
+    findings = evaluate(gopls=PINNED._replace(settings_changed=changed))
+    assert [finding.rule.id for finding in findings] == (["GD1005"] if found else [])
+    for finding in findings:
+        assert finding.cause == f"the gopls of {ME} started before its settings changed at 1970-01-01T00:01:01Z"
+        assert finding.remedy.text == f"run systemctl restart {UNIT} when it is not in use"
+
+
+def test_drop_ins_and_units_in_the_place_of_ours_are_found(
+    evaluate: t.Any, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unit_state, "_OF_ADMINISTRATORS", (str(tmp_path),))
+    monkeypatch.setattr(systemctl, "UNIT_DIR", str(tmp_path))
+    template, prewarm, mine = tmp_path / "gopls@.service", tmp_path / "gopls-prewarm@.service", tmp_path / "over.conf"
+    template.write_text("[Service]\nMemoryMax=1073741824\n")
+    prewarm.write_text("[Service]\n")
+    mine.write_text("[Service]\nMemoryMax=infinity\nEnvironment=GOFLAGS=-mod=vendor\nEnvironmentFile=\n")
+    ours = paths.prewarm_file(ME)
+    os.makedirs(os.path.dirname(ours))
+    pathlib.Path(ours).write_text("[Service]\nExecStart=x\n")
+    units = {
+        UNIT: active(MemoryMax="infinity", FragmentPath=str(template), DropInPaths=str(mine)),
+        PREWARM: active(FragmentPath=str(prewarm), DropInPaths=ours),
+    }
+    found = evaluate(units=units)
+    places = [(one.rule.id, one.variable, one.source and (one.source.file, one.source.line)) for one in found]
+    assert places == [
+        ("GD1004", "MemoryMax", (str(mine), 2)),
+        ("GD1010", "Environment", (str(mine), 3)),
+        ("GD1010", "EnvironmentFile", (str(mine), 4)),
+    ]
+    own_unit = tmp_path / UNIT
+    own_unit.write_text("[Service]\n")
+    (instead,) = evaluate(units={UNIT: active(FragmentPath=str(own_unit))})
+    assert (instead.rule.id, instead.source) == ("GD1010", Source("file", str(own_unit)))
 
 
 def test_a_user_without_a_language_server_has_no_finding(evaluate: t.Any) -> None:

@@ -47,7 +47,7 @@ NAMES = {
     "_host.path_names": {"is_below"},
     "_host.procfs": {"Process"},
     "_shells.blame": {"parse_place"},
-    "_systemd.unit_state": {"State"},
+    "_systemd.unit_state": {"Override", "State"},
     "_toolchain.workspaces": {"Mismatch"},
     "_tools.build_info": {"BuildInfo"},
 }

@@ -4,14 +4,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
 import typing as t
 
 from ..._core.errors import DevserverError
+from ..._delve.services import unit_name
 from ..._delve.tls.server import DIRECTORY, FILES
 from ..._delve.tls.validity import parse_duration, read_expiry
+from ..._delve.units import debuggee_path, environment_file
+from ..._environment.contexts.systemd_system import unit_environment_file
 from ..._host.accounts import find_owner
 from ..._host.procfs import (
     PROC,
@@ -20,20 +24,35 @@ from ..._host.procfs import (
     path_of,
     process_ids,
     read_file,
+    read_process,
     socket_inodes,
     start_time,
 )
 from ..._host.user_access import acting_as
+from ..._systemd.environment_files import assignments_in
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
-from ..._systemd.unit_state import states_of
+from ..._systemd.unit_state import State, states_of
 from ..._tools.build_info import read_build_info
-from ..records.debuggers import Debuggers, WideDebugger
+from ..records.debuggers import Debuggers, DebugServiceState, WideDebugger
 
 _MODULE = "github.com/go-delve/delve"
+# The dlv in the command of a unit.
+_DLV = re.compile(r"[\s=](/\S+) (?:exec|attach) --headless")
 _UNIT = re.compile(r"/(dlv-[^/\n]+\.service)$", re.MULTILINE)
 
 
-def collect(renew_before: str) -> Debuggers:
+class DeclaredServices(t.NamedTuple):
+    """The declared debug services: their users by name, those that need not run, and the version at GOROOT."""
+
+    users: t.Mapping[str, str] = {}
+    stopped: t.Collection[str] = ()
+    go_version: str = ""
+
+
+_NONE = DeclaredServices()
+
+
+def collect(renew_before: str, declared: DeclaredServices = _NONE) -> Debuggers:
     """Return the debuggers of this host; ``renew_before`` has the format of the role debugger.
 
     Raises DevserverError if that is not a length of time.
@@ -43,8 +62,43 @@ def collect(renew_before: str) -> Debuggers:
         os.path.basename(path) for pattern in ("dlv-*", "debug-tls*") for path in glob.glob(f"{UNIT_DIR}/{pattern}")
     }
     units = sorted(name for name in names if name.endswith((".service", ".socket")))
-    states = states_of(units, ["ExecStart"]) if manager_runs() else {}
-    return with_listen_lines(Debuggers(states, wide_debuggers(), _certificates(DIRECTORY), seconds))
+    units = sorted({*units, *map(unit_name, declared.users)})
+    states = states_of(units, ["ExecStart", "MainPID"]) if manager_runs() else {}
+    services = [_service(name, declared, states) for name in declared.users] if states else []
+    overrides = {unit: state_of.overrides([f"{UNIT_DIR}/{unit}"]) for unit, state_of in states.items()}
+    found = Debuggers(
+        states, wide_debuggers(), _certificates(DIRECTORY), seconds, services=services, overrides=overrides
+    )
+    return with_listen_lines(found)
+
+
+def _service(name: str, declared: DeclaredServices, states: t.Mapping[str, State]) -> DebugServiceState:
+    unit, user, version = unit_name(name), str(declared.users[name]), declared.go_version
+    values = states[unit].values if unit in states else {}
+    process = read_process(int(values.get("MainPID") or 0)) if values.get("ActiveState") == "active" else None
+    expected_go = f"go{version}" if version else ""
+    found = DebugServiceState(unit, user, name not in declared.stopped, process, expected_go=expected_go)
+    if process is None:
+        return found
+    dlv = _DLV.search(values.get("ExecStart", ""))
+    return found._replace(
+        variables={**_variables(unit_environment_file(user)), **_variables(environment_file(name))},
+        dlv=os.path.realpath(dlv.group(1)) if dlv else process.program,
+        go=_builder(debuggee_path(name), process.uid),
+    )
+
+
+def _variables(path: str) -> dict[str, str]:
+    with contextlib.suppress(DevserverError):
+        return {item.name: item.value for item in assignments_in(path)}
+    return {}
+
+
+def _builder(program: str, uid: int) -> str:
+    """Return the Go that built a program, which its user may have replaced; empty if that is not known."""
+    with contextlib.suppress(DevserverError, OSError), acting_as(find_owner(uid)):
+        return read_build_info(program).go
+    return ""
 
 
 def with_listen_lines(debuggers: Debuggers) -> Debuggers:

@@ -49,6 +49,8 @@ class Options:
     gopls: str | None = None
     gopls_workarounds: t.Sequence[t.Mapping[str, t.Any]] = ()
     crash_days: float = 7
+    debug_services: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    debug_services_stopped: t.Sequence[str] = ()
     tls_renew_before: str = "+30d"
     timeout: float = 10
 
@@ -64,14 +66,16 @@ def collect(
     Raises DevserverError for invalid options, before any process is started.
     """
     goroot = declaration.goroot
-    debuggers = debug_services.collect(options.tls_renew_before)
+    version = _installed(goroot)
+    declared = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
+    debuggers = debug_services.collect(options.tls_renew_before, declared)
     requirements = unmet_requirements(declaration, options.go_minimum)
     places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
     names = [tool.name for tool in tools]
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
     go_version = resolve_minor(options.go_version, this_platform().archive)
-    mounted, path, servers, version = mounts(), pam.host_path(), extension_hosts(), _installed(goroot)
+    mounted, path, servers = mounts(), pam.host_path(), extension_hosts()
 
     def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
         files = editor_settings.files_of(observations)

@@ -8,6 +8,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import typing as t
 
 from ..._core.errors import DevserverError
@@ -42,14 +43,17 @@ def pinned(path: str, added: t.Sequence[t.Mapping[str, t.Any]]) -> Gopls:
         applied = json.loads(read_text(paths.APPLIED) or "{}")
     names = applied.get("workarounds") if isinstance(applied, dict) else None
     workarounds = [Workaround(**entry) for entry in added]
-    return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], workarounds)
+    changed = None
+    with contextlib.suppress(OSError):
+        changed = os.stat(paths.SETTINGS).st_mtime
+    return Gopls(os.path.realpath(path), info, names if isinstance(names, list) else [], workarounds, changed)
 
 
 def collect(
     users: t.Sequence[UserEnvironment], files: t.Sequence[EditorSettings], gopls: Gopls, crash_days: float
 ) -> LanguageServers:
     """Return the language servers of ``users``, read from files, from /proc and from systemd."""
-    servers = LanguageServers([with_limit_lines(server) for server in servers_of(users)], gopls, crash_days)
+    servers = LanguageServers([with_lines(server) for server in servers_of(users)], gopls, crash_days)
     return servers._replace(schema=schema_for(servers, files))
 
 
@@ -78,13 +82,17 @@ def servers_of(users: t.Sequence[UserEnvironment]) -> list[LanguageServer]:
     ]
 
 
-def with_limit_lines(server: LanguageServer) -> LanguageServer:
-    """Return ``server`` with the lines that set the limits which differ from the rendered ones."""
+def with_lines(server: LanguageServer) -> LanguageServer:
+    """Return ``server`` with the lines that set other limits than the rendered ones, and those of drop-ins."""
     lines = {
         (limit.unit, limit.name): server.units[limit.unit].line(rf"\s*{limit.name}\s*=")
         for limit in server.other_limits
     }
-    return server._replace(limit_lines=lines)
+    own = [f"{systemctl.UNIT_DIR}/{re.sub('@.*[.]', '@.', unit)}" for unit in server.units]
+    own.append(paths.prewarm_file(server.user_name))
+    # The slice of a user's sessions is systemd's own: only its limits are rendered.
+    overrides = {unit: state.overrides(own) for unit, state in server.units.items() if not unit.endswith(".slice")}
+    return server._replace(limit_lines=lines, overrides=overrides)
 
 
 def _variables(user: str) -> dict[str, str]:

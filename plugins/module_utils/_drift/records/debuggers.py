@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import typing as t
 
 from ..._core.addresses import Address
 from ..._core.provenance import Source
-from ..._systemd.unit_state import State
+from ..._host.procfs import Process
+from ..._systemd.unit_state import Override, State
 
 _OPTION = re.compile(r"\s--?(?:listen|l)[= ](\S+)")
 
@@ -24,8 +26,39 @@ class WideDebugger(t.NamedTuple):
     started: float | None = None
 
 
+class DebugServiceState(t.NamedTuple):
+    """A declared debug service: ``started`` if it must run; ``process`` is its dlv, None if none runs.
+
+    ``variables`` are those that are rendered for it, ``dlv`` is the declared one without links, ``go`` the Go that
+    built its program (empty if that is not known), and ``expected_go`` the Go of this host.
+    """
+
+    unit: str
+    user: str
+    started: bool
+    process: Process | None = None
+    variables: t.Mapping[str, str] = {}
+    dlv: str = ""
+    go: str = ""
+    expected_go: str = ""
+
+    @property
+    def outdated(self) -> list[str]:
+        """What the running service has from before, as texts for a cause."""
+        if self.process is None:
+            return []
+        names = [name for name, value in self.variables.items() if self.process.environment.get(name) != value]
+        texts = [f"has outdated values of {', '.join(names)}"] if names else []
+        # In mode attach, a shell waits for the process before dlv replaces it.
+        program = os.path.basename(self.process.program)
+        other_dlv = program.startswith("dlv") and self.dlv != self.process.program
+        texts += [f"runs {self.process.program}; expected {self.dlv}"] if other_dlv else []
+        other_go = self.go and self.expected_go and self.go != self.expected_go
+        return texts + ([f"debugs a program that {self.go} built; expected {self.expected_go}"] if other_go else [])
+
+
 class Debuggers(t.NamedTuple):
-    """``units`` are those of debug services and of their TLS endpoints, by name.
+    """``units`` are those of debug services and of their TLS endpoints, by name; ``services`` are the declared ones.
 
     ``listen_lines`` has the line that sets the address of a unit which listens on a wide address. Provisioning renews
     certificates ``renew_before`` seconds before they expire; ``certificates`` has the files of the debug ports, each
@@ -37,6 +70,8 @@ class Debuggers(t.NamedTuple):
     certificates: t.Mapping[str, float] = {}
     renew_before: float = 30 * 86400
     listen_lines: t.Mapping[str, Source | None] = {}
+    services: t.Sequence[DebugServiceState] = ()
+    overrides: t.Mapping[str, t.Sequence[Override]] = {}
 
     @property
     def wide_units(self) -> dict[str, str]:

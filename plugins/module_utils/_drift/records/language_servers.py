@@ -13,7 +13,7 @@ from ..._gopls import paths
 from ..._gopls.settings import Schema
 from ..._gopls.workarounds import Workaround
 from ..._host.procfs import Process
-from ..._systemd.unit_state import State
+from ..._systemd.unit_state import Override, State
 from ..._tools.build_info import BuildInfo
 
 # Limits of the daemon's own unit, and of the slice of a user's sessions.
@@ -45,7 +45,8 @@ class LanguageServer(t.NamedTuple):
 
     ``units`` has the state of each unit of the user, ``listens`` is whether the socket exists, and ``daemon`` is None
     if none runs. ``rendered`` has the limits in the files of units, by unit: file, and value by name. ``limit_lines``
-    has the line that sets a limit, by unit and name, for the limits that differ.
+    has the line that sets a limit, by unit and name, for the limits that differ. ``overrides`` are the directives of
+    others in the files of units, by unit.
     """
 
     user: UserEnvironment
@@ -57,6 +58,7 @@ class LanguageServer(t.NamedTuple):
     rendered: t.Mapping[str, tuple[str, t.Mapping[str, str]]] = {}
     crashes: t.Sequence[Crash] = ()
     limit_lines: t.Mapping[tuple[str, str], Source | None] = {}
+    overrides: t.Mapping[str, t.Sequence[Override]] = {}
 
     @property
     def user_name(self) -> str:
@@ -110,13 +112,15 @@ def _number(text: str | None) -> int | None:
 class Gopls(t.NamedTuple):
     """The pinned gopls, if ``info`` shows that it is one; ``path`` has no links.
 
-    ``applied`` names the workarounds that provisioning has applied, ``added`` are the play's own.
+    ``applied`` names the workarounds that provisioning has applied, ``added`` are the play's own. ``settings_changed``
+    is when provisioning last changed the settings of gopls (seconds of the epoch), None if it has rendered none.
     """
 
     path: str
     info: BuildInfo | None = None
     applied: t.Sequence[str] = ()
     added: t.Sequence[Workaround] = ()
+    settings_changed: float | None = None
 
 
 class LanguageServers(t.NamedTuple):

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import shlex
 import typing as t
 
 from ..._core.provenance import PROCESS, Source
+from ..._systemd.unit_state import State
 from ..finding import Finding, Remedy, Rule, format_time, of_file
-from ..records.debuggers import WideDebugger
+from ..records.debuggers import DebugServiceState, WideDebugger
 from ..snapshot import Snapshot
+from .overrides import of_override
 
 WIDE = Rule(
     "GD1101",
@@ -63,6 +66,42 @@ Provision the host again with `--tags debugger`. Then distribute the client bund
     example="/etc/gopherops/debug/tls/crl.pem expired on 2026-01-31T12:00:00Z",
 )
 
+NOT_RUNNING = Rule(
+    "GD1105",
+    severity="warning",
+    title="A declared debug service does not run",
+    impact="No debugger client can attach to the program of the service.",
+    why="""\
+The play declares the service in `debugger_services`, and its unit does not exist or is not active: the host has not
+been provisioned since, or the unit was removed or stopped. A service with `state: stopped` need not run. One that has
+failed is GD1102.""",
+    fix="Provision the host again with `--tags debugger`, or run `systemctl start UNIT`.",
+    example="dlv-api.service is inactive; expected a running debug service",
+)
+OUTDATED = Rule(
+    "GD1106",
+    severity="warning",
+    title="A debug service runs with a previous environment, dlv or Go",
+    impact="The debugged program has other values than a terminal, or dlv misreads a program of another Go.",
+    why="""\
+The environment of the running dlv differs from the rendered files, its binary is not the pinned one or has been
+deleted, or another Go than that of the host has built the debugged program. A debug service builds and starts its
+program when the unit starts, and may run for days.""",
+    fix="Run `systemctl restart UNIT` when nobody debugs, or provision the host again with `--tags debugger`.",
+    example="dlv-api.service has outdated values of GOFLAGS",
+)
+OVERRIDDEN = Rule(
+    "GD1107",
+    severity="warning",
+    title="A file overrides a unit of a debug service",
+    impact="The debugger runs with other variables, commands or restrictions than the rendered ones.",
+    why="""\
+As GD1010, for the units of debug services and of their TLS endpoints. A listen address that other hosts can reach is
+GD1101.""",
+    fix="Remove the line or the file and run `systemctl daemon-reload`, then restart the unit.",
+    example="dlv-api.service has Environment=GODEBUG=netdns=go, which provisioning has not rendered",
+)
+
 _PROVISION_AGAIN = "provision the host again with --tags debugger"
 _EXPECTED = "expected a loopback address or a unix socket"
 
@@ -76,6 +115,11 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             remedy = Remedy(f"read 'journalctl -u {unit}' and correct the reported error")
             cause = f"{unit} has failed ({state.result})"
             yield Finding(SERVICE_FAILED, cause, remedy, source=state.source, subject=unit)
+    for service in debuggers.services:
+        yield from _service(service, debuggers.units.get(service.unit, State({})))
+    wide = [source for source in debuggers.listen_lines.values() if source]
+    for unit, overrides in debuggers.overrides.items():
+        yield from (of_override(OVERRIDDEN, unit, one) for one in overrides if one.source not in wide)
     for debugger in debuggers.wide:
         if debugger.unit not in debuggers.wide_units:
             yield _wide_process(debugger)
@@ -84,6 +128,23 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         if left < debuggers.renew_before:
             rule, validity = (EXPIRES_SOON, "is valid until") if left > 0 else (EXPIRED, "expired on")
             yield of_file(rule, path, f"{path} {validity} {format_time(end)}", _PROVISION_AGAIN)
+
+
+def _service(service: DebugServiceState, state: State) -> t.Iterator[Finding]:
+    unit, user = service.unit, service.user
+    status = state.values.get("ActiveState", "")
+    if not state.source:
+        cause = f"{unit} does not exist; expected a debug service of {user}"
+        yield Finding(NOT_RUNNING, cause, Remedy(_PROVISION_AGAIN), user, subject=unit)
+    elif service.started and not state.failed and status == "inactive":
+        command = f"systemctl start {shlex.quote(unit)}"
+        cause = f"{unit} is {status}; expected a running debug service"
+        yield Finding(NOT_RUNNING, cause, Remedy(f"run {command}", [command]), user, source=state.source, subject=unit)
+    elif service.outdated:
+        remedy = Remedy(f"run systemctl restart {shlex.quote(unit)} when nobody debugs")
+        since = service.process.started if service.process else None
+        cause = f"{unit} {'; it '.join(service.outdated)}"
+        yield Finding(OUTDATED, cause, remedy, user, source=PROCESS, subject=unit, since=since)
 
 
 def _wide_unit(unit: str, address: str, source: Source | None) -> Finding:

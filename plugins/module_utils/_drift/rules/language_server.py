@@ -17,6 +17,7 @@ from ..finding import Finding, Remedy, Rule, format_time
 from ..records.editor_settings import EditorSettings
 from ..records.language_servers import Gopls, LanguageServer
 from ..snapshot import Snapshot
+from .overrides import of_override
 
 NOT_SHARED = Rule(
     "GD1001",
@@ -75,12 +76,15 @@ Remove the line that overrides the rendered file and run `systemctl daemon-reloa
 OLD_DAEMON = Rule(
     "GD1005",
     severity="warning",
-    title="A language server runs with a previous binary or environment",
-    impact="Its editors use another gopls, heap limit or workaround than the declared ones until it restarts.",
+    title="A language server runs with a previous binary, environment or settings",
+    impact="Its editors use another gopls, heap limit, workaround or setting than the declared ones until it restarts.",
     why="""\
-The binary of the running daemon is not the pinned one, or has been deleted; or the daemon started with other variables
-than those that are rendered now. A daemon runs for days.""",
-    fix="Provision the host again with `--tags language_server`, or run `systemctl restart gopls@USER.service`.",
+The binary of the running daemon is not the pinned one, or has been deleted; the daemon started with other variables
+than those that are rendered now; or it started before provisioning changed `language_server_settings`. A daemon runs
+for days, and an editor sends the settings when it connects: open windows may work with the previous ones.""",
+    fix="""\
+Provision the host again with `--tags language_server`, or run `systemctl restart gopls@USER.service`. Changed settings
+need the restart alone, which provisioning leaves to the user, so that editors stay connected.""",
     example="the gopls of alice runs /usr/local/lib/go-tools/gopls/v0.15.3-go1.22.12/gopls; expected v0.16.2",
 )
 FAILED_LATELY = Rule(
@@ -131,6 +135,22 @@ are compared with that: names in their full or short form, and the types of valu
     example="/home/alice/.vscode-server/data/Machine/settings.json:9: staticchek: gopls has no such setting",
 )
 
+OVERRIDDEN = Rule(
+    "GD1010",
+    severity="warning",
+    title="A file overrides a unit of a language server",
+    impact="The language server runs with other variables, commands or restrictions than the rendered ones.",
+    why="""\
+`systemctl show` names the files of each unit. A drop-in in /etc or /run that provisioning has not rendered changes the
+unit: the finding names each of its directives, except for those that are in the rendered unit too. A unit file for one
+user in the place of the rendered template is reported as a whole. Limits in force are GD1004. Files of packages, in
+/usr/lib, are not reported.""",
+    fix="""\
+Remove the line or the file and run `systemctl daemon-reload`, then restart the unit. Declare variables with
+`devserver_variables`, and limits as GD1004 describes.""",
+    example="gopls@alice.service has Environment=GOFLAGS=-mod=vendor, which provisioning has not rendered",
+)
+
 _PROVISION_AGAIN = "provision the host again with --tags language_server"
 _FLAGS = "go.languageServerFlags"
 # The variables that declare the limits of a daemon; no variable declares the others.
@@ -149,6 +169,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             yield from _editors(server, snapshot.editor_files)
         yield from _units(server)
         yield from _limits(server)
+        yield from _overrides(server)
         yield from _daemon(server, servers.gopls)
         yield from _crashes(server, snapshot.taken_at - servers.crash_days * 86400)
     if servers.provisioned:
@@ -221,6 +242,14 @@ def _limits(server: LanguageServer) -> t.Iterator[Finding]:
         yield Finding(OTHER_LIMITS, cause, remedy, user, variable=name, source=source, subject=unit)
 
 
+def _overrides(server: LanguageServer) -> t.Iterator[Finding]:
+    # Other limits are a finding of their own.
+    limits = [source for source in server.limit_lines.values() if source]
+    for unit, overrides in server.overrides.items():
+        for override in (override for override in overrides if override.source not in limits):
+            yield of_override(OVERRIDDEN, unit, override, server.user_name)
+
+
 def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     daemon = server.daemon
     if daemon is None:
@@ -231,9 +260,13 @@ def _daemon(server: LanguageServer, gopls: Gopls) -> t.Iterator[Finding]:
     other = gopls.info and daemon.program != gopls.path
     problems = [f"runs {daemon.program}; expected {gopls.path}"] if other else []
     problems += [f"has outdated values of {', '.join(outdated)}; expected the rendered ones"] if outdated else []
+    restart = f"run systemctl restart {server.unit} when it is not in use"
+    action = f"{_PROVISION_AGAIN}, or {restart}" if problems else restart
+    if (daemon.started or 0) < (gopls.settings_changed or 0) and daemon.started is not None:
+        problems.append(f"started before its settings changed at {format_time(gopls.settings_changed or 0)}")
     if problems:
         cause = f"the gopls of {server.user_name} {'; it '.join(problems)}"
-        remedy = Remedy(f"{_PROVISION_AGAIN}, or run systemctl restart {server.unit} when it is not in use")
+        remedy = Remedy(action)
         yield Finding(OLD_DAEMON, cause, remedy, server.user_name, source=PROCESS, since=daemon.started)
 
 
