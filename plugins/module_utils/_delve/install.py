@@ -23,11 +23,12 @@ from .._tools.build_info import read_build_info
 from . import units
 from .launch import LaunchFileEdit, configuration_name, launch_configuration, launch_file, managed_launch_files
 from .listen_address import is_listening
+from .running import outdated_part
 from .services import DebugService, unit_name
 from .workspace import accept_services
 
 PENDING = f"{reload_journal.DIRECTORY}/gopherops-debug.pending"
-_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", systemctl.NEEDS_RELOAD)
+_PROPERTIES = ("ActiveState", "SubState", "UnitFileState", "InvocationID", "Job", "MainPID", systemctl.NEEDS_RELOAD)
 # Services stop first: another service may use their port.
 _ORDER = ("disable", "stop", "reenable", "restart", "start")
 _OUTPUT_LINES = 12
@@ -104,7 +105,7 @@ def plan_services(
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
     unread = any(path.startswith(UNIT_DIR) for path in written) or any(map(systemctl.needs_reload, states.values()))
-    return DebugServicePlan(edits, stale, _verbs(services, states, written, kept), unread, skipped)
+    return DebugServicePlan(edits, stale, _verbs(services, programs.dlv, states, written, kept), unread, skipped)
 
 
 def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
@@ -241,8 +242,9 @@ def _launch_file_edits(services: t.Sequence[DebugService], installed: t.Mapping[
 
 def _verbs(
     services: t.Sequence[DebugService],
+    dlv: str,
     states: t.Mapping[str, t.Mapping[str, str]],
-    written: t.Iterable[str],
+    written: t.Container[str],
     kept: t.Iterable[str],
 ) -> list[tuple[str, list[str]]]:
     """Return the verbs for ``services``; ``kept`` are undeclared services whose units stay, stopped, as records."""
@@ -251,9 +253,12 @@ def _verbs(
     )
     verbs: dict[str, list[str]] = {}
     owed = reload_journal.read_pending(PENDING)
-    written = {*written, *(_unit_file(service.name) for service in services if service.unit in owed)}
     for service in services:
-        for verb in _service_verbs(service, states[service.unit], targets.get(service.process_unit), written):
+        state, target = states[service.unit], targets.get(service.process_unit)
+        rewritten = _unit_file(service.name) in written or service.unit in owed or systemctl.needs_reload(state)
+        changed = rewritten or units.environment_file(service.name) in written
+        outdated = outdated_part(service.name, service.account.name, int(state["MainPID"]), dlv)
+        for verb in _service_verbs(service, state, target, rewritten, changed or bool(outdated)):
             verbs.setdefault(verb, []).append(service.unit)
     for unit, state in systemctl.properties_of([unit_name(name) for name in kept], _PROPERTIES).items():
         for verb in _stop_verbs(state):
@@ -262,10 +267,13 @@ def _verbs(
 
 
 def _service_verbs(
-    service: DebugService, state: t.Mapping[str, str], target: t.Mapping[str, str] | None, written: t.Container[str]
+    service: DebugService,
+    state: t.Mapping[str, str],
+    target: t.Mapping[str, str] | None,
+    rewritten: bool,
+    changed: bool,
 ) -> list[str]:
-    rewritten = _unit_file(service.name) in written or systemctl.needs_reload(state)
-    changed = rewritten or units.environment_file(service.name) in written
+    """Return the verbs of a service; with ``rewritten`` its unit differs, with ``changed`` it needs a restart."""
     if not service.started:
         return _stop_verbs(state)
     enabled, running = state["UnitFileState"] == "enabled", state["ActiveState"] in systemctl.RUNNING

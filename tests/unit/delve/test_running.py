@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Real processes that were started before dlv or their environment changed."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve import running, units
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
+
+Outdated = t.Callable[[], str]
+
+
+@pytest.fixture
+def dlv(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A link to a program called dlv, in the directory of its version, beside another version."""
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        shutil.copy("/bin/sleep", tmp_path / version / "dlv")
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "v1/dlv")
+    return link
+
+
+@pytest.fixture
+def environments(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Path:
+    """The directory of the environment files: that of the user, and that of the service."""
+    monkeypatch.setattr(systemd_system, "DIRECTORY", str(tmp_path / "users"))
+    monkeypatch.setattr(units, "ENVIRONMENT_DIR", str(tmp_path / "services"))
+    for name, text in {"users/alice.env": "GOFLAGS=-mod=mod\nPORT=1\n", "services/api.env": 'PORT="2 3"\n'}.items():
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+def outdated(dlv: pathlib.Path, environments: pathlib.Path) -> t.Iterator[Outdated]:
+    """Start the service with what its files contain, and return what a restart would give it later."""
+    environment = {"GOFLAGS": "-mod=mod", "PORT": "2 3", "HOME": "/"}
+    with subprocess.Popen([os.path.realpath(dlv), "60"], env=environment) as process:
+        yield lambda: running.outdated_part("api", "alice", process.pid, str(dlv))
+        process.kill()
+
+
+def test_a_service_with_the_current_files_is_not_outdated(outdated: Outdated) -> None:
+    assert outdated() == ""
+
+
+def test_another_dlv_is_found(outdated: Outdated, dlv: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    dlv.unlink()
+    dlv.symlink_to(tmp_path / "v2/dlv")
+    assert outdated() == "dlv"
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "expected"),
+    [
+        ("users/alice.env", "GOFLAGS=-mod=vendor\n", "environment"),
+        ("users/alice.env", "GOFLAGS=-mod=mod\nGOPROXY=off\n", "environment"),
+        ("services/api.env", "PORT=4\n", "environment"),
+        # The service's file has precedence.
+        ("users/alice.env", "GOFLAGS=-mod=mod\nPORT=5\n", ""),
+    ],
+)
+def test_another_environment_is_found(
+    outdated: Outdated, environments: pathlib.Path, file: str, text: str, expected: str
+) -> None:
+    (environments / file).write_text(text)
+    assert outdated() == expected
+
+
+def test_a_program_that_is_not_dlv_yet_is_not_outdated(dlv: pathlib.Path) -> None:
+    with subprocess.Popen(["/bin/sleep", "60"]) as build:
+        assert running.outdated_part("api", "alice", build.pid, str(dlv)) == ""
+        build.kill()
+    assert running.outdated_part("api", "alice", 0, str(dlv)) == ""
