@@ -34,6 +34,16 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.declaration
 options:
+  state:
+    description:
+      - V(absent) removes everything that earlier runs have written, for all users, and needs no other option. Blocks
+        leave the files of PAM before the files that they include are removed.
+      - It finds the paths and values of earlier declarations in a record on the host. O(users), O(vscode_settings) and
+        O(vscode_tools) may add others, such as users of a first run that was killed.
+      - Directories such as GOPATH, own lines and changed values of users stay, and files of workspaces.
+    type: str
+    choices: [present, absent]
+    default: present
   rollback_after:
     description:
       - The time limit in seconds for the proof that a new connection and C(become) work after files of the host have

@@ -28,9 +28,12 @@ from .._host.managed_files import (
 )
 from .._host.ownership import describe_ownership_repair, is_repairable, repair_ownership
 from .._host.path_names import is_below
+from .._host.records import record_path
+from .._host.removal import remove_empty_directories
 from .._host.skipped_files import SkippedFile, find_failure, skip_errors, split_skipped
 from .._host.user_access import call_as, each_as
 from .contexts import KINDS, OWN_DIRECTORIES
+from .contexts.vscode_server import ROLE
 from .declaration import Declaration, UserEnvironment
 from .rendered import loses_variables, user_of_record
 
@@ -90,6 +93,32 @@ def apply(
     return Applied(run.changes, skipped, warnings, run.without_home)
 
 
+def remove(
+    files: t.Sequence[ManagedFile],
+    directories: t.Iterable[str],
+    *,
+    check: bool,
+    changing: t.Callable[[t.Sequence[FileEdit]], t.ContextManager[None]],
+) -> Applied:
+    """Change or remove ``files`` in their order, records last, and remove those of ``directories`` that are empty then.
+
+    All files are written inside of ``changing``. Raises DevserverError for a file of the host itself that cannot be
+    read or written.
+    """
+    run = _Run(check=check)
+    try:
+        edits = _records_last(plan_each(files, run.skipped_files))
+        with changing(edits):
+            run.write(edits)
+        if not check:
+            remove_empty_directories(directories)
+    except OSError as error:
+        raise DevserverError(
+            f"cannot remove the environment: {error}", remedy="make this path readable and writable, and run again"
+        ) from error
+    return Applied(run.changes, run.skipped_files, [], [])
+
+
 class _Directory(t.NamedTuple):
     """A directory that its user needs: to be made, or given back to its user."""
 
@@ -147,9 +176,7 @@ class _Run:
         """Return the edits of all files but those in the homes of users without one, or that does not respond."""
         inaccessible = {user.account for user in declaration.users} - self._accessible
         files = (file for kind in KINDS for file in kind.managed_files(declaration))
-        edits = plan_each((file for file in files if file.actor not in inaccessible), self.skipped_files)
-        # The records from which a later run learns what this one took away are written last, so that a kill loses none.
-        return sorted(edits, key=lambda edit: bool(user_of_record(edit.file.path)))
+        return _records_last(plan_each((file for file in files if file.actor not in inaccessible), self.skipped_files))
 
     def make_directories(self, directories: t.Sequence[_Directory]) -> None:
         # A directory above another may be the one to be given back.
@@ -187,6 +214,8 @@ class _Run:
         """Return whether a record stays: else a later run would not remove its variables from a skipped file."""
         path = edit.file.path
         user = user_of_record(path)
+        if path == record_path(ROLE):
+            return edit.after is None and bool(self.skipped_files)
         unfinished = user in [entry.user for entry in self.skipped_files]
         if not (unfinished and loses_variables(edit.before, edit.after)):
             return False
@@ -196,6 +225,11 @@ class _Run:
         )
         self.skipped_files.append(SkippedFile(user, path, None, None, str(reason)))
         return True
+
+
+def _records_last(edits: t.Iterable[FileEdit]) -> list[FileEdit]:
+    """Return the edits in an order in which a kill loses no record of what a later run has to remove."""
+    return sorted(edits, key=lambda edit: bool(user_of_record(edit.file.path)) or edit.file.path == record_path(ROLE))
 
 
 def _plan_directory(account: Account, is_root: bool, named: tuple[str, str]) -> tuple[bool, bool]:

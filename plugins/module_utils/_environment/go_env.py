@@ -10,13 +10,15 @@ from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .._core.result import Outcome
 from .access import RECORD, AccessGuard, confirm, guarded, is_unconfirmed, roll_back
-from .apply import apply
+from .apply import apply, remove
 from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
 from .declaration import declaration_from
+from .removal import own_directories, removed_files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **DECLARATION,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "rollback_after": {"type": "int", "default": 60},
     # The fields of AccessRequest. Without it no access is proven.
     "_access": {"type": "dict"},
@@ -32,7 +34,7 @@ class AccessRequest(t.NamedTuple):
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Write the declaration into every context; with ``check`` only plan it."""
+    """Write the declaration into every context, or remove all of it; with ``check`` only plan it."""
     request = AccessRequest(**params.get("_access") or {})
     if request.confirm:
         confirm(request.confirm)
@@ -47,7 +49,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
             remedy="omit rollback_after, which means 60",
         )
     with guarded(params["rollback_after"] if request.prepare and not check else 0) as guard:
-        outcome = _converge(params, guard, check=check)
+        outcome = (_remove if params["state"] == "absent" else _converge)(params, guard, check=check)
     if guard.identifier:
         outcome.result["unconfirmed"] = guard.identifier
     return outcome
@@ -78,3 +80,17 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
         **applied.changes.result(),
     }
     return Outcome(result, [*warnings, *applied.warnings], applied.failure)
+
+
+def _remove(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -> Outcome:
+    # The users need no valid declaration any more, and no account.
+    listed = [dict(user, state="absent") for user in params["users"]]
+    declaration = declaration_from({**params, "users": listed, "variables": {}, "path": []})
+    removed = remove(removed_files(declaration), own_directories(), check=check, changing=guard.changing)
+    result = {
+        "users": [],
+        "users_without_home": [],
+        "skipped_files": [entry._asdict() for entry in removed.skipped],
+        **removed.changes.result(),
+    }
+    return Outcome(result, [], removed.failure)

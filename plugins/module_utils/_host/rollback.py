@@ -74,6 +74,8 @@ def _restore_file(path: str, text: str | None, mode: int, uid: int, gid: int, di
             if text is None:
                 os.unlink(path)
             else:
+                # A run that removes everything also removes the directories of the collection.
+                os.makedirs(os.path.dirname(path), exist_ok=True)
                 _replace(path, text, mode, uid, gid)
             return True
     return False

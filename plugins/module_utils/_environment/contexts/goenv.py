@@ -28,7 +28,7 @@ class GoEnvContext(SingleContext):
         return [
             *map(_file, declaration.users),
             *(_mode_file(user) for user in declaration.users if user.telemetry),
-            *(users_file(_path(user), goenv_file.without_managed, user) for user in departed(declaration)),
+            *map(cleared_file, departed(declaration)),
         ]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
@@ -38,6 +38,11 @@ class GoEnvContext(SingleContext):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # Only go reads this file: its lines are found with the result of go.
         return []
+
+
+def cleared_file(account: Account) -> ManagedFile:
+    """Return the settings of ``account`` without the managed names."""
+    return users_file(_path(account), goenv_file.without_managed, account)
 
 
 def _path(account: Account) -> str:

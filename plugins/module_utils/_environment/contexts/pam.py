@@ -44,11 +44,11 @@ _REQUIRED = frozenset(("/usr/bin", "/bin"))
 def managed_files(declaration: Declaration) -> list[ManagedFile]:
     """Return the PAM services that others include, and the configuration they give each user."""
     rest = system_path()
-    everyone, pattern = _configuration("everyone"), _configuration("user-*")
+    everyone, pattern = everyones_configuration(), user_configuration("*")
     contents = {everyone: _render({}, declaration.path, rest)}
     users = named_files(pattern)
     for user in declaration.users:
-        path = users[user.account.name] = _configuration(f"user-{user.account.name}")
+        path = users[user.account.name] = user_configuration(user.account.name)
         contents[path] = _render(user.variables, user.path, rest)
     # The users of earlier runs too, in an order that does not depend on who is listed.
     kept = [name for name in sorted(users) if not declaration.removes(name)]
@@ -61,6 +61,16 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
         whole_file(SERVICE, _PAM_ENV % everyone + USERS_HOOK),
         *stale_files(pattern, declaration.removes),
     ]
+
+
+def user_configuration(user: str) -> str:
+    """Return the file of what PAM sets for a user."""
+    return _configuration(f"user-{user}")
+
+
+def everyones_configuration() -> str:
+    """Return the file of what PAM sets for users who are not declared."""
+    return _configuration("everyone")
 
 
 def _configuration(name: str) -> str:

@@ -26,7 +26,7 @@ SCRIPT = "/etc/gopherops/go-environment.sh"
 SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
 _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
-_SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
+SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
 
 
 def script_files(declaration: Declaration) -> list[ManagedFile]:
@@ -107,11 +107,11 @@ def unsupported_shell(account: Account) -> str:
 
 def system_bashrc() -> str:
     """Return the system's bashrc: Debian's bash reads the first, skeletons of other distributions source the second."""
-    return next((path for path in _SYSTEM_BASHRC if os.path.exists(path)), _SYSTEM_BASHRC[0])
+    return next((path for path in SYSTEM_BASHRC if os.path.exists(path)), SYSTEM_BASHRC[0])
 
 
 def bashrc_files(account: Account) -> list[str]:
     """Return the files that an interactive bash reads by itself, in order."""
     bashrc = os.path.join(account.home, ".bashrc")
     # Only Debian's family compiles a system-wide file into bash.
-    return [_SYSTEM_BASHRC[0], bashrc] if os.path.exists(_SYSTEM_BASHRC[0]) else [bashrc]
+    return [SYSTEM_BASHRC[0], bashrc] if os.path.exists(SYSTEM_BASHRC[0]) else [bashrc]

@@ -21,7 +21,7 @@ from .base import Probe, SingleContext, failed_probe
 
 # After 99-environment.conf, by which distributions bring in /etc/environment. A user's file hides one of the same name.
 _NAME = "environment.d/zz-gopherops-go.conf"
-_EVERYONE = os.path.join("/etc", _NAME)
+EVERYONE = os.path.join("/etc", _NAME)
 # Only systemd's own, which writes nothing; others may.
 _GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
 _GENERATORS = tuple(os.path.join(directory, _GENERATOR) for directory in ("/usr/lib/systemd", "/lib/systemd"))
@@ -42,7 +42,7 @@ class SystemdUserContext(SingleContext):
         if _generator() is None:
             return []
         return [
-            whole_file(_EVERYONE, _path(declaration.path) if declaration.path else None),
+            whole_file(EVERYONE, _path(declaration.path) if declaration.path else None),
             *(_file(user.account, _render(user)) for user in declaration.users),
             *(_file(account, None) for account in departed(declaration)),
         ]
@@ -51,7 +51,7 @@ class SystemdUserContext(SingleContext):
         # Running managers reload their files, and their units keep running. Outdated values are reported as drift.
         for user in declaration.users:
             account = user.account
-            if (_EVERYONE in paths or _path_of(account) in paths) and _runs(account, timeout):
+            if (EVERYONE in paths or _path_of(account) in paths) and _runs(account, timeout):
                 reload = ["systemctl", "--user", "daemon-reload"]
                 run(reload, env=_environment(account), account=account, timeout=timeout)
 

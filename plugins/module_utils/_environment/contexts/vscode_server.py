@@ -52,7 +52,7 @@ _AS_CHILD = ("/bin/sh", "-c", SH_AS_CHILD, "sh")
 _OPTIONS = ("-i", "-l")
 # The extension's own installer takes the latest tools, and may take another Go.
 _UPDATES = {"go.toolsManagement.autoUpdate": False, "go.toolsManagement.checkForUpdates": "off"}
-_ROLE = "environment"
+ROLE = "environment"
 _TERMINALS = "terminal.integrated.env.linux"
 
 
@@ -265,11 +265,11 @@ def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, cre
 
 def settings_record(declaration: Declaration) -> ManagedFile:
     """Return the record of what a later run, without this declaration, needs to remove the settings."""
-    return record_file(_ROLE, _values_to_record(declaration))
+    return record_file(ROLE, _values_to_record(declaration))
 
 
 def _recorded(declaration: Declaration) -> dict[str, list[str]]:
-    return read_record(_ROLE, _values_to_record(declaration))
+    return read_record(ROLE, _values_to_record(declaration))
 
 
 def _values_to_record(declaration: Declaration) -> dict[str, list[str]]:

@@ -16,6 +16,7 @@ from .shell import SOURCE_SCRIPT, TerminalContext, probe_startup, script_files
 # Debian's directory, and the file that other distributions compile into zsh.
 _DIRECTORY = "/etc/zsh"
 _PLAIN = "/etc/zshenv"
+SYSTEM_FILES = (f"{_DIRECTORY}/zshenv", _PLAIN)
 _USER_FILES = (".zshenv", ".zprofile", ".zshrc", ".zlogin")
 
 

@@ -1,0 +1,171 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The removal of the whole environment: the host is as it was before the first run."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import (
+    apply,
+    declaration,
+    go_env,
+    removal,
+    rendered,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
+    bash,
+    cron,
+    fish,
+    login,
+    pam,
+    shell,
+    ssh,
+    systemd_system,
+    systemd_user,
+    zsh,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+
+ME = getpass.getuser()
+PAM = "#%PAM-1.0\n@include common-auth\n"
+TEXTS = {
+    "etc/pam.d/sshd": PAM,
+    "etc/pam.d/sudo": PAM,
+    "etc/pam.d/other": PAM,
+    "etc/bash.bashrc": "# system\n",
+    "etc/zsh/zshenv": "# zsh\n",
+    "crontabs/somebody": "0 1 * * * x\n",
+    "home/.config/go/env": "GOPRIVATE=mine\n",
+    "home/settings.json": '{"a": 1}\n',
+}
+
+
+class Host(t.NamedTuple):
+    """A host whose files are below ``directory``."""
+
+    directory: pathlib.Path
+
+    def run(self, *, check: bool = False, **options: t.Any) -> list[str]:
+        """Run like the module; return the changed paths."""
+        defaults = {name: option.get("default") for name, option in go_env.ARGUMENT_SPEC.items()}
+        settings = {"vscode_settings": ["{home}/settings.json", "{home}/second.json"], "vscode_create": True}
+        outcome = go_env.converge({**defaults, **settings, **options}, check=check)
+        assert outcome.failure is None, outcome.failure
+        return [part["after_header"] for part in outcome.result["diff"]]
+
+    def tree(self) -> dict[str, tuple[int, str]]:
+        files = (path for path in self.directory.rglob("*") if path.is_file())
+        return {str(path.relative_to(self.directory)): (path.stat().st_mode, path.read_text()) for path in files}
+
+
+@pytest.fixture
+def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    etc = f"{tmp_path}/etc"
+    for module, names in {
+        rendered: ["USERS"],
+        pam: ["SERVICE", "USERS_SERVICE", "DIRECTORY", "ENVIRONMENT"],
+        login: ["HOOK"],
+        fish: ["HOOK"],
+        systemd_user: ["EVERYONE"],
+        systemd_system: ["DIRECTORY"],
+        shell: ["SCRIPT"],
+        cron: ["_PAM"],
+        ssh: ["_SERVICE"],
+        zsh: ["_DIRECTORY", "_PLAIN"],
+        records: ["DIRECTORY"],
+        removal: ["_PAM"],
+    }.items():
+        for name in names:
+            monkeypatch.setattr(module, name, f"{tmp_path}{getattr(module, name)}")
+    monkeypatch.setattr(cron, "CRONTABS", (f"{tmp_path}/crontabs",))
+    monkeypatch.setattr(shell, "SYSTEM_BASHRC", (f"{etc}/bash.bashrc",))
+    monkeypatch.setattr(zsh, "SYSTEM_FILES", (f"{etc}/zsh/zshenv",))
+    monkeypatch.setattr(systemd_user, "_GENERATORS", ("/bin/true",))
+    for context in (bash.BashContext, fish.FishContext):
+        monkeypatch.setattr(context, "is_installed", lambda _self: True)
+    directories = (f"{etc}/gopherops", rendered.USERS, systemd_system.DIRECTORY, pam.DIRECTORY)
+    for module in (apply, removal):
+        monkeypatch.setattr(module, "OWN_DIRECTORIES", directories)
+    account = find_account(ME)._replace(home=f"{tmp_path}/home")
+    monkeypatch.setattr(declaration, "find_account", lambda _name: account)
+    monkeypatch.setattr(rendered, "find_known_account", lambda name: account if name == ME else None)
+    monkeypatch.setattr("pwd.getpwall", list)
+    for path, text in TEXTS.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    return Host(tmp_path)
+
+
+@pytest.mark.parametrize("later", [{}, {"goroot": "/other", "vscode_settings": []}])
+def test_a_removal_without_the_declaration_restores_every_file(host: Host, later: dict[str, t.Any]) -> None:
+    before = host.tree()
+    host.run(users=[{"name": ME, "variables": {"GOFLAGS": "-x"}}])
+    provisioned = host.tree()
+    assert len(provisioned) > len(before) + 10
+    announced = host.run(state="absent", check=True, **later)
+    assert host.tree() == provisioned
+    assert host.run(state="absent", **later) == announced
+    assert host.tree() == before
+    # These were made for the collection; the directories of a user stay.
+    assert not (host.directory / "etc/gopherops").exists()
+    assert not (host.directory / "etc/security/gopherops-go").exists()
+    assert host.run(state="absent", **later) == []
+
+
+def test_blocks_leave_before_what_they_include(host: Host) -> None:
+    host.run(users=[{"name": ME}])
+    changed = host.run(state="absent", check=True)
+    hooks = [changed.index(f"{host.directory}/etc/pam.d/{name}") for name in ("sshd", "sudo")]
+    assert (
+        max(hooks)
+        < changed.index(pam.SERVICE)
+        < changed.index(pam.USERS_SERVICE)
+        < changed.index(pam.everyones_configuration())
+    )
+
+
+def test_a_service_that_would_include_a_missing_file_ends_the_run_before_any_write(host: Host) -> None:
+    host.run(users=[{"name": ME}])
+    own = host.directory / "etc/pam.d/other"
+    own.write_text(f"{PAM}# gopherops-go\nsession include gopherops-go # mine\n")
+    before = host.tree()
+    with pytest.raises(DevserverError, match=r"other includes gopherops-go outside of the managed block"):
+        host.run(state="absent")
+    assert host.tree() == before
+
+
+def test_a_run_that_was_killed_early_leaves_nothing(host: Host) -> None:
+    before = host.tree()
+    host.run(users=[{"name": ME}])
+    for name in os.listdir(rendered.USERS):
+        os.unlink(os.path.join(rendered.USERS, name))
+    host.run(state="absent", users=[{"name": "long-gone"}])
+    left = {path: text for path, text in host.tree().items() if before.get(path) != text}
+    # Without the user's record, only what does not depend on it is known.
+    assert set(left) == {"home/settings.json"}
+    assert "go.alternateTools" not in json.loads(left["home/settings.json"][1])
+
+
+def test_a_user_whose_file_cannot_be_edited_fails_and_a_later_run_completes_the_removal(host: Host) -> None:
+    before = host.tree()
+    host.run(users=[{"name": ME}])
+    settings = host.directory / "home/settings.json"
+    good = settings.read_text()
+    settings.write_text(good + "oops")
+    with pytest.raises(AssertionError, match=ME):
+        host.run(state="absent")
+    assert {path for path in host.tree() if path.startswith("etc")} - {*before} == {
+        f"etc/gopherops/users/{ME}.sh",
+        "etc/gopherops/records/environment.json",
+    }
+    settings.write_text(good)
+    host.run(state="absent")
+    assert host.tree() == before
