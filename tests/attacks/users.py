@@ -111,7 +111,7 @@ def _set_paths(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendered, "USERS", str(host / "users"))
     monkeypatch.setattr(records, "DIRECTORY", str(host / "records"))
     monkeypatch.setattr(systemd_user, "_GENERATORS", ("/bin/true",))
-    monkeypatch.setattr(systemd_user, "EVERYONE", str(host / "everyone.conf"))
+    monkeypatch.setattr(systemd_user, "_EVERYONE", str(host / "everyone.conf"))
     for name in ("SETTINGS", "APPLIED", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHE_DIR", "SOCKET_DIR"):
         monkeypatch.setattr(paths, name, str(host) + getattr(paths, name))
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{host}/language_server/{user}.env")
@@ -140,18 +140,18 @@ def _gopls_service(host: pathlib.Path) -> Writer:
 
 
 def _dlv_service(users: t.Sequence[Account]) -> list[SkippedFile]:
-    services = [_debug_service(account, 2000 + number) for number, account in enumerate(users)]
-    planned = install.plan_services(services, units.Programs("/bin/true", "/bin/true", True), lambda _name: True)
+    services = list(map(_debug_service, users))
+    planned = install.plan_services(services, units.Programs("/bin/true", "/bin/true", True), lambda _name: False)
     return install.apply_plan(planned).skipped
 
 
-def _debug_service(account: Account, port: int) -> DebugService:
+def _debug_service(account: Account) -> DebugService:
     workspace = f"{account.home}/{WORKSPACE}"
     return DebugService(
         name=account.name,
         account=account,
         mode="exec",
-        listen=parse_listen_address(f"127.0.0.1:{port}", account.name),
+        listen=parse_listen_address(f"127.0.0.1:{account.uid}", account.name),
         workspace=workspace,
         package_dir=workspace,
         process_unit="",
