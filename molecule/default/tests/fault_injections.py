@@ -18,12 +18,12 @@ GO_DEFAULTS = "/usr/local/lib/go/1.22.12/go.env"
 SETTINGS = "/etc/environment"
 LINK = "/usr/local/bin/dlv"
 GOPLS = "/usr/local/lib/go-tools/gopls/v0.16.2-go1.22.12/gopls"
-PROCESSES = ("goenv", "login", "bash", "zsh", "fish", "ssh", "cron", "systemd_user", "systemd_system")
+PROCESSES = ("goenv", "login", "bash", "zsh", "fish", "ssh", "ssh_terminal", "cron", "systemd_user", "systemd_system")
 CONTEXTS = (*PROCESSES, "vscode_server")
 OVER_SSH = ("ssh", "vscode_server")
 OF_WORKSPACES = ("vscode_debug", "devcontainer", "ci")
-# VS Code starts the user's own shell as a login shell in a terminal, so it reads what either of these reads.
-LOGIN, BASH, ZSH = ("login", "vscode_server"), ("bash", "vscode_server"), ("zsh", "vscode_server")
+# sshd and VS Code start the user's own shell as an interactive login shell, so it reads what either of these reads.
+LOGIN, BASH, ZSH = ((shell, "ssh_terminal", "vscode_server") for shell in ("login", "bash", "zsh"))
 # A user who cannot log in has no shell.
 CONTEXTS_OF = {
     **dict.fromkeys(("alice", "bob", "zoe", "finn", "root"), CONTEXTS),
@@ -34,9 +34,9 @@ FINN = "/srv/föhn's place/finn"
 FINNS_CONFIG = f"{FINN}/.config/fish/config.fish"
 FINNS_GOENV = f"{FINN}/.config/go/env"
 # "su -" gives no language, without which fish does not find a config.fish in this home; clients of ssh send one.
-FISH = ("fish", "ssh", "vscode_server")
+FISH = ("fish", "ssh", "ssh_terminal", "vscode_server")
 # The contexts that read the script of a user whose own shell is bash.
-SHELLS_OF_BASH = ("login", "bash", "zsh", "ssh", "vscode_server")
+SHELLS_OF_BASH = ("login", "bash", "zsh", "ssh", "ssh_terminal", "vscode_server")
 
 # Where nobody else can be concerned.
 HOMES = {
@@ -239,7 +239,7 @@ STARTUP_FILES = {
         before=f"install -d -o alice {ALICE}/.config/fish",
     ),
     "a variable at each prompt of bash": line_in(
-        f"{ALICE}/.bashrc", "PROMPT_COMMAND='export GOBIN=/tmp/p'", {("GD101", "alice", "bash", "GOBIN")}
+        f"{ALICE}/.bashrc", "PROMPT_COMMAND='export GOBIN=/tmp/p'", findings_of("GD101", "alice", BASH[:2], "GOBIN")
     ),
     "a variable at each prompt of zsh": line_in(
         f"{ALICE}/.zshrc", "precmd() { export GOMODCACHE=/tmp/p }", {("GD101", "alice", "zsh", "GOMODCACHE")}
@@ -281,11 +281,11 @@ STARTUP_FILES = {
         {("GD211", "alice", "", "XDG_CONFIG_HOME")},
         alone=True,
     ),
-    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", {("GD206", "alice", "bash", "go")}),
+    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", findings_of("GD206", "alice", BASH[:2], "go")),
     "a function": line_in(
         "/root/.bashrc",
         'go() { command go1.22.12 "$@"; }',
-        findings_of("GD206", "root", ("ssh", *SHELLS_OF_BASH[:2]), "go"),
+        findings_of("GD206", "root", ("login", "bash", "ssh", "ssh_terminal"), "go"),
     ),
     "a misspelt variable": line_in(f"{BOB}/.profile", "export GOPAHT=/tmp/p", {("GD105", "bob", "", "GOPAHT")}),
     "direct first": line_in(
@@ -350,7 +350,7 @@ STARTUP_FILES = {
     # No file should have created the home. Nobody else lists that user.
     # The files for all users lack this one's lines, which is no fault where another's values differ.
     "a user without a home": Injection(":", nowhere({("GD905", "ghost", "", "")}), declared={"ghost": {}}),
-    # What is printed beside its own marks is nothing to VS Code's server.
+    # What is printed beside its own marks is nothing to VS Code's server, and in a terminal it is for people.
     "a startup that prints": line_in(f"{BOB}/.profile", "echo hello", {("GD701", "bob", "login", "")}),
     "a startup that complains": line_in(f"{ALICE}/.zshrc", "echo oh >&2", {("GD701", "alice", "zsh", "")}),
     "a slow startup": line_in(f"{BOB}/.profile", "sleep 3.3", findings_of("GD702", "bob", LOGIN, ""), alone=True),
@@ -475,7 +475,7 @@ MANAGED_FILES = {
             "/etc/profile.d/zz-gopherops-go.sh",
             None,
             findings_per_user("GD103", "PATH", users=["alice", "bob", "root"], contexts=LOGIN[:1]),
-            {("GD103", "bob", "vscode_server", "PATH")},
+            {("GD103", "bob", context, "PATH") for context in ("ssh_terminal", "vscode_server")},
         ),
         "/etc/profile.d/zz-gopherops-go.sh",
         managed=True,
@@ -492,7 +492,7 @@ RIGHTS = {
             **at(
                 "/etc/gopherops/go-environment.sh",
                 '  export PATH="${__go_first#:}${__go_rest:+:$__go_rest}"',
-                findings_of("GD103", "alice", ("login", "bash", "zsh", "vscode_server"), "PATH"),
+                findings_of("GD103", "alice", ("login", "bash", "zsh", "ssh_terminal", "vscode_server"), "PATH"),
             ),
         },
         "/etc/gopherops/users/alice.sh",
@@ -537,7 +537,7 @@ FINN_AND_ZOE = {
         at(
             "/etc/gopherops/users/finn.fish",
             "set -gx GOPATH /opt/go",
-            findings_of("GD101", "finn", ("login", "fish", "ssh", "vscode_server"), "GOPATH"),
+            findings_of("GD101", "finn", ("login", *FISH), "GOPATH"),
         ),
         "/etc/gopherops/users/finn.fish",
         managed=True,
@@ -562,7 +562,9 @@ FINN_AND_ZOE = {
         "/home/zoe/.config/environment.d/zz-gopherops-go.conf",
         managed=True,
     ),
-    "an alias in a zsh": line_in("/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", {("GD206", "zoe", "zsh", "go")}),
+    "an alias in a zsh": line_in(
+        "/home/zoe/.zshrc", "alias go=/usr/local/go/bin/go", findings_of("GD206", "zoe", ZSH[:2], "go")
+    ),
     "a variable in a fish": line_in(
         FINNS_CONFIG,
         "set -gx GOBIN /tmp/b",
@@ -573,7 +575,11 @@ FINN_AND_ZOE = {
     ),
     # VS Code's server gives it nothing to wait for.
     "a startup that waits for input": line_in(
-        f"{ALICE}/.bashrc", "read -r result", {("GD901", "alice", "bash", "")}, options={"timeout": 5}, alone=True
+        f"{ALICE}/.bashrc",
+        "read -r result",
+        findings_of("GD901", "alice", BASH[:2], ""),
+        options={"timeout": 5},
+        alone=True,
     ),
     "a startup that becomes another shell": line_in(
         f"{ALICE}/.bashrc", "exec fish", findings_of("GD901", "alice", BASH, ""), options={"timeout": 5}, alone=True

@@ -41,7 +41,7 @@ def trace_bash(start_up: Startup, timeout: float, declared: t.Collection[str] = 
         return []
     marks = {
         "SOURCE": source_files(start_up.files, start_up.first_of),
-        "THEN": BASH_PROMPT if start_up.prompts else start_up.then,
+        "THEN": start_up.then + (BASH_PROMPT if start_up.prompts else ""),
     }
     names = watched_names(declared)
     looked_at = quoted([*names, "PROMPT_COMMAND", "alias go"])

@@ -204,7 +204,7 @@ def _traced(completed: Completed) -> list[tuple[str, ...]]:
 
 def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
     """Return the trace of a startup; None if no shell can trace it, as for fish."""
-    prompt = PROMPTS[start_up.shell] if start_up.prompts else ""
+    prompt = PROMPTS.get(start_up.shell, "") if start_up.prompts else ""
     if start_up.shell == "zsh":
         argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{FINISH}"]
         return start_up.run(argv, timeout, {"PS4": _ZSH})
@@ -215,7 +215,7 @@ def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
         "OPTIONS": "" if start_up.shell == "bash" else "set -o posix",
         "TRACE_PROMPT": quoted([_BASH]),
         "SOURCE": source_files(start_up.files, start_up.first_of),
-        "THEN": prompt or start_up.then,
+        "THEN": start_up.then + prompt,
         "FINISH": FINISH,
     }
     return start_up.run(["bash", *start_up.unread, "-c", fill(BASH_XTRACE, marks)], timeout)

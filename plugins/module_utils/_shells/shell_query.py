@@ -79,13 +79,14 @@ def _age(stat: Stat, now: float, scheduled: str) -> float | None:
     """Return the age of a shell, less the delay by other processes of a busy host.
 
     ``scheduled`` has the nanoseconds in which it ran and in which it waited for a processor. Those of its children are
-    not known; they waited as long in proportion to the time in which they ran.
+    not known: they waited as long in proportion to the time in which they ran, or as the load of the host lets expect.
     """
     ticks = os.sysconf("SC_CLK_TCK")
     age = now - stat.started / ticks
     match = _SCHEDULED.match(scheduled)
     ran, waited = (int(number) / 1e9 for number in match.groups()) if match else (0.0, 0.0)
-    delay = waited + stat.children / ticks * waited / ran if ran else 0.0
+    slowdown = min(waited / ran, os.getloadavg()[0] / (os.cpu_count() or 1)) if ran else 0.0
+    delay = waited + stat.children / ticks * slowdown
     return max(0.0, age - delay) if age >= 0 else None
 
 

@@ -114,7 +114,7 @@ def _command_lines() -> t.Iterator[str]:
 
 def test_a_probe_and_a_trace_keep_values_out_of_command_lines(start_up: Startup) -> None:
     with reading_command_lines() as lines:
-        environment = probe_startup(start_up, 20, terminal=start_up.prompts).environment or {}
+        environment = probe_startup(start_up, 20).environment or {}
         found = trace_startup(start_up, 20)
     assert environment["GOPROXY"] == PROXY
     # The value was traced, and the shell that did it was seen.

@@ -314,7 +314,7 @@ def test_no_startup_reaches_a_live_session_of_its_user(tmp_path):
         (tmp_path / ".bashrc").write_text(f"exec tmux new-session -A -s {session}\n")
         account = ACCOUNT._replace(home=str(tmp_path), shell="/bin/bash")
         start_up = Startup(account, ["-i"], env, [str(tmp_path / ".bashrc")], prompts=True)
-        assert shell_context.probe_startup(start_up, 2, terminal=True).environment is None
+        assert shell_context.probe_startup(start_up, 2).environment is None
         shell_context.trace_startup(start_up, 2)
         clients = run(["tmux", "list-sessions", "-F", "#{session_name} #{session_last_attached}"], env=env).stdout
         assert f"{session} \n" in clients
@@ -330,7 +330,7 @@ def test_multiplexers_look_for_sessions_in_a_directory_of_the_probe(tmp_path, ov
     account = ACCOUNT._replace(home=str(tmp_path), shell="/bin/bash")
     start_up = Startup(account, ["-i"], {"HOME": str(tmp_path)}, [str(tmp_path / ".bashrc")], prompts=True)
     if over == "a probe":
-        environment = shell_context.probe_startup(start_up, 20, terminal=True).environment
+        environment = shell_context.probe_startup(start_up, 20).environment
         assert environment and not set(names) & set(environment)
     else:
         shell_context.trace_startup(start_up, 20)

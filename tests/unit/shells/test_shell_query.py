@@ -62,8 +62,10 @@ def test_low_limits_of_a_shell_are_reported(shell: str, tmp_path: pathlib.Path) 
     assert "as" not in state.limits
 
 
-def test_the_wait_for_a_processor_does_not_count() -> None:
+def test_the_wait_for_a_processor_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     query, ticks = ShellQuery(), os.sysconf("SC_CLK_TCK")
+    processors = os.cpu_count() or 1
+    monkeypatch.setattr("os.getloadavg", lambda: (9.0 * processors, 0.0, 0.0))
     mark = "".join(RUN.findall(query.command)[0])
 
     def seconds(scheduled: str) -> float | None:
@@ -76,6 +78,9 @@ def test_the_wait_for_a_processor_does_not_count() -> None:
     assert seconds("1000000000 2000000000 5") == pytest.approx(7)
     assert seconds("1000000000 0 5") == seconds("0 0 0") == seconds("") == pytest.approx(10)
     assert seconds("1000000000 90000000000 5") == 0
+    # On an idle host its children cannot have waited.
+    monkeypatch.setattr("os.getloadavg", lambda: (0.0, 0.0, 0.0))
+    assert seconds("1000000000 2000000000 5") == pytest.approx(8)
 
 
 def test_output_that_is_no_state_is_none() -> None:

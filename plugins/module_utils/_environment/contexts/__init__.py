@@ -21,6 +21,7 @@ from .fish import FishContext
 from .goenv import GoEnvContext
 from .login import LoginContext
 from .ssh import SshContext
+from .ssh_terminal import SshTerminalContext
 from .systemd_system import SystemdSystemContext
 from .systemd_user import SystemdUserContext
 from .vscode_debug import VscodeDebugKind
@@ -34,6 +35,7 @@ KINDS: t.Sequence[ContextKind] = (
     ZshContext(),
     FishContext(),
     SshContext(),
+    SshTerminalContext(),
     CronContext(),
     SystemdUserContext(),
     SystemdSystemContext(),

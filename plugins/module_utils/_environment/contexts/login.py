@@ -1,6 +1,6 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Login shells: ``sh -l``, ``bash -l``, ``zsh -l``, ``fish -l``, consoles and terminals over ssh."""
+"""Login shells: ``sh -l``, ``bash -l``, ``zsh -l``, ``fish -l``, and consoles."""
 
 from __future__ import annotations
 
@@ -41,6 +41,13 @@ class LoginContext(ShellContext):
 
     def start_up(self, account: Account, timeout: float) -> Startup:
         return Startup(account, ["-l"], login_environment(account), ["/etc/profile"], startup_files(account))
+
+
+def interactive_login(account: Account, env: t.Mapping[str, str], *, prompts: bool = False) -> Startup:
+    """Return how the user's shell starts as an interactive login shell with ``env``."""
+    # An interactive POSIX shell reads that file too; bash does not.
+    then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
+    return Startup(account, ["-i", "-l"], env, ["/etc/profile"], startup_files(account), then, prompts)
 
 
 def login_environment(account: Account) -> dict[str, str]:

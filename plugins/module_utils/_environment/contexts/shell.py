@@ -27,6 +27,7 @@ SOURCE_SCRIPT = f"[ ! -r {SCRIPT} ] || . {SCRIPT}\n"
 
 _SHELLS = ("bash", "sh", "dash", "ksh", "mksh", "ash", "zsh", "fish")
 SYSTEM_BASHRC = ("/etc/bash.bashrc", "/etc/bashrc")
+_ZSH_FILES = (".zshenv", ".zprofile", ".zshrc", ".zlogin")
 
 
 def script_files(declaration: Declaration) -> list[ManagedFile]:
@@ -44,7 +45,7 @@ class ShellContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         start_up = self.start_up(account, timeout)
         problem = unsupported_shell(start_up.account)
-        return Probe(None, problem) if problem else probe_startup(start_up, timeout, terminal=start_up.prompts)
+        return Probe(None, problem) if problem else probe_startup(start_up, timeout)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         return trace_startup(self.start_up(account, timeout), timeout)
@@ -81,9 +82,13 @@ def kinds_over_ssh(account: Account) -> list[str]:
     return ["ssh", *(kind for kind in login_kinds(account) if kind != "login")]
 
 
-def probe_startup(start_up: Startup, timeout: float, *, terminal: bool) -> Probe:
-    """Start the shell, in a ``terminal`` or as a script does, and return its environment."""
-    prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts else ""
+def probe_startup(start_up: Startup, timeout: float) -> Probe:
+    """Start the shell, in a terminal if it prompts, and return its environment."""
+    home = start_up.account.home
+    # In a terminal, zsh starts a dialog for a user who has none of these files.
+    greets = start_up.shell == "zsh" and not any(os.path.exists(os.path.join(home, name)) for name in _ZSH_FILES)
+    terminal = start_up.prompts and not greets
+    prompt = f"{PROMPTS[start_up.shell]}; " if start_up.prompts and start_up.shell in PROMPTS else ""
     query = ShellQuery()
     argv = [start_up.account.shell, *start_up.options, "-c", prompt + query.command]
     return probe_of(query, start_up.run(argv, timeout, terminal=terminal), terminal=terminal)

@@ -39,7 +39,7 @@ from .editor_files import (
     read_editor_file,
     removals_of,
 )
-from .login import startup_files
+from .login import interactive_login
 from .shell import login_kinds, trace_startup, unsupported_shell
 from .ssh import SshContext, environment_over_ssh, probe_over_ssh, variables_over_ssh
 
@@ -111,8 +111,7 @@ class VscodeServerContext(EditorContext):
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         environment = self.shell.probe(account, timeout).environment
         settings = self._extension(account, environment, timeout) if environment is not None else []
-        variables = variables_over_ssh(account, timeout)
-        return variables + trace_startup(_start_up(account, variables), min(timeout, _PATIENCE)) + settings
+        return self.shell.assignments(account, timeout) + settings
 
     def _extension(self, account: Account, environment: t.Mapping[str, str], timeout: float) -> list[Assignment]:
         """Return what the Go extension lays over an environment: its go first in PATH, toolsEnvVars, go.gopath."""
@@ -201,17 +200,27 @@ def workspace_settings(directory: str) -> str:
 
 
 class Shell:
-    """The environment that one user's shell gives to a server; probed once for all contexts."""
+    """The environment that one user's shell gives to a server; probed and traced once for all contexts."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._tracing = threading.Lock()
         self._result: Probe | None = None
+        self._assignments: list[Assignment] | None = None
 
     def probe(self, account: Account, timeout: float) -> Probe:
         with self._lock:
             if self._result is None:
                 self._result = _probe_shell(account, min(timeout, _PATIENCE))
             return self._result
+
+    def assignments(self, account: Account, timeout: float) -> list[Assignment]:
+        with self._tracing:
+            if self._assignments is None:
+                variables = variables_over_ssh(account, timeout)
+                traced = trace_startup(_start_up(account, variables), min(timeout, _PATIENCE))
+                self._assignments = variables + traced
+            return self._assignments
 
     def forget(self) -> None:
         """Probe again the next time."""
@@ -245,10 +254,7 @@ def _probe_login(argv: t.Sequence[str], query: ShellQuery, account: Account, tim
 
 
 def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
-    env = {**environment_over_ssh(account, variables), _RESOLVING: "1"}
-    # An interactive POSIX shell reads that too; bash does not.
-    then = "" if os.path.basename(account.shell) == "bash" else '[ ! -r "${ENV:-}" ] || . "$ENV"\n'
-    return Startup(account, _OPTIONS, env, ["/etc/profile"], startup_files(account), then)
+    return interactive_login(account, {**environment_over_ssh(account, variables), _RESOLVING: "1"})
 
 
 def _settings(user: UserEnvironment, declaration: Declaration, path: str, *, create: bool) -> ManagedFile:

@@ -6,18 +6,15 @@ from __future__ import annotations
 
 import os
 
-from ..._host.accounts import Account
 from ..._host.managed_files import ManagedFile, block_in
 from ..._shells.scripts import ZSH_SOURCE_ENVIRONMENT, fill
 from ..declaration import Declaration
-from .base import Probe
-from .shell import SOURCE_SCRIPT, TerminalContext, probe_startup, script_files
+from .shell import SOURCE_SCRIPT, TerminalContext, script_files
 
 # Debian's directory, and the file that other distributions compile into zsh.
 _DIRECTORY = "/etc/zsh"
 _PLAIN = "/etc/zshenv"
 SYSTEM_FILES = (f"{_DIRECTORY}/zshenv", _PLAIN)
-_USER_FILES = (".zshenv", ".zprofile", ".zshrc", ".zlogin")
 
 
 class ZshContext(TerminalContext):
@@ -31,11 +28,6 @@ class ZshContext(TerminalContext):
         block = fill(ZSH_SOURCE_ENVIRONMENT, {"SOURCE": SOURCE_SCRIPT.strip()})
         # Last, because Debian's own lines in it may set PATH.
         return [*script_files(declaration), block_in(_zshenv(), block, first=False)]
-
-    def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
-        # In a terminal, zsh starts a dialog for a user who has none of these files.
-        greets = not any(os.path.exists(os.path.join(account.home, name)) for name in _USER_FILES)
-        return probe_startup(self.start_up(account, timeout), timeout, terminal=not greets)
 
 
 def _zshenv() -> str:
