@@ -282,8 +282,9 @@ substitute_path:
 cause:
   description:
     - The cause of the first missed breakpoint. V(stripped), V(optimised), V(path), V(build-id), V(excluded),
-      V(dropped), V(no-part), V(no-statement), V(version), V(ptrace), V(same-user), V(build), V(program), V(ended),
-      V(not-reached), V(differs) or V(refused). C(docs/reference/dlv_probe.md) of the collection describes them.
+      V(dropped), V(line-directive), V(no-part), V(no-statement), V(version), V(ptrace), V(same-user), V(build),
+      V(program), V(ended), V(not-reached), V(differs) or V(refused). C(docs/reference/dlv_probe.md) of the collection
+      describes them.
   returned: failure, after the first session
   type: str
   sample: path

@@ -160,6 +160,17 @@ def _check_excluded(evidence: Evidence) -> Cause | None:
     return None
 
 
+def _check_line_directive(evidence: Evidence) -> Cause | None:
+    """A generated source, such as that of ragel or goyacc: its lines have the positions of another file."""
+    directive = evidence.source.directive if evidence.source else None
+    if not directive or not evidence.unset:
+        return None
+    file, line = evidence.breakpoint.file, evidence.breakpoint.line
+    position = f"{directive.position.file}:{directive.position.line}"
+    message = f"the directive at {file}:{directive.line} gives {file}:{line} the position {position}"
+    return Cause("line-directive", message, f"set the breakpoint at {position}")
+
+
 def _check_path(evidence: Evidence) -> Cause | None:
     source, location = evidence.source, evidence.location
     if _NO_FILE not in evidence.unset or not source:
@@ -233,6 +244,10 @@ def _check_statement(evidence: Evidence) -> Cause | None:
         return None
     if _NO_FILE in evidence.unset:
         problem = f"{evidence.breakpoint.file} is not part of {_program_name(evidence)}"
+        directory = os.path.dirname(evidence.breakpoint.file)
+        if directory in map(os.path.dirname, evidence.location.sources):
+            message = f"{problem}: it contains no function that the program calls"
+            return Cause("no-part", message, "choose a function that the program calls, or set mode to test")
         message = f"{problem}: no package of the program is in that directory"
         return Cause("no-part", message, "set package or program to the one with this file, or choose another file")
     if _NO_STATEMENT in evidence.unset:
@@ -274,6 +289,7 @@ _MISS_RULES: t.Sequence[_CauseRule] = (
     _check_language,
     _check_stripped,
     _check_excluded,
+    _check_line_directive,
     _check_path,
     _check_build_id,
     _check_optimised,

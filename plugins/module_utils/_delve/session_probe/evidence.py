@@ -19,6 +19,7 @@ from ..._host.user_access import acting_as
 from ..._tools.build_info import BuildInfo, read_build_id, read_build_info
 from .plan import Breakpoint, DebugProbePlan
 from .session import BinaryLocation, BreakpointHit, SessionRun
+from .sources import LineDirective, find_line_directive
 
 _FIELDS = "Module,IgnoredGoFiles,TestGoFiles,XTestGoFiles"
 _CONSTRAINT = re.compile(r"^//go:build (.+)$", re.MULTILINE)
@@ -43,12 +44,16 @@ class Package(t.NamedTuple):
 
 
 class BreakpointSource(t.NamedTuple):
-    """The source of a breakpoint: its path without links, its modification time, its //go:build line, its cgo."""
+    """The source of a breakpoint: its path without links, its modification time, its //go:build line, its cgo.
+
+    ``directive`` is the directive ``//line`` that decides about the line of the breakpoint.
+    """
 
     real: str
     modified: float
     constraint: str
     cgo: bool
+    directive: LineDirective | None = None
 
 
 class Evidence(t.NamedTuple):
@@ -81,7 +86,7 @@ def collect_evidence(
         difference,
         binary,
         _list_package(plan, breakpoint.file, binary),
-        _inspect_source(plan, breakpoint.file),
+        _inspect_source(plan, breakpoint),
     )
 
 
@@ -146,7 +151,8 @@ def _build_tags(plan: DebugProbePlan, binary: Binary | None) -> list[str]:
     return [word for start in positions for word in flags[start : start + (1 if "=" in flags[start] else 2)]]
 
 
-def _inspect_source(plan: DebugProbePlan, file: str) -> BreakpointSource | None:
+def _inspect_source(plan: DebugProbePlan, breakpoint: Breakpoint) -> BreakpointSource | None:
+    file = breakpoint.file
     try:
         with acting_as(plan.account):
             real = os.path.realpath(file)
@@ -154,8 +160,8 @@ def _inspect_source(plan: DebugProbePlan, file: str) -> BreakpointSource | None:
             if text is None:
                 return None
             match = _CONSTRAINT.search(text)
-            return BreakpointSource(
-                real, os.stat(file).st_mtime, match.group(1) if match else "", bool(_CGO.search(text))
-            )
+            directive = find_line_directive(text, breakpoint.line, os.path.dirname(file))
+            constraint = match.group(1) if match else ""
+            return BreakpointSource(real, os.stat(file).st_mtime, constraint, bool(_CGO.search(text)), directive)
     except (OSError, DevserverError):
         return None

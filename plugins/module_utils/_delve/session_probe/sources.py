@@ -16,6 +16,7 @@ _FUNCTION = re.compile(
     r"func\s+(?:\(\s*(?:\w+\s+)?(?P<pointer>\*?)\s*(?P<receiver>\w+)[^)]*\)\s*)?(?P<name>\w+)\s*[\[(]",
 )
 _PACKAGE = re.compile(r"^package\s+(\w+)", re.MULTILINE)
+_DIRECTIVE = re.compile(r"//line (?P<file>.*?):(?P<line>\d{1,9})(?::\d+)?\s*\Z")
 # Directories that ./... does not include, and those of third parties.
 _SKIPPED_DIRECTORIES = ("testdata", "vendor", "node_modules")
 # The maximum number of Go files in a workspace that are searched for markers.
@@ -73,6 +74,25 @@ def find_enclosing_function(text: str, line: int) -> Function | None:
         if lines[number - 1].startswith("}") and number < line:
             return None
     return None
+
+
+class LineDirective(t.NamedTuple):
+    """A directive ``//line`` on a ``line`` of a source, and the position that it gives to a later line of that."""
+
+    line: int
+    position: SourcePosition
+
+
+def find_line_directive(text: str, line: int, directory: str) -> LineDirective | None:
+    """Return the directive that decides about a line of a source in ``directory``; None if there is none above it."""
+    file, found = "", None
+    for number, content in enumerate(text.split("\n")[: line - 1], 1):
+        match = _DIRECTIVE.match(content)
+        if match:
+            # Without a name, the directive is about the file of the previous one.
+            file = os.path.normpath(os.path.join(directory, match.group("file"))) if match.group("file") else file
+            found = LineDirective(number, SourcePosition(file, int(match.group("line")) + line - number - 1))
+    return found
 
 
 class Function(t.NamedTuple):

@@ -335,6 +335,35 @@ def test_source_of_another_program(workspace):
     assert "no package of the program" in failure_message(result, "no-part")
 
 
+SCAN = """\
+package main
+
+//line scan.rl:12
+func scan(n int) int {
+//line scan.rl:14
+\tn++
+\treturn n
+}
+"""
+
+
+def test_line_directives_of_a_generated_source(workspace):
+    source = workspace.write("cmd/api/scan.go", SCAN)
+    main = source.with_name("main.go")
+    main.write_text(main.read_text().replace("os.Exit(1)", "os.Exit(scan(0))"))
+    result = workspace.probe(breakpoints=[{"file": "cmd/api/scan.go", "line": 7}])
+    message = failure_message(result, "line-directive")
+    assert f"the directive at {source}:5 gives {source}:7 the position {source.with_name('scan.rl')}:15" in message
+    assert f"To fix this: set the breakpoint at {source.with_name('scan.rl')}:15" in message
+
+
+def test_a_file_without_code_beside_files_with_code(workspace):
+    workspace.write("cmd/api/unused.go", "package main\n\nfunc unused() {\n\tprintln() // breakpoint: unused\n}\n")
+    result = workspace.probe(breakpoints=[{"name": "unused"}])
+    assert result["cause"] in ("dropped", "no-part")
+    assert "no package of the program" not in result["msg"]
+
+
 def test_service_without_requests(workspace):
     result = workspace.probe(args=["-listen=127.0.0.1:0"], breakpoints=[{"name": "readyz"}], timeout=5)
     assert "trigger" in failure_message(result, "not-reached")

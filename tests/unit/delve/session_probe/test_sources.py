@@ -17,6 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.session_probe.sources import (
     Function,
     find_enclosing_function,
+    find_line_directive,
     parse_markers,
 )
 from hypothesis import given
@@ -167,3 +168,23 @@ def test_other_addresses_are_rejected(text):
         assert error.remedy
     else:
         assert address.path or address.host in ("localhost", "::1") or address.host.startswith("127.")
+
+
+LINES = {
+    "none": ("package x\n\n\n", None),
+    "of another file": ("//line a.y:10\n\n\n", (1, "/d/a.y", 12)),
+    "with a column": ("//line a.y:10:3\n\n\n", (1, "/d/a.y", 12)),
+    "the last one": ("//line a.y:10\n\n//line /b.y:1\n", (3, "/b.y", 1)),
+    "of the same file": ("//line a.y:10\n//line :20\n\n", (2, "/d/a.y", 21)),
+    "behind the line": ("\n\n\n//line a.y:10\n", None),
+    "indented": (" //line a.y:10\n\n\n", None),
+    "no number": ("//line a.y\n//line :x\n\n", None),
+    "with colons": ("//line c:/a.y:10\n\n\n", (1, "/d/c:/a.y", 12)),
+}
+
+
+@pytest.mark.parametrize("case", LINES)
+def test_line_directives(case: str) -> None:
+    text, expected = LINES[case]
+    found = find_line_directive(text, 4, "/d")
+    assert (found and (found.line, *found.position)) == expected
