@@ -111,7 +111,7 @@ def _set_paths(host: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendered, "USERS", str(host / "users"))
     monkeypatch.setattr(records, "DIRECTORY", str(host / "records"))
     monkeypatch.setattr(systemd_user, "_GENERATORS", ("/bin/true",))
-    monkeypatch.setattr(systemd_user, "_EVERYONE", str(host / "everyone.conf"))
+    monkeypatch.setattr(systemd_user, "EVERYONE", str(host / "everyone.conf"))
     for name in ("SETTINGS", "APPLIED", "PREWARM", "CRASH", "TMPFILES", "LOGROTATE", "CACHE_DIR", "SOCKET_DIR"):
         monkeypatch.setattr(paths, name, str(host) + getattr(paths, name))
     monkeypatch.setattr(paths, "environment_file", lambda user: f"{host}/language_server/{user}.env")
