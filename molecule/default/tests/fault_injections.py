@@ -689,6 +689,14 @@ TOOLS = {
         remedy_rules=["GD203"],
         alone=True,
     ),
+    "a setting in the go.env of the toolchain": Injection(
+        f"echo 'GOPRIVATE=*.evil' >> {GO_DEFAULTS}",
+        at(GO_DEFAULTS, None, {("GD212", "", "", "")}),
+        GO_DEFAULTS,
+        remedy_rules=["GD212"],
+        # Everybody has the value.
+        alone=True,
+    ),
     "a copy of go behind the declared one": Injection(
         "cp /usr/bin/true /usr/sbin/go",
         at("/usr/sbin/go", None, findings_per_user("GD208", "go")),

@@ -24,7 +24,7 @@ from .records.editor_settings import EditorSettings
 from .records.files import ManagedFiles, SettingsFile
 from .records.language_servers import LanguageServers
 from .records.observation import Observation
-from .records.tools import PinnedTool, ToolCopy
+from .records.tools import AlteredToolchain, PinnedTool, ToolCopy
 
 PROVISION_AGAIN = "provision the host again with --tags environment"
 
@@ -99,7 +99,8 @@ class Snapshot:
     ``texts`` has the lines of files that are at fault, by user name and path. ``real_paths`` has the target of each
     collected path that is or contains a link. ``world_readable`` are files with a password that all users can read.
     ``requirements`` are those that the host does not meet, with the users of the workspaces; the host's has no user.
-    ``goroot_version`` is the version of the Go at GOROOT, empty if there is none.
+    ``altered_toolchains`` are those with other files than the installed ones. ``goroot_version`` is the version of the
+    Go at GOROOT, empty if there is none.
     """
 
     declaration: Declaration
@@ -121,6 +122,7 @@ class Snapshot:
     texts: t.Mapping[tuple[str, str], t.Sequence[str]] = dataclasses.field(default_factory=dict)
     real_paths: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     world_readable: frozenset[str] = frozenset()
+    altered_toolchains: t.Sequence[AlteredToolchain] = ()
     goroot_version: str = ""
     taken_at: float = 0.0
 

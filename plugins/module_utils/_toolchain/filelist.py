@@ -68,14 +68,19 @@ def digest_of(text: str) -> str:
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def scan(root: str) -> Files:
-    """Return what is below ``root``; everything but directories counts as a file."""
+def scan(root: str, recorded: t.Mapping[str, str] | None = None, since: int = 0) -> Files:
+    """Return what is below ``root``; everything but directories counts as a file.
+
+    Files whose content, mode and owner have not changed ``since`` then (nanoseconds) are as they are in ``recorded``.
+    """
     files = {}
     for directory, directories, names in os.walk(root, onerror=_reraise):
         links = [name for name in directories if os.path.islink(os.path.join(directory, name))]
         for name in names + links:
             path = os.path.join(directory, name)
-            files[os.path.relpath(path, root)] = _entry(path)
+            relative = path[len(root) + 1 :]
+            unchanged = recorded and relative in recorded and os.lstat(path).st_ctime_ns < since
+            files[relative] = recorded[relative] if recorded and unchanged else _entry(path)
     return files
 
 

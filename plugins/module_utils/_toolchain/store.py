@@ -125,17 +125,21 @@ class ToolchainStore:
         os.replace(staged.tree + ".json", path + ".json")
         sync_directory(self.root)
 
-    def differences(self, record: InstallRecord) -> Differences:
+    def differences(self, record: InstallRecord, *, quick: bool = False) -> Differences:
         """Compare a tree with the list of its files; if the list is not the recorded one, it is the difference.
 
-        What users other than root and the owner of the store can write to counts as changed.
+        What users other than root and the owner of the store can write to counts as changed. A ``quick`` comparison
+        reads only the files that were changed after the installation: nobody can set the time of that back.
         """
         tree = self.path(record.version)
         text = read_text(tree + ".files")
         if text is None or digest_of(text) != record.files:
             name = f"../{record.version}.files"
             return Differences(changed=[name] if text else [], added=[], missing=[] if text else [name])
-        return compare(parse(text), scan(tree), find_exposed(tree, os.stat(self.root).st_uid))
+        recorded = parse(text)
+        installed = os.stat(tree + ".json").st_ctime_ns
+        current = scan(tree, recorded, installed) if quick else scan(tree)
+        return compare(recorded, current, find_exposed(tree, os.stat(self.root).st_uid))
 
     def discard(self, version: str) -> None:
         """Remove a toolchain, then its record, so that the next run completes what a kill interrupts."""

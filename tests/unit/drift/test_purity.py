@@ -48,6 +48,7 @@ NAMES = {
     "_host.procfs": {"Process"},
     "_shells.blame": {"parse_place"},
     "_systemd.unit_state": {"Override", "State"},
+    "_toolchain.filelist": {"Differences"},
     "_toolchain.workspaces": {"Mismatch"},
     "_tools.build_info": {"BuildInfo"},
 }

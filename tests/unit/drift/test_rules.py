@@ -26,7 +26,10 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.directories import Disk
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.files import ManagedFiles
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.observation import GoResult
-from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.tools import PinnedTool
+from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.tools import (
+    AlteredToolchain,
+    PinnedTool,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.rules import (
     building,
     directories,
@@ -41,6 +44,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account, find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.mounts import Mount
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs import Process
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.filelist import Differences
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo
 
 PROFILE = "/h/.profile"
@@ -584,6 +588,17 @@ def test_a_line_without_effect_is_not_shown(fake_host: t.Any) -> None:
     (fake_host.tmp / "env").write_text("GOAUTH_TOKEN=s3cret\ns3cret\n")
     (finding,) = fake_host.evaluate(fake_host())[1]
     assert finding.cause == f"{fake_host.tmp}/env:1 has no effect; the same applies to line 2"
+
+
+@pytest.mark.parametrize("names", [["go.env"], [f"f{number}" for number in range(7)]])
+def test_an_altered_toolchain_is_a_finding_of_the_host(fake_host: t.Any, names: list[str]) -> None:
+    altered = AlteredToolchain("/usr/local/lib/go/1.22.12", Differences(names, [], ["VERSION"]))
+    (finding,) = fake_host.findings(altered_toolchains=[altered])
+    assert (finding.rule.id, finding.user) == ("GD212", "")
+    assert finding.source == Source("file", f"/usr/local/lib/go/1.22.12/{names[0]}")
+    ending = "changed go.env, missing VERSION" if len(names) == 1 else "changed f4 and 3 more"
+    assert finding.cause.endswith(ending)
+    assert finding.remedy.variables == {"toolchain_verify": True}
 
 
 def test_a_settings_file_in_a_container_hides_no_file_of_this_host(fake_host: t.Any) -> None:

@@ -645,6 +645,9 @@ def test_an_edited_tree_is_named_and_repaired_on_request(make_request: Make, arc
     tree = pathlib.Path(request.root, "1.99.1")
     whole = snapshot(tree.parent)
     damage(tree)
+    installed = store.ToolchainStore(request.root)
+    (record,) = installed.records()
+    assert installed.differences(record, quick=True) == installed.differences(record)
     assert not run(make_request("1.99.1"))["changed"]
     planned = run(request, check=True)
     repaired = run(request)

@@ -28,7 +28,7 @@ from .managed_files import managed_files_of
 from .observations import observe
 from .paths import real_paths_of, world_readable_files
 from .processes import extension_hosts, manager_started
-from .requirements import unmet_requirements
+from .requirements import altered_toolchains, unmet_requirements
 from .tools import pinned_tools, tool_copies
 
 _Evaluated = t.TypeVar("_Evaluated")
@@ -75,7 +75,7 @@ def collect(
     names = [tool.name for tool in tools]
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
     go_version = resolve_minor(options.go_version, this_platform().archive)
-    mounted, path, servers = mounts(), pam.host_path(), extension_hosts()
+    mounted, path, servers, altered = mounts(), pam.host_path(), extension_hosts(), altered_toolchains(goroot)
 
     def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
         files = editor_settings.files_of(observations)
@@ -90,6 +90,7 @@ def collect(
             host_path=path,
             requirements=requirements,
             extension_hosts=servers,
+            altered_toolchains=altered,
             goroot_version=version,
             taken_at=time.time(),
         )

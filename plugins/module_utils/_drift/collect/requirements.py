@@ -1,15 +1,17 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Go versions that workspaces and the play require, and the host does not have."""
+"""The Go versions that workspaces and the play require, and the host does not have; the trees that were altered."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ..._environment.declaration import Declaration
 from ..._host.user_access import acting_as
 from ..._toolchain.store import ToolchainStore, version_named
 from ..._toolchain.workspaces import AvailableGo, Mismatch, mismatches
+from ..records.tools import AlteredToolchain
 
 
 def unmet_requirements(declaration: Declaration, go_minimum: str) -> list[tuple[str, Mismatch]]:
@@ -35,6 +37,16 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
         # An entry without a file is about the host, which has its own entry.
         requirements += [(user.account.name, entry) for entry in entries if entry.file]
     return requirements
+
+
+def altered_toolchains(goroot: str) -> list[AlteredToolchain]:
+    """Return the toolchains beside GOROOT whose trees differ from what was installed."""
+    store, altered = ToolchainStore(os.path.dirname(os.path.realpath(goroot))), []
+    for record in store.records():
+        with contextlib.suppress(OSError):  # A tree that is missing is a finding of its own.
+            differences = store.differences(record, quick=True)
+            altered += [AlteredToolchain(store.path(record.version), differences)] if differences.total else []
+    return altered
 
 
 def installed(goroot: str) -> AvailableGo:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._host.accounts import Account
+from ..._toolchain.filelist import Differences
 
 
 class PinnedTool(t.NamedTuple):
@@ -32,6 +33,13 @@ class PinnedTool(t.NamedTuple):
 
     def is_for(self, user: str) -> bool:
         return not self.users or user in self.users
+
+
+class AlteredToolchain(t.NamedTuple):
+    """An installed toolchain whose tree differs from the list of its files."""
+
+    path: str
+    differences: Differences
 
 
 class ToolCopy(t.NamedTuple):

@@ -13,6 +13,7 @@ from ..cells import Cell
 from ..finding import Finding, Remedy, Rule, as_user
 from ..records.files import SettingsFile
 from ..records.observation import LIMITS
+from ..records.tools import AlteredToolchain
 from ..snapshot import Row, Snapshot, once_per_user
 
 GO_MISSING = Rule(
@@ -135,8 +136,24 @@ the declaration only from that file then run without it. A declared value is not
     fix="Delete the line that sets the variable, or declare GOENV.",
     example="GOENV is off; expected no value, so that go reads /home/bob/.config/go/env (in ssh)",
 )
+ALTERED = Rule(
+    "GD212",
+    severity="error",
+    title="The tree of a toolchain was altered",
+    impact="Builds use another compiler, standard library or go.env than those of other hosts.",
+    why="""\
+The list of files that was recorded at the installation is compared with the tree of each installed version: content and
+mode of files that were changed since, added and missing files, and files that other users can change. A setting that
+was added to `$GOROOT/go.env` applies to every user in every context, so no other rule finds it.""",
+    fix="""\
+Provision again with `--tags toolchain -e toolchain_verify=true`, which fetches and replaces such a tree. To keep a
+setting of go.env, declare the variable.""",
+    example="/usr/local/lib/go/1.22.12 was altered: changed go.env",
+)
 
 _TOOLCHAIN = "provision the host again with --tags toolchain"
+# Files of an altered tree that a cause names.
+_MOST_NAMES = 5
 # Parts of the paths of version managers' trees and shims.
 _MANAGERS = {
     "gvm": "/.gvm/",
@@ -177,9 +194,19 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             yield from _which_go(snapshot, row)
         yield from _response(snapshot, row)
     yield from _persisted(snapshot)
+    yield from map(_altered, snapshot.altered_toolchains)
     rows = snapshot.rows
     notes = (finding for row in rows for finding in (*_copies(snapshot, row), *_exported(row), *_goenv(row)))
     yield from once_per_user(notes)
+
+
+def _altered(toolchain: AlteredToolchain) -> Finding:
+    names = [f"{kind} {name}" for kind, names in toolchain.differences._asdict().items() for name in names]
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    cause = f"{toolchain.path} was altered: {', '.join(names[:_MOST_NAMES])}{more}"
+    remedy = Remedy(f"{_TOOLCHAIN} -e toolchain_verify=true", variables={"toolchain_verify": True})
+    first = os.path.join(toolchain.path, names[0].partition(" ")[2])
+    return Finding(ALTERED, cause, remedy, source=Source("file", first), subject=toolchain.path)
 
 
 def _alias(row: Row) -> t.Iterator[Finding]:
