@@ -8,12 +8,16 @@ Otherwise a build, its lock and the programs it started would outlive a controll
 from __future__ import annotations
 
 import os
+import re
 import select
+import shutil
 import signal
+import sys
 import threading
 import typing as t
 
 _STDOUT = 1
+_PAYLOAD = re.compile(r"ansible_\w+_payload_")
 _CLEANUPS: list[t.Callable[[], None]] = []
 
 
@@ -47,4 +51,12 @@ def _end(number: int, _frame: t.Any) -> None:
     os.seteuid(os.getuid())
     for clean_up in _CLEANUPS:
         clean_up()
+    _remove_payload()
     os._exit(128 + number)
+
+
+def _remove_payload() -> None:
+    """Remove the directory with the archive of this module, as ansible does at the end of a module."""
+    directory = os.path.dirname(getattr(sys.modules[__name__].__loader__, "archive", ""))
+    if _PAYLOAD.match(os.path.basename(directory)):
+        shutil.rmtree(directory, ignore_errors=True)

@@ -12,8 +12,10 @@ import sys
 import threading
 import time
 import typing as t
+import zipfile
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core import ending
 
 # A module whose threads wait for programs.
 MODULE = """
@@ -37,6 +39,16 @@ def read(params):
     thread.join()
 
 run_reader(basic.AnsibleModule(argument_spec={}), read)
+"""
+
+
+# A module in an archive, as ansible packs it.
+FROM_ARCHIVE = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import ending
+ending.end_with_connection()
+time.sleep(600)
 """
 
 
@@ -90,3 +102,16 @@ def test_a_reader_that_is_slow_is_no_end(tmp_path: pathlib.Path) -> None:
         assert alive(session)
         threading.Timer(0, process.terminate).start()
         process.wait(timeout=30)
+
+
+def test_the_archive_of_the_module_is_removed(tmp_path: pathlib.Path) -> None:
+    payload = tmp_path / "ansible_go_tool_payload_k3x"
+    payload.mkdir()
+    with zipfile.ZipFile(payload / "ansible_go_tool_payload.zip", "w") as archive:
+        archive.write(ending.__file__, "ending.py")
+    with subprocess.Popen(
+        [sys.executable, "-c", FROM_ARCHIVE, archive.filename or ""], stdout=subprocess.PIPE
+    ) as process:
+        close(process)
+        assert process.wait(timeout=30) == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run after which nobody would get in: the host's files come back, and a new connection works."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+import typing as t
+
+import pytest
+
+OPERATOR = "operator"
+# Seconds in which the rendered files must be confirmed.
+LIMIT = 8
+PLAYBOOK = f"""
+- hosts: all
+  become: true
+  gather_facts: false
+  module_defaults:
+    gopherops.devserver.go_env:
+      rollback_after: {LIMIT}
+  roles:
+    - gopherops.devserver.environment
+"""
+# Puts a line first in a PAM service: it denies, or hangs, as soon as the service contains what go_env renders.
+PLANT = """
+cat >/usr/local/sbin/planted <<END
+#!/bin/sh
+! grep -q gopherops {service} || {{ {effect}; }}
+END
+chmod 0755 /usr/local/sbin/planted
+sed -i '/BEGIN.*gopherops/,/END.*gopherops/d; 1i account required pam_exec.so quiet /usr/local/sbin/planted' {service}
+"""
+FILES = "find /etc/pam.d /etc/security /etc/gopherops /var/spool/cron -type f -exec md5sum {} + | sort"
+
+
+@dataclasses.dataclass(frozen=True)
+class Operator:
+    """A user of the controller who provisions one host over ssh, with sudo on the host."""
+
+    host: t.Any
+    command: t.Sequence[str]
+    variables: t.Mapping[str, str]
+
+    def run(self) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self.command, capture_output=True, text=True, check=False)
+
+    def gets_in(self) -> bool:
+        """Return whether a new connection and sudo work."""
+        options = [
+            "-i",
+            self.variables["ansible_ssh_private_key_file"],
+            "-o",
+            "ControlPath=none",
+            "-o",
+            "BatchMode=yes",
+        ]
+        unknown = self.variables["ansible_ssh_common_args"].split()
+        target = f"{OPERATOR}@{self.variables['ansible_host']}"
+        return subprocess.run(["ssh", *options, *unknown, target, "sudo", "-n", "true"], check=False).returncode == 0
+
+
+@pytest.fixture(scope="module")
+def operator(host, tmp_path_factory) -> Operator:
+    directory: pathlib.Path = tmp_path_factory.mktemp("operator")
+    key, playbook = directory / "key", directory / "environment.yml"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+    playbook.write_text(PLAYBOOK)
+    host.check_output(
+        f"useradd --create-home --shell /bin/bash {OPERATOR}"
+        f" && install -d -o {OPERATOR} -m 0700 /home/{OPERATOR}/.ssh"
+        f" && echo '{key.with_suffix('.pub').read_text()}' >/home/{OPERATOR}/.ssh/authorized_keys"
+        f" && echo '{OPERATOR} ALL=(ALL) NOPASSWD:ALL' >/etc/sudoers.d/{OPERATOR}"
+    )
+    variables = {
+        "ansible_connection": "ssh",
+        "ansible_host": host.check_output("hostname -I").split()[0],
+        "ansible_user": OPERATOR,
+        "ansible_ssh_private_key_file": str(key),
+        "ansible_ssh_common_args": "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null",
+    }
+    target = ["-i", os.environ["MOLECULE_INVENTORY_FILE"], "--limit", host.backend.host]
+    return Operator(host, ["ansible-playbook", *target, playbook, "-e", json.dumps(variables)], variables)
+
+
+@pytest.fixture
+def plant(operator) -> t.Iterator[t.Callable[[str, str], str]]:
+    """Put PLANT into a PAM service; return the digests of all files. The service is whole again after the test."""
+    planted = []
+
+    def put(service: str, effect: str) -> str:
+        operator.host.check_output(f"cp -p {service} /root/service")
+        planted.append(service)
+        operator.host.check_output(PLANT.format(service=service, effect=effect))
+        return operator.host.check_output(FILES)
+
+    yield put
+    for service in planted:
+        operator.host.check_output(f"cp -p /root/service {service}")
+
+
+def wait_until(condition: t.Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("service", ["sudo", "sshd"])
+def test_the_files_come_back_if_the_new_ones_lock_out(operator, plant, service):
+    before = plant(f"/etc/pam.d/{service}", "exit 1")
+    completed = operator.run()
+    assert completed.returncode == 2, completed.stdout
+    assert "the previous files are restored, because a new connection to the host failed" in completed.stdout
+    assert operator.host.check_output(FILES) == before
+    assert operator.gets_in()
+    assert not operator.host.file("/run/gopherops/access.json").exists
+
+
+def test_the_host_restores_them_if_the_controller_is_killed(operator, plant):
+    before = plant("/etc/pam.d/sshd", "sleep 600")
+    with subprocess.Popen(operator.command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+        wait_until(lambda: operator.host.check_output(FILES) != before, 60)
+        os.killpg(process.pid, signal.SIGKILL)
+    wait_until(lambda: operator.host.check_output(FILES) == before, 3 * LIMIT)
+    assert operator.gets_in()
+
+
+def test_a_run_that_changes_access_is_confirmed(operator):
+    operator.host.check_output("rm /etc/gopherops/go-environment.sh")
+    completed = operator.run()
+    assert (completed.returncode, "changed=1" in completed.stdout) == (0, True), completed.stdout
+    assert not operator.host.file("/run/gopherops/access.json").exists
+    time.sleep(LIMIT + 1)
+    assert operator.host.file("/etc/gopherops/go-environment.sh").exists
+    assert "changed=0" in operator.run().stdout
+    assert operator.gets_in()
