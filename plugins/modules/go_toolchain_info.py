@@ -131,7 +131,7 @@ strays:
   elements: dict
   contains:
     kind:
-      description: V(distribution), V(snap), V(unpacked), V(sdk), V(command) or V(package).
+      description: V(distribution), V(snap), V(unpacked), V(homebrew), V(sdk), V(manager), V(command) or V(package).
       type: str
     path:
       description: Its tree or command, or the name of the package.

@@ -20,8 +20,21 @@ from .store import version_named
 _TREES = {
     "distribution": ("/usr/lib/go", "/usr/lib/go-*", "/usr/lib/golang", "/usr/lib64/go"),
     "snap": ("/snap/go/current",),
-    "unpacked": ("/usr/local/go", "/opt/go"),
+    "unpacked": (
+        *("/usr/local/go", "/usr/local/go-*", "/usr/local/go[0-9]*", "/usr/local/golang", "/usr/local/golang/*"),
+        *("/opt/go", "/opt/go/*", "/opt/go-*", "/opt/go[0-9]*", "/opt/golang", "/opt/golang/*"),
+    ),
+    "homebrew": tuple(
+        f"{prefix}/Cellar/{formula}/*/libexec"
+        for prefix in ("/home/linuxbrew/.linuxbrew", "/opt/homebrew", "/usr/local")
+        for formula in ("go", "go@*")
+    ),
 }
+# In a home directory, the trees of version managers.
+_MANAGED_TREES = """
+.gvm/gos/* .goenv/versions/* .asdf/installs/golang/*/go .local/share/mise/installs/go/* .g/versions/*
+.gobrew/versions/*/go .sdkman/candidates/go/* .gimme/versions/* .linuxbrew/Cellar/go/*/libexec
+"""
 _COMMAND = re.compile(r"go(\d+(\.\d+)*((rc|beta)\d+)?)?|gotip")
 _PACKAGE = re.compile(r"go|golang|golang-bin|golang-go|golang-\d[\d.]*(-go)?|gccgo(-go|-\d+)?")
 # How each package manager lists what is installed: one line with a name and a version.
@@ -34,7 +47,7 @@ _LISTS = (
 class UnmanagedGo(t.NamedTuple):
     """A Go that this collection does not manage: ``path`` of its tree or command, or the name of its package.
 
-    ``kind`` is distribution, snap, unpacked, sdk, command or package. ``user`` owns the home directory it is in.
+    ``kind`` is distribution, snap, unpacked, homebrew, sdk, manager, command or package. ``user`` owns the home directory it is in.
     """
 
     kind: str
@@ -66,11 +79,22 @@ def _trees(host: str, managed: str) -> t.Iterator[UnmanagedGo]:
         for path in sorted(path for pattern in patterns for path in glob.glob(host.rstrip("/") + pattern)):
             real = os.path.realpath(path)
             linked = os.path.islink(path) and kind != "snap"
-            if not linked and os.path.isdir(real) and not f"{real}/".startswith(managed.rstrip("/") + "/"):
+            # A directory of several versions has one of these names too.
+            is_tree = os.path.isdir(real) if kind == "distribution" else _is_tree(real)
+            if not linked and is_tree and not f"{real}/".startswith(managed.rstrip("/") + "/"):
                 yield UnmanagedGo(kind, path, version_named(real), None)
 
 
+def _is_tree(path: str) -> bool:
+    return version_named(path) is not None or os.path.exists(os.path.join(path, "bin/go"))
+
+
 def _in_home(account: Account) -> t.Iterator[UnmanagedGo]:
+    for pattern in _MANAGED_TREES.split():
+        for path in sorted(glob.glob(os.path.join(glob.escape(account.home), pattern))):
+            # A link, such as `current`, leads to one of the others.
+            if not os.path.islink(path) and _is_tree(path):
+                yield UnmanagedGo("manager", path, version_named(path), account.name)
     sdk = os.path.join(account.home, "sdk")
     for name in _names(sdk):
         path = os.path.join(sdk, name)

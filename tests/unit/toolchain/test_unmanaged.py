@@ -61,11 +61,34 @@ def test_managed_toolchains_are_not_unmanaged(unmanaged_host: Host) -> None:
         ("unpacked", "usr/local/go"),
         ("sdk", "home/me/sdk/go1.20.1"),
         ("sdk", "home/me/sdk/gotip"),
+        ("unpacked", "opt/go"),
+        ("unpacked", "opt/go/1.20.1"),
+        ("unpacked", "opt/go1.20.1"),
+        ("unpacked", "usr/local/go-1.20"),
+        ("homebrew", "home/linuxbrew/.linuxbrew/Cellar/go/1.20.1/libexec"),
+        ("homebrew", "home/linuxbrew/.linuxbrew/Cellar/go@1.20/1.20.1/libexec"),
+        ("manager", "home/me/.gvm/gos/go1.20.1"),
+        ("manager", "home/me/.goenv/versions/1.20.1"),
+        ("manager", "home/me/.asdf/installs/golang/1.20.1/go"),
+        ("manager", "home/me/.local/share/mise/installs/go/1.20.1"),
+        ("manager", "home/me/.gobrew/versions/1.20.1/go"),
     ],
 )
 def test_a_tree_is_found_with_its_version(unmanaged_host: Host, kind: str, path: str) -> None:
     unmanaged_host.tree(path, "1.20.1")
-    assert unmanaged_host.found() == {(kind, path, "1.20.1", "me" if kind == "sdk" else None)}
+    assert unmanaged_host.found() == {(kind, path, "1.20.1", "me" if kind in ("sdk", "manager") else None)}
+
+
+def test_parts_of_a_tree_and_links_to_one_are_no_trees(unmanaged_host: Host) -> None:
+    for part in ("src", "bin", "pkg"):
+        unmanaged_host.tree(f"opt/go/{part}")
+    (unmanaged_host.root / "opt/go/bin/go").write_text("")
+    unmanaged_host.tree("home/me/.sdkman/candidates/go/1.22.1", "1.22.1")
+    (unmanaged_host.root / "home/me/.sdkman/candidates/go/current").symlink_to("1.22.1")
+    assert unmanaged_host.found() == {
+        ("unpacked", "opt/go", None, None),
+        ("manager", "home/me/.sdkman/candidates/go/1.22.1", "1.22.1", "me"),
+    }
 
 
 def test_a_tree_without_a_version(unmanaged_host: Host) -> None:
