@@ -14,11 +14,10 @@ import typing as t
 
 from .._core.provenance import Source
 from .._host.accounts import Account
-from .._host.command import SYSTEM_PATH, run
-from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_FILES, SH_PRINT_FISH_PROFILE, SH_TRACE_FISH
+from .fish_lines import FishLines, read_startup_files
+from .scripts import FISH_HALF_TIME, FISH_HOOKS, FISH_PROMPT, SH_PRINT_FISH_PROFILE, SH_TRACE_FISH
 from .startup import Startup, user_directory
 
-_LINE = re.compile(r"^([^:\n\0]+\.fish):(\d{1,9}):(.*)$", re.MULTILINE)
 # Microseconds by itself and with its parts, depth, and the first line of the command.
 _TIMED = re.compile(r"^\s*(\d{1,15})\s+\d+\s+(-*)> (.*?)(?:\.\.\.|\u2026)?$", re.MULTILINE)
 _STEP = re.compile(rf"^(?:(-*)> (.*)|{FISH_HALF_TIME}(.*))\n", re.MULTILINE)
@@ -38,7 +37,7 @@ class _FishStep(t.NamedTuple):
 
 def find_only_line(output: str, account: Account, timeout: float) -> Source | None:
     """Return the line of the startup files with the text of ``output``; None if several have it."""
-    return _only([source for source, text in _lines(account, timeout) if output in text])
+    return _only(read_startup_files(account, timeout).printing(output))
 
 
 def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
@@ -51,7 +50,7 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
         completed = start_up.run(["/bin/sh", "-c", SH_PRINT_FISH_PROFILE, profile, *fish], timeout)
     steps = [_FishStep(len(dashes), command, int(time)) for time, dashes, command in _TIMED.findall(completed.stderr)]
     spent: dict[Source | None, int] = {}
-    for step, source in zip(steps, _places(steps, _lines(start_up.account, timeout))):
+    for step, source in zip(steps, _places(steps, read_startup_files(start_up.account, timeout))):
         spent[source] = spent.get(source, 0) + step.time
     return max(spent, key=lambda source: spent[source]) if spent else None
 
@@ -67,25 +66,16 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     came_to_end = ended and _FishStep(0, command.splitlines()[0]) in steps
     if came_to_end or not steps or "fish_trace" in steps[-1].command:
         return None
-    lines = _lines(start_up.account, timeout)
+    lines = read_startup_files(start_up.account, timeout)
     leaves = ended and steps[-1].command.split(" ")[0] == "exit"
     # A program that replaces the shell is in no trace.
     if (ended and not leaves) or {mark for *_step, mark in matches} - {"", "fish"}:
-        return _only(_lines_with("exec", lines))
+        return _only(lines.with_command("exec"))
     hangs = matches[-1][2] == "fish" or len(steps) > _ROUND
     return list(_places(steps, lines))[-1] if leaves or hangs else None
 
 
-def _lines(account: Account, timeout: float) -> list[tuple[Source, str]]:
-    """Return every line of the startup files that the user can read."""
-    directory = os.path.join(account.home, ".config/fish")
-    argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", directory]
-    completed = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout)
-    matches = _LINE.findall(completed.stdout)
-    return [(Source("file", os.path.join(directory, name), int(number)), text) for name, number, text in matches]
-
-
-def _places(steps: t.Sequence[_FishStep], lines: t.Sequence[tuple[Source, str]]) -> t.Iterator[Source | None]:
+def _places(steps: t.Sequence[_FishStep], lines: FishLines) -> t.Iterator[Source | None]:
     """Yield the place of each step, or of the block that contains it; None if no line has it, or several."""
     known: dict[str, Source | None] = {}
     around: list[tuple[int, Source | None]] = []
@@ -93,23 +83,13 @@ def _places(steps: t.Sequence[_FishStep], lines: t.Sequence[tuple[Source, str]])
     parts = _BLOCKS.union(*made)
     for depth, command, _time in steps:
         if command not in known:
-            known[command] = _only(_lines_with(command, lines))
+            known[command] = _only(lines.with_command(command))
         while around and around[-1][0] >= depth:
             around.pop()
         place = known[command] or (around[-1][1] if around else None)
         if command.split(" ")[0] in parts:
             around.append((depth, place))
         yield place
-
-
-def _lines_with(command: str, lines: t.Sequence[tuple[Source, str]]) -> list[Source]:
-    """Return the lines with a command in any quoting; a definition of a function is not a call."""
-    whole = re.compile(rf"(?<![\w-])(?<!function ){re.escape(_unquoted(command))}(?![\w-])")
-    return [source for source, text in lines if not text.lstrip().startswith("#") and whole.search(_unquoted(text))]
-
-
-def _unquoted(text: str) -> str:
-    return re.sub(r"['\"\\]", "", text)
 
 
 def _only(sources: t.Sequence[Source]) -> Source | None:

@@ -301,23 +301,25 @@ print -r -- "${functions_source[go]}"
 """
 
 # fish's own config.fish reads the conf.d directories, so that the order is fish's. Every name in them that may be a
-# variable is traced, and the NAMES that go reads.
+# variable is traced, and the NAMES that go reads. fish's own trace has the commands that lead to a change.
 FISH_TRACE = r"""
 set __names NAMES
 set __files $__fish_sysconf_dir/{conf.d/*,config}.fish $__fish_config_dir/{conf.d/*,config}.fish
 for __name in (cat $__files 2>/dev/null | string match -ar '[A-Z][A-Z0-9_]+') $__names
     functions --query __trace_$__name; and continue
     function __trace_$__name --on-variable $__name --inherit-variable __name
-        printf '\1%s\1%s\1%s\1' $__name "$$__name" (status stack-trace | string collect) >&2
+        printf '\1%s\1%s\1%s\1\n' $__name "$$__name" (status stack-trace | string collect) >&2
     end
 end
 for __line in (grep -Hn '^SETUVAR --export ' $__fish_config_dir/fish_variables 2>/dev/null)
     printf '\1%s\1%s\1%s\1' '' '' $__line >&2
 end
 for __file in $__fish_data_dir/config.fish $__fish_sysconf_dir/config.fish $__fish_config_dir/config.fish
+    set -g fish_trace 1
     test -r $__file; and source $__file
 end
 THEN
+set -e fish_trace
 functions --query go; and printf '\1%s\1%s\1%s\1' 'function go' '' (functions -D -v go | string collect) >&2
 printf '\1%s\1%s\1%s\1' 'alias go' '' (grep -HnE '^ *alias +(-s +|--save +)?go[= ]' $__files 2>/dev/null)[-1] >&2
 """

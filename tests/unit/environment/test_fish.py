@@ -17,7 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
     UserEnvironment,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
-from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import fish_assignments, trace_fish
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_trace import parse_changes, trace_fish
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup, private_directories
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -140,6 +140,49 @@ def test_the_winner_is_named(home, text, last):
     assert found[-1] == expected
 
 
+# config.fish, and the line that sets GOBIN; conf.d/library.fish defines "library", which sets it.
+HIDDEN = {
+    "eval": ('set A 1\n\n\neval "set -gx GOBIN /x"\n', 4),
+    "eval of variables": ('set n GOBIN\neval "set -gx OTHER /y"\neval "set -gx $n \'/x\'"\n', 3),
+    "eval in eval": ("set A 1\neval 'eval \"set -gx GOBIN /x\"'\n", 2),
+    "eval of several lines": ('set A 1\nif true\n  eval "set A 2\nset -gx GOBIN /x"\nend\n', 3),
+    "eval in a loop": ("for n in GOBIN\n  eval set -gx $n /x\nend\n", 2),
+    "eval in a function": ("function f\n  eval 'set -gx GOBIN /x'\nend\nf\n", 2),
+    "a pipe": ("set A 1\necho 'set A 1; set -gx GOBIN /x' | source\n", 2),
+    "one of two pipes": ("echo 'set A 1' | source\necho 'set -gx GOBIN /x' | source -\n", 2),
+    "a substitution": ("set A 1\nsource (echo 'set -gx GOBIN /x' | psub)\n", 2),
+    "a function of another file": ("set A 1\nlibrary /x\n", 2),
+    "eval of a function of another file": ("set A 1\neval library /x\n", 2),
+    "a function of the file itself": ("function f\n  set -gx GOBIN /x\nend\nf\n", 2),
+    "a file that it sources": ("source ~/more.fish\n", None),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_the_line_of_the_startup_file_is_named(home, case):
+    text, line = HIDDEN[case]
+    (home / ".config/fish/conf.d").mkdir()
+    (home / ".config/fish/conf.d/library.fish").write_text("set A 1\nfunction library\n  set -gx GOBIN $argv\nend\n")
+    (home / "more.fish").write_text("set A 1\neval 'set -gx GOBIN /x'\n")
+    config = home / ".config/fish/config.fish"
+    config.write_text(text)
+    account = ACCOUNT._replace(home=str(home), shell="/usr/bin/fish")
+    found = trace_fish(Startup(account, ["-i"], {"HOME": str(home), "PATH": "/usr/bin:/bin"}), 20)
+    item = [item for item in found if item.name == "GOBIN"][-1]
+    place = (str(config), line) if line else (str(home / "more.fish"), 2)
+    assert (item.value, item.source.file, item.source.line) == ("/x", *place)
+    assert item.source.by == (f"{home}/.config/fish/conf.d/library.fish:3" if "another" in case else None)
+
+
+def test_a_limit_of_fish_is_named(home):
+    assert traced(home, "set A 1\nulimit -n 500\n", "-i") == [("ulimit", "ulimit -n 500", 2)]
+
+
+def test_eval_at_each_prompt_is_named(home):
+    hook = "function own --on-event fish_prompt\n  set A 1\n  eval 'set -gx GOBIN /p'\nend\n"
+    assert traced(home, hook, "-i", prompt=True) == [("GOBIN", "/p", 3)]
+
+
 UNIVERSAL = {
     "a text": ("GOPROXY 'https://x é,\\$d|😀\n#'", "GOPROXY"),
     "a list": ("GOFLAGS -v -x", "GOFLAGS"),
@@ -171,7 +214,7 @@ def test_what_fish_keeps_for_all_shells_is_named(home, case):
 )
 def test_what_fish_keeps_that_is_no_character_stays_as_it_is(kept, value):
     noted = f"\1\1\1/f:3:SETUVAR --export A:{kept}\1"
-    assert fish_assignments(noted, "/h") == [Assignment("A", value, Source("file", "/f", 3))]
+    assert [(change.value, change.place) for change in parse_changes(noted, "/h")] == [(value, Source("file", "/f", 3))]
 
 
 def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
@@ -191,11 +234,26 @@ def test_a_home_without_fishs_directories_stays_without(tmp_path):
 
 
 PRINTED = ["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x", "/f:1:SETUVAR --export A:"]
+STEPS = ["> source ", "-> eval 'x", "--> ulimit -n 1"]
+    "> source ",
+    "-> eval 'x",
+    "--> ulimit -n 1",
+    "\n",
+    "\x01",
+    "a",
+    "/",
+    " ~",
+    "\n",
+    "in event handler:",
+    "called on line 1 of file /x",
+    "/f:1:SETUVAR --export A:",
+]
 
 
-@given(st.lists(st.sampled_from([*PRINTED, "\\Uffffffff", "\\ud800", "\\x4"])))
+@given(st.lists(st.sampled_from([*PRINTED, *STEPS, "\\Uffffffff", "\\ud800", "\\x4"])))
 def test_any_output_of_a_startup_is_parsed_without_error(printed):
-    assert isinstance(fish_assignments("".join(printed), "/h"), list)
+    for change in parse_changes("".join(printed), "/h"):
+        assert isinstance(change.is_exact, bool)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")

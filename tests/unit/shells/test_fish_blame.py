@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import getpass
 import pathlib
 import shutil
+import time
 import typing as t
 
 import pytest
@@ -15,6 +17,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.c
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells import blame
+from ansible_collections.gopherops.devserver.plugins.module_utils._shells.fish_lines import FishLines
 from ansible_collections.gopherops.devserver.plugins.module_utils._shells.startup import Startup
 
 pytestmark = pytest.mark.skipif(not shutil.which("fish"), reason="this machine has no fish")
@@ -22,23 +25,30 @@ pytestmark = pytest.mark.skipif(not shutil.which("fish"), reason="this machine h
 CONTEXTS = {"in a terminal": FishContext(), "of a login": LoginContext()}
 
 
-@pytest.fixture(params=CONTEXTS)
-def fish(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> t.Any:
-    """Write config.fish, and files beside it, and return how a context starts fish, and the path of config.fish."""
-    account = find_account(getpass.getuser())._replace(home=str(tmp_path), shell="/usr/bin/fish")
-    directory = tmp_path / ".config/fish"
+Write = t.Callable[..., tuple[Startup, str]]
+
+
+def writer(context: str, home: pathlib.Path) -> Write:
+    account = find_account(getpass.getuser())._replace(home=str(home), shell="/usr/bin/fish")
+    directory = home / ".config/fish"
 
     def write(text: str, **more: str) -> tuple[Startup, str]:
         for path, content in {"config": text, **more}.items():
             file = directory / f"{path}.fish"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(content)
-        return CONTEXTS[request.param].start_up(account, 5), str(directory / "config.fish")
+        return CONTEXTS[context].start_up(account, 5), str(directory / "config.fish")
 
     return write
 
 
-def test_what_is_printed_is_looked_for_in_the_files(fish: t.Any) -> None:
+@pytest.fixture(params=CONTEXTS)
+def fish(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Write:
+    """Write config.fish, and files beside it, and return how a context starts fish, and the path of config.fish."""
+    return writer(request.param, tmp_path)
+
+
+def test_what_is_printed_is_looked_for_in_the_files(fish: Write) -> None:
     shell, file = fish("set -g A 1\necho hello\n")
     assert blame.find_printing_line(shell, "hello", 5) == Source("file", file, 2)
     fish("set -g A 1\necho hello\n", **{"conf.d/more": "echo hello too\n"})
@@ -61,7 +71,7 @@ SLOW: dict[str, tuple[str, int | None]] = {
 
 
 @pytest.mark.parametrize("case", SLOW)
-def test_the_line_that_takes_the_time(fish: t.Any, case: str) -> None:
+def test_the_line_that_takes_the_time(fish: Write, case: str) -> None:
     text, line = SLOW[case]
     shell, file = fish(text)
     assert blame.find_slowest_line(shell, 10) == (line and Source("file", file, line))
@@ -75,7 +85,7 @@ ELSEWHERE: dict[str, tuple[str, str, int]] = {
 
 
 @pytest.mark.parametrize("case", ELSEWHERE)
-def test_what_other_files_take_the_time_for_is_the_line_that_reads_or_calls_it(fish: t.Any, case: str) -> None:
+def test_what_other_files_take_the_time_for_is_the_line_that_reads_or_calls_it(fish: Write, case: str) -> None:
     other, text, line = ELSEWHERE[case]
     shell, file = fish(text, **{other: "function own\n    sleep 0.3\nend\n"})
     assert blame.find_slowest_line(shell, 10) == Source("file", file, line)
@@ -96,15 +106,36 @@ HANGING: dict[str, tuple[str, int | None]] = {
 }
 
 
+@pytest.fixture(scope="module", params=CONTEXTS)
+def last_lines(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Mapping[str, t.Any]:
+    """Return the line that is found for each case, and the expected one: all cases wait at the same time."""
+
+    def search(case: str) -> tuple[Source | None, Source | None]:
+        text, line = HANGING[case]
+        shell, file = writer(request.param, tmp_path_factory.mktemp("home"))(text)
+        return blame.find_last_line(shell, 2), Source("file", file, line) if line else None
+
+    with concurrent.futures.ThreadPoolExecutor(max_workers=6) as pool:
+        return dict(zip(HANGING, pool.map(search, HANGING), strict=True))
+
+
 @pytest.mark.parametrize("case", HANGING)
-def test_the_line_at_which_there_is_no_going_on(fish: t.Any, case: str) -> None:
-    text, line = HANGING[case]
-    shell, file = fish(text)
-    assert blame.find_last_line(shell, 2) == (line and Source("file", file, line))
+def test_the_line_at_which_there_is_no_going_on(last_lines: t.Mapping[str, t.Any], case: str) -> None:
+    found, expected = last_lines[case]
+    assert found == expected
+
+
+def test_many_lines_are_searched_in_linear_time() -> None:
+    texts = [f"set -g NAME_{number} value # {number}" for number in range(5_000)]
+    lines = FishLines([(Source("file", "/f", number), text) for number, text in enumerate(texts, 1)])
+    began = time.process_time()
+    found = [lines.with_command(f"set -g NAME_{number} value") for number in range(5_000)]
+    assert time.process_time() - began < 3
+    assert [[source.line for source in sources] for sources in found] == [[number] for number in range(1, 5_001)]
 
 
 @pytest.mark.parametrize("fish", ["in a terminal"], indirect=True)
-def test_what_the_prompt_waits_for_is_found(fish: t.Any) -> None:
+def test_what_the_prompt_waits_for_is_found(fish: Write) -> None:
     hook = "function own_hook --on-event fish_prompt\n    sleep {}\nend\n"
     shell, file = fish(hook.format(60))
     assert blame.find_last_line(shell, 2) == Source("file", file, 2)
@@ -114,7 +145,7 @@ def test_what_the_prompt_waits_for_is_found(fish: t.Any) -> None:
     assert blame.find_last_line(shell, 2) == Source("file", file, 2)
 
 
-def test_nothing_is_left_in_the_home(fish: t.Any, tmp_path: pathlib.Path) -> None:
+def test_nothing_is_left_in_the_home(fish: Write, tmp_path: pathlib.Path) -> None:
     shell, _file = fish("sleep 0.1\n")
     before = sorted(map(str, tmp_path.rglob("*")))
     blame.find_slowest_line(shell, 5)
