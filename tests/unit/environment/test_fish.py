@@ -235,19 +235,6 @@ def test_a_home_without_fishs_directories_stays_without(tmp_path):
 
 PRINTED = ["\x01", "a", "/", " ~", "\n", "in event handler:", "called on line 1 of file /x", "/f:1:SETUVAR --export A:"]
 STEPS = ["> source ", "-> eval 'x", "--> ulimit -n 1"]
-    "> source ",
-    "-> eval 'x",
-    "--> ulimit -n 1",
-    "\n",
-    "\x01",
-    "a",
-    "/",
-    " ~",
-    "\n",
-    "in event handler:",
-    "called on line 1 of file /x",
-    "/f:1:SETUVAR --export A:",
-]
 
 
 @given(st.lists(st.sampled_from([*PRINTED, *STEPS, "\\Uffffffff", "\\ud800", "\\x4"])))
