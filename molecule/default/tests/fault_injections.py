@@ -318,6 +318,11 @@ STARTUP_FILES = {
         # Every user's PATH is made from this one, so that findings of other PATHs change with it.
         alone=True,
     ),
+    "a sudo that does not find go": line_in(
+        "/etc/sudoers",
+        'Defaults secure_path="/usr/sbin:/usr/bin:/sbin:/bin"',
+        {("GD112", "", "", "PATH")},
+    ),
     "contexts that disagree": line_in(SETTINGS, "GODEBUG=netdns=go", findings_per_user("GD102", "GODEBUG")),
     "a declared proxy with direct first": persisted(
         "GOPROXY=direct",

@@ -94,7 +94,7 @@ class Snapshot:
     """A host as it is declared, and as it was when ``taken_at`` (seconds of the epoch).
 
     ``tools`` are the pinned tools, ``tool_copies`` the programs that hide them from an editor. ``host_path`` is the
-    PATH of /etc/environment, None if that sets none. ``settings_files`` are the files that go reads, one entry for each
+    PATH of /etc/environment, ``secure_path`` that of sudo; None if it sets none. ``bin_dir`` has the links to Go. ``settings_files`` are the files that go reads, one entry for each
     user. ``managers`` has the start of a user's systemd manager by user name, if its environment is stale.
     ``texts`` has the lines of files that are at fault, by user name and path. ``real_paths`` has the target of each
     collected path that is or contains a link. ``world_readable`` are files with a password that all users can read.
@@ -112,6 +112,8 @@ class Snapshot:
     language_servers: LanguageServers = dataclasses.field(default_factory=LanguageServers)
     debuggers: Debuggers = dataclasses.field(default_factory=Debuggers)
     host_path: Assignment | None = None
+    secure_path: Assignment | None = None
+    bin_dir: str = "/usr/local/bin"
     requirements: t.Sequence[tuple[str, Mismatch]] = ()
     directories: t.Sequence[GoDirectory] = ()
     program_directories: t.Sequence[GoDirectory] = ()

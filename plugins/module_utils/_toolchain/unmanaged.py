@@ -47,7 +47,8 @@ _LISTS = (
 class UnmanagedGo(t.NamedTuple):
     """A Go that this collection does not manage: ``path`` of its tree or command, or the name of its package.
 
-    ``kind`` is distribution, snap, unpacked, homebrew, sdk, manager, command or package. ``user`` owns the home directory it is in.
+    ``kind`` is distribution, snap, unpacked, homebrew, sdk, manager, command or package. ``user`` owns the home
+    directory it is in.
     """
 
     kind: str

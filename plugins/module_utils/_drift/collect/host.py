@@ -29,6 +29,7 @@ from .observations import observe
 from .paths import real_paths_of, world_readable_files
 from .processes import extension_hosts, manager_started
 from .requirements import altered_toolchains, unmet_requirements
+from .sudoers import secure_path
 from .tools import pinned_tools, tool_copies
 
 _Evaluated = t.TypeVar("_Evaluated")
@@ -76,6 +77,7 @@ def collect(
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
     go_version = resolve_minor(options.go_version, this_platform().archive)
     mounted, path, servers, altered = mounts(), pam.host_path(), extension_hosts(), altered_toolchains(goroot)
+    sudo_path = secure_path()
 
     def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:
         files = editor_settings.files_of(observations)
@@ -88,6 +90,8 @@ def collect(
             language_servers=language_servers.collect(of.users, files, gopls, options.crash_days),
             debuggers=debuggers,
             host_path=path,
+            secure_path=sudo_path,
+            bin_dir=options.tools_bin_dir,
             requirements=requirements,
             extension_hosts=servers,
             altered_toolchains=altered,

@@ -10,7 +10,7 @@ import typing as t
 from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Source, is_default
 from ..._environment.contexts.pam import is_usable
-from ..cells import Cell, follows, same_value
+from ..cells import Cell, follows, plain_path, same_value
 from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value, shortened
 from ..snapshot import PROVISION_AGAIN, Row, Snapshot, of_cell, once_per_user
 from .directories import not_absolute
@@ -117,6 +117,19 @@ Write absolute directories into that line, including /usr/bin and /bin, or delet
 directories with `devserver_path`.""",
     example="PAM does not expand $PATH in the PATH of /etc/environment; it lacks /usr/bin",
 )
+SUDO_PATH = Rule(
+    "GD112",
+    severity="note",
+    title="sudo does not find go",
+    impact="`sudo go version`, and scripts that run go by sudo, end with 'command not found'.",
+    why="""\
+`secure_path` in /etc/sudoers replaces the PATH of every command that sudo runs. It contains neither the directory of
+the declared Go nor that of its links. Debian's has /usr/local/bin; that of Red Hat and its relatives does not.""",
+    fix="""\
+Add the directory of the links, /usr/local/bin by default, to `secure_path` with `visudo`. Do not run `go` as root in a
+user's directories: GD301 and GD303 describe the consequences.""",
+    example="secure_path is /sbin:/bin:/usr/sbin:/usr/bin; expected /usr/local/bin or /usr/local/go/bin in it",
+)
 
 # Other rules evaluate these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
@@ -152,6 +165,15 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     yield from _settings_files(snapshot)
     yield from _misspelt(snapshot)
     yield from _host_path(snapshot)
+    yield from _sudo_path(snapshot)
+
+
+def _sudo_path(snapshot: Snapshot) -> t.Iterator[Finding]:
+    line, directories = snapshot.secure_path, [snapshot.bin_dir, f"{snapshot.declaration.goroot}/bin"]
+    if line and not {plain_path(entry) for entry in line.value.split(":")} & {*map(plain_path, directories)}:
+        cause = f"secure_path is {shortened(line.value)}; expected {' or '.join(directories)} in it"
+        remedy = Remedy(f"add {snapshot.bin_dir} to secure_path at {line.source}, by visudo -f {line.source.file}")
+        yield Finding(SUDO_PATH, cause, remedy, variable="PATH", source=line.source)
 
 
 def _host_path(snapshot: Snapshot) -> t.Iterator[Finding]:
