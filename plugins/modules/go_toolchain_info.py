@@ -183,17 +183,19 @@ mismatches:
       remedy: add Go 1.23.4 to devserver_go_versions, or make it or a later version devserver_go_default
 """
 
+import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
-from ..module_utils._host.accounts import find_account
+from ..module_utils._host.accounts import find_account, find_owner
+from ..module_utils._host.user_access import acting_as
 from ..module_utils._toolchain import inventory
 from ..module_utils._toolchain.go_toolchain import PATHS_SPEC
 from ..module_utils._toolchain.unmanaged import find_unmanaged, list_people
-from ..module_utils._toolchain.workspaces import AvailableGo, mismatches
+from ..module_utils._toolchain.workspaces import AvailableGo, Mismatch, mismatches
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **PATHS_SPEC,
@@ -230,8 +232,19 @@ def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         "toolchains": toolchains,
         "default": default,
         "strays": [entry._asdict() for entry in find_unmanaged(accounts, managed=paths.root)],
-        "mismatches": [entry._asdict() for entry in mismatches(params["workspaces"], available, params["minimum"])],
+        "mismatches": [entry._asdict() for entry in _find_mismatches(params, available)],
     }
+
+
+def _find_mismatches(params: t.Mapping[str, t.Any], available: AvailableGo) -> list[Mismatch]:
+    minimum = params["minimum"]
+    found = mismatches([], available, minimum)
+    for workspace in params["workspaces"]:
+        # With its owner's rights: a link in it may lead to a file that only root can read.
+        with acting_as(find_owner(os.stat(workspace).st_uid) if os.path.isdir(workspace) else None):
+            # Several workspaces may have one go.work.
+            found += [entry for entry in mismatches([workspace], available, minimum) if entry not in found]
+    return found
 
 
 if __name__ == "__main__":

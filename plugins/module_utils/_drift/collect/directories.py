@@ -9,6 +9,7 @@ import typing as t
 
 from ..._environment.caches import find_foreign_entries, name_of
 from ..._environment.declaration import UserEnvironment
+from ..._host.accounts import Account
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
@@ -22,7 +23,7 @@ def directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequence[Mount
     directories, disks = [], {}
     for user in users:
         for variable, path in user.directories.items():
-            mount, real_path = _place(path, mounted)
+            mount, real_path = _place(path, user.account, mounted)
             directory = GoDirectory(user.account, variable, path, real_path, mount)
             if not directory.remote:
                 if mount not in disks:
@@ -38,16 +39,17 @@ def program_directories_of(users: t.Iterable[UserEnvironment], mounted: t.Sequen
         temporary = user.variables.get("GOTMPDIR") or user.variables.get("TMPDIR") or "/tmp"
         for variable, path in (("GOBIN", user.directories.get("GOBIN", "")), ("GOTMPDIR", temporary)):
             if path:
-                mount, real_path = _place(path, mounted)
+                mount, real_path = _place(path, user.account, mounted)
                 yield GoDirectory(user.account, variable, path, real_path, mount)
 
 
-def _place(path: str, mounted: t.Sequence[Mount]) -> tuple[Mount | None, str]:
+def _place(path: str, account: Account, mounted: t.Sequence[Mount]) -> tuple[Mount | None, str]:
     """Return the mount and the real path; on a network file system not even links are read, as that may hang."""
     mount = mount_of(path, mounted)
     if mount is not None and mount.kind in NETWORK:
         return mount, path
-    real_path = os.path.realpath(path)
+    with acting_as(account):
+        real_path = os.path.realpath(path)
     return mount_of(real_path, mounted), real_path
 
 

@@ -81,4 +81,4 @@ def _is_hidden(tool: PinnedTool, directory: str, user: UserEnvironment) -> bool:
     copy = os.path.join(directory, tool.name)
     with acting_as(user.account):
         present = os.access(copy, os.X_OK, effective_ids=True) and os.path.isfile(copy)
-    return present and os.path.realpath(copy) != os.path.realpath(tool.path)
+        return present and os.path.realpath(copy) != os.path.realpath(tool.path)
