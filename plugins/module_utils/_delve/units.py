@@ -14,7 +14,7 @@ import typing as t
 from .._core.managed_header import managed_header
 from .._environment.contexts.systemd_system import unit_environment_file
 from .._shells.scripts import SH_ATTACH
-from .._systemd.environment_files import environment_lines
+from .._systemd.environment_files import environment_file_setting, environment_lines
 from .._systemd.hardening import SANDBOX
 from .._systemd.quoting import command_line, without_specifiers
 from .services import DebugService
@@ -108,7 +108,7 @@ def _render_identity(service: DebugService) -> str:
 [Service]
 Type=exec
 User={service.account.name}
-EnvironmentFile=-{unit_environment_file(service.account.name)}
+EnvironmentFile=-{environment_file_setting(unit_environment_file(service.account.name))}
 {environment}{working_directory}RuntimeDirectory=dlv/{service.name}
 RuntimeDirectoryMode=0700
 {state}SyslogIdentifier=dlv-{service.name}

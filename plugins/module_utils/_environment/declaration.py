@@ -8,12 +8,14 @@ Values may hold placeholders: ``{home}``, ``{user}``, ``{goroot}`` and ``{NAME}`
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import typing as t
 
 from .._core.errors import DevserverError
 from .._core.redaction import redacted
 from .._host.accounts import Account, find_account, user_exists
+from .go_values import validate_format
 from .goenv_file import TELEMETRY_MODES
 
 STANDARD_VARIABLES = {
@@ -69,6 +71,12 @@ _NOT_VARIABLES = {
 
 _PLACEHOLDER = re.compile(r"\{(home|user|goroot|[A-Z][A-Z0-9_]*)\}")
 _VARIABLE_NAME = re.compile(r"[A-Z][A-Z0-9_]*\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Names of accounts that file names, PAM, crontabs and systemd take as they are; CORP\alice is one of winbind. PAM
+# would read brackets and # otherwise, a shell blanks and quotes, and systemd a number as the ID of another user.
+_USER_NAME = re.compile(r"(?!\d+\Z)\w[\w.@+\\-]*\$?")
+# File names have at most 255 bytes.
+_LONGEST_USER_NAME = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +154,7 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
 
 def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any], path: list[str]) -> UserEnvironment:
     account = find_account(user["name"])
+    validate_account(account)
     raw = dict(STANDARD_VARIABLES, **(params["variables"] or {}))
     raw.update(user.get("variables") or {})
     _validate_names(raw)
@@ -154,6 +163,8 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
     fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"]}
     variables = {name: _expand(name, templates, fixed, account.name) for name in templates}
+    for name, value in variables.items():
+        validate_format(name, value, account.name)
     telemetry = _telemetry(variables.pop("GOTELEMETRY", ""), account.name)
     for name in filter(variables.__contains__, DIRECTORY_VARIABLES):
         for entry in variables[name].split(":"):
@@ -223,11 +234,9 @@ def _joined(name: str, value: t.Any) -> str:
             expected="a string or a list of strings",
             remedy="put the value in quotes, or make it a list",
         )
-    if name == "GOPROXY":
-        _validate_proxies(value)
     separator = " " if name == "GOFLAGS" else ","
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
-    if re.search(r"[\x00-\x1f\x7f]", text):
+    if _CONTROL.search(text):
         raise DevserverError(
             f"{name} has a control character in its value {redacted(text)!r}",
             expected="one line of text",
@@ -243,17 +252,6 @@ def _validate_names(raw: t.Mapping[str, t.Any]) -> None:
                 f"{name} is declared as a variable, with {redacted(repr(raw[name]))}",
                 expected=f"no {name} among the variables",
                 remedy=remedy,
-            )
-
-
-def _validate_proxies(value: t.Any) -> None:
-    """Raise DevserverError for a proxy with a space in its address; go ignores spaces around it."""
-    for entry in re.split(r"[,|]", ",".join(map(str, value)) if isinstance(value, list) else str(value)):
-        if " " in entry.strip():
-            raise DevserverError(
-                f"GOPROXY has the entry {redacted(entry.strip())!r}",
-                expected="addresses of proxies without spaces, direct or off",
-                remedy="write each proxy as an entry of the list; write %20 for a space in an address",
             )
 
 
@@ -279,10 +277,10 @@ def _bad_placeholder(name: str, other: str, user: str, problem: str) -> Devserve
 
 
 def _absolute(name: str, path: str, user: str) -> str:
-    if not path.startswith("/") or ":" in path:
+    if not path.startswith("/") or ":" in path or _CONTROL.search(path):
         raise DevserverError(
             f"{name} of {user} is {path!r}",
-            expected="an absolute path without a colon",
+            expected="an absolute path without a colon and control characters",
             remedy="write the absolute path, or use {home}",
         )
     return path.rstrip("/") or "/"
@@ -297,6 +295,24 @@ def _validate_accounts(names: t.Sequence[str]) -> None:
             expected="names of existing accounts",
             remedy="create the accounts first, or correct their names in the play's list of users",
             users=unknown,
+        )
+
+
+def validate_account(account: Account) -> None:
+    """Raise DevserverError for an account that the files of some context cannot name."""
+    if not _USER_NAME.fullmatch(account.name) or len(os.fsencode(account.name)) > _LONGEST_USER_NAME:
+        raise DevserverError(
+            f"the user name {account.name!r} cannot be part of the files that give users their environment",
+            expected=f"letters, digits, and . _ @ + - \\, not digits alone, at most {_LONGEST_USER_NAME} bytes",
+            remedy="give the account another name, or remove it from devserver_users",
+            user=account.name,
+        )
+    if not account.home.startswith("/") or _CONTROL.search(account.home):
+        raise DevserverError(
+            f"the home directory of user {account.name} is {account.home!r}",
+            expected="an absolute path",
+            remedy=f"set it with usermod --home, or remove {account.name} from devserver_users",
+            user=account.name,
         )
 
 

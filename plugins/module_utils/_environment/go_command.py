@@ -49,7 +49,7 @@ def go_env(
     completed = run(argv, env=dict(env, PWD="/"), account=account, timeout=timeout)
     if not completed.ok:
         raise DevserverError(
-            f"{go} env -json failed: {_first_error(completed)}",
+            f"{go} env -json failed: {first_error(completed)}",
             remedy="correct the cause that go reports; 'GOENV=off go env' shows whether it is the user's own file",
             cmd=completed.argv,
         )
@@ -79,7 +79,7 @@ def _can_be_given(value: t.Any) -> bool:
         return False
 
 
-def _first_error(completed: Completed) -> str:
+def first_error(completed: Completed) -> str:
     """Return the line with the cause: the lines after it are mostly consequences."""
     lines = [line.strip() for line in completed.stderr.splitlines() if line.strip()]
     if completed.returncode is None or not lines or lines[0].startswith("Traceback"):

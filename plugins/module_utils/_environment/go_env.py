@@ -4,16 +4,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._core.go_variables import nearest_go_variable
 from .._core.redaction import redacted
 from .._core.result import Outcome
+from .._host.user_access import call_as
 from .access import RECORD, AccessGuard, confirm, guarded, is_unconfirmed, roll_back
 from .apply import apply, remove
 from .contexts.vscode_server import settings_record
 from .declaration import ARGUMENT_SPEC as DECLARATION
-from .declaration import declaration_from
+from .declaration import Declaration, UserEnvironment, declaration_from
+from .go_values import validate_with_go
 from .removal import own_directories, removed_files
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -57,6 +62,8 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
 
 def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -> Outcome:
     declaration = declaration_from(params)
+    # The plan of a new host has no Go yet; the run has one.
+    validate_with_go(declaration, required=not check)
     records = [settings_record(declaration)] if declaration.users else []
     applied = apply(declaration, check=check, records=records, changing=guard.changing)
     if check and is_unconfirmed():
@@ -79,7 +86,13 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
         "skipped_files": [entry._asdict() for entry in applied.skipped],
         **applied.changes.result(),
     }
-    return Outcome(result, [*warnings, *applied.warnings], applied.failure)
+    without_home = {user.account.name for user in applied.without_home}
+    warnings += [
+        *_misspelt_names(declaration),
+        *(text for user in declaration.users if user.account.name not in without_home for text in _missing(user)),
+        *applied.warnings,
+    ]
+    return Outcome(result, warnings, applied.failure)
 
 
 def _remove(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -> Outcome:
@@ -94,3 +107,27 @@ def _remove(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool) -
         **removed.changes.result(),
     }
     return Outcome(result, [], removed.failure)
+
+
+def _misspelt_names(declaration: Declaration) -> list[str]:
+    names = sorted({name for user in declaration.users for name in user.variables})
+    meant = {name: nearest_go_variable(name) for name in names}
+    return [
+        f"{name} is declared, which Go does not know. To fix this: correct the name to {other}"
+        for name, other in meant.items()
+        if other
+    ]
+
+
+def _missing(user: UserEnvironment) -> list[str]:
+    """Return a warning for each workspace of ``user`` that is no directory."""
+    missing: t.Sequence[str] = ()
+    # A path that does not respond in time is reported with the user's other files.
+    with contextlib.suppress(DevserverError):
+        if user.workspaces:
+            missing = call_as(user.account, lambda: [path for path in user.workspaces if not os.path.isdir(path)])
+    return [
+        f"the workspace {path} of user {user.account.name} is no directory. To fix this: create it, or correct"
+        " workspaces of this user in devserver_users"
+        for path in missing
+    ]

@@ -12,7 +12,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors i
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     CHECKOUT_FILES,
     declaration_from,
+    validate_account,
 )
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 
 ME = getpass.getuser()
 HOME = pwd.getpwnam(ME).pw_dir
@@ -166,8 +168,8 @@ def test_bad_input_is_named(arguments, words):
     [
         ({"GOROOT": "/opt/nope"}, "GOROOT.*devserver_export_goroot"),
         ({"GOENV": "/x"}, "GOENV.*~/.config/go/env"),
-        ({"GOPROXY": ["https://x y", "direct"]}, "GOPROXY has the entry 'https://x y'"),
-        ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY has the entry 'https://a b'"),
+        ({"GOPROXY": ["https://x y", "direct"]}, "GOPROXY of user .* has the entry 'https://x y'"),
+        ({"GOPROXY": "https://x,https://a b|direct"}, "GOPROXY of user .* has the entry 'https://a b'"),
     ],
 )
 def test_reserved_and_invalid_variables_are_rejected(variables, words):
@@ -179,3 +181,61 @@ def test_reserved_and_invalid_variables_are_rejected(variables, words):
 def test_null_and_a_valid_list_of_proxies_are_accepted():
     (user,) = declare({"GOROOT": None, "GOENV": None, "GOPROXY": "https://x, direct"}).users
     assert user.variables["GOPROXY"] == "https://x, direct"
+
+
+def account(name: str, home: str = "/home/x") -> Account:
+    return Account(name, 1000, 1000, home, "/bin/sh")
+
+
+@pytest.mark.parametrize(
+    "name", ["alice", "a.b-c_d", "Alice", "CORP\\adoe", "a@b.example", "a+b", "svc$", "müller", "7of9"]
+)
+def test_names_of_accounts_that_every_context_takes(name: str) -> None:
+    validate_account(account(name))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "1000",
+        "",
+        "a b",
+        "a/b",
+        "../a",
+        ".",
+        "-x",
+        "a$b",
+        "a:b",
+        "a'b",
+        'a"b',
+        "a%i",
+        "a*",
+        "[a]",
+        "a#",
+        "a\n",
+        "x" * 201,
+    ],
+)
+def test_names_that_some_file_would_read_otherwise_are_rejected(name: str) -> None:
+    with pytest.raises(DevserverError, match="devserver_users"):
+        validate_account(account(name))
+
+
+@pytest.mark.parametrize("home", ["", "home", "/home/a\tb", "~"])
+def test_homes_that_are_no_absolute_path_are_rejected(home: str) -> None:
+    with pytest.raises(DevserverError, match="the home directory of user alice"):
+        validate_account(account("alice", home))
+
+
+@pytest.mark.parametrize("character", ["\n", "\r", "\0", "\x1b", "\x7f"])
+@pytest.mark.parametrize("option", ["path", "workspaces", "vscode_settings", "variables"])
+def test_control_characters_are_rejected_in_every_option(option: str, character: str) -> None:
+    value = f"/srv/a{character}b"
+    arguments = {
+        "path": {"path": [value]},
+        "workspaces": {"users": [{"name": ME, "workspaces": [value]}]},
+        "vscode_settings": {"vscode_settings": [value]},
+        "variables": {"variables": {"GOPRIVATE": value}},
+    }
+    with pytest.raises(DevserverError, match="control character"):
+        declare(**arguments[option])

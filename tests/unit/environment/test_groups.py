@@ -85,15 +85,15 @@ def test_the_nearer_declaration_wins(played: t.Callable[[Inventory], Users]) -> 
     """For all, for a group, for a host and for a user: each has precedence over the one before it."""
     seen = played(
         {
-            "vars": {**listed(), **flags("-all"), "devserver_path": ["/all/bin"]},
+            "vars": {**listed(), **flags("-tags=all"), "devserver_path": ["/all/bin"]},
             "hosts": {"plain": {}},
             "children": {
                 "dev": {
-                    "vars": {**flags("-dev"), "devserver_path": ["{goroot}/bin", "/dev/bin"]},
+                    "vars": {**flags("-tags=dev"), "devserver_path": ["{goroot}/bin", "/dev/bin"]},
                     **hosts(
                         grouped={},
-                        own={**flags("-own"), "devserver_path": ["/own/bin"]},
-                        users={**flags("-own"), **listed(GOFLAGS="-user")},
+                        own={**flags("-tags=own"), "devserver_path": ["/own/bin"]},
+                        users={**flags("-tags=own"), **listed(GOFLAGS="-tags=user")},
                         back={"devserver_users": [{"name": USER, "variables": {"GOFLAGS": None}}]},
                     ),
                 }
@@ -101,10 +101,10 @@ def test_the_nearer_declaration_wins(played: t.Callable[[Inventory], Users]) -> 
         }
     )
     assert {host: one["variables"].get("GOFLAGS") for host, one in seen.items()} == {
-        "plain": "-all",
-        "grouped": "-dev",
-        "own": "-own",
-        "users": "-user",
+        "plain": "-tags=all",
+        "grouped": "-tags=dev",
+        "own": "-tags=own",
+        "users": "-tags=user",
         "back": None,
     }
     assert {host: one["path"] for host, one in seen.items()} == {
@@ -117,23 +117,23 @@ def test_the_nearer_declaration_wins(played: t.Callable[[Inventory], Users]) -> 
 def test_of_several_groups_the_inner_one_then_the_priority_then_the_last_name_wins(
     played: t.Callable[[Inventory], Users],
 ) -> None:
-    strong = {**flags("-strong"), "ansible_group_priority": 2}
-    outer = {**flags("-outer"), "devserver_path": ["/outer/bin"]}
+    strong = {**flags("-tags=strong"), "ansible_group_priority": 2}
+    outer = {**flags("-tags=outer"), "devserver_path": ["/outer/bin"]}
     seen = played(
         {
             "vars": listed(),
             "children": {
                 "a_strong": {"vars": strong, **hosts(inner={}, prior={})},
-                "b_first": {"vars": {**flags("-first"), "devserver_path": ["/first/bin"]}, **hosts(last={})},
-                "c_other": {"vars": flags("-other"), **hosts(prior={}, last={})},
-                "z_outer": {"vars": outer, "children": {"a_inner": {"vars": flags("-inner"), **hosts(inner={})}}},
+                "b_first": {"vars": {**flags("-tags=first"), "devserver_path": ["/first/bin"]}, **hosts(last={})},
+                "c_other": {"vars": flags("-tags=other"), **hosts(prior={}, last={})},
+                "z_outer": {"vars": outer, "children": {"a_inner": {"vars": flags("-tags=inner"), **hosts(inner={})}}},
             },
         }
     )
     assert {host: one["variables"]["GOFLAGS"] for host, one in seen.items()} == {
-        "inner": "-inner",
-        "prior": "-strong",
-        "last": "-other",
+        "inner": "-tags=inner",
+        "prior": "-tags=strong",
+        "last": "-tags=other",
     }
     # What the stronger group does not declare comes from the other one.
     assert {host: one["path"] for host, one in seen.items() if host != "prior"} == {
@@ -147,7 +147,7 @@ def test_a_groups_variables_replace_those_for_all(played: t.Callable[[Inventory]
     prod = {"devserver_variables": {"GOPROXY": PROXY, "GOBIN": "{home}/{user}-bin"}}
     seen = played(
         {
-            "vars": {**listed(), "devserver_variables": {"GOFLAGS": "-x", "GOPRIVATE": "git.example.com"}},
+            "vars": {**listed(), "devserver_variables": {"GOFLAGS": "-tags=x", "GOPRIVATE": "git.example.com"}},
             "children": {"prod": {"vars": prod, **hosts(strict={})}, "dev": hosts(loose={})},
         }
     )
@@ -156,5 +156,5 @@ def test_a_groups_variables_replace_those_for_all(played: t.Callable[[Inventory]
     assert {"GOFLAGS", "GOPRIVATE"} & {*strict["variables"]} == set()
     assert (strict["variables"]["GOPROXY"], strict["variables"]["GOTOOLCHAIN"]) == (PROXY, "local")
     assert strict["path"] == [*STANDARD_PATH, f"{home}/{USER}-bin"]
-    assert (loose["variables"]["GOFLAGS"], loose["variables"]["GOPRIVATE"]) == ("-x", "git.example.com")
+    assert (loose["variables"]["GOFLAGS"], loose["variables"]["GOPRIVATE"]) == ("-tags=x", "git.example.com")
     assert loose["path"] == [*STANDARD_PATH, f"{home}/go/bin"]

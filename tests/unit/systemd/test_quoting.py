@@ -4,7 +4,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import pathlib
+import typing as t
+
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.environment_files import (
+    environment_file_setting,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.quoting import (
     command_line,
     command_word,
@@ -50,3 +57,28 @@ def test_a_quoted_value_is_read_back(value: str) -> None:
 @pytest.mark.parametrize(("dollar", "expected"), [("$", '"$x"'), ("$$", '"$$x"'), (r"\$", r'"\$x"')])
 def test_each_kind_of_file_has_its_own_dollar_sign(dollar: str, expected: str) -> None:
     assert quoted("$x", dollar) == expected
+
+
+@pytest.mark.parametrize("name", ["alice", r"CORP\adoe", "a[b]", "a*", "a?b", "50%"])
+def test_an_environment_file_is_the_only_match_of_its_pattern(tmp_path: pathlib.Path, name: str) -> None:
+    file = tmp_path / name
+    for path in (file, tmp_path / "CORPadoe", tmp_path / "ab", tmp_path / "a1b"):
+        path.touch()
+    assert glob(environment_file_setting(str(file)).replace("%%", "%")) == [str(file)]
+
+
+class Matches(ctypes.Structure):
+    """The beginning of glob_t, and more than the rest of it."""
+
+    _fields_: t.ClassVar = [
+        ("count", ctypes.c_size_t),
+        ("paths", ctypes.POINTER(ctypes.c_char_p)),
+        ("rest", ctypes.c_char * 64),
+    ]
+
+
+def glob(pattern: str) -> list[str]:
+    """Return what glob(3) finds, by which systemd resolves the setting: Python's own has no backslash."""
+    found = Matches()
+    ctypes.CDLL(None).glob(pattern.encode(), 0, None, ctypes.byref(found))
+    return [found.paths[number].decode() for number in range(found.count)]

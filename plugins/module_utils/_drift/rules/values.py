@@ -7,7 +7,7 @@ from __future__ import annotations
 import collections
 import typing as t
 
-from ..._core.go_variables import PERSISTENT_VARIABLES
+from ..._core.go_variables import nearest_go_variable
 from ..._core.provenance import Source, is_default
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, plain_path, same_value
@@ -134,19 +134,8 @@ user's directories: GD301 and GD303 describe the consequences.""",
 # Other rules evaluate these.
 _OWN_RULES = ("PATH", "go", "GOROOT", "GOVERSION")
 _DEBUG = "vscode_debug"
-# Variables that Go reads only from the environment.
-_NAMES = """
-GCCGOTOOLDIR GOCOVERDIR GOENV GOGC GOMAXPROCS GOMEMLIMIT GOPLSCACHE GORACE GOROOT GOROOT_BOOTSTRAP GOROOT_FINAL
-GOSSAFUNC GOTRACEBACK GOWORK GO_EXTLINK_ENABLED GO_LDFLAGS
-"""
-_READ = frozenset(_NAMES.split()) | PERSISTENT_VARIABLES
-# Names that go reports itself, or that other programs use.
-_OTHER_NAMES = "GO_ENV GOEXE GOGCCFLAGS GOHOSTARCH GOHOSTOS GOMOD GOPLS GOTELEMETRY GOTELEMETRYDIR GOVERSION"
-_OTHERS = frozenset(_OTHER_NAMES.split())
 # Names of one process that are compared: a user may set any number.
 _MOST_NAMES = 200
-# Characters of a name from which on it may have two wrong letters: shorter ones have other programs' names beside them.
-_LONG = 8
 
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
@@ -326,32 +315,9 @@ def _misspelt(snapshot: Snapshot) -> t.Iterator[Finding]:
         environment = row.observation.environment or {}
         names = sorted(name for name in {*row.user.variables, *environment} if name.startswith(("GO", "CGO")))
         for name in names[:_MOST_NAMES]:
-            nearest = _nearest(name)
+            nearest = nearest_go_variable(name)
             if nearest:
                 cause = f"{name} is set, which Go does not know; expected {nearest}"
                 remedy = Remedy(f"correct the name to {nearest}, or delete the line")
                 findings.append(row.finding(MISSPELT, cause, remedy, name, row.observation.source_of(name)))
     yield from once_per_user(findings)
-
-
-def _nearest(name: str) -> str:
-    """Return the variable that Go reads with the most similar name; empty for none."""
-    if name in _READ | _OTHERS:
-        return ""
-    most = 2 if len(name) >= _LONG else 1
-    near = sorted((_distance(name, known), known) for known in _READ if abs(len(known) - len(name)) <= most)
-    return next((known for distance, known in near if distance <= most), "")
-
-
-def _distance(name: str, other: str) -> int:
-    """Return how many letters are wrong, missing, added, or exchanged with the next one."""
-    rows = [list(range(len(other) + 1))]
-    for i, letter in enumerate(name, 1):
-        row = [i]
-        for j, expected in enumerate(other, 1):
-            best = min(row[-1] + 1, rows[-1][j] + 1, rows[-1][j - 1] + (letter != expected))
-            if i > 1 and j > 1 and (letter, name[i - 2]) == (other[j - 2], expected):
-                best = min(best, rows[-2][j - 2] + 1)
-            row.append(best)
-        rows.append(row)
-    return rows[-1][-1]

@@ -40,7 +40,7 @@ class SystemdSystemContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         file = unit_environment_file(account.name)
         # With the dash, the variables of a missing file are reported one by one.
-        properties = [f"User={account.name}", f"EnvironmentFile=-{file}"]
+        properties = [f"User={account.name}", f"EnvironmentFile=-{environment_files.environment_file_setting(file)}"]
         return systemd.probe_unit(f"cannot start a unit as {account.name}", properties, timeout)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Validates the values of declared variables: by their formats, and by the Go that will read them."""
+
+from __future__ import annotations
+
+import os
+import re
+import typing as t
+
+from .._core.errors import DevserverError
+from .._core.redaction import redacted
+from .._host.accounts import Account
+from .._host.command import SYSTEM_PATH, run
+from .go_command import first_error
+
+if t.TYPE_CHECKING:
+    from .declaration import Declaration
+
+# The values of a variable that go itself accepts, and what they are. Go validates some of them only when it needs them.
+_TOOLCHAIN = r"go1[\w.-]*"
+_DATABASE = r"sum\.golang\.org|sum\.golang\.google\.cn|[^\s+]+\+[^\s+]+\+\S+"
+_FORMATS = {
+    "CGO_ENABLED": ("[01]", "0 or 1"),
+    "GO111MODULE": ("on|off|auto", "on, off or auto"),
+    "GODEBUG": (r"\w+=[^,]*(,\w+=[^,]*)*", "settings such as netdns=go, separated by commas"),
+    "GOFLAGS": (r"(\s*(-\S+|'-[^']+'))*\s*", "flags that begin with -, such as -mod=readonly"),
+    "GOGC": (r"off|\d+", "a percentage such as 100, or off"),
+    "GOMAXPROCS": (r"\d+", "a number"),
+    "GOMEMLIMIT": (r"off|\d+([KMGT]iB|B)?", "a number of bytes such as 2GiB, or off"),
+    "GOSUMDB": (rf"off|({_DATABASE})( \S+)?", "off, sum.golang.org, or the name and key of another database"),
+    "GOTOOLCHAIN": (
+        rf"default|local|auto|path|{_TOOLCHAIN}|(local|{_TOOLCHAIN})\+(auto|path)",
+        "local, auto, path, or a toolchain such as go1.22.12",
+    ),
+    "GOVCS": (r"[^:,]+:\w+(\|\w+)*(,[^:,]+:\w+(\|\w+)*)*", "patterns and version control systems such as *:git"),
+}
+# What go takes for an address without a scheme has one of these characters.
+_PROXY = re.compile(r"direct|off|noproxy|https?://[^\s/]\S*|file:///\S*|(?!\S*:/)(?!/)(?=\S*[.:/])\S+")
+# The command reads all settings, and neither writes a file nor needs a network.
+_READ_SETTINGS = ("list", "unsafe")
+_CHOOSE_PLATFORM = ("build", "-n", "-o", os.devnull, "unsafe")
+_PLATFORM = re.compile(r"unsupported GOOS/GOARCH pair .*")
+# A message that is only true outside of a module.
+_NO_MODULE = "cannot find main module"
+
+
+def validate_format(name: str, value: str, user: str) -> None:
+    """Raise DevserverError for a value that go rejects, at once or only when it needs it."""
+    if name == "GOPROXY":
+        validate_proxies(value, f"GOPROXY of user {user}")
+    pattern, expected = _FORMATS.get(name, ("", ""))
+    if value and pattern and not re.fullmatch(pattern, value):
+        raise DevserverError(
+            f"{name} of user {user} is {redacted(value)!r}", expected=expected, remedy=f"correct {name}"
+        )
+
+
+def validate_proxies(value: str, option: str) -> None:
+    """Raise DevserverError for an entry of a GOPROXY that go rejects; go ignores spaces around it."""
+    for entry in filter(None, map(str.strip, re.split(r"[,|]", value))):
+        if not _PROXY.fullmatch(entry):
+            raise DevserverError(
+                f"{option} has the entry {redacted(entry)!r}",
+                expected="https, http or file addresses of proxies without spaces, direct or off",
+                remedy="write addresses such as https://proxy.example.com, separated by commas, and %20 for a space",
+            )
+
+
+def validate_with_go(declaration: Declaration, *, required: bool) -> None:
+    """Raise DevserverError for a value that the declared Go rejects, and where it is ``required`` for a missing Go.
+
+    Values with a user's home name directories, which may not exist yet: go does not read them.
+    """
+    go = os.path.join(declaration.goroot, "bin/go")
+    if not os.path.isfile(go):
+        if required and declaration.users:
+            raise DevserverError(
+                f"devserver_goroot (goroot) is {declaration.goroot}, where there is no Go",
+                expected=f"an executable {go}",
+                remedy="run the role toolchain first, or correct devserver_goroot (goroot)",
+                path=declaration.goroot,
+            )
+        return
+    # Most users have the same values.
+    users = {}
+    for user in declaration.users:
+        values = {name: value for name, value in user.variables.items() if user.account.home not in value}
+        users[tuple(sorted(values.items()))] = user.account
+    for items, account in users.items():
+        _validate(go, dict(items), account)
+
+
+def _validate(go: str, values: t.Mapping[str, str], account: Account) -> None:
+    problem = _rejection(go, values, account)
+    if problem:
+        causes = [name for name in values if _rejection(go, {name: values[name]}, account)] or list(values)
+        pairs = ", ".join(f"{name}={redacted(values[name])}" for name in causes)
+        raise DevserverError(
+            f"{go} rejects the variables of user {account.name}: {problem}",
+            expected="values that this Go accepts",
+            remedy=f"correct {pairs} in devserver_variables or in the user's variables",
+            user=account.name,
+            variables=causes,
+        )
+
+
+def _rejection(go: str, values: t.Mapping[str, str], account: Account) -> str:
+    """Return the message of go about the ``values``; empty if it accepts them."""
+    fixed = {"PATH": SYSTEM_PATH, "GOENV": "off", "GOTOOLCHAIN": "local", "GOPATH": "/gopath", "GOCACHE": "off"}
+    # From Go 1.23 on go counts itself in a file below this directory.
+    env = {**values, **fixed, "XDG_CONFIG_HOME": os.devnull}
+    read = run([go, *_READ_SETTINGS], env=env, account=account, timeout=20)
+    if not read.ok and _NO_MODULE not in read.stderr:
+        return redacted(first_error(read))
+    if not {"GOOS", "GOARCH"} & values.keys():
+        return ""
+    platform = _PLATFORM.search(run([go, *_CHOOSE_PLATFORM], env=env, account=account, timeout=20).stderr)
+    return platform.group() if platform else ""

@@ -1,0 +1,134 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether values that break every go command are rejected before anything is written, by format and by the real Go."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import go_env
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
+    Declaration,
+    UserEnvironment,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.go_values import (
+    validate_format,
+    validate_with_go,
+)
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+
+ACCOUNT = find_account(getpass.getuser())
+
+
+@pytest.mark.parametrize(
+    ("name", "valid", "invalid"),
+    [
+        (
+            "GOTOOLCHAIN",
+            "local auto path default go1.22.12 go1.23rc1 go1.22.12+auto local+path",
+            "1.22.12 go latest go1+x",
+        ),
+        ("GO111MODULE", "on off auto", "maybe true ON"),
+        (
+            "GOPROXY",
+            "direct off https://p http://p/x,direct https://a|file:///srv/m proxy.example.com",
+            "bogus://x p file://x ,/x",
+        ),
+        ("GOSUMDB", "off sum.golang.org my.db+1a2b3c4d+AbC=", "nonsense on sum.example.com"),
+        ("CGO_ENABLED", "0 1", "maybe yes 2"),
+        ("GOFLAGS", "-mod=mod -x", "mod=mod x=-y"),
+        ("GODEBUG", "netdns=go a=b,c=d", "netdns ,a=b"),
+        ("GOVCS", "*:git example.com:git|hg,*:off", "git example.com:"),
+        ("GOMEMLIMIT", "off 100 2GiB", "2GB lots 2G"),
+        ("GOGC", "off 50", "-1 many"),
+    ],
+)
+def test_formats(name: str, valid: str, invalid: str) -> None:
+    for value in ["", *valid.split()]:
+        validate_format(name, value, "alice")
+    for value in invalid.split():
+        with pytest.raises(DevserverError, match=f"{name} of user alice"):
+            validate_format(name, value, "alice")
+
+
+def test_flags_may_be_quoted() -> None:
+    validate_format("GOFLAGS", "'-ldflags=-s -w' -trimpath", "alice")
+
+
+def declaration(goroot: str, **variables: str) -> Declaration:
+    return Declaration([UserEnvironment(ACCOUNT, variables, [])], goroot, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GOFLAGS", "-nonsense"),
+        ("GOFLAGS", "-mod=foo"),
+        ("GOFLAGS", "-p=0"),
+        ("GOEXPERIMENT", "foo"),
+        ("GOOS", "plan8"),
+        ("GOARCH", "x86"),
+        ("GOMEMLIMIT", "2GB"),
+        ("GO111MODULE", "maybe"),
+    ],
+)
+def test_the_declared_go_rejects_a_value(goroot: str, name: str, value: str) -> None:
+    declared = declaration(goroot, GOPRIVATE="git.example.com", **{name: value})
+    with pytest.raises(DevserverError) as raised:
+        validate_with_go(declared, required=True)
+    assert raised.value.details["variables"] == [name]
+    assert f"correct {name}={value}" in str(raised.value) and ACCOUNT.name in str(raised.value)
+
+
+def test_the_declared_go_accepts_what_is_valid_and_writes_nothing(goroot: str, tmp_path: pathlib.Path) -> None:
+    valid = {
+        "GOFLAGS": "-mod=mod -modfile=/srv/go.mod",
+        "GOOS": "windows",
+        "GOARCH": "arm64",
+        "GOTOOLCHAIN": "go1.99.0",
+        "GOCACHE": str(tmp_path / "cache"),
+        "GOPATH": str(tmp_path / "go"),
+        "GOPROXY": "off",
+        "CC": "no-such-compiler",
+    }
+    validate_with_go(declaration(goroot, **valid), required=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_go_is_rejected_before_anything_is_written_but_not_by_the_plan(tmp_path: pathlib.Path) -> None:
+    params: dict[str, t.Any] = {
+        "users": [{"name": ACCOUNT.name, "variables": {"GOPATH": str(tmp_path / "go")}}],
+        "variables": {},
+        "goroot": str(tmp_path / "none"),
+        "export_goroot": False,
+        "path": [],
+        "vscode_settings": [],
+        "vscode_create": False,
+        "vscode_tools": {},
+        "exclusive": False,
+        "rollback_after": 0,
+    }
+    with pytest.raises(DevserverError, match=r"devserver_goroot \(goroot\) is .*/none, where there is no Go"):
+        go_env.converge(params, check=False)
+    assert list(tmp_path.iterdir()) == []
+    params["variables"] = {"GOFLGAS": "-mod=mod"}
+    params["users"][0]["workspaces"] = [str(tmp_path), str(tmp_path / "shop")]
+    warnings = go_env.converge(params, check=True).warnings
+    assert [text for text in warnings if "GOFLGAS" in text] == [
+        "GOFLGAS is declared, which Go does not know. To fix this: correct the name to GOFLAGS"
+    ]
+    assert [text for text in warnings if "is no directory" in text] == [
+        f"the workspace {tmp_path}/shop of user {ACCOUNT.name} is no directory. To fix this: create it, or correct"
+        " workspaces of this user in devserver_users"
+    ]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can add an account")
+def test_go_runs_as_the_user(goroot: str) -> None:
+    nobody = find_account("nobody")
+    validate_with_go(Declaration([UserEnvironment(nobody, {"GOFLAGS": "-x"}, [])], goroot, []), required=True)
