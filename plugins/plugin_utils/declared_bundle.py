@@ -12,6 +12,9 @@ from ..module_utils._bundle.archive import Bundle, open_bundle
 from ..module_utils._bundle.signature import verify_signature
 from ..module_utils._core.errors import DevserverError
 
+# The variables of the options, as messages name them.
+_VARIABLES = {"file": "devserver_bundle_file (file)", "allowed_signers": "bundle_allowed_signers (allowed_signers)"}
+
 
 @contextlib.contextmanager
 def open_declared_bundle(args: t.Mapping[str, t.Any]) -> t.Iterator[tuple[Bundle, str]]:
@@ -33,9 +36,13 @@ def open_declared_bundle(args: t.Mapping[str, t.Any]) -> t.Iterator[tuple[Bundle
 
 
 def _path(args: t.Mapping[str, t.Any], option: str) -> str:
+    """Return the path in an option; raise DevserverError for one that is no readable file."""
     path = os.path.expanduser(str(args.get(option) or ""))
-    if path and not os.path.isabs(path):
+    if path and not (os.path.isabs(path) and os.access(path, os.R_OK) and os.path.isfile(path)):
+        variable = _VARIABLES[option]
         raise DevserverError(
-            f"{option} is {path!r}", expected="an absolute path on the controller", remedy=f"correct {option}"
+            f"{variable} is {path!r}",
+            expected="the absolute path of a file on the controller that this user can read",
+            remedy=f"correct {variable}, or copy the file there",
         )
     return path

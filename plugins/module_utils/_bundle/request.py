@@ -73,7 +73,9 @@ def _describe_tool(tool: Tool, go: str) -> dict[str, t.Any]:
 def resolve_request(request: BundleRequest) -> ExpectedBundle:
     """Return the expected bundle; raise DevserverError for an invalid request."""
     own_platform = this_platform()
-    platforms = sorted({platform_named(name) for name in request.platforms} or {own_platform})
+    platforms = sorted(
+        {platform_named(name, "bundle_platforms (platforms)") for name in request.platforms} or {own_platform}
+    )
     known = load_pins(own_platform.archive, request.checksums)
     versions, default = resolve_versions(request.versions, request.default, known, own_platform.archive)
     builders = {version: Release(version, own_platform, known[version]) for version in versions}

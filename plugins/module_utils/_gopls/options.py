@@ -15,7 +15,7 @@ from .manager import systemd_version
 from .memory import read_host_memory
 from .memory_limits import calculate_limits
 from .paths import known_users
-from .settings import read_schema, validate_settings
+from .settings import known_schema, read_schema, validate_settings
 from .workarounds import Workaround, match_workarounds
 
 Params = t.Mapping[str, t.Any]
@@ -48,7 +48,8 @@ class ValidOptions(t.NamedTuple):
 def validate_options(params: Params, *, check: bool) -> ValidOptions:
     """Return the daemons that ``params`` declare; raise DevserverError for an invalid option.
 
-    With ``check`` gopls may be missing, because nothing is installed then; its settings are not validated.
+    With ``check`` gopls may be missing, because nothing is installed then; its settings are compared with those that
+    some version has.
     """
     _validate_numbers(params)
     declaration = declaration_from(params)
@@ -64,7 +65,8 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
     workarounds, obsolete = _match_workarounds(params, gopls if installed else "")
     settings = {name: value for entry in workarounds for name, value in entry.settings.items()}
     settings.update(params["settings"] or {})
-    deprecated = validate_settings(settings, read_schema(gopls)) if settings and installed else []
+    schema = read_schema(gopls) if settings and installed else known_schema()
+    deprecated = validate_settings(settings, schema)
     names = [user.account.name for user in declaration.users]
     # The daemons of other users share the host's memory too.
     kept = [name for name in known_users() if not declaration.removes(name)]

@@ -11,6 +11,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, run
+from .known_settings import SETTINGS
 
 Schema = t.Mapping[str, "SchemaEntry"]
 
@@ -50,6 +51,21 @@ def read_schema(gopls: str, timeout: float = 30) -> Schema:
             remedy="pin gopls 0.14 or later in devserver_tools, and run the role tools",
             path=gopls,
         ) from error
+    return _by_name(settings)
+
+
+def known_schema() -> Schema:
+    """Return the names and types of the settings of all versions that the collection knows."""
+    lines = map(str.split, SETTINGS.strip().splitlines())
+    settings = [
+        SchemaEntry(name, "" if hierarchy == "-" else hierarchy, kind)
+        for hierarchy, kind, *names in lines
+        for name in names
+    ]
+    return _by_name(settings)
+
+
+def _by_name(settings: t.Iterable[SchemaEntry]) -> Schema:
     return {name: setting for setting in settings for name in (setting.full_name, setting.name)}
 
 
@@ -111,7 +127,7 @@ def _suggest_name(name: str, schema: Schema) -> str:
 
 def _validate_value(setting: SchemaEntry, value: t.Any) -> list[str]:
     """Return the problems with ``value``, each to follow the setting's name."""
-    if setting.kind.startswith("map["):
+    if setting.kind.startswith("map"):
         return _validate_map(setting, value)
     if setting.kind == "enum":
         return [] if value in setting.values else [f" must be {', '.join(map(str, setting.values))}, got {value!r}"]

@@ -17,7 +17,7 @@ from .filelist import Differences, digest_of, dump
 from .in_use import await_exit, find_processes
 from .platform import Platform
 from .request import VARIABLES, ExpectedToolchains, ToolchainRequest, resolve_request, unusable
-from .sources import Offer, Release, list_offers, obtain, unpack
+from .sources import Offer, Release, check_directories, list_offers, obtain, unpack
 from .staging import note_leftovers
 from .store import InstallRecord, Staged, ToolchainStore, find_fault
 
@@ -128,8 +128,9 @@ def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolch
         for release in expected.releases
         if release.version not in present
     }
-    for release in missing:
+    for release, offers in missing.items():
         store.check_place(release.version)
+        check_directories(release, offers, expected.bases)
     unlisted = [record for record in store.records() if record.version not in expected.requested]
     leftovers = store.leftovers()
     for record in unlisted:

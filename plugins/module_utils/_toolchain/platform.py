@@ -10,6 +10,7 @@ import struct
 import typing as t
 
 from .._core.errors import DevserverError
+from .._core.near_names import nearest_name
 
 _ARCHITECTURES = {
     "x86_64": "amd64",
@@ -66,14 +67,18 @@ def platform_of(machine: str, bits: int) -> Platform:
     return Platform(goarch)
 
 
-def platform_named(name: str) -> Platform:
-    """Return the platform of an archive's name such as ``linux-amd64``; raise DevserverError for an unknown one."""
+def platform_named(name: str, option: str) -> Platform:
+    """Return the platform of an archive's name such as ``linux-amd64``; raise DevserverError for an unknown one.
+
+    ``option`` is where the name is declared, for the message.
+    """
     known = {platform.archive: platform for platform in map(Platform, {*_ARCHITECTURES.values(), *_NARROW.values()})}
     if name not in known:
+        near = nearest_name(name, known)
         raise DevserverError(
-            f"bundle_platforms (platforms) has {name!r}",
+            f"{option} has the platform {name!r}",
             expected="a platform of Go's archives: " + ", ".join(sorted(known)),
-            remedy="correct bundle_platforms (platforms)",
+            remedy=f"correct it to {near}" if near else f"correct {option}",
         )
     return known[name]
 

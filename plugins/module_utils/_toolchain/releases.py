@@ -9,6 +9,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .manifest import PINS
+from .platform import platform_named
 
 OLDEST = (1, 21)
 
@@ -71,6 +72,8 @@ def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]
             expected='{"1.22.12": {"linux-amd64": "<digest>"}}, with an exact version',
             remedy="correct that entry of devserver_toolchain_checksums (checksums)",
         )
+    for name in digests:
+        platform_named(str(name), f"devserver_toolchain_checksums (checksums) for {version}")
     return {str(name): _parse_digest(f"Go {version} on {name}", digest) for name, digest in digests.items()}
 
 

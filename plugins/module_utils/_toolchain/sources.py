@@ -106,6 +106,20 @@ def list_offers(release: Release, order: t.Sequence[str], bases: t.Mapping[str, 
     return candidates
 
 
+def check_directories(release: Release, offers: t.Sequence[Offer], bases: t.Mapping[str, str]) -> None:
+    """Raise DevserverError if only directories of the host can deliver a release, and none of them has a file of it.
+
+    The directory of a bundle is filled by an earlier role, so it counts as one that has all.
+    """
+    if all(offer.source == "archive" and not os.path.isfile(offer.location) for offer in offers):
+        names, variable = " or ".join(os.path.basename(offer.location) for offer in offers), _variable_of("archive")
+        raise DevserverError(
+            f"no source serves Go {release.version}: {variable} is {bases['archive']}, which has no {names}",
+            expected="a directory on the managed host with the file",
+            remedy=f"copy the file there, correct {variable}, or add a source",
+        )
+
+
 def _offers_of(source: str, base: str, release: Release) -> t.Iterator[Offer]:
     if source != "goproxy" and release.pin.sha256:
         yield Offer(source, f"{base}/{release.archive_name}", f"sha256:{release.pin.sha256}")

@@ -12,8 +12,9 @@ import os
 import typing as t
 
 from .._core.errors import DevserverError
+from .._environment.go_values import validate_proxies
 from .._host import symlinks
-from .._host.accounts import find_account
+from .._host.accounts import Account, find_known_account
 from .._host.destinations import check_own_directory, check_shared_directory
 from .._host.files import Changes, open_nonblocking, remove, replacing, sha256_of_file, sync_directory
 from .._host.lock import locked_directory
@@ -107,6 +108,8 @@ def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -
     root = request.paths.root
     try:
         _check_paths(request)
+        validate_proxies(request.goproxy, "tools_goproxy (goproxy)")
+        _find_build_account(request)
         skipped: list[SkippedFile] = []
         plans = request.plan(skipped, check=check)
         _reject_incompatible(plans)
@@ -155,6 +158,18 @@ def _check_paths(request: ToolRequest) -> None:
         )
 
 
+def _find_build_account(request: ToolRequest) -> Account | None:
+    """Return the account that builds; None for this process's own. Raises DevserverError if the host has none."""
+    account = find_known_account(request.build_user)
+    if account is None:
+        raise DevserverError(
+            f"the user {request.build_user!r} does not exist on this host: devserver_tools_build_user (build_user)",
+            expected="the name of an unprivileged account, such as nobody",
+            remedy="create the account first, or correct devserver_tools_build_user (build_user)",
+        )
+    return account if os.geteuid() == 0 else None
+
+
 def _reject_incompatible(plans: t.Sequence[ToolPlan]) -> None:
     builds = [plan.expected for plan in plans if not plan.expected.tool.force]
     problems = [incompatibility(build.tool.package, build.tool.version, build.go) for build in builds]
@@ -171,7 +186,7 @@ def _install(
 ) -> tuple[list[ToolPlan], list[str], list[SkippedFile]]:
     """Plan again under the lock, and apply; return the plans, what killed runs had left, and the skipped links."""
     root = request.paths.root
-    account = find_account(request.build_user) if os.geteuid() == 0 else None
+    account = _find_build_account(request)
     with locked_directory(root, timeout=request.timeout) as lock:
         leftovers = find_leftovers(root, _STAGE)
         for leftover in leftovers:

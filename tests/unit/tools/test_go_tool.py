@@ -74,7 +74,7 @@ def test_the_second_run_of_an_installation_changes_nothing(tool_host_with_plain_
 
 
 def test_check_mode_on_a_host_without_go(tool_host: Host) -> None:
-    result = tool_host.run(HELLO, check=True, goroot="/nonexistent/go", build_user="nobody-yet")
+    result = tool_host.run(HELLO, check=True, goroot="/nonexistent/go")
     assert outcome(result) == (True, "would_install", "absent")
     assert only(result)["path"] == ""
     assert not tool_host.root.exists()
@@ -387,8 +387,16 @@ def test_a_tool_that_fails_leaves_the_host_as_it_was(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root builds as another account")
-def test_a_build_user_that_does_not_exist_is_named(tool_host: Host) -> None:
-    assert "'nobody-here' does not exist" in tool_host.run(HELLO, build_user="nobody-here")["msg"]
+@pytest.mark.parametrize(("tools", "check"), [([HELLO], False), ([HELLO], True), ([], False)])
+def test_a_build_user_that_does_not_exist_is_named(tool_host: Host, tools: list[t.Any], check: bool) -> None:
+    message = tool_host.run(*tools, build_user="nobody-here", check=check)["msg"]
+    assert "'nobody-here' does not exist" in message and "devserver_tools_build_user" in message
+
+
+@pytest.mark.parametrize("goproxy", ["nonsense proxy", "bogus://x", "nonsense", "https://", "direct,ftp://x"])
+def test_an_invalid_proxy_is_named_though_nothing_is_built(tool_host: Host, goproxy: str) -> None:
+    message = tool_host.run(goproxy=goproxy)["msg"]
+    assert "tools_goproxy (goproxy) has the entry" in message
     assert not tool_host.root.exists()
 
 

@@ -93,7 +93,7 @@ def test_only_files_of_revoked_clients_are_removed(tmp_path: pathlib.Path) -> No
 
 def test_client_names_are_validated_by_the_first_task() -> None:
     first = yaml.safe_load((ROLE / "tasks/tls.yml").read_text())[0]
-    assert first["ansible.builtin.assert"]["that"] == "debugger_plan_errors | length == 0"
+    assert first["ansible.builtin.assert"]["that"] == "debugger_tls_errors | length == 0"
 
 
 def test_invalid_client_names_are_errors_of_the_plan(tmp_path: pathlib.Path) -> None:
