@@ -17,6 +17,7 @@ import typing as t
 from ansible.errors import AnsibleError
 from ansible.executor import module_common
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.block import Block
 from ansible.template import Templar
 
@@ -26,6 +27,7 @@ from ..module_utils._plan.host_plan import MODULES, RolePlan, join_messages, pla
 from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
 from ..plugin_utils.evaluation import evaluate, evaluate_options, evaluate_variables
+from ..plugin_utils.role_variables import find_misspelt, find_problems
 
 _COLLECTION = "gopherops.devserver."
 _VALIDATION = "ansible.builtin.validate_argument_spec"
@@ -33,8 +35,6 @@ _BUNDLE = "go_bundle_unpack"
 _INCLUDE_ROLE = ("include_role", "ansible.builtin.include_role")
 # An option that is exactly one variable.
 _ONE_VARIABLE = re.compile(r"\s*\{\{\s*(\w+)\s*\}\}\s*\Z")
-# Ansible's message for a value that is no dictionary, which does not describe the expected value.
-_NO_DICTIONARY = "dictionary requested, could not parse JSON or key=value"
 _CONTROLLER = ("localhost", "127.0.0.1", "::1")
 
 
@@ -93,14 +93,11 @@ class ActionModule(DevserverAction):
             if module and task._role.get_name() == role.get_name():
                 templar_of_role = templar
             collected.planned = collected.planned or bool(module)
-            known = len(collected.plan.errors)
             with _collecting_errors(collected, f"the task {task.get_name()}"):
                 if not module:
-                    self._validate_variables(collected, task.args, templar)
+                    self._validate_variables(collected, task, templar)
                 elif not self._has_invalid_variables:
                     self._add_task(collected, task, module, templar)
-            if not module and len(collected.plan.errors) > known:
-                self._has_invalid_variables = True
         if templar_of_role and not self._has_invalid_variables:
             with _collecting_errors(collected, f"{collected.name}_plan_reasons or {collected.name}_plan_errors"):
                 _add_declared(collected, templar_of_role)
@@ -140,30 +137,30 @@ class ActionModule(DevserverAction):
         else:
             collected.tasks.append(planned)
 
-    def _validate_variables(self, collected: _Role, args: Result, templar: Templar) -> None:
-        """Validate a role's variables by its argument spec. Raises DevserverError."""
-        spec, parameters = args["argument_spec"], evaluate(args.get("provided_arguments", {}), templar)
-        role = args["validate_args_context"]["name"]
+    def _validate_variables(self, collected: _Role, task: t.Any, templar: Templar) -> None:
+        """Validate a role's variables by its argument spec."""
+        spec, parameters = task.args["argument_spec"], evaluate(task.args.get("provided_arguments", {}), templar)
+        role = task._role.get_name()
         if not parameters and role in self._validated:
             return
         self._validated.add(role)
-        declared = {name: value for name, value in templar.available_variables.items() if name in spec}
-        values = {**evaluate_variables(declared, templar), **parameters}
-        hidden = {str(values[name]) for name, option in spec.items() if option.get("no_log") and name in values}
-        collected.secrets |= hidden
+        variables = {**templar.available_variables, **parameters}
+        values, errors = evaluate_variables({name: variables[name] for name in spec if name in variables}, templar)
+        collected.secrets |= {str(values[name]) for name in values if spec[name].get("no_log")}
+        problems = [problem for name, value in values.items() for problem in find_problems(name, spec[name], value)]
         messages = ArgumentSpecValidator(spec).validate(values).error_messages
-        if messages:
-            texts = "; ".join(messages).replace(_NO_DICTIONARY, "a dictionary is expected")
-            raise DevserverError(
-                f"invalid variables of the role {role}: {texts}",
-                expected=f"values as in the argument spec, which ansible-doc -t role {_COLLECTION}{role} shows",
-                remedy="correct them in the inventory or the play",
-            )
+        # Roles of others get what Ansible accepts.
+        if role.startswith(_COLLECTION) or messages:
+            errors += problems or [_error_of_spec(role, messages)] if problems or messages else []
+        collected.plan.errors += [dict(error.result(), role=collected.name) for error in errors]
+        self._has_invalid_variables = self._has_invalid_variables or bool(errors)
 
     def _plan(self, roles: list[_Role]) -> Result:
         """Plan on the host, and add what is planned here."""
         tasks = [{"role": role.name, "tasks": role.tasks} for role in roles if role.tasks]
-        result: Result = self._execute_module(module_args={"roles": tasks}, task_vars=self._vars)
+        result: Result = {"changed": False, "reasons": {}}
+        if tasks:
+            result = self._execute_module(module_args={"roles": tasks}, task_vars=self._vars)
         host_reasons = result.get("reasons", {})
         for role in roles:
             role.plan.reasons += host_reasons.get(role.name, [])
@@ -175,6 +172,14 @@ class ActionModule(DevserverAction):
         ]
         variables = {role.name: role.variables for role in roles}
         errors += [_with_variable(error, variables[error["role"]]) for error in result.get("errors", [])]
+        warnings = [
+            *result.pop("plan_warnings", []),
+            *(text for role in roles for text in role.plan.warnings),
+            *map(_describe_unplanned, _roles_in_tasks(self._play)),
+            *self._find_misspelt(),
+        ]
+        if boolean(self._templar.template(self._vars.get("devserver_strict", False)), strict=False):
+            errors += [{"role": "", "msg": text} for text in warnings]
         if errors:
             return dict(result, failed=True, errors=errors, msg=join_messages(errors))
         if result.get("failed"):
@@ -184,12 +189,17 @@ class ActionModule(DevserverAction):
             result,
             reasons={name: texts for name, texts in reasons.items() if texts},
             roles=_roles_to_run(roles),
-            warnings=[
-                *result.get("warnings", []),
-                *(text for role in roles for text in role.plan.warnings),
-                *map(_describe_unplanned, _roles_in_tasks(self._play)),
-            ],
+            warnings=[*result.get("warnings", []), *warnings],
         )
+
+    def _find_misspelt(self) -> list[str]:
+        """Return warnings of variables that no role knows, and whose names are similar to those of known ones."""
+        internal = {
+            name
+            for role in self._play.get_roles()
+            for name in (*role.get_vars(include_params=False), *role.get_default_vars())
+        }
+        return find_misspelt(self._vars.keys() - internal, self._loader.load_from_file)
 
     def _verify_bundle(self, role: _Role) -> None:
         """Verify all that a host needs of a bundle, so that a damaged one is an error of the plan."""
@@ -286,6 +296,14 @@ def _collecting_errors(collected: _Role, part: str) -> t.Iterator[None]:
         collected.plan.errors.append({"role": role, "msg": f"cannot read a file on the controller: {error}"})
     except AnsibleError as error:
         collected.plan.errors.append({"role": role, "msg": f"{part} of the role {role} cannot be evaluated: {error}"})
+
+
+def _error_of_spec(role: str, messages: t.Sequence[str]) -> DevserverError:
+    return DevserverError(
+        f"invalid variables of the role {role}: {'; '.join(messages)}",
+        expected=f"values as in the argument spec, which ansible-doc -t role {role} shows",
+        remedy="correct them in the inventory or the play",
+    )
 
 
 def _with_variable(error: Result, variables: t.Mapping[tuple[str, str], str]) -> Result:

@@ -91,17 +91,18 @@ def main() -> None:
     module.params["roles"] = HIDDEN
     mask_only(module, secrets_of([task for role in roles for task in role["tasks"]]))
     plans = [plan_role(role["role"], role["tasks"]) for role in roles]
-    for warning in dict.fromkeys(warning for plan in plans for warning in plan.warnings):
-        module.warn(warning)
     _exit(module, plans)
 
 
 def _exit(module: AnsibleModule, plans: list[RolePlan]) -> None:
+    # The action plugin reports them, because a play can request that they are errors.
+    warnings = list(dict.fromkeys(warning for plan in plans for warning in plan.warnings))
     errors = [error for plan in plans for error in plan.errors]
     if errors:
         # The facts of the first one are those of the module's own failure.
-        module.fail_json(**dict(errors[0], errors=errors, msg=join_messages(errors)))
-    module.exit_json(changed=False, reasons={plan.role: plan.reasons for plan in plans if plan.reasons})
+        module.fail_json(**dict(errors[0], errors=errors, msg=join_messages(errors), plan_warnings=warnings))
+    reasons = {plan.role: plan.reasons for plan in plans if plan.reasons}
+    module.exit_json(changed=False, reasons=reasons, plan_warnings=warnings)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ from .actions import Result
 
 def evaluate(value: Result, templar: Templar) -> t.Any:
     """Return the value as the task would get it: ansible-core 2.16 removes what is omitted only when a task runs."""
-    return _without(templar.template(value), templar.available_variables.get("omit"))
+    # Where there is no mark for it, nothing is equal to a new object.
+    return _without(templar.template(value), templar.available_variables.get("omit") or object())
 
 
 def _without(value: t.Any, omitted: t.Any) -> t.Any:
@@ -43,19 +44,19 @@ def evaluate_options(task: str, options: Result, templar: Templar) -> Result:
     return values
 
 
-def evaluate_variables(variables: Result, templar: Templar) -> Result:
-    """Return the values of variables of the play; raise DevserverError that names all that cannot be evaluated."""
+def evaluate_variables(variables: Result, templar: Templar) -> tuple[Result, list[DevserverError]]:
+    """Return the values of variables of the play, and an error for each that cannot be evaluated."""
     values: Result = {}
-    failures: dict[str, str] = {}
+    errors = []
     for name, value in variables.items():
         try:
             values.update(evaluate({name: value}, templar))
         except AnsibleError as error:
-            failures[name] = f"the variable {name} cannot be evaluated: {error}"
-    if failures:
-        raise DevserverError(
-            "; ".join(failures.values()),
-            expected="values, or expressions whose variables are all defined",
-            remedy=f"correct {', '.join(failures)} in the inventory or the play",
-        )
-    return values
+            errors.append(
+                DevserverError(
+                    f"the variable {name} cannot be evaluated: {error}",
+                    expected="a value, or an expression whose variables are all defined",
+                    remedy=f"correct {name} in the inventory or the play",
+                )
+            )
+    return values, errors

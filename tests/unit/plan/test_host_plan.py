@@ -147,8 +147,13 @@ def test_variables_that_a_roles_spec_rejects_are_named(project: Project) -> None
     project.add("a", options={"a_level": {"type": "int"}})
     result = project.plan(a_level="high")
     assert result["failed"]
-    assert "variables of the role a: argument 'a_level'" in result["msg"]
-    assert "ansible-doc -t role" in result["msg"] and "correct them in the inventory or the play" in result["msg"]
+    assert result["msg"] == "a_level is 'high'. Expected: a whole number. To fix this: write a_level: 1."
+    assert [error["role"] for error in result["errors"]] == ["a"]
+
+
+def test_roles_of_others_get_what_ansible_accepts(project: Project) -> None:
+    project.add("a", options={"a_text": {"type": "str"}, "a_words": {"type": "dict"}})
+    assert project.plan(a_text=None, a_words="b=c")["roles"] == []
 
 
 def test_all_undefined_variables_are_reported_by_name(project: Project) -> None:
@@ -181,7 +186,63 @@ def test_invalid_variables_are_reported_once_and_not_by_each_module(project: Pro
     project.add("b")
     result = project.plan(a_parameters="none")
     assert [error["role"] for error in result["errors"]] == ["a"]
-    assert "a dictionary is expected" in result["msg"] and "***" not in result["msg"]
+    assert "a_parameters is 'none'. Expected: a dictionary." in result["msg"] and "***" not in result["msg"]
+
+
+SITE = ("bundle", "trust", "toolchain", "tools", "environment", "language_server", "debugger")
+WRONG: dict[str, t.Any] = {"str": {}, "path": [], "list": {}, "int": "x", "float": "x", "bool": "x", "dict": "x"}
+
+
+def test_a_wrong_value_of_every_variable_is_one_message_before_anything_is_written(project: Project) -> None:
+    paths = [ROLES / role / "meta/argument_specs.yml" for role in ("common", *SITE)]
+    specs = [yaml.safe_load(path.read_text(encoding="utf-8"))["argument_specs"]["main"] for path in paths]
+    variables = {name: WRONG[option["type"]] for spec in specs for name, option in spec["options"].items()}
+    project.add("a")
+    project.play = {"roles": [{"role": f"gopherops.devserver.{role}", "when": False} for role in SITE]}
+    lines = project.plan(**variables)["msg"].split("\n")
+    assert sorted(line.partition(" is ")[0] for line in lines) == sorted(variables)
+
+
+def test_invalid_input_is_rejected_by_the_plan_of_a_new_host(project: Project) -> None:
+    project.add("a")
+    project.play = {"roles": [{"role": f"gopherops.devserver.{role}", "when": False} for role in SITE[1:]]}
+    root = project.root / "host"
+    result = project.plan(
+        devserver_goroot=f"{root}/go",
+        devserver_bin_dir=f"{root}/bin",
+        devserver_toolchain_root=f"{root}/lib/go",
+        devserver_tools_root=f"{root}/lib/tools",
+        devserver_toolchain_archive_dir="/nonexistent",
+        toolchain_sources=["archive"],
+        trust_ca_bundle="/nonexistent.pem",
+        devserver_tools_build_user="nobdy",
+        language_server_settings={"ui.diagnostic.staticchek": True},
+        debugger_tls_clients="c i",
+        debugger_tls_lifetime="long",
+        environment_user=[],
+    )
+    expected = [
+        "trust_ca_bundle is /nonexistent.pem, which is no file",
+        "no source serves Go 1.22.12: devserver_toolchain_archive_dir (archive_dir) is /nonexistent",
+        "the user 'nobdy' does not exist on this host: devserver_tools_build_user (build_user)",
+        "ui.diagnostic.staticchek is not a setting of this gopls; did you mean ui.diagnostic.staticcheck?",
+        "the client name 'c i' is invalid",
+        "debugger_tls_lifetime: 'long' is not a relative length of time",
+    ]
+    for text in expected:
+        assert result["msg"].count(text) == 1, result["msg"]
+    assert len(result["msg"].split("\n")) == len(expected)
+    assert not root.exists()
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_misspelt_variable_is_a_warning_and_on_request_an_error(project: Project, strict: bool) -> None:
+    project.add("a")
+    result = project.plan(toolchain_goprxy="https://proxy", devserver_strict=strict)
+    message = "no role has a variable toolchain_goprxy. To fix this: rename it to devserver_toolchain_goproxy"
+    assert result.get("failed", False) == strict
+    texts = [result["msg"]] if strict else result["warnings"]
+    assert any(text.startswith(message) for text in texts), result
 
 
 def test_an_invalid_option_names_the_variable_that_is_its_value(project: Project) -> None:
