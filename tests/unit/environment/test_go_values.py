@@ -7,9 +7,9 @@ from __future__ import annotations
 import getpass
 import os
 import pathlib
-import typing as t
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment import go_env
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
@@ -101,18 +101,9 @@ def test_the_declared_go_accepts_what_is_valid_and_writes_nothing(goroot: str, t
 
 
 def test_a_missing_go_is_rejected_before_anything_is_written_but_not_by_the_plan(tmp_path: pathlib.Path) -> None:
-    params: dict[str, t.Any] = {
-        "users": [{"name": ACCOUNT.name, "variables": {"GOPATH": str(tmp_path / "go")}}],
-        "variables": {},
-        "goroot": str(tmp_path / "none"),
-        "export_goroot": False,
-        "path": [],
-        "vscode_settings": [],
-        "vscode_create": False,
-        "vscode_tools": {},
-        "exclusive": False,
-        "rollback_after": 0,
-    }
+    users = [{"name": ACCOUNT.name, "variables": {"GOPATH": str(tmp_path / "go")}}]
+    options = {"users": users, "goroot": str(tmp_path / "none"), "rollback_after": 0}
+    params = ArgumentSpecValidator(go_env.ARGUMENT_SPEC).validate(options).validated_parameters
     with pytest.raises(DevserverError, match=r"devserver_goroot \(goroot\) is .*/none, where there is no Go"):
         go_env.converge(params, check=False)
     assert list(tmp_path.iterdir()) == []

@@ -64,7 +64,8 @@ def test_every_wrong_value_has_one_message_with_name_expectation_and_example(nam
 @pytest.mark.parametrize("name", OPTIONS)
 def test_the_example_of_a_message_is_valid(name: str) -> None:
     assert list(find_problems(name, OPTIONS[name], example(OPTIONS[name]))) == []
-    assert list(find_problems(name, OPTIONS[name], OPTIONS[name].get("default", "/x"))) == []
+    default = OPTIONS[name]["default"]
+    assert "{{" in str(default) or list(find_problems(name, OPTIONS[name], default)) == []
 
 
 @pytest.mark.parametrize(
