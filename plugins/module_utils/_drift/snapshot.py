@@ -94,13 +94,13 @@ class Snapshot:
     """A host as it is declared, and as it was when ``taken_at`` (seconds of the epoch).
 
     ``tools`` are the pinned tools, ``tool_copies`` the programs that hide them from an editor. ``host_path`` is the
-    PATH of /etc/environment, ``secure_path`` that of sudo; None if it sets none. ``bin_dir`` has the links to Go. ``settings_files`` are the files that go reads, one entry for each
-    user. ``managers`` has the start of a user's systemd manager by user name, if its environment is stale.
-    ``texts`` has the lines of files that are at fault, by user name and path. ``real_paths`` has the target of each
-    collected path that is or contains a link. ``world_readable`` are files with a password that all users can read.
-    ``requirements`` are those that the host does not meet, with the users of the workspaces; the host's has no user.
-    ``altered_toolchains`` are those with other files than the installed ones. ``goroot_version`` is the version of the
-    Go at GOROOT, empty if there is none.
+    PATH of /etc/environment, ``secure_path`` that of sudo; None if it sets none. ``bin_dir`` has the links to Go.
+    ``settings_files`` are the files that go reads, one entry for each user. ``managers`` has the start of a user's
+    systemd manager by user name, if its environment is stale. ``texts`` has the lines of files that are at fault, by
+    user name and path. ``real_paths`` has the target of each collected path that is or contains a link.
+    ``world_readable`` are files with a password that all users can read. ``requirements`` are those that the host does
+    not meet, with the users of the workspaces; the host's has no user. ``altered_toolchains`` are those with other
+    files than the installed ones. ``goroot_version`` is the version of the Go at GOROOT, empty if there is none.
     """
 
     declaration: Declaration

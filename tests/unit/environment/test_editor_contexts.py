@@ -407,6 +407,62 @@ def test_references_of_a_dev_container(editor_host: Host, container: str, remote
     assert editor_host.seen()["devcontainer", "hello", "GOPROXY"] == (value, status, place)
 
 
+MONO = """\
+{
+  "folders": [{"path": "."}],
+  "settings": {
+    "go.gopath": "/x",
+    "go.toolsEnvVars": {
+      "GOPROXY": "off"
+    }
+  },
+  "launch": {"configurations": [
+    {"type": "go", "request": "launch", "name": "one", "env": {
+      "GOPROXY": "direct"
+    }}
+  ]}
+}
+"""
+
+
+def test_the_file_of_a_multi_root_workspace_has_settings_and_debug_sessions(editor_host: Host) -> None:
+    path = editor_host.put("hello/mono.code-workspace", MONO)
+    seen = editor_host.seen()
+    place = "hello/mono.code-workspace"
+    assert seen["vscode_server", place, "GOPATH"] == ("/x", "drift", f"{place}:4")
+    assert seen["vscode_server", place, "GOPROXY"] == ("off", "drift", f"{place}:6")
+    assert seen["vscode_debug", f"{place} (one)", "GOPROXY"] == ("direct", "drift", f"{place}:11")
+    found = {(one.rule.id, one.variable, one.source and one.source.line) for one in editor_host.findings()}
+    assert found >= {
+        ("GD101", "GOPATH", 4),
+        ("GD803", "go.gopath", 4),
+        ("GD803", "go.toolsEnvVars.GOPROXY", 6),
+        ("GD101", "GOPROXY", 11),
+    }
+    texts = {one.remedy.text for one in editor_host.findings() if one.source and one.source.file == str(path)}
+    assert not any("provision the host" in text for text in texts)
+    path.write_text("{ broken")
+    broken = [one for one in editor_host.findings() if one.rule.id == "GD901"]
+    assert [(one.context, one.workspace, one.source and one.source.line) for one in broken] == [
+        ("vscode_server", str(path), 1)
+    ]
+    path.write_text('{"folders": []}')
+    assert [key for key in editor_host.seen() if key[1] == place] == []
+
+
+def test_each_container_of_a_workspace_is_a_context(editor_host: Host) -> None:
+    text = '{\n"containerEnv": {"GOPROXY": "%s"},\n"remoteEnv": {"GOSUMDB": "off"}\n}'
+    editor_host.put("hello/.devcontainer.json", text % PROXY)
+    editor_host.put("hello/.devcontainer/go/devcontainer.json", text % "off")
+    editor_host.put("hello/.devcontainer/old/devcontainer.json", text % PROXY)
+    seen = {key[1:]: cell for key, cell in editor_host.seen().items() if key[0] == "devcontainer"}
+    go = "hello/.devcontainer/go/devcontainer.json:2"
+    assert seen["hello (go)", "GOPROXY"] == ("off", "drift", go)
+    assert seen["hello", "GOPROXY"][1] == seen["hello (old)", "GOPROXY"][1] == "ok"
+    (finding,) = [one for one in editor_host.findings() if one.rule.id == "GD101"]
+    assert finding.remedy.text.startswith(f"delete or correct {editor_host.home}/{go}")
+
+
 WORKFLOW = "on: push\nenv:\n  GOPROXY: off # why\n  X: ${{ x }}\njobs:\n  a:\n    env:\n      GOPROXY: direct\n  b: 1\n"
 
 

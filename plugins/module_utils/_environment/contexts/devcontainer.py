@@ -8,6 +8,7 @@ variables that contain a path of this host do not apply to it.
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import typing as t
@@ -15,6 +16,7 @@ import typing as t
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account
 from ..._host.managed_files import ManagedFile, users_file
+from ..._host.user_access import acting_as
 from ..._jsonc.document import Key, parse
 from ..._jsonc.editor import Edit, Merge, apply_edits
 from ..declaration import CHECKOUT_FILES, Declaration, UserEnvironment
@@ -34,6 +36,8 @@ from .editor_files import (
 _OF_CONTAINER = re.compile(r"\$\{containerEnv:([^}:]+)(?::[^}]*)?\}")
 _OF_OTHERS = re.compile(r"\$\{(containerEnv|localEnv|env):")
 _NAMES = CHECKOUT_FILES["devcontainer"]
+# Containers of one workspace: its user may have created any number.
+_MOST = 20
 
 
 class DevcontainerContext(EditorContext, FileContext):
@@ -41,10 +45,11 @@ class DevcontainerContext(EditorContext, FileContext):
 
     name = "devcontainer"
 
-    def __init__(self, file: EditorFile, workspace: str) -> None:
+    def __init__(self, file: EditorFile, directory: str, title: str = "") -> None:
         self.file = file
         self.checkout_file = file.path
-        self.workspace = workspace
+        self.workspace = f"{directory} ({title})" if title else directory
+        self._directory = directory
         self.problem = file.problem
         last = {item.name: item for item in self._variables()}
         # Variables of the image and of the editor's machine are known only there.
@@ -56,7 +61,7 @@ class DevcontainerContext(EditorContext, FileContext):
         return [EditorPlace("devcontainer", self.file, place) for place in places]
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        places = places_of(self.workspace, account)
+        places = places_of(self._directory, account)
         known = [item for item in self._variables() if item.name not in self.unknown]
         return [item._replace(value=filled(item.value, {}, places)) for item in known]
 
@@ -67,7 +72,7 @@ class DevcontainerContext(EditorContext, FileContext):
 
 
 class DevcontainerKind(ContextKind):
-    """One context for each workspace with a devcontainer.json."""
+    """One context for each workspace with a devcontainer.json, and one for each further container of a workspace."""
 
     name = DevcontainerContext.name
     of_lines = False
@@ -77,6 +82,11 @@ class DevcontainerKind(ContextKind):
         for directory in user.workspaces:
             files = [read_editor_file(os.path.join(directory, name), user.account) for name in _NAMES]
             contexts += [DevcontainerContext(file, directory) for file in files if file.there][:1]
+            # VS Code offers all of them.
+            contexts += [
+                DevcontainerContext(file, directory, os.path.basename(os.path.dirname(file.path)))
+                for file in _further_files(directory, user.account)
+            ]
         return contexts
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
@@ -85,6 +95,14 @@ class DevcontainerKind(ContextKind):
             paths = [os.path.join(directory, name) for name in _NAMES]
             files += [_managed_file(path, paths[:number], user) for number, path in enumerate(paths)]
         return files
+
+
+def _further_files(directory: str, account: Account) -> list[EditorFile]:
+    """Return each devcontainer.json in a directory of its own."""
+    pattern = os.path.join(glob.escape(directory), ".devcontainer/*/devcontainer.json")
+    with acting_as(account):
+        paths = sorted(glob.glob(pattern))[:_MOST]
+    return [read_editor_file(path, account) for path in paths]
 
 
 def _managed_file(path: str, stronger: t.Sequence[str], user: UserEnvironment) -> ManagedFile:

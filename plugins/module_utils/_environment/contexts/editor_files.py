@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import abc
+import glob
 import json
 import os
 import re
@@ -23,16 +24,22 @@ from .base import Context, Probe
 
 _REFERENCE = re.compile(r"\$\{(\w+)(?::([^}:]*)(?::([^}]*))?)?\}")
 _OF_ENVIRONMENT = ("env", "localEnv")
+# Files of multi-root workspaces in one directory: its user may have created any number.
+_MOST_WORKSPACES = 20
 # The beginning of a reference.
 _BEGINNING = "${"
 
 
 class EditorFile(t.NamedTuple):
-    """A file as its user can read it: ``document`` is None if there is none, or for the reason in ``problem``."""
+    """A file as its user can read it: ``document`` is None if there is none, or for the reason in ``problem``.
+
+    All paths of nodes are below ``part``, which is empty for the whole file.
+    """
 
     path: str
     document: Document | None = None
     problem: str = ""
+    part: tuple[Key, ...] = ()
 
     @property
     def there(self) -> bool:
@@ -40,7 +47,7 @@ class EditorFile(t.NamedTuple):
 
     def node(self, *path: Key) -> Node | None:
         """Return the node at ``path``; None if there is none."""
-        return self.document.node(path) if self.document else None
+        return self.document.node((*self.part, *path)) if self.document else None
 
     def value(self, *path: Key) -> t.Any:
         """Return the value at ``path``; None if there is none."""
@@ -142,6 +149,14 @@ def read_editor_file(path: str, account: Account) -> EditorFile:
     except DevserverError as error:
         expected = f"; expected: {error.expected}" if error.expected else ""
         return EditorFile(path, problem=error.problem + expected)
+
+
+def code_workspaces(directory: str, account: Account) -> list[EditorFile]:
+    """Return the files of multi-root workspaces in a directory, as VS Code opens them."""
+    pattern = os.path.join(glob.escape(directory), "*.code-workspace")
+    with acting_as(account):
+        paths = sorted(glob.glob(pattern))[:_MOST_WORKSPACES]
+    return [read_editor_file(path, account) for path in paths]
 
 
 def edited_file(

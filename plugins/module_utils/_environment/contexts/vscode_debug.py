@@ -26,12 +26,13 @@ from .editor_files import (
     EditorFile,
     EditorPlace,
     can_be_given,
+    code_workspaces,
     edited_file,
     filled,
     places_of,
     read_editor_file,
 )
-from .vscode_server import VscodeServerContext, workspace_settings
+from .vscode_server import VscodeServerContext, settings_of, workspace_settings
 
 # As the Go extension reads it; to its language, a byte order mark is a blank.
 _LINE = re.compile(r"[\s\ufeff]*(?P<name>[\w.\-]+)\s*=\s*(?P<value>.*?)\s*\Z")
@@ -62,7 +63,9 @@ class VscodeDebugContext(EditorContext):
     ) -> None:
         self.launch = launch
         self.configuration = configuration
-        self.workspace = f"{directory} ({title})" if title else directory
+        # Several files of a directory may have configurations.
+        place = launch.path if launch.part else directory
+        self.workspace = f"{place} ({title})" if title else place
         self.server = server
         self._directory = directory
         self._variables = variables
@@ -107,9 +110,19 @@ class VscodeDebugKind(ContextKind):
 
     def contexts_of(self, user: UserEnvironment, outer: t.Sequence[Context]) -> t.Sequence[Context]:
         server = next((context for context in outer if isinstance(context, VscodeServerContext)), None)
-        return [
-            context for directory in user.workspaces if server for context in _sessions(server, directory, user.account)
-        ]
+        if server is None:
+            return []
+        sessions: list[Context] = []
+        for directory in user.workspaces:
+            launch = read_editor_file(_launch_file(directory), user.account)
+            settings = read_editor_file(workspace_settings(directory), user.account)
+            sessions += _sessions(server.in_workspace(directory, settings), launch, directory, user.account)
+            for file in code_workspaces(directory, user.account):
+                # A file that cannot be parsed is a problem of the server's own context.
+                within = server.in_workspace(directory, settings_of(file), file.path)
+                launch = file._replace(part=("launch",), problem="")
+                sessions += _sessions(within, launch, directory, user.account)
+        return sessions
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         return [
@@ -133,8 +146,10 @@ def _managed_file(path: str, account: Account, declared: t.Mapping[str, str]) ->
     return edited_file(path, account, edits)
 
 
-def _sessions(server: VscodeServerContext, directory: str, account: Account) -> list[Context]:
-    launch = read_editor_file(_launch_file(directory), account)
+def _sessions(
+    server: VscodeServerContext, launch: EditorFile, directory: str, account: Account
+) -> list[VscodeDebugContext]:
+    """Return the debug sessions of a workspace with the ``server`` as it is there."""
     node = launch.node("configurations")
     problem = launch.problem
     if node and node.kind != "array":
@@ -142,12 +157,11 @@ def _sessions(server: VscodeServerContext, directory: str, account: Account) -> 
         problem = launch.problem_at(node, "configurations is not a list")
     if problem:
         return [VscodeDebugContext(server, launch, directory, problem=problem)]
-    contexts: dict[str, Context] = {}
+    contexts: dict[str, VscodeDebugContext] = {}
     for number, child in enumerate(node.children[:_MOST] if node else ()):
         if child.node.kind != "object":
             problem = launch.problem_at(child.node, f"the configuration {number} is not an object")
             contexts[str(number)] = VscodeDebugContext(server, launch, directory, str(number), problem=problem)
-    within = server.in_workspace(directory, read_editor_file(workspace_settings(directory), account))
     if node and len(node.children) > _MOST:
         problem = launch.problem_at(node, f"the list has more than {_MOST} configurations; the others are not probed")
         contexts["others"] = VscodeDebugContext(server, launch, directory, "others", problem=problem)
@@ -160,7 +174,7 @@ def _sessions(server: VscodeServerContext, directory: str, account: Account) -> 
         except DevserverError as error:
             variables, problem = [], error.problem
         contexts[title] = VscodeDebugContext(
-            within, launch, directory, title, variables=variables, problem=problem, configuration=place
+            server, launch, directory, title, variables=variables, problem=problem, configuration=place
         )
     return list(contexts.values())
 

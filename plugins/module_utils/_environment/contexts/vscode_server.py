@@ -33,6 +33,7 @@ from .editor_files import (
     EditorPlace,
     can_be_given,
     cleared_file,
+    code_workspaces,
     edited_file,
     filled,
     places_of,
@@ -71,9 +72,9 @@ class VscodeServerContext(EditorContext):
         self.workspace = workspace
         self._directory = directory
 
-    def in_workspace(self, directory: str, settings: EditorFile) -> VscodeServerContext:
-        """Return this server as it is for a workspace with settings of its own."""
-        return VscodeServerContext([*self.files, settings], self.shell, directory, directory)
+    def in_workspace(self, directory: str, settings: EditorFile, name: str = "") -> VscodeServerContext:
+        """Return this server as it is for a workspace with settings of its own, by default that of the directory."""
+        return VscodeServerContext([*self.files, settings], self.shell, name or directory, directory)
 
     def fed_by(self, account: Account) -> t.Sequence[str]:
         return ["ssh", *login_kinds(account)]
@@ -168,6 +169,12 @@ class VscodeServerKind(ContextKind):
             main,
             *others,
             *(main.in_workspace(directory, file) for directory, file in settings_files.items() if file.there),
+            *(
+                main.in_workspace(directory, settings_of(file), file.path)
+                for directory in user.workspaces
+                for file in code_workspaces(directory, user.account)
+                if file.problem or file.node("settings")
+            ),
         ]
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
@@ -192,6 +199,11 @@ def machine_settings(account: Account, templates: t.Iterable[str]) -> list[str]:
     """Return the paths of a user's settings, by those that were declared, if these name only a home or a user."""
     paths = [path.replace("{home}", account.home).replace("{user}", account.name) for path in templates]
     return [path for path in paths if os.path.isabs(path) and "{" not in path]
+
+
+def settings_of(file: EditorFile) -> EditorFile:
+    """Return the part of a multi-root workspace's file that contains its settings."""
+    return file._replace(part=("settings",))
 
 
 def workspace_settings(directory: str) -> str:
