@@ -14,6 +14,7 @@ import shutil
 import socket
 import ssl
 import tarfile
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._protocols.framing import Connection
@@ -151,6 +152,17 @@ def test_a_certificate_of_the_authority_is_all_it_takes(address, signed):
 
 def test_a_client_without_a_certificate_is_rejected(rejected):
     rejected("peer did not return a certificate", API)
+
+
+def test_idle_connections_keep_no_client_out(address):
+    """Without a handshake a connection occupies only a thread, for seconds."""
+    with contextlib.ExitStack() as idle:
+        for _number in range(300):
+            idle.enter_context(socket.create_connection((address, API), 10))
+        begin = time.monotonic()
+        with connected(address, API, pair("alice-laptop")) as stream:
+            assert debugged(stream)
+        assert time.monotonic() - begin < 5
 
 
 def test_another_authority_of_the_same_name_is_not_trusted(rejected, signed):

@@ -97,7 +97,7 @@ sslVersionMin = {minimum}
 options = NO_RENEGOTIATION
 cert = {directory}/server.crt
 key = {directory}/server.key
-TIMEOUTbusy = 30
+TIMEOUTbusy = 5
 TIMEOUTclose = 0
 socket = l:TCP_NODELAY=1
 """
@@ -138,7 +138,9 @@ ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
 MemoryMax=256M
-TasksMax=256
+# Each connection is a thread until its handshake: an idle one must not keep others out before TIMEOUTbusy.
+TasksMax=4096
+LimitNOFILE=16384
 {_HARDENING}
 [Install]
 WantedBy=multi-user.target
