@@ -16,6 +16,7 @@ from .ptrace import PtraceAccess, probe_ptrace
 from .services import SERVICE_SPEC, STATES, DebugService, ResourceLimits, parse_services
 from .tls.server import SERVER
 from .units import Programs
+from .workspace import reject_missing_workspaces
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "services": {"type": "list", "elements": "dict", "default": [], "options": SERVICE_SPEC},
@@ -39,6 +40,11 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     listed = {entry["name"] for entry in params["services"]}
     exclusive = params["exclusive"] or params["state"] == "absent"
     programs = Programs(params["dlv"], params["go"], params["check_go_version"])
+    if check:
+        # Once a service is installed, its user can remove the directory: only that service is skipped then.
+        reject_missing_workspaces(
+            [service for service in services if not os.path.lexists(os.path.join(UNIT_DIR, service.unit))]
+        )
     plan = plan_services(services, programs, lambda name: exclusive or name in listed)
     if not check:
         plan = apply_plan(plan)

@@ -8,13 +8,14 @@ Everything is read with the rights of the service's user, within the time limit 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import typing as t
 
-from .._core.errors import DevserverError
+from .._core.errors import DevserverError, TimedOut
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._host.trusted_paths import find_other_writer, find_other_writer_below
-from .._host.user_access import each_as
+from .._host.user_access import call_as, each_as
 from .._toolchain.modules_of_workspace import read_workspace
 from .services import DebugService
 
@@ -29,6 +30,24 @@ def accept_services(services: t.Sequence[DebugService], skipped: list[SkippedFil
         with skip_errors(skipped, service.account.name, service.workspace):
             accepted.append(_inspected(service) if service.workspace else service)
     return accepted
+
+
+def reject_missing_workspaces(services: t.Sequence[DebugService]) -> None:
+    """Raise DevserverError for a service whose package is no directory."""
+    for service in services:
+        is_missing = False
+        # A directory that does not respond is an error of that user alone, which accept_services reports.
+        with contextlib.suppress(TimedOut):
+            is_missing = service.builds and not call_as(
+                service.account, functools.partial(os.path.isdir, service.package_dir)
+            )
+        if is_missing:
+            raise DevserverError(
+                f"debug service {service.name}: the directory {service.package_dir} does not exist",
+                expected="the directory of the program, below the workspace",
+                remedy=f"create it, or correct workspace and package of {service.name} in debugger_services",
+                service=service.name,
+            )
 
 
 def _inspected(service: DebugService) -> DebugService:

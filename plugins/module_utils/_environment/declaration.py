@@ -136,7 +136,7 @@ class Declaration:
 
 def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     """Return the declaration in a module's parameters (documented in the ``declaration`` fragment)."""
-    goroot = params["goroot"]
+    goroot = _absolute("devserver_goroot (goroot)", params["goroot"], "every user")
     path = params["path"] or STANDARD_PATH
     present = [user for user in params["users"] if user.get("state") != "absent"]
     _validate_accounts([user["name"] for user in present])
@@ -161,7 +161,7 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     if params["export_goroot"]:
         raw["GOROOT"] = "{goroot}"
     templates = {name: _joined(name, value) for name, value in raw.items() if value is not None}
-    fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"]}
+    fixed = {"home": account.home, "user": account.name, "goroot": params["goroot"].rstrip("/")}
     variables = {name: _expand(name, templates, fixed, account.name) for name in templates}
     for name, value in variables.items():
         validate_format(name, value, account.name)

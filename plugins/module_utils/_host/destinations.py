@@ -7,6 +7,7 @@ from __future__ import annotations
 import mmap
 import os
 import pwd
+import re
 import typing as t
 
 from .._core.errors import DevserverError
@@ -15,6 +16,7 @@ from .._core.errors import DevserverError
 LOCK = ".lock"
 # A new file system has it at its top.
 _NOBODYS = frozenset(("lost+found",))
+_UNUSABLE = re.compile(r"[:\x00-\x1f\x7f]|^//")
 _BUILD_INFO = b"\xff Go buildinf:"
 
 
@@ -74,11 +76,11 @@ def rejection(option: str, path: str, expected: str, at: str = "") -> DevserverE
 
 
 def check_path(option: str, path: str) -> None:
-    """Reject a path that is not absolute, or not written in its shortest form."""
-    if not os.path.isabs(path) or os.path.normpath(path) != path:
+    """Reject a path that is not absolute, not written in its shortest form, or that no PATH or line can contain."""
+    if not os.path.isabs(path) or os.path.normpath(path) != path or _UNUSABLE.search(path):
         raise DevserverError(
             f"{option} is {path!r}",
-            expected="an absolute path without . and .. and a final slash",
+            expected="an absolute path without . and .. and a final slash, colons and control characters",
             remedy=f"correct {option}",
             option=option,
             path=path,

@@ -150,7 +150,7 @@ def _check_paths(request: ToolRequest) -> None:
                 remedy="correct that goroot",
             )
     user_bin_dir = request.paths.user_bin_dir
-    if os.path.isabs(user_bin_dir) or ".." in user_bin_dir.split("/"):
+    if os.path.isabs(user_bin_dir) or ".." in user_bin_dir.split("/") or not user_bin_dir.isprintable():
         raise DevserverError(
             f"devserver_user_bin_dir (user_bin_dir) is {user_bin_dir!r}",
             expected="a path below every home directory, such as go/bin",

@@ -36,15 +36,15 @@ REASONS: dict[str, str] = {
     """,
     "callers give it the rights of the user, who is also its process elsewhere": """
         _delve/launch _delve/session_probe/options _delve/session_probe/sources _delve/workspace _environment/apply
-        _environment/caches _gopls/prewarm _gopls/session_probe/probe _gopls/session_probe/sample_positions
-        _delve/session_probe/evidence _toolchain/modules_of_workspace _toolchain/unmanaged _toolchain/workspaces
+        _environment/caches _environment/go_env _gopls/prewarm _gopls/session_probe/probe
+        _gopls/session_probe/sample_positions _delve/session_probe/evidence _toolchain/modules_of_workspace _toolchain/unmanaged _toolchain/workspaces
         _tools/build_info _verify/user_sandbox
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _drift/collect/cells _drift/collect/debug_services
         _drift/collect/directories _drift/collect/paths _drift/collect/requirements _drift/collect/tools
         _environment/contexts/shell _environment/contexts/ssh_terminal _environment/contexts/systemd_user
-        _gopls/session_probe/checks _protocols/lsp _shells/blame
+        _environment/go_values _gopls/session_probe/checks _protocols/lsp _shells/blame _toolchain/sources
     """,
     "files of the host, in directories that only root can change": """
         _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/language_servers

@@ -64,3 +64,10 @@ def test_the_role_has_the_options_of_the_module() -> None:
             assert options[name].get(key) == spec.get(key), name
         if "choices" in spec:
             assert options[name]["choices"] == list(spec["choices"]), name
+
+
+def test_the_directory_of_a_new_service_must_exist(tmp_path: pathlib.Path) -> None:
+    _code, rejected = run(entry(workspace=str(tmp_path), package="./none"))
+    _code, accepted = run(entry(workspace=str(tmp_path)))
+    problem = f"debug service api: the directory {tmp_path}/none does not exist"
+    assert problem in rejected["msg"] and "does not exist" not in accepted["msg"]

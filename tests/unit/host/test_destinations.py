@@ -9,9 +9,11 @@ import os
 import pathlib
 import pwd
 
+import hypothesis
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import destinations
+from hypothesis import strategies as st
 
 HOMES = sorted({user.pw_dir for user in pwd.getpwall() if os.path.isdir(user.pw_dir)})
 PARTS = ("bin/go", "VERSION", "pkg/x", "src/x")
@@ -85,3 +87,32 @@ def test_what_is_in_the_way_of_a_directory_is_named(tmp_path: pathlib.Path, name
     first = tmp_path / name.partition("/")[0]
     assert f"but {first} is a " in str(error.value)
     assert error.value.remedy.endswith(f"or move {first} away first")
+
+
+CHARACTERS = st.sampled_from(
+    ["/", "/", ".", "..", "a", "b", " ", "~", "$x", ":", "\n", "\0", "\x7f", "\\", "'", '"', "%i", "é", "*"]
+)
+PATHS = st.lists(CHARACTERS, max_size=8).map("".join)
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(start=st.sampled_from(["", "/", "{tmp}/", "{tmp}/file/", "{tmp}/link/"]), rest=PATHS)
+def test_any_path_is_rejected_with_its_option_or_is_one_that_every_file_can_name(
+    tmp_path_factory: pytest.TempPathFactory, start: str, rest: str
+) -> None:
+    root = tmp_path_factory.getbasetemp() / "places"
+    if not root.is_dir():
+        root.mkdir()
+        (root / "file").touch()
+        (root / "link").symlink_to("nowhere")
+    path = start.format(tmp=root) + rest
+    before = sorted(root.rglob("*"))
+    for check in (destinations.check_path, destinations.check_shared_directory, destinations.check_own_directory):
+        try:
+            check("x_dir (dir)", path)
+        except DevserverError as error:
+            assert str(error).startswith("x_dir (dir) is ") and str(error).isprintable()
+        else:
+            assert path.startswith("/") and os.path.normpath(path) == path
+            assert not {":", "\n", "\0", "\x7f"} & set(path)
+    assert sorted(root.rglob("*")) == before
