@@ -11,6 +11,7 @@ import typing as t
 from dev import bench, checks, clean, devserver, python_env, release, rules
 from dev.checkout import Failure, only_one
 from dev.command import run
+from dev.console import printable
 from dev.phases import Phases
 
 HELP = """make devserver     a running, provisioned and checked dev server; how to connect to it
@@ -44,7 +45,7 @@ def main() -> int:
             return 1 if COMMANDS[arguments.command](arguments) is False else 0
     # An OSError here is the machine's: no space left, no permission.
     except (Failure, OSError) as failure:
-        print(f"\nfailed: {failure}", file=sys.stderr, flush=True)
+        print(printable(f"\nfailed: {failure}"), file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print("\ninterrupted; run it again to go on", file=sys.stderr)
     return 1

@@ -26,6 +26,16 @@ def labelled(name: str) -> t.Iterator[None]:
 
 def show(text: str) -> None:
     """Print the lines of ``text``, none of them mixed with another thread's."""
-    lines = [f"{_label.get()}{line}" for line in text.split("\n")]
+    lines = [f"{_label.get()}{line}" for line in printable(text).split("\n")]
     with _one_writer:
         print("\n".join(lines), flush=True)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with every character written out that a terminal does not show as it is.
+
+    Reports and logs contain values of users: a terminal would carry out their escape sequences.
+    """
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode() for char in text
+    )

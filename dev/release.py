@@ -26,6 +26,8 @@ MANIFEST = ROOT / "plugins" / "module_utils" / "_toolchain" / "manifest.py"
 # {file} is replaced by an archive's name; such a source has the digest of this file alone.
 SOURCES = ("https://go.dev/dl/?mode=json&include=all", "https://dl.google.com/go/{file}.sha256")
 TIMEOUT = 60
+# Bytes; Go's own list of all releases has 3 MB.
+LARGEST = 64 * 1024 * 1024
 
 _VERSION = re.compile(r"1\.\d+\.\d+")
 _LINE = re.compile(r"([0-9a-f]{64})(?:\s+\*?(\S+))?\s*")
@@ -113,7 +115,9 @@ def _read(source: str) -> str | None:
         return Path(source).read_text() if Path(source).exists() else None
     try:
         with urllib.request.urlopen(source, timeout=TIMEOUT) as response:
-            content: bytes = response.read()
+            content: bytes = response.read(LARGEST + 1)
+            if len(content) > LARGEST:
+                raise Failure(f"{source} has more than {LARGEST} bytes")
             return content.decode()
     except urllib.error.HTTPError as error:
         if error.code in (404, 410):

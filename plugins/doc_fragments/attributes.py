@@ -32,7 +32,7 @@ class ModuleDocFragment:
     support: full
   diff_mode:
     description: Shows everything that it changes, or would change, before and after the change.
-    details: Only in a run with C(--diff) (C(diff=true)). It contains whole files, without the credentials in URLs.
+    details: Only in a run with C(--diff) (C(diff=true)). It contains whole files, with secrets masked.
     support: full
 """
 

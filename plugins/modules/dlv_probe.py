@@ -298,9 +298,6 @@ remedies:
 import getpass
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._core.no_log import take_params
 from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._delve.session_probe.options import parse_plan
 from ..module_utils._delve.session_probe.probe import probe
@@ -353,11 +350,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC, supports_check_mode=True, mutually_exclusive=[("pid", "unit", "address")]
-    )
-    params = take_params(module, lambda params: [params["environment"]])
-    run_reader(module, _read, params)
+    run_reader(ARGUMENT_SPEC, _read, mutually_exclusive=[("pid", "unit", "address")])
 
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:

@@ -152,18 +152,12 @@ ptrace:
   sample: {alice: {launch: ok, attach: "denied by Yama, whose ptrace_scope is 1"}}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._core.no_log import take_params
 from ..module_utils._core.result import run
 from ..module_utils._delve.dlv_service import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run(
-        module, converge, take_params(module, lambda params: [service["environment"] for service in params["services"]])
-    )
+    run(ARGUMENT_SPEC, converge)
 
 
 if __name__ == "__main__":

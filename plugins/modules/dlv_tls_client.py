@@ -65,14 +65,12 @@ bundles:
   sample: {"ci": "/srv/debug-ca/bundles/ci"}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.result import run
 from ..module_utils._delve.tls.dlv_tls_client import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
+    run(ARGUMENT_SPEC, converge)
 
 
 if __name__ == "__main__":

@@ -133,8 +133,6 @@ contents:
 
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._bundle.contents import BundleSources
 from ..module_utils._bundle.make import BundleTarget, make_bundle
 from ..module_utils._bundle.request import BundleRequest, resolve_request
@@ -168,7 +166,7 @@ _SAME = ("versions", "default", "root", "link", "checksums", "platforms", "works
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _converge)
+    run(ARGUMENT_SPEC, _converge)
 
 
 def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:

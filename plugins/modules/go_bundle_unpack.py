@@ -106,14 +106,12 @@ cached:
   sample: [gopls-v0.16.2-go1.22.12-linux-amd64-0a1b2c3d4e5f6071]
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._bundle.go_bundle_unpack import ARGUMENT_SPEC, converge
 from ..module_utils._core.result import run
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
+    run(ARGUMENT_SPEC, converge)
 
 
 if __name__ == "__main__":

@@ -183,8 +183,6 @@ import dataclasses
 import math
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._drift.causes import by_cause
@@ -217,7 +215,7 @@ def main() -> None:
         host={"type": "str", "default": ""},
         timeout={"type": "float", "default": 10},
     )
-    run_reader(AnsibleModule(argument_spec=spec, supports_check_mode=True), _read)
+    run_reader(spec, _read)
 
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:

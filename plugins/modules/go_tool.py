@@ -208,14 +208,12 @@ skipped_files:
   sample: []
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.result import run
 from ..module_utils._tools.go_tool import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
+    run(ARGUMENT_SPEC, converge)
 
 
 if __name__ == "__main__":

@@ -173,14 +173,12 @@ moved_aside:
       to: /usr/local/go.replaced-20260102T030405Z
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.result import run
 from ..module_utils._toolchain.go_toolchain import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
+    run(ARGUMENT_SPEC, converge)
 
 
 if __name__ == "__main__":

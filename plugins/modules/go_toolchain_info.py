@@ -186,8 +186,6 @@ mismatches:
 import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._host.accounts import find_account, find_owner
@@ -208,7 +206,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    run_reader(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _read)
+    run_reader(ARGUMENT_SPEC, _read)
 
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:

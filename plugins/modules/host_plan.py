@@ -75,34 +75,26 @@ errors:
   elements: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils._core.no_log import HIDDEN, mask_only
-from ..module_utils._plan.host_plan import RolePlan, join_messages, plan_role, secrets_of
+from ..module_utils._core.result import DevserverModule
+from ..module_utils._plan.host_plan import join_messages, plan_role, secrets_of
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={"roles": {"type": "list", "elements": "dict", "default": [], "no_log": True}},
-        supports_check_mode=True,
-    )
-    roles = module.params["roles"]
     # The options of all modules are in here.
-    module.params["roles"] = HIDDEN
-    mask_only(module, secrets_of([task for role in roles for task in role["tasks"]]))
+    spec = {"roles": {"type": "list", "elements": "dict", "default": [], "no_log": True}}
+    module = DevserverModule(argument_spec=spec, supports_check_mode=True)
+    roles = module.take_params()["roles"]
+    module.add_secrets(secrets_of([task for role in roles for task in role["tasks"]]))
     plans = [plan_role(role["role"], role["tasks"]) for role in roles]
-    _exit(module, plans)
-
-
-def _exit(module: AnsibleModule, plans: list[RolePlan]) -> None:
     # The action plugin reports them, because a play can request that they are errors.
     warnings = list(dict.fromkeys(warning for plan in plans for warning in plan.warnings))
     errors = [error for plan in plans for error in plan.errors]
     if errors:
         # The facts of the first one are those of the module's own failure.
-        module.fail_json(**dict(errors[0], errors=errors, msg=join_messages(errors), plan_warnings=warnings))
+        msg = join_messages(errors)
+        module.exit(dict(errors[0], errors=errors, msg=msg, plan_warnings=warnings), failed=True)
     reasons = {plan.role: plan.reasons for plan in plans if plan.reasons}
-    module.exit_json(changed=False, reasons=reasons, plan_warnings=warnings)
+    module.exit({"changed": False, "reasons": reasons, "plan_warnings": warnings})
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ options:
     default: '0644'
 notes:
   - With C(--diff) the difference contains the whole file. Set C(diff=false) for the task if the file contains secrets;
-    credentials in URLs are always masked.
+    only what has the name or form of a secret is masked.
 """
 
 EXAMPLES = r"""
@@ -90,8 +90,6 @@ import os
 import re
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run
 from ..module_utils._host.accounts import find_account
@@ -100,7 +98,7 @@ from ..module_utils._host.managed_files import ManagedFile, plan_edits, write_al
 from ..module_utils._host.trusted_paths import shared_directory
 from ..module_utils._jsonc.editor import Edit, Merge, Remove, apply_edits
 
-ARGUMENT_SPEC = {
+ARGUMENT_SPEC: dict[str, t.Any] = {
     "path": {"type": "path", "required": True},
     "values": {"type": "dict", "default": {}},
     "remove": {"type": "list", "elements": "list", "default": []},
@@ -111,7 +109,7 @@ ARGUMENT_SPEC = {
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _converge)
+    run(ARGUMENT_SPEC, _converge)
 
 
 def _converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:

@@ -67,14 +67,12 @@ skipped_parameters:
     - {name: kernel.yama.ptrace_scope, reason: this kernel does not have it}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.result import run
 from ..module_utils._host.kernel_parameters import ARGUMENT_SPEC, converge
 
 
 def main() -> None:
-    run(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), converge)
+    run(ARGUMENT_SPEC, converge)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Writes one C(tar.gz) on the controller with versions, build info, the drift report, states and logs of units, stacks
     of goroutines and backtraces of core dumps.
-  - Replaces secrets by asterisks on the host, before the data leaves it. C(docs/reference/support_bundle.md) of the
+  - Replaces secrets by asterisks on the host, before the data leaves it. C(docs/reference/redaction.md) of the
     collection lists what is recognised as a secret.
   - Missing data is not an error. The archive's C(manifest.json) lists each file with its size, or the reason why it is
     missing.
@@ -159,8 +159,6 @@ manifest:
 import time
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from ..module_utils._core.redaction import reject_short_secrets
 from ..module_utils._core.result import Outcome, run_reader
 from ..module_utils._core.sizes import parse_size
@@ -198,7 +196,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 
 def main() -> None:
-    run_reader(AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True), _read)
+    run_reader(ARGUMENT_SPEC, _read)
 
 
 def _read(params: t.Mapping[str, t.Any]) -> Outcome:

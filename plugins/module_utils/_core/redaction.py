@@ -1,67 +1,194 @@
 # Copyright (c) 2026, the gopherops.devserver authors
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Masks credentials in results and messages, and everything that looks like a secret in texts of other programs."""
+"""Masks secrets in results and messages, by their form and by the name of what they are assigned to.
+
+Texts of users are hostile: each expression here takes a time that is proportional to the length of a text.
+"""
 
 from __future__ import annotations
 
+import functools
 import re
 import typing as t
+import urllib.parse
 
 from .errors import DevserverError
 
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s]+@")
-# A user's name alone is no secret; a token may be in its place, and no name is so long.
-_SECRET = re.compile(r"(?<=://)(?:[^/\s:@]*:[^/\s]*|[^/\s:@]{20,})(?=@)")
-
 _HIDDEN = "***"
+# Shorter values are also parts of other words.
+SHORTEST = 6
+# A user's name alone is no secret; a token may be in its place, and no name is so long.
+_LONGEST_NAME = 20
+# The longest text whose masked form is kept for the next time.
+_LONGEST_KEPT = 1000
+
 # What a name is made of: GOPROXY_TOKEN, apiKey, db-password.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _WORDS = """
-token tokens secret secrets password passwords passwd passphrase key keys apikey credential credentials cookie
-authorization bearer
+token tokens secret secrets password passwords passwd passphrase key keys apikey credential credentials creds cookie
+authorization bearer pat jwt otp
 """
 _SECRET_WORDS = frozenset(_WORDS.split())
-# Shorter values are also parts of other words.
-SHORTEST = 6
+# PGPASSWORD, AUTHTOKEN.
+_SECRET_PART = re.compile(r"password|passwd|passphrase|secret|(?:token|apikey|accesskey|privatekey|sshpass)$")
+_SECRET_ENDS = frozenset(("pass", "auth", "pwd", "pw", "sig", "signature"))
+# The value is the name of a file.
+_FILE_ENDS = frozenset(("file", "path", "dir", "directory", "sock", "socket"))
 
-_NAME = r"(?<![\w.-])-{0,2}(?P<name>[A-Za-z_][\w.-]*)"
-_HEADER = r"\b(?:proxy-authorization|authorization|set-cookie|cookie)"
-# "NAME=a value", as in lists of variables; NAME=value and "name": "value"; -name value and --name value.
-_PAIRS = (
-    re.compile(r'(?P<head>(?P<quote>["\'])(?P<name>[A-Za-z_][\w.-]*)=)(?P<value>(?:(?!(?P=quote))[^\\\n]|\\.)*)'),
-    re.compile(rf"(?P<head>^\s*(?:export\s+)?{_NAME}=)(?P<value>.+)$", re.MULTILINE),
-    re.compile(
-        rf"(?P<head>{_NAME}\\?[\"']?\s*[:=]\s*)"
-        rf"(?P<value>\\?\"(?:[^\"\\\n]|\\[^\"\n])*\\?\"|'[^'\n]*'|[^\s,;&\"'\])}}]+)"
-    ),
-    re.compile(r"(?P<head>(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[ \t]+)(?P<value>[^\s-]\S*)"),
+_PLAIN_NAME = r"[A-Za-z_][\w.-]*"
+_NAME = rf"(?<![\w.?&-])-{{0,2}}(?P<name>{_PLAIN_NAME})"
+_QUOTED = r"(?:\"(?:[^\"\\\n]|\\.)*\"|'(?:[^'\\\n]|\\.)*')"
+# A word of a shell, a quoted text, or one in a quoted text.
+_WORD_VALUE = re.compile(
+    rf"\\\"(?:[^\"\\\n]|\\[^\"\n])*\\?\"|{_QUOTED}(?:{_QUOTED}|[^\s\"',;\])}}])*"
+    r"|[^\s\"'](?:[^\s\"']|[\"'](?=\w))*|[\"']\S+"
 )
+_JSON_VALUE = re.compile(
+    rf"\\\"(?:[^\"\\\n]|\\[^\"\n])*\\?\"|{_QUOTED}"
+    r"|(?!null\b|true\b|false\b)[^\s,\"'\[\]{}]+|[\"'].+"
+)
+_LINE_VALUE = re.compile(r".+")
+_PARAMETER_VALUE = re.compile(r"[^\s\"'&]+")
+_FLAG_VALUE = re.compile(rf"{_QUOTED}|[^\s-]\S*")
+_TO_QUOTE = {quote: re.compile(rf"(?:[^{quote}\\\n]|\\.)*") for quote in "\"'"}
+
+# What comes before a value, and the value, if the name is that of a secret. Nothing else is written like this.
+_ASSIGNMENTS = (
+    # "NAME=a value", as in lists of variables.
+    (re.compile(rf"(?P<quote>[\"'])(?P<name>{_PLAIN_NAME})="), None),
+    # Lines of shells, pam_env and Dockerfiles, to their end.
+    (
+        re.compile(
+            rf"^[ \t]*(?:(?:export|setenv|declare(?:[ \t]+-\w+)*|set(?:[ \t]+--?\w+)+|ENV)[ \t]+)?{_NAME}"
+            r"(?:=|[ \t]+(?:DEFAULT|OVERRIDE)=)",
+            re.MULTILINE,
+        ),
+        _LINE_VALUE,
+    ),
+    (re.compile(rf"\b(?:setenv|set(?:[ \t]+--?\w+)+|ENV)[ \t]+{_NAME}[ \t]+"), _LINE_VALUE),
+    (re.compile(rf"[?&](?P<name>{_PLAIN_NAME})="), _PARAMETER_VALUE),
+    (re.compile(rf"{_NAME}="), _WORD_VALUE),
+    (re.compile(rf"\\?(?P<quote>[\"'])(?P<name>{_PLAIN_NAME})\\?(?P=quote)\s*:\s*"), _JSON_VALUE),
+)
+# "name: value", "name = value" and "-name value", which the collection's own texts contain with other meanings.
+_LOOSE_ASSIGNMENTS = (
+    (re.compile(rf"{_NAME}\\?[\"']?\s*[:=]\s*"), _WORD_VALUE),
+    (re.compile(r"(?<![\w-])--?(?P<name>[A-Za-z][\w.-]*)[ \t]+"), _FLAG_VALUE),
+)
+
+# The user and password of a URL. A password may contain / and @, which a path with a version of a module contains too.
+_USERINFO = re.compile(
+    r"(?<=://)(?:(?=[^/\s@]*[@:])(?:(?!://|[,|](?:https?:|direct\b|off\b))[^\s\"'<>`])+"
+    r"@(?!v[\d/]|(?:latest|upgrade|patch|none)\b)|[^/\s]+@)"
+)
+_HEADER = r"\b(?:proxy-authorization|authorization|set-cookie|cookie)"
+_PRIVATE_KEY = r"[A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
+_UNUSUAL = re.compile(r"[^\n\t -~]")
 # Each is replaced but for its group ``kept``, if it has one.
-_SHAPES = (
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
+_FORMS = (
+    re.compile(rf"-----BEGIN {_PRIVATE_KEY}.*?(?:-----END {_PRIVATE_KEY}|\Z)", re.DOTALL),
     # The end of a log may begin within one.
-    re.compile(r"\A.*?-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL),
+    re.compile(rf"\A.*?-----END {_PRIVATE_KEY}", re.DOTALL),
     # A header with its value in quotes ends with them, any other one with its line.
     re.compile(rf"(?P<kept>{_HEADER}\\?[\"']?\s*[:=]\s*\\?[\"'])[^\"'\\\n]*", re.IGNORECASE),
     re.compile(rf"(?P<kept>{_HEADER}\s*[:=]\s*)[^\"'\s\\][^\n]*", re.IGNORECASE),
     re.compile(r"(?P<kept>\bbearer\s+)[\w.~+/=-]{6,}", re.IGNORECASE),
     re.compile(r"(?P<kept>\bbasic\s+)[\w+/=-]{16,}", re.IGNORECASE),
-    re.compile(r"(?P<kept>\blogin\s+\S+\s+password\s+)\S+", re.IGNORECASE),
+    # Lines of .netrc, with its words in any order.
+    re.compile(r"(?P<kept>\b(?:login|account|machine)\s+\S{1,256}\s+password\s+)\S+", re.IGNORECASE),
+    re.compile(r"(?P<kept>^[ \t]*(?:default[ \t]+)?password[ \t]+)\S+(?=[ \t]*(?:login\b.*)?$)", re.MULTILINE),
+    # Data source names of Go's drivers: user:password@tcp(host:3306)/name.
+    re.compile(r"(?<![\w.%+:-])(?P<kept>[\w.%+-]{1,64}:)(?!//)\S{1,128}(?=@(?:\w{0,16}\([^\s()]*\)/|/\w))"),
+    # curl -u user:password; numbers are a user and group of other programs.
+    re.compile(
+        r"(?P<kept>(?<![\w-])(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)(?:[ \t]+|=)?[\"']?"
+        r"(?!\d+:\d+\b)\w[\w.@+-]{0,63}:)(?!//)[^\s\"']+"
+    ),
+    re.compile(r"(?P<kept>\b(?:sshpass|(?:docker|podman|helm)[ \t]+login\b[^\n]{0,100}?)[ \t]+-p[ \t]*)[^\s-]\S*"),
     # Those of forges, clouds, chats and registries, and JSON web tokens.
     re.compile(
-        r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|xox[abeoprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}"
-        r"|npm_\w{30,}|sk-[\w-]{20,}|eyJ[\w-]{8,}\.[\w-]+\.[\w-]*)"
+        r"(?<![A-Za-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|gl[a-z]{2,5}-[\w-]{16,}|xox[abceoprs]-[\w-]{10,}"
+        r"|xapp-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{16,}|npm_\w{30,}|pypi-[\w-]{16,}"
+        r"|dckr_pat_[\w-]{16,}|hf_\w{20,}|hv[sb]\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|[sr]k_(?:live|test)_\w{16,}"
+        r"|sk-[\w-]{20,}|AGE-SECRET-KEY-\w{16,}|(?<!-)eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)*)"
     ),
 )
 
 
-def redacted(text: str) -> str:
-    """Return ``text`` with the user and password of every URL in it replaced by three asterisks.
+class _Masking:
+    """Masks texts; ``found`` are the secrets that were in them."""
 
-    For texts of the collection and its options, such as URLs in messages and files that it renders itself, where a
-    credential is only in a URL. ``without_secrets`` is for texts of users and other programs.
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def mask(self, text: str) -> str:
+        """Mask what is a secret by its form, or is assigned to the name of one."""
+        text = _USERINFO.sub(self._userinfo, text)
+        for form in _FORMS:
+            text = form.sub(self._form, text)
+        return self.assignments(text, _ASSIGNMENTS)
+
+    def assignments(self, text: str, kinds: t.Iterable[tuple[re.Pattern[str], re.Pattern[str] | None]]) -> str:
+        for head, value in kinds:
+            text = self._assigned(text, head, value)
+        return text
+
+    def _assigned(self, text: str, head: re.Pattern[str], value: re.Pattern[str] | None) -> str:
+        parts, end = [], 0
+        for match in head.finditer(text):
+            # What is in a value that was masked is no name.
+            if match.start() < end or not is_secret_name(match.group("name")):
+                continue
+            pattern = value or _TO_QUOTE[match.group("quote")]
+            assigned = pattern.match(text, match.end())
+            if assigned:
+                parts += [text[end : match.end()], self._value(assigned.group())]
+                end = assigned.end()
+        return "".join([*parts, text[end:]])
+
+    def _value(self, value: str) -> str:
+        """Return a value as asterisks, with the quotes around it and the brackets that end a list."""
+        quoted = re.match(r"\\?[\"']", value)
+        quote = quoted.group() if quoted and len(value) > len(quoted.group()) and value.endswith(quoted.group()) else ""
+        inner = value[len(quote) : len(value) - len(quote)] if quote else value.rstrip(",;)]}")
+        self.found.add(inner)
+        return f"{quote}{_HIDDEN}{quote}" + ("" if quote else value[len(inner) :])
+
+    def _form(self, match: re.Match[str]) -> str:
+        kept = match.groupdict().get("kept") or ""
+        self.found.add(match.group()[len(kept) :])
+        return kept + _HIDDEN
+
+    def _userinfo(self, match: re.Match[str]) -> str:
+        text = match.group()[:-1]
+        user, colon, password = text.partition(":")
+        if colon:
+            self.found.update((text, password, urllib.parse.unquote(password)))
+        elif len(user) >= _LONGEST_NAME:
+            self.found.add(user)
+        return f"{_HIDDEN}@"
+
+
+def redacted(text: str) -> str:
+    """Return ``text`` with asterisks for every secret that has the form of one, or that a secret's name precedes.
+
+    For texts of the collection and its options. ``without_secrets`` is for texts of users and other programs.
     """
-    return _CREDENTIALS.sub("***@", text)
+    return _mask(text)[0]
+
+
+def _mask(text: str) -> tuple[str, t.Collection[str]]:
+    """Return ``text`` without secrets, and these."""
+    return _masks_of_short(text) if len(text) <= _LONGEST_KEPT else _masks_of(text)
+
+
+def _masks_of(text: str) -> tuple[str, t.Collection[str]]:
+    masking = _Masking()
+    return masking.mask(text), masking.found
+
+
+# A report has the same values in each context of each user.
+_masks_of_short = functools.lru_cache(maxsize=4096)(_masks_of)
 
 
 def reject_short_secrets(values: t.Iterable[str]) -> None:
@@ -83,13 +210,7 @@ def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
     programs wrote: output, logs, and files that are only partly the collection's. Where every character matters and the
     text is the collection's own, use ``redacted``.
     """
-    text = without_values(text, values)
-    for shape in _SHAPES:
-        text = shape.sub(_but_for_what_is_kept, text)
-    text = redacted(text)
-    for pair in _PAIRS:
-        text = pair.sub(_without_value, text)
-    return text
+    return _Masking().assignments(redacted(without_values(text, values)), _LOOSE_ASSIGNMENTS)
 
 
 def without_values(text: str, values: t.Iterable[str]) -> str:
@@ -102,32 +223,63 @@ def without_values(text: str, values: t.Iterable[str]) -> str:
 def is_secret_name(name: str) -> bool:
     """Return whether a variable, field or flag of this name has a secret value."""
     words = [word.lower() for word in _WORD.findall(name)]
-    # systemd passes this and that.
-    return not _SECRET_WORDS.isdisjoint(words) or words[-1:] == ["pass"]
+    if not words or words[-1] in _FILE_ENDS:
+        return False
+    # PWD is the working directory.
+    is_last = words[-1] in _SECRET_ENDS and words != ["pwd"]
+    return is_last or any(word in _SECRET_WORDS or _SECRET_PART.search(word) for word in words)
 
 
-def secret_values(variables: t.Mapping[str, str]) -> list[str]:
-    """Return the values that are secret by their names, and the credentials in URLs, with each password alone."""
-    named = [value for name, value in variables.items() if is_secret_name(name)]
-    secrets = credentials(list(variables.values()))
-    return [*named, *secrets, *(secret.partition(":")[2] for secret in secrets if ":" in secret)]
+def masked_by_name(name: str, value: str) -> str:
+    """Return the value of a variable, or asterisks if the name is that of a secret."""
+    return _HIDDEN if value and is_secret_name(name) else value
 
 
-def _but_for_what_is_kept(match: re.Match[str]) -> str:
-    return (match.groupdict().get("kept") or "") + _HIDDEN
+def shown_value(name: str, value: str) -> str:
+    """Return the value of a variable as results show it."""
+    return redacted(masked_by_name(name, value))
 
 
-def _without_value(match: re.Match[str]) -> str:
-    if not is_secret_name(match.group("name")):
-        return match.group()
-    value = match.group("value")
-    end = re.search(r"\\?[\"']\Z", value)
-    quote = end.group() if end and value.startswith(end.group()) and len(value) > len(end.group()) else ""
-    return f"{match.group('head')}{quote}{_HIDDEN}{quote}"
+def secret_values(variables: t.Mapping[str, t.Any]) -> set[str]:
+    """Return the values, or texts in values, that are secret by their names or forms."""
+    return set().union(*(_secrets_of(str(name), value) for name, value in variables.items()))
+
+
+def secrets_in(value: t.Any) -> set[str]:
+    """Return the secrets in text or in a structure with texts and variables, as ``without_values`` takes them."""
+    if isinstance(value, str):
+        return set(_mask(value)[1])
+    if isinstance(value, dict):
+        return secrets_in(list(value)) | secret_values(value)
+    return set().union(*map(secrets_in, value)) if isinstance(value, (list, tuple)) else set()
+
+
+def texts_in(value: t.Any) -> list[str]:
+    """Return all texts and numbers in a structure, without the names of dictionaries."""
+    if isinstance(value, (dict, list, tuple)):
+        return [text for item in (value.values() if isinstance(value, dict) else value) for text in texts_in(item)]
+    return [] if value is None or isinstance(value, bool) else [str(value)]
+
+
+def _secrets_of(name: str, value: t.Any) -> set[str]:
+    return secrets_in(value) | (set(texts_in(value)) if is_secret_name(name) else set())
+
+
+def presentable(value: t.Any, secrets: t.Collection[str] = ()) -> t.Any:
+    """Return ``value``, text or a structure of it, as a result shows it: printable, and without secrets."""
+    if isinstance(value, str):
+        return printable(redacted(without_values(value, secrets)))
+    if isinstance(value, dict):
+        return {presentable(key, secrets): presentable(item, secrets) for key, item in value.items()}
+    return [presentable(item, secrets) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 def printable(value: t.Any) -> t.Any:
-    """Return ``value``, text or a structure of it, with what is no UTF-8 written out: no result can hold that."""
+    """Return ``value``, text or a structure of it, with everything written out that a terminal does not show as it is.
+
+    That is what is no UTF-8, which no result can hold, control characters, such as those that begin a terminal's escape
+    sequences, and characters that change the order of others or have no width.
+    """
     if isinstance(value, str):
         return _printable(value)
     if isinstance(value, dict):
@@ -136,17 +288,17 @@ def printable(value: t.Any) -> t.Any:
 
 
 def _printable(text: str) -> str:
+    # Most texts.
+    if text.isascii() and text.isprintable():
+        return text
     try:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:
         # Half of a pair, as JSON can name it, is no byte of any file.
-        return text.encode("utf-8", "backslashreplace").decode("utf-8")
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _UNUSUAL.sub(_written_out, text)
 
 
-def credentials(value: t.Any) -> list[str]:
-    """Return the user and password of every URL in text, or in the texts of a structure, for no_log_values."""
-    if isinstance(value, str):
-        return _SECRET.findall(value)
-    if isinstance(value, dict):
-        return credentials([*value, *value.values()])
-    return [secret for item in value for secret in credentials(item)] if isinstance(value, (list, tuple)) else []
+def _written_out(match: re.Match[str]) -> str:
+    char = match.group()
+    return char if char.isprintable() else char.encode("unicode_escape").decode()

@@ -12,7 +12,7 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
-from .._core.redaction import redacted, without_values
+from .._core.redaction import without_secrets
 from .._host.accounts import find_account, find_owner
 from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
@@ -350,4 +350,4 @@ def _failure_output(service: DebugService, invocation: str) -> str:
     # A program that fails to start may print its variables.
     output = systemctl.read_last_log_lines(invocation, _OUTPUT_LINES)
     # Redacted before it is truncated: a part of a secret would not match.
-    return redacted(without_values(output, service.environment.values()))[-_LONGEST_OUTPUT:]
+    return without_secrets(output, service.environment.values())[-_LONGEST_OUTPUT:]

@@ -8,6 +8,7 @@ import dataclasses
 import typing as t
 
 from .._core.provenance import Source
+from .._core.redaction import masked_by_name
 from .._environment.declaration import DIRECTORY_VARIABLES
 from .finding import shortened
 
@@ -48,7 +49,7 @@ class Cell:
         """The value with its source, as in the cause of a finding."""
         if self.actual:
             by = f" (by {self.source.by})" if self.source and self.source.by else ""
-            return f"{self.variable} is {shortened(self.actual)}, from {self.source}{by}"
+            return f"{self.variable} is {shortened(masked_by_name(self.variable, self.actual))}, from {self.source}{by}"
         removed = f", because {self.source} removes it" if self.source else ""
         return f"{self.variable} is not set{removed}"
 
@@ -56,8 +57,8 @@ class Cell:
         return dict(
             dataclasses.asdict(self),
             variable=shortened(self.variable),
-            expected=self.expected and shortened(self.expected, _LONGEST_CELL),
-            actual=self.actual and shortened(self.actual, _LONGEST_CELL),
+            expected=self.expected and shortened(masked_by_name(self.variable, self.expected), _LONGEST_CELL),
+            actual=self.actual and shortened(masked_by_name(self.variable, self.actual), _LONGEST_CELL),
             source=self.source and self.source._asdict(),
             shadowed=[source._asdict() for source in self.shadowed],
         )

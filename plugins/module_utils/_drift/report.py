@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from .._core.provenance import Source
-from .._core.redaction import printable
+from .._core.redaction import presentable, secret_values
 from .finding import Finding, format_time
 from .snapshot import Snapshot
 
@@ -34,7 +34,12 @@ def report(snapshot: Snapshot, findings: t.Iterable[Finding], host: str) -> dict
         "cells": [cell.result() for cell in snapshot.cells],
         "findings": [finding.result(host) for finding in findings],
     }
-    checked: dict[str, t.Any] = printable(document)
+    # A finding does not contain a value next to its name.
+    secrets = set[str]().union(
+        *(secret_values({cell.variable: [cell.expected, cell.actual]}) for cell in snapshot.cells),
+        *(secret_values(user.variables) for user in snapshot.declaration.users),
+    )
+    checked: dict[str, t.Any] = presentable(document, secrets)
     return checked
 
 

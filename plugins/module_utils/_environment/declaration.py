@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from .._core.errors import DevserverError
-from .._core.redaction import redacted
+from .._core.redaction import redacted, shown_value
 from .._host.accounts import Account, find_account, user_exists
 from .go_values import validate_format
 from .goenv_file import TELEMETRY_MODES
@@ -48,13 +48,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "default": [],
         "options": {
             "name": {"type": "str", "required": True},
-            "variables": {"type": "dict", "default": {}},
+            "variables": {"type": "dict", "default": {}, "no_log": True},
             "workspaces": {"type": "list", "elements": "raw", "default": []},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
         },
     },
     "exclusive": {"type": "bool", "default": False},
-    "variables": {"type": "dict", "default": {}},
+    "variables": {"type": "dict", "default": {}, "no_log": True},
     "goroot": {"type": "path", "default": "/usr/local/go"},
     "export_goroot": {"type": "bool", "default": False},
     "path": {"type": "list", "elements": "str", "default": []},
@@ -230,7 +230,7 @@ def _joined(name: str, value: t.Any) -> str:
         )
     if isinstance(value, bool) or not isinstance(value, (str, int, list)):
         raise DevserverError(
-            f"{name} must be a string or a list, got {redacted(repr(value))}",
+            f"{name} must be a string or a list, got {shown_value(name, repr(value))}",
             expected="a string or a list of strings",
             remedy="put the value in quotes, or make it a list",
         )
@@ -238,7 +238,7 @@ def _joined(name: str, value: t.Any) -> str:
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)
     if _CONTROL.search(text):
         raise DevserverError(
-            f"{name} has a control character in its value {redacted(text)!r}",
+            f"{name} has a control character in its value {shown_value(name, text)!r}",
             expected="one line of text",
             remedy="remove it",
         )

@@ -10,7 +10,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._core.go_variables import nearest_go_variable
-from .._core.redaction import redacted
+from .._core.redaction import shown_value
 from .._core.result import Outcome
 from .._host.user_access import call_as
 from .access import RECORD, AccessGuard, confirm, guarded, is_unconfirmed, roll_back
@@ -78,7 +78,7 @@ def _converge(params: t.Mapping[str, t.Any], guard: AccessGuard, *, check: bool)
             {
                 "name": user.account.name,
                 "path": user.path,
-                "variables": {name: redacted(value) for name, value in user.variables.items()},
+                "variables": {name: shown_value(name, value) for name, value in user.variables.items()},
             }
             for user in declaration.users
         ],

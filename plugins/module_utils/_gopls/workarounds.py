@@ -16,7 +16,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "gopls": {"type": "str", "default": ""},
     "go": {"type": "str", "default": ""},
     "settings": {"type": "dict", "default": {}},
-    "environment": {"type": "dict", "default": {}},
+    "environment": {"type": "dict", "default": {}, "no_log": True},
     "pin": {"type": "str", "default": ""},
 }
 

@@ -11,8 +11,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .._bundle import go_bundle_unpack
 from .._core.errors import DevserverError
-from .._core.redaction import SHORTEST, credentials, secret_values
 from .._core.result import Outcome
+from .._core.result import secrets_of as options_secrets
 from .._delve import dlv_service
 from .._delve.tls import dlv_tls, dlv_tls_client
 from .._environment import go_env
@@ -84,21 +84,8 @@ def join_messages(errors: t.Iterable[t.Mapping[str, t.Any]]) -> str:
 
 
 def secrets_of(tasks: t.Sequence[t.Mapping[str, t.Any]]) -> set[str]:
-    """Return the values in the tasks' options that are secret: by their option, by their name, or by their form."""
-    secrets = {*credentials(tasks), *_secrets_in(tasks)}
-    for task in tasks:
-        spec = MODULES[task["module"]].ARGUMENT_SPEC
-        secrets.update(str(value) for name, value in task["args"].items() if spec.get(name, {}).get("no_log") and value)
-    return secrets
-
-
-def _secrets_in(value: t.Any) -> set[str]:
-    """Return the values of all dictionaries in ``value`` whose names are those of secrets."""
-    if isinstance(value, dict):
-        texts = {str(name): str(inner) for name, inner in value.items() if isinstance(inner, (str, int))}
-        named = {secret for secret in secret_values(texts) if len(secret) >= SHORTEST}
-        return named.union(*map(_secrets_in, value.values()))
-    return set().union(*map(_secrets_in, value)) if isinstance(value, (list, tuple)) else set()
+    """Return the secrets in the tasks' options."""
+    return set().union(*(options_secrets(MODULES[task["module"]].ARGUMENT_SPEC, task["args"]) for task in tasks))
 
 
 def _reasons(module: str, outcome: Outcome) -> list[str]:

@@ -28,6 +28,7 @@ from .._host.trusted_paths import shared_directory
 from .._host.user_access import acting_as
 from .._systemd.environment_files import assignments_in
 from .._systemd.systemctl import main_processes
+from .._tools.build_info import read_build_info
 from .archive import BundleItem
 from .goroutines import DlvOptions, dump_goroutines
 
@@ -153,8 +154,8 @@ def _collect_versions(plan: BundlePlan) -> list[BundleItem]:
 
 
 def _collect_build_info(plan: BundlePlan, path: str) -> BundleItem:
-    go = os.path.join(plan.goroot, "bin/go")
-    return _collect_item(f"build-info/{_flat_name(path)}.txt", lambda: _output_of(plan, go, "version", "-m", path))
+    # Users can write some of these binaries: root runs no program on them.
+    return _collect_item(f"build-info/{_flat_name(path)}.txt", lambda: f"{path}: {read_build_info(path).text}\n")
 
 
 def _drift_item(plan: BundlePlan) -> BundleItem:

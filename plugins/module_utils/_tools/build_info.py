@@ -26,13 +26,17 @@ _MAX_SIZE = 4 * 1024 * 1024
 
 
 class BuildInfo(t.NamedTuple):
-    """The output of ``go version -m``: Go's version, the main package, its module and version, the build settings."""
+    """The output of ``go version -m``: Go's version, the main package, its module and version, the build settings.
+
+    ``text`` is that output without the name of the file.
+    """
 
     go: str
     package: str
     module: str
     version: str
     settings: dict[str, str]
+    text: str
 
 
 class _Section(t.NamedTuple):
@@ -168,4 +172,5 @@ def _build_info(go: str, lines: str) -> BuildInfo:
         before = words[0]
     if not go or not package:
         raise _Unreadable("it was built without modules")
-    return BuildInfo(go, package, module, version, settings)
+    text = "".join(f"\n\t{line}" for line in lines.split("\n") if line)
+    return BuildInfo(go, package, module, version, settings, go + text)

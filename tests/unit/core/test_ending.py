@@ -38,7 +38,7 @@ def read(params):
     thread.start()
     thread.join()
 
-run_reader(basic.AnsibleModule(argument_spec={}), read)
+run_reader({}, read)
 """
 
 

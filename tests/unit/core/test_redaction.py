@@ -5,16 +5,20 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.redaction import (
     is_secret_name,
+    printable,
+    redacted,
     reject_short_secrets,
     secret_values,
+    secrets_in,
     without_secrets,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 SECRET = "hunter2hunter2"
@@ -123,6 +127,17 @@ def test_json_stays_json():
         ("PassSecurity", False),
         ("MONKEY", False),
         ("GOPROXY", False),
+        ("PGPASSWORD", True),
+        ("GITHUB_PAT", True),
+        ("MYSQL_PWD", True),
+        ("SSHPASS", True),
+        ("authToken", True),
+        ("CI_KEY", True),
+        ("NPM_AUTH", True),
+        ("GOAUTH", False),
+        ("GOPATH", False),
+        ("TOKEN_FILE", False),
+        ("BYPASS", False),
     ],
 )
 def test_secrets_are_recognised_by_name(name, secret):
@@ -131,4 +146,155 @@ def test_secrets_are_recognised_by_name(name, secret):
 
 def test_values_of_variables():
     found = secret_values({"GOPROXY": f"https://ci:{SECRET}@p.example.com", "A_TOKEN": "abcdef", "HOME": "/home/a"})
-    assert {SECRET, f"ci:{SECRET}", "abcdef"} == set(found)
+    assert {SECRET, f"ci:{SECRET}", "abcdef"} == found
+
+
+# Where secrets of any form are in texts of the collection itself, with the characters that they can contain there.
+PLAIN = "abcdefgXYZ0123456789-_."
+WORD = PLAIN + "+/~:@!%^*=$#?"
+FORMS = [
+    ("https://goproxy.example.com?token={}", PLAIN + "/+~%"),
+    ("https://goproxy.example.com/mod?a=1&access_token={}&b=2", PLAIN + "/+~%"),
+    ("GET https://s3.example.com/x?X-Amz-Signature={}", PLAIN + "%"),
+    ("https://alice:{}@goproxy.example.com,direct", WORD + ","),
+    ("https://a.example.com:8080,https://alice:{}@b.example.com|off", WORD + ","),
+    ("GOPROXY=https://alice:{}@goproxy.example.com/mod/@v/list", PLAIN + "/:+~%!$"),
+    ("postgres://app:{}@db.example.com:5432/shop?sslmode=disable", WORD + ",;()"),
+    ("app:{}@tcp(db.example.com:3306)/shop?parseTime=true", WORD),
+    ("dsn=app:{}@unix(/run/mysqld.sock)/shop", WORD),
+    ("app:{}@/shop", PLAIN + ":+!"),
+    ("GOFLAGS=-mod=mod -ldflags=-X=main.token={}", WORD + ",;()&"),
+    ("GOFLAGS=-ldflags=-X=example.com/shop/build.apiKey={} -tags=x", WORD + ",;()&"),
+    ("go build -ldflags \"-s -X 'main.dbPassword={}'\" ./...", WORD + " ,;()&"),
+    ("{{'GOFLAGS': '-ldflags=-X=main.secret={}'}}", WORD),
+    ("curl -u alice:{} https://example.com", WORD + ",;()&"),
+    ("curl -sSu 'alice:{}' https://example.com", WORD + ",;()&"),
+    ("curl --user alice:{} https://example.com", WORD + ",;()&"),
+    ("Authorization: Bearer {}", PLAIN + "+/=~"),
+    ('curl -H "Authorization: token {}" https://example.com', WORD),
+    ("machine git.example.com login alice password {}", WORD + "\"'&,"),
+    ("machine git.example.com\n  login alice\n  password {}\n", WORD + "\"'&,"),
+    ("default login alice password {}", WORD + "\"'&,"),
+    ("PGPASSWORD={}", WORD + " \"'&,;()"),
+    ("export GITHUB_PAT='{}'", WORD + ' "&,;()'),
+    ("set -gx CORP_API_TOKEN '{}'", WORD + ' "&,;()'),
+    ('CORP_API_TOKEN DEFAULT="{}"', WORD + " '&,;()"),
+    ('"CORP_API_TOKEN": "{}",', WORD + " '&,;()"),
+    ("Environment='SSH_PASSPHRASE={}' HOME=/home/alice", WORD + ' "&,;()'),
+    ("PATH=/bin DB_PASS={} MYSQL_PWD=x REDISCLI_AUTH=y go test", WORD + ",;()&"),
+    ("sshpass -p {} ssh alice@dev1", WORD + "&,;()"),
+    ("docker login -u alice -p {} registry.example.com", WORD + "&,;()"),
+    ("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----", PLAIN + "+/=\n"),
+    ("the token ghp_{0} and glpat-{0} and github_pat_{0}", "abcXYZ0123456789"),
+    ("xoxb-{0} AKIA0123456789ABCDEF npm_{0}{0} eyJ{0}.eyJ{0}.{0} ", "abcXYZ0123456789"),
+]
+
+
+@given(form=st.sampled_from(FORMS), data=st.data())
+@settings(max_examples=1500)
+def test_a_random_secret_is_masked_in_every_form(form, data):
+    text, alphabet = form
+    middle = data.draw(st.text(alphabet=alphabet, min_size=18, max_size=40))
+    secret = f"Q{middle}Q"
+    shown = redacted(text.format(secret))
+    # No part of it that is longer than what any text has in common with another.
+    parts = [secret[start : start + 6] for start in range(len(secret) - 5)]
+    empty = text.format("")
+    assert [part for part in parts if part in shown and part not in empty] == [], shown
+    assert [part for part in parts if part in without_secrets(text.format(secret)) and part not in empty] == []
+    assert any(secret.rstrip(",;)}") in found or found in secret for found in secrets_in(text.format(secret)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GOPROXY=https://goproxy.example.com,direct",
+        "GOPROXY=https://goproxy.example.com:8443/mod|https://proxy.example.org:8080,off",
+        "https://proxy.example.com:8080/example.com/x/@v/v1.2.3.mod",
+        "https://proxy.example.com:8080/example.com/x@v1.2.3: not found",
+        "GOFLAGS=-mod=mod -trimpath '-ldflags=-s -w -X=main.version=v1.2.3' -tags=integration,netgo",
+        "GOPRIVATE=git.example.com/*,*.corp.example GONOSUMDB=git.example.com/* GOAUTH=netrc",
+        "GOSUMDB=sum.example.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8",
+        "GOTOOLCHAIN=go1.22.12+auto GOMODCACHE=/home/alice/go/pkg/mod GOTMPDIR=/var/tmp",
+        "docker run -u 1000:1000 golang:1.22@sha256:abcdef",
+        "date -u +%H:%M; tar -u /a:/b",
+        '{"semanticTokens": true, "hints": {"parameterNames": true}}',
+        "cannot read the key of alice: /etc/gopherops/debug/alice.key is missing",
+        "expected: at least one key; to fix this: add one",
+        "NETRC=/home/alice/.netrc SSH_AUTH_SOCK=/run/agent TOKEN_FILE=/run/token PWD=/srv",
+        "gopls@alice.service: Main process exited, code=killed, status=9/KILL",
+        'export GOPATH=/home/alice/go\nexport PATH="/usr/local/go/bin:$PATH"\n',
+        "git@github.com:corp/shop.git",
+    ],
+)
+def test_a_text_without_secrets_is_unchanged(text):
+    assert redacted(text) == text
+    assert secrets_in(text) == set()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(
+            "://",
+            "a:",
+            "a:@",
+            "\n",
+            " ",
+            "a=",
+            'a="',
+            "'a=",
+            "token=",
+            'token="',
+            "token='",
+            "token:",
+            "--token ",
+            "-a ",
+        ),
+        *(
+            "-----BEGIN ",
+            "-----BEGIN A",
+            "-----END ",
+            "eyJ",
+            "-eyJ",
+            "a-",
+            "login ",
+            "login a ",
+            "password ",
+            "curl -u ",
+            "-u a:",
+        ),
+        *(
+            '{"token":"',
+            '\\"token\\":\\"',
+            "bearer ",
+            "cookie:",
+            "docker login ",
+            "set -x ",
+            "://a:",
+            "@tcp(",
+            "a:b@tcp",
+            "ghp_",
+        ),
+    ],
+)
+def test_a_hostile_text_takes_no_quadratic_time(part):
+    text = part * (200_000 // len(part))
+    start = time.process_time()
+    without_secrets(text)
+    assert time.process_time() - start < 2.5
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+        ("\x9b31m red", "\\x9b31m red"),
+        ("a\u202eb\u2066c\u200bd\ufeff", "a\\u202eb\\u2066c\\u200bd\\ufeff"),
+        ("line\u2028line\rline", "line\\u2028line\\rline"),
+        ("caf\udce9 \u2029", "caf\\xe9 \\u2029"),
+        ("größe\t日本\n", "größe\t日本\n"),
+    ],
+)
+def test_what_a_terminal_does_not_show_as_it_is_is_written_out(text, shown):
+    assert printable({"a": [text]}) == {"a": [shown]}

@@ -13,6 +13,7 @@ import pytest
 
 from dev import host
 from dev.checkout import Failure
+from dev.console import show
 from dev.devserver import RECAP, summary
 from dev.phases import Phases, log_of
 
@@ -42,6 +43,14 @@ def test_summary_shows_findings_with_place_and_remedy() -> None:
     text = summary(REPORT | {"findings": [FINDING]})
     assert text.endswith("error GD101 (ada login): /opt/go runs\n    remove /opt/go")
     assert "no drift" not in text
+
+
+def test_no_value_of_a_user_reaches_the_terminal_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    cause = "GOPATH is \x1b]0;x\x07\x9b31m\u202e/og\u2066\r from größe\tx"
+    show(summary(REPORT | {"findings": [FINDING | {"cause": cause}]}))
+    printed = capsys.readouterr().out
+    assert r"GOPATH is \x1b]0;x\x07\x9b31m\u202e/og\u2066\r from größe" in printed
+    assert all(char.isprintable() or char in "\n\t" for char in printed)
 
 
 def test_recap_is_read_from_what_ansible_prints() -> None:

@@ -51,7 +51,7 @@ VARIABLES = {"GOMEMLIMIT": "870MiB", "GOPLS_FLAGS": "-debug=127.0.0.1:6060"}
 
 
 def build(version: str = "v0.16.2", go: str = "go1.22.12") -> BuildInfo:
-    return BuildInfo(go, "golang.org/x/tools/gopls", "golang.org/x/tools/gopls", version, {})
+    return BuildInfo(go, "golang.org/x/tools/gopls", "golang.org/x/tools/gopls", version, {}, "")
 
 
 PINNED = Gopls(BINARY, build())

@@ -114,6 +114,18 @@ def test_each_missing_item_has_a_problem():
     assert items["versions/kernel.txt"].text.startswith("Linux")
 
 
+def test_build_info_is_read_without_running_go(tmp_path, goroot):
+    go = tmp_path / "bin/go"
+    go.parent.mkdir()
+    go.write_text(f"#!/bin/sh\necho $* >>{tmp_path}/runs\n")
+    go.chmod(0o755)
+    items = {item.name: item for item in collect(PLAN._replace(goroot=str(tmp_path), binaries=[f"{goroot}/bin/gofmt"]))}
+    expected = subprocess.check_output([f"{goroot}/bin/go", "version", "-m", f"{goroot}/bin/gofmt"], text=True)
+    name = f"build-info/{goroot.strip('/').replace('/', '_')}_bin_gofmt.txt"
+    assert items[name].text == expected
+    assert "version -m" not in (tmp_path / "runs").read_text()
+
+
 def test_a_log_begins_with_a_complete_line(tmp_path):
     log = tmp_path / "x.log"
     log.write_text("SHOP_TOKEN=abcdefgh\nlast line\n")

@@ -51,6 +51,14 @@ def test_a_file_with_sums_is_a_source(sources: list[str], tmp_path: pathlib.Path
     assert len(agreed(VERSION, [sources[0], str(tmp_path / "sums")], PLATFORMS)) == 2
 
 
+def test_a_source_that_is_too_large_is_not_read(
+    sources: list[str], server: t.Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(release, "LARGEST", 100)
+    with pytest.raises(Failure, match="has more than 100 bytes"):
+        agreed(VERSION, sources, PLATFORMS)
+
+
 def test_versions_of_one_source_alone_are_left_out(sources: list[str], server: t.Any) -> None:
     del server.routes[f"/go/go{VERSION}.linux-arm64.tar.gz.sha256"]
     assert list(agreed(VERSION, sources, PLATFORMS)) == ["linux-amd64"]

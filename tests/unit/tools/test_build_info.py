@@ -21,7 +21,14 @@ LINES = (
     b"path\texample.com/x/cmd/y\nmod\texample.com/x\tv1.2.3\th1:a=\ndep\texample.com/z\tv1.0.0\th1:b=\n"
     b"build\t-tags=a,b\nbuild\tCGO_ENABLED=0\n"
 )
-INFO = BuildInfo("go1.22.12", "example.com/x/cmd/y", "example.com/x", "v1.2.3", {"-tags": "a,b", "CGO_ENABLED": "0"})
+INFO = BuildInfo(
+    "go1.22.12",
+    "example.com/x/cmd/y",
+    "example.com/x",
+    "v1.2.3",
+    {"-tags": "a,b", "CGO_ENABLED": "0"},
+    "go1.22.12\n\t" + LINES.decode().rstrip("\n").replace("\n", "\n\t"),
+)
 
 
 def varint(number: int) -> bytes:
@@ -64,13 +71,15 @@ def read_by_go(go: str, path: str) -> BuildInfo:
     """Return what `go version -m` prints about a binary."""
     output = subprocess.run([go, "version", "-m", path], check=True, capture_output=True, text=True).stdout.splitlines()
     fields = [line.split("\t")[1:] for line in output[1:]]
+    go = output[0].rpartition(": ")[2]
     only = {kind: rest for kind, *rest in fields if kind in ("path", "mod")}
     return BuildInfo(
-        output[0].rpartition(": ")[2],
+        go,
         only["path"][0],
         only.get("mod", ["", ""])[0],
         only.get("mod", ["", ""])[1],
         {words[1].partition("=")[0]: words[1].partition("=")[2] for words in fields if words[0] == "build"},
+        "\n".join([go, *output[1:]]),
     )
 
 

@@ -10,7 +10,7 @@ import pathlib
 import stat
 import typing as t
 
-from ..._core.redaction import credentials
+from ..._core.redaction import secrets_in
 from ..finding import Finding
 from ..snapshot import Snapshot
 
@@ -35,7 +35,7 @@ def world_readable_files(snapshot: Snapshot) -> frozenset[str]:
         source.file
         for row in snapshot.rows
         for source in [row.source("GOPROXY")]
-        if source and source.file and credentials(row.in_force("GOPROXY"))
+        if source and source.file and secrets_in(row.in_force("GOPROXY"))
     }
     return frozenset(path for path in sources if is_world_readable(path))
 

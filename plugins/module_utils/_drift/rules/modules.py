@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ..._core.redaction import credentials
+from ..._core.redaction import secrets_in
 from ..finding import Finding, Remedy, Rule, propose_value
 from ..snapshot import Row, Snapshot, once_per_user
 
@@ -108,7 +108,7 @@ def _proxy(row: Row, readable: t.Container[str]) -> t.Iterator[Finding]:
     if plain:
         cause = f"GOPROXY has {plain[0]}, from {source}; expected https"
         yield row.finding(OVER_HTTP, cause, Remedy("serve the proxy over https"), "GOPROXY")
-    if credentials(value) and source and source.file in readable:
+    if secrets_in(value) and source and source.file in readable:
         cause = f"GOPROXY has a password, and all users can read {source.file}"
         remedy = Remedy("declare it for the user, or write it to ~/.netrc")
         yield row.finding(PASSWORD_READABLE, cause, remedy, "GOPROXY")

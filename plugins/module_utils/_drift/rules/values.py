@@ -9,6 +9,7 @@ import typing as t
 
 from ..._core.go_variables import nearest_go_variable
 from ..._core.provenance import Source, is_default
+from ..._core.redaction import masked_by_name
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, plain_path, same_value
 from ..finding import Finding, Remedy, Rule, convert_line_endings, of_file, propose_value, shortened
@@ -190,7 +191,8 @@ def _plainly_differs(cell: Cell) -> bool:
 def _differs(snapshot: Snapshot, cell: Cell) -> Finding:
     fault = snapshot.fault(cell)
     remedy = propose_value(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
-    cause = f"{cell.state}; expected {cell.expected}{fault.addition}"
+    expected = masked_by_name(cell.variable, cell.expected or "")
+    cause = f"{cell.state}; expected {expected}{fault.addition}"
     return of_cell(DIFFERS, cause, remedy, cell, fault.source)
 
 
@@ -209,7 +211,7 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
             continue
         places: dict[str, list[str]] = {}
         for cell in group:
-            value = f"{shortened(cell.actual)} from {cell.source}" if cell.actual else "none"
+            value = f"{shortened(masked_by_name(variable, cell.actual))} from {cell.source}" if cell.actual else "none"
             places.setdefault(value, []).append(cell.place)
         values = "; ".join(
             f"{', '.join(names)} {'has' if len(names) == 1 else 'have'} {value}" for value, names in places.items()

@@ -13,7 +13,7 @@ import typing as t
 
 from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment
-from ..._core.redaction import redacted
+from ..._core.redaction import shown_value
 from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
@@ -113,7 +113,7 @@ def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) ->
 def _line(name: str, value: str) -> str:
     if '"' in value:
         raise DevserverError(
-            f"{name} has the value {redacted(value)!r}",
+            f"{name} has the value {shown_value(name, value)!r}",
             expected="a value without double quotes",
             remedy="remove them: PAM, which sets it for commands over ssh, does not support them",
         )

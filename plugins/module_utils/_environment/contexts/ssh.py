@@ -167,8 +167,11 @@ def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
         return {name: read_text(f"{scratch.path}/{name}") or "" for name in ("host", "host.pub", "user", "user.pub")}
 
 
-def _write(path: str, text: str, mode: int = 0o644) -> None:
-    """Write a file with exactly this mode, with any umask: sshd reads the public key with the user's rights."""
+def _write(path: str, text: str, mode: int = 0o600) -> None:
+    """Write a file with exactly this mode, with any umask.
+
+    Of all files only the public key is for others than root: sshd reads it with the user's rights.
+    """
     with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
         os.fchmod(file.fileno(), mode)
         file.write(text)
