@@ -116,10 +116,10 @@ _FORMS = (
 
 
 class _Masking:
-    """Masks texts; ``found`` are the secrets that were in them."""
+    """Masks texts; ``secrets`` are what was masked in them."""
 
     def __init__(self) -> None:
-        self.found: set[str] = set()
+        self.secrets: set[str] = set()
 
     def mask(self, text: str) -> str:
         """Mask what is a secret by its form, or is assigned to the name of one."""
@@ -151,21 +151,21 @@ class _Masking:
         quoted = re.match(r"\\?[\"']", value)
         quote = quoted.group() if quoted and len(value) > len(quoted.group()) and value.endswith(quoted.group()) else ""
         inner = value[len(quote) : len(value) - len(quote)] if quote else value.rstrip(",;)]}")
-        self.found.add(inner)
+        self.secrets.add(inner)
         return f"{quote}{_HIDDEN}{quote}" + ("" if quote else value[len(inner) :])
 
     def _form(self, match: re.Match[str]) -> str:
         kept = match.groupdict().get("kept") or ""
-        self.found.add(match.group()[len(kept) :])
+        self.secrets.add(match.group()[len(kept) :])
         return kept + _HIDDEN
 
     def _userinfo(self, match: re.Match[str]) -> str:
         text = match.group()[:-1]
         user, colon, password = text.partition(":")
         if colon:
-            self.found.update((text, password, urllib.parse.unquote(password)))
+            self.secrets.update((text, password, urllib.parse.unquote(password)))
         elif len(user) >= _LONGEST_NAME:
-            self.found.add(user)
+            self.secrets.add(user)
         return f"{_HIDDEN}@"
 
 
@@ -184,7 +184,8 @@ def _mask(text: str) -> tuple[str, t.Collection[str]]:
 
 def _masks_of(text: str) -> tuple[str, t.Collection[str]]:
     masking = _Masking()
-    return masking.mask(text), masking.found
+    # A part of a text may match twice.
+    return masking.mask(text), masking.secrets - {_HIDDEN}
 
 
 # A report has the same values in each context of each user.
@@ -251,7 +252,14 @@ def secrets_in(value: t.Any) -> set[str]:
         return set(_mask(value)[1])
     if isinstance(value, dict):
         return secrets_in(list(value)) | secret_values(value)
-    return set().union(*map(secrets_in, value)) if isinstance(value, (list, tuple)) else set()
+    if isinstance(value, (list, tuple)):
+        # The words of a command line: --token, value.
+        words = [word if isinstance(word, str) else "" for word in value]
+        flags = {
+            word for flag, word in zip(words, words[1:]) if flag[:1] == "-" and "=" not in flag and is_secret_name(flag)
+        }
+        return flags.union(*map(secrets_in, value))
+    return set()
 
 
 def texts_in(value: t.Any) -> list[str]:

@@ -12,6 +12,7 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError, TimedOut
+from .._core.redaction import without_secrets
 from .accounts import Account, groups_of
 from .output import Stream, read_rest, read_until_exit
 from .process_tree import end_session, orphans_ended
@@ -21,6 +22,7 @@ from .terminal import IN_SESSION, TYPE, Terminal
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a startup file that prints without end must not fill the memory.
 _LONGEST_OUTPUT = 16 * 1024 * 1024
+_LONGEST_REASON = 10_000
 
 # The roles that install the programs of this collection.
 _ROLES = {"go": "toolchain", "dlv": "tools", "gopls": "tools"}
@@ -55,7 +57,8 @@ class Completed(t.NamedTuple):
         """The reason of a failure in one line: the last line of stderr, or how the command ended."""
         if self.returncode is None:
             return "it timed out"
-        lines = self.stderr.strip().splitlines()
+        # Before the line is taken: a part of a private key would not match.
+        lines = without_secrets(self.stderr.strip()[-_LONGEST_REASON:]).splitlines()
         return lines[-1] if lines else f"it exited with {self.returncode} without a message"
 
     def error(self, problem: str, *, expected: str = "", remedy: str) -> DevserverError:

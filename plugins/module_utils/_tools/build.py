@@ -13,7 +13,7 @@ import types
 import typing as t
 
 from .._core.errors import DevserverError
-from .._core.redaction import redacted
+from .._core.redaction import redacted, without_secrets
 from .._environment.go_command import go_env
 from .._host.command import SYSTEM_PATH, Completed, run
 from .._host.files import open_nonblocking
@@ -28,6 +28,8 @@ LARGEST_OUTPUT = 1 << 30
 _CHUNK = 1 << 20
 # Seconds in which a source of modules must send something; go itself waits for ever.
 _SILENCE = 60.0
+# The last characters of go's messages that are read.
+_LONGEST_STDERR = 100_000
 
 # The variables that a build inherits, to reach its sources and to verify them.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -251,7 +253,7 @@ class Builder(t.NamedTuple):
 
     def failure(self, action: str, result: Completed, stderr: str, expected: str = "") -> DevserverError:
         """Return the error for an ``action`` whose ``result`` is a failure; ``stderr`` is redacted here."""
-        stderr = redacted(stderr.strip())
+        stderr = without_secrets(stderr.strip()[-_LONGEST_STDERR:])
         cause, remedy = self.explain(result, stderr)
         lines = [line for line in stderr.splitlines() if not line.startswith("go: downloading ")][-3:]
         return DevserverError(

@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
-from .._core.redaction import redacted
+from .._core.redaction import without_secrets
 from .._environment.caches import describe_foreign_cache
 from .plan import VerificationPlan, validate_plan
 from .steps import Step, select_steps
@@ -46,7 +46,7 @@ def _verify_user(plan: VerificationPlan, steps: t.Sequence[Step], name: str, wor
             return _run_steps(steps, sandbox)
     except (DevserverError, OSError) as error:
         skipped = [StepResult(name, step.name, SKIPPED, 0.0, "needs workspace") for step in steps]
-        return [StepResult(name, "workspace", FAILED, 0.0, redacted(str(error))), *skipped]
+        return [StepResult(name, "workspace", FAILED, 0.0, without_secrets(str(error))), *skipped]
 
 
 def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult]:
@@ -67,7 +67,9 @@ def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:
         result, detail = OK, step.run(sandbox)
     except (DevserverError, OSError) as error:
         result, detail = FAILED, str(explain_failure(error, sandbox))
-    return StepResult(sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), redacted(detail))
+    return StepResult(
+        sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), without_secrets(detail)
+    )
 
 
 def explain_failure(error: Exception, sandbox: UserSandbox) -> Exception:

@@ -13,7 +13,7 @@ import time
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._core.redaction import printable, redacted
+from ..._core.redaction import printable, redacted, without_secrets
 from ..._environment.contexts.editor_files import read_editor_file
 from ..._environment.contexts.vscode_server import VscodeServerContext, VscodeServerKind
 from ..._environment.declaration import ARGUMENT_SPEC, UserEnvironment, declaration_from
@@ -112,7 +112,7 @@ class _Session:
         try:
             step()
         except DevserverError as error:
-            self._problem = redacted(str(error))
+            self._problem = without_secrets(str(error))
 
     def prepare(self) -> None:
         """Read the user's files, in the main thread only."""
