@@ -68,6 +68,6 @@ def test_the_role_has_the_options_of_the_module() -> None:
 
 def test_the_directory_of_a_new_service_must_exist(tmp_path: pathlib.Path) -> None:
     _code, rejected = run(entry(workspace=str(tmp_path), package="./none"))
-    _code, accepted = run(entry(workspace=str(tmp_path)))
+    _code, accepted = run(entry(workspace=str(tmp_path), package="."))
     problem = f"debug service api: the directory {tmp_path}/none does not exist"
     assert problem in rejected["msg"] and "does not exist" not in accepted["msg"]
