@@ -35,11 +35,10 @@ REASONS: dict[str, str] = {
         _host/user_access
     """,
     "callers give it the rights of the user, who is also its process elsewhere": """
-        _delve/launch _delve/session_probe/options _delve/session_probe/sources _delve/workspace _environment/apply
-        _environment/caches _environment/go_env _gopls/prewarm _gopls/session_probe/probe
-        _gopls/session_probe/sample_positions _delve/session_probe/evidence _toolchain/modules_of_workspace
-        _toolchain/unmanaged _toolchain/workspaces
-        _tools/build_info _verify/user_sandbox
+        _delve/launch _delve/session_probe/evidence _delve/session_probe/options _delve/session_probe/sources
+        _delve/workspace _environment/apply _environment/caches _environment/go_env _gopls/prewarm
+        _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
+        _toolchain/unmanaged _toolchain/workspaces _tools/build_info _verify/user_sandbox
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _drift/collect/cells _drift/collect/debug_services
@@ -49,18 +48,19 @@ REASONS: dict[str, str] = {
     """,
     "files of the host, in directories that only root can change": """
         _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/language_servers
-        _drift/collect/ssh_denials _environment/access _environment/contexts/cron _environment/contexts/ssh
-        _environment/contexts/vscode_server _environment/contexts/zsh _environment/go_command _environment/removal
-        _environment/sshd_config _gopls/expected_files _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan
-        _host/destinations _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal
-        _host/rollback _host/silence _host/trust_store _systemd/reload_journal _systemd/systemctl
+        _drift/collect/ssh_denials _drift/collect/sudoers _environment/access _environment/contexts/cron
+        _environment/contexts/ssh _environment/contexts/vscode_server _environment/contexts/zsh
+        _environment/go_command _environment/go_values _environment/removal _environment/sshd_config
+        _gopls/expected_files _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan _host/destinations
+        _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal _host/rollback _host/silence
+        _host/trust_store _systemd/reload_journal _systemd/systemctl
     """,
     "the collection's own trees and temporary directories": """
         _bundle/archive _bundle/contents _bundle/make _bundle/modules _bundle/place _bundle/request _bundle/signature
         _core/ending _shells/startup _support_bundle/archive _support_bundle/collect _toolchain/archive
-        _toolchain/dirhash _toolchain/exchange _toolchain/fetch _toolchain/filelist _toolchain/in_use _toolchain/install
-        _toolchain/inventory _toolchain/request _toolchain/staging _toolchain/store _tools/build
-        _tools/build_directory _tools/cache _tools/install _tools/plan
+        _toolchain/dirhash _toolchain/exchange _toolchain/fetch _toolchain/filelist _toolchain/in_use
+        _toolchain/install _toolchain/inventory _toolchain/request _toolchain/sources _toolchain/staging
+        _toolchain/store _tools/build _tools/build_directory _tools/cache _tools/install _tools/plan
     """,
     "runs on the controller": "_delve/tls/client_bundle ../action ../plugin_utils",
 }
@@ -72,6 +72,8 @@ def calls(node: ast.AST) -> t.Iterator[str]:
         if isinstance(child, ast.With) and any("acting_as(" in ast.unparse(item) for item in child.items):
             continue
         name = ast.unparse(child.func) if isinstance(child, ast.Call) else ""
+        if name in ("call_as", "each_as"):
+            continue
         if name in CALLS or name.startswith("shutil."):
             yield name
         yield from calls(child)
