@@ -36,7 +36,7 @@ REASONS: dict[str, str] = {
     """,
     "callers give it the rights of the user, who is also its process elsewhere": """
         _delve/launch _delve/session_probe/evidence _delve/session_probe/options _delve/session_probe/sources
-        _delve/workspace _environment/apply _environment/caches _environment/go_env _gopls/prewarm
+        _delve/workspace _environment/apply _environment/caches _gopls/prewarm
         _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
         _toolchain/unmanaged _toolchain/workspaces _tools/build_info _verify/user_sandbox
     """,
