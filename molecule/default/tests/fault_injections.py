@@ -389,6 +389,30 @@ STARTUP_FILES = {
         options={"timeout": 5},
         alone=True,
     ),
+    "a limit for every program": line_in(
+        f"{ALICE}/.bashrc",
+        "ulimit -v 400000",
+        findings_of("GD205", "alice", BASH[:2], "go"),
+        alone=True,
+    ),
+    "an experiment that go does not know": line_in(
+        f"{BOB}/.profile", "export GOEXPERIMENT=rangfunc", findings_of("GD205", "bob", LOGIN, "go"), alone=True
+    ),
+    "a function of a library": Injection(
+        f"""echo "own_library() {{ eval 'export GODEBUG=netdns=go'; }}" > /opt/own.sh
+        printf '%s\\n' '. /opt/own.sh' own_library >> {BOB}/.profile""",
+        at(f"{BOB}/.profile", "own_library", {("GD102", "bob", "", "GODEBUG")}),
+        f"{BOB}/.profile",
+        undo="rm /opt/own.sh",
+        alone=True,
+    ),
+    "eval in fish": line_in(
+        f"{ALICE}/.config/fish/config.fish",
+        'eval "set -gx GOMODCACHE /tmp/evaled"',
+        {("GD101", "alice", "fish", "GOMODCACHE")},
+        before=f"install -d -o alice {ALICE}/.config/fish; printf 'set A 1\\n\\n' > {ALICE}/.config/fish/config.fish",
+        alone=True,
+    ),
     "a startup that becomes another program": line_in(f"{BOB}/.zshrc", "exec true", {("GD901", "bob", "zsh", "")}),
 }
 
@@ -462,6 +486,44 @@ MANAGED_FILES = {
         # The first line is not for them.
         before="printf '%s\\n' 'Match User nobody' 'SetEnv GOPROXY=direct' 'Match User bob,finn'"
         " > /etc/ssh/sshd_config.d/own.conf",
+        alone=True,
+    ),
+    "a variable that PAM reads from the user": line_in(
+        f"{BOB}/.pam_environment",
+        "GODEBUG DEFAULT=netdns=go",
+        {("GD102", "bob", "", "GODEBUG")},
+        alone=True,
+    ),
+    "a variable that sshd reads from the user": line_in(
+        f"{BOB}/.ssh/environment",
+        "GODEBUG=netdns=go",
+        {("GD102", "bob", "", "GODEBUG")},
+        before=f"echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf; install -d -o bob {BOB}/.ssh",
+        undo=f"rm -r /etc/ssh/sshd_config.d/own.conf {BOB}/.ssh",
+        alone=True,
+    ),
+    "a variable of a key": line_in(
+        f"{BOB}/.ssh/authorized_keys",
+        'environment="GODEBUG=netdns=go" ssh-ed25519 AAAA bob',
+        {("GD102", "bob", "", "GODEBUG")},
+        before=f"echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf; install -d -o bob {BOB}/.ssh",
+        undo=f"rm -r /etc/ssh/sshd_config.d/own.conf {BOB}/.ssh",
+        alone=True,
+    ),
+    "a slow rc of sshd": line_in(
+        f"{BOB}/.ssh/rc",
+        "sleep 3.3",
+        {("GD702", "bob", "ssh", "")},
+        before=f"install -d -o bob {BOB}/.ssh",
+        undo=f"rm -r {BOB}/.ssh",
+        alone=True,
+    ),
+    "an rc of sshd that prints": line_in(
+        f"{ALICE}/.ssh/rc",
+        "echo welcome",
+        {("GD701", "alice", "ssh", "")},
+        before=f"install -d -o alice {ALICE}/.ssh",
+        undo=f"rm -r {ALICE}/.ssh",
         alone=True,
     ),
     "a crontab with another PATH": Injection(
@@ -666,13 +728,8 @@ TOOLS = {
     "a copy of a tool that comes first": line_in(
         f"{ALICE}/.bashrc",
         f"PATH={ALICE}/go/bin:$PATH",
-        findings_of("GD103", "alice", BASH, "PATH"),
-        more=at(
-            f"{ALICE}/go/bin/gopls",
-            None,
-            findings_of("GD402", "alice", BASH, "gopls"),
-            {("GD403", "alice", "", "gopls")},
-        ),
+        findings_of("GD103", "alice", BASH, "PATH") | findings_of("GD402", "alice", BASH, "gopls"),
+        more=at(f"{ALICE}/go/bin/gopls", None, {("GD403", "alice", "", "gopls")}),
         before=f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
         undo=f"rm {ALICE}/go/bin/gopls",
         alone=True,
@@ -710,6 +767,12 @@ TOOLS = {
 }
 
 RUNNING = {
+    "a variable of the manager of all units": Injection(
+        "systemctl set-environment GOTMPDIR=/sysenv",
+        dict.fromkeys(findings_per_user("GD102", "GOTMPDIR", users=[""]), Place("set-environment")),
+        undo="systemctl unset-environment GOTMPDIR",
+        alone=True,
+    ),
     "a VS Code server from before": Injection(
         "systemd-run --quiet --unit=injected-editor -p User=alice -p Environment=GOBIN=/old"
         " sh -c 'sleep 600' /x/out/bootstrap-fork --type=extensionHost",

@@ -11,7 +11,8 @@ class Source(t.NamedTuple):
     """One place that can set a value.
 
     ``kind`` is ``file`` (a startup file, PAM, GOENV, go.env: then ``file`` and ``line`` are the place), ``process``
-    (given by the program that starts the process) or ``built-in`` (Go's own default). ``by`` is the line of a function
+    (given by the program that starts the process), ``set-environment`` (of systemctl: set in the running manager) or
+    ``built-in`` (Go's own default). ``by`` is the line of a function
     that this line calls, if that sets the value.
     """
 
@@ -33,6 +34,7 @@ class Assignment(t.NamedTuple):
 
 
 PROCESS = Source("process")
+SET_ENVIRONMENT = Source("set-environment")
 BUILT_IN = Source("built-in")
 
 

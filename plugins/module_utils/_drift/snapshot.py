@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import typing as t
 
-from .._core.provenance import Assignment, Source, is_default
+from .._core.provenance import SET_ENVIRONMENT, Assignment, Source, is_default
 from .._environment.contexts.base import Context
 from .._environment.contexts.cron import CRONTABS
 from .._environment.declaration import Declaration, UserEnvironment
@@ -190,6 +190,10 @@ class Snapshot:
     def fix(self, cell: Cell) -> str:
         """Return the action that restores a declared value."""
         source = cell.source
+        if source == SET_ENVIRONMENT:
+            by_user = cell.context == "systemd_user"
+            command = f"systemctl{' --user' if by_user else ''} unset-environment {cell.variable}"
+            return f"run '{command}' as {cell.user if by_user else 'root'}"
         if source is None or source.line is None or is_default(source):
             context = self._context(cell)
             path = context.checkout_file if context else ""

@@ -12,8 +12,10 @@ import typing as t
 
 from .._core.provenance import Assignment, Source
 from .._host.accounts import Account
+from .._host.assignments import find_assignments
 from .._host.command import SYSTEM_PATH, run
-from .._host.files import read_text_or_empty
+from .._host.files import numbered_lines, read_text_or_empty
+from .._host.user_texts import read_texts
 
 SSHD = "/usr/sbin/sshd"
 CONFIGURATION = "/etc/ssh/sshd_config"
@@ -24,6 +26,11 @@ _DEPTH = 16
 _CONNECTION = "user={},host=UNKNOWN,addr=127.0.0.1,laddr=127.0.0.1,lport=22"
 # Characters that sshd removes from a line, or adds in its output.
 _QUOTING = re.compile(r"""["'\\\s]""")
+
+
+_VARIABLE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+# An option of a key. Values with a quote or a backslash are left out.
+_OF_KEY = re.compile(r'(?:^|,|\s)environment="([A-Za-z_]\w*)=([^"\\\x00-\x1f]*)"')
 
 
 class Line(t.NamedTuple):
@@ -78,6 +85,45 @@ def variables(account: Account, timeout: float) -> list[Assignment]:
     source = _line_of(values, account, candidates)
     named = (value.partition("=") for value in values if source)
     return [Assignment(name, value, source) for name, _sign, value in named if source]
+
+
+def user_variables(account: Account, timeout: float) -> tuple[list[Assignment], list[Assignment]]:
+    """Return the variables that the user's keys (``environment=``) and ``~/.ssh/environment`` give a login.
+
+    Those of keys are of the first key that gives some. There are none without PermitUserEnvironment.
+    """
+    if not any(line.keyword == "permituserenvironment" for line in lines()):
+        return [], []
+    keywords = dict(effective(account, timeout))
+    allowed = keywords.get("permituserenvironment", "no")
+    if allowed == "no":
+        return [], []
+    names = {"%h": account.home, "%u": account.name, "%U": str(account.uid), "%%": "%"}
+    patterns = keywords.get("authorizedkeysfile", ".ssh/authorized_keys").split()
+    keys = [os.path.join(account.home, re.sub("%.", lambda token: names.get(token[0], ""), path)) for path in patterns]
+    file = os.path.join(account.home, ".ssh/environment")
+    texts = read_texts([*keys, file], account, timeout)
+    of_keys = (_variables_of_key(line, path, number) for path in keys for number, line in _lines_of(texts, path))
+    of_file = find_assignments(texts.get(file), file, _VARIABLE, str)
+    first = next(filter(None, of_keys), [])
+    return [item for item in first if _is_allowed(item.name, allowed)], [
+        item for item in of_file if _is_allowed(item.name, allowed)
+    ]
+
+
+def _lines_of(texts: t.Mapping[str, str], path: str) -> t.Iterator[tuple[int, str]]:
+    return numbered_lines(texts.get(path, ""))
+
+
+def _variables_of_key(line: str, path: str, number: int) -> list[Assignment]:
+    source = Source("file", path, number)
+    pairs = _OF_KEY.findall(line) if not line.lstrip().startswith("#") else []
+    return [Assignment(name, value, source) for name, value in pairs]
+
+
+def _is_allowed(name: str, patterns: str) -> bool:
+    """Return whether PermitUserEnvironment, which is yes or a list of patterns, allows a variable."""
+    return patterns == "yes" or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns.split(","))
 
 
 def _line_of(values: t.Sequence[str], account: Account, candidates: t.Sequence[Line]) -> Source | None:

@@ -29,6 +29,10 @@ _REDIRECTING = "exec"
 # The formats of a file and line in bash, zsh, fish, sshd and this collection, and of an unreadable file in bash.
 _PLACE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*?)(?:: line |:| \(line | line )(\d{1,9})\b")
 _FILE = re.compile(r"(?:^|\s)((?:/|~/)[^:\n\0]*): Permission denied")
+# Of a file as a whole.
+_WHOLE = re.compile(
+    r"(?:^|\s|')((?:/|~/)[^:\n\0']*?)(?:: [Ii]s a directory|'? is not a (?:file|directory|regular file))\b"
+)
 # Characters: the search takes the square of that.
 _LONGEST_MESSAGE = 4096
 _BROKEN = re.compile("syntax error|parse error|unexpected", re.IGNORECASE)
@@ -62,7 +66,7 @@ def parse_place(message: str, home: str) -> Source | None:
     denied = _FILE.search(message)
     # If a startup file is unreadable, the line that reads it is not the cause.
     hidden = denied and os.path.basename(denied.group(1)).startswith(".")
-    match = denied if hidden else _PLACE.search(message) or denied
+    match = denied if hidden else _PLACE.search(message) or denied or _WHOLE.search(message)
     if not match:
         return None
     file = re.sub(r"\A~", lambda _match: home, match.group(1))
@@ -79,35 +83,44 @@ def find_sshd_error(timeout: float) -> str:
 
 def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source | None:
     """Return the line of a startup that prints ``output``; None if it is unknown."""
-    home = start_up.account.home
-    named = parse_place(output, home)
+    named = parse_place(output, start_up.account.home)
     if named and not _READONLY.search(output):
         return named
-    completed = _trace_startup(start_up, timeout)
+    found = (_printing_line(part, output, timeout) for part in start_up.parts)
+    return next(filter(None, found), named)
+
+
+def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
+    completed = _trace_startup(part, timeout)
     if completed is None:
-        return fish_blame.find_only_line(output, start_up.account, timeout)
+        return fish_blame.find_only_line(output, part.account, timeout)
     steps = _steps(completed)
     fixed = _readonly_line(output, steps)
-    if fixed or named:
-        return fixed or named
+    if fixed:
+        return fixed
     for step in steps:
         if output in (line.rstrip("\r") for line in step.printed.splitlines()):
             return step.source
     # The trace may be by another shell than the user's, with other error messages.
-    places = (parse_place(line, home) for step in steps for line in step.printed.splitlines())
+    places = (parse_place(line, part.account.home) for step in steps for line in step.printed.splitlines())
     return next(filter(None, places), None)
 
 
 def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
     """Return the line of a startup with the largest total time."""
-    if start_up.shell == "fish":
-        return fish_blame.find_slowest_line(start_up, timeout)
-    completed = _trace_startup(start_up, timeout)
+    slowest = [item for item in (_slowest_line(part, timeout) for part in start_up.parts) if item]
+    return max(slowest, key=lambda item: item[0])[1] if slowest else None
+
+
+def _slowest_line(part: Startup, timeout: float) -> tuple[float, Source | None] | None:
+    """Return the seconds of the slowest line, and that line; None if there is none."""
+    if part.shell == "fish":
+        return fish_blame.find_slowest_line(part, timeout)
+    completed = _trace_startup(part, timeout)
     steps = _steps(completed)
     if not completed or not steps:
         return None
-    spent = _spent(steps, completed)
-    return max(spent, key=lambda source: spent[source])
+    return max((seconds, source) for source, seconds in _spent(steps, completed).items())
 
 
 def _spent(steps: t.Sequence[_Step], completed: Completed) -> dict[Source, float]:
@@ -124,10 +137,19 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
 
     None if the startup finishes, or is only slow: then no single line is the cause.
     """
+    *before, shell = start_up.parts
+    # How these end does not matter to the shell.
+    hanging = (_last_line(part, timeout, hangs=True) for part in before)
+    return next(filter(None, hanging), None) or _last_line(shell, timeout)
+
+
+def _last_line(start_up: Startup, timeout: float, *, hangs: bool = False) -> Source | None:
     if start_up.shell == "fish":
         at = fish_blame.find_last_line(start_up, timeout)
         return None if at and _OWN.match(at.file or "") else at
     completed = _trace_startup(start_up, timeout)
+    if hangs and (completed is None or completed.returncode is not None):
+        return None
     steps = _steps(completed)
     errors = (line for step in steps for line in step.printed.splitlines() if _BROKEN.search(line))
     broken = next(filter(None, (parse_place(line, start_up.account.home) for line in errors)), None)

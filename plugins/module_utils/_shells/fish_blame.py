@@ -40,8 +40,8 @@ def find_only_line(output: str, account: Account, timeout: float) -> Source | No
     return _only(read_startup_files(account, timeout).printing(output))
 
 
-def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
-    """Return the line with the largest total time; None if commands without a line take more."""
+def find_slowest_line(start_up: Startup, timeout: float) -> tuple[float, Source | None] | None:
+    """Return the seconds of the slowest line, and that line; None for the line if commands without one take more."""
     with user_directory(start_up.account) as directory:
         profile = os.path.join(directory, "profile")
         options = [f"--profile-startup={profile}", f"--profile={profile}"]
@@ -52,7 +52,8 @@ def find_slowest_line(start_up: Startup, timeout: float) -> Source | None:
     spent: dict[Source | None, int] = {}
     for step, source in zip(steps, _places(steps, read_startup_files(start_up.account, timeout))):
         spent[source] = spent.get(source, 0) + step.time
-    return max(spent, key=lambda source: spent[source]) if spent else None
+    slowest = max(spent, key=lambda source: spent[source]) if spent else None
+    return (spent[slowest] / 1e6, slowest) if spent else None
 
 
 def find_last_line(start_up: Startup, timeout: float) -> Source | None:

@@ -11,6 +11,8 @@ import typing as t
 from .._core.provenance import Source
 from .._host.accounts import Account
 from .._host.command import SYSTEM_PATH, run
+from .._host.files import numbered_lines
+from .._host.user_texts import read_texts
 from .scripts import SH_PRINT_FISH_FILES
 
 _LINE = re.compile(r"^([^:\n\0]+):(\d{1,9}):(.*)$", re.MULTILINE)
@@ -57,18 +59,15 @@ class FishLines:
 def read_startup_files(account: Account, timeout: float) -> FishLines:
     """Return every line of the user's and the host's startup files that the user can read."""
     directory = os.path.join(account.home, ".config/fish")
-    return _lines_in(["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", directory], directory, account, timeout)
-
-
-def read_files(files: t.Sequence[str], account: Account, timeout: float) -> FishLines:
-    """Return every line of these ``files`` that the user can read."""
-    return _lines_in(["grep", "-nHs", "-D", "skip", "", "--", *files], "/", account, timeout)
-
-
-def _lines_in(argv: t.Sequence[str], directory: str, account: Account, timeout: float) -> FishLines:
-    output = run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout).stdout
-    matches = _LINE.findall(output)
+    argv = ["/bin/sh", "-c", SH_PRINT_FISH_FILES, "sh", directory]
+    matches = _LINE.findall(run(argv, env={"PATH": SYSTEM_PATH}, account=account, timeout=timeout).stdout)
     return FishLines([(Source("file", os.path.join(directory, name), int(line)), text) for name, line, text in matches])
+
+
+def read_file(path: str, account: Account, timeout: float) -> FishLines:
+    """Return every line of a file, if the user can read it."""
+    text = read_texts([path], account, timeout).get(path, "")
+    return FishLines([(Source("file", path, number), line) for number, line in numbered_lines(text)])
 
 
 def _unquoted(text: str) -> str:

@@ -16,7 +16,7 @@ import typing as t
 
 from .._core.go_variables import PERSISTENT_VARIABLES
 from .._core.provenance import Assignment, Source
-from .fish_lines import FishLines, read_files
+from .fish_lines import FishLines, read_file
 from .scripts import FISH_HOOKS, FISH_TRACE, fill
 from .startup import Startup
 
@@ -108,7 +108,7 @@ def trace_fish(start_up: Startup, timeout: float) -> list[Assignment]:
     completed = start_up.run(argv, timeout)
     changes = list(itertools.islice(parse_changes(completed.stderr, start_up.account.home, start_up.env), _MOST))
     files = sorted({_file_of(change) for change in changes if not change.is_exact} - {""})
-    lines = {file: read_files([file], start_up.account, timeout) for file in files}
+    lines = {file: read_file(file, start_up.account, timeout) for file in files}
     return [item for item in (_assignment(change, lines) for change in changes) if item]
 
 

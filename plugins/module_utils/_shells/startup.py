@@ -24,7 +24,8 @@ class Startup(t.NamedTuple):
     """The startup of ``account``'s shell in a context, with ``options`` (``-i``, ``-l``) and ``env``.
 
     A POSIX shell reads all ``files`` and the first existing one of ``first_of``, and runs ``then``. With ``prompts`` it
-    has a terminal, and runs up to its first prompt.
+    has a terminal, and runs up to its first prompt. Before the shell starts, /bin/sh reads the first one of the files
+    ``before`` that exists.
     """
 
     account: Account
@@ -34,6 +35,15 @@ class Startup(t.NamedTuple):
     first_of: t.Sequence[str] = ()
     then: str = ""
     prompts: bool = False
+    before: t.Sequence[str] = ()
+
+    @property
+    def parts(self) -> list[Startup]:
+        """What runs one after the other."""
+        if not self.before:
+            return [self]
+        account = self.account._replace(shell="/bin/sh")
+        return [Startup(account, [], self.env, first_of=self.before), self._replace(before=())]
 
     @property
     def shell(self) -> str:

@@ -31,9 +31,13 @@ def default_path(timeout: float) -> str:
 
     It depends on the version of systemd, on the layout of the host, and on DefaultEnvironment= in system.conf.
     """
+    return unquoted(manager_environment(timeout).get("PATH", SYSTEM_PATH))
+
+
+def manager_environment(timeout: float) -> dict[str, str]:
+    """Return the variables that the manager gives to units, with values as systemctl quotes them."""
     completed = run(["systemctl", "show-environment"], env={"PATH": SYSTEM_PATH}, timeout=timeout)
-    variables = dict(line.split("=", 1) for line in completed.stdout.splitlines() if "=" in line)
-    return unquoted(variables.get("PATH", SYSTEM_PATH))
+    return dict(line.split("=", 1) for line in completed.stdout.splitlines() if "=" in line)
 
 
 def properties_of(units: t.Sequence[str], names: t.Sequence[str]) -> dict[str, dict[str, str]]:

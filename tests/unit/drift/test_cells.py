@@ -52,6 +52,16 @@ def test_a_host_as_declared_has_no_findings(fake_host):
     assert ("goenv", "PATH") not in matrix
 
 
+def test_the_line_of_a_function_is_in_the_cause(fake_host):
+    line = Source("file", "/h/.bashrc", 9, "/usr/share/modules/init/bash:41")
+    one = fake_host(environment={"GOPATH": "/y"}, set_by=[Assignment("GOPATH", "/y", line)])
+    matrix, found = fake_host.evaluate(one)
+    assert matrix["login", "GOPATH"].source == line
+    assert "from /h/.bashrc:9 (by /usr/share/modules/init/bash:41)" in found[0].cause
+    assert "delete or correct /h/.bashrc:9," in found[0].remedy.text
+    assert matrix["login", "GOPATH"].result()["source"]["by"] == "/usr/share/modules/init/bash:41"
+
+
 def test_the_last_assignment_won_and_the_others_are_shadowed(fake_host):
     first, last = Source("file", "/etc/profile", 3), Source("file", "/h/.profile", 9)
     (fake_host.tmp / "env").write_text("\nGOPATH=/x\n")
@@ -154,6 +164,41 @@ def test_a_variable_that_follows_another_is_not_reported_again(fake_host):
     assert matrix["bash", "GONOPROXY"].source == line
     own = fake_host("bash", environment={"GONOPROXY": "b.example"}, go_values=dict(go_values, GONOPROXY="b.example"))
     assert {f.variable for f in fake_host.evaluate(fake_host(), own)[1]} == {"GOPRIVATE", "GONOPROXY"}
+
+
+@pytest.mark.parametrize(("variable", "value"), [("GOOS", "plan9"), ("GOARCH", "arm64")])
+def test_a_default_that_follows_the_target_is_not_reported_again(fake_host, variable, value):
+    go_values = {"GOOS": "linux", "GOARCH": "amd64", "CGO_ENABLED": "1"}
+    line = Source("file", "/h/config.fish", 4)
+    target = {variable: value}
+    cross = {"go_values": {**go_values, **target, "CGO_ENABLED": "0"}, "set_by": [Assignment(variable, value, line)]}
+    found = fake_host.evaluate(fake_host(go_values=go_values), fake_host("fish", environment=target, **cross))[1]
+    assert "CGO_ENABLED" not in [finding.variable for finding in found]
+    assert variable in [finding.variable for finding in found]
+    written = {**target, "CGO_ENABLED": "0"}
+    found = fake_host.evaluate(fake_host(go_values=go_values), fake_host("fish", environment=written, **cross))[1]
+    assert "CGO_ENABLED" in [finding.variable for finding in found]
+
+
+@pytest.mark.parametrize(
+    ("context", "remedy"),
+    [
+        ("systemd_system", "run 'systemctl unset-environment GOTMPDIR' as root"),
+        ("systemd_user", "run 'systemctl --user unset-environment GOTMPDIR' as {user}"),
+    ],
+)
+def test_a_variable_that_is_set_in_a_manager_is_removed_there(fake_host, context, remedy):
+    given = {"GOTMPDIR": "/sysenv"}
+    cell = fake_host.evaluate(fake_host(context, environment=given, go_values=given))[0][context, "GOTMPDIR"]
+    assert cell.source == Source("set-environment")
+    found = fake_host.evaluate(fake_host(), fake_host(context, environment=given, go_values=given))[1]
+    (finding,) = [finding for finding in found if finding.rule.id == "GD102"]
+    assert finding.remedy.text == remedy.format(user=finding.user)
+    declared = dataclasses.replace(fake_host().user, variables={"GOTMPDIR": "/declared"})
+    declaration = dataclasses.replace(fake_host.declaration, users=[declared])
+    seen = dataclasses.replace(fake_host(context, environment=given, go_values=given), user=declared)
+    found = fake_host.evaluate(seen, declaration=declaration)[1]
+    assert remedy.format(user=declared.account.name) in [finding.remedy.text for finding in found]
 
 
 def test_the_defaults_of_another_go_are_no_conflict(fake_host):

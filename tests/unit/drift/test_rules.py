@@ -229,6 +229,34 @@ def test_the_remedy_for_a_failed_probe_depends_on_the_failure(fake_host: t.Any, 
     assert (none.source, none.remedy.text.startswith(WAYS[failure][1])) == (None, True)
 
 
+def test_a_missing_shell_is_installed_or_replaced(fake_host: t.Any) -> None:
+    problem = "sshd denies bob: User bob not allowed because shell /bin/none does not exist"
+    denied = dataclasses.replace(fake_host(), environment=None, problem=problem, failure="not let in")
+    (finding,) = fake_host.evaluate(denied)[1]
+    assert finding.remedy.text.startswith("install that shell, or run 'chsh -s /bin/bash ")
+
+
+@pytest.mark.parametrize("problem", ["dash: 4: export: GOBIN: is read only", "dash: 2: .: cannot open ./.missing"])
+def test_a_line_at_which_dash_ends_is_no_exit(fake_host: t.Any, problem: str) -> None:
+    dead = dataclasses.replace(fake_host(), environment=None, problem=problem, failure="ended early")
+    (finding,) = fake_host.evaluate(dataclasses.replace(dead, stopping=Source("file", PROFILE, 3)))[1]
+    assert finding.remedy.text == f"correct {PROFILE}:3"
+
+
+@pytest.mark.parametrize(
+    ("offender", "remedy"),
+    [
+        ("GOEXPERIMENT", "delete or correct GOEXPERIMENT at /h/.profile:3: without it, go works"),
+        ("ulimit", "raise the resource limit at /h/.profile:3: go needs more"),
+    ],
+)
+def test_the_line_that_lets_go_fail_is_the_source(fake_host: t.Any, offender: str, remedy: str) -> None:
+    at = Source("file", PROFILE, 3)
+    result = GoResult({}, "it fails", offender=offender)
+    (finding,) = fake_host.evaluate(fake_host(go=result, set_by=[Assignment(offender, "x", at)]))[1]
+    assert (finding.rule.id, finding.source, finding.remedy.text) == ("GD205", at, remedy)
+
+
 @pytest.mark.parametrize(
     ("line", "replaces"),
     [("exec zsh", True), ("[ -t 1 ] && exec fish -l", True), ("exec </dev/null", False), ("read -r x", False)],
@@ -930,6 +958,12 @@ def test_a_tool_of_some_users_is_not_evaluated_for_others(fake_host: t.Any) -> N
     go = str(fake_host.goroot / "bin/go")
     seen = fake_host(programs={"go": [go], "gopls": ["/x/gopls"]})
     assert fake_host.ids(seen, tools=[tool(fake_host)]) == ["GD402"]
+    at = Source("file", PROFILE, 3)
+    path = (seen.environment or {})["PATH"]
+    (finding,) = fake_host.evaluate(
+        dataclasses.replace(seen, assignments=[Assignment("PATH", path, at)]), tools=[tool(fake_host)]
+    )[1]
+    assert (finding.source, f"PATH was last set by {at}" in finding.cause) == (at, True)
     assert fake_host.ids(seen, tools=[tool(fake_host, users=["somebody-else"])]) == []
 
 

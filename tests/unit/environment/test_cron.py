@@ -10,7 +10,7 @@ import os
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import cron as cron_context
-from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam, systemd
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.cron import CronContext
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import (
     Declaration,
@@ -64,6 +64,35 @@ def test_cron_is_probed_only_where_systemd_runs(cron_host, monkeypatch, runs):
     monkeypatch.setattr(cron_context, "_CRONS", (str(cron_host.directory / "daemon"),))
     monkeypatch.setattr(cron_context.systemctl, "manager_runs", lambda: runs)
     assert CronContext().applies_to(ACCOUNT) is runs
+
+
+def test_a_job_has_no_variable_of_the_manager(cron_host, monkeypatch):
+    """The probe is a unit, and "systemctl set-environment" gives its variables to units alone."""
+    (cron_host.directory / "pam.d/cron").write_text(
+        f"session required pam_env.so conffile={cron_host.directory}/none envfile={cron_host.directory}/environment\n"
+    )
+    (cron_host.directory / "environment").write_text("GOPROXY=off\nGOA=/pam\n")
+    given = {"GOTMPDIR": "/sysenv", "GOA": "/pam", "GOPROXY": "off", "XDG_SESSION_ID": "1", "HOME": "/h"}
+    probed = systemd.Probe(dict(given))
+    queries = []
+
+    def manager_environment(_timeout):
+        queries.append(1)
+        return {"GOTMPDIR": "/sysenv", "GOA": "/sysenv", "PATH": "/x"}
+
+    monkeypatch.setattr(systemd, "probe_unit", lambda *_args, **_more: probed)
+    monkeypatch.setattr(cron_context.systemctl, "manager_runs", lambda: True)
+    monkeypatch.setattr(cron_context.systemctl, "manager_environment", manager_environment)
+    environment = CronContext().probe(ACCOUNT, Declaration([], "/g", []), 5).environment
+    assert {name: environment[name] for name in environment if name.startswith("GO")} == {
+        "GOA": "/pam",
+        "GOPROXY": "off",
+    }
+    assert (environment["XDG_SESSION_ID"], environment["PATH"]) == ("1", "/usr/bin:/bin")
+    del probed.environment["GOTMPDIR"]
+    CronContext().probe(ACCOUNT, Declaration([], "/g", []), 5)
+    # Without a variable of unknown source the manager is not queried.
+    assert queries == [1]
 
 
 def test_a_users_jobs_stay_and_get_path(cron_host):

@@ -156,3 +156,36 @@ def test_includes_and_the_environment_file_are_followed(pam):
     (pam.directory / "sshd").write_text("auth include x\n@include common\nsession [default=ok] pam_limits.so\n")
     (found,) = pam_context.assignments(str(pam.directory / "sshd"), ACCOUNT)
     assert (found.name, found.value, found.source.line) == ("GOPROXY", "off", 2)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("GOFLAGS DEFAULT=-mod=vendor", "-mod=vendor"),
+        ("  GOFLAGS\tOVERRIDE=-mod=vendor", "-mod=vendor"),
+        ('GOFLAGS DEFAULT="-a -b" OVERRIDE="-c -d"', "-c -d"),
+        ("GOFLAGS DEFAULT=-v OVERRIDE=${GIVEN}", "${GIVEN}"),
+    ],
+)
+@pytest.mark.parametrize("option", ["user_readenv=1", "user_readenv=1 user_envfile=.own", ""])
+def test_the_file_of_a_user_is_named_if_pam_reads_it(pam, option, line, value):
+    name = ".own" if "user_envfile" in option else ".pam_environment"
+    (pam.directory / name).write_text(f"# mine\n{line}\n")
+    options = f"conffile={pam.directory}/none readenv=0 {option}"
+    (pam.directory / "sshd").write_text(f"session required pam_env.so {options}\n")
+    found = pam_context.assignments(str(pam.directory / "sshd"), ACCOUNT._replace(home=str(pam.directory)))
+    expected = [("GOFLAGS", value, f"{pam.directory}/{name}:2")] if option else []
+    assert [(item.name, item.value, str(item.source)) for item in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [("* hard nproc 3", True), ("gopher - nproc 49", True), ("gopher hard nproc 50", False), ("bob - nproc 3", False)],
+)
+def test_a_low_limit_is_described_with_its_line(tmp_path, monkeypatch, line, found):
+    (tmp_path / "limits.d").mkdir()
+    (tmp_path / "limits.d/low.conf").write_text(f"# few\n{line}\n")
+    monkeypatch.setattr(pam_context, "_LIMITS", str(tmp_path / "limits"))
+    text = pam_context.describe_low_limit(ACCOUNT._replace(name="gopher"))
+    assert text.startswith(f": {tmp_path}/limits.d/low.conf:2 limits its processes to ") is found
+    assert found or text == ""

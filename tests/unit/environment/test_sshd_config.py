@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 import pathlib
 import typing as t
 
@@ -100,3 +102,52 @@ def test_without_an_sshd_nothing_is_in_force(sshd_host: Set) -> None:
     (sshd_host("setenv GOBIN=/m") / "sshd").unlink()
     assert sshd_config.effective(BOB, 5) == []
     assert sshd_config.variables(BOB, 5) == []
+
+
+# What sshd prints for PermitUserEnvironment, and the variables of the key and of ~/.ssh/environment.
+ALLOWED = {"yes": ("GOPROXY", "GOFLAGS"), "GOP*,X": ("GOPROXY",), "GOFLAGS": ("GOFLAGS",), "no": ()}
+KEYS = """\
+# environment="GOPROXY=none" ssh-ed25519 AAAA comment
+ssh-ed25519 AAAA first
+no-pty,environment="GOPROXY=off",environment="A b=c",command="x" ssh-ed25519 AAAA second
+environment="GOPROXY=direct" ssh-ed25519 AAAA third
+"""
+
+
+@pytest.mark.parametrize("allowed", ALLOWED)
+def test_the_lines_of_a_users_own_variables_are_found(sshd_host: Set, allowed: str) -> None:
+    directory = sshd_host(f"permituserenvironment {allowed}", "authorizedkeysfile .ssh/gone %h/.ssh/keys")
+    (directory / "sshd_config").write_text(f"PermitUserEnvironment {allowed}\n")
+    (directory / ".ssh").mkdir()
+    (directory / ".ssh/keys").write_text(KEYS)
+    (directory / ".ssh/environment").write_text("# mine\nGOFLAGS=-mod=mod\n")
+    user = find_account(getpass.getuser())._replace(home=str(directory))
+    of_keys, of_file = sshd_config.user_variables(user, 5)
+    found = [(item.name, item.value, str(item.source)) for item in [*of_keys, *of_file]]
+    expected = [
+        ("GOPROXY", "off", f"{directory}/.ssh/keys:3"),
+        ("GOFLAGS", "-mod=mod", f"{directory}/.ssh/environment:2"),
+    ]
+    assert found == [item for item in expected if item[0] in ALLOWED[allowed]]
+    assert [item.source.file for item in of_file] == [str(directory / ".ssh/environment")] * len(of_file)
+
+
+@pytest.mark.parametrize("odd", ["a pipe", "a directory", "a link to a pipe"])
+def test_an_odd_file_of_a_user_gives_no_variable(sshd_host: Set, odd: str) -> None:
+    directory = sshd_host("permituserenvironment yes")
+    (directory / "sshd_config").write_text("PermitUserEnvironment yes\n")
+    file = directory / ".ssh/environment"
+    (file / "x").mkdir(parents=True) if odd == "a directory" else file.parent.mkdir()
+    target = directory / "pipe" if odd == "a link to a pipe" else file
+    if odd != "a directory":
+        os.mkfifo(target)
+    if target != file:
+        file.symlink_to(target)
+    user = find_account(getpass.getuser())._replace(home=str(directory))
+    assert sshd_config.user_variables(user, 2) == ([], [])
+
+
+def test_without_permission_no_file_of_a_user_is_read(sshd_host: Set) -> None:
+    directory = sshd_host("permituserenvironment yes")
+    assert sshd_config.user_variables(BOB, 5) == ([], [])
+    assert not (directory / "queries").exists()

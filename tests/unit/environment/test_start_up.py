@@ -356,7 +356,7 @@ def test_a_client_of_ssh_sends_its_language(tmp_path):
 def test_the_directories_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path, monkeypatch):
     (tmp_path / "sshd_config").write_text("SetEnv GOA=1\n")
     monkeypatch.setattr(ssh.sshd_config, "CONFIGURATION", str(tmp_path / "sshd_config"))
-    monkeypatch.setattr(ssh, "_throw_away_keys", lambda _timeout: {"host.pub": "key"})
+    monkeypatch.setattr(ssh, "_throw_away_keys", lambda _timeout: {"host.pub": "key", "user.pub": "key"})
     directory = tmp_path / "probe"
     directory.mkdir()
     added = {"XDG_DATA_HOME": "/x", "XDG_CONFIG_HOME": "/y"}

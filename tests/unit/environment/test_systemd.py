@@ -10,6 +10,7 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import (
     pam,
+    systemd,
     systemd_user,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.systemd_system import (
@@ -196,3 +197,33 @@ def test_a_generator_that_fails_has_no_environment(user, tmp_path, monkeypatch, 
 def test_a_unit_that_prints_nothing_has_failed(monkeypatch, code, printed, returncode):
     monkeypatch.setattr(transient_unit, "run", lambda argv, **_options: Completed(argv, code, printed, ""))
     assert transient_unit.read_unit_environment([], 1).returncode == returncode
+
+
+@pytest.mark.parametrize(
+    ("code", "failure", "words"),
+    [
+        (203, "", "no program starts: /l.conf:2 limits its processes to 3"),
+        (224, "not let in", "PAM denies the session: the account has expired, or is locked"),
+        (7, "", "it exited with 7 without a message"),
+    ],
+)
+def test_the_status_of_a_unit_is_explained(monkeypatch, code, failure, words):
+    monkeypatch.setattr(transient_unit, "run", lambda argv, **_more: Completed(argv, code, "", ""))
+    got = systemd.probe_unit("cannot open a session", [], 5, low_limit=": /l.conf:2 limits its processes to 3")
+    assert (got.environment, got.failure, got.problem) == (None, failure, f"cannot open a session: {words}")
+
+
+def test_the_configuration_of_a_manager_is_a_source(tmp_path, monkeypatch):
+    monkeypatch.setattr(systemd, "_CONFIGURATION", str(tmp_path))
+    (tmp_path / "user.conf").write_text(
+        '[Manager]\n#DefaultEnvironment=A=1\nDefaultEnvironment="GOFLAGS=-a -b" GOOS=x\n'
+    )
+    (tmp_path / "user.conf.d").mkdir()
+    (tmp_path / "user.conf.d/own.conf").write_text("ManagerEnvironment=GOBIN=/x\nDefaultEnvironment='broken\n")
+    found = [(item.name, item.value, str(item.source)) for item in systemd.manager_assignments("user")]
+    assert found == [
+        ("GOFLAGS", "-a -b", f"{tmp_path}/user.conf:3"),
+        ("GOOS", "x", f"{tmp_path}/user.conf:3"),
+        ("GOBIN", "/x", f"{tmp_path}/user.conf.d/own.conf:1"),
+    ]
+    assert systemd.manager_assignments("system") == []

@@ -143,6 +143,34 @@ def test_a_failed_assignment_is_the_line_that_made_the_variable_readonly(start_u
     assert blame.find_printing_line(shell, message[shell.shell], 10) == Source("file", file, 2)
 
 
+@pytest.fixture
+def with_rc(start_up: t.Any, tmp_path: pathlib.Path) -> t.Any:
+    """Write a startup file and ~/.ssh/rc, which sshd runs before the shell; return the startup and the second path."""
+    rc = tmp_path / "rc"
+
+    def write(text: str, rc_text: str) -> tuple[Startup, str]:
+        rc.write_text(rc_text)
+        return start_up(text)[0]._replace(before=[str(tmp_path / "none"), str(rc), "/etc/passwd"]), str(rc)
+
+    return write
+
+
+def test_what_sshd_runs_before_the_shell_is_found(with_rc: t.Any) -> None:
+    shell, rc = with_rc("A=1\nsleep 0.1\n", "# rc\nsleep 0.3\necho welcome\n")
+    assert blame.find_slowest_line(shell, 10) == Source("file", rc, 2)
+    assert blame.find_printing_line(shell, "welcome", 10) == Source("file", rc, 3)
+    shell, rc = with_rc("A=1\n", "# rc\nsleep 60\n")
+    assert blame.find_last_line(shell, 1.5) == Source("file", rc, 2)
+
+
+def test_what_the_shell_does_after_that_is_found(with_rc: t.Any) -> None:
+    shell, _rc = with_rc("A=1\nsleep 0.3\necho welcome\nexit 3\n", "# rc\nsleep 0.1\nexit 3\n")
+    file = blame.find_slowest_line(shell, 10)
+    assert file is not None and (file.file, file.line) != (_rc, 2) and file.line == 2
+    assert blame.find_printing_line(shell, "welcome", 10) == file._replace(line=3)
+    assert blame.find_last_line(shell, 10) == file._replace(line=4)
+
+
 REDIRECTED = {
     "its output": ("A=1\nexec >/dev/null\nB=2\n", 2),
     "the first line": ("exec 1>/dev/null\n", 1),
@@ -237,6 +265,9 @@ COMPLAINTS = {
     "/h/my place/settings.json:3:7: a value is missing": ("/h/my place/settings.json", 3),
     "/h/.profile: line 15: /h/.bashrc: Permission denied": ("/h/.bashrc", None),
     "/h/.profile: line 15: /opt/tool: Permission denied": ("/h/.profile", 15),
+    "bash: /h/.bashrc: is a directory": ("/h/.bashrc", None),
+    "source: '/h/.config/fish/config.fish' is not a file": ("/h/.config/fish/config.fish", None),
+    "/h/x y/settings.json is not a regular file of at most 8 bytes": ("/h/x y/settings.json", None),
     "dash: 2: foo: not found": None,
     "Welcome, it is 12:30": None,
     "see https://example.com:8080/x": None,

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from ..._core.go_variables import PERSISTENT_VARIABLES
-from ..._core.provenance import BUILT_IN, PROCESS, Source
+from ..._core.provenance import BUILT_IN, Source
 from ..._environment import goenv_file
 from ..._environment.declaration import Declaration
 from ..._environment.go_command import NEEDS_C_COMPILER
@@ -135,7 +135,7 @@ class _Row:
         if variable == TELEMETRY:
             file = mode_file(self._environment, self._observation.user.account)
             return [Source("file", file, 1) if file else BUILT_IN]
-        layers = self._assigned(variable, value) or ([PROCESS] if value else [])
+        layers = self._assigned(variable, value) or ([self._observation.context.given_by] if value else [])
         if self._is_gos(variable):
             # go ignores an empty value in the environment.
             layers = layers if value else []
@@ -158,7 +158,8 @@ class _Row:
         winner = next((item for item in assignments if item.value == value), None)
         winner = winner or next((item for item in assignments if _may_become(item.value, value)), None)
         sources = [item.source for item in sorted(assignments, key=lambda item: item is not winner)]
-        return [PROCESS, *sources] if value and assignments and not winner and variable != "PATH" else sources
+        elsewhere = value and assignments and not winner and variable != "PATH"
+        return [self._observation.context.given_by, *sources] if elsewhere else sources
 
     def _removed_at(self, variable: str) -> Source | None:
         """Return the line that unsets the variable or sets it to an empty value."""

@@ -54,7 +54,9 @@ NOT_SEEN = Rule(
 The user's systemd manager reads its files at its start and on request. Its files have other values than the environment
 of its units. The variables that differ are not reported again as GD101, GD103 or GD2xx of that context.""",
     fix="""\
-Run `systemctl --user daemon-reload` as the user, or log out of all sessions. Neither restarts running services.""",
+Run `systemctl --user daemon-reload` as the user, or log out of all sessions. A variable that a session has set in the
+manager (`systemctl --user set-environment`, `import-environment`) stays until `systemctl --user unset-environment
+NAME`. None of these restarts running services.""",
     example="the user's running manager has outdated values of GOPATH; expected those of its files",
 )
 OLD_SERVER = Rule(
@@ -175,7 +177,11 @@ def _stale_manager(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
             f"the user's running manager has outdated values of {', '.join(sorted(row.observation.stale))}; expected"
             " those of its files: it has not read them again, or a session has imported its own environment"
         )
-        remedy = Remedy("run systemctl --user daemon-reload as the user, or log out of all sessions")
+        names = " ".join(sorted(row.observation.stale))
+        remedy = Remedy(
+            "run 'systemctl --user daemon-reload' as the user; for a variable that was set in the manager itself, run"
+            f" 'systemctl --user unset-environment {names}' too"
+        )
         started = snapshot.managers.get(row.user.account.name)
         yield dataclasses.replace(row.finding(NOT_SEEN, cause, remedy), since=started)
 
@@ -222,6 +228,8 @@ def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | Non
 
 def _restore_without_line(observation: Observation) -> str:
     name = observation.user.account.name
+    if observation.failure == "not let in" and "shell" in observation.problem:
+        return f"install that shell, or run 'chsh -s /bin/bash {name}'"
     if observation.failure == "not let in":
         return f"run 'chage -l {name}' and 'passwd -S {name}' to find out whether the account has expired or is locked"
     if observation.failure == "timed out":

@@ -8,7 +8,7 @@ import collections
 import typing as t
 
 from ..._core.go_variables import nearest_go_variable
-from ..._core.provenance import Source, is_default
+from ..._core.provenance import SET_ENVIRONMENT, Source, is_default
 from ..._core.redaction import masked_by_name
 from ..._environment.contexts.pam import is_usable
 from ..cells import Cell, follows, plain_path, same_value
@@ -219,7 +219,8 @@ def _conflicts(snapshot: Snapshot, reported: t.Container[tuple[str, str]]) -> t.
         counts = collections.Counter(cell.actual for cell in group)
         rarest = min(group, key=lambda cell: (is_default(cell.source), counts[cell.actual]))
         commonest = max(group, key=lambda cell: counts[cell.actual])
-        text = f"declare {variable}, so that every context gets one value"
+        declare = f"declare {variable}, so that every context gets one value"
+        text = snapshot.fix(rarest) if rarest.source == SET_ENVIRONMENT else declare
         remedy = propose_value(text, variable, commonest.actual or "", user)
         yield Finding(CONTEXTS_DISAGREE, values, remedy, user=user, variable=variable, source=rarest.source)
 
@@ -247,8 +248,7 @@ def _disagreeing(snapshot: Snapshot) -> dict[tuple[str, str], list[Cell]]:
     following: dict[tuple[str, str], list[bool]] = {}
     for row in snapshot.rows:
         for cell in row.cells.values():
-            # Another go has defaults of its own.
-            if cell.status == "conflict" and not (row.foreign_go and is_default(cell.source)):
+            if cell.status == "conflict" and not (is_default(cell.source) and _has_other_defaults(row, cell.variable)):
                 groups.setdefault((cell.user, cell.variable), []).append(cell)
                 following.setdefault((cell.user, cell.variable), []).append(follows(cell, row.cells))
     return {
@@ -256,6 +256,12 @@ def _disagreeing(snapshot: Snapshot) -> dict[tuple[str, str], list[Cell]]:
         for key, group in groups.items()
         if not all(following[key]) and not all(same_value(key[1], group[0].actual, cell.actual) for cell in group)
     }
+
+
+def _has_other_defaults(row: Row, variable: str) -> bool:
+    """Return whether Go's default of a variable follows from another finding: from another go, or another target."""
+    targets = [row.source(name) for name in ("GOOS", "GOARCH")] if variable == "CGO_ENABLED" else []
+    return row.foreign_go or not all(map(is_default, targets))
 
 
 def _debug_differs(snapshot: Snapshot) -> t.Iterator[Finding]:

@@ -9,7 +9,7 @@ import re
 import typing as t
 from types import MappingProxyType
 
-from ..._core.provenance import Assignment
+from ..._core.provenance import PROCESS, Assignment
 from ..._host.accounts import Account
 from ..._host.command import Completed
 from ..._host.managed_files import ManagedFile
@@ -83,6 +83,8 @@ class Context(abc.ABC):
     unknown: t.Collection[str] = ()
     # Whether programs other than go see this context; for go alone, PATH and the like have no meaning.
     gives_environment = True
+    # The source of a value that no file gives.
+    given_by = PROCESS
     # Whether a process starts by a login through sshd.
     over_ssh = False
     # Whether the limit for its startup is that of VS Code's server, which is not configurable.

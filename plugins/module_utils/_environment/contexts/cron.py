@@ -16,6 +16,7 @@ from ..._core.errors import DevserverError
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, find_known_account
 from ..._host.assignments import find_assignments
+from ..._host.command import session_environment
 from ..._host.files import read_text
 from ..._host.managed_block import BEGIN, has_block, with_block, without_block
 from ..._host.managed_files import ManagedFile, block_in
@@ -33,6 +34,8 @@ CRONTABS = ("/var/spool/cron/crontabs", "/var/spool/cron")
 _CRONS = ("/usr/sbin/cron", "/usr/sbin/crond")
 # The values of a job if neither the crontab nor PAM sets them.
 _STANDARD = {"PATH": "/usr/bin:/bin", "SHELL": "/bin/sh"}
+# Variables of a login session, which other modules of PAM set.
+_OF_SESSIONS = ("XDG_", "DBUS_")
 # Bytes; cron ignores what is longer.
 _LONGEST_LINE = 1000
 # The lines that the crontab command writes above those that it installs.
@@ -58,15 +61,26 @@ class CronContext(SingleContext):
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:
         service = os.path.basename(_service() or "")
         problem = f"cannot open a session of {service} for {account.name}"
-        result = systemd.probe_unit(problem, [f"PAMName={service}", f"User={account.name}"], timeout)
+        properties = [f"PAMName={service}", f"User={account.name}"]
+        low_limit = pam.describe_low_limit(account)
+        result = systemd.probe_unit(problem, properties, timeout, low_limit=low_limit)
         if result.environment is None:
             return result
         settings = {item.name: item.value for item in _settings(account.name)}
-        return result._replace(environment={**result.environment, **_STANDARD, **settings})
+        inherited = _of_manager(result.environment, account, timeout)
+        given = {name: value for name, value in result.environment.items() if name not in inherited}
+        return result._replace(environment={**given, **_STANDARD, **settings})
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         variables = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]
         return variables + _settings(account.name)
+
+
+def _of_manager(environment: t.Mapping[str, str], account: Account, timeout: float) -> set[str]:
+    """Return the variables that the probe has from systemd's manager, because it is a unit: cron's jobs lack them."""
+    given = {item.name for item in pam.assignments(_service() or "", account)} | session_environment(account).keys()
+    others = {name for name in environment if name not in given and not name.startswith(_OF_SESSIONS)}
+    return others & systemctl.manager_environment(timeout).keys() if others else set()
 
 
 def _service() -> str | None:

@@ -7,6 +7,7 @@ Formats: pam_env.conf(5) for ``conffile``, lines of ``NAME=value`` for ``envfile
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import typing as t
@@ -17,8 +18,9 @@ from ..._core.redaction import shown_value
 from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
-from ..._host.files import read_text
+from ..._host.files import numbered_lines, read_text
 from ..._host.managed_files import ManagedFile, named_files, stale_files, whole_file
+from ..._host.user_texts import read_texts
 from ..declaration import Declaration
 
 SERVICE = "/etc/pam.d/gopherops-go"
@@ -35,8 +37,15 @@ _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %
 _LONGEST_LINE = 1024
 # PAM and cron use an entry as it is written: they expand neither $, ` nor ~, and a double quote would end the value.
 _USABLE = re.compile(r'/[^$`"\x00-\x1f\x7f]*')
-_DEFAULT = re.compile(r'(?P<name>[A-Za-z_]\w*)\s+DEFAULT=(?P<value>"[^"]*"|\S*)')
+# OVERRIDE wins over DEFAULT.
+_DEFAULT = re.compile(
+    r'\s*(?P<name>[A-Za-z_]\w*)\s+(?:DEFAULT=(?:"[^"]*"|\S*)\s+(?=OVERRIDE))?'
+    r'(?:DEFAULT|OVERRIDE)=(?P<value>"[^"]*"|\S*)'
+)
 _VARIABLE = re.compile(r"\s*(?:export\s+)?(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+_LIMITS = "/etc/security/limits"
+# A session with fewer starts no unit.
+_FEW_PROCESSES = r"[0-9]|[1-4][0-9]"
 # Without these a user has no commands at all.
 _REQUIRED = frozenset(("/usr/bin", "/bin"))
 
@@ -127,14 +136,29 @@ def _line(name: str, value: str) -> str:
     return line
 
 
-def assignments(service: str, account: Account) -> list[Assignment]:
+def assignments(service: str, account: Account, timeout: float = 5) -> list[Assignment]:
     """Return what the pam_env lines of a PAM service set for ``account``, in order, with file and line."""
     variables: list[Assignment] = []
     for options in _pam_env_lines(service, account):
         variables += _configuration_file(options.get("conffile", "/etc/security/pam_env.conf"))
         if options.get("readenv", "1") != "0":
             variables += _environment_file(options.get("envfile", ENVIRONMENT))
+        # Recent releases of Linux-PAM have neither the option nor the file.
+        if options.get("user_readenv", "0") != "0":
+            path = os.path.join(account.home, options.get("user_envfile", ".pam_environment"))
+            variables += _configuration_lines(read_texts([path], account, timeout).get(path), path)
     return variables
+
+
+def describe_low_limit(account: Account) -> str:
+    """Return a line of PAM's resource limits that leaves ``account`` few processes, in words; empty without one."""
+    files = [f"{_LIMITS}.conf", *sorted(glob.glob(f"{_LIMITS}.d/*.conf"))]
+    lines = ((path, number, line.split()) for path in files for number, line in numbered_lines(read_text(path) or ""))
+    for path, number, words in lines:
+        concerned = len(words) > 3 and words[0] in (account.name, "*") and words[2] == "nproc"
+        if concerned and re.fullmatch(_FEW_PROCESSES, words[3]):
+            return f": {path}:{number} limits its processes to {words[3]}"
+    return ""
 
 
 def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator[dict[str, str]]:
@@ -164,7 +188,10 @@ def _session_lines(text: str) -> t.Iterator[list[str]]:
 
 
 def _configuration_file(path: str) -> list[Assignment]:
-    text = read_text(path)
+    return _configuration_lines(read_text(path), path)
+
+
+def _configuration_lines(text: str | None, path: str) -> list[Assignment]:
     return find_assignments(text, path, _DEFAULT, lambda value: re.sub(r"\\([\\$@])", r"\1", value.strip('"')))
 
 

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 import typing as t
+from types import MappingProxyType
 
 from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
@@ -93,7 +94,8 @@ class SshContext(SingleContext):
 def _start_up(account: Account, variables: t.Sequence[Assignment]) -> Startup:
     # A bash that is compiled so by its distribution reads bashrc files for a command over ssh too.
     files = bashrc_files(account) if os.path.basename(account.shell) == "bash" else []
-    return Startup(account, [], environment_over_ssh(account, variables), files)
+    before = [os.path.join(account.home, ".ssh/rc"), "/etc/ssh/sshrc"]
+    return Startup(account, [], environment_over_ssh(account, variables), files, before=before)
 
 
 def probe_over_ssh(account: Account, command: str, query: ShellQuery, timeout: float) -> Probe:
@@ -101,7 +103,8 @@ def probe_over_ssh(account: Account, command: str, query: ShellQuery, timeout: f
     with temporary_directory(tempfile.gettempdir(), "gopherops-ssh-") as scratch, private_directories(account) as added:
         directory = scratch.path
         os.chmod(directory, 0o711)
-        _lay_out(directory, added, timeout)
+        of_keys, _of_file = sshd_config.user_variables(account, timeout)
+        _lay_out(directory, added, timeout, {item.name: item.value for item in of_keys})
         completed = run(_client(directory, account, command, timeout, added), env=_CLIENT, timeout=timeout)
         _end_session(directory)
         if completed.returncode == _FAILED:
@@ -132,8 +135,12 @@ def _end_session(directory: str) -> None:
 
 
 def variables_over_ssh(account: Account, timeout: float) -> list[Assignment]:
-    """Return the variables of a command over ssh before any startup file is read: those of PAM, then of sshd itself."""
-    return pam.assignments(_SERVICE, account) + sshd_config.variables(account, timeout)
+    """Return the variables of a command over ssh before any startup file is read.
+
+    They are those of the user's keys and of ~/.ssh/environment, then those of PAM, then those of sshd itself.
+    """
+    of_keys, of_file = sshd_config.user_variables(account, timeout)
+    return [*of_keys, *of_file, *pam.assignments(_SERVICE, account), *sshd_config.variables(account, timeout)]
 
 
 def environment_over_ssh(account: Account, variables: t.Iterable[Assignment]) -> dict[str, str]:
@@ -141,11 +148,15 @@ def environment_over_ssh(account: Account, variables: t.Iterable[Assignment]) ->
     return {**session_environment(account), **{item.name: item.value for item in variables}}
 
 
-def _lay_out(directory: str, added: t.Mapping[str, str], timeout: float) -> None:
+def _lay_out(
+    directory: str, added: t.Mapping[str, str], timeout: float, of_key: t.Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write the files of client and server. ``of_key`` are the variables of the temporary key."""
     # One at a time, or the first few would all make some.
     with _MAKING_KEYS:
         keys = _throw_away_keys(timeout)
-    for name, text in keys.items():
+    options = ",".join(f'environment="{name}={value}"' for name, value in of_key.items())
+    for name, text in {**keys, "user.pub": f"{options} {keys['user.pub']}".lstrip()}.items():
         _write(f"{directory}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
     _write(f"{directory}/known_hosts", "probe " + keys["host.pub"])
     marks = {"DIRECTORY": shlex.quote(directory), "SSHD": sshd_config.SSHD}

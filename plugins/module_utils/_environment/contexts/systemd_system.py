@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from ..._core.provenance import Assignment
+from ..._core.provenance import SET_ENVIRONMENT, Assignment
 from ..._host.accounts import Account
 from ..._host.command import SYSTEM_PATH
 from ..._host.managed_files import ManagedFile, stale_files, whole_file
@@ -27,6 +27,7 @@ class SystemdSystemContext(SingleContext):
     """A unit with ``User=`` and that ``EnvironmentFile=``."""
 
     name = "systemd_system"
+    given_by = SET_ENVIRONMENT
 
     def applies_to(self, account: Account) -> bool:
         return systemctl.manager_runs()
@@ -44,7 +45,9 @@ class SystemdSystemContext(SingleContext):
         return systemd.probe_unit(f"cannot start a unit as {account.name}", properties, timeout)
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
-        return environment_files.assignments_in(unit_environment_file(account.name))
+        return systemd.manager_assignments("system") + environment_files.assignments_in(
+            unit_environment_file(account.name)
+        )
 
 
 def _render(user: UserEnvironment) -> str:

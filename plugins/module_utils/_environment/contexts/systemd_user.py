@@ -5,14 +5,17 @@
 from __future__ import annotations
 
 import glob
+import itertools
 import os
 import re
 import typing as t
 
-from ..._core.provenance import Assignment, Source
+from ..._core.provenance import SET_ENVIRONMENT, Assignment
 from ..._host.accounts import Account
+from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.managed_files import ManagedFile, whole_file
+from ..._host.user_texts import read_texts
 from ..._systemd import quoting, systemctl
 from ..declaration import Declaration, UserEnvironment
 from ..rendered import departed
@@ -27,13 +30,16 @@ _GENERATOR = "user-environment-generators/30-systemd-environment-d-generator"
 _GENERATORS = tuple(os.path.join(directory, _GENERATOR) for directory in ("/usr/lib/systemd", "/lib/systemd"))
 # The weakest first; of files with one name only that of the strongest directory counts.
 _DIRECTORIES = ("/usr/lib", "/usr/local/lib", "/run", "/etc", "~/.config")
-_LINE = re.compile(r"([^\0]*)\0(\d{1,9}):\s*([A-Za-z_]\w*)=(.*)")
+_VARIABLE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)=(?P<value>.*)")
+# PAM's session of the manager itself.
+_SERVICE = "/etc/pam.d/systemd-user"
 
 
 class SystemdUserContext(SingleContext):
     """A unit of the user's manager where that runs, else what the manager's generators would give it."""
 
     name = "systemd_user"
+    given_by = SET_ENVIRONMENT
 
     def applies_to(self, account: Account) -> bool:
         return systemctl.manager_runs() and os.path.isdir(account.home) and _generator() is not None
@@ -73,13 +79,11 @@ class SystemdUserContext(SingleContext):
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         # With the rights of the user, who owns some of these directories.
-        argv = ["grep", "-HnZ", "-D", "skip", "", *_configuration(account)]
-        completed = run(argv, env=session_environment(account), account=account, timeout=timeout)
-        lines = (_LINE.match(line) for line in completed.stdout.splitlines())
-        return [
-            Assignment(name, quoting.unquoted(value), Source("file", file, int(number)))
-            for file, number, name, value in (line.groups() for line in lines if line)
-        ]
+        files = _configuration(account)
+        texts = read_texts(files, account, timeout)
+        found = (find_assignments(texts.get(file), file, _VARIABLE, quoting.unquoted) for file in files)
+        given = pam.assignments(_SERVICE, account) + systemd.manager_assignments("user")
+        return [*given, *itertools.chain.from_iterable(found)]
 
 
 def _file(account: Account, text: str | None) -> ManagedFile:
@@ -114,7 +118,7 @@ def _configuration(account: Account) -> list[str]:
     )
     files = {os.path.basename(path): path for directory in directories for path in sorted(glob.glob(directory))}
     # A link such as 99-environment.conf is followed: people know the file that it leads to.
-    return [os.devnull, *(os.path.realpath(files[name]) for name in sorted(files))]
+    return [*(os.path.realpath(files[name]) for name in sorted(files))]
 
 
 def _coming(account: Account, timeout: float) -> Probe:
