@@ -14,6 +14,8 @@ import urllib.parse
 
 from .errors import DevserverError
 
+_T = t.TypeVar("_T")
+
 _HIDDEN = "***"
 # Shorter values are also parts of other words.
 SHORTEST = 6
@@ -81,6 +83,11 @@ _USERINFO = re.compile(
     r"(?<=://)(?:(?=[^/\s@]*[@:])(?:(?!://|[,|](?:https?:|direct\b|off\b))[^\s\"'<>`])+"
     r"@(?!v[\d/]|(?:latest|upgrade|patch|none)\b)|[^/\s]+@)"
 )
+# In one word, a user and password, and where they are for: data source names of Go's drivers such as
+# user:password@tcp(host:3306)/name, and proxies such as user:password@host:3128.
+_PLAIN_WORD = re.compile(r"[^\s\"']+")
+_USER = re.compile(r"[\w.%+-]+:(?!//)")
+_PLACE = re.compile(r"@(?:\w{0,16}\([^\s()]*\)/|/\w|[\w-]{1,64}(?:\.[\w-]{1,64}){0,9}:\d{2,5}\b)")
 _HEADER = r"\b(?:proxy-authorization|authorization|set-cookie|cookie)"
 _PRIVATE_KEY = r"[A-Z ]*PRIVATE KEY(?: BLOCK)?-----"
 _UNUSUAL = re.compile(r"[^\n\t -~]")
@@ -97,14 +104,16 @@ _FORMS = (
     # Lines of .netrc, with its words in any order.
     re.compile(r"(?P<kept>\b(?:login|account|machine)\s+\S{1,256}\s+password\s+)\S+", re.IGNORECASE),
     re.compile(r"(?P<kept>^[ \t]*(?:default[ \t]+)?password[ \t]+)\S+(?=[ \t]*(?:login\b.*)?$)", re.MULTILINE),
-    # Data source names of Go's drivers: user:password@tcp(host:3306)/name.
-    re.compile(r"(?<![\w.%+:-])(?P<kept>[\w.%+-]{1,64}:)(?!//)\S{1,128}(?=@(?:\w{0,16}\([^\s()]*\)/|/\w))"),
     # curl -u user:password; numbers are a user and group of other programs.
     re.compile(
         r"(?P<kept>(?<![\w-])(?:-[A-Za-z]{0,8}[uU]|--(?:proxy-)?user)(?:[ \t]+|=)?[\"']?"
         r"(?!\d+:\d+\b)\w[\w.@+-]{0,63}:)(?!//)[^\s\"']+"
     ),
-    re.compile(r"(?P<kept>\b(?:sshpass|(?:docker|podman|helm)[ \t]+login\b[^\n]{0,100}?)[ \t]+-p[ \t]*)[^\s-]\S*"),
+    re.compile(
+        r"(?P<kept>\b(?:(?:sshpass|(?:docker|podman|helm)[ \t]+login\b[^\n]{0,100}?|(?:mysql|mariadb)\w*[^\n]{0,100}?)"
+        r"[ \t]-p|redis-cli\b[^\n]{0,100}?[ \t]-a)[ \t]*)[^\s-]\S*"
+    ),
+    re.compile(r"(?P<kept>\b(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/-]+"),
     # Those of forges, clouds, chats and registries, and JSON web tokens.
     re.compile(
         r"(?<![A-Za-z0-9])(?:gh[pousr]_\w{16,}|github_pat_\w{16,}|gl[a-z]{2,5}-[\w-]{16,}|xox[abceoprs]-[\w-]{10,}"
@@ -124,6 +133,7 @@ class _Masking:
     def mask(self, text: str) -> str:
         """Mask what is a secret by its form, or is assigned to the name of one."""
         text = _USERINFO.sub(self._userinfo, text)
+        text = _PLAIN_WORD.sub(self._login, text)
         for form in _FORMS:
             text = form.sub(self._form, text)
         return self.assignments(text, _ASSIGNMENTS)
@@ -159,6 +169,15 @@ class _Masking:
         self.secrets.add(match.group()[len(kept) :])
         return kept + _HIDDEN
 
+    def _login(self, match: re.Match[str]) -> str:
+        word = match.group()
+        user = _USER.search(word) if "@" in word else None
+        end = max((place.start() for place in _PLACE.finditer(word)), default=0) if user else 0
+        if not user or user.end() >= end or "://" in word[:end]:
+            return word
+        self.secrets.add(word[user.end() : end])
+        return f"{word[: user.end()]}{_HIDDEN}{word[end:]}"
+
     def _userinfo(self, match: re.Match[str]) -> str:
         text = match.group()[:-1]
         user, colon, password = text.partition(":")
@@ -169,6 +188,12 @@ class _Masking:
         return f"{_HIDDEN}@"
 
 
+def _keeping_short(function: t.Callable[[str], _T]) -> t.Callable[[str], _T]:
+    """Keep the results for short texts; a decorator. A report has the same values in each context of each user."""
+    of_short = functools.lru_cache(maxsize=4096)(function)
+    return lambda text: of_short(text) if len(text) <= _LONGEST_KEPT else function(text)
+
+
 def redacted(text: str) -> str:
     """Return ``text`` with asterisks for every secret that has the form of one, or that a secret's name precedes.
 
@@ -177,19 +202,17 @@ def redacted(text: str) -> str:
     return _mask(text)[0]
 
 
+@_keeping_short
 def _mask(text: str) -> tuple[str, t.Collection[str]]:
     """Return ``text`` without secrets, and these."""
-    return _masks_of_short(text) if len(text) <= _LONGEST_KEPT else _masks_of(text)
-
-
-def _masks_of(text: str) -> tuple[str, t.Collection[str]]:
     masking = _Masking()
     # A part of a text may match twice.
     return masking.mask(text), masking.secrets - {_HIDDEN}
 
 
-# A report has the same values in each context of each user.
-_masks_of_short = functools.lru_cache(maxsize=4096)(_masks_of)
+@_keeping_short
+def _mask_output(text: str) -> str:
+    return _Masking().assignments(redacted(text), _LOOSE_ASSIGNMENTS)
 
 
 def reject_short_secrets(values: t.Iterable[str]) -> None:
@@ -211,7 +234,7 @@ def without_secrets(text: str, values: t.Iterable[str] = ()) -> str:
     programs wrote: output, logs, and files that are only partly the collection's. Where every character matters and the
     text is the collection's own, use ``redacted``.
     """
-    return _Masking().assignments(redacted(without_values(text, values)), _LOOSE_ASSIGNMENTS)
+    return _mask_output(without_values(text, values))
 
 
 def without_values(text: str, values: t.Iterable[str]) -> str:

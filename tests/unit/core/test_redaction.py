@@ -186,6 +186,11 @@ FORMS = [
     ('"CORP_API_TOKEN": "{}",', WORD + " '&,;()"),
     ("Environment='SSH_PASSPHRASE={}' HOME=/home/alice", WORD + ' "&,;()'),
     ("PATH=/bin DB_PASS={} MYSQL_PWD=x REDISCLI_AUTH=y go test", WORD + ",;()&"),
+    ("mysql -u root -p{} shop", WORD + "&,;()"),
+    ("redis-cli -h cache -a {} ping", WORD + "&,;()"),
+    ("HTTPS_PROXY=alice:{}@proxy.example.com:3128", PLAIN + "!$%+:"),
+    ("https://hooks.slack.com/services/T0/B0/{}", "abcXYZ0123456789"),
+    ("git -c http.extraheader='Authorization: Basic {}' fetch", PLAIN + "+/="),
     ("sshpass -p {} ssh alice@dev1", WORD + "&,;()"),
     ("docker login -u alice -p {} registry.example.com", WORD + "&,;()"),
     ("-----BEGIN OPENSSH PRIVATE KEY-----\n{}\n-----END OPENSSH PRIVATE KEY-----", PLAIN + "+/=\n"),
@@ -230,7 +235,7 @@ def test_a_random_secret_is_masked_in_every_form(form, data):
         "NETRC=/home/alice/.netrc SSH_AUTH_SOCK=/run/agent TOKEN_FILE=/run/token PWD=/srv",
         "gopls@alice.service: Main process exited, code=killed, status=9/KILL",
         'export GOPATH=/home/alice/go\nexport PATH="/usr/local/go/bin:$PATH"\n',
-        "git@github.com:corp/shop.git",
+        "git@github.com:corp/shop.git alice@dev1:22 golang:1.22@sha256:1234567890abcdef dev1:/srv/alice@x",
     ],
 )
 def test_a_text_without_secrets_is_unchanged(text):
@@ -238,54 +243,16 @@ def test_a_text_without_secrets_is_unchanged(text):
     assert secrets_in(text) == set()
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        *(
-            "://",
-            "a:",
-            "a:@",
-            "\n",
-            " ",
-            "a=",
-            'a="',
-            "'a=",
-            "token=",
-            'token="',
-            "token='",
-            "token:",
-            "--token ",
-            "-a ",
-        ),
-        *(
-            "-----BEGIN ",
-            "-----BEGIN A",
-            "-----END ",
-            "eyJ",
-            "-eyJ",
-            "a-",
-            "login ",
-            "login a ",
-            "password ",
-            "curl -u ",
-            "-u a:",
-        ),
-        *(
-            '{"token":"',
-            '\\"token\\":\\"',
-            "bearer ",
-            "cookie:",
-            "docker login ",
-            "set -x ",
-            "://a:",
-            "@tcp(",
-            "a:b@tcp",
-            "ghp_",
-        ),
-    ],
-)
+HOSTILE = r"""
+://|a:|a:@|a=|a="|'a=|token=|token="|token='|token:|--token |-a |eyJ|-eyJ|a-|login |login a |password |curl -u |-u a:
+{"token":"|\"token\":\"|bearer |cookie:|docker login |docker login -|set -x |://a:|@tcp(|a:b@tcp|ghp_|&token=|&
+-----BEGIN |-----BEGIN A|-----END |mysql |mysql -|redis-cli |a:b@c.|a:b@c.d.e.f.|a@b:22|setenv |ENV a|-X main.|=|@|"|'|\
+"""
+
+
+@pytest.mark.parametrize("part", [*HOSTILE.strip().replace("\n", "|").split("|"), "\n", " ", "\n "])
 def test_a_hostile_text_takes_no_quadratic_time(part):
-    text = part * (200_000 // len(part))
+    text = part * (100_000 // len(part))
     start = time.process_time()
     without_secrets(text)
     assert time.process_time() - start < 2.5
