@@ -174,15 +174,15 @@ GO_SETTINGS = {
     ),
     "settings that only root can read": Injection(
         f"chown root: {quote(FINNS_GOENV)}",
-        {
-            **at(FINNS_GOENV, None, {("GD904", "finn", "", "")}),
-            **at(GO_DEFAULTS, "GOTOOLCHAIN=auto", {("GD101", "finn", "goenv", "GOTOOLCHAIN")}),
-            # Go has no default for these.
-            **nowhere({("GD101", "finn", "goenv", name) for name in ("GOBIN", "GOFLAGS")}),
-        },
+        at(
+            FINNS_GOENV,
+            None,
+            {("GD904", "finn", "", "")},
+            {("GD101", "finn", "goenv", name) for name in ("GOTOOLCHAIN", "GOBIN", "GOFLAGS")},
+        ),
         FINNS_GOENV,
         blocks=True,
-        remedy_rules=["GD101", "GD904"],
+        remedy_rules=["GD904"],
     ),
 }
 
@@ -206,17 +206,13 @@ STARTUP_FILES = {
     "no PATH": line_in(
         "/home/zoe/.bashrc",
         "unset PATH",
-        {("GD103", "zoe", "bash", "PATH")},
-        # What is not there is nowhere.
-        more=nowhere({("GD201", "zoe", "bash", "go")}),
+        {("GD103", "zoe", "bash", "PATH"), ("GD201", "zoe", "bash", "go")},
         alone=True,
     ),
     "no go": line_in(
         f"{BOB}/.profile",
         "PATH=/usr/bin:/bin",
-        findings_of("GD103", "bob", LOGIN, "PATH"),
-        # What is not there is nowhere.
-        more=nowhere(findings_of("GD201", "bob", LOGIN, "go")),
+        findings_of("GD103", "bob", LOGIN, "PATH") | findings_of("GD201", "bob", LOGIN, "go"),
         alone=True,
     ),
     "a go that is none": line_in(
@@ -528,11 +524,11 @@ MANAGED_FILES = {
     ),
     "a crontab with another PATH": Injection(
         "sed -i 's,^PATH=.*,PATH=/usr/bin:/bin,' /var/spool/cron/crontabs/alice",
-        {
-            **at("/var/spool/cron/crontabs/alice", "PATH=/usr/bin:/bin", {("GD103", "alice", "cron", "PATH")}),
-            # What is not there is nowhere.
-            **nowhere({("GD201", "alice", "cron", "go")}),
-        },
+        at(
+            "/var/spool/cron/crontabs/alice",
+            "PATH=/usr/bin:/bin",
+            {("GD103", "alice", "cron", "PATH"), ("GD201", "alice", "cron", "go")},
+        ),
         "/var/spool/cron/crontabs/alice",
         managed=True,
     ),
@@ -611,11 +607,11 @@ FINN_AND_ZOE = {
     ),
     "a crontab put in the place of the user's": Injection(
         "echo '* * * * * true' | crontab -u builder -",
-        # What is not there is nowhere.
-        {
-            **at("/var/spool/cron/crontabs/builder", None, {("GD103", "builder", "cron", "PATH")}),
-            **nowhere({("GD201", "builder", "cron", "go")}),
-        },
+        at(
+            "/var/spool/cron/crontabs/builder",
+            None,
+            {("GD103", "builder", "cron", "PATH"), ("GD201", "builder", "cron", "go")},
+        ),
         "/var/spool/cron/crontabs/builder",
         managed=True,
     ),

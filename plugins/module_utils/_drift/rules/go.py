@@ -224,7 +224,10 @@ def _which_go(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
     path, go = row.cells.get("PATH"), row.cells.get("go")
     if go and go.status == "missing":
         cause = f"no directory of PATH={path.actual or ''} has a go" if path else "there is no go"
-        yield row.finding(GO_MISSING, f"{cause}; expected {go.expected}", Remedy(_restore_go(snapshot, path)), "go")
+        # A wrong PATH is the cause, and its line is that of both.
+        source = snapshot.fault(path).source if path and path.status == "drift" else None
+        remedy = Remedy(_restore_go(snapshot, path))
+        yield row.finding(GO_MISSING, f"{cause}; expected {go.expected}", remedy, "go", source)
     elif go and go.status == "drift" and go.actual:
         packaged = go.actual.startswith(_PACKAGES)
         cause = f"{go.actual}{_of_manager(go.actual)} runs; expected {go.expected}; PATH was last set by {go.source}"

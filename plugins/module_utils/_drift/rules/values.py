@@ -148,7 +148,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         for cell in row.cells.values():
             place = (cell.user, cell.context, cell.workspace, cell.variable)
             if _plainly_differs(cell) and not row.is_outdated(cell.variable) and place not in reported:
-                yield _differs(snapshot, cell)
+                yield _differs(snapshot, row, cell)
     yield from once_per_user(finding for row in snapshot.rows for finding in _relative_path(row))
     yield from _conflicts(snapshot, {(finding.user, finding.variable) for finding in debug})
     yield from _carriage_returns(snapshot, {file.path for file in snapshot.settings_files})
@@ -188,8 +188,11 @@ def _plainly_differs(cell: Cell) -> bool:
     )
 
 
-def _differs(snapshot: Snapshot, cell: Cell) -> Finding:
-    fault = snapshot.fault(cell)
+def _differs(snapshot: Snapshot, row: Row, cell: Cell) -> Finding:
+    fault, file = snapshot.fault(cell), snapshot.settings_file(row.observation)
+    if not row.observation.context.gives_environment and (file.error or file.missing_target):
+        # A go alone has its values from that file.
+        fault = fault._replace(source=Source("file", file.path))
     remedy = propose_value(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
     expected = masked_by_name(cell.variable, cell.expected or "")
     cause = f"{cell.state}; expected {expected}{fault.addition}"
