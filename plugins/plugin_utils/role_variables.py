@@ -31,7 +31,7 @@ _RENAMED = _ROLES / "common/files/renamed_variables.yml"
 _LONGEST = 60
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # The first example in the description of an option.
-_EXAMPLE = re.compile(r"such as [A-Z]\(([^)=]+)")
+_EXAMPLE = re.compile(r"such as [A-Z]\(([^)]+)")
 _WORDS = {
     "str": "text",
     "path": "a path",
@@ -125,7 +125,9 @@ def example(option: Spec) -> t.Any:
     description = option.get("description", "")
     named = _EXAMPLE.search(description if isinstance(description, str) else " ".join(description))
     if kind == "dict":
-        return (json.loads(named[1]) if named[1].startswith("{") else {named[1]: "text"}) if named else {}
+        if named is None:
+            return {}
+        return json.loads(named[1]) if named[1].startswith("{") else {named[1].partition("=")[0]: "text"}
     return named[1] if named and kind in ("str", "path") else _SAMPLES[kind]
 
 

@@ -133,7 +133,9 @@ def test_long_and_secret_values_are_not_shown() -> None:
     (long,) = find_problems("a", {"type": "int"}, "x" * 1000000)
     (secret,) = find_problems("a", {"type": "int", "no_log": True}, "hunter22")
     assert len(str(long)) < 200
-    assert "hunter22" not in str(secret)
+    services = [{"name": "api", "user": "alice", "listen": "127.0.0.1:2345", "environment": "KEY_OF_API hunter22"}]
+    (nested,) = find_problems("debugger_services", OPTIONS["debugger_services"], services)
+    assert "hunter22" not in str(secret) + str(nested)
 
 
 def load(path: str) -> t.Any:
