@@ -49,7 +49,8 @@ REASONS: dict[str, str] = {
     "files of the host, in directories that only root can change": """
         _delve/dlv_service _delve/install _delve/tls/install _delve/tls/validity _drift/collect/language_servers
         _drift/collect/ssh_denials _drift/collect/sudoers _environment/access _environment/contexts/cron
-        _environment/contexts/ssh _environment/contexts/vscode_server _environment/contexts/zsh
+        _environment/contexts/pam _environment/contexts/ssh _environment/contexts/systemd
+        _environment/contexts/vscode_server _environment/contexts/zsh
         _environment/go_command _environment/go_values _environment/removal _environment/sshd_config
         _gopls/expected_files _gopls/gopls_service _gopls/manager _gopls/options _gopls/plan _host/destinations
         _host/kernel_parameters _host/lock _host/process_tree _host/procfs _host/removal _host/rollback _host/silence
