@@ -34,6 +34,8 @@ class ActionModule(DevserverAction):
 
     def _run(self) -> Result:
         """Return the result of the module, with facts about the bundle."""
+        if self._task.args.get("state") == "absent":
+            return self._module()
         if self._task.args.get("file") == "":
             return {"changed": False}
         with open_declared_bundle(self._task.args) as (bundle, signer):

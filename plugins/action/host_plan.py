@@ -127,7 +127,7 @@ class ActionModule(DevserverAction):
         args = evaluate_options(task.get_name(), options, templar)
         matches = {name: _ONE_VARIABLE.match(str(value)) for name, value in options.items()}
         collected.variables.update({(module, name): match.group(1) for name, match in matches.items() if match})
-        if module == _BUNDLE and args.get("file"):
+        if module == _BUNDLE and args.get("file") and args.get("state") != "absent":
             with open_declared_bundle(args) as (bundle, _signer):
                 args["_delivery"] = {"sha256": bundle.sha256, "report_missing": True}
         planned = {"module": module, "args": args}

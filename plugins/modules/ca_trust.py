@@ -19,7 +19,16 @@ options:
   pem:
     description: One or more certificates in PEM format. Empty adds none.
     type: str
-    required: true
+    default: ""
+  exclusive:
+    description: Whether certificates of earlier runs that are not in O(pem) are removed. By default they stay.
+    type: bool
+    default: false
+  state:
+    description: V(absent) removes all certificates that earlier runs have added.
+    type: str
+    choices: [present, absent]
+    default: present
 """
 
 EXAMPLES = r"""

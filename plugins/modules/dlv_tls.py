@@ -42,6 +42,13 @@ options:
     description: The revocation list of the authority, as PEM text.
     type: str
     default: ""
+  state:
+    description:
+      - V(absent) removes the server with all endpoints and its user, and needs no other option. The package of stunnel
+        stays.
+    type: str
+    choices: [present, absent]
+    default: present
 """
 
 EXAMPLES = r"""

@@ -20,6 +20,13 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services.tls_services
 options:
+  state:
+    description:
+      - V(absent) removes the key and the certificates of O(host), and the files about it in all bundles.
+      - The authority and the certificates of clients stay, because other hosts may use them.
+    type: str
+    choices: [present, absent]
+    default: present
   directory:
     description: The directory for the bundles.
     type: path

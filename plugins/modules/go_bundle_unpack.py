@@ -31,7 +31,20 @@ options:
       - The bundle, an absolute path on the controller.
       - Empty means that there is no bundle. Then the host is neither contacted nor changed.
     type: str
-    required: true
+    default: ""
+  state:
+    description:
+      - V(absent) removes the directories that this module has filled, and needs no bundle.
+      - It finds those of earlier runs in a record on the host; O(root) adds another.
+    type: str
+    choices: [present, absent]
+    default: present
+  record:
+    description:
+      - Whether root records paths that are not the default ones in C(/etc/gopherops/records), so that a later run with
+        O(state=absent) finds them without this declaration.
+    type: bool
+    default: true
   root:
     description: The directory on the host for the files.
     type: path

@@ -26,6 +26,20 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.tools
 options:
+  state:
+    description:
+      - V(absent) removes all tools that this module has installed, with their links, also those of users. What was
+        moved aside for a link comes back.
+      - It finds the paths of earlier runs in a record on the host; the options of paths add others.
+    type: str
+    choices: [present, absent]
+    default: present
+  record:
+    description:
+      - Whether root records paths that are not the default ones in C(/etc/gopherops/records), so that a later run with
+        O(state=absent) finds them without this declaration.
+    type: bool
+    default: true
   root:
     description: The directory of the tools.
     type: path

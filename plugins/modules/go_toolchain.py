@@ -48,6 +48,20 @@ options:
     description: The base URL of a module proxy that serves C(golang.org/toolchain).
     type: str
     default: ""
+  state:
+    description:
+      - V(absent) removes all versions that this module has installed and that are not in use, with their links. What
+        was moved aside for a link comes back.
+      - It finds the paths of earlier runs in a record on the host; O(root), O(link) and O(bin_dir) add others.
+    type: str
+    choices: [present, absent]
+    default: present
+  record:
+    description:
+      - Whether root records paths that are not the default ones in C(/etc/gopherops/records), so that a later run with
+        O(state=absent) finds them without this declaration.
+    type: bool
+    default: true
   exclusive:
     description:
       - Removes the versions below O(root) that are not in O(versions), with their links C(go<version>).

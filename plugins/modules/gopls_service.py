@@ -36,6 +36,13 @@ attributes:
       - gopherops.devserver.all
       - gopherops.devserver.declaration
 options:
+  state:
+    description:
+      - V(absent) removes everything that earlier runs have made, for all users, with logs and crashes. It needs no
+        other option.
+    type: str
+    choices: [present, absent]
+    default: present
   gopls:
     description:
       - The gopls to run. In check mode it may be missing; then O(settings) are not validated.

@@ -62,6 +62,7 @@ def module(directory: Path, url: str, name: str, sha256: str) -> list[str | Path
     arguments = {
         "versions": [VERSION],
         "sources": ["mirror"],
+        "record": False,
         "mirror": url,
         "root": str(place / "lib"),
         "link": str(place / "go"),

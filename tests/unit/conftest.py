@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import os
 import pathlib
 import pwd
@@ -14,6 +15,7 @@ import tempfile
 import typing as t
 
 import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools.known_good import PACKAGES, SETS
 
 # Where the processes of a run find the build caches that they share.
@@ -29,6 +31,9 @@ cache={caches}/$(id -u)
 [ ! -w "$cache" ] || export GOCACHE="$cache"
 exec {go} "$@"
 """
+
+
+_numbers = itertools.count()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -116,6 +121,12 @@ def once(name: str, make: t.Callable[[pathlib.Path], object]) -> pathlib.Path:
             make(unfinished)
             unfinished.rename(directory)
     return directory
+
+
+@pytest.fixture(autouse=True)
+def _own_records(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the records of what a run has made out of this machine's /etc."""
+    monkeypatch.setattr(records, "DIRECTORY", f"{tmp_path_factory.getbasetemp()}/gopherops/{next(_numbers)}")
 
 
 @pytest.fixture(scope="session")

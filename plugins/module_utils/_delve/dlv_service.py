@@ -11,7 +11,7 @@ from .._core.result import Outcome
 from .._core.sizes import parse_size
 from .._host.skipped_files import find_failure, split_skipped
 from .._systemd.systemctl import UNIT_DIR
-from .install import ServiceState, apply_plan, plan_services, wait_for_services
+from .install import ServiceState, apply_plan, plan_services, remove_builds, wait_for_services
 from .ptrace import PtraceAccess, probe_ptrace
 from .services import SERVICE_SPEC, STATES, DebugService, ResourceLimits, parse_services
 from .tls.server import SERVER
@@ -35,10 +35,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Run the debug services; with ``check`` only plan the changes."""
     limits = ResourceLimits(parse_size(params["memory"], "memory"), params["tasks"], params["cpu_weight"])
-    services = parse_services(params["services"], limits=limits, state=params["state"])
+    purge = params["state"] == "absent"
+    services = parse_services([] if purge else params["services"], limits=limits, state=params["state"])
     # Entries that are not among the services are absent.
     listed = {entry["name"] for entry in params["services"]}
-    exclusive = params["exclusive"] or params["state"] == "absent"
+    exclusive = params["exclusive"] or purge
     programs = Programs(params["dlv"], params["go"], params["check_go_version"])
     if check:
         # Once a service is installed, its user can remove the directory: only that service is skipped then.
@@ -48,6 +49,9 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     plan = plan_services(services, programs, lambda name: exclusive or name in listed)
     if not check:
         plan = apply_plan(plan)
+    changes = plan.changes
+    if purge:
+        remove_builds(plan, changes, check=check)
     states = wait_for_services(services, 0 if check else params["wait"])
     ptrace = {account.name: probe_ptrace(account) for account in {service.account for service in services}}
     wait = None if check else params["wait"]
@@ -56,14 +60,17 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         for service in services
         for warning in _service_warnings(service, states[service.name], ptrace[service.account.name], wait)
     ]
-    skipped, about_others = split_skipped(plan.skipped, {service.account.name for service in services})
+    everybody = {entry.user for entry in plan.skipped}
+    skipped, about_others = split_skipped(
+        plan.skipped, everybody if purge else {service.account.name for service in services}
+    )
     result = {
         "services": [_service_result(service, states[service.name]) for service in services],
         "check_mode": check,
         "skipped_files": [entry._asdict() for entry in skipped],
         "tls": os.path.exists(os.path.join(UNIT_DIR, SERVER)),
         "ptrace": {name: access._asdict() for name, access in sorted(ptrace.items())},
-        **plan.changes.result(),
+        **changes.result(),
     }
     return Outcome(result, [*warnings, *about_others], find_failure(skipped))
 

@@ -16,6 +16,7 @@ from .._core.redaction import without_secrets
 from .._host.accounts import find_account, find_owner
 from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, ManagedFile, plan_each, plan_edits, write_each
+from .._host.removal import remove_empty_directories, remove_paths
 from .._host.skipped_files import SkippedFile
 from .._systemd import reload_journal, systemctl
 from .._systemd.systemctl import UNIT_DIR, manager_runs
@@ -304,6 +305,16 @@ def _remove_build(name: str, skipped: list[SkippedFile]) -> None:
         problem, remedy = f"cannot remove {path}: {error}", f"run 'rm -r {path}' as root"
         user = owner.name if owner else str(uid)
         skipped.append(SkippedFile(user, path, None, None, str(DevserverError(problem, remedy=remedy))))
+
+
+def remove_builds(plan: DebugServicePlan, changes: Changes, *, check: bool) -> None:
+    """Remove the builds without a unit, which killed runs have left, and the directories of debug services."""
+    stale = [os.path.join(units.STATE_DIR, name) for name in plan.stale]
+    others = sorted({*glob.glob(os.path.join(glob.escape(units.STATE_DIR), "*"))} - {*stale})
+    remove_paths(others, changes, check=check)
+    if not check:
+        parent = os.path.dirname(units.ENVIRONMENT_DIR)
+        remove_empty_directories([units.STATE_DIR, units.ENVIRONMENT_DIR, parent])
 
 
 def _redacted_diff(edit: FileEdit) -> tuple[str, str]:

@@ -58,7 +58,7 @@ def removed_files(declaration: Declaration) -> list[ManagedFile]:
 
 
 def known_users() -> set[str]:
-    """Return the users for whom an earlier run has rendered a file of the host."""
+    """Return the users of earlier runs, by the files of the host that were rendered for them."""
     return {name for pattern in _patterns() for name in named_files(pattern)}
 
 

@@ -16,7 +16,7 @@ from .._core.sizes import MIB
 from .._environment.contexts.vscode_server import machine_settings, shared_path
 from .._environment.declaration import UserEnvironment
 from .._host.accounts import Account, find_account, find_known_account
-from .._host.managed_files import ManagedFile
+from .._host.managed_files import ManagedFile, named_files
 from .._host.program import source_of
 from .._host.records import Record, read_record, record_file, record_path
 from . import host_files, paths, prewarm, units
@@ -76,6 +76,10 @@ def removed_files(
         scripts = (paths.CRASH, paths.PREWARM, *_shared_scripts(expected))
         configuration = (paths.SETTINGS, paths.APPLIED, paths.TMPFILES, paths.LOGROTATE, record_path(ROLE))
         files += [_file(path, None) for path in (*scripts, *configuration, *units.render_units(expected.daemon))]
+    if expected.purge:
+        # Of accounts that are gone, and of a run that was killed before it wrote the file by which a user is known.
+        patterns = (paths.prewarm_file("*"), paths.session_file("*"))
+        files += [_file(path, None) for pattern in patterns for path in named_files(pattern).values()]
     # Users are known by these files. They go last, so that the next run finishes a run that was killed.
     return [*files, *(_file(paths.environment_file(name), None) for name in removed)]
 

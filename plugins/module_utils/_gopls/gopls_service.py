@@ -12,7 +12,7 @@ from .._environment.declaration import ARGUMENT_SPEC as DECLARATION
 from .._host.skipped_files import find_failure, split_skipped
 from . import workarounds
 from .expected import ExpectedDaemons
-from .options import ValidOptions, validate_options
+from .options import ValidOptions, options_of_removal, validate_options
 from .paths import socket_of
 from .plan import DaemonPlan, apply_plan, plan_daemons
 
@@ -34,6 +34,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "log": {"type": "bool", "default": True},
     "trace": {"type": "bool", "default": False},
     "pprof_port": {"type": "int", "default": 0},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 # The fields of a workaround in the result.
@@ -42,8 +43,8 @@ _LOGROTATE = "/usr/sbin/logrotate"
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Set up one gopls daemon per user; with ``check`` only plan it."""
-    options = validate_options(params, check=check)
+    """Set up one gopls daemon per user, or remove everything; with ``check`` only plan it."""
+    options = options_of_removal(params) if params["state"] == "absent" else validate_options(params, check=check)
     plan = plan_daemons(options.expected)
     if not check:
         plan = apply_plan(plan)
@@ -60,7 +61,8 @@ def make_outcome(options: ValidOptions, plan: DaemonPlan, *, check: bool) -> Out
         for name in packages:
             changes.add(f"package {name}", "", "installed\n")
     warnings = [f"workaround {name} is obsolete: it is not applied to these versions" for name in obsolete]
-    skipped, about_others = split_skipped(plan.skipped, options.expected.names)
+    everybody = [entry.user for entry in plan.skipped]
+    skipped, about_others = split_skipped(plan.skipped, everybody if options.expected.purge else options.expected.names)
     result = {
         "restarted": list(plan.units.restart),
         "obsolete_workarounds": obsolete,

@@ -13,7 +13,7 @@ from .._tools.build_info import read_build_info
 from .expected import DaemonOptions, ExpectedDaemons
 from .manager import systemd_version
 from .memory import read_host_memory
-from .memory_limits import calculate_limits
+from .memory_limits import Limits, calculate_limits
 from .paths import known_users
 from .settings import known_schema, read_schema, validate_settings
 from .workarounds import Workaround, match_workarounds
@@ -87,6 +87,13 @@ def validate_options(params: Params, *, check: bool) -> ValidOptions:
     warnings = [f"{entry.reason}: use {entry.pin}" for entry in workarounds if entry.pin]
     warnings += [f"gopls setting {message}" for message in deprecated]
     return ValidOptions(expected, deprecated, warnings, workarounds, obsolete)
+
+
+def options_of_removal(params: Params) -> ValidOptions:
+    """Return the options for a host without daemons; only paths of earlier runs matter."""
+    daemon = DaemonOptions(params["gopls"], params["goroot"], Limits(0, 0, 0), systemd_version())
+    settings = params["vscode_settings"] or STANDARD_VSCODE_SETTINGS
+    return ValidOptions(ExpectedDaemons([], daemon, {}, {}, vscode_settings=settings, purge=True), [], [], [], [])
 
 
 def _validate_numbers(params: Params) -> None:

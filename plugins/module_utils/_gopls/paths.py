@@ -50,7 +50,7 @@ def prewarm_file(user: str) -> str:
     return f"{systemctl.UNIT_DIR}/gopls-prewarm@{user}.service.d/50-gopherops.conf"
 
 
-def session_file(uid: int) -> str:
+def session_file(uid: int | str) -> str:
     """Return the drop-in with the limits on all processes in the sessions of one user."""
     return f"{systemctl.UNIT_DIR}/user-{uid}.slice.d/50-gopherops-session.conf"
 

@@ -17,6 +17,7 @@ from .._core.errors import DevserverError
 from .._host.files import Changes, read_text, remove
 from .._host.managed_files import FileEdit, plan_each, write_each
 from .._host.records import record_path
+from .._host.removal import remove_empty_directories, remove_paths
 from .._host.skipped_files import SkippedFile
 from .._systemd import systemctl
 from . import manager, paths
@@ -29,7 +30,10 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]*\Z")
 
 
 class DaemonPlan(t.NamedTuple):
-    """The pending changes of a host. ``removed`` are the users who lose their daemons, by name."""
+    """The pending changes of a host.
+
+    ``removed`` are the users who lose their daemons, by name. ``directories`` are removed with what is in them.
+    """
 
     expected: ExpectedDaemons
     edits: t.Sequence[FileEdit]
@@ -37,6 +41,7 @@ class DaemonPlan(t.NamedTuple):
     removed: t.Sequence[str]
     obsolete_workarounds: t.Sequence[str]
     skipped: t.Sequence[SkippedFile] = ()
+    directories: t.Sequence[str] = ()
 
     @property
     def changes(self) -> Changes:
@@ -51,6 +56,8 @@ class DaemonPlan(t.NamedTuple):
             changes.add(unit, "", "enabled and started\n")
         for name in self.units.restart:
             changes.add(paths.daemon_unit(name), "running with a previous binary or environment\n", "restarted\n")
+        for directory in self.directories:
+            changes.add(directory, "directory\n", "")
         return changes
 
 
@@ -72,7 +79,9 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
         edits = plan_each(files, skipped)
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
-    return DaemonPlan(expected, edits, units, removed, obsolete, skipped)
+    own = (paths.LOG_DIR, paths.CACHE_DIR, paths.SOCKET_DIR) if expected.purge else ()
+    directories = [path for path in own if os.path.isdir(path)]
+    return DaemonPlan(expected, edits, units, removed, obsolete, skipped, directories)
 
 
 def apply_plan(plan: DaemonPlan) -> DaemonPlan:
@@ -84,6 +93,11 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
         if plan.expected.daemon.systemd:
             manager.stop_units([*(unit for name in plan.removed for unit in paths.units_of(name)), *plan.units.stop])
         plan = _write_files(_remove_user_directories(plan))
+        if plan.expected.purge and not plan.skipped:
+            remove_paths(plan.directories, Changes(), check=False)
+            etc = os.path.dirname(paths.SETTINGS)
+            own = (os.path.dirname(paths.PREWARM), etc, os.path.dirname(record_path(ROLE)), os.path.dirname(etc))
+            remove_empty_directories(own)
         _remove_empty_directories(plan.edits)
         if plan.expected.shared:
             _start_daemons(plan)

@@ -7,15 +7,25 @@ from __future__ import annotations
 import typing as t
 
 from .._core.result import Outcome
-from .trust_store import find_trust_store, trust_certificates
+from .files import Changes
+from .trust_store import find_trust_store, present_stores, remove_certificates, trust_certificates
 
-ARGUMENT_SPEC: dict[str, t.Any] = {"pem": {"type": "str", "required": True}}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "pem": {"type": "str", "default": ""},
+    "exclusive": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Add certificate authorities to the trust store; with ``check`` only plan it."""
-    if not params["pem"]:
-        return Outcome({"changed": False})
+    """Add certificate authorities to the trust store, or remove those of earlier runs; with ``check`` only plan it."""
+    absent = params["state"] == "absent"
+    pem = "" if absent else params["pem"]
+    changes = Changes()
+    for store in present_stores() if absent or params["exclusive"] else ():
+        remove_certificates(pem, changes, store=store, check=check)
+    if not pem:
+        return Outcome(changes.result())
     store = find_trust_store()
-    changes = trust_certificates(params["pem"], store=store, check=check)
+    changes.extend(trust_certificates(pem, store=store, check=check))
     return Outcome({"anchors": store.anchors, **changes.result()})

@@ -115,6 +115,11 @@ def check_own_directory(option: str, path: str) -> None:
         )
 
 
+def is_filled(path: str) -> bool:
+    """Return whether ``path`` is a directory that the collection fills; never a home directory."""
+    return os.path.lexists(os.path.join(path, LOCK)) and not os.path.islink(path) and not _user_at_home(path)
+
+
 def _user_at_home(path: str) -> str:
     """Return the user whose home directory ``path`` is; empty where it is nobody's."""
     real = os.path.realpath(path)

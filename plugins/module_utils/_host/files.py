@@ -266,6 +266,10 @@ class Changes:
             shown = {"before": printable(hide(before)), "after": printable(hide(after))}
             self._diff.append(dict(shown, before_header=subject, after_header=subject))
 
+    def extend(self, others: Changes) -> None:
+        """Add the changes of another part of the same run."""
+        self._diff += others._diff
+
     def __bool__(self) -> bool:
         return bool(self._diff)
 

@@ -11,8 +11,9 @@ import json
 import os
 import typing as t
 
-from .files import read_text_or_empty
-from .managed_files import ManagedFile
+from .files import Changes, read_text_or_empty
+from .managed_files import ManagedFile, plan_edits, write_all
+from .removal import remove_empty_directories, remove_paths
 
 DIRECTORY = "/etc/gopherops/records"
 
@@ -32,6 +33,34 @@ def record_file(role: str, values: Record) -> ManagedFile:
         return json.dumps(merged, indent=2, sort_keys=True, ensure_ascii=True) + "\n"
 
     return ManagedFile(record_path(role), content, mode=0o600)
+
+
+def with_record(
+    result: dict[str, t.Any], role: str, values: Record, standard: Record, *, check: bool
+) -> dict[str, t.Any]:
+    """Write a role's record, unless all values are ``standard``; return the module's ``result`` with that change.
+
+    Only root has records: of another user's own installation, the options that remove it must name the places.
+    """
+    if os.geteuid() != 0 or all({*values[kind]} <= {*standard.get(kind, ())} for kind in values):
+        return result
+    changes = Changes()
+    for edit in plan_edits([record_file(role, values)]):
+        edit.add_to(changes)
+        if not check:
+            write_all([edit])
+    return {
+        **result,
+        "changed": result["changed"] or bool(changes),
+        "diff": [*result["diff"], *changes.result()["diff"]],
+    }
+
+
+def remove_record(role: str, changes: Changes, *, check: bool) -> None:
+    """Remove a role's record, and the directories of the collection in /etc if they are empty then."""
+    remove_paths([record_path(role)], changes, check=check)
+    if not check:
+        remove_empty_directories([DIRECTORY, os.path.dirname(DIRECTORY)])
 
 
 def read_record(role: str, values: Record) -> dict[str, list[str]]:

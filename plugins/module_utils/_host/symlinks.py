@@ -13,9 +13,13 @@ from .._core.errors import DevserverError
 from .accounts import Account
 from .destinations import Replaceable, rejection
 from .files import Changes, sync_directory, unfinished_prefix
+from .path_names import is_below
 from .user_access import call_as
 
 T = t.TypeVar("T")
+
+# Between the name of a link and the time at which something else was moved aside for it.
+_ASIDE = ".replaced-"
 
 
 class Link(t.NamedTuple):
@@ -79,7 +83,7 @@ class Link(t.NamedTuple):
 def inspect_link(path: str, target: str, replaceable: Replaceable, account: Account | None = None) -> Link:
     """Return the link from ``path`` to ``target`` with what is there now."""
     (before, real), leftovers = _call(account, lambda: (_described(path), find_leftovers(path)))
-    aside = path + time.strftime(".replaced-%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
+    aside = path + time.strftime(f"{_ASIDE}%Y%m%dT%H%M%SZ", time.gmtime()) if real else ""
     return Link(path, target, account, before, aside, leftovers, replaceable)
 
 
@@ -91,6 +95,26 @@ def _call(account: Account | None, function: t.Callable[[], T]) -> T:
 def is_link_to(path: str, target: str) -> bool:
     """Return whether ``path`` is a link to ``target``."""
     return os.path.islink(path) and os.readlink(path) == target
+
+
+def remove_links(directories: t.Iterable[str], places: t.Collection[str], changes: Changes, *, check: bool) -> None:
+    """Remove the links in ``directories`` that lead below one of ``places``, like ``remove_link``."""
+    for directory in filter(os.path.isdir, directories):
+        for entry in sorted(os.listdir(directory)):
+            remove_link(os.path.join(directory, entry), places, changes, check=check)
+
+
+def remove_link(path: str, places: t.Collection[str], changes: Changes, *, check: bool) -> None:
+    """Remove a link that leads below one of ``places``; the oldest of what was moved aside for it comes back."""
+    if not os.path.islink(path) or not any(is_below(os.readlink(path), place) for place in places):
+        return
+    aside = next(iter(sorted(glob.glob(f"{glob.escape(path)}{_ASIDE}[0-9]*Z"))), "")
+    changes.add(path, _leading_to(os.readlink(path)), _described(aside)[0] if aside else "")
+    if not check:
+        os.unlink(path)
+        if aside:
+            os.rename(aside, path)
+        sync_directory(os.path.dirname(path))
 
 
 def find_leftovers(path: str) -> list[str]:

@@ -20,13 +20,15 @@ class TrustStore(t.NamedTuple):
     """A distribution's trust store: the directory of anchors, the command that merges them, and what it makes of them.
 
     That is a merged file and, if the distribution has one, a directory in which OpenSSL finds each certificate by the
-    name of a file. Programs read either: Python of Debian 11 reads the directory alone.
+    name of a file. Programs read either: Python of Debian 11 reads the directory alone. With the options ``forget`` the
+    command also removes what it has made of files that are gone.
     """
 
     anchors: str
     merge: t.Sequence[str]
     merged: str
     by_name: str = ""
+    forget: t.Sequence[str] = ()
 
 
 STORES = (
@@ -35,6 +37,7 @@ STORES = (
         ("update-ca-certificates",),
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/ssl/certs",
+        ("--fresh",),
     ),
     TrustStore("/etc/pki/ca-trust/source/anchors", ("update-ca-trust", "extract"), "/etc/pki/tls/certs/ca-bundle.crt"),
 )
@@ -63,6 +66,29 @@ def trust_certificates(pem: str, *, store: TrustStore, check: bool) -> Changes:
             _write_anchors(store, missing)
             _merge(store, missing)
     return changes
+
+
+def remove_certificates(kept: str, changes: Changes, *, store: TrustStore, check: bool) -> None:
+    """Remove the certificates of earlier runs, except for those of ``kept``, which is text in PEM format."""
+    expected = _certificates(kept, "trust_ca_bundle (pem)")
+    for path in _own_anchors(store):
+        own = _certificates(read_text(path) or "", path)
+        if not own.keys() <= expected.keys():
+            changes.add(path, _listed(own), "")
+            if not check:
+                remove(path)
+    if changes and not check:
+        completed = run([*store.merge, *store.forget], env={"PATH": SYSTEM_PATH}, timeout=120)
+        if not completed.ok:
+            raise completed.error(
+                f"{store.merge[0]} failed", remedy="run it as root, and fix the error that it reports"
+            )
+
+
+def _own_anchors(store: TrustStore) -> list[str]:
+    pattern = os.path.join(glob.escape(store.anchors), _ANCHOR.format("*"))
+    previous = os.path.join(store.anchors, _PREVIOUS_ANCHOR)
+    return [*sorted(glob.glob(pattern)), *([previous] if os.path.lexists(previous) else [])]
 
 
 def _write_anchors(store: TrustStore, missing: t.Mapping[str, str]) -> None:
@@ -95,14 +121,18 @@ def _trusted(store: TrustStore) -> set[str]:
 
 def find_trust_store() -> TrustStore:
     """Return the store of this distribution; raise DevserverError if it is not supported."""
-    for store in STORES:
-        if os.path.isdir(store.anchors):
-            return store
+    for store in present_stores():
+        return store
     raise DevserverError(
         "this host has no supported trust store",
         expected="one of the directories {}".format(", ".join(store.anchors for store in STORES)),
         remedy="install the package ca-certificates",
     )
+
+
+def present_stores() -> list[TrustStore]:
+    """Return the stores that this host has."""
+    return [store for store in STORES if os.path.isdir(store.anchors)]
 
 
 def _certificates(text: str, where: str) -> dict[str, str]:

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 
 from .._core.result import Outcome
-from .install import install_toolchains
+from .._host.files import Changes
+from .._host.records import Record, read_record, remove_record, with_record
+from .install import in_use_warning, install_toolchains
 from .platform import this_platform
+from .removal import remove_toolchains
 from .request import ToolchainRequest
 from .sources import KINDS, option_of
 
@@ -34,11 +38,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "goproxy": {"type": "str", "default": ""},
     "exclusive": {"type": "bool", "default": False},
     "verify": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "record": {"type": "bool", "default": True},
 }
+_ROLE = "toolchain"
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Install the toolchains and switch to the default, or plan it if ``check``."""
+    """Install the toolchains and switch to the default, or remove all of it; with ``check`` only plan it."""
+    places = {name: [params[name]] for name in PATHS_SPEC}
+    if params["state"] == "absent":
+        return _remove(places, check=check)
     request = ToolchainRequest(
         versions=params["versions"],
         default=params["default"],
@@ -54,4 +64,17 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     )
     result = install_toolchains(request, this_platform(), check=check)
     warnings = result.pop("warnings")
+    if params["record"]:
+        standard = {name: [option["default"]] for name, option in PATHS_SPEC.items()}
+        result = with_record(result, _ROLE, places, standard, check=check)
+    return Outcome(result, warnings)
+
+
+def _remove(places: Record, *, check: bool) -> Outcome:
+    changes = Changes()
+    in_use = remove_toolchains(read_record(_ROLE, places), changes, check=check)
+    if not in_use:
+        remove_record(_ROLE, changes, check=check)
+    warnings = [in_use_warning(tree, processes) for tree, processes in in_use.items()]
+    result = {"toolchains": [], "in_use": [os.path.basename(tree) for tree in in_use], **changes.result()}
     return Outcome(result, warnings)

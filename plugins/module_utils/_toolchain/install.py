@@ -66,11 +66,12 @@ def install_toolchains(request: ToolchainRequest, platform: Platform, *, check: 
         removed=[record.version for record in plan.obsolete if record.version not in in_use],
         in_use=list(in_use),
         moved_aside=[{"path": link.path, "to": link.aside} for link in plan.links if link.aside],
-        warnings=[_in_use_warning(store.path(version), processes) for version, processes in in_use.items()],
+        warnings=[in_use_warning(store.path(version), processes) for version, processes in in_use.items()],
     )
 
 
-def _in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
+def in_use_warning(tree: str, processes: t.Sequence[int]) -> str:
+    """Return the warning about a tree that stays because ``processes`` run programs in it."""
     numbers = ", ".join(map(str, processes))
     return f"{tree} is not removed while programs in it run (process {numbers}); a later run removes it"
 

@@ -16,7 +16,7 @@ import typing as t
 
 from .._core.errors import DevserverError
 from .._host.command import SYSTEM_PATH, run
-from .._host.destinations import GO_TREE, is_go_tree, rejection
+from .._host.destinations import GO_TREE, LOCK, is_go_tree, rejection
 from .._host.files import read_text, sync_directory
 from .._host.lock import locked_directory
 from .exchange import exchange_directories
@@ -93,6 +93,17 @@ class ToolchainStore:
         names = sorted(entry.name for entry in os.scandir(self.root) if entry.name.endswith(".json"))
         return [record for record in (self._record(name[: -len(".json")]) for name in names) if record]
 
+    def trees(self) -> list[str]:
+        """Return the trees that this collection has made, also those that a kill has left without a record."""
+        names = sorted(os.listdir(self.root)) if os.path.isdir(self.root) else []
+        versions = {name.rpartition(".")[0] for name in names if name.endswith((".json", ".files"))}
+        return [self.path(version) for version in sorted(versions)]
+
+    def remove_lock(self) -> None:
+        """Remove the lock file that this process holds, if nothing else is in the directory."""
+        if os.listdir(self.root) == [LOCK]:
+            os.unlink(os.path.join(self.root, LOCK))
+
     def _record(self, version: str) -> InstallRecord | None:
         try:
             content = json.loads(read_text(self.path(version) + ".json") or "null")
@@ -148,7 +159,8 @@ class ToolchainStore:
                 with contextlib.suppress(FileNotFoundError):
                     os.rename(self.path(version) + suffix, os.path.join(stage, f"tree{suffix}"))
             sync_directory(self.root)
-            os.unlink(self.path(version) + ".json")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path(version) + ".json")
 
 
 def find_fault(tree: str, version: str, platform: Platform) -> str | None:

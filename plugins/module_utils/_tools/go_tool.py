@@ -7,14 +7,20 @@ from __future__ import annotations
 import typing as t
 
 from .._core.result import Outcome
+from .._host.files import Changes
 from .._host.lock import find_holder, lock_file
+from .._host.records import Record, read_record, remove_record, with_record
 from .._host.skipped_files import find_failure
 from .._toolchain.platform import this_platform
 from .._toolchain.releases import resolve_minor
 from .install import BuildSharing, ToolRequest, install_tools
 from .pins import TOOL_OPTIONS, parse_tools
 from .plan import ToolPaths
+from .removal import remove_tools
 from .support import incompatibility
+
+_ROLE = "tools"
+_PLACES = ("root", "bin_dir", "user_bin_dir")
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "tools": {"type": "list", "elements": "dict", "required": True, "options": TOOL_OPTIONS},
@@ -29,13 +35,19 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "cache_dir": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 900},
     "verify": {"type": "bool", "default": False},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "record": {"type": "bool", "default": True},
     # The fields of BuildSharing. Without it every host builds.
     "_delivery": {"type": "dict"},
 }
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Build and link the tools; with ``check`` only plan it."""
+    """Build and link the tools, or remove all of them; with ``check`` only plan it."""
+    places = {kind: [params[kind]] for kind in _PLACES}
+    places["users"] = sorted({user for entry in params["tools"] for user in entry.get("users") or []})
+    if params["state"] == "absent":
+        return _remove(places, timeout=params["timeout"], check=check)
     request = ToolRequest(
         tools=parse_tools(params["tools"], params["goroot"]),
         paths=ToolPaths(params["root"], params["bin_dir"], params["user_bin_dir"]),
@@ -53,8 +65,20 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     shared = {"shared": installed.built} if params["_delivery"] else {}
     skipped = [entry._asdict() for entry in installed.skipped]
     result = {"tools": installed.tools, "skipped_files": skipped, **installed.changes.result(), **shared}
+    if params["record"]:
+        standard = {kind: [ARGUMENT_SPEC[kind]["default"]] for kind in _PLACES}
+        result = with_record(result, _ROLE, places, standard, check=check)
     warnings = [warning for tool in installed.tools for warning in _warnings(tool)]
     return Outcome(result, warnings, find_failure(installed.skipped))
+
+
+def _remove(places: Record, *, timeout: float, check: bool) -> Outcome:
+    changes = Changes()
+    skipped = remove_tools(read_record(_ROLE, places), changes, timeout=timeout, check=check)
+    if not skipped:
+        remove_record(_ROLE, changes, check=check)
+    result = {"tools": [], "skipped_files": [entry._asdict() for entry in skipped], **changes.result()}
+    return Outcome(result, [], find_failure(skipped))
 
 
 def _warnings(tool: t.Mapping[str, t.Any]) -> t.Iterator[str]:

@@ -129,6 +129,7 @@ def test_the_module_killed_from_outside(
     arguments = {
         "mirror": server.url,
         "official": "",
+        "record": False,
         **{name: getattr(request, name) for name in ("versions", "root", "link", "bin_dir", "checksums", "exclusive")},
     }
     chance = random.Random(4)

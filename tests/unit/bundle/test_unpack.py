@@ -18,7 +18,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.archive import open_bundle
-from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bundle_unpack import converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.go_bundle_unpack import (
+    ARGUMENT_SPEC,
+    converge,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._bundle.signature import sign_manifest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core import errors
 from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.platform import this_platform
@@ -67,7 +70,8 @@ class Controller:
     def play(self, hosts: str, file: pathlib.Path | str, *, check: bool = False, **options: t.Any) -> dict[str, t.Any]:
         """Return the result of the module on each host."""
         root = f"{self.directory}/{{{{ inventory_hostname }}}}/bundle"
-        arguments = dict({"file": str(file), "root": root, "tools_cache_dir": str(self.cache)}, **options)
+        paths = {"file": str(file), "root": root, "tools_cache_dir": str(self.cache)}
+        arguments = {**paths, "record": False, **options}
         task = {"gopherops.devserver.go_bundle_unpack": arguments}
         (self.directory / "play.yml").write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
         variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.directory / "python")}
@@ -135,7 +139,23 @@ def test_a_complete_host_costs_one_call_and_no_transfer(controller: Controller, 
 def test_an_empty_file_changes_nothing_without_a_call_of_the_module(controller: Controller) -> None:
     result = controller.play("a", "")["a"]
     assert (result["changed"], controller.calls, controller.placed("a")) == (False, 0, {})
-    assert converge({"file": "", "_delivery": None}, check=False).result == {"changed": False}
+    defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+    assert converge(defaults, check=False).result == {"changed": False}
+
+
+def test_a_removal_needs_no_bundle_and_removes_only_what_a_bundle_has_filled(
+    controller: Controller, packed: t.Any
+) -> None:
+    controller.play("a", packed(FILES))
+    root = controller.directory / "a/bundle"
+    planned = controller.play("a", "", check=True, state="absent")["a"]
+    assert (planned["changed"], root.exists()) == (True, True)
+    assert controller.play("a", "/nonexistent", state="absent")["a"]["diff"] == planned["diff"]
+    assert not root.exists()
+    root.mkdir()
+    (root / "mine").touch()
+    assert not controller.play("a", "", state="absent")["a"]["changed"]
+    assert (root / "mine").exists()
 
 
 def test_a_damaged_or_other_tool_in_the_cache_is_replaced(controller: Controller, packed: t.Any) -> None:

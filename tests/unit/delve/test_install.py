@@ -481,3 +481,23 @@ def test_the_run_after_a_killed_one_restarts_the_service(
     assert service_host.run(declared)
     assert ("restart", "dlv-api.service") in service_host.commands
     assert not service_host.run(declared) and service_host.commands == []
+
+
+def test_a_removal_also_takes_the_builds_of_killed_runs(service_host: Host) -> None:
+    service_host.run(entry(environment={"A": "b"}))
+    for name in ("api", "killed"):
+        (service_host.directory / f"state/{name}").mkdir()
+        (service_host.directory / f"state/{name}/debuggee").touch()
+    defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+    # An entry's own state does not matter.
+    options = {**defaults, "dlv": "/bin/true", "wait": 0, "state": "absent", "services": [entry(state="started")]}
+    planned = converge(options, check=True).result["diff"]
+    assert service_host.files() == {
+        "units/dlv-api.service",
+        "environments/api.env",
+        "state/api/debuggee",
+        "state/killed/debuggee",
+    }
+    assert converge(options, check=False).result["diff"] == planned
+    assert service_host.files() == set()
+    assert not converge(options, check=False).result["changed"]

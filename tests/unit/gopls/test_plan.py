@@ -195,6 +195,28 @@ def test_users_who_are_not_listed_keep_their_daemons_within_the_shared_limits(da
     assert (systemd.active, tree(daemon_host.directory / "etc")) == (set(), set())
 
 
+def test_a_removal_leaves_nothing_of_any_run(daemon_host, systemd, monkeypatch):
+    monkeypatch.setattr(paths, "LOG_DIR", f"{daemon_host.directory}/var/log/gopls")
+    before = {str(path) for path in daemon_host.directory.rglob("*")}
+    # Of a user who is not known any more.
+    kept = pathlib.Path(paths.session_file(4711))
+    kept.parent.mkdir(parents=True)
+    kept.write_text("x")
+    session = LIMITS._replace(session=1024 * MIB)
+    daemon_host.apply(daemon_host.user, systemd=252, limits=session, vscode_create=True, settings={"gofumpt": True})
+    for name in (f"var/log/gopls/crashes/{ME}/1.log", f"var/cache/gopls/{ME}/x", "var/cache/gopls/long-gone/x"):
+        (daemon_host.directory / name).parent.mkdir(parents=True)
+        (daemon_host.directory / name).touch()
+    planned = daemon_host.apply(systemd=252, purge=True, check=True)
+    applied = daemon_host.apply(systemd=252, purge=True)
+    assert planned.changes.result() == applied.changes.result()
+    assert systemd.active == set()
+    left = {str(path) for path in daemon_host.directory.rglob("*") if path.is_file()} - before
+    assert left == set()
+    assert not (daemon_host.directory / "var/log/gopls").exists()
+    assert not daemon_host.apply(systemd=252, purge=True).changes
+
+
 def test_a_directory_that_cannot_be_removed_is_reported_and_removed_by_the_next_run(daemon_host, systemd):
     daemon_host.apply(daemon_host.user, systemd=252)
     obstacle = daemon_host.directory / "var/cache/gopls"

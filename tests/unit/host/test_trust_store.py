@@ -9,10 +9,14 @@ import subprocess
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.ca_trust import converge
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.trust_store import (
     TrustStore,
+    remove_certificates,
     trust_certificates,
 )
+
+STANDARD = {"exclusive": False, "state": "present"}
 
 
 @pytest.fixture(scope="module")
@@ -123,4 +127,20 @@ def test_an_invalid_certificate_is_rejected(store, text):
 
 
 def test_an_empty_pem_changes_nothing():
-    assert converge({"pem": ""}, check=False).result == {"changed": False}
+    assert converge({**STANDARD, "pem": ""}, check=False).result == {"changed": False, "diff": []}
+
+
+def test_only_certificates_of_earlier_runs_are_removed(store, certificates):
+    one, two, three = certificates
+    trust_certificates(two + three, store=store, check=False)
+    planned, removed = Changes(), Changes()
+    remove_certificates(three, planned, store=store, check=True)
+    assert [accepted(store, pem) for pem in certificates] == [True, True, True]
+    remove_certificates(three, removed, store=store, check=False)
+    assert removed.result() == planned.result()
+    assert [accepted(store, pem) for pem in (one, two, three)] == [True, False, True]
+    remove_certificates("", removed, store=store, check=False)
+    assert held(store) == one
+    again = Changes()
+    remove_certificates("", again, store=store, check=False)
+    assert not again

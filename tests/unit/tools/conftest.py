@@ -69,7 +69,8 @@ class Host:
     def __init__(self, directory: pathlib.Path, goroot: str, proxy: str) -> None:
         self.root = directory / "tools"
         self.bin = directory / "bin"
-        self.options = {"root": str(self.root), "bin_dir": str(self.bin), "goroot": goroot, "goproxy": proxy}
+        paths = {"root": str(self.root), "bin_dir": str(self.bin), "goroot": goroot}
+        self.options: dict[str, t.Any] = {**paths, "goproxy": proxy, "record": False}
         self.output = ""
 
     def start(

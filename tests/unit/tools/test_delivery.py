@@ -73,7 +73,8 @@ class Fleet:
         """Return the result of the module on each host."""
         root = f"{self.directory}/{{{{ inventory_hostname }}}}"
         places = {"root": f"{root}/tools", "bin_dir": f"{root}/bin", "goroot": str(self.directory / "go")}
-        arguments = dict({"goproxy": self.proxy, "cache_dir": str(self.cache)}, tools=tools, **places, **options)
+        shared = {"goproxy": self.proxy, "cache_dir": str(self.cache), "record": False}
+        arguments = {**shared, "tools": tools, **places, **options}
         play = {"hosts": "all", "gather_facts": False, "tasks": [{"gopherops.devserver.go_tool": arguments}]}
         (self.directory / "play.yml").write_text(json.dumps([play]))
         variables = {"ansible_connection": "local", "ansible_python_interpreter": str(self.directory / "python")}

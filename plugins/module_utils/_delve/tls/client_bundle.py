@@ -13,6 +13,7 @@ from ..._core.addresses import Address
 from ..._core.errors import DevserverError
 from ..._host.files import Changes, read_text
 from ..._host.managed_files import FileEdit, ManagedFile, plan_edits, write_all
+from ..._host.removal import remove_paths
 from ..launch import attach_configuration
 from .endpoints import TlsEndpoint
 from .keys import add_redacted_change
@@ -50,6 +51,17 @@ def write_bundles(
         add_redacted_change(changes, edit)
     if not check:
         _apply_edits(edits, revoked_directories)
+    return changes
+
+
+def remove_host(host: str, *, source: str, directory: str, check: bool) -> Changes:
+    """Remove the host's key and certificates, and what is about it in the bundles of all clients."""
+    name = glob.escape(host)
+    patterns = [os.path.join(glob.escape(source), "servers", f"{name}.{kind}*") for kind in ("key", "csr", "crt")]
+    bundles = os.path.join(glob.escape(directory), "*")
+    patterns += [os.path.join(bundles, pattern.replace("*", name)) for pattern in _HOST_FILES]
+    changes = Changes()
+    remove_paths(sorted(path for pattern in patterns for path in glob.glob(pattern)), changes, check=check)
     return changes
 
 

@@ -9,7 +9,7 @@ import typing as t
 from ..._core.result import Outcome
 from ..services import TLS_MODULE_SPEC
 from .endpoints import parse_endpoints
-from .install import apply_tls_server, host_paths
+from .install import apply_tls_server, host_paths, remove_server_account
 from .server import TlsMaterial
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -18,12 +18,15 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "certificate": {"type": "str", "default": ""},
     "key": {"type": "str", "default": "", "no_log": True},
     "revocations": {"type": "str", "default": ""},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     """Run the TLS server of the debug services; with ``check`` only plan the changes."""
-    endpoints = parse_endpoints(params["services"], params["clients"], params["revoked"])
+    purge = params["state"] == "absent"
+    services = [] if purge else params["services"]
+    endpoints = parse_endpoints(services, params["clients"], params["revoked"])
     material = TlsMaterial(params["authority"], params["certificate"], params["key"], params["revocations"])
     listed = {service["name"] for service in params["services"]}
     changes = apply_tls_server(
@@ -31,7 +34,9 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         material,
         params["minimum"],
         host_paths(),
-        lambda name: params["exclusive"] or name in listed,
+        lambda name: purge or params["exclusive"] or name in listed,
         check=check,
     )
+    if purge:
+        remove_server_account(host_paths(), changes, check=check)
     return Outcome({"ports": {endpoint.name: str(endpoint.address) for endpoint in endpoints}, **changes.result()})

@@ -9,7 +9,7 @@ import typing as t
 
 from ..._core.result import Outcome
 from ..services import TLS_MODULE_SPEC
-from .client_bundle import DebugHost, write_bundles
+from .client_bundle import DebugHost, remove_host, write_bundles
 from .endpoints import parse_endpoints
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -18,12 +18,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "host": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},
     **TLS_MODULE_SPEC,
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 
 def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
-    """Write the bundles of the clients; with ``check`` only plan the changes."""
+    """Write the bundles of the clients, or remove a host from them; with ``check`` only plan the changes."""
     clients, revoked, directory = params["clients"], params["revoked"], params["directory"]
+    if params["state"] == "absent":
+        changes = remove_host(params["host"], source=params["source"], directory=directory, check=check)
+        return Outcome({"bundles": {}, **changes.result()})
     endpoints = parse_endpoints(params["services"], clients, revoked)
     host = DebugHost(params["host"], params["address"], endpoints, params["minimum"])
     changes = write_bundles(host, clients, revoked, source=params["source"], directory=directory, check=check)

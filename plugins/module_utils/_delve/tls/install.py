@@ -9,10 +9,11 @@ import os
 import typing as t
 
 from ..._core.errors import DevserverError
-from ..._host.accounts import find_account, user_exists
+from ..._host.accounts import find_account, find_known_account, user_exists
 from ..._host.command import SYSTEM_PATH, run
 from ..._host.files import Changes, read_text
 from ..._host.managed_files import FileEdit, ManagedFile, named_files, plan_edits, write_all
+from ..._host.removal import remove_empty_directories
 from ..._systemd import reload_journal, systemctl
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from .endpoints import TlsEndpoint
@@ -33,6 +34,7 @@ from .server import (
 )
 
 _TIMEOUT = 60
+_NO_HOME = "/nonexistent"
 # The properties of a unit that runs now and starts at each boot.
 _STARTED = {"ActiveState": "active", "UnitFileState": "enabled"}
 # A running server reloads these files. All other changes, such as a revocation, restart it and end its connections.
@@ -185,13 +187,29 @@ def _write_files(
 
 
 def _create_user(name: str) -> None:
-    argv = ["useradd", "--system", "--user-group", "--home-dir", "/nonexistent", "--no-create-home"]
+    argv = ["useradd", "--system", "--user-group", "--home-dir", _NO_HOME, "--no-create-home"]
     completed = run([*argv, "--shell", "/usr/sbin/nologin", name], env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT)
     if not completed.ok:
         raise DevserverError(
             f"cannot create the user {name}: {completed.complaint}",
             remedy=f"create {name} as a system user without a home directory, and run the play again",
         )
+
+
+def remove_server_account(paths: HostPaths, changes: Changes, *, check: bool) -> None:
+    """Remove the user of the server and the directory of its files, after the server itself was removed."""
+    account = find_known_account(paths.user)
+    # An account of this name with a home was not created here.
+    if account and account.home == _NO_HOME:
+        changes.add(f"user {paths.user}", "present\n", "")
+        if not check:
+            completed = run(["userdel", paths.user], env={"PATH": SYSTEM_PATH}, timeout=_TIMEOUT)
+            if not completed.ok:
+                problem = f"cannot remove the user {paths.user}: {completed.complaint}"
+                raise DevserverError(problem, remedy="end its processes, and run the play again")
+    if not check:
+        parent = os.path.dirname(paths.directory)
+        remove_empty_directories([paths.directory, parent, os.path.dirname(parent)])
 
 
 def _stop_units(units: t.Sequence[str]) -> None:

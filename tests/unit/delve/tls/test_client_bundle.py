@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.client_bundle import (
     DebugHost,
+    remove_host,
     write_bundles,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve.tls.endpoints import parse_endpoints
@@ -130,3 +131,19 @@ def test_a_missing_certificate_is_reported(source, tmp_path):
     (source / "clients/ci.crt").unlink()
     with pytest.raises(DevserverError, match=r"ci\.crt is missing"):
         write(source)
+
+
+def test_a_removed_host_leaves_the_bundles_and_the_authority_stays(source, tmp_path):
+    write(source)
+    before = {client: names_in(tmp_path / "bundles" / client) for client in CLIENTS}
+    write(source, host="dev10")
+    (source / "servers").mkdir()
+    for name in ("dev10.key", "dev10.crt", "dev10.crt.2026", "dev1.key"):
+        (source / "servers" / name).touch()
+    options = {"source": str(source), "directory": str(tmp_path / "bundles")}
+    planned = remove_host("dev10", **options, check=True).result()
+    assert remove_host("dev10", **options, check=False).result() == planned
+    assert {client: names_in(tmp_path / "bundles" / client) for client in CLIENTS} == before
+    assert names_in(source / "servers") == ["dev1.key"]
+    assert (source / "ca.key").exists()
+    assert not remove_host("dev10", **options, check=False)

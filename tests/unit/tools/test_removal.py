@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The removal of all tools and their links."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pathlib
+import typing as t
+
+import pytest
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import plan_edits, write_all
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools import go_tool, removal
+
+ME = getpass.getuser()
+
+
+def run(*, check: bool = False, **options: t.Any) -> list[str]:
+    defaults = {name: option.get("default") for name, option in go_tool.ARGUMENT_SPEC.items()}
+    outcome = go_tool.converge({**defaults, "tools": [], "state": "absent", **options}, check=check)
+    assert outcome.failure is None
+    return [part["after_header"] for part in outcome.result["diff"]]
+
+
+@pytest.fixture
+def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A host with a tool for everybody, one for a user, and links of others; its places are recorded."""
+    account = find_account(ME)._replace(home=str(tmp_path / "home"))
+    monkeypatch.setattr(removal, "find_known_account", lambda name: account if name == ME else None)
+    root, links, own = tmp_path / "tools", tmp_path / "bin", tmp_path / "home/go/bin"
+    for directory in (root / "gopls/v1", links, own):
+        directory.mkdir(parents=True)
+    (root / ".lock").touch()
+    program = root / "gopls/v1/gopls"
+    program.touch()
+    (links / "gopls").symlink_to(program)
+    (own / "gopls").symlink_to(program)
+    (links / "gopls.replaced-20260101T000000Z").write_text("before")
+    (links / "other").symlink_to("/elsewhere")
+    recorded = {"root": [str(root)], "bin_dir": [str(links)], "user_bin_dir": ["go/bin"], "users": [ME, "gone"]}
+    write_all(plan_edits([records.record_file("tools", recorded)]))
+    return {"root": str(root), "links": str(links), "own": str(own)}
+
+
+def test_tools_and_links_leave_and_what_was_moved_aside_comes_back(places: dict[str, str]) -> None:
+    options = {"bin_dir": "/nonexistent", "root": "/nonexistent"}
+    announced = run(check=True, **options)
+    assert os.path.lexists(f"{places['own']}/gopls")
+    assert run(**options) == announced
+    assert (os.listdir(places["own"]), sorted(os.listdir(places["links"]))) == ([], ["gopls", "other"])
+    assert pathlib.Path(places["links"], "gopls").read_text() == "before"
+    assert not os.path.exists(places["root"])
+    assert not os.path.exists(records.record_path("tools"))
+    assert run(**options) == []
+
+
+def test_a_directory_that_this_collection_does_not_fill_stays(places: dict[str, str]) -> None:
+    os.unlink(f"{places['root']}/.lock")
+    run()
+    assert os.path.exists(places["root"])
