@@ -80,11 +80,11 @@ def host(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Host:
         cron: ["_PAM"],
         ssh: ["_SERVICE"],
         zsh: ["_DIRECTORY", "_PLAIN"],
-        records: ["DIRECTORY"],
         removal: ["_PAM"],
     }.items():
         for name in names:
             monkeypatch.setattr(module, name, f"{tmp_path}{getattr(module, name)}")
+    monkeypatch.setattr(records, "DIRECTORY", f"{etc}/gopherops/records")
     monkeypatch.setattr(cron, "CRONTABS", (f"{tmp_path}/crontabs",))
     monkeypatch.setattr(shell, "SYSTEM_BASHRC", (f"{etc}/bash.bashrc",))
     monkeypatch.setattr(zsh, "SYSTEM_FILES", (f"{etc}/zsh/zshenv",))
