@@ -8,12 +8,13 @@ import dataclasses
 import json
 import os
 import pathlib
-import signal
 import subprocess
 import time
 import typing as t
 
 import pytest
+
+from tests.support.killing import kill_tree
 
 OPERATOR = "ops"
 # Seconds in which the rendered files must be confirmed.
@@ -127,11 +128,26 @@ def test_the_files_come_back_if_the_new_ones_lock_out(operator, plant, service):
 def test_the_host_restores_them_if_the_controller_is_killed(operator, plant):
     before = plant("/etc/pam.d/sshd", "sleep 600")
     command = [*operator.command, "-e", json.dumps(operator.variables)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, start_new_session=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         wait_until(lambda: operator.host.check_output(FILES) != before, 60)
-        os.killpg(process.pid, signal.SIGKILL)
+        kill_tree(process)
     wait_until(lambda: operator.host.check_output(FILES) == before, 3 * LIMIT)
     assert operator.gets_in()
+
+
+def test_a_module_ends_with_its_controller(operator):
+    payload = "ls -d /tmp/ansible_*go_env_payload_*"
+    lock = "/run/gopherops/access.json.lock"
+    operator.host.check_output(f"systemd-run --quiet --collect --unit=holder flock --exclusive {lock} sleep 600")
+    try:
+        command = [*operator.command, "-e", json.dumps(operator.variables)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            # The module waits for the lock.
+            wait_until(lambda: operator.host.run(payload).succeeded, 60)
+            kill_tree(process)
+        wait_until(lambda: operator.host.run(f"{payload} || pgrep --exact --full '[^ ]*python3[.0-9]*'").failed, 20)
+    finally:
+        operator.host.check_output("systemctl stop holder")
 
 
 def test_a_run_that_changes_access_is_confirmed(operator):

@@ -17,7 +17,7 @@ import threading
 import typing as t
 
 _STDOUT = 1
-_PAYLOAD = re.compile(r"ansible_\w+_payload_")
+_PAYLOAD = re.compile(r"ansible_[\w.]+_payload_")
 _CLEANUPS: list[t.Callable[[], None]] = []
 
 

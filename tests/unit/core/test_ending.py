@@ -105,9 +105,9 @@ def test_a_reader_that_is_slow_is_no_end(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_archive_of_the_module_is_removed(tmp_path: pathlib.Path) -> None:
-    payload = tmp_path / "ansible_go_tool_payload_k3x"
+    payload = tmp_path / "ansible_gopherops.devserver.go_tool_payload_k3x"
     payload.mkdir()
-    with zipfile.ZipFile(payload / "ansible_go_tool_payload.zip", "w") as archive:
+    with zipfile.ZipFile(payload / "ansible_gopherops.devserver.go_tool_payload.zip", "w") as archive:
         archive.write(ending.__file__, "ending.py")
     with subprocess.Popen(
         [sys.executable, "-c", FROM_ARCHIVE, archive.filename or ""], stdout=subprocess.PIPE
