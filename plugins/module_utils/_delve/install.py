@@ -24,7 +24,7 @@ from .._tools.build_info import read_build_info
 from . import units
 from .launch import LaunchFileEdit, configuration_name, launch_configuration, launch_file, managed_launch_files
 from .listen_address import is_listening
-from .running import outdated_part
+from .running import go_of, read_running
 from .services import DebugService, unit_name
 from .workspace import accept_services
 
@@ -106,7 +106,7 @@ def plan_services(
     written = {edit.file.path for edit in edits}
     states = systemctl.properties_of([service.unit for service in services], _PROPERTIES)
     unread = any(path.startswith(UNIT_DIR) for path in written) or any(map(systemctl.needs_reload, states.values()))
-    return DebugServicePlan(edits, stale, _verbs(services, programs.dlv, states, written, kept), unread, skipped)
+    return DebugServicePlan(edits, stale, _verbs(services, programs, states, written, kept), unread, skipped)
 
 
 def apply_plan(plan: DebugServicePlan) -> DebugServicePlan:
@@ -243,7 +243,7 @@ def _launch_file_edits(services: t.Sequence[DebugService], installed: t.Mapping[
 
 def _verbs(
     services: t.Sequence[DebugService],
-    dlv: str,
+    programs: units.Programs,
     states: t.Mapping[str, t.Mapping[str, str]],
     written: t.Container[str],
     kept: t.Iterable[str],
@@ -253,13 +253,14 @@ def _verbs(
         [service.process_unit for service in services if service.process_unit], ("ActiveState",)
     )
     verbs: dict[str, list[str]] = {}
-    owed = reload_journal.read_pending(PENDING)
+    owed, go = reload_journal.read_pending(PENDING), go_of(os.path.realpath(programs.go))
     for service in services:
         state, target = states[service.unit], targets.get(service.process_unit)
         rewritten = _unit_file(service.name) in written or service.unit in owed or systemctl.needs_reload(state)
         changed = rewritten or units.environment_file(service.name) in written
-        outdated = outdated_part(service.name, service.account.name, int(state["MainPID"]), dlv)
-        for verb in _service_verbs(service, state, target, rewritten, changed or bool(outdated)):
+        running = read_running(service.name, service.account.name, int(state["MainPID"]), programs.dlv, go)
+        outdated = running is not None and bool(running.outdated)
+        for verb in _service_verbs(service, state, target, rewritten, changed or outdated):
             verbs.setdefault(verb, []).append(service.unit)
     for unit, state in systemctl.properties_of([unit_name(name) for name in kept], _PROPERTIES).items():
         for verb in _stop_verbs(state):

@@ -4,25 +4,66 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import typing as t
 
+from .._core.errors import DevserverError
 from .._environment.contexts.systemd_system import unit_environment_file
-from .._host.procfs import read_process
+from .._host.accounts import find_owner
+from .._host.procfs import Process, read_process
+from .._host.user_access import acting_as
 from .._systemd.environment_files import assignments_in
-from .units import environment_file
+from .._tools.build_info import read_build_info
+from .units import debuggee_path, environment_file
 
 
-def outdated_part(name: str, user: str, pid: int, dlv: str) -> str:
-    """Return what the process ``pid`` of the debug service ``name`` has from before a change, or an empty text.
+class RunningService(t.NamedTuple):
+    """The main ``process`` of a debug service, and what a start gives it now.
 
-    That is ``dlv``, whose build differs for each of its versions and of Go, or the environment.
+    ``variables`` are those that are rendered for it, ``dlv`` is the declared one without links, ``go`` the Go that
+    built its program, and ``expected_go`` the Go of this host. Texts are empty if that is not known.
     """
+
+    process: Process
+    variables: t.Mapping[str, str] = {}
+    dlv: str = ""
+    go: str = ""
+    expected_go: str = ""
+
+    @property
+    def outdated(self) -> list[str]:
+        """What the running service has from before a change, as texts for a cause."""
+        # While the program is built, and in mode attach before dlv starts, this is another program.
+        if not os.path.basename(self.process.program).startswith("dlv"):
+            return []
+        names = [name for name, value in self.variables.items() if self.process.environment.get(name) != value]
+        texts = [f"has outdated values of {', '.join(names)}"] if names else []
+        if self.dlv and self.dlv != self.process.program:
+            texts.append(f"runs {self.process.program}; expected {self.dlv}")
+        if self.go and self.expected_go and self.go != self.expected_go:
+            texts.append(f"debugs a program that {self.go} built; expected {self.expected_go}")
+        return texts
+
+
+def read_running(name: str, user: str, pid: int, dlv: str, expected_go: str) -> RunningService | None:
+    """Return the debug service ``name`` whose main process is ``pid``; None if it does not run."""
     process = read_process(pid) if pid else None
-    # Before dlv starts, and for a wrapper script in its place, the unit's process is another program.
-    if process is None or os.path.basename(process.program) != "dlv":
-        return ""
-    if process.program != os.path.realpath(dlv):
-        return "dlv"
-    files = (unit_environment_file(user), environment_file(name))
-    expected = {assignment.name: assignment.value for path in files for assignment in assignments_in(path)}
-    return "" if expected.items() <= process.environment.items() else "environment"
+    if process is None:
+        return None
+    variables = {**_variables(unit_environment_file(user)), **_variables(environment_file(name))}
+    go = go_of(debuggee_path(name), process.uid)
+    return RunningService(process, variables, os.path.realpath(dlv) if dlv else "", go, expected_go)
+
+
+def go_of(program: str, uid: int = 0) -> str:
+    """Return the Go that built a program, which the user with the ID may replace; empty if that is not known."""
+    with contextlib.suppress(DevserverError, OSError), acting_as(find_owner(uid)):
+        return read_build_info(program).go
+    return ""
+
+
+def _variables(path: str) -> dict[str, str]:
+    with contextlib.suppress(DevserverError):
+        return {assignment.name: assignment.value for assignment in assignments_in(path)}
+    return {}

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._delve import running, units
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import systemd_system
 
-Outdated = t.Callable[[], str]
+Outdated = t.Callable[[], list[str]]
 
 
 @pytest.fixture
@@ -39,44 +39,50 @@ def environments(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pat
     return tmp_path
 
 
+def read(pid: int, dlv: pathlib.Path) -> list[str]:
+    service = running.read_running("api", "alice", pid, str(dlv), "go1.22.12")
+    assert service is not None
+    return service.outdated
+
+
 @pytest.fixture
 def outdated(dlv: pathlib.Path, environments: pathlib.Path) -> t.Iterator[Outdated]:
     """Start the service with what its files contain, and return what a restart would give it later."""
     environment = {"GOFLAGS": "-mod=mod", "PORT": "2 3", "HOME": "/"}
     with subprocess.Popen([os.path.realpath(dlv), "60"], env=environment) as process:
-        yield lambda: running.outdated_part("api", "alice", process.pid, str(dlv))
+        yield lambda: read(process.pid, dlv)
         process.kill()
 
 
 def test_a_service_with_the_current_files_is_not_outdated(outdated: Outdated) -> None:
-    assert outdated() == ""
+    assert outdated() == []
 
 
 def test_another_dlv_is_found(outdated: Outdated, dlv: pathlib.Path, tmp_path: pathlib.Path) -> None:
     dlv.unlink()
     dlv.symlink_to(tmp_path / "v2/dlv")
-    assert outdated() == "dlv"
+    assert outdated() == [f"runs {tmp_path}/v1/dlv; expected {tmp_path}/v2/dlv"]
 
 
 @pytest.mark.parametrize(
     ("file", "text", "expected"),
     [
-        ("users/alice.env", "GOFLAGS=-mod=vendor\n", "environment"),
-        ("users/alice.env", "GOFLAGS=-mod=mod\nGOPROXY=off\n", "environment"),
-        ("services/api.env", "PORT=4\n", "environment"),
+        ("users/alice.env", "GOFLAGS=-mod=vendor\n", ["GOFLAGS"]),
+        ("users/alice.env", "GOFLAGS=-mod=mod\nGOPROXY=off\n", ["GOPROXY"]),
+        ("services/api.env", "PORT=4\n", ["PORT"]),
         # The service's file has precedence.
-        ("users/alice.env", "GOFLAGS=-mod=mod\nPORT=5\n", ""),
+        ("users/alice.env", "GOFLAGS=-mod=mod\nPORT=5\n", []),
     ],
 )
 def test_another_environment_is_found(
-    outdated: Outdated, environments: pathlib.Path, file: str, text: str, expected: str
+    outdated: Outdated, environments: pathlib.Path, file: str, text: str, expected: list[str]
 ) -> None:
     (environments / file).write_text(text)
-    assert outdated() == expected
+    assert outdated() == [f"has outdated values of {name}" for name in expected]
 
 
 def test_a_program_that_is_not_dlv_yet_is_not_outdated(dlv: pathlib.Path) -> None:
     with subprocess.Popen(["/bin/sleep", "60"]) as build:
-        assert running.outdated_part("api", "alice", build.pid, str(dlv)) == ""
+        assert read(build.pid, dlv) == []
         build.kill()
-    assert running.outdated_part("api", "alice", 0, str(dlv)) == ""
+    assert running.read_running("api", "alice", 0, str(dlv), "") is None

@@ -16,6 +16,8 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve import running as running_module
+from ansible_collections.gopherops.devserver.plugins.module_utils._delve.running import RunningService
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import debug_services
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.records.debuggers import (
     Debuggers,
@@ -114,13 +116,13 @@ RUNS = {"ActiveState": "active", "Result": "success", "FragmentPath": "/u"}
 DLV = "/lib/dlv/v1/dlv"
 
 
-def service(process: Process | None = None, **changes: t.Any) -> DebugServiceState:
-    made = DebugServiceState("dlv-api.service", "alice", True, process, {"GOFLAGS": "-v"}, DLV, "go1.22", "go1.22")
-    return made._replace(**changes)
+def service(running: RunningService | None = None, started: bool = True) -> DebugServiceState:
+    return DebugServiceState("dlv-api.service", "alice", started, running)
 
 
-def running(program: str = DLV, **environment: str) -> Process:
-    return Process(7, 1000, {"GOFLAGS": "-v", "OWN": "1", **environment}, 1.0, program)
+def running(program: str = DLV, go: str = "go1.22", **environment: str) -> RunningService:
+    process = Process(7, 1000, {"GOFLAGS": "-v", "OWN": "1", **environment}, 1.0, program)
+    return RunningService(process, {"GOFLAGS": "-v"}, DLV, go, "go1.22")
 
 
 SERVICES: dict[str, tuple[dict[str, str], DebugServiceState, list[tuple[str, str]]]] = {
@@ -151,10 +153,10 @@ SERVICES: dict[str, tuple[dict[str, str], DebugServiceState, list[tuple[str, str
     "a shell that waits": (RUNS, service(running("/bin/dash")), []),
     "another Go": (
         RUNS,
-        service(running(), go="go1.21"),
+        service(running(go="go1.21")),
         [("GD1106", "dlv-api.service debugs a program that go1.21 built; expected go1.22")],
     ),
-    "a Go that is not known": (RUNS, service(running(), go=""), []),
+    "a Go that is not known": (RUNS, service(running(go="")), []),
 }
 
 
@@ -173,14 +175,15 @@ def test_a_running_service_is_read_from_its_process_and_its_files(
     monkeypatch.setattr(debug_services, "states_of", lambda units, _names: dict.fromkeys(units, State(states)))
     monkeypatch.setattr(debug_services, "manager_runs", lambda: True)
     (tmp_path / "own.env").write_text('GREETING="it\'s 100%"\n')
-    monkeypatch.setattr(debug_services, "environment_file", lambda name: str(tmp_path / f"{name}.env"))
-    monkeypatch.setattr(debug_services, "debuggee_path", lambda _name: os.path.realpath(shutil.which("go") or ""))
+    monkeypatch.setattr(running_module, "environment_file", lambda name: str(tmp_path / f"{name}.env"))
+    monkeypatch.setattr(running_module, "debuggee_path", lambda _name: os.path.realpath(shutil.which("go") or ""))
     declared = debug_services.DeclaredServices({"own": getpass.getuser(), "other": "x"}, ["other"], "1.2.3")
     own, other = debug_services.collect("+30d", declared).services
     assert (own.unit, own.user, own.started, other.started) == ("dlv-own.service", getpass.getuser(), True, False)
-    assert own.process is not None and own.process.environment["PATH"] == os.environ["PATH"]
-    assert (own.variables["GREETING"], own.dlv) == ("it's 100%", os.path.realpath("/usr/bin/dlv"))
-    assert (own.go[:3], own.expected_go) == ("go1", "go1.2.3")
+    read = own.running
+    assert read is not None and read.process.environment["PATH"] == os.environ["PATH"]
+    assert (read.variables["GREETING"], read.dlv) == ("it's 100%", os.path.realpath("/usr/bin/dlv"))
+    assert (read.go[:3], read.expected_go) == ("go1", "go1.2.3")
 
 
 DROP_IN = """\

@@ -29,6 +29,7 @@ FUNCTIONS = {
 PACKAGES = ("_core.", "_drift.records", "_drift.rules")
 MODULES = {"_drift.cells", "_drift.finding", "_drift.snapshot", "_drift.vscode_go"}
 NAMES = {
+    "_delve.running": {"RunningService"},
     "_environment": {"goenv_file"},
     "_environment.caches": {"ForeignEntries"},
     "_environment.contexts.base": {"Context", "Failure"},

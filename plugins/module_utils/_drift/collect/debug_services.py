@@ -4,18 +4,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import glob
 import os
 import re
 import typing as t
 
 from ..._core.errors import DevserverError
+from ..._delve.running import read_running
 from ..._delve.services import unit_name
 from ..._delve.tls.server import DIRECTORY, FILES
 from ..._delve.tls.validity import parse_duration, read_expiry
-from ..._delve.units import debuggee_path, environment_file
-from ..._environment.contexts.systemd_system import unit_environment_file
 from ..._host.accounts import find_owner
 from ..._host.procfs import (
     PROC,
@@ -24,12 +22,10 @@ from ..._host.procfs import (
     path_of,
     process_ids,
     read_file,
-    read_process,
     socket_inodes,
     start_time,
 )
 from ..._host.user_access import acting_as
-from ..._systemd.environment_files import assignments_in
 from ..._systemd.systemctl import UNIT_DIR, manager_runs
 from ..._systemd.unit_state import State, states_of
 from ..._tools.build_info import read_build_info
@@ -75,30 +71,10 @@ def collect(renew_before: str, declared: DeclaredServices = _NONE) -> Debuggers:
 def _service(name: str, declared: DeclaredServices, states: t.Mapping[str, State]) -> DebugServiceState:
     unit, user, version = unit_name(name), str(declared.users[name]), declared.go_version
     values = states[unit].values if unit in states else {}
-    process = read_process(int(values.get("MainPID") or 0)) if values.get("ActiveState") == "active" else None
-    expected_go = f"go{version}" if version else ""
-    found = DebugServiceState(unit, user, name not in declared.stopped, process, expected_go=expected_go)
-    if process is None:
-        return found
+    pid = int(values.get("MainPID") or 0) if values.get("ActiveState") == "active" else 0
     dlv = _DLV.search(values.get("ExecStart", ""))
-    return found._replace(
-        variables={**_variables(unit_environment_file(user)), **_variables(environment_file(name))},
-        dlv=os.path.realpath(dlv.group(1)) if dlv else process.program,
-        go=_builder(debuggee_path(name), process.uid),
-    )
-
-
-def _variables(path: str) -> dict[str, str]:
-    with contextlib.suppress(DevserverError):
-        return {item.name: item.value for item in assignments_in(path)}
-    return {}
-
-
-def _builder(program: str, uid: int) -> str:
-    """Return the Go that built a program, which its user may have replaced; empty if that is not known."""
-    with contextlib.suppress(DevserverError, OSError), acting_as(find_owner(uid)):
-        return read_build_info(program).go
-    return ""
+    running = read_running(name, user, pid, dlv.group(1) if dlv else "", f"go{version}" if version else "")
+    return DebugServiceState(unit, user, name not in declared.stopped, running)
 
 
 def with_listen_lines(debuggers: Debuggers) -> Debuggers:

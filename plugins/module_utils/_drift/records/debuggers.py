@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 import typing as t
 
 from ..._core.addresses import Address
 from ..._core.provenance import Source
-from ..._host.procfs import Process
+from ..._delve.running import RunningService
 from ..._systemd.unit_state import Override, State
 
 _OPTION = re.compile(r"\s--?(?:listen|l)[= ](\S+)")
@@ -27,34 +26,12 @@ class WideDebugger(t.NamedTuple):
 
 
 class DebugServiceState(t.NamedTuple):
-    """A declared debug service: ``started`` if it must run; ``process`` is its dlv, None if none runs.
-
-    ``variables`` are those that are rendered for it, ``dlv`` is the declared one without links, ``go`` the Go that
-    built its program (empty if that is not known), and ``expected_go`` the Go of this host.
-    """
+    """A declared debug service: ``started`` if it must run; ``running`` is None if it does not."""
 
     unit: str
     user: str
     started: bool
-    process: Process | None = None
-    variables: t.Mapping[str, str] = {}
-    dlv: str = ""
-    go: str = ""
-    expected_go: str = ""
-
-    @property
-    def outdated(self) -> list[str]:
-        """What the running service has from before, as texts for a cause."""
-        if self.process is None:
-            return []
-        names = [name for name, value in self.variables.items() if self.process.environment.get(name) != value]
-        texts = [f"has outdated values of {', '.join(names)}"] if names else []
-        # In mode attach, a shell waits for the process before dlv replaces it.
-        program = os.path.basename(self.process.program)
-        other_dlv = program.startswith("dlv") and self.dlv != self.process.program
-        texts += [f"runs {self.process.program}; expected {self.dlv}"] if other_dlv else []
-        other_go = self.go and self.expected_go and self.go != self.expected_go
-        return texts + ([f"debugs a program that {self.go} built; expected {self.expected_go}"] if other_go else [])
+    running: RunningService | None = None
 
 
 class Debuggers(t.NamedTuple):

@@ -140,10 +140,10 @@ def _service(service: DebugServiceState, state: State) -> t.Iterator[Finding]:
         command = f"systemctl start {shlex.quote(unit)}"
         cause = f"{unit} is {status}; expected a running debug service"
         yield Finding(NOT_RUNNING, cause, Remedy(f"run {command}", [command]), user, source=state.source, subject=unit)
-    elif service.outdated:
+    elif service.running and service.running.outdated:
         remedy = Remedy(f"run systemctl restart {shlex.quote(unit)} when nobody debugs")
-        since = service.process.started if service.process else None
-        cause = f"{unit} {'; it '.join(service.outdated)}"
+        cause = f"{unit} {'; it '.join(service.running.outdated)}"
+        since = service.running.process.started
         yield Finding(OUTDATED, cause, remedy, user, source=PROCESS, subject=unit, since=since)
 
 
