@@ -13,7 +13,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import PROCESS, Assignment, Source
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.cells import Cell
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect import (
     host,
@@ -81,7 +81,7 @@ class Slow:
 class Bare(Slow):
     """A context with exactly the declared environment."""
 
-    name, on_this_host = "bare", True
+    name, on_this_host, given_by = "bare", True, PROCESS
 
     def expected(self, user: UserEnvironment) -> t.Mapping[str, str]:
         return user.variables

@@ -26,6 +26,7 @@ from ..._host.user_access import has_home
 from ..._shells import blame
 from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, describe_unexpected, failed
 from . import ssh_denials
+from .patient_pool import PatientPool
 
 # Other variables that go reads. Variables of a session, such as XDG_SESSION_ID, differ in each context.
 _GO_READS = ("HOME", "PATH", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")
@@ -64,7 +65,8 @@ def observe(
     ``timeout`` (seconds) limits each probe, and all second probes of slow startups together.
     """
     pairs = [_Pair(user, context) for user in declaration.users for context in _contexts(user, kinds)]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+    # The contexts of a user who hangs wait at the same time, and the other users do not wait for them.
+    with PatientPool(_WORKERS, SLOW_SECONDS) as pool:
         probes = {pool.submit(_probe, *pair, declaration, timeout): pair for pair in pairs}
         queries = _Queries(pool, ["go", *names], timeout)
         # While one startup hangs, the others are traced and their go is queried.
@@ -82,7 +84,7 @@ def observe(
         observations = [_observation(pair, results[probe], details[probe]) for probe, pair in probes.items()]
     until = time.monotonic() + timeout
     observations = [_with_second_time(observation, declaration, until) for observation in observations]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=_WORKERS) as pool:
+    with PatientPool(_WORKERS, SLOW_SECONDS) as pool:
         return list(pool.map(lambda observation: _explained(observation, timeout), observations))
 
 
