@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import getpass
+import itertools
+import pathlib
+import typing as t
 
+import hypothesis
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
 from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import pam as pam_context
@@ -16,6 +21,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._environment.d
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd import environment_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._systemd.unit_state import lines_of
+from hypothesis import strategies as st
 
 ACCOUNT = find_account(getpass.getuser())
 
@@ -43,7 +49,7 @@ def declaration(**variables):
     return Declaration([UserEnvironment(ACCOUNT, variables, ["/g/bin"])], "/g", ["/g/bin"])
 
 
-@pytest.mark.parametrize("value", ["/home/a", "/home/a b", "/home/$x@y", "/home/é\\z", "a,b|c"])
+@pytest.mark.parametrize("value", ["/home/a", "/home/a b", "/home/$x@y", "/home/éz", "a,b|c"])
 def test_values_come_back(pam, value):
     assert pam(declaration(GOPATH=value))["GOPATH"].value == value
 
@@ -107,7 +113,9 @@ def test_a_user_who_is_no_longer_listed_keeps_file_and_line(pam):
     assert pam(Declaration([other], "/g", ["/g/bin"])) == before
 
 
-@pytest.mark.parametrize(("value", "words"), [('a"b', "double quotes"), ("x" * 1100, "too long")])
+@pytest.mark.parametrize(
+    ("value", "words"), [('a"b', "double quotes"), ("a#b", "and #"), (r"a\b", "backslashes"), ("x" * 1100, "too long")]
+)
 def test_values_that_pam_cannot_contain_are_rejected(pam, value, words):
     with pytest.raises(DevserverError, match=words):
         pam(declaration(GOFLAGS=value))
@@ -189,3 +197,40 @@ def test_a_low_limit_is_described_with_its_line(tmp_path, monkeypatch, line, fou
     text = pam_context.describe_low_limit(ACCOUNT._replace(name="gopher"))
     assert text.startswith(f": {tmp_path}/limits.d/low.conf:2 limits its processes to ") is found
     assert found or text == ""
+
+
+Talk = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class Conversation(ctypes.Structure):
+    """PAM's struct pam_conv."""
+
+    _fields_: t.ClassVar = [("talk", Talk), ("data", ctypes.c_void_p)]
+
+
+def real_session(directory: pathlib.Path, text: str) -> dict[str, str]:
+    """Return the variables that the host's own libpam gives a session, with pam_env.so and a configuration ``text``."""
+    (directory / "env.conf").write_text(text, encoding="utf-8")
+    (directory / "test").write_text(f"session required pam_env.so readenv=0 conffile={directory}/env.conf\n")
+    libpam = ctypes.CDLL("libpam.so.0")
+    libpam.pam_getenvlist.restype = ctypes.POINTER(ctypes.c_char_p)
+    handle, conversation = ctypes.c_void_p(), Conversation(Talk(lambda *_arguments: 19), None)
+    start = (b"test", ACCOUNT.name.encode(), ctypes.byref(conversation), str(directory).encode(), ctypes.byref(handle))
+    assert libpam.pam_start_confdir(*start) == 0
+    assert libpam.pam_open_session(handle, 0) == 0
+    entries = itertools.takewhile(bool, libpam.pam_getenvlist(handle))
+    return dict(entry.decode().split("=", 1) for entry in entries)
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "gnu_get_libc_version"), reason="libpam of Linux")
+def test_any_value_is_rejected_or_what_the_real_pam_gives_a_session(tmp_path: pathlib.Path) -> None:
+    @hypothesis.settings(max_examples=200, deadline=None)
+    @hypothesis.given(st.text(st.sampled_from("ab/ $@{}\\\"'#`%~!*;:é=,"), max_size=12))
+    def holds(value: str) -> None:
+        try:
+            line = pam_context._line("GOFLAGS", value)
+        except DevserverError:
+            return
+        assert real_session(tmp_path, line).get("GOFLAGS", "") == value
+
+    holds()

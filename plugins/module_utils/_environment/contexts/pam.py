@@ -35,8 +35,10 @@ _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
 _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
 # Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
 _LONGEST_LINE = 1024
-# PAM and cron use an entry as it is written: they expand neither $, ` nor ~, and a double quote would end the value.
-_USABLE = re.compile(r'/[^$`"\x00-\x1f\x7f]*')
+# What pam_env cannot have in a value: a double quote ends it, # the line, and it drops each backslash.
+_IMPOSSIBLE = re.compile(r'["#\\]')
+# PAM and cron use an entry as it is written: they expand neither $, ` nor ~.
+_USABLE = re.compile(r'/[^$`"#\\\x00-\x1f\x7f]*')
 # OVERRIDE wins over DEFAULT.
 _DEFAULT = re.compile(
     r'\s*(?P<name>[A-Za-z_]\w*)\s+(?:DEFAULT=(?:"[^"]*"|\S*)\s+(?=OVERRIDE))?'
@@ -120,13 +122,13 @@ def _render(variables: t.Mapping[str, str], path: list[str], rest: list[str]) ->
 
 
 def _line(name: str, value: str) -> str:
-    if '"' in value:
+    if _IMPOSSIBLE.search(value):
         raise DevserverError(
             f"{name} has the value {shown_value(name, value)!r}",
-            expected="a value without double quotes",
+            expected="a value without double quotes, backslashes and #",
             remedy="remove them: PAM, which sets it for commands over ssh, does not support them",
         )
-    line = '{} DEFAULT="{}"\n'.format(name, re.sub(r"([\\$@])", r"\\\1", value))
+    line = '{} DEFAULT="{}"\n'.format(name, re.sub("([$@])", r"\\\1", value))
     if len(line.encode("utf-8", "surrogateescape")) >= _LONGEST_LINE:
         raise DevserverError(
             f"{name} is too long for PAM, which sets it for commands over ssh",
@@ -192,7 +194,7 @@ def _configuration_file(path: str) -> list[Assignment]:
 
 
 def _configuration_lines(text: str | None, path: str) -> list[Assignment]:
-    return find_assignments(text, path, _DEFAULT, lambda value: re.sub(r"\\([\\$@])", r"\1", value.strip('"')))
+    return find_assignments(text, path, _DEFAULT, lambda value: value.strip('"').replace("\\", ""))
 
 
 def _environment_file(path: str) -> list[Assignment]:
