@@ -55,6 +55,13 @@ _TOOL = """
         type: list
         elements: str
         default: []
+      state:
+        description:
+          - V(absent) removes the tool in all versions, with its links. With O(tools[].users) only the links of these are
+            removed.
+        type: str
+        choices: [present, absent]
+        default: present
 """
 _GOPROXY = """
   goproxy:

@@ -34,6 +34,12 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  exclusive:
+    description:
+      - Whether tools of earlier runs that are not in O(tools) are removed, in all versions and with their links. By
+        default they stay.
+    type: bool
+    default: false
   record:
     description:
       - Whether root records paths that are not the default ones in C(/etc/gopherops/records), so that a later run with

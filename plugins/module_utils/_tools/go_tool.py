@@ -14,9 +14,9 @@ from .._host.skipped_files import find_failure
 from .._toolchain.platform import this_platform
 from .._toolchain.releases import resolve_minor
 from .install import BuildSharing, ToolRequest, install_tools
-from .pins import TOOL_OPTIONS, parse_tools
+from .pins import TOOL_OPTIONS, parse_absent_tools, parse_tools
 from .plan import ToolPaths
-from .removal import remove_tools
+from .removal import Removals, remove_some_tools, remove_tools
 from .support import incompatibility
 
 _ROLE = "tools"
@@ -37,6 +37,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "verify": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "record": {"type": "bool", "default": True},
+    "exclusive": {"type": "bool", "default": False},
     # The fields of BuildSharing. Without it every host builds.
     "_delivery": {"type": "dict"},
 }
@@ -63,13 +64,19 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
             {"changed": False, "missing": installed.missing, "lock_holder": find_holder(lock_file(params["root"]))}
         )
     shared = {"shared": installed.built} if params["_delivery"] else {}
-    skipped = [entry._asdict() for entry in installed.skipped]
-    result = {"tools": installed.tools, "skipped_files": skipped, **installed.changes.result(), **shared}
+    removals = Removals(request.tools, parse_absent_tools(params["tools"]), params["exclusive"])
+    changes = installed.changes
+    skipped = [
+        *installed.skipped,
+        *remove_some_tools(removals, read_record(_ROLE, places), changes, check=check),
+    ]
+    files = [entry._asdict() for entry in skipped]
+    result = {"tools": installed.tools, "skipped_files": files, **changes.result(), **shared}
     if params["record"]:
         standard = {kind: [ARGUMENT_SPEC[kind]["default"]] for kind in _PLACES}
         result = with_record(result, _ROLE, places, standard, check=check)
     warnings = [warning for tool in installed.tools for warning in _warnings(tool)]
-    return Outcome(result, warnings, find_failure(installed.skipped))
+    return Outcome(result, warnings, find_failure(skipped))
 
 
 def _remove(places: Record, *, timeout: float, check: bool) -> Outcome:

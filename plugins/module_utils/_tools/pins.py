@@ -32,6 +32,7 @@ TOOL_OPTIONS: dict[str, t.Any] = {
     "cgo": {"type": "bool", "default": False},
     "flags": {"type": "list", "elements": "str", "default": []},
     "users": {"type": "list", "elements": "str", "default": []},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
 }
 
 
@@ -57,8 +58,11 @@ class Tool(t.NamedTuple):
 
 
 def parse_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> list[Tool]:
-    """Return the tools in a module's option ``tools``; ``goroot`` is the default. Raises DevserverError."""
-    tools = [_parse_tool(entry, goroot) for entry in entries]
+    """Return the tools in a module's option ``tools`` that are not absent; ``goroot`` is the default.
+
+    Raises DevserverError.
+    """
+    tools = [_parse_tool(entry, goroot) for entry in entries if entry.get("state") != "absent"]
     for tool, other in itertools.combinations(tools, 2):
         if tool.name == other.name and _share_users(tool, other):
             raise DevserverError(
@@ -73,6 +77,11 @@ def parse_tools(entries: t.Sequence[t.Mapping[str, t.Any]], goroot: str) -> list
                 remedy="set the name of one of them",
             )
     return tools
+
+
+def parse_absent_tools(entries: t.Sequence[t.Mapping[str, t.Any]]) -> list[Tool]:
+    """Return the tools in a module's option ``tools`` that are absent. Raises DevserverError."""
+    return [_parse_tool(entry, "") for entry in entries if entry.get("state") == "absent"]
 
 
 def _share_users(tool: Tool, other: Tool) -> bool:

@@ -17,6 +17,51 @@ from .._host.records import Record
 from .._host.removal import remove_paths
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._host.user_access import call_as
+from .pins import Tool
+
+# The arguments of Changes.add, as a user's process returns them.
+_Differences = t.List[t.Tuple[str, str, str]]
+
+
+class Removals(t.NamedTuple):
+    """Which tools of earlier runs are removed beside the ``present`` ones.
+
+    ``absent`` are those that the declaration lists as such; with ``exclusive`` all others are removed too.
+    """
+
+    present: t.Sequence[Tool]
+    absent: t.Sequence[Tool]
+    exclusive: bool
+
+    def has_link(self, name: str, user: str) -> bool:
+        """Return whether the link of a user to a tool is removed; an empty ``user`` is for that of everybody."""
+        if any(tool.name == name and user in (tool.users or ("",)) for tool in self.present):
+            return False
+        return self.exclusive or any(tool.name == name and user in (tool.users or ("", user)) for tool in self.absent)
+
+    def has_builds(self, name: str) -> bool:
+        """Return whether the builds of a tool are removed."""
+        if name in [tool.name for tool in self.present]:
+            return False
+        return self.exclusive or any(tool.name == name and not tool.users for tool in self.absent)
+
+
+def remove_some_tools(removals: Removals, places: Record, changes: Changes, *, check: bool) -> list[SkippedFile]:
+    """Remove tools and links from the recorded ``places``; return the links of users that could not be removed."""
+    skipped: list[SkippedFile] = []
+    if not (removals.absent or removals.exclusive):
+        return skipped
+    for root in filter(is_filled, places["root"]):
+        for name in sorted(entry for entry in os.listdir(root) if not entry.startswith(".")):
+            own = [os.path.join(root, name)]
+            for directory in places["bin_dir"] if removals.has_link(name, "") else ():
+                symlinks.remove_link(os.path.join(directory, name), own, changes, check=check)
+            users = [user for user in places["users"] if removals.has_link(name, user)]
+            remove = functools.partial(_remove_link, name=name, own=own, check=check)
+            skipped += _for_directories(users, places["user_bin_dir"], remove, changes)
+            if removals.has_builds(name):
+                remove_paths(own, changes, check=check)
+    return skipped
 
 
 def remove_tools(places: Record, changes: Changes, *, timeout: float, check: bool) -> list[SkippedFile]:
@@ -26,13 +71,8 @@ def remove_tools(places: Record, changes: Changes, *, timeout: float, check: boo
     """
     roots = places["root"]
     symlinks.remove_links(places["bin_dir"], roots, changes, check=check)
-    skipped: list[SkippedFile] = []
-    for account in filter(None, map(find_known_account, places["users"])):
-        for directory in places["user_bin_dir"]:
-            path = os.path.join(account.home, directory)
-            with skip_errors(skipped, account.name, path):
-                for change in call_as(account, functools.partial(_remove_links_in, path, roots, check)):
-                    changes.add(*change)
+    remove = functools.partial(_remove_links, roots=roots, check=check)
+    skipped = _for_directories(places["users"], places["user_bin_dir"], remove, changes)
     for root in filter(is_filled, roots):
         if check:
             remove_paths([root], changes, check=True)
@@ -42,8 +82,31 @@ def remove_tools(places: Record, changes: Changes, *, timeout: float, check: boo
     return skipped
 
 
-def _remove_links_in(path: str, roots: t.Collection[str], check: bool) -> list[tuple[str, str, str]]:
-    """Remove the links in a directory of a user, with that user's rights; return the arguments of Changes.add."""
+def _for_directories(
+    users: t.Iterable[str], directories: t.Collection[str], remove: t.Callable[[str], _Differences], changes: Changes
+) -> list[SkippedFile]:
+    """Call ``remove`` with the directories of links of each user, with that user's rights."""
+    skipped: list[SkippedFile] = []
+    for account in filter(None, map(find_known_account, users)):
+        for directory in directories:
+            path = os.path.join(account.home, directory)
+            with skip_errors(skipped, account.name, path):
+                for difference in call_as(account, functools.partial(remove, path)):
+                    changes.add(*difference)
+    return skipped
+
+
+def _remove_link(directory: str, *, name: str, own: t.Sequence[str], check: bool) -> _Differences:
     changes = Changes()
-    symlinks.remove_links([path], roots, changes, check=check)
+    symlinks.remove_link(os.path.join(directory, name), own, changes, check=check)
+    return _differences(changes)
+
+
+def _remove_links(directory: str, *, roots: t.Collection[str], check: bool) -> _Differences:
+    changes = Changes()
+    symlinks.remove_links([directory], roots, changes, check=check)
+    return _differences(changes)
+
+
+def _differences(changes: Changes) -> _Differences:
     return [(part["before_header"], part["before"], part["after"]) for part in changes.result()["diff"]]

@@ -12,8 +12,11 @@ import typing as t
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import records
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import find_account
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.files import Changes
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_files import plan_edits, write_all
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.symlinks import is_link_to
 from ansible_collections.gopherops.devserver.plugins.module_utils._tools import go_tool, removal
+from ansible_collections.gopherops.devserver.plugins.module_utils._tools.pins import Tool
 
 ME = getpass.getuser()
 
@@ -55,6 +58,36 @@ def test_tools_and_links_leave_and_what_was_moved_aside_comes_back(places: dict[
     assert not os.path.exists(places["root"])
     assert not os.path.exists(records.record_path("tools"))
     assert run(**options) == []
+
+
+def tool(name: str, *users: str) -> Tool:
+    return Tool(f"example.com/{name}", "v1.0.0", name, "/go", users=users)
+
+
+@pytest.mark.parametrize(
+    ("present", "absent", "exclusive", "left"),
+    [
+        ([], [], False, {"root", "links", "own"}),
+        ([], [tool("gopls")], False, set()),
+        ([], [tool("dlv")], False, {"root", "links", "own"}),
+        ([], [tool("gopls", ME)], False, {"root", "links"}),
+        ([tool("gopls")], [], True, {"root", "links"}),
+        ([tool("gopls")], [tool("gopls", ME)], False, {"root", "links"}),
+        ([tool("gopls", ME)], [], True, {"root", "own"}),
+        ([tool("dlv")], [], True, set()),
+    ],
+)
+def test_absent_tools_leave_with_the_links_of_their_users(
+    places: dict[str, str], present: list[Tool], absent: list[Tool], exclusive: bool, left: set[str]
+) -> None:
+    removals, planned, changes = removal.Removals(present, absent, exclusive), Changes(), Changes()
+    recorded = records.read_record("tools", {})
+    removal.remove_some_tools(removals, recorded, planned, check=True)
+    assert removal.remove_some_tools(removals, recorded, changes, check=False) == []
+    assert planned.result() == changes.result()
+    program = f"{places['root']}/gopls/v1/gopls"
+    links = {kind for kind in ("links", "own") if is_link_to(f"{places[kind]}/gopls", program)}
+    assert links | ({"root"} if os.path.exists(program) else set()) == left
 
 
 def test_a_directory_that_this_collection_does_not_fill_stays(places: dict[str, str]) -> None:
