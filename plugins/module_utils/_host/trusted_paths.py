@@ -89,17 +89,18 @@ def _describe_writer(place: str, status: os.stat_result, account: Account) -> st
     if status.st_mode & stat.S_IWOTH:
         return f"all users can write to {place}"
     if status.st_mode & stat.S_IWGRP:
-        others = sorted(_acl_writers(place) or _members(status.st_gid) - {account.name, "root"})
+        others = _acl_writers(place) or _members(status.st_gid, account.uid)
         return f"{', '.join(others)} can write to {place}" if others else ""
     return ""
 
 
-def _members(gid: int) -> set[str]:
-    """Return the users of a group, by their own entry or the group's."""
-    users = {entry.pw_name for entry in pwd.getpwall() if entry.pw_gid == gid}
+def _members(gid: int, uid: int) -> list[str]:
+    """Return the users of a group, by their own entry or the group's, except for root and those with this ``uid``."""
+    named: t.Sequence[str] = ()
     with contextlib.suppress(KeyError):
-        users |= set(grp.getgrgid(gid).gr_mem)
-    return users
+        named = grp.getgrgid(gid).gr_mem
+    users = (entry for entry in pwd.getpwall() if entry.pw_uid not in (0, uid))
+    return sorted(entry.pw_name for entry in users if entry.pw_gid == gid or entry.pw_name in named)
 
 
 def _acl_writers(place: str) -> list[str]:

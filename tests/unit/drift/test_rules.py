@@ -742,6 +742,24 @@ def test_only_provisioning_gives_back_a_directory_of_root(fake_host: t.Any, nobo
     assert (finding.rule.id, finding.remedy.text, list(finding.remedy.commands)) == ("GD301", PROVISION_AGAIN, [])
 
 
+@needs_root
+@pytest.mark.parametrize("way", ["group", "directory above"])
+def test_a_directory_that_another_user_can_change(fake_host: t.Any, nobody: UserEnvironment, way: str) -> None:
+    cache = pathlib.Path(nobody.variables["GOCACHE"])
+    if way == "group":
+        os.chown(cache, -1, find_account("games").gid)
+        cache.chmod(0o775)
+    else:
+        (cache / "go").mkdir()
+        os.chown(cache / "go", nobody.account.uid, nobody.account.gid)
+        os.chown(cache, find_account("games").uid, -1)
+        nobody.variables["GOCACHE"] = f"{cache}/go"
+    found = fake_host.findings(declaration=dataclasses.replace(fake_host.declaration, users=[nobody]))
+    assert [finding.rule.id for finding in found] == ["GD307"]
+    assert ("games can write to" if way == "group" else f"{cache} belongs to games") in found[0].cause
+    assert list(found[0].remedy.commands) == []
+
+
 @pytest.mark.parametrize(("mode", "rule"), [(0o777, "GD307"), (0o555, "GD303")])
 def test_no_command_changes_the_mode_of_a_link_target(
     fake_host: t.Any, nobody: UserEnvironment, mode: int, rule: str

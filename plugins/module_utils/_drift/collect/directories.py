@@ -13,6 +13,7 @@ from ..._host.accounts import Account
 from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
+from ..._host.trusted_paths import find_other_writer
 from ..._host.user_access import acting_as
 from ..records.directories import DirectoryState, Disk, GoDirectory
 from ..snapshot import PROVISION_AGAIN
@@ -61,11 +62,12 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
             # access(2) checks the real user, which acting_as does not change.
             writable = os.access(directory.path, os.W_OK | os.X_OK, effective_ids=True)
             foreign = find_foreign_entries(directory.variable, directory.path, account)
+            other_writer = find_other_writer(directory.path, account)
     except OSError as error:
         return directory._replace(error=error.strerror or str(error), repair=_repair(directory))
     is_foreign = status.st_uid != account.uid
     can_repair = is_foreign and os.geteuid() == 0 and is_repairable(directory.path, account)
-    state = DirectoryState(status.st_uid, name_of(status.st_uid), status.st_mode, writable, can_repair)
+    state = DirectoryState(status.st_uid, name_of(status.st_uid), status.st_mode, writable, can_repair, other_writer)
     return directory._replace(state=state, foreign=None if is_foreign else foreign)
 
 

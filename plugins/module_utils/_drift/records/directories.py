@@ -20,13 +20,17 @@ class Disk(t.NamedTuple):
 
 
 class DirectoryState(t.NamedTuple):
-    """A directory as its user can use it; ``repairable`` means that provisioning can give it back to the user."""
+    """A directory as its user can use it; ``repairable`` means that provisioning can give it back to the user.
+
+    ``other_writer`` is what lets others change it, or where its path leads; empty for nothing.
+    """
 
     uid: int
     owner: str
     mode: int
     writable: bool
     repairable: bool = False
+    other_writer: str = ""
 
 
 class GoDirectory(t.NamedTuple):
