@@ -57,8 +57,8 @@ _TOOL = """
         default: []
       state:
         description:
-          - V(absent) removes the tool in all versions, with its links. With O(tools[].users) only the links of these are
-            removed.
+          - V(absent) removes the tool in all versions, with its links. With O(tools[].users) only the links of these
+            are removed.
         type: str
         choices: [present, absent]
         default: present
