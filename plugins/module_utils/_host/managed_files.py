@@ -18,7 +18,7 @@ from .accounts import Account
 from .files import Changes, find_unfinished, read_text, unlink, write_text
 from .managed_block import with_block
 from .skipped_files import SkippedFile, skip_errors
-from .user_access import each_as
+from .user_access import each_as, may_access
 
 T = t.TypeVar("T")
 Item = t.TypeVar("Item")
@@ -339,7 +339,6 @@ def find_directory_problem(path: str) -> DirectoryProblem | None:
     if os.statvfs(nearest).f_flag & os.ST_RDONLY:
         reason = f"{nearest} is on a file system that is mounted read-only"
         return DirectoryProblem(reason, f"mount the file system that 'findmnt -T {shlex.quote(path)}' shows read-write")
-    # access(2) checks the rights of the real user, which acting_as does not change.
-    if not os.access(nearest, os.W_OK | os.X_OK, effective_ids=True):
+    if not may_access(nearest, os.W_OK | os.X_OK):
         return DirectoryProblem(f"{nearest} belongs to uid {os.stat(nearest).st_uid} and is not writable")
     return None

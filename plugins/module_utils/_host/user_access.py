@@ -42,6 +42,8 @@ _LOGIN_DEFS = "/etc/login.defs"
 _LOGIN_UMASK = re.compile(r"^\s*UMASK\s+0*([0-7]{1,3})\s*(?:#.*)?$", re.MULTILINE)
 _COMMENT_UMASK = re.compile(r"\bumask=0*([0-7]{1,3})\b")
 _STANDARD_UMASK = 0o022
+# The first glibc whose access() with effective IDs queries the kernel. An older one looks at the real user.
+_GLIBC_WITH_EFFECTIVE_IDS = (2, 33)
 
 
 @contextlib.contextmanager
@@ -66,6 +68,33 @@ def acting_as(account: Account | None) -> t.Iterator[None]:
         os.seteuid(0)
         os.setegid(gid)
         os.setgroups(groups)
+
+
+def may_access(path: str, mode: int) -> bool:
+    """Return whether ``acting_as`` somebody, this process may access a file or directory as access(2) does.
+
+    On an older glibc the bits of the file's mode decide, so that access control lists are not seen.
+    """
+    allowed = os.access(path, mode, effective_ids=True)
+    if not allowed or os.geteuid() == os.getuid() or _glibc() >= _GLIBC_WITH_EFFECTIVE_IDS:
+        return allowed
+    try:
+        status = os.stat(path)
+    except OSError:
+        return False
+    if status.st_uid == os.geteuid():
+        return (status.st_mode >> 6) & mode == mode
+    in_group = status.st_gid in (os.getegid(), *os.getgroups())
+    return (status.st_mode >> (3 if in_group else 0)) & mode == mode
+
+
+def _glibc() -> tuple[int, ...]:
+    """Return the version of glibc; that of another C library, which queries the kernel, is the highest."""
+    try:
+        version = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (ValueError, OSError):
+        version = ""
+    return tuple(map(int, re.findall(r"\d+", version))) or (99,)
 
 
 def has_home(account: Account) -> bool:

@@ -49,8 +49,8 @@ if [[ -o interactive || -o login || ${SHLVL:-1} -le 1 ]]; then
   SOURCE
 fi
 """
-# What fish sources. Not every fish sets SHLVL; one that finds it set and is neither for a login nor a terminal runs a
-# script in a session.
+# What fish sources. A fish that finds SHLVL set and is neither for a login nor a terminal runs a script in a session;
+# before 3.2, it counts itself.
 FISH_ENVIRONMENT = """\
 # Puts the declared directories first in PATH, once each. Every user has a file that only that user can read.
 function __go_path
@@ -62,6 +62,7 @@ function __go_path
 end
 # A script inside a session keeps what it was given there.
 if status is-interactive; or status is-login; or not set -q SHLVL
+    or string match -qr '^1 3\\.[01]\\.' -- "$SHLVL $version"
     set -l file USERS/(/usr/bin/id -un).fish
     if test -r $file
         source $file

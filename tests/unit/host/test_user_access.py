@@ -16,7 +16,12 @@ import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError, TimedOut
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
-from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import call_as, each_as
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import (
+    acting_as,
+    call_as,
+    each_as,
+    may_access,
+)
 
 from tests.support.directories import public_directory
 
@@ -142,3 +147,32 @@ def test_a_file_system_that_does_not_respond_ends_at_the_limit(
     finally:
         libc.umount2(account.home.encode(), 2)
         os.close(device)
+
+
+@ROOT
+@pytest.mark.parametrize("glibc", [(2, 31), (2, 36)])
+@pytest.mark.parametrize(
+    ("owner", "mode", "allowed"),
+    [(54321, 0o755, True), (54321, 0o577, False), (0, 0o775, False), (0, 0o705, False), (0, 0o703, True)],
+)
+def test_the_rights_of_the_user_count_with_every_glibc(
+    account: Account, monkeypatch: pytest.MonkeyPatch, glibc: tuple[int, int], owner: int, mode: int, allowed: bool
+) -> None:
+    if glibc < (2, 33):
+        # Such a glibc looks at the real user, who is root.
+        real = os.access
+        monkeypatch.setattr(user_access, "_glibc", lambda: glibc)
+        monkeypatch.setattr(user_access.os, "access", lambda path, mode, **_options: real(path, mode))
+    os.chown(account.home, owner, 0)
+    os.chmod(account.home, mode)
+    with acting_as(account):
+        assert may_access(account.home, os.W_OK | os.X_OK) is allowed
+
+
+@ROOT
+def test_groups_count_with_an_older_glibc(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_access, "_glibc", lambda: (2, 31))
+    os.chown(account.home, 0, account.gid)
+    os.chmod(account.home, 0o770)
+    with acting_as(account):
+        assert may_access(account.home, os.W_OK | os.X_OK)

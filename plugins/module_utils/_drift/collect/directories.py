@@ -14,7 +14,7 @@ from ..._host.managed_files import find_directory_problem
 from ..._host.mounts import NETWORK, Mount, mount_of
 from ..._host.ownership import is_repairable
 from ..._host.trusted_paths import find_other_writer
-from ..._host.user_access import acting_as
+from ..._host.user_access import acting_as, may_access
 from ..records.directories import DirectoryState, Disk, GoDirectory
 from ..snapshot import PROVISION_AGAIN
 
@@ -59,8 +59,7 @@ def _with_state(directory: GoDirectory) -> GoDirectory:
     try:
         with acting_as(account):
             status = os.stat(directory.path)
-            # access(2) checks the real user, which acting_as does not change.
-            writable = os.access(directory.path, os.W_OK | os.X_OK, effective_ids=True)
+            writable = may_access(directory.path, os.W_OK | os.X_OK)
             foreign = find_foreign_entries(directory.variable, directory.path, account)
             other_writer = find_other_writer(directory.path, account)
     except OSError as error:

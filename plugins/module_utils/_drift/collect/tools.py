@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ..._core.errors import DevserverError
 from ..._environment.declaration import UserEnvironment
-from ..._host.user_access import acting_as
+from ..._host.user_access import acting_as, may_access
 from ..._tools.build_info import read_build_info
 from ..._tools.pins import TOOL_OPTIONS, Tool, parse_tools
 from ..._tools.plan import ToolPaths, plan_tools
@@ -80,5 +80,5 @@ def _is_hidden(tool: PinnedTool, directory: str, user: UserEnvironment) -> bool:
     """Return whether a directory of the user has another program with the tool's name."""
     copy = os.path.join(directory, tool.name)
     with acting_as(user.account):
-        present = os.access(copy, os.X_OK, effective_ids=True) and os.path.isfile(copy)
+        present = may_access(copy, os.X_OK) and os.path.isfile(copy)
         return present and os.path.realpath(copy) != os.path.realpath(tool.path)
