@@ -23,13 +23,14 @@ from dev import (
     end_to_end,
     galaxy,
     host,
+    images,
     node_env,
     python_env,
     skips,
     words,
 )
 from dev.checkout import CACHE, IDENTITY, ROOT, Failure
-from dev.command import Argv, files, query, run
+from dev.command import Argv, files, run
 from dev.console import labelled, show
 from dev.lanes import Lanes
 from dev.phases import Phases
@@ -42,7 +43,10 @@ COVERAGE = re.compile(r"^TOTAL +(?P<statements>\d+) .* (?P<share>\d+%)$", re.MUL
 LAYERS = "tests/unit/collection/test_layers.py"
 LONG_SCENARIOS = ("default", "services")
 # What a scenario needs besides Docker.
-NEEDS = {"vscode": code_server.ensure}
+NEEDS = {
+    "vscode": code_server.ensure,
+    **dict.fromkeys(("default", "fleet"), images.ensure_other_releases),
+}
 # Groups that repeat what other checks do, so that `make test` leaves them out: that of `make check`, and that of
 # `make units`, whose coverage doubles the time of tests that only compute.
 QUICK, MEASURED = "quick", "units"
@@ -94,7 +98,7 @@ def _sanity(log: Path) -> None:
 def _sanity_targets(log: Path) -> None:
     """Compile and import every module with each Python that a managed host may have."""
     _copy_for_sanity(log)
-    pythons = _installed_pythons()
+    pythons = python_env.installed_pythons(TARGET_PYTHONS)
     missing = [version for version in TARGET_PYTHONS if version not in pythons]
     skips.write(skips.report_of(log), [Skip(f"Python {each}", f"Python {each} is not installed") for each in missing])
     path = ":".join(dict.fromkeys(map(str, pythons.values())))
@@ -131,20 +135,6 @@ def _copy_for_sanity(log: Path) -> None:
     run(["git", "add", "-A"], log=log, cwd=SANITY)
 
 
-def _installed_pythons() -> dict[str, Path]:
-    """Return the directory of each Python that managed hosts may have and that is on this machine."""
-    directories = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
-    found = {}
-    for version in TARGET_PYTHONS:
-        own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"))
-        # A shim on PATH has every version's name, and fails to run most of them.
-        usable = (f for f in [*own, *directories] if query([f / f"python{version}", "-c", ""]).ok)
-        directory = next(usable, None)
-        if directory:
-            found[version] = directory
-    return found
-
-
 def _units(log: Path, *arguments: str) -> None:
     # The shells themselves show best what users' startup files do.
     apt.require({"bash": "bash", "dash": "dash", "zsh": "zsh", "fish": "fish"}, log)
@@ -169,11 +159,10 @@ def _quick_units(log: Path) -> None:
 
 
 def _oldest_core(log: Path) -> None:
-    python_env.ensure_core(log)
+    command = python_env.ensure_core(python_env.OLDEST_CORE, log)
     playbooks = sorted((ROOT / "playbooks").glob("*.yml"))
     if not playbooks:
         raise Failure("playbooks/ contains no playbook")
-    command = python_env.CORE_VENV / "bin" / "ansible-playbook"
     _tool([command, "--syntax-check", "-i", "localhost,", *playbooks], log)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import threading
 from pathlib import Path
 
 from dev import apt, state
@@ -16,6 +17,17 @@ from dev.console import show
 RECIPE = Path(__file__).parent / "image"
 KEY = "gopherops.devserver.key"
 PULL_SECONDS = 60
+# Besides that of the dev server: the releases before and after it.
+OTHER_SUITES = ("bullseye", "trixie")
+# Scenarios that run side by side need the same images.
+_one_builder = threading.Lock()
+
+
+def ensure_other_releases(log: Path) -> None:
+    """Build the images that only scenarios use."""
+    with _one_builder:
+        for suite in OTHER_SUITES:
+            ensure(suite, log)
 
 
 def ensure(suite: str, log: Path) -> str:

@@ -11,6 +11,7 @@ import re
 import shutil
 import sys
 import threading
+import typing as t
 from pathlib import Path
 
 from dev import apt
@@ -19,9 +20,11 @@ from dev.command import query, run
 
 VENV = CACHE / "venv"
 BIN = VENV / "bin"
-CORE_VENV = CACHE / "venv-core-2.16"
 DOCS_VENV = CACHE / "venv-docs"
 WHEELS = CACHE / "wheels"
+# The oldest ansible-core that the collection supports, the newest one, and the oldest Python of that.
+OLDEST_CORE, NEWEST_CORE = "2.16", "2.21"
+NEWEST_CORE_PYTHON = "3.12"
 # Checks that run side by side need the same environment.
 _one_builder = threading.Lock()
 
@@ -41,23 +44,39 @@ def ensure(log: Path) -> None:
     _mark_built(VENV, inputs)
 
 
-def ensure_core(log: Path) -> None:
-    """Build the small environment with the oldest ansible-core that is supported."""
-    _ensure_further(CORE_VENV, REQUIREMENTS / "core-2.16.txt", log)
+def ensure_core(version: str, log: Path, python: Path | str = sys.executable) -> Path:
+    """Build a small environment with another ansible-core; return its ansible-playbook."""
+    venv = CACHE / f"venv-core-{version}"
+    _ensure_further(venv, REQUIREMENTS / f"core-{version}.txt", log, python)
+    return venv / "bin" / "ansible-playbook"
 
 
 def ensure_docs(log: Path) -> None:
     """Build the environment of the documentation's tools; some of them need older libraries than the others do."""
-    _ensure_further(DOCS_VENV, REQUIREMENTS / "docs.txt", log)
+    _ensure_further(DOCS_VENV, REQUIREMENTS / "docs.txt", log, sys.executable)
 
 
-def _ensure_further(venv: Path, requirements: Path, log: Path) -> None:
+def installed_pythons(versions: t.Iterable[str]) -> dict[str, Path]:
+    """Return the directory of each of these Pythons that is on this machine."""
+    directories = [Path(entry) for entry in os.environ.get("PATH", "").split(":") if entry]
+    found = {}
+    for version in versions:
+        own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin"))
+        # A shim on PATH has every version's name, and fails to run most of them.
+        usable = (f for f in [*own, *directories] if query([f / f"python{version}", "-c", ""]).ok)
+        directory = next(usable, None)
+        if directory:
+            found[version] = directory
+    return found
+
+
+def _ensure_further(venv: Path, requirements: Path, log: Path, python: Path | str) -> None:
     """Build an environment beside the first one, by the uv of that one."""
     with _one_builder:
         if _is_built(venv, [requirements]):
             return
         shutil.rmtree(venv, ignore_errors=True)
-        run([BIN / "uv", "venv", "--python", sys.executable, venv], log=log, env=_environment())
+        run([BIN / "uv", "venv", "--python", python, venv], log=log, env=_environment())
         _uv_install(venv, requirements, log)
         _mark_built(venv, [requirements])
 
@@ -85,13 +104,14 @@ def wheel(project: str, log: Path) -> Path:
 
 def compile_requirements(log: Path) -> None:
     """Pin every requirements/*.in, with the hashes of all of its files, in the .txt beside it."""
-    options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"]
+    options = ["--universal", "--generate-hashes", "--no-emit-index-url"]
     for source in sorted(REQUIREMENTS.glob("*.in")):
+        python = ["--python-version", NEWEST_CORE_PYTHON if source.stem == f"core-{NEWEST_CORE}" else "3.11"]
         # What is only downloaded brings nothing along.
         extra = ["--no-deps"] if source.stem == "wheels" else []
         # They are in the file's header, and relative, so that they name no directory of this machine.
         paths: list[str | Path] = [source.relative_to(ROOT), "-o", source.with_suffix(".txt").relative_to(ROOT)]
-        argv: list[str | Path] = [BIN / "uv", "pip", "compile", "-q", "--upgrade", *options, *extra, *paths]
+        argv: list[str | Path] = [BIN / "uv", "pip", "compile", "-q", "--upgrade", *options, *python, *extra, *paths]
         run([*argv, "--custom-compile-command", "make requirements"], log=log, env=_environment())
 
 

@@ -7,6 +7,9 @@ from __future__ import annotations
 import shlex
 
 import pytest
+from fault_injections import EVERYONE
+from injecting import DECLARED, declared
+from module_call import Host
 
 BARE = 'runuser -u {user} -- env -i HOME="$(getent passwd {user} | cut -d: -f6)" '
 UNIT = "systemd-run --quiet --collect --pipe --wait "
@@ -41,5 +44,26 @@ def run_as(host):
 
     def run(user: str, entry_point: str, command: str) -> str:
         return host.check_output(ENTRY_POINTS[entry_point].format(user=user, command=shlex.quote(command)))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def play(play):
+    """Run a playbook against the host that all tests run on."""
+    return lambda name, *arguments, **variables: play(name, "--limit", "bookworm", *arguments, **variables)
+
+
+@pytest.fixture(scope="module")
+def inside(host):
+    return Host(host.backend.host)
+
+
+@pytest.fixture(scope="module")
+def drift(inside):
+    """Run the module for users who are declared as these injections require."""
+
+    def run(*names, users=EVERYONE, inject="", revert="", **changes):
+        return inside.run_module({"users": declared(users, names), **DECLARED, **changes}, inject=inject, revert=revert)
 
     return run

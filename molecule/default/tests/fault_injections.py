@@ -220,7 +220,7 @@ STARTUP_FILES = {
         "set -gx PATH /opt/none/bin $PATH",
         findings_of("GD202", "finn", FISH, "go"),
         more=at("/opt/none/bin/go", None, findings_of("GD205", "finn", FISH, "go")),
-        before=f"install -D /usr/bin/true /opt/none/bin/go; {FISH_OF_FINN}",
+        before=f"install -D /bin/true /opt/none/bin/go; {FISH_OF_FINN}",
         undo="rm -r /opt/none",
         alone=True,
     ),
@@ -277,7 +277,7 @@ STARTUP_FILES = {
         {("GD211", "alice", "", "XDG_CONFIG_HOME")},
         alone=True,
     ),
-    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/usr/bin/true", findings_of("GD206", "alice", BASH[:2], "go")),
+    "an alias": line_in(f"{ALICE}/.bashrc", "alias go=/bin/true", findings_of("GD206", "alice", BASH[:2], "go")),
     "a function": line_in(
         "/root/.bashrc",
         'go() { command go1.22.12 "$@"; }',
@@ -702,7 +702,7 @@ DIRECTORIES = {
 
 TOOLS = {
     "a link to something else": Injection(
-        f"ln -sfn /usr/bin/true {LINK}", at(LINK, None, {("GD401", "", "", "dlv")}), LINK, managed=True
+        f"ln -sfn /bin/true {LINK}", at(LINK, None, {("GD401", "", "", "dlv")}), LINK, managed=True
     ),
     "a tool of another version": Injection(
         ":",
@@ -726,12 +726,12 @@ TOOLS = {
         f"PATH={ALICE}/go/bin:$PATH",
         findings_of("GD103", "alice", BASH, "PATH") | findings_of("GD402", "alice", BASH, "gopls"),
         more=at(f"{ALICE}/go/bin/gopls", None, {("GD403", "alice", "", "gopls")}),
-        before=f"install -o alice /usr/bin/true {ALICE}/go/bin/gopls",
+        before=f"install -o alice /bin/true {ALICE}/go/bin/gopls",
         undo=f"rm {ALICE}/go/bin/gopls",
         alone=True,
     ),
     "a copy of a tool for the editor": Injection(
-        f"install -o alice /usr/bin/true {ALICE}/go/bin/dlv",
+        f"install -o alice /bin/true {ALICE}/go/bin/dlv",
         at(f"{ALICE}/go/bin/dlv", None, {("GD403", "alice", "", "dlv")}),
         undo=f"rm {ALICE}/go/bin/dlv",
         alone=True,
@@ -756,7 +756,7 @@ TOOLS = {
         alone=True,
     ),
     "a copy of go behind the declared one": Injection(
-        "cp /usr/bin/true /usr/sbin/go",
+        "cp /bin/true /usr/sbin/go",
         at("/usr/sbin/go", None, findings_per_user("GD208", "go")),
         undo="rm /usr/sbin/go",
     ),

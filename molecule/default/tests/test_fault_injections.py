@@ -6,15 +6,12 @@ from __future__ import annotations
 
 import pathlib
 import re
-from shlex import quote
 
 import pytest
-import yaml
-from fault_injections import CONTEXTS, CONTEXTS_OF, EVERYONE, INJECTIONS, OF_WORKSPACES, SETTINGS, batches
-from module_call import Host
+from fault_injections import CONTEXTS, CONTEXTS_OF, EVERYONE, INJECTIONS, OF_WORKSPACES, batches
+from injecting import TOGETHER, inject, revert
 
 RULE_PAGES = pathlib.Path(__file__).parents[3] / "docs/rules"
-TOOLS_DEFAULTS = pathlib.Path(__file__).parents[3] / "roles/common/defaults/main.yml"
 WATCHED = "/etc /home /srv /root /usr/local /var/lib /var/spool /opt"
 LOOKS = "'%p %m %u %s %T@ %C@\\n'"
 # Temporary files in the last two change the times of these directories; fish keeps a file for each process there.
@@ -26,74 +23,8 @@ RUNTIME = (
     f" find /run/user -mindepth 2 -regex '/run/user/[0-9]*/\\(systemd\\|dbus-1\\)' -prune -o -printf {LOOKS}"
 )
 SNAPSHOT = f"{{ find {WATCHED} -printf {LOOKS}; {PASSING}; {RUNTIME}; }} | sort"
-SAVED = "/root/saved"
 KEPT = "/root/kept"
-TOGETHER = [name for name, injection in INJECTIONS.items() if not injection.alone]
 BATCHES = batches()
-# As in molecule.yml.
-DECLARED = {
-    "variables": {"GOFLAGS": ["-mod=readonly"]},
-    "go_version": "1.22.12",
-    # However busy the machine is.
-    "timeout": 30,
-    "tools": yaml.safe_load(TOOLS_DEFAULTS.read_text())["devserver_tools"],
-}
-OF_BOB = {"GOPATH": "/srv/bob/go"}
-
-
-@pytest.fixture(scope="module")
-def inside(host):
-    return Host(host.backend.host)
-
-
-@pytest.fixture(scope="module")
-def drift(inside):
-    """Run the module for users who are declared as these injections require."""
-
-    def run(*names, users=EVERYONE, inject="", revert="", **changes):
-        return inside.run_module({"users": declared(users, names), **DECLARED, **changes}, inject=inject, revert=revert)
-
-    return run
-
-
-def declared(users, names):
-    """Return the users as molecule.yml declares them, with what injections add to that."""
-    added = [item for name in names for item in INJECTIONS[name].declared.items()]
-    listed = dict.fromkeys([*users, *(user for user, _more in added)])
-    entries = {user: {"name": user, "variables": {}, "workspaces": []} for user in listed}
-    for user, more in added:
-        entries[user]["variables"].update(more.get("variables", {}))
-        entries[user]["workspaces"] += more.get("workspaces", [])
-    if "bob" in entries:
-        entries["bob"]["variables"].update(OF_BOB)
-    return list(entries.values())
-
-
-def inject(*names):
-    """Return the script that injects these faults; their files are saved first."""
-    files = quoted_files(names)
-    saved = [f"mkdir -p {SAVED}", *(f"[ ! -e {file} ] || cp -a --parents {file} {SAVED}" for file in files)]
-    return "\n".join([*saved, *(INJECTIONS[name].do for name in names), *reload(names)])
-
-
-def revert(*names):
-    """Return the script that reverts these faults as far as possible, also where injecting them failed half-way."""
-    files = quoted_files(names)
-    undone = [f"( {INJECTIONS[name].undo} ) || bad=1" for name in reversed(names)]
-    restored = [f"rm -f {file}; [ ! -e {SAVED}{file} ] || mv {SAVED}{file} {file}" for file in files]
-    return "\n".join(["bad=0", *undone, *restored, *reload(names), "exit $bad"])
-
-
-def quoted_files(names):
-    return sorted({quote(INJECTIONS[name].file) for name in names if INJECTIONS[name].file})
-
-
-def reload(names):
-    """Restart the users' managers where their files changed; managers with old files are a fault of their own."""
-    files = {INJECTIONS[name].file for name in names}
-    if any(file == SETTINGS or "/environment.d/" in file for file in files):
-        # They restart more often than systemd's start limit allows.
-        yield "systemctl reset-failed 'user@*'; systemctl restart 'user@*'"
 
 
 def test_a_provisioned_host_has_no_findings_and_probing_changes_nothing(host, drift):
