@@ -12,7 +12,7 @@ import stat
 import typing as t
 
 from .._host.accounts import Account, find_owner
-from .._host.user_access import acting_as
+from .._host.user_access import acting_as, may_access
 
 # By variable, where go itself writes; each name is a pattern of one level.
 _ENTRIES = {
@@ -54,7 +54,7 @@ def find_foreign_entries(variable: str, directory: str, account: Account) -> For
 def _hinders(path: str, status: os.stat_result, *, programs: bool) -> bool:
     """Return whether go cannot write there; a directory with the user's write permission is shared on purpose."""
     if stat.S_ISDIR(status.st_mode):
-        return not os.access(path, os.W_OK | os.X_OK, effective_ids=True)
+        return not may_access(path, os.W_OK | os.X_OK)
     return programs and stat.S_ISREG(status.st_mode)
 
 

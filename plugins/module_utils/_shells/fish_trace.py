@@ -28,6 +28,8 @@ _MOST = 10_000
 _LONGEST_PLACE = 16384
 # The innermost file: what "source" reads from a pipe has none.
 _CALLER = re.compile(r"in event handler:.*?called on line (\d{1,9}) of file ([~/][^\0]*?)$", re.DOTALL | re.MULTILINE)
+# In fish 4.0 it is the file alone: the line is always 1.
+_CALLER_FILE = re.compile(r"in function '__trace_\w+' with arguments .*\n\tcalled on line 1 of file ([~/][^\n]*)\Z")
 # The file, "not-autoloaded" and the like, the line.
 _DEFINED = re.compile(r"(/[^\n\0]*)\n.*\n(\d{1,9})\n")
 # What grep finds: of a variable that fish keeps for all of the user's shells. The words of a list have \x1e between
@@ -98,14 +100,16 @@ class Change(t.NamedTuple):
     def is_exact(self) -> bool:
         """Whether the place is a line of the file that is being read."""
         hidden = any(step.hides_lines for step in self.inner)
-        return self.place is not None and not hidden and self.read in ("", self.place.file)
+        return self.place is not None and bool(self.place.line) and not hidden and self.read in ("", self.place.file)
 
 
 def trace_fish(start_up: Startup, timeout: float) -> list[Assignment]:
     """Start fish and return the assignments in its startup files, in order."""
     script = fill(FISH_TRACE, {"NAMES": _NAMES, "THEN": FISH_HOOKS if start_up.prompts else ""})
-    argv = ["fish", *start_up.options, "--no-config", "-c", script]
-    completed = start_up.run(argv, timeout)
+    completed = start_up.run(["fish", *start_up.options, "--no-config", "-c", script], timeout)
+    if "--no-config" in completed.stderr:
+        # fish before 3.3 has no such option: it has read the files once more before the script, which changes no value.
+        completed = start_up.run(["fish", *start_up.options, "-c", script], timeout)
     changes = list(itertools.islice(parse_changes(completed.stderr, start_up.account.home, start_up.env), _MOST))
     files = sorted({_file_of(change) for change in changes if not change.is_exact} - {""})
     lines = {file: read_file(file, start_up.account, timeout) for file in files}
@@ -142,8 +146,13 @@ def _place(text: str, home: str) -> Source | None:
     if defined:
         return Source("file", defined.group(1), int(defined.group(2)))
     if called:
-        return Source("file", re.sub(r"\A~(?=/)", lambda _tilde: home, called.group(2)), int(called.group(1)))
-    return None
+        return Source("file", _expanded(called.group(2), home), int(called.group(1)))
+    caller = _CALLER_FILE.search(text)
+    return Source("file", _expanded(caller.group(1), home)) if caller else None
+
+
+def _expanded(file: str, home: str) -> str:
+    return re.sub(r"\A~(?=/)", lambda _tilde: home, file)
 
 
 def _file_of(change: Change) -> str:
@@ -151,12 +160,12 @@ def _file_of(change: Change) -> str:
 
 
 def _assignment(change: Change, lines: t.Mapping[str, FishLines]) -> Assignment | None:
-    """Return a change with the line of the file that is being read: of its eval, else of its outermost command."""
+    """Return a change with the line of the file that is being read: of its eval, its outermost command or the last."""
     place, file = change.place, _file_of(change)
     if not change.is_exact and file in lines:
         evals = [step for step in reversed(change.inner) if step.hides_lines]
-        found = next(filter(None, (_line(step, lines[file]) for step in evals)), None)
-        found = found or (_line(change.inner[0], lines[file]) if change.inner else None)
+        steps = [*evals, *change.inner[:1], *change.inner[-1:]]
+        found = next(filter(None, (_line(step, lines[file]) for step in steps)), None)
         # A file that "psub" makes is another one each time.
         elsewhere = place and place.file != file and "/.psub." not in str(place)
         by = str(place) if elsewhere else None

@@ -217,6 +217,16 @@ def test_what_fish_keeps_that_is_no_character_stays_as_it_is(kept, value):
     assert [(change.value, change.place) for change in parse_changes(noted, "/h")] == [(value, Source("file", "/f", 3))]
 
 
+def test_a_call_stack_of_fish_4_names_the_file_alone():
+    place = (
+        "in command substitution\n\tcalled on line 7 of file ~/.config/fish/config.fish\n"
+        "in function '__trace_GOBIN' with arguments 'VARIABLE SET GOBIN'\n"
+        "\tcalled on line 1 of file ~/.config/fish/config.fish"
+    )
+    (change,) = parse_changes(f"\1GOBIN\1/b\1{place}\1", "/h")
+    assert (change.place, change.is_exact) == (Source("file", "/h/.config/fish/config.fish"), False)
+
+
 def test_what_an_interactive_and_a_login_fish_read_is_followed(home):
     text = "status is-login; and set -gx GOPATH /l\nstatus is-interactive; and set -gx GOBIN /i\n"
     assert traced(home, text) == []
