@@ -360,8 +360,7 @@ STARTUP_FILES = {
     ),
     "a startup that keeps the session open": Injection(
         "echo '( sleep 6022 & )' >> /home/zoe/.zshenv",
-        # Any of the files could have started it.
-        nowhere({("GD705", "zoe", "ssh", "")}),
+        at("/home/zoe/.zshenv", "( sleep 6022 & )", {("GD705", "zoe", "ssh", "")}),
         "/home/zoe/.zshenv",
         undo="! pgrep -xf 'sleep 6022'",
         options={"timeout": 5},

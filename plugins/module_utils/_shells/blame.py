@@ -12,7 +12,18 @@ import typing as t
 from .._core.provenance import Source
 from .._host.command import SYSTEM_PATH, Completed, run
 from . import fish_blame
-from .scripts import BASH_XTRACE, FINISH, FINISHED, PROMPTS, SH_MERGE_OUTPUT, fill, quoted, source_files
+from .fish_blame import command_lines
+from .scripts import (
+    BASH_XTRACE,
+    FINISH,
+    FINISHED,
+    PROMPTS,
+    SH_MERGE_OUTPUT,
+    SH_PRINT_LEFT,
+    fill,
+    quoted,
+    source_files,
+)
 from .startup import Startup
 
 _MARK = "\x01"
@@ -86,8 +97,8 @@ def find_printing_line(start_up: Startup, output: str, timeout: float) -> Source
     named = parse_place(output, start_up.account.home)
     if named and not _READONLY.search(output):
         return named
-    found = (_printing_line(part, output, timeout) for part in start_up.parts)
-    return next(filter(None, found), named)
+    places = (_printing_line(part, output, timeout) for part in start_up.parts)
+    return next(filter(None, places), named)
 
 
 def _printing_line(part: Startup, output: str, timeout: float) -> Source | None:
@@ -171,6 +182,31 @@ def _last_line(start_up: Startup, timeout: float, *, hangs: bool = False) -> Sou
     return steps[-1].source if completed.returncode is not None or _hangs(steps, completed) else None
 
 
+def find_process_left(start_up: Startup, timeout: float) -> tuple[str, Source | None]:
+    """Return the command of a process that a startup leaves running, and the line that starts it; empty for none.
+
+    A process whose environment was replaced is not recognized.
+    """
+    shell = start_up.parts[-1]
+    command = f"/bin/sh -c {shlex.quote(SH_PRINT_LEFT)}"
+    if shell.shell == "fish":
+        return fish_blame.find_process_left(shell, command, timeout)
+    completed = _trace_startup(shell, timeout, f"{FINISH}\n{command}")
+    left = command_lines(completed.stdout.rpartition(FINISHED)[2]) if completed else []
+    for step in reversed(_steps(completed)):
+        words = _words(step.command)
+        if any(words[-len(process) :] == process for process in left):
+            return " ".join(words), step.source
+    return "", None
+
+
+def _words(command: str) -> list[str]:
+    try:
+        return shlex.split(command)
+    except ValueError:
+        return []
+
+
 def find_unparseable_line(start_up: Startup, problem: str, timeout: float) -> Source | None:
     """Return the line that the user's shell cannot parse, if its error message contains no file."""
     if not _UNNAMED.search(problem):
@@ -224,11 +260,11 @@ def _traced(completed: Completed) -> list[tuple[str, ...]]:
     return _STEP.findall(completed.stdout.replace("\r\n", "\n"))
 
 
-def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
-    """Return the trace of a startup; None if no shell can trace it, as for fish."""
+def _trace_startup(start_up: Startup, timeout: float, finish: str = FINISH) -> Completed | None:
+    """Return the trace of a startup, which ends with ``finish``; None if no shell can trace it, as for fish."""
     prompt = PROMPTS.get(start_up.shell, "") if start_up.prompts else ""
     if start_up.shell == "zsh":
-        argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{FINISH}"]
+        argv = [*_TOGETHER, "zsh", "-x", *start_up.options, "-c", f"{prompt or ':'}\n{finish}"]
         return start_up.run(argv, timeout, {"PS4": _ZSH})
     if start_up.shell == "fish" or not [*start_up.files, *start_up.first_of]:
         return None
@@ -238,6 +274,6 @@ def _trace_startup(start_up: Startup, timeout: float) -> Completed | None:
         "TRACE_PROMPT": quoted([_BASH]),
         "SOURCE": source_files(start_up.files, start_up.first_of),
         "THEN": start_up.then + prompt,
-        "FINISH": FINISH,
+        "FINISH": finish,
     }
     return start_up.run(["bash", *start_up.unread, "-c", fill(BASH_XTRACE, marks)], timeout)

@@ -76,6 +76,22 @@ def find_last_line(start_up: Startup, timeout: float) -> Source | None:
     return list(_places(steps, lines))[-1] if leaves or hangs else None
 
 
+def find_process_left(start_up: Startup, command: str, timeout: float) -> tuple[str, Source | None]:
+    """Return the command of a process that a startup leaves, as ``command`` prints them, and its line; empty for none.
+
+    Its text must be in exactly one line.
+    """
+    completed = start_up.run([start_up.account.shell, *start_up.options, "-c", command], timeout)
+    lines = read_startup_files(start_up.account, timeout)
+    left = ((" ".join(words), lines.with_command(" ".join(words))) for words in command_lines(completed.stdout))
+    return next(((text, sources[0]) for text, sources in left if len(sources) == 1), ("", None))
+
+
+def command_lines(output: str) -> list[list[str]]:
+    """Return the words of each command in the output of SH_PRINT_LEFT."""
+    return [command.split("\0")[:-1] for command in output.split("\1") if "\0" in command]
+
+
 def _places(steps: t.Sequence[_FishStep], lines: FishLines) -> t.Iterator[Source | None]:
     """Yield the place of each step, or of the block that contains it; None if no line has it, or several."""
     known: dict[str, Source | None] = {}

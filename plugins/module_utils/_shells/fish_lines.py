@@ -82,8 +82,8 @@ def _expands_to(text: str, first: str, command: str) -> bool:
     *parts, last = _EXPANDED.split(text[start.start() :])
     at = 0
     for number, part in enumerate([*parts, _END_OF_COMMAND.split(last)[0].rstrip()]):
-        found = command.find(part, at)
-        if found < 0 or (number == 0 and found > 0):
+        start_of_part = command.find(part, at)
+        if start_of_part < 0 or (number == 0 and start_of_part > 0):
             return False
-        at = found + len(part)
+        at = start_of_part + len(part)
     return True

@@ -165,19 +165,19 @@ def _assignment(change: Change, lines: t.Mapping[str, FishLines]) -> Assignment 
     if not change.is_exact and file in lines:
         evals = [step for step in reversed(change.inner) if step.hides_lines]
         steps = [*evals, *change.inner[:1], *change.inner[-1:]]
-        found = next(filter(None, (_line(step, lines[file]) for step in steps)), None)
+        place_of_text = next(filter(None, (_line(step, lines[file]) for step in steps)), None)
         # A file that "psub" makes is another one each time.
         elsewhere = place and place.file != file and "/.psub." not in str(place)
         by = str(place) if elsewhere else None
-        place = (found or Source("file", file))._replace(by=by)
+        place = (place_of_text or Source("file", file))._replace(by=by)
     return Assignment(change.name, change.value, place) if place else None
 
 
 def _line(step: _Step, lines: FishLines) -> Source | None:
     """Return the line with the text of a command; the last one of several, because that decides."""
-    for found in (lines.with_command(step.text), lines.like(step.text)):
-        if found:
-            return found[-1]
+    for sources in (lines.with_command(step.text), lines.like(step.text)):
+        if sources:
+            return sources[-1]
     others = lines.with_command(step.word)
     return others[0] if len(others) == 1 else None
 

@@ -229,6 +229,15 @@ def test_the_remedy_for_a_failed_probe_depends_on_the_failure(fake_host: t.Any, 
     assert (none.source, none.remedy.text.startswith(WAYS[failure][1])) == (None, True)
 
 
+def test_the_process_that_keeps_a_session_open_is_named(fake_host: t.Any) -> None:
+    (finding,) = fake_host.evaluate(fake_host(held=True))[1]
+    assert (finding.rule.id, finding.source, "leaves a process that keeps" in finding.cause) == ("GD705", None, True)
+    at = Source("file", PROFILE, 3)
+    (finding,) = fake_host.evaluate(fake_host(held=True, holder="sleep 300", holding=at))[1]
+    assert (finding.source, f"'sleep 300' that keeps the session open, started at {at}" in finding.cause) == (at, True)
+    assert f"at {at}" in finding.remedy.text
+
+
 def test_a_missing_shell_is_installed_or_replaced(fake_host: t.Any) -> None:
     problem = "sshd denies bob: User bob not allowed because shell /bin/none does not exist"
     denied = dataclasses.replace(fake_host(), environment=None, problem=problem, failure="not let in")

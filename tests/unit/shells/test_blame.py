@@ -171,6 +171,22 @@ def test_what_the_shell_does_after_that_is_found(with_rc: t.Any) -> None:
     assert blame.find_last_line(shell, 10) == file._replace(line=4)
 
 
+LEFT = {
+    "a job": ("A=1\nsleep 61 &\n", "sleep 61", 2),
+    "in a subshell": ("A=1\n( sleep 62 & )\n", "sleep 62", 2),
+    "without a terminal": ("A=1\nnohup sleep '63' >/dev/null 2>&1 &\n", "nohup sleep 63", 2),
+    "in a function": ("f() {\n  setsid sleep 64 &\n}\nf\n", "setsid sleep 64", 2),
+    "one that has exited": ("sleep 0 &\nwait\n", "", None),
+}
+
+
+@pytest.mark.parametrize("case", LEFT)
+def test_a_process_that_is_left_is_found(start_up: t.Any, case: str) -> None:
+    text, command, line = LEFT[case]
+    shell, file = start_up(text)
+    assert blame.find_process_left(shell, 10) == (command, Source("file", file, line) if line else None)
+
+
 REDIRECTED = {
     "its output": ("A=1\nexec >/dev/null\nB=2\n", 2),
     "the first line": ("exec 1>/dev/null\n", 1),

@@ -125,6 +125,15 @@ def test_the_line_at_which_there_is_no_going_on(last_lines: t.Mapping[str, t.Any
     assert found == expected
 
 
+@pytest.mark.parametrize("line", ["sleep 71 &", "nohup sleep '72' >/dev/null &", "begin; sleep 73 &; end"])
+def test_a_process_that_is_left_is_found(fish: Write, line: str) -> None:
+    shell, file = fish(f"set A 1\n{line}\n")
+    command, source = blame.find_process_left(shell, 10)
+    assert (command.startswith("sleep 7"), source) == (True, Source("file", file, 2))
+    shell, _file = fish("sleep 0\n")
+    assert blame.find_process_left(shell, 10) == ("", None)
+
+
 def test_many_lines_are_searched_in_linear_time() -> None:
     texts = [f"set -g NAME_{number} value # {number}" for number in range(5_000)]
     lines = FishLines([(Source("file", "/f", number), text) for number, text in enumerate(texts, 1)])

@@ -126,14 +126,15 @@ def _with_lines(observation: Observation, timeout: float) -> Observation:
     if observation.environment is None:
         denied = _denied(observation, timeout) if observation.context.over_ssh else None
         return denied or dataclasses.replace(observation, stopping=_stopping(observation, timeout))
-    traced = observation.unexpected_output or observation.seconds > SLOW_SECONDS
+    traced = observation.unexpected_output or observation.seconds > SLOW_SECONDS or observation.held
     start_up = observation.context.start_up(observation.user.account, timeout) if traced else None
     if start_up is None:
         return observation
     output = observation.unexpected_output
     printing = blame.find_printing_line(start_up, output, timeout) if output else None
     slowest = blame.find_slowest_line(start_up, timeout) if observation.seconds > SLOW_SECONDS else None
-    return dataclasses.replace(observation, printing=printing, slowest=slowest)
+    holder, holding = blame.find_process_left(start_up, timeout) if observation.held else ("", None)
+    return dataclasses.replace(observation, printing=printing, slowest=slowest, holder=holder, holding=holding)
 
 
 def _denied(observation: Observation, timeout: float) -> Observation | None:

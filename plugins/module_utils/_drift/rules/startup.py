@@ -13,7 +13,7 @@ from ..._environment.declaration import UserEnvironment
 from ..._host.procfs import Process
 from ..._shells.blame import parse_place
 from ..cells import in_order, same_value
-from ..finding import Finding, Remedy, Rule, convert_line_endings
+from ..finding import Finding, Remedy, Rule, convert_line_endings, shortened
 from ..records.observation import SLOW_SECONDS, Observation
 from ..snapshot import Row, Snapshot
 
@@ -81,10 +81,11 @@ HELD = Rule(
     why="""\
 sshd ends a session when no process has its output open. A process that a startup file starts in the background, such as
 an agent or `( sleep 300 & )`, inherits that output. A real command over ssh had exited, and the client still waited at
-the timeout. No source is named. The line is in a startup file that commands over ssh read, such as .bashrc, .zshenv or
-config.fish.""",
+the timeout. To find the process and its line, the startup runs once more: the process must have the environment of the
+startup, and in fish exactly one line must have its text.""",
     fix="Redirect the output of the process: `… >/dev/null 2>&1 </dev/null &`. Or start it as a user service.",
-    example="the startup of ssh leaves a process that keeps the session open",
+    example="""\
+the startup of ssh leaves the process 'sleep 300' that keeps the session open, started at /home/alice/.zshenv:4""",
 )
 UNKNOWN = Rule(
     "GD901",
@@ -201,8 +202,12 @@ def _startup(snapshot: Snapshot, row: Row) -> t.Iterator[Finding]:
         )
         yield row.finding(SLOW, cause, remedy, "", observation.slowest)
     if observation.held:
-        remedy = Remedy("redirect the output of its background processes: '>/dev/null 2>&1 </dev/null'")
-        yield row.finding(HELD, f"the startup of {name} leaves a process that keeps the session open", remedy)
+        process = f"the process '{shortened(observation.holder)}'" if observation.holder else "a process"
+        by = f", started at {observation.holding}" if observation.holding else ""
+        cause = f"the startup of {name} leaves {process} that keeps the session open{by}"
+        at = f" at {observation.holding}" if observation.holding else " of its background processes"
+        remedy = Remedy(f"redirect the output{at}: '>/dev/null 2>&1 </dev/null'")
+        yield row.finding(HELD, cause, remedy, "", observation.holding)
 
 
 def _restore(snapshot: Snapshot, observation: Observation) -> tuple[Source | None, str]:

@@ -68,8 +68,8 @@ class CronContext(SingleContext):
             return result
         settings = {item.name: item.value for item in _settings(account.name)}
         inherited = _of_manager(result.environment, account, timeout)
-        given = {name: value for name, value in result.environment.items() if name not in inherited}
-        return result._replace(environment={**given, **_STANDARD, **settings})
+        variables = {name: value for name, value in result.environment.items() if name not in inherited}
+        return result._replace(environment={**variables, **_STANDARD, **settings})
 
     def assignments(self, account: Account, timeout: float) -> list[Assignment]:
         variables = [item for item in pam.assignments(_service() or "", account) if item.name not in _STANDARD]
@@ -78,8 +78,8 @@ class CronContext(SingleContext):
 
 def _of_manager(environment: t.Mapping[str, str], account: Account, timeout: float) -> set[str]:
     """Return the variables that the probe has from systemd's manager, because it is a unit: cron's jobs lack them."""
-    given = {item.name for item in pam.assignments(_service() or "", account)} | session_environment(account).keys()
-    others = {name for name in environment if name not in given and not name.startswith(_OF_SESSIONS)}
+    variables = {item.name for item in pam.assignments(_service() or "", account)} | session_environment(account).keys()
+    others = {name for name in environment if name not in variables and not name.startswith(_OF_SESSIONS)}
     return others & systemctl.manager_environment(timeout).keys() if others else set()
 
 

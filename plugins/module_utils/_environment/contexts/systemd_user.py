@@ -81,9 +81,9 @@ class SystemdUserContext(SingleContext):
         # With the rights of the user, who owns some of these directories.
         files = _configuration(account)
         texts = read_texts(files, account, timeout)
-        found = (find_assignments(texts.get(file), file, _VARIABLE, quoting.unquoted) for file in files)
-        given = pam.assignments(_SERVICE, account) + systemd.manager_assignments("user")
-        return [*given, *itertools.chain.from_iterable(found)]
+        assignments = (find_assignments(texts.get(file), file, _VARIABLE, quoting.unquoted) for file in files)
+        of_manager = pam.assignments(_SERVICE, account) + systemd.manager_assignments("user")
+        return [*of_manager, *itertools.chain.from_iterable(assignments)]
 
 
 def _file(account: Account, text: str | None) -> ManagedFile:
