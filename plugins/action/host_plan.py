@@ -199,7 +199,7 @@ class ActionModule(DevserverAction):
             for role in self._play.get_roles()
             for name in (*role.get_vars(include_params=False), *role.get_default_vars())
         }
-        return find_misspelt(self._vars.keys() - internal, self._loader.load_from_file)
+        return find_misspelt(self._vars.keys() - internal)
 
     def _verify_bundle(self, role: _Role) -> None:
         """Verify all that a host needs of a bundle, so that a damaged one is an error of the plan."""

@@ -26,6 +26,9 @@ _ROLES = pathlib.Path(__file__).parents[2] / "roles"
 _SHARED = "devserver_"
 # Names of earlier releases, and the present ones.
 _RENAMED = _ROLES / "common/files/renamed_variables.yml"
+_PAIR = re.compile(r"^(\w+): (\w+)$", re.MULTILINE)
+# The line of an option in an argument spec.
+_OPTION = re.compile(r"^ {6}(\w+):", re.MULTILINE)
 
 # Characters of a value in a message.
 _LONGEST = 60
@@ -149,14 +152,11 @@ def _short(value: t.Any) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def find_misspelt(names: t.Iterable[str], load: t.Callable[[str], t.Any]) -> list[str]:
-    """Return a message for each name that begins with a role's name, is unknown, and similar to a known one.
-
-    ``load`` returns the content of a YAML file, and runs only where a name has to be looked up.
-    """
+def find_misspelt(names: t.Iterable[str]) -> list[str]:
+    """Return a message for each name that begins with a role's name, is unknown, and similar to a known one."""
     prefixes = [_SHARED, *sorted(f"{path.name}_" for path in _ROLES.iterdir())]
     candidates = sorted(name for name in names if name.startswith(tuple(prefixes)))
-    known = _known_names(load) if candidates else {}
+    known = _known_names() if candidates else {}
     meant = {name: _find_meant(name, known, prefixes) for name in candidates if known.get(name) != name}
     return [
         f"no role has a variable {name}. To fix this: rename it to {other}, if that is what it means"
@@ -165,11 +165,11 @@ def find_misspelt(names: t.Iterable[str], load: t.Callable[[str], t.Any]) -> lis
     ]
 
 
-def _known_names(load: t.Callable[[str], t.Any]) -> dict[str, str]:
-    """Return the present name of each present or earlier variable."""
-    specs = [load(str(path))["argument_specs"] for path in sorted(_ROLES.glob("*/meta/argument_specs.yml"))]
-    present = {name for entry_points in specs for spec in entry_points.values() for name in spec["options"]}
-    return {**load(str(_RENAMED)), **{name: name for name in present}}
+def _known_names() -> dict[str, str]:
+    """Return the present name of each present or earlier variable. A YAML parser would cost each run its time."""
+    texts = [path.read_text(encoding="utf-8") for path in _ROLES.glob("*/meta/argument_specs.yml")]
+    renamed = dict(_PAIR.findall(_RENAMED.read_text(encoding="utf-8")))
+    return {**renamed, **{name: name for text in texts for name in _OPTION.findall(text)}}
 
 
 def _find_meant(name: str, known: t.Mapping[str, str], prefixes: t.Sequence[str]) -> str:

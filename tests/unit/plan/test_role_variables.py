@@ -138,10 +138,6 @@ def test_long_and_secret_values_are_not_shown() -> None:
     assert "hunter22" not in str(secret) + str(nested)
 
 
-def load(path: str) -> t.Any:
-    return yaml.safe_load(pathlib.Path(path).read_text(encoding="utf-8"))
-
-
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
@@ -158,7 +154,7 @@ def load(path: str) -> t.Any:
     ],
 )
 def test_misspelt_and_earlier_names_are_named_with_the_present_one(name: str, meant: str) -> None:
-    (message,) = find_misspelt([name, "ansible_user"], load)
+    (message,) = find_misspelt([name, "ansible_user"])
     assert f" {name}. " in message and f"rename it to {meant}," in message
 
 
@@ -176,11 +172,16 @@ def test_misspelt_and_earlier_names_are_named_with_the_present_one(name: str, me
     ],
 )
 def test_names_of_others_are_no_warning(name: str) -> None:
-    assert find_misspelt([name], load) == []
+    assert find_misspelt([name]) == []
 
 
-def test_known_names_are_no_warning() -> None:
-    assert find_misspelt(OPTIONS, load) == []
+def test_known_names_are_no_warning_and_each_earlier_name_is_one_with_a_known_name() -> None:
+    assert find_misspelt(OPTIONS) == []
+    renamed = yaml.safe_load((ROLES / "common/files/renamed_variables.yml").read_text(encoding="utf-8"))
+    assert set(renamed.values()) <= set(OPTIONS) and not set(renamed) & set(OPTIONS)
+    assert len(find_misspelt(renamed)) == len(renamed)
+    # Every option can be meant.
+    assert len(find_misspelt([f"{name}_" for name in OPTIONS])) == len(OPTIONS)
 
 
 @pytest.mark.parametrize(
