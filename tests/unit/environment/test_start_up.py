@@ -157,6 +157,7 @@ class Stub(SingleContext):
     def __init__(self, name, probe):
         self.name = name
         self.over_ssh = name in ("ssh", "vscode_server")
+        self.in_server = name in ("ssh", "ssh_terminal")
         self.has_fixed_limit = name == "vscode_server"
         self._probe = probe
 
@@ -226,9 +227,10 @@ def test_slow_startups_are_probed_again_within_one_limit(observe):
 
 
 @pytest.mark.parametrize(("over_ssh", "probes"), [("timed out", 1), ("ended early", 2), ("", 2)])
-def test_a_server_is_not_probed_again_if_ssh_hangs(observe, over_ssh, probes):
+@pytest.mark.parametrize("name", ["ssh", "ssh_terminal"])
+def test_a_server_is_not_probed_again_if_a_login_over_ssh_hangs(observe, name, over_ssh, probes):
     server = Slow("vscode_server", Probe(None, "it hangs", failure="timed out"))
-    observe(Stub("ssh", Probe(None, "oh", failure=over_ssh)), server)
+    observe(Stub(name, Probe(None, "oh", failure=over_ssh)), server)
     assert len(server.given) == probes
 
 

@@ -74,9 +74,8 @@ def observe(
         details = {probe: queries.details(probes[probe], probe.result()) for probe in completed}
         results = {probe: probe.result() for probe in probes}
         late = [(probe, pair) for probe, pair in probes.items() if results[probe].failure == "timed out"]
-        # The limit of VS Code's server is shorter: a login over ssh that hangs without it would exceed that again.
-        hanging = [pair for _probe_of, pair in late if pair.context.over_ssh and not pair.context.has_fixed_limit]
-        endless = {pair.user.account for pair in hanging}
+        # The limit of VS Code's server is shorter: a startup that hangs without it would exceed that again.
+        endless = {pair.user.account for _probe_of, pair in late if pair.context.in_server}
         for probe, pair in late:
             if pair.context.has_fixed_limit and pair.user.account not in endless:
                 results[probe] = _probe_alone(pair, declaration, timeout)

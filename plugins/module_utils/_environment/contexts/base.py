@@ -87,6 +87,8 @@ class Context(abc.ABC):
     given_by = PROCESS
     # Whether a process starts by a login through sshd.
     over_ssh = False
+    # Whether VS Code's server does the same as a part of its startup, and hangs if this hangs.
+    in_server = False
     # Whether the limit for its startup is that of VS Code's server, which is not configurable.
     has_fixed_limit = False
     # Whether users type commands in it.

@@ -67,6 +67,7 @@ class SshContext(SingleContext):
 
     name = "ssh"
     over_ssh = True
+    in_server = True
 
     def applies_to(self, account: Account) -> bool:
         return os.path.exists(sshd_config.SSHD) and shutil.which("ssh") is not None and can_log_in(account)

@@ -33,6 +33,7 @@ class SshTerminalContext(ShellContext):
 
     name = "ssh_terminal"
     in_terminal = True
+    in_server = True
 
     def applies_to(self, account: Account) -> bool:
         return os.path.exists(sshd_config.SSHD) and can_log_in(account)
