@@ -1,0 +1,37 @@
+# Copyright (c) 2026, the gopherops.devserver authors
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A program that must outlive its module is not ended with the others."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+# Starts a daemon and other programs, and ends by a signal like a module whose connection closes.
+MODULE = """
+import os, signal, sys, time
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.ending import end_with_connection
+from ansible_collections.gopherops.devserver.plugins.module_utils._host import process_tree
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.command import run
+
+end_with_connection()
+process_tree.start_daemon(["/bin/sh", "-c", f"echo $$ >{sys.argv[1]}; exec /bin/sleep 60"])
+while not os.path.exists(sys.argv[1]) or not os.path.getsize(sys.argv[1]):
+    time.sleep(0.01)
+run(["/bin/sh", "-c", "/bin/sleep 60 & exit 0"], env={})
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_a_daemon_outlives_commands_and_the_module(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "pid"
+    completed = subprocess.run([sys.executable, "-c", MODULE, file], check=False, stdout=subprocess.PIPE, timeout=60)
+    pid = int(file.read_text())
+    try:
+        assert completed.returncode == 128 + signal.SIGTERM
+        assert pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x0060\x00"
+    finally:
+        os.kill(pid, signal.SIGKILL)
