@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import os
 import pathlib
 import subprocess
 import typing as t
@@ -22,3 +24,22 @@ def mounted(place: pathlib.Path, *arguments: str | pathlib.Path) -> t.Iterator[N
         yield
     finally:
         subprocess.run(["umount", place], check=True)
+
+
+@contextlib.contextmanager
+def hanging(place: pathlib.Path, uid: int) -> t.Iterator[None]:
+    """Mount a FUSE file system of a user whose program does not read its requests, or skip the test."""
+    try:
+        device = os.open("/dev/fuse", os.O_RDWR)
+    except OSError as error:
+        pytest.skip(f"no filesystem can be mounted here: {error}")
+    options = f"fd={device},rootmode=40000,user_id={uid},group_id={uid}"
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"hung", bytes(place), b"fuse", 0, options.encode()):
+        pytest.skip(f"no filesystem can be mounted here: {os.strerror(ctypes.get_errno())}")
+    try:
+        yield
+    finally:
+        # At once, with its pending requests.
+        libc.umount2(bytes(place), 2)
+        os.close(device)

@@ -108,29 +108,36 @@ def call_as(account: Account, function: t.Callable[[], T]) -> T:
 
 
 def each_as(
-    account: Account, function: t.Callable[[Item], T], items: t.Mapping[str, Item], *, as_root: bool = False
+    account: Account,
+    function: t.Callable[[Item], T],
+    items: t.Mapping[str, Item],
+    *,
+    as_root: bool = False,
+    seconds: float = 0,
 ) -> dict[str, t.Callable[[], T]]:
     """Call ``function`` with each item in a process that has the rights of ``account``, or root's with ``as_root``.
 
     ``items`` are named by their paths. Returns a function for each that returns its result, or raises its
     DevserverError or OSError. Results must be what JSON can hold, because the process is a user's; tuples become lists.
-    After LIMIT seconds the process is killed; the item that did not end, and all behind it, raise TimedOut.
+    After ``seconds``, LIMIT by default, the process is killed; the item that did not end, and all behind it, raise
+    TimedOut.
     """
     if not items:
         return {}
     assert_single_thread(f"access to files of {account.name}")
+    seconds = seconds or LIMIT
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         _serve(None if as_root else account, function, items.values(), writer)
     os.close(writer)
     try:
-        lines, in_time = _read_lines(reader, time.monotonic() + LIMIT)
+        lines, in_time = _read_lines(reader, time.monotonic() + seconds)
     finally:
         os.close(reader)
         _kill(child)
     results = dict(zip(items, map(_result_of, lines)))
-    return {**results, **_without_result(account, list(items)[len(results) :], in_time=in_time)}
+    return {**results, **_without_result(account, list(items)[len(results) :], 0 if in_time else seconds)}
 
 
 def _serve(account: Account | None, function: t.Callable[[Item], t.Any], items: t.Iterable[Item], writer: int) -> None:
@@ -218,14 +225,14 @@ def _raise(outcome: t.Mapping[str, t.Any]) -> t.NoReturn:
     raise DevserverError(problem, expected=expected, remedy=remedy, **details)
 
 
-def _without_result(account: Account, paths: t.Sequence[str], *, in_time: bool) -> dict[str, t.Callable[[], t.Any]]:
-    """Return the errors of the path at which the process ended or was killed, and of those behind it."""
+def _without_result(account: Account, paths: t.Sequence[str], seconds: float) -> dict[str, t.Callable[[], t.Any]]:
+    """Return the errors of the path at which the process ended, or was killed after ``seconds``, and of the rest."""
     if not paths:
         return {}
     first, name = paths[0], account.name
-    problem = f"{first} of user {name} took longer than {LIMIT:g} s"
+    problem = f"{first} of user {name} took longer than {seconds:g} s"
     remedy = f"as {name}, check that 'ls' and 'cat' of this path respond at once, and make a large file smaller"
-    if in_time:
+    if not seconds:
         problem = f"the process that accessed {first} with the rights of user {name} was killed"
         remedy = f"find the process of {name} that kills others, or the cause in 'dmesg', and run the play again"
     error = functools.partial(_raise_timeout, problem, remedy)

@@ -38,7 +38,7 @@ REASONS: dict[str, str] = {
         _delve/launch _delve/session_probe/evidence _delve/session_probe/options _delve/session_probe/sources
         _delve/workspace _environment/apply _environment/caches _gopls/prewarm
         _gopls/session_probe/probe _gopls/session_probe/sample_positions _toolchain/modules_of_workspace
-        _toolchain/unmanaged _toolchain/workspaces _tools/build_info _verify/user_sandbox
+        _toolchain/unmanaged _toolchain/workspaces _drift/collect/unresponsive _tools/build_info _verify/user_sandbox
     """,
     "only whether a path exists, where it leads or when it was changed, for a report or a message": """
         _delve/running _delve/session_probe/causes _drift/collect/cells _drift/collect/debug_services
@@ -61,7 +61,7 @@ REASONS: dict[str, str] = {
         _core/ending _shells/startup _support_bundle/archive _support_bundle/collect _toolchain/archive
         _toolchain/dirhash _toolchain/exchange _toolchain/fetch _toolchain/filelist _toolchain/in_use
         _toolchain/install _toolchain/inventory _toolchain/request _toolchain/sources _toolchain/staging
-        _toolchain/store _tools/build _tools/build_directory _tools/cache _tools/install _tools/plan
+        _toolchain/store _tools/build _tools/build_directory _tools/cache _tools/install _tools/plan _tools/removal
     """,
     "runs on the controller": "_delve/tls/client_bundle ../action ../plugin_utils",
 }

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import pathlib
 import pwd
@@ -24,9 +23,9 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_acc
 )
 
 from tests.support.directories import public_directory
+from tests.support.mounts import hanging
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
-MS_NOSUID = 2
 
 
 @pytest.fixture
@@ -131,22 +130,10 @@ def test_new_directories_are_as_open_as_the_user_makes_them(
 def test_a_file_system_that_does_not_respond_ends_at_the_limit(
     account: Account, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A FUSE file system whose program does not read its requests, as a user can mount one."""
-    try:
-        device = os.open("/dev/fuse", os.O_RDWR)
-    except OSError as error:
-        pytest.skip(f"no filesystem can be mounted here: {error}")
-    options = f"fd={device},rootmode=40000,user_id={account.uid},group_id={account.gid}"
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.mount(b"hung", account.home.encode(), b"fuse", MS_NOSUID, options.encode()):
-        pytest.skip(f"no filesystem can be mounted here: {os.strerror(ctypes.get_errno())}")
     monkeypatch.setattr(user_access, "LIMIT", 0.3)
-    try:
-        with pytest.raises(TimedOut, match=f"{account.home} of user alice took longer"):
-            user_access.has_home(account)
-    finally:
-        libc.umount2(account.home.encode(), 2)
-        os.close(device)
+    match = f"{account.home} of user alice took longer"
+    with hanging(pathlib.Path(account.home), account.uid), pytest.raises(TimedOut, match=match):
+        user_access.has_home(account)
 
 
 @ROOT

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 import os
 import time
 import typing as t
@@ -25,12 +24,13 @@ from .cells import cells
 from .directories import directories_of, program_directories_of
 from .go_files import settings_files_of, texts_at_fault
 from .managed_files import managed_files_of
-from .observations import observe
+from .observations import observe, unreadable
 from .paths import real_paths_of, world_readable_files
 from .processes import extension_hosts, manager_started
 from .requirements import altered_toolchains, unmet_requirements
 from .sudoers import secure_path
 from .tools import pinned_tools, tool_copies
+from .unresponsive import unresponsive_users
 
 _Evaluated = t.TypeVar("_Evaluated")
 _Read = t.Callable[[Declaration, t.Sequence[Observation]], _Evaluated]
@@ -70,6 +70,9 @@ def collect(
     version = _installed(goroot)
     declared = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
     debuggers = debug_services.collect(options.tls_renew_before, declared)
+    unread = [unreadable(*entry) for entry in unresponsive_users(declaration.users, options.timeout)]
+    left_out = [observation.user for observation in unread]
+    declaration = dataclasses.replace(declaration, users=[user for user in declaration.users if user not in left_out])
     requirements = unmet_requirements(declaration, options.go_minimum)
     places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
@@ -101,7 +104,8 @@ def collect(
         snapshot = with_details(snapshot, mounted)
         return snapshot, evaluate(snapshot)
 
-    return isolated(declaration, observe(declaration, names, timeout=options.timeout, kinds=kinds), read)
+    observations = observe(declaration, names, timeout=options.timeout, kinds=kinds)
+    return isolated(declaration, [*observations, *unread], read)
 
 
 def isolated(
@@ -117,14 +121,14 @@ def isolated(
         return read(declaration, observations)
     except Exception as error:
         unexpected = error
-    users, checked = [], []
+    users, checked = [], [other for other in observations if other.user not in declaration.users]
     for user in declaration.users:
         alone = dataclasses.replace(declaration, users=[user])
         contexts = [_checked(alone, observation, read) for observation in observations if observation.user is user]
         error_of_user = _find_error(alone, contexts, read)
         users += [] if error_of_user else [user]
         checked += [failed(context, error_of_user) for context in contexts] if error_of_user else contexts
-    if len(users) == len(declaration.users) and all(map(operator.is_, checked, observations)):
+    if len(users) == len(declaration.users) and {*map(id, checked)} == {*map(id, observations)}:
         raise unexpected  # No user is the cause.
     return read(dataclasses.replace(declaration, users=users), checked)
 

@@ -87,6 +87,11 @@ def observe(
         return list(pool.map(lambda observation: _explained(observation, timeout), observations))
 
 
+def unreadable(user: UserEnvironment, problem: str) -> Observation:
+    """Return the only observation of a user whose files cannot be read, for the given reason."""
+    return Observation(user, _UnreadableContext(GoEnvContext.name, problem), None, problem)
+
+
 def _probe_alone(pair: _Pair, declaration: Declaration, timeout: float) -> Probe:
     """Probe again without other probes beside it; contexts with the same shell use the result of that shell."""
     if not pair.context.workspace:
