@@ -22,7 +22,7 @@ from ansible.playbook.block import Block
 from ansible.template import Templar
 
 from ..module_utils._core.errors import DevserverError
-from ..module_utils._core.redaction import without_secrets
+from ..module_utils._core.redaction import presentable, without_secrets
 from ..module_utils._plan.host_plan import MODULES, RolePlan, join_messages, plan_role, secrets_of
 from ..plugin_utils.actions import DevserverAction, Result
 from ..plugin_utils.declared_bundle import open_declared_bundle
@@ -168,13 +168,15 @@ class ActionModule(DevserverAction):
                 self._verify_bundle(role)
         secrets = set[str]().union(*(role.secrets for role in roles))
         errors = [
-            dict(error, msg=without_secrets(error["msg"], secrets)) for role in roles for error in role.plan.errors
+            presentable(dict(error, msg=without_secrets(error["msg"], secrets)), secrets)
+            for role in roles
+            for error in role.plan.errors
         ]
         variables = {role.name: role.variables for role in roles}
         errors += [_with_variable(error, variables[error["role"]]) for error in result.get("errors", [])]
         warnings = [
             *result.pop("plan_warnings", []),
-            *(text for role in roles for text in role.plan.warnings),
+            *(presentable(text, secrets) for role in roles for text in role.plan.warnings),
             *map(_describe_unplanned, _roles_in_tasks(self._play)),
             *self._find_misspelt(),
         ]

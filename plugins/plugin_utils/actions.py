@@ -9,6 +9,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 
 from ..module_utils._core.errors import DevserverError
+from ..module_utils._core.redaction import presentable, secrets_in
 
 Result = t.Dict[str, t.Any]
 
@@ -30,10 +31,14 @@ class DevserverAction(ActionBase):  # type: ignore[misc]  # ansible ships no typ
         try:
             result.update(self._run())
         except DevserverError as error:
-            result.update(error.result(), failed=True)
+            result.update(self._show(error.result()), failed=True)
         except OSError as error:
-            result.update(failed=True, msg=f"{self._os_failure}: {error}")
+            result.update(self._show({"msg": f"{self._os_failure}: {error}"}), failed=True)
         return result
+
+    def _show(self, error: Result) -> Result:
+        shown: Result = presentable(error, secrets_in(self._task.args))
+        return shown
 
     def _run(self) -> Result:
         raise NotImplementedError

@@ -146,3 +146,18 @@ def test_no_unexpected_error_shows_a_secret() -> None:
     _log, result = run("go_bundle_unpack", {"file": URL, "_delivery": {URL: ""}})
     assert result["msg"] == "an unexpected error occurred: KeyError: 'sha256'"
     assert [secret for secret in SECRETS if secret in json.dumps(result)] == []
+
+
+def test_no_error_of_an_action_on_the_controller_shows_a_secret() -> None:
+    module = "gopherops.devserver.go_bundle_unpack"
+    ansible = pathlib.Path(sys.executable).with_name("ansible")
+    arguments = json.dumps({"file": f"/nowhere/{URL}", "verify": False})
+    done = subprocess.run(
+        [ansible, "-i", "localhost,", "-c", "local", "localhost", "-m", module, "-a", arguments],
+        env={**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".cache/collections")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "***@proxy.example.com" in done.stdout
+    assert [secret for secret in SECRETS if secret in done.stdout + done.stderr] == []

@@ -143,6 +143,25 @@ def test_a_value_of_any_length_makes_a_short_report(fake_host: t.Any) -> None:
     assert "[... 1000006 characters ...]" in json.dumps(document)
 
 
+@pytest.mark.parametrize(
+    ("variable", "declared", "value", "shown"),
+    [
+        ("GOPROXY", "https://a:secret-1@p.example", "https://a:secret-2@p.example", "https://***@p.example"),
+        ("CORP_API_TOKEN", "xyz", "xyw", "***"),
+    ],
+)
+def test_values_that_differ_in_a_secret_are_reported_without_it(
+    fake_host: t.Any, variable: str, declared: str, value: str, shown: str
+) -> None:
+    user = fake_host.declaration.users[0]
+    user.variables[variable] = declared
+    row = fake_host(environment={variable: value}, go_values={"GOPROXY": value} if variable == "GOPROXY" else {})
+    document = report(fake_host.snapshot(row), fake_host.findings(row), "h")
+    causes = [finding["cause"] for finding in document["findings"] if finding["variable"] == variable]
+    assert [cause for cause in causes if f"; expected {shown}, which differs in a part that is not shown" in cause]
+    assert declared not in json.dumps(document) and value not in json.dumps(document)
+
+
 @pytest.mark.parametrize("repeated", [10, 100, 100_000])
 def test_a_secret_in_a_long_value_is_no_half_secret(fake_host: t.Any, repeated: int) -> None:
     value = "https://user:" + "s3cret" * repeated + "@proxy.example.com"

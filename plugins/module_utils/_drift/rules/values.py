@@ -194,7 +194,10 @@ def _differs(snapshot: Snapshot, row: Row, cell: Cell) -> Finding:
         # A go alone has its values from that file.
         fault = fault._replace(source=Source("file", file.path))
     remedy = propose_value(fault.remedy, cell.variable, cell.actual, cell.user) if cell.actual else Remedy(fault.remedy)
-    expected = masked_by_name(cell.variable, cell.expected or "")
+    values = (cell.expected, cell.actual)
+    expected, actual = (shortened(masked_by_name(cell.variable, value or "")) for value in values)
+    if expected == actual:
+        expected += ", which differs in a part that is not shown"
     cause = f"{cell.state}; expected {expected}{fault.addition}"
     return of_cell(DIFFERS, cause, remedy, cell, fault.source)
 
