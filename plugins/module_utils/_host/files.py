@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import fcntl
 import glob
 import hashlib
@@ -245,7 +246,10 @@ def is_socket(path: str) -> bool:
 def remove(path: str) -> None:
     """Remove a file, link or directory, without following a link."""
     if os.path.isdir(path) and not os.path.islink(path):
-        shutil.rmtree(path)
+        try:
+            shutil.rmtree(path)
+        except RecursionError as error:  # Python before 3.13 calls itself for each level of directories.
+            raise OSError(errno.ELOOP, "its directories are nested too deep", path) from error
     else:
         os.unlink(path)
 

@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import signal
+import subprocess
+import sys
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
@@ -137,3 +140,22 @@ def test_what_a_user_puts_in_place_of_a_temporary_file_stays(tmp_path: pathlib.P
     os.mkfifo(tmp_path / ".f.unfinished-pipe")
     (tmp_path / ".f.unfinished-directory").mkdir()
     assert files.find_unfinished(str(tmp_path / "f")) == []
+
+
+def test_a_tree_that_is_too_deep_to_remove_is_an_error_of_its_path(tmp_path: pathlib.Path) -> None:
+    """A user can make one in a cache that root removes."""
+    top = tmp_path / "cache"
+    top.mkdir()
+    place = os.open(top, os.O_RDONLY)
+    for _level in range(2 * sys.getrecursionlimit()):
+        os.mkdir("d", dir_fd=place)
+        below = os.open("d", os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = below
+    os.close(place)
+    try:
+        with contextlib.suppress(OSError):
+            files.remove(str(top))
+    finally:
+        # pytest could not remove it either.
+        subprocess.run(["rm", "-rf", top], check=True)
