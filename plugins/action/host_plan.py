@@ -183,6 +183,8 @@ class ActionModule(DevserverAction):
         if boolean(self._templar.template(self._vars.get("devserver_strict", False)), strict=False):
             errors += [{"role": "", "msg": text} for text in warnings]
         if errors:
+            # Ansible shows it in place of the message, and it has the errors of one module alone.
+            result.pop("exception", None)
             return dict(result, failed=True, errors=errors, msg=join_messages(errors))
         if result.get("failed"):
             return result

@@ -134,6 +134,12 @@ def parse_services(
     ``limits`` and ``state`` are the defaults of the entries. Raises DevserverError for the first invalid entry, and for
     two entries that conflict.
     """
+    for problem in _find_limit_problems(limits):
+        raise DevserverError(
+            f"debugger_services_{problem.option} ({problem.option}) is {problem.value!r}",
+            expected=problem.expected,
+            remedy=problem.remedy,
+        )
     present = [entry for entry in entries if (entry["state"] or state) != "absent"]
     services = [_parse_service(entry, limits, state) for entry in present]
     _reject_duplicates("name", [(service.name, service.name) for service in services])

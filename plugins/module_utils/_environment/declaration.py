@@ -145,8 +145,11 @@ def declaration_from(params: t.Mapping[str, t.Any]) -> Declaration:
     absent = [user["name"] for user in params["users"] if user not in present]
     _validate_unique([*(user.account.name for user in users), *absent])
     shared = [entry.replace("{goroot}", goroot) for entry in path if not set(_PLACEHOLDER.findall(entry)) - {"goroot"}]
-    tools = {tool: _absolute(tool, str(file), "vscode_tools") for tool, file in params["vscode_tools"].items()}
-    everyone = [_absolute("PATH", entry, "every user") for entry in shared]
+    tools = {
+        tool: _absolute(tool, str(file or ""), "devserver_vscode_tools (vscode_tools)")
+        for tool, file in params["vscode_tools"].items()
+    }
+    everyone = [_absolute("PATH (devserver_path)", entry, "every user") for entry in shared]
     settings = params["vscode_settings"] or STANDARD_VSCODE_SETTINGS
     create, exclusive = params["vscode_create"], params["exclusive"]
     return Declaration(users, goroot, everyone, tools, create, settings, absent, exclusive)
@@ -182,9 +185,9 @@ def _user_environment(user: t.Mapping[str, t.Any], params: t.Mapping[str, t.Any]
     return UserEnvironment(
         account,
         variables,
-        paths("PATH", path),
+        paths("PATH (devserver_path)", path),
         workspaces,
-        paths("vscode_settings", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
+        paths("vscode_settings (devserver_vscode_settings)", params["vscode_settings"] or STANDARD_VSCODE_SETTINGS),
         telemetry,
         {workspace: manage for workspace, (_path, manage) in zip(workspaces, entries) if manage},
     )
@@ -232,7 +235,7 @@ def _joined(name: str, value: t.Any) -> str:
         raise DevserverError(
             f"{name} must be a string or a list, got {shown_value(name, repr(value))}",
             expected="a string or a list of strings",
-            remedy="put the value in quotes, or make it a list",
+            remedy="put the value in quotes, or make it a list, in devserver_variables or the user's variables",
         )
     separator = " " if name == "GOFLAGS" else ","
     text = separator.join(map(str, value)) if isinstance(value, list) else str(value)

@@ -25,11 +25,15 @@ class Pin(t.NamedTuple):
     h1: str | None = None
 
 
-def parse_version(text: str) -> tuple[int, ...]:
-    """Return ``1.22`` as (1, 22) and ``1.22.12`` as (1, 22, 12); raise DevserverError for anything else."""
+def parse_version(text: str, option: str = "") -> tuple[int, ...]:
+    """Return ``1.22`` as (1, 22) and ``1.22.12`` as (1, 22, 12); raise DevserverError for anything else.
+
+    ``option`` is where the version is declared, for the message.
+    """
     match = _VERSION.fullmatch(text)
     if not match:
-        raise DevserverError(f"{text!r} is not a Go version", expected="1.22.12 or 1.22", remedy=_spelling(text))
+        problem = f"{text!r} is not a Go version" + (f", in {option}" if option else "")
+        raise DevserverError(problem, expected="1.22.12 or 1.22", remedy=_spelling(text))
     version = tuple(int(part) for part in match.groups() if part is not None)
     if version[:2] < OLDEST:
         raise DevserverError(
@@ -66,7 +70,9 @@ def load_pins(platform: str, checksums: t.Mapping[str, t.Any]) -> dict[str, Pin]
 
 
 def _parse_checksums(version: t.Any, digests: t.Any) -> dict[str, dict[str, str]]:
-    if len(parse_version(str(version))) != 3 or not isinstance(digests, dict):
+    if len(parse_version(str(version), "devserver_toolchain_checksums (checksums)")) != 3 or not isinstance(
+        digests, dict
+    ):
         raise DevserverError(
             f"devserver_toolchain_checksums (checksums) has {digests!r} for {version!r}",
             expected='{"1.22.12": {"linux-amd64": "<digest>"}}, with an exact version',
@@ -91,13 +97,15 @@ def _parse_digest(release: str, digest: t.Any) -> dict[str, str]:
     )
 
 
-def resolve(requested: str, known: t.Mapping[str, Pin], platform: str) -> str:
+def resolve(
+    requested: str, known: t.Mapping[str, Pin], platform: str, option: str = "devserver_go_versions (versions)"
+) -> str:
     """Return the exact version that ``requested`` means: itself, or the newest known patch of a minor version.
 
     Patches whose archive is pinned come first, because more sources can deliver them. Raises DevserverError for a
     version without any pin.
     """
-    numbers = parse_version(requested)
+    numbers = parse_version(requested, option)
     matching = [version for version in known if parse_version(version)[: len(numbers)] == numbers]
     if not matching:
         raise DevserverError(
@@ -120,7 +128,7 @@ def resolve_versions(
             remedy="add a version to devserver_go_versions (versions)",
         )
     requested = {resolve(text, known, platform): text for text in versions}
-    exact_default = resolve(default or versions[0], known, platform)
+    exact_default = resolve(default or versions[0], known, platform, "devserver_go_default (default)")
     if exact_default not in requested:
         raise DevserverError(
             f"devserver_go_default (default) is {exact_default}",

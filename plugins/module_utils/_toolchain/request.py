@@ -66,6 +66,12 @@ def resolve_request(request: ToolchainRequest, platform: Platform) -> ExpectedTo
     """Return the expected toolchains and links; raise DevserverError for an invalid request."""
     check_timeout("devserver_toolchain_timeout (timeout)", request.timeout)
     _check_paths(request)
+    if not request.order:
+        raise DevserverError(
+            "toolchain_sources (sources) is empty",
+            expected="at least one source, such as official",
+            remedy="add a source, or remove toolchain_sources to have its default",
+        )
     known = load_pins(platform.archive, request.checksums)
     requested, default = resolve_versions(request.versions, request.default, known, platform.archive)
     expected = [Release(version, platform, known[version]) for version in requested]

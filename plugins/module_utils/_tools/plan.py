@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 from .._core.errors import DevserverError
 from .._host import symlinks
-from .._host.accounts import find_account
+from .._host.accounts import Account, find_known_account
 from .._host.destinations import GO_PROGRAM
 from .._host.files import Changes, read_text, sha256_of_file
 from .._host.skipped_files import SkippedFile, skip_errors
@@ -161,11 +161,23 @@ def _find_links(tool: Tool, target: str, paths: ToolPaths, skipped: list[Skipped
     if not tool.users:
         return [symlinks.inspect_link(os.path.join(paths.bin_dir, tool.name), target, GO_PROGRAM)]
     links = []
-    for account in map(find_account, tool.users):
+    for account in (_find_user(tool, user) for user in tool.users):
         path = os.path.join(account.home, paths.user_bin_dir, tool.name)
         with contextlib.nullcontext() if skipped is None else skip_errors(skipped, account.name, path):
             links.append(symlinks.inspect_link(path, target, GO_PROGRAM, account))
     return links
+
+
+def _find_user(tool: Tool, user: str) -> Account:
+    account = find_known_account(user)
+    if account is None:
+        raise DevserverError(
+            f"user {user!r} of the tool {tool.name} in devserver_tools does not exist on this host",
+            expected="the name of an existing account",
+            remedy=f"create the account first, or correct users of {tool.name} in devserver_tools",
+            user=user,
+        )
+    return account
 
 
 def _inspect(path: str) -> _Binary:

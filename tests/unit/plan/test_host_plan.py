@@ -219,6 +219,9 @@ def test_invalid_input_is_rejected_by_the_plan_of_a_new_host(project: Project) -
         language_server_settings={"ui.diagnostic.staticchek": True},
         debugger_tls_clients="c i",
         debugger_tls_lifetime="long",
+        debugger_services_memory="1",
+        debugger_kernel_parameters={"x y": 1},
+        devserver_vscode_tools={"dlv": None},
         environment_user=[],
     )
     expected = [
@@ -227,6 +230,9 @@ def test_invalid_input_is_rejected_by_the_plan_of_a_new_host(project: Project) -
         "the user 'nobdy' does not exist on this host: devserver_tools_build_user (build_user)",
         "ui.diagnostic.staticchek is not a setting of this gopls; did you mean ui.diagnostic.staticcheck?",
         "the client name 'c i' is invalid",
+        "debugger_services_memory (memory) is '1'. Expected: at least 64M",
+        "kernel parameter 'x y' is '1'",
+        "dlv of devserver_vscode_tools (vscode_tools) is ''. Expected: an absolute path",
         "debugger_tls_lifetime: 'long' is not a relative length of time",
     ]
     for text in expected:

@@ -15,6 +15,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.rel
     load_pins,
     parse_version,
     resolve,
+    resolve_versions,
 )
 
 SHA = "ab" * 32
@@ -130,3 +131,18 @@ def test_checksums_add_versions_for_their_platform() -> None:
 def test_checksums_of_another_shape_are_rejected(checksums: dict[str, t.Any]) -> None:
     with pytest.raises(DevserverError, match=r"1\.98"):
         load_pins("linux-amd64", checksums)
+
+
+@pytest.mark.parametrize(
+    ("versions", "default", "variable"),
+    [(["go1.22"], None, "devserver_go_versions"), (["1.22.12"], "1.x", "devserver_go_default")],
+)
+def test_a_wrong_version_is_named_with_its_variable(versions: list[str], default: str | None, variable: str) -> None:
+    known = load_pins("linux-amd64", {})
+    with pytest.raises(DevserverError, match=rf"is not a Go version, in {variable}"):
+        resolve_versions(versions, default, known, "linux-amd64")
+
+
+def test_an_unknown_platform_of_a_checksum_is_an_error_with_the_nearest_one() -> None:
+    with pytest.raises(DevserverError, match=r"'linux_amd64'.*correct it to linux-amd64"):
+        load_pins("linux-arm64", {"1.22.12": {"linux_amd64": SHA}})
