@@ -298,11 +298,19 @@ def _secrets_of(name: str, value: t.Any) -> set[str]:
 
 def presentable(value: t.Any, secrets: t.Collection[str] = ()) -> t.Any:
     """Return ``value``, text or a structure of it, as a result shows it: printable, and without secrets."""
-    if isinstance(value, str):
-        return printable(redacted(without_values(value, secrets)))
-    if isinstance(value, dict):
-        return {presentable(key, secrets): presentable(item, secrets) for key, item in value.items()}
-    return [presentable(item, secrets) for item in value] if isinstance(value, (list, tuple)) else value
+    # A report has few texts, each of them very often.
+    known: dict[str, str] = {}
+
+    def shown(item: t.Any) -> t.Any:
+        if isinstance(item, str):
+            if item not in known:
+                known[item] = _printable(redacted(without_values(item, secrets)))
+            return known[item]
+        if isinstance(item, dict):
+            return {shown(name): shown(content) for name, content in item.items()}
+        return [shown(content) for content in item] if isinstance(item, (list, tuple)) else item
+
+    return shown(value)
 
 
 def printable(value: t.Any) -> t.Any:

@@ -54,14 +54,17 @@ class Cell:
         return f"{self.variable} is not set{removed}"
 
     def result(self) -> dict[str, t.Any]:
-        return dict(
-            dataclasses.asdict(self),
-            variable=shortened(self.variable),
-            expected=self.expected and shortened(masked_by_name(self.variable, self.expected), _LONGEST_CELL),
-            actual=self.actual and shortened(masked_by_name(self.variable, self.actual), _LONGEST_CELL),
-            source=self.source and self.source._asdict(),
-            shadowed=[source._asdict() for source in self.shadowed],
-        )
+        return {
+            "user": self.user,
+            "context": self.context,
+            "workspace": self.workspace,
+            "variable": shortened(self.variable),
+            "expected": self.expected and shortened(masked_by_name(self.variable, self.expected), _LONGEST_CELL),
+            "actual": self.actual and shortened(masked_by_name(self.variable, self.actual), _LONGEST_CELL),
+            "status": self.status,
+            "source": self.source and self.source._asdict(),
+            "shadowed": [source._asdict() for source in self.shadowed],
+        }
 
 
 def same_value(variable: str, value: str | None, other: str | None) -> bool:

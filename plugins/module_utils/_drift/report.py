@@ -36,7 +36,10 @@ def report(snapshot: Snapshot, findings: t.Iterable[Finding], host: str) -> dict
     }
     # A finding does not contain a value next to its name.
     secrets = set[str]().union(
-        *(secret_values({cell.variable: [cell.expected, cell.actual]}) for cell in snapshot.cells),
+        *(
+            secret_values({variable: [expected, actual]})
+            for variable, expected, actual in {(cell.variable, cell.expected, cell.actual) for cell in snapshot.cells}
+        ),
         *(secret_values(user.variables) for user in snapshot.declaration.users),
     )
     checked: dict[str, t.Any] = presentable(document, secrets)
