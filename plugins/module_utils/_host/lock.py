@@ -11,6 +11,7 @@ import time
 import typing as t
 
 from .._core.errors import DevserverError
+from .files import open_nonblocking
 from .procfs import parse_environment, path_of, process_ids, read_command_line, read_file, start_time
 
 
@@ -85,8 +86,10 @@ def _wait(descriptor: int, path: str, deadline: float, timeout: float) -> None:
 
 def find_holder(path: str) -> str:
     """Return in words which process holds the lock, and since when it runs; empty if none is known to hold it."""
-    with contextlib.suppress(FileNotFoundError):
-        status = os.stat(path)
+    with contextlib.suppress(OSError), open(path, "rb", opener=open_nonblocking) as file:
+        if _is_free(file.fileno()):
+            return ""
+        status = os.fstat(file.fileno())
         for pid in process_ids():
             if _holds(pid, status):
                 since = time.strftime("%Y-%m-%d %H:%M:%S %Z", time.localtime(start_time(pid)))
@@ -94,6 +97,14 @@ def find_holder(path: str) -> str:
                 user = parse_environment(read_file(pid, "environ")).get("SUDO_USER", "")
                 return f"process {pid} ({program}){f' started by {user}' if user else ''}, which runs since {since}"
     return ""
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _holds(pid: int, lock: os.stat_result) -> bool:

@@ -18,6 +18,7 @@ from .._delve.tls import dlv_tls, dlv_tls_client
 from .._environment import go_env
 from .._gopls import gopls_service
 from .._host import ca_trust, kernel_parameters
+from .._host.lock import find_holder, lock_file
 from .._toolchain import go_toolchain
 from .._tools import go_tool
 
@@ -59,9 +60,15 @@ def plan_role(role: str, tasks: t.Sequence[t.Mapping[str, t.Any]]) -> RolePlan:
         except DevserverError as error:
             plan.errors.append(dict(error.result(), role=role, module=name))
             continue
-        plan.warnings += outcome.warnings
+        plan.warnings += [*outcome.warnings, *_describe_lock(task["args"].get("root", ""))]
         plan.reasons += _reasons(name, outcome)
     return plan
+
+
+def _describe_lock(root: str) -> list[str]:
+    """Return that another run changes the directory of a module, for which the module would wait in silence."""
+    holder = find_holder(lock_file(root)) if root else ""
+    return [f"another run holds the lock of {root}: {holder}. This run waits for it to end."] if holder else []
 
 
 def plan_task(name: str, args: t.Mapping[str, t.Any]) -> Outcome:

@@ -13,6 +13,7 @@ import typing as t
 
 import pytest
 import yaml
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import MODULES, plan_role, secrets_of
 
 MODULE_NAME = "gopherops.devserver.kernel_parameters"
@@ -399,6 +400,15 @@ def test_secrets_are_found_by_option_by_name_and_by_form() -> None:
     found = secrets_of(tasks)
     assert {"-----PEM-----", "hunter22", "letmein99"} <= found
     assert not {"8080", "api"} & found
+
+
+def test_a_lock_of_another_run_is_reported_before_the_role_waits_for_it(tmp_path: pathlib.Path) -> None:
+    task = {"module": "go_tool", "args": {"tools": [], "root": str(tmp_path / "tools")}}
+    assert plan_role("tools", [task]).warnings == []
+    with locked_directory(str(tmp_path / "tools"), timeout=1):
+        (warning,) = plan_role("tools", [task]).warnings
+    assert f"another run holds the lock of {tmp_path / 'tools'}: process {os.getpid()} (" in warning
+    assert plan_role("tools", [task]).warnings == []
 
 
 def test_options_that_a_module_does_not_have_are_an_error() -> None:
