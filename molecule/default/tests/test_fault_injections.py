@@ -179,3 +179,13 @@ def test_no_fault_and_no_process_remains(host, drift):
     # Startup files that waited were terminated, with their child processes.
     runs = host.run("pgrep --list-full --euid alice,bob,zoe,finn").stdout.splitlines()
     assert [line for line in runs if not re.search(r"systemd --user|\(sd-pam\)|dbus-daemon", line)] == []
+
+
+def test_startup_files_run_within_the_limits_of_their_user(drift, host):
+    """Of every local context: the control groups of each shell are in the slice of its user."""
+    saved = "cp -p ~alice/.bashrc ~alice/saved"
+    inject = f"{saved} && sed -i '1i grep -E \":pids:|^0::\" /proc/$$/cgroup >>/home/alice/groups' ~alice/.bashrc"
+    drift(users=["alice"], inject=inject, revert="mv ~alice/saved ~alice/.bashrc")
+    groups = host.check_output("sort -u /home/alice/groups && rm /home/alice/groups").splitlines()
+    assert groups
+    assert [line for line in groups if f"/user-{host.user('alice').uid}.slice/" not in line] == []

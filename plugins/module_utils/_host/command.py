@@ -18,6 +18,7 @@ from .output import Stream, read_rest, read_until_exit
 from .process_tree import end_session, orphans_ended
 from .silence import Silence
 from .terminal import IN_SESSION, TYPE, Terminal
+from .user_slice import Gate
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Bytes; a startup file that prints without end must not fill the memory.
@@ -94,19 +95,23 @@ def run(
     timeout: float = 60,
     pass_fds: t.Sequence[int] = (),
     silence: float = 0,
+    gate: Gate | None = None,
 ) -> Completed:
     """Run ``argv`` and return its result; processes that it leaves, or that exceed ``timeout`` seconds, are killed.
 
     With ``silence`` they are also killed if nothing arrives for so many seconds from servers that they are connected
-    to; this acts as ``account``. ``env`` is the whole environment. Raises DevserverError only if the command cannot be
-    started.
+    to; this acts as ``account``. ``env`` is the whole environment. A ``gate`` is opened. Raises DevserverError only if
+    the command cannot be started.
     """
     with orphans_ended():
         start = time.monotonic()
-        streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        stdin = gate.stdin if gate else subprocess.DEVNULL
+        streams = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         process = start_process(
             argv, account, env=dict(env), cwd=cwd, pass_fds=pass_fds, start_new_session=True, **streams
         )
+        if gate:
+            gate.open(process.pid)
         with t.cast("t.IO[bytes]", process.stdout) as out:
             watch = Silence(process.pid, account, silence) if silence else None
             return _followed(process, out.fileno(), start, timeout, watch)
@@ -115,19 +120,24 @@ def run(
 def run_at_home(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
-    """Run ``argv`` like ``run``, in the directory HOME of ``env``, like after a login."""
-    return run([*_AT_HOME, *argv], env=env, account=account, timeout=timeout)._replace(argv=argv)
+    """Run ``argv`` like ``run``, in the directory HOME of ``env`` and the slice of the user, like after a login."""
+    with contextlib.closing(Gate(account, os.devnull)) as gate:
+        words = [*gate.prefix, *_AT_HOME, *argv]
+        return run(words, env=env, account=account, timeout=timeout, gate=gate)._replace(argv=argv)
 
 
 def run_in_terminal(
     argv: t.Sequence[str], *, env: t.Mapping[str, str], account: Account | None = None, timeout: float = 60
 ) -> Completed:
     """Run ``argv`` like ``run_at_home``, with a terminal for standard input and output."""
-    with orphans_ended(), contextlib.closing(Terminal()) as terminal:
+    with orphans_ended(), contextlib.closing(Terminal()) as terminal, contextlib.closing(Gate(account, "&1")) as gate:
         start = time.monotonic()
-        streams = {"stdin": terminal.end, "stdout": terminal.end, "stderr": subprocess.PIPE}
-        process = start_process([*IN_SESSION, *_AT_HOME, *argv], account, env=dict(env, TERM=TYPE), cwd="/", **streams)
+        stdin = gate.stdin if gate.prefix else terminal.end
+        streams = {"stdin": stdin, "stdout": terminal.end, "stderr": subprocess.PIPE}
+        words = [*gate.prefix, *IN_SESSION, *_AT_HOME, *argv]
+        process = start_process(words, account, env=dict(env, TERM=TYPE), cwd="/", **streams)
         terminal.hand_over()
+        gate.open(process.pid)
         return _followed(process, terminal.own_end, start, timeout)._replace(argv=argv)
 
 
