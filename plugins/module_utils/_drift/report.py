@@ -35,7 +35,7 @@ def report(snapshot: Snapshot, findings: t.Iterable[Finding], host: str) -> dict
         "findings": [finding.result(host) for finding in findings],
     }
     # A finding does not contain a value next to its name.
-    secrets = set[str]().union(
+    secrets: set[str] = set().union(
         *(
             secret_values({variable: [expected, actual]})
             for variable, expected, actual in {(cell.variable, cell.expected, cell.actual) for cell in snapshot.cells}
