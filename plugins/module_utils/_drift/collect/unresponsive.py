@@ -16,7 +16,7 @@ from ..._host.user_access import each_as
 
 
 def unresponsive_users(users: t.Iterable[UserEnvironment], timeout: float) -> list[tuple[UserEnvironment, str]]:
-    """Return the users with a file or directory that does not respond within ``timeout`` seconds, each with the problem."""
+    """Return the users with a path that does not respond within ``timeout`` seconds, each with the problem."""
     return [(user, problem) for user, problem in ((user, _find_problem(user, timeout)) for user in users) if problem]
 
 
