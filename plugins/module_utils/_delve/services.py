@@ -68,6 +68,13 @@ _STRIPPING_FLAGS = re.compile(r"(^|[\s='\"])-[sw]([\s'\"]|$)")
 # Bytes: dlv itself needs as much. A smaller number usually lacks its unit.
 _MINIMUM_MEMORY = 64 * MIB
 
+# The variables of the default limits, as messages name them.
+_DEFAULTS = {
+    "memory": "debugger_services_memory (memory)",
+    "tasks": "debugger_services_tasks (tasks)",
+    "cpu_weight": "debugger_services_cpu_weight (cpu_weight)",
+}
+
 
 class ResourceLimits(t.NamedTuple):
     """The limits of a unit's cgroup: bytes of memory, the number of processes and threads, and the CPU weight."""
@@ -136,7 +143,7 @@ def parse_services(
     """
     for problem in _find_limit_problems(limits):
         raise DevserverError(
-            f"debugger_services_{problem.option} ({problem.option}) is {problem.value!r}",
+            f"{_DEFAULTS[problem.option]} is {problem.value!r}",
             expected=problem.expected,
             remedy=problem.remedy,
         )
