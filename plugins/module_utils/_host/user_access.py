@@ -188,7 +188,7 @@ def _outcome(function: t.Callable[[Item], t.Any], item: Item) -> dict[str, t.Any
         return {"error": [error.problem, error.expected, error.remedy, error.details]}
     except OSError as error:
         return {"errno": [error.errno, error.strerror, error.filename]}
-    except Exception as error:  # pylint: disable=broad-exception-caught
+    except Exception as error:
         # A file of a user can be made to fail in any way, such as by its depth or size.
         return {"error": [f"{type(error).__name__}: {error}", "", "", {}]}
 
