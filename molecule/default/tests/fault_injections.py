@@ -764,7 +764,7 @@ TOOLS = {
 RUNNING = {
     "a variable of the manager of all units": Injection(
         "systemctl set-environment GOTMPDIR=/sysenv",
-        dict.fromkeys(findings_per_user("GD102", "GOTMPDIR", users=[""]), Place("set-environment")),
+        dict.fromkeys(findings_per_user("GD102", "GOTMPDIR"), Place("set-environment")),
         undo="systemctl unset-environment GOTMPDIR",
         alone=True,
     ),

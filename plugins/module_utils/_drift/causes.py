@@ -7,7 +7,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._core.provenance import BUILT_IN
+from .._core.provenance import BUILT_IN, SET_ENVIRONMENT
 from .finding import Finding, Remedy
 
 _SEVERITIES = ("error", "warning", "note")
@@ -45,6 +45,9 @@ def _cause_of(finding: Finding, unusable: t.Container[tuple[str, str | None]]) -
         return (finding.rule.id, source.file, finding.variable, finding.remedy.text)
     if source == BUILT_IN:
         return (finding.rule.id, finding.variable, finding.cause)
+    if source == SET_ENVIRONMENT:
+        # The remedy names the manager, of all users or of one.
+        return (finding.rule.id, finding.variable, finding.remedy.text)
     return (finding.rule.id, finding.user, finding.variable, finding.cause, finding.subject)
 
 

@@ -9,7 +9,12 @@ import json
 import typing as t
 
 import pytest
-from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import BUILT_IN, Assignment, Source
+from ansible_collections.gopherops.devserver.plugins.module_utils._core.provenance import (
+    BUILT_IN,
+    SET_ENVIRONMENT,
+    Assignment,
+    Source,
+)
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.causes import by_cause
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.finding import (
     Finding,
@@ -220,3 +225,11 @@ def test_provisioning_is_recommended_only_for_lines_that_it_changes() -> None:
     assert not managed.repairs(Source("file", "/s.json", 4))
     assert not managed.repairs(Source("file", "/other", 3))
     assert not managed.repairs(None)
+
+
+def test_a_variable_of_a_manager_is_one_finding_with_one_remedy() -> None:
+    as_root = Remedy("run 'systemctl unset-environment V' as root")
+    system = [finding(user=user, source=SET_ENVIRONMENT, cause=user, remedy=as_root) for user in ("a", "b")]
+    of_user = finding(source=SET_ENVIRONMENT, remedy=Remedy("run 'systemctl --user unset-environment V' as a"))
+    merged = by_cause([*system, of_user], ["a", "b"])
+    assert [(one.user, len(one.follows)) for one in merged] == [("", 2), ("a", 0)]

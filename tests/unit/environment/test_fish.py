@@ -127,6 +127,7 @@ def traced(home, text, *options, prompt=False):
         ("set -gx GOPATH /a\n", ("GOPATH", "/a", 1)),
         ("\nset -x GOPATH $HOME/'a b'\n", ("GOPATH", "{home}/a b", 2)),
         ("set -gx GOPATH /a\nset -gx GOPATH /b\n", ("GOPATH", "/b", 2)),
+        ("set A 1\nset -gx HOME /srv/h\n", ("HOME", "/srv/h", 2)),
         ("if true\n  set -gx MY_OWN é\nend\n", ("MY_OWN", "é", 2)),
         ("set -gx PATH /opt/bin $PATH\n", ("PATH", "/opt/bin:{path}", 1)),
         ("function go\n  command go $argv\nend\n", ("function go", "", 1)),

@@ -53,6 +53,7 @@ def traced(tmp_path, text, options=(), prompt=False, declared=(), **env):
         ("export GOPATH=/a\r\n", ("GOPATH", "/a\r", 1)),
         ("GOA=$'it\\'s \\\\ \\002'\n", ("GOA", "it's \\ \x02", 1)),
         ("alias go=/opt/go\n", ("alias go", "/opt/go", 1)),
+        ("A=1\nexport HOME=/srv/h\n", ("HOME", "/srv/h", 2)),
         # Lines that are no assignment.
         ("\nread -r GOBIN <<< /r\n", ("GOBIN", "/r", 2)),
         ("printf '%s' /r > r; cd .\nread -r GOBIN < r\n", ("GOBIN", "/r", 2)),

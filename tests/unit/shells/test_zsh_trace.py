@@ -31,6 +31,7 @@ def traced(tmp_path, text, prompt=False, declared=()):
         ("typeset -x GOPATH=/a\n", ("GOPATH", "/a", 1)),
         ("f() {\n  GOPATH=/f\n}\nf\n", ("GOPATH", "/f", 2)),
         ("emulate sh -c 'GOPATH=/e'\nX=$(echo x)\nGOBIN=/b\n", ("GOBIN", "/b", 3)),
+        ("A=1\nexport HOME=/srv/h\n", ("HOME", "/srv/h", 2)),
         ("path=(/opt/bin $path)\n", ("PATH", "/opt/bin:/usr/bin:/bin", 1)),
         ("path+=('/a b')\n", ("PATH", "/usr/bin:/bin:/a b", 1)),
         ("export PATH=/x\npath+=(/y)\n", ("PATH", "/x:/y", 2)),

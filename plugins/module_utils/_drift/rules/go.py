@@ -323,7 +323,14 @@ def _goenv(row: Row) -> t.Iterator[Finding]:
     if not row.observation.context.on_this_host or file == own_file:
         return
     variable = next((name for name in ("GOENV", "XDG_CONFIG_HOME", "HOME") if environment.get(name)), "")
-    if variable and variable not in row.user.variables and environment[variable] != row.user.account.home:
+    # Without a language, fish has another encoding of a home that is not ASCII: no line has set that.
+    encoded = variable == "HOME" and row.observation.source_of("HOME") is None
+    if (
+        variable
+        and not encoded
+        and variable not in row.user.variables
+        and environment[variable] != row.user.account.home
+    ):
         expected = row.user.account.home if variable == "HOME" else "no value"
         cause = f"{variable} is {environment[variable]}; expected {expected}, so that go reads {own_file}"
         remedy = Remedy(f"delete the line that sets {variable}")
