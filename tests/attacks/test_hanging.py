@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pathlib
 import time
@@ -11,6 +12,10 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._drift.collect.unresponsive import unresponsive_users
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment import apply, rendered
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts import login, shell
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.contexts.login import LoginContext
+from ansible_collections.gopherops.devserver.plugins.module_utils._environment.declaration import Declaration
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import user_access
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.accounts import Account
 
@@ -50,7 +55,33 @@ def test_a_hanging_file_system_costs_its_user_alone(
     assert {entry.user for entry in skipped} == {"alice"}
     assert f"took longer than {LIMIT:g} s" in skipped[0].reason and "To fix this" in skipped[0].reason
     assert all(os.path.lexists(f"{bob.home}/{name}") for name in FILES[module])
+    # The next run is another process.
+    user_access._UNRESPONSIVE.clear()
     assert {entry.user for entry in write(users)} == set()
+
+
+def test_a_user_whose_environment_is_removed_costs_the_limit_once(
+    users: list[Account], tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = users
+    writers(tmp_path, monkeypatch)
+    monkeypatch.setattr(rendered, "find_known_account", {"alice": alice}.get)
+    declaration = Declaration([environment_of(bob)], "/g", [], exclusive=True)
+    monkeypatch.setattr(apply, "KINDS", [*apply.KINDS, LoginContext()])
+    monkeypatch.setattr(shell, "SCRIPT", f"{tmp_path}/script.sh")
+    monkeypatch.setattr(login, "HOOK", f"{tmp_path}/hook")
+    apply.apply(dataclasses.replace(declaration, users=list(map(environment_of, users))), check=False)
+    with hanging(pathlib.Path(alice.home), alice.uid):
+        begin = time.monotonic()
+        applied = apply.apply(declaration, check=False)
+        assert time.monotonic() - begin < 10
+    assert applied.skipped == [] and any("took longer" in warning for warning in applied.warnings)
+    # The record by which a later run removes the rest.
+    assert (tmp_path / "users/alice.sh").exists()
+    user_access._UNRESPONSIVE.clear()
+    assert apply.apply(declaration, check=False).warnings == []
+    assert not (tmp_path / "users/alice.sh").exists()
+    assert not os.path.exists(f"{alice.home}/.config/go/env")
 
 
 @pytest.mark.parametrize("place", ["", WORKSPACE])

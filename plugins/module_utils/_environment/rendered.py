@@ -12,6 +12,7 @@ import re
 import shlex
 import typing as t
 
+from .._core.errors import DevserverError
 from .._host.accounts import Account, find_known_account
 from .._host.files import read_text_or_empty
 from .._host.managed_files import ManagedFile, named_files, stale_files, whole_file
@@ -78,7 +79,15 @@ def departed(declaration: Declaration) -> list[Account]:
     """Return users with a home whose environment of an earlier run is to be removed."""
     names = {*named_files(POSIX.user_file("*")), *declaration.absent}
     accounts = map(find_known_account, sorted(filter(declaration.removes, names)))
-    return [account for account in accounts if account and has_home(account)]
+    return [account for account in accounts if account and _may_have_home(account)]
+
+
+def _may_have_home(account: Account) -> bool:
+    """Return whether there is a home directory, or one that does not respond, which is reported with its files."""
+    try:
+        return has_home(account)
+    except DevserverError:
+        return True
 
 
 def user_of_record(path: str) -> str:

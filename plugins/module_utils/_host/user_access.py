@@ -42,6 +42,8 @@ _LOGIN_DEFS = "/etc/login.defs"
 _LOGIN_UMASK = re.compile(r"^\s*UMASK\s+0*([0-7]{1,3})\s*(?:#.*)?$", re.MULTILINE)
 _COMMENT_UMASK = re.compile(r"\bumask=0*([0-7]{1,3})\b")
 _STANDARD_UMASK = 0o022
+# The users who exceeded the limit in this run, each with what raises the error.
+_UNRESPONSIVE: dict[Account, t.Callable[[], t.NoReturn]] = {}
 # The first glibc whose access() with effective IDs queries the kernel. An older one looks at the real user.
 _GLIBC_WITH_EFFECTIVE_IDS = (2, 33)
 
@@ -119,11 +121,13 @@ def each_as(
 
     ``items`` are named by their paths. Returns a function for each that returns its result, or raises its
     DevserverError or OSError. Results must be what JSON can hold, because the process is a user's; tuples become lists.
-    After ``seconds``, LIMIT by default, the process is killed; the item that did not end, and all behind it, raise
-    TimedOut.
+    After ``seconds``, LIMIT by default, the process is killed; the item that did not end, and all others from then on,
+    raise TimedOut: a user costs this limit once.
     """
     if not items:
         return {}
+    if account in _UNRESPONSIVE:
+        return dict.fromkeys(items, _UNRESPONSIVE[account])
     assert_single_thread(f"access to files of {account.name}")
     seconds = seconds or LIMIT
     reader, writer = os.pipe()
@@ -235,9 +239,10 @@ def _without_result(account: Account, paths: t.Sequence[str], seconds: float) ->
     if not seconds:
         problem = f"the process that accessed {first} with the rights of user {name} was killed"
         remedy = f"find the process of {name} that kills others, or the cause in 'dmesg', and run the play again"
-    error = functools.partial(_raise_timeout, problem, remedy)
     rest = functools.partial(_raise_timeout, f"it stays as it is, because {problem}", remedy)
-    return {first: error, **dict.fromkeys(paths[1:], rest)}
+    if seconds:
+        _UNRESPONSIVE[account] = rest
+    return {first: functools.partial(_raise_timeout, problem, remedy), **dict.fromkeys(paths[1:], rest)}
 
 
 def _raise_timeout(problem: str, remedy: str) -> t.NoReturn:

@@ -171,8 +171,11 @@ class _Pair(t.NamedTuple):
 
 
 def _contexts(user: UserEnvironment, kinds: t.Sequence[ContextKind]) -> list[Context]:
-    if not has_home(user.account):
-        return [_NoHomeContext()]
+    try:
+        if not has_home(user.account):
+            return [_NoHomeContext()]
+    except DevserverError as error:
+        return [_UnreadableContext(GoEnvContext.name, error.problem)]
     contexts: list[Context] = []
     for kind in kinds:
         try:
