@@ -19,6 +19,8 @@ description:
   - Respects tags and C(module_defaults). Conditions of tasks are not evaluated, so a role of this collection must have
     arguments that are valid without them. Tasks that C(include_tasks) or C(include_role) adds at run time are not part
     of the plan.
+  - Warns of variables that no role of the collection knows, and whose names are similar to those of known ones. With
+    C(devserver_strict=true) every warning is an error.
   - A role's variables C(<role>_plan_reasons) and C(<role>_plan_errors), lists of texts, add what differs or is invalid
     on the controller.
 extends_documentation_fragment:
