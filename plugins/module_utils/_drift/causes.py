@@ -8,6 +8,7 @@ import dataclasses
 import typing as t
 
 from .._core.provenance import BUILT_IN, SET_ENVIRONMENT
+from .._host.path_names import is_below
 from .finding import Finding, Remedy
 
 _SEVERITIES = ("error", "warning", "note")
@@ -25,7 +26,11 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
     """
     findings = list(findings)
     shared = {user: finding for finding in findings if finding.rule.id == _SHARED_UID for user in finding.users}
-    unusable = {(one.user, one.source.file) for one in findings if one.rule.id in _UNUSABLE_FILES and one.source}
+    unusable = [
+        (one.user, one.source.file)
+        for one in findings
+        if one.rule.id in _UNUSABLE_FILES and one.source and one.source.file
+    ]
     groups: dict[t.Any, list[Finding]] = {}
     for finding in findings:
         one = shared.get(finding.user, finding)
@@ -34,10 +39,12 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
     return [_merged(sorted(group, key=_rank), users) for group in groups.values()]
 
 
-def _cause_of(finding: Finding, unusable: t.Container[tuple[str, str | None]]) -> tuple[t.Any, ...]:
+def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[t.Any, ...]:
     source = finding.source
-    if source and source.file and (finding.user, source.file) in unusable:
-        return (source.file, finding.user)
+    for user, path in unusable if source and source.file else ():
+        # What is in a directory cannot be used either.
+        if source and source.file and user == finding.user and (source.file == path or is_below(source.file, path)):
+            return (path, user)
     if source and source.file and source.line:
         return (source.file, source.line)
     if source and source.file:

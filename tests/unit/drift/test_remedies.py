@@ -218,6 +218,11 @@ FAULTS: dict[str, tuple[t.Callable[[Host], None], set[str]]] = {
     ),
     "a directory as settings file": (commands(f"rm {GOENV}; mkdir {GOENV}"), {"GD101", "GD904"}),
     "the settings file of root": (commands(f"chown root: {GOENV}; chmod 644 {GOENV}"), {"GD109"}),
+    "a directory of settings that is closed": (
+        commands("chown root: .config; chmod 700 .config"),
+        {"GD101", "GD904"},
+    ),
+    "a directory of settings with another mode": (commands("chmod 0 .config/go"), {"GD101", "GD904"}),
     "modes of directories": (commands("chmod 555 go/bin; chmod 1777 .cache/go-build"), {"GD303", "GD307"}),
     "what root left": (commands("mkdir -p go/pkg/mod/cache/download; chown nobody: go/pkg/mod/cache"), {"GD303"}),
     "settings of an editor": (

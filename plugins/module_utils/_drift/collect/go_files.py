@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pathlib
 import typing as t
 
 from ..._core.errors import DevserverError
 from ..._environment import goenv_file
+from ..._environment.caches import name_of
 from ..._host.accounts import Account
 from ..._host.files import read_text
 from ..._host.user_access import acting_as
@@ -45,12 +48,22 @@ def _settings_file(account: Account, path: str) -> SettingsFile:
     try:
         text = text_of(path, account)
     except DevserverError as error:
-        return SettingsFile(account, path, None, error.problem)
+        closed, owner = _closed_directory(path, account)
+        return SettingsFile(account, path, None, error.problem, closed=closed, closed_owner=owner)
     if text is None:
         with acting_as(account):
             target = os.path.realpath(path) if os.path.islink(path) else ""
         return SettingsFile(account, path, None, missing_target=target)
     return SettingsFile(account, path, text)
+
+
+def _closed_directory(path: str, account: Account) -> tuple[str, str]:
+    """Return the first directory above a path that a user may not enter, and its owner; empty for none."""
+    with acting_as(account), contextlib.suppress(OSError):
+        for directory in reversed(pathlib.PurePath(path).parents):
+            if not os.access(directory, os.X_OK, effective_ids=True):
+                return str(directory), name_of(os.lstat(directory).st_uid)
+    return "", ""
 
 
 def texts_at_fault(snapshot: Snapshot) -> dict[tuple[str, str], list[str]]:

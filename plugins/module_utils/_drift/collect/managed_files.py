@@ -155,7 +155,7 @@ def is_outdated(file: ManagedFile) -> bool:
             expected = file.content(now)
             hidden = expected is not None and now is not None and is_hidden(file)
     except (DevserverError, OSError):
-        return False  # That it cannot be read is a finding of its own.
+        return file.whole  # That it cannot be read is a finding of its own, from which other values follow.
     return hidden or not {*(expected or "").split("\n")} <= {*(now or "").split("\n")}
 
 

@@ -15,8 +15,9 @@ from ..._host.managed_files import Rights
 class SettingsFile(t.NamedTuple):
     """The file that ``go env -w`` writes, as ``account`` can read it.
 
-    ``text`` is None if there is no such file. ``error`` is the reason why it cannot be read. ``missing_target`` is the
-    target of a link to a file that does not exist.
+    ``text`` is None if there is no such file. ``error`` is the reason why it cannot be read, and ``closed`` the
+    directory above it that denies that, with its owner, if there is one. ``missing_target`` is the target of a link to
+    a file that does not exist.
     """
 
     account: Account
@@ -24,6 +25,8 @@ class SettingsFile(t.NamedTuple):
     text: str | None
     error: str = ""
     missing_target: str = ""
+    closed: str = ""
+    closed_owner: str = ""
 
     @property
     def lines(self) -> list[str]:

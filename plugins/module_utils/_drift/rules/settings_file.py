@@ -9,7 +9,8 @@ import shlex
 import typing as t
 
 from ..._core.go_variables import PERSISTENT_VARIABLES
-from ..finding import Finding, Rule, of_file
+from ..._core.provenance import Source
+from ..finding import Finding, Remedy, Rule, as_user, of_file
 from ..records.files import SettingsFile
 from ..snapshot import PROVISION_AGAIN, Snapshot
 
@@ -40,8 +41,9 @@ UNREADABLE = Rule(
     title="Go's settings file cannot be read",
     impact="go works without the settings in it, or fails.",
     why="""\
-The user may not read the file, it is a directory or a pipe, it is larger than 8 MiB, or it is a link to a missing file,
-for example on a volume that is not mounted. It is read with the rights of its user alone.""",
+The user may not read the file or enter a directory above it, it is a directory or a pipe, it is larger than 8 MiB, or
+it is a link to a missing file, for example on a volume that is not mounted. It is read with the rights of its user
+alone.""",
     fix="""\
 Give it to its user (`chown`), or move it away and provision again. Provisioning writes through a link if the user could
 do so, and reports an error before it writes if not.""",
@@ -55,7 +57,9 @@ _SETTING = re.compile(r"([A-Z][A-Z0-9_]*)=")
 
 def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
     for file in snapshot.settings_files:
-        if file.error:
+        if file.closed:
+            yield _closed(file)
+        elif file.error:
             action = f"give {file.path} to {file.account.name}, or move it away and provision again"
             yield of_file(UNREADABLE, file.path, file.error, action, file.account.name)
         elif file.missing_target:
@@ -63,6 +67,20 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
             action = f"mount or create {file.missing_target}, or remove the link; then {PROVISION_AGAIN}"
             yield of_file(UNREADABLE, file.path, cause, action, file.account.name)
         yield from _lines(file)
+
+
+def _closed(file: SettingsFile) -> Finding:
+    """Return the finding about a directory that its user may not enter: other files in it are not read either."""
+    name, directory = file.account.name, file.closed
+    cause = f"{name} cannot read {file.path}: {directory} belongs to {file.closed_owner} and denies access"
+    if file.closed_owner == name:
+        command = as_user(file.account, "chmod", "u+rwx", directory)
+        remedy = Remedy(f"run: {command}", [command])
+        cause = f"{name} cannot read {file.path}: the mode of {directory} denies access"
+    else:
+        # The user may put a link in its place, which must not be followed.
+        remedy = Remedy(f"give it to {name}: chown -h {shlex.quote(name)}: {shlex.quote(directory)}")
+    return Finding(UNREADABLE, cause, remedy, name, source=Source("file", directory), subject=file.path)
 
 
 def _lines(file: SettingsFile) -> t.Iterator[Finding]:
