@@ -5,9 +5,7 @@
 from __future__ import annotations
 
 import json
-import os
 import pathlib
-import subprocess
 import sys
 import typing as t
 
@@ -15,6 +13,8 @@ import pytest
 import yaml
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.lock import locked_directory
 from ansible_collections.gopherops.devserver.plugins.module_utils._plan.host_plan import MODULES, plan_role, secrets_of
+
+from tests.support.playbooks import Playbooks
 
 MODULE_NAME = "gopherops.devserver.kernel_parameters"
 ROLES = pathlib.Path(__file__).parents[3] / "roles"
@@ -29,12 +29,12 @@ class Project:
     Roles and tasks have ``when: false``: the tests read the plan, and nothing is to run after it.
     """
 
-    def __init__(self, root: pathlib.Path) -> None:
+    def __init__(self, root: pathlib.Path, playbooks: Playbooks) -> None:
         self.root = root
+        self._playbooks = playbooks
         # Keywords of the play, and the order of the roles if it is not that of their names.
         self.play: dict[str, t.Any] = {}
         self.order: list[str] = []
-        (root / "ansible.cfg").write_text("[connection]\npipelining = True\n")
 
     def file(self, role: str) -> pathlib.Path:
         return self.root / f"{role}.conf"
@@ -78,30 +78,25 @@ class Project:
         }
         path = self.root / "play.yml"
         path.write_text(yaml.safe_dump([play]))
-        settings = {
-            "ANSIBLE_CONFIG": str(self.root / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self.root / "home"),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-        }
-        command = [str(pathlib.Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(path)]
-        completed = subprocess.run(
-            [*command, *arguments],
-            env={**os.environ, **settings},
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        output = completed.stdout + completed.stderr
-        shown = completed.stdout.partition('"plan": ')[2]
+        _code, output = self._playbooks.run("-i", "localhost,", str(path), *arguments, directory=self.root)
+        shown = output.partition('"plan": ')[2]
         assert shown, output
         result, _end = json.JSONDecoder().raw_decode(shown)
         return dict(result, output=output)
 
 
+@pytest.fixture(scope="module")
+def playbooks(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Playbooks]:
+    home = tmp_path_factory.mktemp("ansible")
+    (home / "ansible.cfg").write_text("[connection]\npipelining = True\n")
+    runner = Playbooks(home, {"ANSIBLE_CONFIG": str(home / "ansible.cfg"), "ANSIBLE_CALLBACK_RESULT_FORMAT": "json"})
+    yield runner
+    runner.close()
+
+
 @pytest.fixture
-def project(tmp_path: pathlib.Path) -> Project:
-    return Project(tmp_path)
+def project(tmp_path: pathlib.Path, playbooks: Playbooks) -> Project:
+    return Project(tmp_path, playbooks)
 
 
 def test_the_first_role_that_differs_and_all_after_it_are_to_run(project: Project) -> None:
