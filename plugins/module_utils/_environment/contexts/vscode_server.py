@@ -291,8 +291,14 @@ def _recorded(declaration: Declaration) -> dict[str, list[str]]:
 
 
 def _values_to_record(declaration: Declaration) -> dict[str, list[str]]:
-    tools = [f"{name}={path}" for name, path in _alternate_tools(declaration).items()]
-    return {"vscode_settings": list(declaration.vscode_settings), "vscode_tools": tools}
+    tools = [("go", f"{declaration.goroot}/bin/go"), *declaration.vscode_tools.items()]
+    # Not only if it exists: gopls_service writes it later in the same run.
+    scripts = [shared_path(path) for name, path in tools if name == "gopls" and not manager_runs()]
+    pairs = [*tools, *(("gopls", script) for script in scripts)]
+    return {
+        "vscode_settings": list(declaration.vscode_settings),
+        "vscode_tools": [f"{name}={path}" for name, path in pairs],
+    }
 
 
 def _cleared_settings(account: Account, path: str, declaration: Declaration) -> ManagedFile:
@@ -344,11 +350,8 @@ def _corrections(file: EditorFile, user: UserEnvironment, declaration: Declarati
 
 
 def _expected(user: UserEnvironment, declaration: Declaration) -> dict[str, t.Any]:
-    return {"go.alternateTools": _alternate_tools(declaration), "go.toolsEnvVars": user.variables, **_UPDATES}
-
-
-def _alternate_tools(declaration: Declaration) -> dict[str, str]:
-    return {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)}
+    tools = {"go": f"{declaration.goroot}/bin/go", **_tools(declaration)}
+    return {"go.alternateTools": tools, "go.toolsEnvVars": user.variables, **_UPDATES}
 
 
 def _tools(declaration: Declaration) -> t.Mapping[str, str]:
