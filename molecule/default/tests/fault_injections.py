@@ -937,6 +937,9 @@ EDITORS = {
         f'  "customizations": {{"vscode": {{"settings": {{"go.toolsEnvVars": {{"GOBIN": "{ALICE}/go/bin"}}}}}}}}',
         {("GD804", "alice", "devcontainer", "GOBIN")},
     ),
+    "a workspace with the version file of a newer Go": in_workspace(
+        ".go-version", ["# as in production", "1.99"], "1.99", {("GD605", "alice", "", "")}, alone=True
+    ),
     "a workspace for a newer Go": Injection(
         f"install -d -o alice {NEWER}; printf 'module x\\n\\ngo 1.99\\n' > {NEWER}/go.mod",
         at(f"{NEWER}/go.mod", "go 1.99", {("GD605", "alice", "", "")}),

@@ -100,3 +100,28 @@ def test_the_documentation_matches_the_argument_spec(info: Run, installed: pathl
     assert set(returned) <= set(result)
     for name, entry in (("toolchains", result["toolchains"][0]), ("mismatches", result["mismatches"][0])):
         assert list(returned[name]["contains"]) == list(returned[name]["sample"][0]) == list(entry)
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [("1.99.1", []), ("1.99", []), ("go1.99.12", []), ("1.99.2", [("version-file", 1, "1.99.2")])],
+)
+def test_a_version_file_is_compared_with_what_is_installed(
+    info: Run, installed: pathlib.Path, tmp_path: pathlib.Path, version: str, expected: list[t.Any]
+) -> None:
+    workspace = tmp_path / "shop"
+    workspace.mkdir()
+    (workspace / ".go-version").write_text(f"{version}\n")
+    found = info(root=str(installed), workspaces=[str(workspace)])["mismatches"]
+    assert [(item["cause"], item["line"], item["required"]) for item in found] == expected
+    assert all(item["file"] == f"{workspace}/.go-version" for item in found)
+
+
+@pytest.mark.parametrize(("gotoolchain", "count"), [("local", 1), ("path", 0), ("go1.99.1", 1)])
+def test_a_go_line_is_met_by_the_go_that_runs(
+    info: Run, installed: pathlib.Path, tmp_path: pathlib.Path, gotoolchain: str, count: int
+) -> None:
+    (installed / "1.99.13").mkdir()
+    (tmp_path / "go.mod").write_text("module x\n\ngo 1.99.13\ntoolchain go1.99.13\n")
+    found = info(root=str(installed), workspaces=[str(tmp_path)], gotoolchain=gotoolchain)["mismatches"]
+    assert [item["cause"] for item in found] == ["go"] * count
