@@ -16,7 +16,8 @@ from .._host.user_access import acting_as, may_access
 
 # By variable, where go itself writes; each name is a pattern of one level.
 _ENTRIES = {
-    "GOPATH": ("pkg", "pkg/*"),
+    # Not pkg/mod, which is GOMODCACHE.
+    "GOPATH": ("pkg", "pkg/sumdb"),
     "GOMODCACHE": ("*", "cache/*", "cache/download/*", "cache/download/*/*"),
     "GOBIN": ("*",),
     "GOCACHE": ("*",),

@@ -802,6 +802,9 @@ LEFT_IN_CACHES = {
         "cache/download/a/b",
     ),
     "packages": ("mkdir {0}/pkg", "GOPATH", "pkg"),
+    "the checksum database": ("install -d -o nobody {0}/pkg; mkdir {0}/pkg/sumdb", "GOPATH", "pkg/sumdb"),
+    # That is GOMODCACHE, which has a finding of its own.
+    "the module cache": ("install -d -o nobody {0}/pkg; mkdir {0}/pkg/mod", "GOPATH", ""),
     "a program": ("touch {0}/gopls", "GOBIN", "gopls"),
     "a directory for everybody": ("mkdir -m 777 {0}/00", "GOCACHE", ""),
     "the user's own": ("install -d -o nobody {0}/00 {0}/[1]", "GOCACHE", ""),
