@@ -236,7 +236,7 @@ def test_a_bundle_with_a_valid_signature_is_placed(controller: Controller, packe
 BAD: dict[str, tuple[dict[str, str], str]] = {
     "another digest": ({"sha256": "0" * 64}, "is another bundle"),
     "not signed": ({"allowed_signers": "{directory}/allowed"}, "signature of the bundle is invalid"),
-    "no signers": ({"allowed_signers": "{directory}/none"}, "bundle_allowed_signers (allowed_signers) is '{directory}/none'"),
+    "no signers": ({"allowed_signers": "{directory}/none"}, "allowed_signers (allowed_signers) is '{directory}/none'"),
     "a relative path": ({"file": "bundle.tar"}, "absolute path"),
     "no file": ({"file": "/nowhere.tar"}, "/nowhere.tar"),
     "a directory": ({"file": "{directory}"}, "{directory}"),
