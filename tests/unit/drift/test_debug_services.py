@@ -172,7 +172,7 @@ def test_a_running_service_is_read_from_its_process_and_its_files(
 ) -> None:
     """With a real process and real files; the build info is that of the host's Go."""
     states = {"MainPID": str(os.getpid()), "ActiveState": "active", "ExecStart": START.format("")}
-    monkeypatch.setattr(debug_services, "states_of", lambda units, _names: dict.fromkeys(units, State(states)))
+    monkeypatch.setattr(debug_services, "states_of", lambda units, _names=(): dict.fromkeys(units, State(states)))
     monkeypatch.setattr(debug_services, "manager_runs", lambda: True)
     (tmp_path / "own.env").write_text('GREETING="it\'s 100%"\n')
     monkeypatch.setattr(running_module, "environment_file", lambda name: str(tmp_path / f"{name}.env"))
@@ -184,6 +184,23 @@ def test_a_running_service_is_read_from_its_process_and_its_files(
     assert read is not None and read.process.environment["PATH"] == os.environ["PATH"]
     assert (read.variables["GREETING"], read.dlv) == ("it's 100%", os.path.realpath("/usr/bin/dlv"))
     assert (read.go[:3], read.expected_go) == ("go1", "go1.2.3")
+
+
+@pytest.mark.parametrize(("process", "started"), [("active", True), ("inactive", False), ("failed", False)])
+def test_a_service_that_attaches_runs_with_its_process(
+    monkeypatch: pytest.MonkeyPatch, process: str, started: bool
+) -> None:
+    states = {
+        "dlv-shop.service": {"ActiveState": "inactive", "BindsTo": "shop.service", "FragmentPath": "/u"},
+        "shop.service": {"ActiveState": process},
+    }
+    monkeypatch.setattr(
+        debug_services, "states_of", lambda units, _names=(): {unit: State(states[unit]) for unit in units}
+    )
+    monkeypatch.setattr(debug_services, "manager_runs", lambda: True)
+    monkeypatch.setattr(debug_services.glob, "glob", lambda _pattern: [])
+    (service,) = debug_services.collect("+30d", debug_services.DeclaredServices({"shop": "alice"})).services
+    assert service.started is started
 
 
 DROP_IN = """\

@@ -59,8 +59,9 @@ def collect(renew_before: str, declared: DeclaredServices = _NONE) -> Debuggers:
     }
     units = sorted(name for name in names if name.endswith((".service", ".socket")))
     units = sorted({*units, *map(unit_name, declared.users)})
-    states = states_of(units, ["ExecStart", "MainPID"]) if manager_runs() else {}
-    services = [_service(name, declared, states) for name in declared.users] if states else []
+    states = states_of(units, ["ExecStart", "MainPID", "BindsTo"]) if manager_runs() else {}
+    bound = states_of(sorted({unit for state in states.values() for unit in _bound_to(state)})) if states else {}
+    services = [_service(name, declared, states, bound) for name in declared.users] if states else []
     overrides = {unit: state_of.overrides([f"{UNIT_DIR}/{unit}"]) for unit, state_of in states.items()}
     found = Debuggers(
         states, wide_debuggers(), _certificates(DIRECTORY), seconds, services=services, overrides=overrides
@@ -68,13 +69,21 @@ def collect(renew_before: str, declared: DeclaredServices = _NONE) -> Debuggers:
     return with_listen_lines(found)
 
 
-def _service(name: str, declared: DeclaredServices, states: t.Mapping[str, State]) -> DebugServiceState:
+def _bound_to(state: State) -> list[str]:
+    """Return the units with which a unit starts and stops: the one whose process dlv attaches to."""
+    return state.values.get("BindsTo", "").split()
+
+
+def _service(
+    name: str, declared: DeclaredServices, states: t.Mapping[str, State], bound: t.Mapping[str, State]
+) -> DebugServiceState:
     unit, user, version = unit_name(name), str(declared.users[name]), declared.go_version
     values = states[unit].values if unit in states else {}
     pid = int(values.get("MainPID") or 0) if values.get("ActiveState") == "active" else 0
     dlv = _DLV.search(values.get("ExecStart", ""))
     running = read_running(name, user, pid, dlv.group(1) if dlv else "", f"go{version}" if version else "")
-    return DebugServiceState(unit, user, name not in declared.stopped, running)
+    starts = all(bound[other].active for other in _bound_to(State(values)) if other in bound)
+    return DebugServiceState(unit, user, starts and name not in declared.stopped, running)
 
 
 def with_listen_lines(debuggers: Debuggers) -> Debuggers:

@@ -73,7 +73,8 @@ NOT_RUNNING = Rule(
     impact="No debugger client can attach to the program of the service.",
     why="""\
 The play declares the service in `debugger_services`, and its unit does not exist or is not active: the host has not
-been provisioned since, or the unit was removed or stopped. A service with `state: stopped` need not run. One that has
+been provisioned since, or the unit was removed or stopped. A service with `state: stopped` need not run, nor does one
+that attaches to a unit which is not active. One that has
 failed is GD1102.""",
     fix="Provision the host again with `--tags debugger`, or run `systemctl start UNIT`.",
     example="dlv-api.service is inactive; expected a running debug service",
