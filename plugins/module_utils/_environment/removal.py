@@ -69,7 +69,7 @@ def _patterns() -> list[str]:
 
 def own_directories() -> list[str]:
     """Return the directories that are removed once they are empty, the inner ones first."""
-    return [os.path.dirname(record_path(ROLE)), *reversed(OWN_DIRECTORIES)]
+    return [os.path.dirname(record_path(ROLE)), *reversed(OWN_DIRECTORIES), os.path.dirname(systemd_user.EVERYONE)]
 
 
 def _unrecorded_files(known: t.Container[str]) -> t.Iterator[ManagedFile]:

@@ -117,6 +117,7 @@ def test_a_removal_without_the_declaration_restores_every_file(host: Host, later
     # These were made for the collection; the directories of a user stay.
     assert not (host.directory / "etc/gopherops").exists()
     assert not (host.directory / "etc/security/gopherops-go").exists()
+    assert not (host.directory / "etc/environment.d").exists()
     assert host.run(state="absent", **later) == []
 
 
