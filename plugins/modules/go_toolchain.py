@@ -62,6 +62,13 @@ options:
         O(state=absent) finds them without this declaration.
     type: bool
     default: true
+  absent:
+    description:
+      - Full versions to remove, such as V(1.21.13), with their links, unless they are in O(versions) or in use. All
+        others stay.
+    type: list
+    elements: str
+    default: []
   exclusive:
     description:
       - Removes the versions below O(root) that are not in O(versions), with their links C(go<version>).

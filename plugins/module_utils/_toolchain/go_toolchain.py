@@ -37,6 +37,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "bundle_dir": {"type": "path", "default": ""},
     "goproxy": {"type": "str", "default": ""},
     "exclusive": {"type": "bool", "default": False},
+    "absent": {"type": "list", "elements": "str", "default": []},
     "verify": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "record": {"type": "bool", "default": True},
@@ -60,6 +61,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         checksums=params["checksums"],
         timeout=params["timeout"],
         exclusive=params["exclusive"],
+        absent=params["absent"],
         verify=params["verify"],
     )
     result = install_toolchains(request, this_platform(), check=check)

@@ -137,7 +137,7 @@ def _plan(request: ToolchainRequest, expected: ExpectedToolchains, store: Toolch
     for record in unlisted:
         leftovers += symlinks.find_leftovers(request.version_link(record.version)[0])
     links = [_inspect_link(request, path, target) for path, target in expected.links.items()]
-    obsolete = unlisted if request.exclusive else []
+    obsolete = [record for record in unlisted if request.exclusive or record.version in request.absent]
     pending = [link for link in links if link.pending]
     plan = _ToolchainPlan(present, leftovers, altered, missing, pending, obsolete, Changes())
     _note_changes(plan, request, store)

@@ -31,7 +31,8 @@ class ToolchainRequest:
 
     ``default`` is None for the first of the versions. ``bases`` gives each source its location, empty for none.
     ``timeout`` is the seconds a server may stay silent. ``exclusive`` removes what was installed here, is not among
-    the versions and is not in use; ``verify`` compares every file of installed trees and replaces one that was edited.
+    the versions and is not in use, ``absent`` only these versions of it; ``verify`` compares every file of installed
+    trees and replaces one that was edited.
     """
 
     versions: t.Sequence[str]
@@ -44,6 +45,7 @@ class ToolchainRequest:
     checksums: t.Mapping[str, t.Any]
     timeout: float
     exclusive: bool = False
+    absent: t.Collection[str] = ()
     verify: bool = False
 
     def version_link(self, version: str) -> tuple[str, str]:

@@ -365,6 +365,16 @@ def test_exclusive_removes_what_is_not_declared_and_nothing_else(make_request: M
     assert not run(request)["changed"]
 
 
+def test_only_absent_versions_are_removed(make_request: Make, archives: pathlib.Path) -> None:
+    run(make_request("1.99.1", "1.99.12", archive=archives))
+    assert run(make_request("1.99.12", absent=["1.99.12", "1.98.0"]))["removed"] == []
+    request = make_request("1.99.12", absent=["1.99.1"])
+    planned, completed = run(request, check=True), run(request)
+    assert (completed["removed"], completed["diff"]) == (["1.99.1"], planned["diff"])
+    assert sorted(os.listdir(request.bin_dir)) == ["go", "go1.99.12", "gofmt"]
+    assert not run(request)["changed"]
+
+
 def test_exclusive_leaves_a_link_of_another_in_place(make_request: Make, archives: pathlib.Path) -> None:
     run(make_request("1.99.1", archive=archives))
     request = make_request("1.99.12", archive=archives, exclusive=True)
