@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shlex
 import typing as t
 
@@ -188,6 +189,7 @@ def find_process_left(start_up: Startup, timeout: float) -> tuple[str, Source | 
     A process whose environment was replaced is not recognized.
     """
     shell = start_up.parts[-1]
+    shell = shell._replace(env={**shell.env, "GOPHEROPS_STARTUP": secrets.token_hex(8)})
     command = f"/bin/sh -c {shlex.quote(SH_PRINT_LEFT)}"
     if shell.shell == "fish":
         return fish_blame.find_process_left(shell, command, timeout)

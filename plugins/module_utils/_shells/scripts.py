@@ -338,11 +338,11 @@ FINISH
 # Printed at the end of a startup; in two parts, so that the trace of this command does not contain the text.
 FINISHED = "gopherops-startup-finished"
 FINISH = "printf '%s%s\\n' gopherops- startup-finished"
-# Prints the command lines of all processes with the temporary directory of a startup in their environment. Before that,
-# a process that was started just now gets the time to become its program.
+# Prints the command lines of all processes with the name of a startup in their environment. Before that, a process that
+# was started just now gets the time to become its program.
 SH_PRINT_LEFT = """\
 /bin/sleep 0.3
-/bin/grep -lsF -- "$TMUX_TMPDIR" /proc/[0-9]*/environ | while read -r file; do
+/bin/grep -lsF -- "GOPHEROPS_STARTUP=$GOPHEROPS_STARTUP" /proc/[0-9]*/environ | while read -r file; do
   /bin/cat "${file%environ}cmdline"; printf "\\1"
 done
 """

@@ -14,8 +14,9 @@ from .._host.command import Completed, run_at_home, run_in_terminal
 from .._host.tempdirs import temporary_directory
 
 _PREFIX = "gopherops-startup-"
-# Where terminal multiplexers look for sessions of their user: a startup file may attach to one.
-_OF_SESSIONS = ("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR")
+# Where terminal multiplexers look for sessions of their user: a startup file may attach to one. In this directory there
+# can be none, so that they exit.
+_OF_SESSIONS = dict.fromkeys(("TMUX_TMPDIR", "SCREENDIR", "ZELLIJ_SOCKET_DIR"), "/proc")
 # Directories that fish creates if they are missing, by the variable with their parent.
 _OF_FISH = {"XDG_DATA_HOME": ".local/share/fish", "XDG_CONFIG_HOME": ".config/fish"}
 
@@ -74,18 +75,23 @@ class Startup(t.NamedTuple):
 def private_directories(account: Account) -> t.Iterator[dict[str, str]]:
     """Yield variables by which a startup of ``account`` changes neither other sessions nor, in fish, the home.
 
-    They name an empty temporary directory. Those of fish are only for missing directories.
+    In place of the directories that fish misses, they name an empty temporary one.
     """
     missing = [name for name, path in _OF_FISH.items() if not os.path.isdir(os.path.join(account.home, path))]
+    if not missing or os.path.basename(account.shell) != "fish":
+        yield _OF_SESSIONS
+        return
     with user_directory(account) as directory:
-        of_fish = missing if os.path.basename(account.shell) == "fish" else []
-        yield dict.fromkeys([*_OF_SESSIONS, *of_fish], directory)
+        yield {**_OF_SESSIONS, **dict.fromkeys(missing, directory)}
 
 
 def without_private(environment: t.Mapping[str, str]) -> dict[str, str]:
     """Return an environment without the variables of ``private_directories`` that the startup has left alone."""
-    names = (*_OF_SESSIONS, *_OF_FISH)
-    return {name: value for name, value in environment.items() if name not in names or f"/{_PREFIX}" not in value}
+    return {
+        name: value
+        for name, value in environment.items()
+        if value != _OF_SESSIONS.get(name) and not (name in _OF_FISH and f"/{_PREFIX}" in value)
+    }
 
 
 @contextlib.contextmanager

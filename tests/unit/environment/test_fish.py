@@ -261,7 +261,7 @@ def test_the_directory_belongs_to_the_user_and_is_removed_with_all_content(tmp_p
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     account = find_account("nobody")._replace(home=str(tmp_path), shell="/usr/bin/fish")
     with private_directories(account) as directories:
-        (directory,) = set(directories.values())
+        (directory,) = set(directories.values()) - {"/proc"}
         status = os.stat(directory)
         assert (status.st_uid, status.st_mode & 0o777) == (account.uid, 0o700)
         os.symlink(tmp_path / "kept", f"{directory}/fish")
