@@ -48,8 +48,8 @@ def _cause_of(finding: Finding, unusable: t.Iterable[tuple[str, str]]) -> tuple[
     if source and source.file and source.line:
         return (source.file, source.line)
     if source and source.file:
-        # Different rules about one file or directory have different remedies.
-        return (finding.rule.id, source.file, finding.variable, finding.remedy.text)
+        # Different problems of one file or directory have different remedies.
+        return (source.file, finding.remedy.text)
     if source == BUILT_IN:
         return (finding.rule.id, finding.variable, finding.cause)
     if source == SET_ENVIRONMENT:

@@ -82,7 +82,8 @@ def test_the_worst_finding_of_a_line_represents_it() -> None:
 SEPARATE = {
     "a process": [finding(source=Source("process"), cause=cause) for cause in "xy"],
     "two problems of one file": [
-        finding(rule, source=Source("file", "/x")) for rule in (tools.TOOL, tools.TOOL_UNSUPPORTED)
+        finding(rule, source=Source("file", "/x"), remedy=Remedy(rule.title))
+        for rule in (tools.TOOL, tools.TOOL_UNSUPPORTED)
     ],
     "two files": [finding(source=Source("file", path, 1)) for path in ("/x", "/y")],
     "two causes without a place": [finding(startup.UNKNOWN, source=None, cause=cause) for cause in "xy"],
@@ -92,6 +93,13 @@ SEPARATE = {
 @pytest.mark.parametrize("case", SEPARATE)
 def test_other_causes_stay_apart(case: str) -> None:
     assert by_cause(SEPARATE[case], ["a"]) == SEPARATE[case]
+
+
+def test_values_that_one_file_lacks_are_one_finding() -> None:
+    rules = (values.DIFFERS, values.DIFFERS, values.PATH_ORDER)
+    found = [finding(rule, variable=name, source=Source("file", "/x")) for rule, name in zip(rules, "VWX", strict=True)]
+    (merged,) = by_cause(found, ["a"])
+    assert [one.variable for one in (merged, *merged.follows)] == ["V", "W", "X"]
 
 
 def test_a_version_that_differs_everywhere_is_one_finding() -> None:
