@@ -13,6 +13,7 @@ import time
 import typing as t
 
 import pytest
+import testinfra
 
 from tests.support.killing import kill_tree
 
@@ -69,7 +70,8 @@ class Operator:
 
 
 @pytest.fixture(scope="module")
-def operator(host, tmp_path_factory) -> Operator:
+def operator(tmp_path_factory) -> Operator:
+    host = testinfra.get_hosts(["ansible://all"], ansible_inventory=os.environ["MOLECULE_INVENTORY_FILE"])[0]
     directory: pathlib.Path = tmp_path_factory.mktemp("operator")
     key, playbook = directory / "key", directory / "environment.yml"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
