@@ -236,13 +236,13 @@ def _describe_host(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _find_mismatches(params: t.Mapping[str, t.Any], available: AvailableGo) -> list[Mismatch]:
     minimum = params["minimum"]
-    found = mismatches([], available, minimum)
+    unmet = mismatches([], available, minimum)
     for workspace in params["workspaces"]:
         # With its owner's rights: a link in it may lead to a file that only root can read.
         with acting_as(find_owner(os.stat(workspace).st_uid) if os.path.isdir(workspace) else None):
             # Several workspaces may have one go.work.
-            found += [entry for entry in mismatches([workspace], available, minimum) if entry not in found]
-    return found
+            unmet += [entry for entry in mismatches([workspace], available, minimum) if entry not in unmet]
+    return unmet
 
 
 if __name__ == "__main__":

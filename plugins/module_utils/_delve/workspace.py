@@ -72,8 +72,8 @@ def _inspect(service: DebugService) -> tuple[str, str]:
 def _find_other_writer(service: DebugService) -> str:
     account = service.account
     places = [service.workspace, service.package_dir, *_module_files(service.package_dir)]
-    found = (find_other_writer(place, account) for place in places)
-    return next(filter(None, found), "") or find_other_writer_below(service.workspace, account, _MOST)
+    writers = (find_other_writer(place, account) for place in places)
+    return next(filter(None, writers), "") or find_other_writer_below(service.workspace, account, _MOST)
 
 
 def _module_files(directory: str) -> t.Iterator[str]:

@@ -27,14 +27,15 @@ def by_cause(findings: t.Iterable[Finding], users: t.Collection[str]) -> list[Fi
     findings = list(findings)
     shared = {user: finding for finding in findings if finding.rule.id == _SHARED_UID for user in finding.users}
     unusable = [
-        (one.user, one.source.file)
-        for one in findings
-        if one.rule.id in _UNUSABLE_FILES and one.source and one.source.file
+        (finding.user, finding.source.file)
+        for finding in findings
+        if finding.rule.id in _UNUSABLE_FILES and finding.source and finding.source.file
     ]
     groups: dict[t.Any, list[Finding]] = {}
     for finding in findings:
-        one = shared.get(finding.user, finding)
-        key = (_SHARED_UID, one.subject) if one.rule.id == _SHARED_UID else _cause_of(finding, unusable)
+        about_uid = shared.get(finding.user, finding)
+        is_shared = about_uid.rule.id == _SHARED_UID
+        key = (_SHARED_UID, about_uid.subject) if is_shared else _cause_of(finding, unusable)
         groups.setdefault(key, []).append(finding)
     return [_merged(sorted(group, key=_rank), users) for group in groups.values()]
 

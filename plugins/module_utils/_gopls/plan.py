@@ -79,8 +79,8 @@ def plan_daemons(expected: ExpectedDaemons) -> DaemonPlan:
         edits = plan_each(files, skipped)
         units = manager.plan_units(expected)
     obsolete = [name for name in applied.get("workarounds", []) if name not in expected.workarounds]
-    own = (paths.LOG_DIR, paths.CACHE_DIR, paths.SOCKET_DIR) if expected.purge else ()
-    directories = [path for path in own if os.path.isdir(path)]
+    candidates = (paths.LOG_DIR, paths.CACHE_DIR, paths.SOCKET_DIR) if expected.purge else ()
+    directories = [path for path in candidates if os.path.isdir(path)]
     return DaemonPlan(expected, edits, units, removed, obsolete, skipped, directories)
 
 
@@ -96,8 +96,8 @@ def apply_plan(plan: DaemonPlan) -> DaemonPlan:
         if plan.expected.purge and not plan.skipped:
             remove_paths(plan.directories, Changes(), check=False)
             etc = os.path.dirname(paths.SETTINGS)
-            own = (os.path.dirname(paths.PREWARM), etc, os.path.dirname(record_path(ROLE)), os.path.dirname(etc))
-            remove_empty_directories(own)
+            candidates = (os.path.dirname(paths.PREWARM), etc, os.path.dirname(record_path(ROLE)), os.path.dirname(etc))
+            remove_empty_directories(candidates)
         _remove_empty_directories(plan.edits)
         if plan.expected.shared:
             _start_daemons(plan)

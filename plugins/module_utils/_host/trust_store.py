@@ -72,9 +72,9 @@ def remove_certificates(kept: str, changes: Changes, *, store: TrustStore, check
     """Remove the certificates of earlier runs, except for those of ``kept``, which is text in PEM format."""
     expected = _certificates(kept, "trust_ca_bundle (pem)")
     for path in _own_anchors(store):
-        own = _certificates(read_text(path) or "", path)
-        if not own.keys() <= expected.keys():
-            changes.add(path, _listed(own), "")
+        installed = _certificates(read_text(path) or "", path)
+        if not installed.keys() <= expected.keys():
+            changes.add(path, _listed(installed), "")
             if not check:
                 remove(path)
     if changes and not check:

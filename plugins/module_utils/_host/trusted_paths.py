@@ -73,9 +73,9 @@ def find_other_writer_below(directory: str, account: Account, most: int) -> str:
             with contextlib.suppress(OSError):
                 status = os.lstat(place)
                 linked = stat.S_ISLNK(status.st_mode)
-                found = find_other_writer(place, account) if linked else _describe_writer(place, status, account)
-                if found or count >= most:
-                    return found
+                writer = find_other_writer(place, account) if linked else _describe_writer(place, status, account)
+                if writer or count >= most:
+                    return writer
     return ""
 
 

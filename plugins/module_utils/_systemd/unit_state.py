@@ -60,15 +60,15 @@ class State(t.NamedTuple):
         path = self.values.get("FragmentPath")
         return Source("file", path) if path else None
 
-    def overrides(self, own: t.Container[str]) -> list[Override]:
-        """Return the directives that an administrator has added to the unit; ``own`` are the rendered files."""
+    def overrides(self, rendered_files: t.Container[str]) -> list[Override]:
+        """Return the directives that an administrator has added to the unit."""
         fragment = self.values.get("FragmentPath", "")
         overrides = []
-        if fragment.startswith(_OF_ADMINISTRATORS) and fragment not in own:
+        if fragment.startswith(_OF_ADMINISTRATORS) and fragment not in rendered_files:
             overrides.append(Override(Source("file", fragment), ""))
         rendered = {line.strip() for line in lines_of(fragment)}
         for path in self.values.get("DropInPaths", "").split():
-            if path.startswith(_OF_ADMINISTRATORS) and path not in own:
+            if path.startswith(_OF_ADMINISTRATORS) and path not in rendered_files:
                 overrides += [override for override in _directives_in(path) if override.directive not in rendered]
         return overrides
 

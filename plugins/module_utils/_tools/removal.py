@@ -53,14 +53,14 @@ def remove_some_tools(removals: Removals, places: Record, changes: Changes, *, c
         return skipped
     for root in filter(is_filled, places["root"]):
         for name in sorted(entry for entry in os.listdir(root) if not entry.startswith(".")):
-            own = [os.path.join(root, name)]
+            targets = [os.path.join(root, name)]
             for directory in places["bin_dir"] if removals.has_link(name, "") else ():
-                symlinks.remove_link(os.path.join(directory, name), own, changes, check=check)
+                symlinks.remove_link(os.path.join(directory, name), targets, changes, check=check)
             users = [user for user in places["users"] if removals.has_link(name, user)]
-            remove = functools.partial(_remove_link, name=name, own=own, check=check)
+            remove = functools.partial(_remove_link, name=name, targets=targets, check=check)
             skipped += _for_directories(users, places["user_bin_dir"], remove, changes)
             if removals.has_builds(name):
-                remove_paths(own, changes, check=check)
+                remove_paths(targets, changes, check=check)
     return skipped
 
 
@@ -96,9 +96,9 @@ def _for_directories(
     return skipped
 
 
-def _remove_link(directory: str, *, name: str, own: t.Sequence[str], check: bool) -> _Differences:
+def _remove_link(directory: str, *, name: str, targets: t.Sequence[str], check: bool) -> _Differences:
     changes = Changes()
-    symlinks.remove_link(os.path.join(directory, name), own, changes, check=check)
+    symlinks.remove_link(os.path.join(directory, name), targets, changes, check=check)
     return _differences(changes)
 
 

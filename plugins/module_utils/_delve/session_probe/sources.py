@@ -85,14 +85,14 @@ class LineDirective(t.NamedTuple):
 
 def find_line_directive(text: str, line: int, directory: str) -> LineDirective | None:
     """Return the directive that decides about a line of a source in ``directory``; None if there is none above it."""
-    file, found = "", None
+    file, directive = "", None
     for number, content in enumerate(text.split("\n")[: line - 1], 1):
         match = _DIRECTIVE.match(content)
         if match:
             # Without a name, the directive is about the file of the previous one.
             file = os.path.normpath(os.path.join(directory, match.group("file"))) if match.group("file") else file
-            found = LineDirective(number, SourcePosition(file, int(match.group("line")) + line - number - 1))
-    return found
+            directive = LineDirective(number, SourcePosition(file, int(match.group("line")) + line - number - 1))
+    return directive
 
 
 class Function(t.NamedTuple):

@@ -63,10 +63,10 @@ def collect(renew_before: str, declared: DeclaredServices = _NONE) -> Debuggers:
     bound = states_of(sorted({unit for state in states.values() for unit in _bound_to(state)})) if states else {}
     services = [_service(name, declared, states, bound) for name in declared.users] if states else []
     overrides = {unit: state_of.overrides([f"{UNIT_DIR}/{unit}"]) for unit, state_of in states.items()}
-    found = Debuggers(
+    debuggers = Debuggers(
         states, wide_debuggers(), _certificates(DIRECTORY), seconds, services=services, overrides=overrides
     )
-    return with_listen_lines(found)
+    return with_listen_lines(debuggers)
 
 
 def _bound_to(state: State) -> list[str]:

@@ -88,10 +88,10 @@ def with_lines(server: LanguageServer) -> LanguageServer:
         (limit.unit, limit.name): server.units[limit.unit].line(rf"\s*{limit.name}\s*=")
         for limit in server.other_limits
     }
-    own = [f"{systemctl.UNIT_DIR}/{re.sub('@.*[.]', '@.', unit)}" for unit in server.units]
-    own.append(paths.prewarm_file(server.user_name))
+    rendered = [f"{systemctl.UNIT_DIR}/{re.sub('@.*[.]', '@.', unit)}" for unit in server.units]
+    rendered.append(paths.prewarm_file(server.user_name))
     # The slice of a user's sessions is systemd's own: only its limits are rendered.
-    overrides = {unit: state.overrides(own) for unit, state in server.units.items() if not unit.endswith(".slice")}
+    overrides = {unit: state.overrides(rendered) for unit, state in server.units.items() if not unit.endswith(".slice")}
     return server._replace(limit_lines=lines, overrides=overrides)
 
 

@@ -28,13 +28,13 @@ def secure_path(path: str = SUDOERS) -> Assignment | None:
 
     Of settings for single users, hosts and commands, such as ``Defaults:alice``, nothing is read.
     """
-    found = None
+    setting = None
     for source, line in _lines(path):
         defaults = _DEFAULTS.match(line)
         for match in _SECURE_PATH.finditer(defaults.group("settings")) if defaults else ():
             value = match.group("quoted") or match.group("plain") or ""
-            found = None if match.group("not") else Assignment("PATH", value.strip(), source)
-    return found
+            setting = None if match.group("not") else Assignment("PATH", value.strip(), source)
+    return setting
 
 
 def _lines(path: str, depth: int = 0) -> t.Iterator[tuple[Source, str]]:

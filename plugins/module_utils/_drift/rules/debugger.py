@@ -120,7 +120,7 @@ def evaluate(snapshot: Snapshot) -> t.Iterator[Finding]:
         yield from _service(service, debuggers.units.get(service.unit, State({})))
     wide = [source for source in debuggers.listen_lines.values() if source]
     for unit, overrides in debuggers.overrides.items():
-        yield from (of_override(OVERRIDDEN, unit, one) for one in overrides if one.source not in wide)
+        yield from (of_override(OVERRIDDEN, unit, override) for override in overrides if override.source not in wide)
     for debugger in debuggers.wide:
         if debugger.unit not in debuggers.wide_units:
             yield _wide_process(debugger)

@@ -13,9 +13,9 @@ from ..finding import Finding, Remedy, Rule
 def of_override(rule: Rule, unit: str, override: Override, user: str = "") -> Finding:
     """Return the finding about a directive of a drop-in, or about a file in the place of the rendered unit."""
     source = override.source
-    what = f"has {override.directive}" if override.directive else f"is {source.file}"
+    problem = f"has {override.directive}" if override.directive else f"is {source.file}"
     action = f"remove {'the line ' if override.directive else ''}{source}"
     remedy = Remedy(f"{action}, run systemctl daemon-reload, and restart {shlex.quote(unit)}")
-    cause = f"{unit} {what}, which provisioning has not rendered"
+    cause = f"{unit} {problem}, which provisioning has not rendered"
     variable = override.directive.partition("=")[0].strip()
     return Finding(rule, cause, remedy, user, variable=variable, source=source, subject=f"{unit} {source}")
