@@ -34,7 +34,7 @@ def test_the_toolchain_came_from_the_bundle(host):
 @pytest.mark.parametrize("user", USERS)
 def test_everyone_has_the_go_and_the_tools(host, user):
     assert run_as(host, user, "go version") == "go version go1.22.12 linux/amd64"
-    for tool, version in (("dlv", "v1.23.1"), ("goimports", "v0.30.0")):
+    for tool, version in (("dlv", "v1.23.1"), ("gopls", "v0.16.2")):
         first, *info = run_as(host, user, f"go version -m $(command -v {tool})").split("\n")
         assert first.endswith(": go1.22.12")
         assert any(re.match(rf"\s*mod\s+\S+\s+{version}\s", line) for line in info)

@@ -20,7 +20,7 @@ MODULES = {
     "go_bundle_unpack": "find /usr/local/lib/go-bundle/modules -name '*.zip' -delete",
     "ca_trust": "rm -f /usr/local/share/ca-certificates/gopherops-*.crt",
     "go_toolchain": "rm -rf /usr/local/lib/go/1.22.12 /usr/local/lib/go/1.22.12.json",
-    "go_tool": "rm -rf /usr/local/lib/go-tools/*/* /usr/local/bin/goimports",
+    "go_tool": "rm -rf /usr/local/lib/go-tools/*/* /usr/local/bin/gopls",
     "go_env": "rm -rf /etc/gopherops/go-environment.sh /etc/gopherops/users ~alice/.config/go ~bob/.config/go",
     "gopls_service": "rm -rf /etc/systemd/system/gopls* /etc/gopherops/language_server",
     "kernel_parameters": "rm -f /etc/sysctl.d/60-gopherops-debugger.conf",
