@@ -197,19 +197,27 @@ class Snapshot:
         if source is None or source.line is None or is_default(source):
             context = self._context(cell)
             path = context.checkout_file if context else ""
-            managed = not path or path in self.managed_files.repaired
-            return PROVISION_AGAIN if managed else self._with_manage(f"set {cell.variable} in {path}", path)
+            if path and path not in self.managed_files.repaired:
+                return self._with_manage(f"set {cell.variable} in {path}", path)
+            return PROVISION_AGAIN if path or not self._is_complete(cell) else _search(cell)
         # Provisioning keeps a reference in an editor's file: its author has written it on purpose.
         in_settings = (source.file or "").endswith(".json") and source.file in self.managed_files.repaired
         if in_settings and "${" in self.line(source, cell.user):
             return f"replace the reference at {source} by the declared value"
         if self.managed_files.repairs(source):
-            return PROVISION_AGAIN
+            return PROVISION_AGAIN if in_settings or not self._is_complete(cell) else _search(cell)
         if in_settings:
             return f"delete {self._setting_at(source) or 'the setting'} at {source}"
         correct = f"delete or correct {source}"
         with_manage = self._with_manage(correct, source.file or "")
         return with_manage if with_manage != correct else f"{correct}, which provisioning leaves alone"
+
+    def _is_complete(self, cell: Cell) -> bool:
+        """Return whether all files that feed the context are as they are rendered: provisioning changes none."""
+        context, account = self._context(cell), self._account(cell)
+        by_kind = self.managed_files.outdated.get(account.name, {})
+        kinds = context.fed_by(account) if context else [cell.context]
+        return all(kind in by_kind and not by_kind[kind] for kind in kinds)
 
     def _setting_at(self, source: Source) -> str:
         """Return the full name of the editor's setting at a line; empty if it is not known."""
@@ -233,6 +241,13 @@ class Snapshot:
         """Return an action, or that provisioning is to edit the file, if it can."""
         manage = self.managed_files.unmanaged.get(path)
         return f"{action}, or {manage}" if manage else action
+
+
+def _search(cell: Cell) -> str:
+    return (
+        f"find the program that removes {cell.variable} in {cell.context}, whose rendered files are complete;"
+        " processes that are older than these files must be started again"
+    )
 
 
 def _is_own(path: str, account: Account) -> bool:

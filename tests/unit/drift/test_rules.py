@@ -1037,6 +1037,24 @@ def test_a_managed_file_that_lacks_its_lines_is_at_fault(fake_host: t.Any, case:
     assert (f"{login.HOOK} lacks lines" in finding.cause) == blamed
 
 
+@pytest.mark.parametrize(
+    ("outdated", "again"),
+    [({}, True), ({"cron": ["/etc/x"]}, True), ({"cron": []}, False), ({"login": []}, True)],
+)
+@pytest.mark.parametrize("source", [Source("process"), Source("file", "/etc/gopherops/x.sh", 3)])
+def test_no_remedy_orders_to_provision_where_that_changes_nothing(
+    fake_host: t.Any, outdated: dict[str, list[str]], again: bool, source: Source
+) -> None:
+    user = fake_host.declaration.users[0].account.name
+    managed = ManagedFiles(frozenset(["/etc/gopherops/x.sh"]), outdated={user: outdated} if outdated else {})
+    (finding,) = fake_host.findings(
+        fake_host("cron", environment={"GOPATH": "/x"}, set_by=[Assignment("GOPATH", "/x", source)]),
+        managed_files=managed,
+    )
+    assert finding.rule.id == "GD101"
+    assert ("provision the host again" in finding.remedy.text) == again
+
+
 def test_output_of_a_startup_is_reported_without_secrets(fake_host: t.Any) -> None:
     (finding,) = fake_host.evaluate(fake_host(unexpected_output="+ export API_TOKEN=abc"))[1]
     expected = finding.result("h")
