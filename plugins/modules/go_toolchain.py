@@ -58,8 +58,8 @@ options:
     default: present
   record:
     description:
-      - Whether root records paths that are not the default ones in C(/etc/gopherops/records), so that a later run with
-        O(state=absent) finds them without this declaration.
+      - Whether root records the paths in C(/etc/gopherops/records), so that a later run with O(state=absent) finds them
+        without this declaration.
     type: bool
     default: true
   absent:

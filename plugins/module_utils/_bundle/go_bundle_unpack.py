@@ -56,7 +56,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     missing = {"missing": placed.missing} if report_missing else {}
     result = {"root": params["root"], "placed": len(placed.missing), **placed.changes.result(), **missing}
     if params["record"]:
-        result = with_record(result, _ROLE, places, {"root": [ARGUMENT_SPEC["root"]["default"]]}, check=check)
+        result = with_record(result, _ROLE, places, check=check)
     return Outcome(result)
 
 

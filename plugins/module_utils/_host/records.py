@@ -35,14 +35,12 @@ def record_file(role: str, values: Record) -> ManagedFile:
     return ManagedFile(record_path(role), content, mode=0o600)
 
 
-def with_record(
-    result: dict[str, t.Any], role: str, values: Record, standard: Record, *, check: bool
-) -> dict[str, t.Any]:
-    """Write a role's record, unless all values are ``standard``; return the module's ``result`` with that change.
+def with_record(result: dict[str, t.Any], role: str, values: Record, *, check: bool) -> dict[str, t.Any]:
+    """Write a role's record; return the module's ``result`` with that change.
 
     Only root has records: of another user's own installation, the options that remove it must name the places.
     """
-    if os.geteuid() != 0 or all({*values[kind]} <= {*standard.get(kind, ())} for kind in values):
+    if os.geteuid() != 0:
         return result
     changes = Changes()
     for edit in plan_edits([record_file(role, values)]):

@@ -67,8 +67,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     result = install_toolchains(request, this_platform(), check=check)
     warnings = result.pop("warnings")
     if params["record"]:
-        standard = {name: [option["default"]] for name, option in PATHS_SPEC.items()}
-        result = with_record(result, _ROLE, places, standard, check=check)
+        result = with_record(result, _ROLE, places, check=check)
     return Outcome(result, warnings)
 
 

@@ -73,8 +73,7 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
     files = [entry._asdict() for entry in skipped]
     result = {"tools": installed.tools, "skipped_files": files, **changes.result(), **shared}
     if params["record"]:
-        standard = {kind: [ARGUMENT_SPEC[kind]["default"]] for kind in _PLACES}
-        result = with_record(result, _ROLE, places, standard, check=check)
+        result = with_record(result, _ROLE, places, check=check)
     warnings = [warning for tool in installed.tools for warning in _warnings(tool)]
     return Outcome(result, warnings, find_failure(skipped))
 
