@@ -8,6 +8,7 @@ import ctypes
 import getpass
 import itertools
 import pathlib
+import re
 import typing as t
 
 import hypothesis
@@ -208,16 +209,15 @@ class Conversation(ctypes.Structure):
     _fields_: t.ClassVar = [("talk", Talk), ("data", ctypes.c_void_p)]
 
 
-def real_session(directory: pathlib.Path, text: str) -> dict[str, str]:
-    """Return the variables that the host's own libpam gives a session, with pam_env.so and a configuration ``text``."""
-    (directory / "env.conf").write_text(text, encoding="utf-8")
-    (directory / "test").write_text(f"session required pam_env.so readenv=0 conffile={directory}/env.conf\n")
+def real_session(directory: pathlib.Path) -> dict[str, str] | None:
+    """Return the variables that the host's own libpam gives a session of the service ``test``; None if it is denied."""
     libpam = ctypes.CDLL("libpam.so.0")
     libpam.pam_getenvlist.restype = ctypes.POINTER(ctypes.c_char_p)
     handle, conversation = ctypes.c_void_p(), Conversation(Talk(lambda *_arguments: 19), None)
     start = (b"test", ACCOUNT.name.encode(), ctypes.byref(conversation), str(directory).encode(), ctypes.byref(handle))
     assert libpam.pam_start_confdir(*start) == 0
-    assert libpam.pam_open_session(handle, 0) == 0
+    if libpam.pam_open_session(handle, 0) != 0:
+        return None
     entries = itertools.takewhile(bool, libpam.pam_getenvlist(handle))
     return dict(entry.decode().split("=", 1) for entry in entries)
 
@@ -231,6 +231,36 @@ def test_any_value_is_rejected_or_what_the_real_pam_gives_a_session(tmp_path: pa
             line = pam_context._line("GOFLAGS", value)
         except DevserverError:
             return
-        assert real_session(tmp_path, line).get("GOFLAGS", "") == value
+        (tmp_path / "env.conf").write_text(line, encoding="utf-8")
+        session = real_session(tmp_path)
+        assert session is not None and session.get("GOFLAGS", "") == value
 
+    (tmp_path / "test").write_text(f"session required pam_env.so readenv=0 conffile={tmp_path}/env.conf\n")
     holds()
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("", {"FROM": "other"}),
+        ("auth required pam_permit.so\n@include more\n", {"FROM": "other"}),
+        ("session required pam_permit.so\n", {}),
+        ("@include some\n", {}),
+    ],
+)
+def test_a_service_without_session_lines_keeps_those_of_other(
+    pam: t.Any, tmp_path: pathlib.Path, lines: str, expected: dict[str, str]
+) -> None:
+    """For a user who is not declared: PAM would deny the session, because no line decides about it."""
+    (tmp_path / "more").write_text("account required pam_permit.so\n")
+    (tmp_path / "some").write_text("session required pam_permit.so\n")
+    (tmp_path / "env.conf").write_text("FROM DEFAULT=other\n")
+    (tmp_path / "other").write_text(f"session required pam_env.so readenv=0 conffile={tmp_path}/env.conf\n")
+    declared = UserEnvironment(ACCOUNT._replace(name="gopher"), {"GOFLAGS": "-v"}, ["/g/bin"])
+    pam(Declaration([declared], "/g", ["/g/bin"]))
+    service = pam_context.hooked(str(tmp_path / "test"), pam_context.USERS_HOOK)
+    once = service.content(lines) or ""
+    assert service.content(once) == once
+    # libpam looks for other names than absolute ones in /etc/pam.d, even with another directory.
+    (tmp_path / "test").write_text(re.sub("include ", f"include {tmp_path}/", once))
+    assert real_session(tmp_path) == expected

@@ -91,8 +91,8 @@ def test_the_example_of_a_message_is_valid(name: str) -> None:
         ),
         (
             "devserver_users",
-            [{"nam": "alice", "name": "alice"}],
-            "devserver_users[0] has the unknown key 'nam'. Expected: the keys name, variables, workspaces, state."
+            [{"names": "alice", "name": "alice"}],
+            "devserver_users[0] has the unknown key 'names'. Expected: the keys name, variables, workspaces, state."
             " To fix this: correct the key to name.",
         ),
         (

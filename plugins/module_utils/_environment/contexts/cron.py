@@ -19,7 +19,7 @@ from ..._host.assignments import find_assignments
 from ..._host.command import session_environment
 from ..._host.files import read_text
 from ..._host.managed_block import BEGIN, has_block, with_block, without_block
-from ..._host.managed_files import ManagedFile, block_in
+from ..._host.managed_files import ManagedFile
 from ..._systemd import systemctl
 from ..declaration import Declaration, UserEnvironment
 from . import pam, systemd
@@ -55,7 +55,7 @@ class CronContext(SingleContext):
 
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         services = [os.path.join(_PAM, name) for name in _SERVICES]
-        hooks = [block_in(path, pam.USERS_HOOK, first=False) for path in services if os.path.exists(path)]
+        hooks = [pam.hooked(path, pam.USERS_HOOK) for path in services if os.path.exists(path)]
         return [*pam.managed_files(declaration), *hooks, *_crontabs(declaration)]
 
     def probe(self, account: Account, declaration: Declaration, timeout: float) -> Probe:

@@ -19,6 +19,7 @@ from ..._host.accounts import Account
 from ..._host.assignments import find_assignments
 from ..._host.command import SYSTEM_PATH
 from ..._host.files import numbered_lines, read_text
+from ..._host.managed_block import with_block
 from ..._host.managed_files import ManagedFile, named_files, stale_files, whole_file
 from ..._host.user_texts import read_texts
 from ..declaration import Declaration
@@ -30,9 +31,13 @@ DIRECTORY = "/etc/security/gopherops-go"
 ENVIRONMENT = "/etc/environment"
 HOOK = f"session include {os.path.basename(SERVICE)}\n"
 USERS_HOOK = f"session include {os.path.basename(USERS_SERVICE)}\n"
+_FALLBACK = "other"
 
 _PAM_ENV = "session optional pam_env.so readenv=0 conffile=%s\n"
 _ONLY_FOR = "session [success=ignore default=1] pam_succeed_if.so quiet user = %s\n"
+_INCLUDES = ("@include", "include", "substack")
+# How many files include each other at most.
+_DEEPEST = 8
 # Linux-PAM before 1.5 reads lines of pam_env.conf into a buffer of this many bytes.
 _LONGEST_LINE = 1024
 # What pam_env cannot have in a value: a double quote ends it, # the line, and it drops each backslash.
@@ -72,6 +77,33 @@ def managed_files(declaration: Declaration) -> list[ManagedFile]:
         whole_file(SERVICE, _PAM_ENV % everyone + USERS_HOOK),
         *stale_files(pattern, declaration.removes),
     ]
+
+
+def hooked(service: str, hook: str) -> ManagedFile:
+    """Return a PAM service with the line ``hook`` after its own ones.
+
+    PAM gives a service without session lines those of the service other. The hook would replace them, so that sessions
+    of undeclared users are denied: it includes them then.
+    """
+
+    def content(now: str | None) -> str | None:
+        own_lines = with_block(now or "", "", path=service, first=False)
+        other = os.path.join(os.path.dirname(service), _FALLBACK)
+        falls_back = not _has_session_lines(own_lines or "", service) and os.path.exists(other)
+        include = f"session include {_FALLBACK}\n" if falls_back else ""
+        return with_block(now or "", include + hook, path=service, first=False)
+
+    return ManagedFile(service, content, whole=False)
+
+
+def _has_session_lines(text: str, service: str, depth: int = 0) -> bool:
+    for words in _session_lines(text):
+        if words[0] not in _INCLUDES:
+            return True
+        included = os.path.join(os.path.dirname(service), words[1])
+        if depth < _DEEPEST and _has_session_lines(read_text(included) or "", included, depth + 1):
+            return True
+    return False
 
 
 def user_configuration(user: str) -> str:
@@ -169,7 +201,7 @@ def _pam_env_lines(service: str, account: Account, depth: int = 0) -> t.Iterator
     for words in _session_lines(read_text(service) or ""):
         if skip:
             skip -= 1
-        elif words[0] in ("@include", "include", "substack") and depth < 8:
+        elif words[0] in _INCLUDES and depth < _DEEPEST:
             included = os.path.join(os.path.dirname(service), words[1])
             yield from _pam_env_lines(included, account, depth + 1)
         elif words[1] == "pam_succeed_if.so" and words[-3:-1] == ["user", "="]:

@@ -19,7 +19,7 @@ from ..._core.provenance import Assignment
 from ..._host.accounts import Account, can_log_in
 from ..._host.command import SYSTEM_PATH, run, session_environment
 from ..._host.files import read_text, read_text_or_empty
-from ..._host.managed_files import ManagedFile, block_in
+from ..._host.managed_files import ManagedFile
 from ..._host.tempdirs import temporary_directory
 from ..._shells.scripts import SH_SERVE_LOGIN, fill
 from ..._shells.shell_query import ShellQuery
@@ -75,7 +75,7 @@ class SshContext(SingleContext):
     def managed_files(self, declaration: Declaration) -> list[ManagedFile]:
         if not os.path.exists(_SERVICE):
             return []
-        return [*pam.managed_files(declaration), block_in(_SERVICE, pam.HOOK, first=False)]
+        return [*pam.managed_files(declaration), pam.hooked(_SERVICE, pam.HOOK)]
 
     def fed_by(self, account: Account) -> t.Sequence[str]:
         return kinds_over_ssh(account)
