@@ -191,13 +191,14 @@ def unlink(path: str) -> None:
 
 def _is_abandoned(path: str) -> bool:
     """Return whether no process writes a temporary file: each holds a lock on it."""
-    with contextlib.suppress(OSError), open(path, "rb", opener=_open_unfollowed) as file:
+    with contextlib.suppress(OSError), open(path, "rb", opener=open_unfollowed) as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     return False
 
 
-def _open_unfollowed(path: str, flags: int) -> int:
+def open_unfollowed(path: str, flags: int) -> int:
+    """Open a file like ``open_nonblocking``, and no link in its place."""
     return open_nonblocking(path, flags | os.O_NOFOLLOW)
 
 

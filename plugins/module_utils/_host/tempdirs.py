@@ -16,7 +16,7 @@ import typing as t
 from .._core.ending import clean_up_with
 from .._core.errors import DevserverError
 from .accounts import Account
-from .files import remove
+from .files import open_unfollowed, remove
 from .trusted_paths import shared_directory
 from .user_access import acting_as
 
@@ -127,29 +127,31 @@ def _directories(parent: str, prefix: str) -> list[str]:
 def _claim(path: str) -> t.Iterator[bool]:
     """Hold the lock of an abandoned directory; yield whether it is one."""
     lock = os.path.join(path, _LOCK)
-    descriptor = _opened(path, lock)
-    if descriptor is None:
+    file = _opened(path, lock)
+    if file is None:
         yield False
         return
-    with os.fdopen(descriptor, "rb"):
-        yield _try_lock(descriptor, lock)
+    with file:
+        yield _try_lock(file.fileno(), lock)
 
 
-def _opened(path: str, lock: str) -> int | None:
+def _opened(path: str, lock: str) -> t.IO[bytes] | None:
     # Without a lock the run was killed at the first or last moment: the directory is almost empty and can stay.
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(OSError):
         status = os.lstat(path)
         if stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid():
-            return os.open(lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            # The user can put a pipe in its place.
+            return open(lock, "rb", opener=open_unfollowed)
     return None
 
 
 def _try_lock(descriptor: int, lock: str) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        status = os.fstat(descriptor)
         # Another run may have removed it since it was opened.
-        return os.path.samestat(os.fstat(descriptor), os.lstat(lock))
-    except (BlockingIOError, FileNotFoundError):
+        return stat.S_ISREG(status.st_mode) and os.path.samestat(status, os.lstat(lock))
+    except OSError:
         return False
 
 

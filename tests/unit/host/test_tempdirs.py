@@ -22,6 +22,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.tempdirs
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.user_access import acting_as
 
+from tests.support.time_limit import time_limit
+
 PREFIX = "work-[x]-"
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root is at risk in other users' directories")
 
@@ -125,6 +127,17 @@ def test_what_only_has_the_name_stays(tmp_path: pathlib.Path) -> None:
     before = sorted(tmp_path.rglob("*"))
     use(parent)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_a_lock_that_is_no_file_blocks_and_stops_no_run(tmp_path: pathlib.Path, plant: t.Callable[..., None]) -> None:
+    planted = tmp_path / f"{PREFIX}x"
+    planted.mkdir()
+    plant(planted / "lock")
+    with time_limit(5):
+        use(tmp_path)
+        assert find_abandoned(str(tmp_path), PREFIX) == []
+    assert list(tmp_path.iterdir()) == [planted]
 
 
 @needs_root
