@@ -493,32 +493,28 @@ MANAGED_FILES = {
         f"{BOB}/.ssh/environment",
         "GODEBUG=netdns=go",
         {("GD102", "bob", "", "GODEBUG")},
-        before=f"echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf; install -d -o bob {BOB}/.ssh",
-        undo=f"rm -r /etc/ssh/sshd_config.d/own.conf {BOB}/.ssh",
+        before="echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf",
+        undo="rm /etc/ssh/sshd_config.d/own.conf",
         alone=True,
     ),
     "a variable of a key": line_in(
         f"{BOB}/.ssh/authorized_keys",
         'environment="GODEBUG=netdns=go" ssh-ed25519 AAAA bob',
         {("GD102", "bob", "", "GODEBUG")},
-        before=f"echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf; install -d -o bob {BOB}/.ssh",
-        undo=f"rm -r /etc/ssh/sshd_config.d/own.conf {BOB}/.ssh",
+        before="echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf",
+        undo="rm /etc/ssh/sshd_config.d/own.conf",
         alone=True,
     ),
     "a slow rc of sshd": line_in(
         f"{BOB}/.ssh/rc",
         "sleep 3.3",
         {("GD702", "bob", "ssh", "")},
-        before=f"install -d -o bob {BOB}/.ssh",
-        undo=f"rm -r {BOB}/.ssh",
         alone=True,
     ),
     "an rc of sshd that prints": line_in(
         f"{ALICE}/.ssh/rc",
         "echo welcome",
         {("GD701", "alice", "ssh", "")},
-        before=f"install -d -o alice {ALICE}/.ssh",
-        undo=f"rm -r {ALICE}/.ssh",
         alone=True,
     ),
     "a crontab with another PATH": Injection(
@@ -530,6 +526,8 @@ MANAGED_FILES = {
         ),
         "/var/spool/cron/crontabs/alice",
         managed=True,
+        # GD201 follows from it.
+        remedy_rules=["GD103"],
     ),
     "profile without its hook": Injection(
         "echo : > /etc/profile.d/zz-gopherops-go.sh",
@@ -613,6 +611,7 @@ FINN_AND_ZOE = {
         ),
         "/var/spool/cron/crontabs/builder",
         managed=True,
+        remedy_rules=["GD103"],
     ),
     "a changed file of the user manager's": Injection(
         "sed -i 's,^GOPATH=.*,GOPATH=/opt/go,' /home/zoe/.config/environment.d/zz-gopherops-go.conf",
