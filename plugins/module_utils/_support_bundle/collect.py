@@ -266,7 +266,7 @@ def _collect_backtrace(plan: BundlePlan, core: Core) -> BundleItem:
         with user_directory(account, plan.temporary_directory, _PREFIX) as directory:
             path = _extract_core(plan, core, account, directory) if core.pid else core.core
             script = os.path.join(directory, "script")
-            with acting_as(account), open(script, "w", encoding="utf-8") as file:
+            with acting_as(account), open(script, "x", encoding="utf-8") as file:
                 file.write(_BACKTRACE)
             env = dict(without_traces(session_environment(account)), XDG_CONFIG_HOME=os.path.join(directory, "config"))
             argv = [plan.dlv, "core", core.program, path, f"--init={script}"]

@@ -70,7 +70,7 @@ def _connect(
 ) -> socket.socket:
     while True:
         with contextlib.suppress(OSError):
-            return connect_unix(path, options.account)
+            return connect_unix(path, options.account, options.timeout)
         if process.poll() is not None:
             listener.close()
             output = listener.text().split("\n")

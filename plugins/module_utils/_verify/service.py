@@ -73,7 +73,10 @@ def run_service(sandbox: UserSandbox, *argv: str) -> t.Iterator[tuple[int, Addre
 @contextlib.contextmanager
 def _start(sandbox: UserSandbox, argv: t.Sequence[str], log: str) -> t.Iterator[subprocess.Popen[bytes]]:
     with acting_as(sandbox.account):
-        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        # A previous step has its log there. A pipe of the user in its place would block without O_EXCL.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(log)
+        descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with orphans_ended():
         try:
             streams = {"stdin": subprocess.DEVNULL, "stdout": descriptor, "stderr": subprocess.STDOUT}

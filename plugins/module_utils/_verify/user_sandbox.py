@@ -61,7 +61,8 @@ def write_files(directory: str, files: t.Mapping[str, str]) -> None:
     for name, text in files.items():
         path = os.path.join(directory, name)
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
+        # Exclusively, because the user can put a pipe in its place, which would block.
+        with open(path, "x", encoding="utf-8") as file:
             file.write(text)
 
 

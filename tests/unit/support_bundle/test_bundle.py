@@ -39,6 +39,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._support_bundl
 )
 
 from tests.support.killing import kill_group
+from tests.support.time_limit import time_limit
 
 PLAN = BundlePlan("/nowhere", "/nowhere/gopls", "/nowhere/dlv", units=[], binaries=[], logs=[], since="-1d")
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
@@ -285,6 +286,25 @@ def test_a_hostile_response_of_dlv_is_the_problem_of_one_item(tools, tmp_path, r
     assert item.problem.startswith(problem) and not item.text
 
 
+DEAF_DLV = """
+import socket, sys, time
+path = next(word for word in sys.argv if word.startswith("--listen=unix:"))[len("--listen=unix:"):]
+with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as first:
+    listener.bind(path)
+    listener.listen(0)
+    first.connect(path)
+    time.sleep(60)
+"""
+
+
+def test_a_dlv_that_accepts_no_connection_is_waited_for_within_the_limit(tools, tmp_path):
+    (tmp_path / "dlv.py").write_text(DEAF_DLV)
+    tools("dlv", f'exec {sys.executable} {tmp_path}/dlv.py "$@"')
+    account, env = find_account(getpass.getuser()), {"PATH": "/usr/bin:/bin"}
+    with time_limit(30), pytest.raises(DevserverError, match=r"did not attach within 1 seconds|does not respond"):
+        dump_goroutines(os.getpid(), DlvOptions(f"{tmp_path}/bin/dlv", account, env, str(tmp_path), 1))
+
+
 # Like coredumpctl, it writes to --output or to its standard output. It waits until the attack has started.
 COREDUMPCTL = """
 echo "$*" >> {scratch}/calls
@@ -350,6 +370,16 @@ def test_a_symbolic_link_of_the_core_dumps_owner_is_not_followed(cores, tmp_path
     assert victim.read_text() == "owned by root\n"
     assert victim.stat().st_uid == 0
     assert item.problem
+
+
+@needs_root
+def test_a_pipe_in_place_of_the_script_is_one_problem(cores, tmp_path):
+    plan = cores("/usr/bin/true", ["/usr/bin/true"])
+    script = PLANT.replace("ln -sfn {victim} $directory/core && [ -L $directory/core ]", "mkfifo $directory/script")
+    script = script.replace("while :", "until [ -e {scratch}/planted ]")
+    with running_as(pwd.getpwnam("nobody"), script.format(scratch=tmp_path / "scratch")), time_limit(20):
+        (item,) = items_of_cores(plan)
+    assert "File exists" in item.problem
 
 
 @needs_root

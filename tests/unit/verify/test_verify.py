@@ -24,6 +24,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.servic
     fill_address,
     find_free_address,
     read_log_end,
+    run_service,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import (
     check_drift,
@@ -31,7 +32,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps 
     plan_probe,
     select_steps,
 )
-from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox
+from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox, write_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import (
     StepResult,
     explain_failure,
@@ -40,6 +41,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify
 )
 
 from tests.support.directories import public_directory
+from tests.support.time_limit import time_limit
 
 PLAN = VerificationPlan(
     users=[("alice", "")],
@@ -167,6 +169,22 @@ def test_the_end_of_a_long_log_is_read(tmp_path):
     log.write_text("listening\n" * 200_000 + "cannot go on\n")
     assert read_log_end(find_account("root"), str(log)).endswith("/ cannot go on")
     assert read_log_end(find_account("root"), str(tmp_path / "none")) == ""
+
+
+def test_a_pipe_in_place_of_the_log_is_replaced(tmp_path):
+    os.mkfifo(tmp_path / "service.log")
+    sandbox = UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path))
+    failing = run_service(sandbox, "/bin/sh", "-c", "echo broken; exit 3")
+    with time_limit(20), pytest.raises(DevserverError, match="sh exited with 3: broken"), failing:
+        pass
+
+
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: os.symlink("other", path)])
+def test_files_of_the_sandbox_are_written_to_new_files_only(tmp_path, plant):
+    plant(tmp_path / "main.go")
+    with time_limit(5), pytest.raises(FileExistsError):
+        write_files(str(tmp_path), {"go.mod": "module x", "main.go": "package main"})
+    assert sorted(os.listdir(tmp_path)) == ["go.mod", "main.go"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
