@@ -364,11 +364,27 @@ def test_the_directories_of_a_fish_leave_the_hosts_own_setenv_in_force(tmp_path,
     directory.mkdir()
     added = {"XDG_DATA_HOME": "/x", "XDG_CONFIG_HOME": "/y"}
     ssh._lay_out(str(directory), added, 5)
+    assert {path.name for path in directory.iterdir() if path.stat().st_mode & 0o077} == {"host.pub", "user.pub"}
+    assert {"log", "pid"} < set(os.listdir(directory))
     lines = (directory / "sshd_config").read_text().splitlines()
     # Of several such lines sshd takes the first alone; those of AcceptEnv add up.
     assert [line for line in lines if "Env" in line] == ["AcceptEnv XDG_DATA_HOME XDG_CONFIG_HOME", "SetEnv GOA=1"]
     assert "SetEnv=XDG_DATA_HOME=/x XDG_CONFIG_HOME=/y" in ssh._client(str(directory), ACCOUNT, "true", 5, added)
     assert not any("SetEnv" in word for word in ssh._client(str(directory), ACCOUNT, "true", 5, {}))
+
+
+def test_others_cannot_open_a_file_of_the_temporary_login_before_it_is_private(tmp_path, monkeypatch):
+    before = []
+    fchmod = os.fchmod
+    monkeypatch.setattr(
+        ssh.os, "fchmod", lambda file, mode: (before.append(os.fstat(file).st_mode & 0o777), fchmod(file, mode))
+    )
+    ssh._write(str(tmp_path / "private"), "x")
+    ssh._write(str(tmp_path / "public"), "x", mode=0o644)
+    assert before == [0o600, 0o600]
+    assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("private", "public")] == [0o600, 0o644]
+    with pytest.raises(FileExistsError):
+        ssh._write(str(tmp_path / "private"), "y")
 
 
 # Options that a startup sets for its shell must not end the probe.

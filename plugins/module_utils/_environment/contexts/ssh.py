@@ -160,6 +160,9 @@ def _lay_out(
     for name, text in {**keys, "user.pub": f"{options} {keys['user.pub']}".lstrip()}.items():
         _write(f"{directory}/{name}", text, mode=0o644 if name.endswith(".pub") else 0o600)
     _write(f"{directory}/known_hosts", "probe " + keys["host.pub"])
+    # Client and server write these with their own umask.
+    for name in ("log", "pid"):
+        _write(f"{directory}/{name}", "")
     marks = {"DIRECTORY": shlex.quote(directory), "SSHD": sshd_config.SSHD}
     _write(f"{directory}/server", fill(SH_SERVE_LOGIN, marks))
     # By a SetEnv, of which the first line counts alone, the host's own would be out of force.
@@ -180,12 +183,13 @@ def _throw_away_keys(timeout: float) -> t.Mapping[str, str]:
 
 
 def _write(path: str, text: str, mode: int = 0o600) -> None:
-    """Write a file with exactly this mode, with any umask.
+    """Write a new file with exactly this mode, with any umask; others cannot open it before it has that mode.
 
     Of all files only the public key is for others than root: sshd reads it with the user's rights.
     """
-    with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-        os.fchmod(file.fileno(), mode)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        os.fchmod(descriptor, mode)
         file.write(text)
 
 
