@@ -3,12 +3,14 @@
 """Reads processes and listening TCP sockets from /proc.
 
 Every function takes the mount point as ``proc``. A process that has exited, or that this process may not inspect, has
-no text, no stat and no record.
+no text, no stat and no record. Nor has a file of a process that is larger than LARGEST: with prctl(PR_SET_MM_MAP) any
+user can show gigabytes as the command line or environment of a process.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import ipaddress
 import os
 import re
@@ -20,6 +22,8 @@ from .accounts import find_owner
 from .user_access import acting_as
 
 PROC = "/proc"
+# Bytes of a file of a process. A shell starts programs with at most 2 MiB of arguments and environment by default.
+LARGEST = 2 * 1024 * 1024
 # The value of "Seccomp" in /proc/PID/status for a process under a filter.
 _SECCOMP_FILTER = "2"
 # States of sockets in /proc/net/tcp.
@@ -189,9 +193,11 @@ def connected_sockets(proc: str = PROC) -> list[TcpSocket]:
     return [TcpSocket(parse_address(row[2]), row[9]) for row in _tcp_rows(_CONNECTED, proc)]
 
 
-def _tcp_rows(state: str, proc: str) -> list[list[str]]:
-    rows = [line.split() for table in ("tcp", "tcp6") for line in read_file("net", table, proc).splitlines()[1:]]
-    return [row for row in rows if row[3:4] == [state] and row[9:]]
+def _tcp_rows(state: str, proc: str) -> t.Iterator[list[str]]:
+    """Yield the rows of sockets in this state, line by line: any user can make these tables long, but not the rows."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError), open(path_of("net", table, proc), encoding="ascii") as file:
+            yield from (row for row in map(str.split, file) if row[3:4] == [state] and row[9:])
 
 
 def socket_inodes(pid: int, proc: str = PROC) -> set[str]:
@@ -213,5 +219,8 @@ def parse_address(entry: str) -> Address:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return file.read()
+    with open(path, "rb") as file:
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
+    return content.decode("utf-8", "surrogateescape")

@@ -108,7 +108,7 @@ def test_the_extension_host_of_an_editor(words: list[str], found: bool) -> None:
     before = time.time()
     with subprocess.Popen(command, env={"GOPATH": "/old"}, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
-        seen = {host.pid: host for host in extension_hosts()}
+        seen = {host.pid: host for host in extension_hosts([os.geteuid()])}
         process.communicate(b"\n")
     assert (process.pid in seen) == found
     if found:
@@ -131,8 +131,18 @@ def test_an_extension_host_is_read_with_its_owners_rights(
     (tmp_path / "7/cmdline").write_text("node\0bootstrap-fork\0--type=extensionHost\0")
     (tmp_path / "7/environ").write_text("A=1\0")
     (tmp_path / "7/exe").symlink_to("/usr/bin/node")
-    assert [host.environment for host in extension_hosts(str(tmp_path))] == [{"A": "1"}]
+    assert [host.environment for host in extension_hosts([os.geteuid()], str(tmp_path))] == [{"A": "1"}]
     assert acted == [getpass.getuser()]
+
+
+def test_few_extension_hosts_of_listed_users_are_read(tmp_path: pathlib.Path) -> None:
+    for pid in range(1, 100):
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cmdline").write_text("node\0bootstrap-fork\0--type=extensionHost\0")
+        (tmp_path / str(pid) / "environ").write_text("")
+        (tmp_path / str(pid) / "exe").symlink_to("/usr/bin/node")
+    assert [host.pid for host in extension_hosts([os.geteuid()], str(tmp_path))] == list(range(1, 21))
+    assert extension_hosts([os.geteuid() + 1], str(tmp_path)) == []
 
 
 def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:
@@ -148,7 +158,7 @@ def test_the_manager_of_a_user(tmp_path: pathlib.Path) -> None:
 
 def test_a_process_that_exits_meanwhile_is_skipped(tmp_path: pathlib.Path) -> None:
     (tmp_path / "77").mkdir()
-    assert extension_hosts(str(tmp_path)) == []
+    assert extension_hosts([os.geteuid()], str(tmp_path)) == []
 
 
 @pytest.mark.parametrize(

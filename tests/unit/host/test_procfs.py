@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._host.procfs i
     Stat,
     listening_sockets,
     parse_stat,
+    read_command_line,
+    read_file,
     read_process,
     socket_inodes,
     tracer_of,
@@ -60,6 +63,30 @@ def test_binary_and_environment_are_read_as_its_owner(monkeypatch, name):
 
 def test_what_does_not_run_is_nothing():
     assert read_process(0) is None
+
+
+@pytest.mark.parametrize("large", ["environment", "command line"])
+def test_a_process_with_an_outsized_environment_or_command_line_is_not_read(large):
+    words = ["x" * 100_000] * (module.LARGEST // 100_000 + 1)
+    argv = ["/bin/cat", "-", *(words if large == "command line" else [])]
+    env = {f"V{number}": word for number, word in enumerate(words)} if large == "environment" else {}
+
+    def permit():
+        limit = 32 * module.LARGEST
+        resource.setrlimit(resource.RLIMIT_STACK, (limit, resource.getrlimit(resource.RLIMIT_STACK)[1]))
+
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, env=env, stdin=pipe, stdout=pipe, stderr=pipe, preexec_fn=permit) as process:
+        process.stdin.write(b"x")
+        process.stdin.flush()
+        assert process.stdout.read(1) == b"x"
+        if large == "environment":
+            assert (read_process(process.pid), read_file(process.pid, "environ")) == (None, "")
+            assert read_command_line(process.pid) == argv
+        else:
+            assert read_command_line(process.pid) == []
+            assert read_process(process.pid).environment == {}
+        process.kill()
 
 
 def test_tracer_is_the_process_of_the_thread_that_traces():

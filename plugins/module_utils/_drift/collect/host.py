@@ -79,7 +79,8 @@ def collect(
     names = [tool.name for tool in tools]
     gopls = language_servers.pinned(options.gopls or f"{options.tools_bin_dir}/gopls", options.gopls_workarounds)
     go_version = resolve_minor(options.go_version, this_platform().archive)
-    mounted, path, servers, altered = mounts(), pam.host_path(), extension_hosts(), altered_toolchains(goroot)
+    mounted, path, altered = mounts(), pam.host_path(), altered_toolchains(goroot)
+    servers = extension_hosts(user.account.uid for user in declaration.users)
     sudo_path = secure_path()
 
     def read(of: Declaration, observations: t.Sequence[Observation]) -> tuple[Snapshot, _Evaluated]:

@@ -4,15 +4,26 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import typing as t
 
 from ..._host.procfs import PROC, Process, owner_id, process_ids, read_command_line, read_process, start_time
 
+# Extension hosts of one user that are read. An editor has one for each window.
+_MOST = 20
 
-def extension_hosts(proc: str = PROC) -> list[Process]:
-    """Return the processes that run extensions for VS Code or code-server, lowest ID first."""
-    processes = (read_process(pid, proc) for pid in process_ids(proc) if _is_extension_host(pid, proc))
-    return [process for process in processes if process]
+
+def extension_hosts(uids: t.Iterable[int], proc: str = PROC) -> list[Process]:
+    """Return processes of these users that run extensions for VS Code or code-server, for each lowest ID first.
+
+    These are at most _MOST of each user, and nothing of others is read: any user can start such processes.
+    """
+    hosts: list[Process] = []
+    for uid in uids:
+        own = (pid for pid in process_ids(proc) if owner_id(pid, proc) == uid and _is_extension_host(pid, proc))
+        hosts += itertools.islice(filter(None, (read_process(pid, proc) for pid in own)), _MOST)
+    return hosts
 
 
 def manager_started(uid: int, proc: str = PROC) -> float | None:
