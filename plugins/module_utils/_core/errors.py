@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import typing as t
 
+# Characters of an error that is not the collection's own.
+_LONGEST_ERROR = 200
+
 
 class DevserverError(Exception):
     """An error with its problem (what failed, and where), the expected state, and a remedy.
@@ -35,3 +38,13 @@ class DevserverError(Exception):
 
 class TimedOut(DevserverError):
     """An operation exceeded its time limit."""
+
+
+def describe_error(error: Exception) -> str:
+    """Return the message of any error: what a user's files and processes contain can cause unexpected ones."""
+    return str(error) if isinstance(error, (DevserverError, OSError)) else describe_unexpected(error)
+
+
+def describe_unexpected(error: Exception) -> str:
+    """Return the message for an error that nobody has foreseen."""
+    return f"an unexpected error occurred: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"

@@ -32,11 +32,10 @@ class ErrorResponse(DevserverError):
 class DapClient:
     """One session over ``connection``; every deadline is one of the monotonic clock.
 
-    ``capabilities`` are those of the adapter, ``output`` is the text of its output events.
+    ``output`` is the text of the adapter's output events.
     """
 
     def __init__(self, connection: Connection) -> None:
-        self.capabilities: dict[str, t.Any] = {}
         self.output = ""
         self._connection = connection
         self._sent = 0
@@ -111,8 +110,6 @@ class DapClient:
         body = event["body"] = as_dict(event.get("body"))
         if event.get("event") == "output":
             self.output = (self.output + str(body.get("output", "")))[-_LONGEST_OUTPUT:]
-        elif event.get("event") == "capabilities":
-            self.capabilities.update(as_dict(body.get("capabilities")))
         else:
             self._events.append(event)
 

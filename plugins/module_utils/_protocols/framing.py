@@ -123,6 +123,21 @@ def as_dict(value: t.Any) -> dict[str, t.Any]:
     return value if isinstance(value, dict) else {}
 
 
+def as_list(value: t.Any) -> list[t.Any]:
+    """Return an array like ``as_dict``."""
+    return value if isinstance(value, list) else []
+
+
+def as_dicts(value: t.Any) -> list[dict[str, t.Any]]:
+    """Return an array of objects like ``as_dict``."""
+    return list(map(as_dict, as_list(value)))
+
+
+def as_number(value: t.Any, default: int = 0) -> int:
+    """Return an integer; ``default`` for another type."""
+    return value if isinstance(value, int) else default
+
+
 def connect_unix(path: str, account: Account, timeout: float | None = None) -> socket.socket:
     """Connect to a unix socket with the rights of ``account``, in the main thread only; raise OSError if it fails."""
     stream = socket.socket(socket.AF_UNIX)

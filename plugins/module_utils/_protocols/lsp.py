@@ -13,7 +13,7 @@ import typing as t
 import urllib.parse
 
 from .._core.errors import DevserverError
-from .framing import Connection, Message, as_dict
+from .framing import Connection, Message, as_dict, as_dicts, as_number
 
 SEVERITIES = {1: "error", 2: "warning", 3: "information", 4: "hint"}
 # Of window/showMessage; editors need not show messages below a warning, such as progress.
@@ -192,7 +192,7 @@ class LspClient:
             self._publish(params)
         elif method in ("window/showMessage", "window/showMessageRequest"):
             self._record_popup(params)
-        elif method == "window/logMessage" and _KINDS.get(_number(params.get("type"))) == "error":
+        elif method == "window/logMessage" and _KINDS.get(as_number(params.get("type"))) == "error":
             self.complaint = _text(params)
         if "id" in message:
             self._send({"id": message["id"], **self._respond(method, params)})
@@ -200,7 +200,7 @@ class LspClient:
     def _respond(self, method: str, params: dict[str, t.Any]) -> Message:
         """Return the result or error for a request of the server."""
         if method == "workspace/configuration":
-            return {"result": [self._configuration(as_dict(item)) for item in _list(params.get("items"))]}
+            return {"result": [self._configuration(item) for item in as_dicts(params.get("items"))]}
         if method == "workspace/workspaceFolders":
             return {"result": self._workspace_folders()}
         if method == "workspace/applyEdit":
@@ -218,13 +218,13 @@ class LspClient:
     def _publish(self, params: dict[str, t.Any]) -> None:
         file, version = file_of(params.get("uri")), params.get("version")
         diagnostics = [
-            Diagnostic(file, _line(item), SEVERITIES.get(_number(item.get("severity")), "error"), _text(item))
-            for item in map(as_dict, _list(params.get("diagnostics")))
+            Diagnostic(file, _line(item), SEVERITIES.get(as_number(item.get("severity")), "error"), _text(item))
+            for item in as_dicts(params.get("diagnostics"))
         ]
         self._published[os.path.realpath(file)] = (version if isinstance(version, int) else None, diagnostics)
 
     def _record_popup(self, params: dict[str, t.Any]) -> None:
-        kind = _KINDS.get(_number(params.get("type")))
+        kind = _KINDS.get(as_number(params.get("type")))
         if kind:
             self.popups.append(Popup(kind, _text(params)))
 
@@ -261,12 +261,12 @@ def _places(result: t.Any) -> list[Place]:
         file = file_of(location.get("uri"))
         if file:
             start = as_dict(as_dict(location.get("range")).get("start"))
-            places.append(Place(file, _line(location), _number(start.get("character"))))
+            places.append(Place(file, _line(location), as_number(start.get("character"))))
     return places
 
 
 def _line(located: dict[str, t.Any]) -> int:
-    return _number(as_dict(as_dict(located.get("range")).get("start")).get("line")) + 1
+    return as_number(as_dict(as_dict(located.get("range")).get("start")).get("line")) + 1
 
 
 def _contents(contents: t.Any) -> str:
@@ -278,11 +278,3 @@ def _contents(contents: t.Any) -> str:
 
 def _text(item: dict[str, t.Any]) -> str:
     return str(item.get("message", ""))
-
-
-def _list(value: t.Any) -> list[t.Any]:
-    return value if isinstance(value, list) else []
-
-
-def _number(value: t.Any) -> int:
-    return value if isinstance(value, int) else 0

@@ -15,7 +15,7 @@ import shutil
 import time
 import typing as t
 
-from .._core.errors import DevserverError
+from .._core.errors import DevserverError, describe_error
 from .._core.redaction import secret_values
 from .._core.sizes import format_size
 from .._environment.go_command import without_traces
@@ -113,11 +113,9 @@ def known_secrets(plan: BundlePlan) -> set[str]:
 def _collect_item(name: str, collect_text: t.Callable[[], str], *, tail: bool = False) -> BundleItem:
     try:
         return BundleItem(name, collect_text(), tail=tail)
-    except (DevserverError, OSError) as error:
-        return BundleItem(name, problem=str(error))
     except Exception as error:
         # Logs and responses of users' processes are hostile input: they must not suppress the other items.
-        return BundleItem(name, problem=f"an unexpected error occurred: {type(error).__name__}: {str(error)[:200]}")
+        return BundleItem(name, problem=describe_error(error))
 
 
 def _output_of(plan: BundlePlan, *argv: str) -> str:

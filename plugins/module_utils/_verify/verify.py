@@ -8,7 +8,7 @@ import re
 import time
 import typing as t
 
-from .._core.errors import DevserverError
+from .._core.errors import DevserverError, describe_error
 from .._core.redaction import without_secrets
 from .._environment.caches import describe_foreign_cache
 from .plan import VerificationPlan, validate_plan
@@ -44,9 +44,9 @@ def _verify_user(plan: VerificationPlan, steps: t.Sequence[Step], name: str, wor
     try:
         with open_sandbox(plan, name, workspace) as sandbox:
             return _run_steps(steps, sandbox)
-    except (DevserverError, OSError) as error:
+    except Exception as error:
         skipped = [StepResult(name, step.name, SKIPPED, 0.0, "needs workspace") for step in steps]
-        return [StepResult(name, "workspace", FAILED, 0.0, without_secrets(str(error))), *skipped]
+        return [StepResult(name, "workspace", FAILED, 0.0, without_secrets(describe_error(error))), *skipped]
 
 
 def _run_steps(steps: t.Sequence[Step], sandbox: UserSandbox) -> list[StepResult]:
@@ -65,8 +65,9 @@ def _run_step(step: Step, sandbox: UserSandbox) -> StepResult:
     start = time.monotonic()
     try:
         result, detail = OK, step.run(sandbox)
-    except (DevserverError, OSError) as error:
-        result, detail = FAILED, str(explain_failure(error, sandbox))
+    except Exception as error:
+        # Programs of the user are hostile input: they must not suppress the results of others.
+        result, detail = FAILED, describe_error(explain_failure(error, sandbox))
     return StepResult(
         sandbox.account.name, step.name, result, round(time.monotonic() - start, 2), without_secrets(detail)
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import pwd
 
 import pytest
 from ansible.errors import AnsibleError
@@ -27,6 +28,7 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.servic
     run_service,
 )
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps import (
+    Step,
     check_drift,
     describe_test_failures,
     plan_probe,
@@ -35,6 +37,8 @@ from ansible_collections.gopherops.devserver.plugins.module_utils._verify.steps 
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.user_sandbox import UserSandbox, write_files
 from ansible_collections.gopherops.devserver.plugins.module_utils._verify.verify import (
     StepResult,
+    _run_steps,
+    _verify_user,
     explain_failure,
     list_failed_steps,
     render_table,
@@ -263,3 +267,25 @@ def test_a_directory_without_texts_is_rejected(tmp_path):
     for directory in (tmp_path, tmp_path / "none"):
         with pytest.raises(AnsibleError):
             texts_below(directory)
+
+
+def test_an_unexpected_error_is_one_failed_step(tmp_path):
+    def fail(_sandbox):
+        return int([])
+
+    sandbox = UserSandbox(PLAN, find_account("root"), {}, str(tmp_path), str(tmp_path))
+    steps = [Step("dlv exec", fail), Step("gopls", lambda _sandbox: "fine"), Step("health", fail, ["dlv exec"])]
+    results = _run_steps(steps, sandbox)
+    assert [(entry.step, entry.result) for entry in results] == [
+        ("dlv exec", "failed"),
+        ("gopls", "ok"),
+        ("health", "skipped"),
+    ]
+    assert results[0].what.startswith("an unexpected error occurred: TypeError: ")
+
+
+def test_an_unexpected_error_of_a_sandbox_is_one_failed_step():
+    plan = PLAN._replace(sample={"main.go": "\ud800"}, temporary_directory="/tmp")
+    results = _verify_user(plan, [Step("build", lambda _sandbox: "")], pwd.getpwuid(os.geteuid()).pw_name, "")
+    assert [(entry.step, entry.result) for entry in results] == [("workspace", "failed"), ("build", "skipped")]
+    assert "UnicodeEncodeError" in results[0].what

@@ -17,7 +17,7 @@ from ..._host.files import read_text
 from ..._host.procfs import read_file
 from ..._host.user_access import acting_as
 from ..._protocols.dap import DapClient, ErrorResponse
-from ..._protocols.framing import ConnectionClosed, Message
+from ..._protocols.framing import ConnectionClosed, Message, as_dict, as_dicts, as_list, as_number
 from .adapter import Adapter, DebuggerUnreachable, connect_adapter
 from .plan import Breakpoint, DebugProbePlan
 from .sources import Function, find_enclosing_function
@@ -205,14 +205,14 @@ class _Session:
             numbers = [number for number, item in enumerate(self._plan.breakpoints) if item.file == file]
             for number, result in zip(numbers, self._set_breakpoints_in(file, numbers)):
                 if result.get("verified"):
-                    self._numbers[int(result.get("id", -1))] = number
+                    self._numbers[as_number(result.get("id"), -1)] = number
                 else:
                     self.run.unset[number] = str(result.get("message", "")) or "dlv reported no reason"
 
     def _set_breakpoints_in(self, file: str, numbers: t.Iterable[int]) -> list[Message]:
         lines = [{"line": self._plan.breakpoints[number].line} for number in numbers]
         body = self._request("setBreakpoints", {"source": {"path": file}, "breakpoints": lines})
-        return list(body.get("breakpoints") or [])
+        return as_dicts(body.get("breakpoints"))
 
     def _locate_functions(self) -> None:
         """Query the line of each breakpoint's function in the binary, before a breakpoint can interfere."""
@@ -220,7 +220,7 @@ class _Session:
         names = list(dict.fromkeys(function.name for function in functions if function))
         body = self._request("setFunctionBreakpoints", {"breakpoints": [{"name": name} for name in names]})
         self._request("setFunctionBreakpoints", {"breakpoints": []})
-        located = dict(zip(names, body.get("breakpoints") or []))
+        located = dict(zip(names, as_dicts(body.get("breakpoints"))))
         for number, function in enumerate(functions):
             line = (
                 _function_line(located.get(function.name, {}), self._plan.breakpoints[number].file)
@@ -258,7 +258,7 @@ class _Session:
         source = {"source": {"path": path}}
         body = self._request("setBreakpoints", dict(source, breakpoints=[{"line": line}]))
         self._request("setBreakpoints", dict(source, breakpoints=[]))
-        return any(item.get("verified") for item in body.get("breakpoints") or [])
+        return any(item.get("verified") for item in as_dicts(body.get("breakpoints")))
 
     def _pending_breakpoints(self) -> list[int]:
         return [number for number in self._numbers.values() if number not in self.run.hits]
@@ -267,18 +267,18 @@ class _Session:
         """Continue from stop to stop until every set breakpoint was reached, or the program exits."""
         while True:
             event = self._client.event("stopped", "terminated", deadline=self._deadline)
-            body = event.get("body") or {}
+            body = as_dict(event.get("body"))
             if event.get("event") == "terminated":
                 self.run.end = SessionEnd("program", "the program exited")
                 return
             if self.run.seconds is None:
                 self.run.seconds = time.monotonic() - self._started
-            self._stopped_thread = int(body.get("threadId", 0))
+            self._stopped_thread = as_number(body.get("threadId"))
             if body.get("reason") == "exception":
                 message = f"the program failed: {body.get('description', '')}: {body.get('text', '')}"
                 self.run.end = SessionEnd("program", message)
                 return
-            self._record_hits([int(number) for number in body.get("hitBreakpointIds") or []])
+            self._record_hits([as_number(number, -1) for number in as_list(body.get("hitBreakpointIds"))])
             if not self._pending_breakpoints():
                 return
             self._continue()
@@ -297,9 +297,9 @@ class _Session:
 
     def _inspect_stop(self, breakpoint: Breakpoint) -> BreakpointHit:
         thread = {"threadId": self._stopped_thread, "startFrame": 0, "levels": _DEPTH}
-        frames = list(self._request("stackTrace", thread).get("stackFrames") or [])
-        frame = frames[0].get("id", 0) if frames else 0
-        scopes = list(self._request("scopes", {"frameId": frame}).get("scopes") or [])
+        frames = as_dicts(self._request("stackTrace", thread).get("stackFrames"))
+        frame = as_number(frames[0].get("id")) if frames else 0
+        scopes = as_dicts(self._request("scopes", {"frameId": frame}).get("scopes"))
         optimised = any(_OPTIMISED in str(scope.get("name")) for scope in scopes)
         variables = self._read_variables(breakpoint, frame, scopes)
         return BreakpointHit([str(item.get("name")) for item in frames], variables, optimised)
@@ -310,7 +310,7 @@ class _Session:
         values: dict[str, str] = {}
         for scope in scopes:
             body = self._request("variables", {"variablesReference": scope.get("variablesReference", 0)})
-            values.update({str(item.get("name")): str(item.get("value")) for item in body.get("variables") or []})
+            values.update({str(item.get("name")): str(item.get("value")) for item in as_dicts(body.get("variables"))})
         for name in breakpoint.variables:
             if name not in values:
                 with contextlib.suppress(ErrorResponse):
@@ -346,5 +346,5 @@ def _drop_none(*parts: t.Mapping[str, t.Any], **more: t.Any) -> dict[str, t.Any]
 def _function_line(breakpoint: Message, file: str) -> int | None:
     """Return the line of a function in ``file``; another file may contain a function of the same name."""
     if breakpoint.get("verified"):
-        return int(breakpoint.get("line", 0)) if (breakpoint.get("source") or {}).get("path") == file else None
+        return as_number(breakpoint.get("line")) if as_dict(breakpoint.get("source")).get("path") == file else None
     return 0 if "not found" in str(breakpoint.get("message")) else None

@@ -12,7 +12,7 @@ import time
 import typing as t
 from types import MappingProxyType
 
-from ..._core.errors import DevserverError, TimedOut
+from ..._core.errors import DevserverError, TimedOut, describe_unexpected
 from ..._core.go_variables import PERSISTENT_VARIABLES
 from ..._core.provenance import Assignment, Source
 from ..._environment.contexts import KINDS
@@ -24,7 +24,7 @@ from ..._host.accounts import Account
 from ..._host.trusted_paths import only_root_can_change
 from ..._host.user_access import has_home
 from ..._shells import blame
-from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, describe_unexpected, failed
+from ..records.observation import LIMITS, SLOW_SECONDS, WATCHED, GoResult, Observation, failed
 from . import ssh_denials
 from .patient_pool import PatientPool
 

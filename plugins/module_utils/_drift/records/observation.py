@@ -8,6 +8,7 @@ import dataclasses
 import os
 import typing as t
 
+from ..._core.errors import describe_unexpected
 from ..._core.provenance import Assignment, Source
 from ..._environment.contexts.base import Context, Failure
 from ..._environment.declaration import DIRECTORY_VARIABLES, UserEnvironment
@@ -22,8 +23,6 @@ TELEMETRY = "GOTELEMETRY"
 LIMITS = "ulimit"
 # A startup that takes longer is slow.
 SLOW_SECONDS = 3.0
-# Characters of an error that is not the collection's own.
-_LONGEST_ERROR = 200
 
 
 class GoResult(t.NamedTuple):
@@ -99,11 +98,6 @@ def failed(observation: Observation, error: Exception) -> Observation:
     What users' files and processes contain is hostile input: it must not suppress the report of anybody else.
     """
     return Observation(observation.user, observation.context, None, describe_unexpected(error))
-
-
-def describe_unexpected(error: Exception) -> str:
-    """Return the problem of a context for an error that nobody has foreseen."""
-    return f"an unexpected error occurred: {type(error).__name__}: {str(error)[:_LONGEST_ERROR]}"
 
 
 def go_config_directory(environment: t.Mapping[str, str]) -> str:

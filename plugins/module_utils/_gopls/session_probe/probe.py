@@ -12,7 +12,7 @@ import sys
 import time
 import typing as t
 
-from ..._core.errors import DevserverError
+from ..._core.errors import DevserverError, describe_error
 from ..._core.redaction import printable, redacted, without_secrets
 from ..._environment.contexts.editor_files import read_editor_file
 from ..._environment.contexts.vscode_server import VscodeServerContext, VscodeServerKind
@@ -111,8 +111,9 @@ class _Session:
             return
         try:
             step()
-        except DevserverError as error:
-            self._problem = without_secrets(str(error))
+        except Exception as error:
+            # Files and servers of users are hostile input: they must not suppress the other results.
+            self._problem = without_secrets(describe_error(error))
 
     def prepare(self) -> None:
         """Read the user's files, in the main thread only."""

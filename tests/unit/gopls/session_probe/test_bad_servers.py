@@ -118,6 +118,15 @@ def test_a_wrong_response_is_a_failure(fake, probe_socket, method, response, mes
     assert re.search(message, probe_socket(fake.path)["problem"])
 
 
+def test_an_unexpected_error_is_the_problem_of_its_user(fake, probe_socket):
+    nested = []
+    for _level in range(900):
+        nested = [nested]
+    fake.handlers["textDocument/hover"] = lambda _message: {"contents": nested}
+    problem = probe_socket(fake.path, timeout=20)["problem"]
+    assert problem.startswith("an unexpected error occurred: RecursionError")
+
+
 def test_a_server_that_does_not_report_a_compile_error_fails(fake, probe_socket):
     fake.handlers["textDocument/didChange"] = lambda message: fake.publish(message, [])
     assert "did not publish diagnostics" in probe_socket(fake.path)["problem"]
