@@ -15,12 +15,17 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 import typing as t
 
 # Seconds between two looks for the confirmation.
 _PAUSE = 0.5
+# As in _host/managed_block.py.
+_BLOCK = re.compile(
+    r"^# BEGIN gopherops\.devserver.*?^# END gopherops\.devserver[^\n]*(\n|\Z)", re.DOTALL | re.MULTILINE
+)
 
 
 class PreviousFile(t.NamedTuple):
@@ -59,10 +64,11 @@ def forget(record: str) -> None:
 def restore(record: str) -> list[str]:
     """Restore the files of the record and forget it; return the paths of the files that have changed.
 
-    A file that does not have the text of that run stays: it was not written, or somebody has edited it since. The
-    caller holds the lock.
+    The last one that was written comes first, so that no file includes one that is gone. A file that somebody has
+    edited since only loses the managed block, which may include such a file. The caller holds the lock.
     """
-    restored = [path for path, *state in _read(record).get("states", []) if _restore_file(path, *state)]
+    states = reversed(_read(record).get("states", []))
+    restored = [path for path, *state in states if _restore_file(path, *state)]
     forget(record)
     return restored
 
@@ -70,14 +76,19 @@ def restore(record: str) -> list[str]:
 def _restore_file(path: str, text: str | None, mode: int, uid: int, gid: int, digest: str) -> bool:
     # A file that cannot be restored must not keep others from it.
     with contextlib.suppress(OSError):
-        if _digest(_text_of(path)) == digest:
-            if text is None:
-                os.unlink(path)
-            else:
-                # A run that removes everything also removes the directories of the collection.
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                _replace(path, text, mode, uid, gid)
-            return True
+        current = _text_of(path)
+        if _digest(current) != digest:
+            # It was not written, or edited since.
+            text = current if current in (None, text) else _BLOCK.sub("", str(current))
+        if text == current:
+            return False
+        if text is None:
+            os.unlink(path)
+        else:
+            # A run that removes everything also removes the directories of the collection.
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            _replace(path, text, mode, uid, gid)
+        return True
     return False
 
 
@@ -92,7 +103,8 @@ def main() -> None:
         time.sleep(_PAUSE)
     with _locked(record):
         if read_identifier(record) == identifier:
-            print(f"access to this host was not confirmed within {seconds:g} seconds: restored", *restore(record))
+            paths = " ".join(restore(record))
+            sys.stdout.write(f"access to this host was not confirmed within {seconds:g} seconds: restored {paths}\n")
 
 
 @contextlib.contextmanager

@@ -73,7 +73,7 @@ def remove_certificates(kept: str, changes: Changes, *, store: TrustStore, check
     expected = _certificates(kept, "trust_ca_bundle (pem)")
     for path in _own_anchors(store):
         installed = _certificates(read_text(path) or "", path)
-        if not installed.keys() <= expected.keys():
+        if installed.keys() - expected.keys():
             changes.add(path, _listed(installed), "")
             if not check:
                 remove(path)

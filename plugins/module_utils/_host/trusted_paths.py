@@ -59,9 +59,12 @@ def find_other_writer(path: str, account: Account) -> str:
     Only the directories and links on the way and the entry itself are inspected, not what is below it.
     """
     try:
-        return next(filter(None, (_describe_writer(place, status, account) for place, status in _resolve(path))), "")
+        *way, (end, status) = _resolve(path)
     except OSError:
         return ""  # It does not exist, or the account cannot enter it.
+    # In a sticky directory on the way others can replace only what is theirs, which is inspected next.
+    writers = (_describe_writer(place, status, account) for place, status in way if not _is_sticky(status))
+    return next(filter(None, writers), "") or _describe_writer(end, status, account)
 
 
 def find_other_writer_below(directory: str, account: Account, most: int) -> str:
@@ -83,15 +86,18 @@ def _describe_writer(place: str, status: os.stat_result, account: Account) -> st
     if status.st_uid not in (0, account.uid):
         owner = find_owner(status.st_uid)
         return f"{place} belongs to {owner.name if owner else f'uid {status.st_uid}'}"
-    # A link has no rights; in a sticky directory others can replace only what is theirs, which is inspected next.
-    if stat.S_ISLNK(status.st_mode) or (stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX):
-        return ""
+    if stat.S_ISLNK(status.st_mode):
+        return ""  # A link has no rights.
     if status.st_mode & stat.S_IWOTH:
         return f"all users can write to {place}"
     if status.st_mode & stat.S_IWGRP:
         others = _acl_writers(place) or _members(status.st_gid, account.uid)
         return f"{', '.join(others)} can write to {place}" if others else ""
     return ""
+
+
+def _is_sticky(status: os.stat_result) -> bool:
+    return stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
 
 
 def _members(gid: int, uid: int) -> list[str]:

@@ -27,7 +27,7 @@ from .pins import Tool
 from .plan import ToolPaths, ToolPlan, digest_file, plan_tools
 from .support import incompatibility
 
-_STAGE = ".build-"
+STAGE = ".build-"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,7 +116,7 @@ def install_tools(request: ToolRequest, sharing: BuildSharing, *, check: bool) -
         missing = [build_key(plan.expected) for plan in plans if plan.build and not plan.expected.tool.cgo]
         if sharing.report_missing and not check and missing:
             return InstallResult(Changes(), [], list(dict.fromkeys(missing)), [], [])
-        leftovers = find_leftovers(root, _STAGE)
+        leftovers = find_leftovers(root, STAGE)
         if not check and (any(plan.reason for plan in plans) or leftovers):
             plans, leftovers, skipped = _install(request, sharing.files)
     except OSError as error:
@@ -188,12 +188,12 @@ def _install(
     root = request.paths.root
     account = _find_build_account(request)
     with locked_directory(root, timeout=request.timeout) as lock:
-        leftovers = find_leftovers(root, _STAGE)
+        leftovers = find_leftovers(root, STAGE)
         for leftover in leftovers:
             remove(leftover)
         skipped: list[SkippedFile] = []
         plans = request.plan(skipped, check=False)
-        with staging_directory(root, _STAGE) as top, open_build_directory(top, account, lock) as directory:
+        with staging_directory(root, STAGE) as top, open_build_directory(top, account, lock) as directory:
             builder = Builder(directory, request.goproxy, request.timeout)
             plans = [_make(plan, builder, files) if plan.build else plan for plan in plans]
             plans = [_place(plan, directory.output, skipped) for plan in plans]

@@ -5,19 +5,23 @@
 from __future__ import annotations
 
 import functools
+import glob
 import os
 import typing as t
 
 from .._host import symlinks
 from .._host.accounts import find_known_account
-from .._host.destinations import is_filled
-from .._host.files import Changes
+from .._host.destinations import LOCK, is_filled
+from .._host.files import Changes, remove
 from .._host.lock import locked_directory
 from .._host.records import Record
-from .._host.removal import remove_paths
+from .._host.removal import remove_empty_directories, remove_paths
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._host.user_access import call_as
+from .._toolchain.staging import find_leftovers
+from .install import STAGE
 from .pins import Tool
+from .plan import digest_file
 
 # The arguments of Changes.add, as a user's process returns them.
 _Differences = t.List[t.Tuple[str, str, str]]
@@ -52,7 +56,7 @@ def remove_some_tools(removals: Removals, places: Record, changes: Changes, *, c
     if not (removals.absent or removals.exclusive):
         return skipped
     for root in filter(is_filled, places["root"]):
-        for name in sorted(entry for entry in os.listdir(root) if not entry.startswith(".")):
+        for name, builds in _find_builds(root).items():
             targets = [os.path.join(root, name)]
             for directory in places["bin_dir"] if removals.has_link(name, "") else ():
                 symlinks.remove_link(os.path.join(directory, name), targets, changes, check=check)
@@ -60,7 +64,8 @@ def remove_some_tools(removals: Removals, places: Record, changes: Changes, *, c
             remove = functools.partial(_remove_link, name=name, targets=targets, check=check)
             skipped += _for_directories(users, places["user_bin_dir"], remove, changes)
             if removals.has_builds(name):
-                remove_paths(targets, changes, check=check)
+                remove_paths(builds, changes, check=check)
+                remove_empty_directories(targets)
     return skipped
 
 
@@ -75,11 +80,33 @@ def remove_tools(places: Record, changes: Changes, *, timeout: float, check: boo
     skipped = _for_directories(places["users"], places["user_bin_dir"], remove, changes)
     for root in filter(is_filled, roots):
         if check:
-            remove_paths([root], changes, check=True)
+            _remove_root(root, changes, check=True)
         else:
             with locked_directory(root, timeout=timeout):
-                remove_paths([root], changes, check=False)
+                _remove_root(root, changes, check=False)
     return skipped
+
+
+def _find_builds(root: str) -> dict[str, list[str]]:
+    """Return the directories of the builds below ``root`` by tool; what has no recorded digest is another's."""
+    builds: dict[str, list[str]] = {}
+    for build in sorted(glob.glob(os.path.join(glob.escape(root), "*", "*"))):
+        name = os.path.basename(os.path.dirname(build))
+        if os.path.exists(digest_file(os.path.join(build, name))):
+            builds.setdefault(name, []).append(build)
+    return builds
+
+
+def _remove_root(root: str, changes: Changes, *, check: bool) -> None:
+    """Remove the builds below ``root``, and ``root`` itself if nothing else is in it."""
+    builds = _find_builds(root)
+    for directories in builds.values():
+        remove_paths(directories, changes, check=check)
+    remove_paths(find_leftovers(root, STAGE), changes, check=check)
+    if not check:
+        remove_empty_directories(os.path.join(root, name) for name in builds)
+        if os.listdir(root) == [LOCK]:
+            remove(root)
 
 
 def _for_directories(

@@ -329,6 +329,14 @@ def test_a_stale_service_of_a_removed_account_is_removed(service_host: Host, wor
 
 
 MALLORY = 12345
+
+
+def foreign_link(shop: pathlib.Path) -> None:
+    real = shop.rename(shop.parent / "real")
+    shop.symlink_to(real)
+    os.chown(shop, MALLORY, -1, follow_symlinks=False)
+
+
 # What setfacl -m u:MALLORY:rwx sets: a version, then tag, rights and ID of owner, user, group, mask and others.
 ACL_ENTRIES = (
     (0x01, 7, 2**32 - 1),
@@ -342,6 +350,8 @@ ACL = struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in A
 SHARED: dict[str, t.Callable[[pathlib.Path], object]] = {
     "owner of the workspace": lambda shop: os.chown(shop, MALLORY, -1),
     "all may write": lambda shop: shop.chmod(0o777),
+    "all may add files": lambda shop: shop.chmod(0o1777),
+    "all may add files below": lambda shop: (shop / "cmd/api").chmod(0o1777),
     "a group may write": lambda shop: (os.chown(shop, -1, 60), shop.chmod(0o775)),
     "an access control list": lambda shop: os.setxattr(shop, "system.posix_acl_access", ACL),
     "owner of the parent": lambda shop: os.chown(shop.parent, MALLORY, -1),
@@ -353,7 +363,7 @@ SHARED: dict[str, t.Callable[[pathlib.Path], object]] = {
     "a used module": lambda shop: foreign_module(shop, "go.work", "go 1.21\nuse (\n\t.\n\t../lib\n)\n"),
     "a replaced module": lambda shop: foreign_module(shop, "go.mod", "module x\nreplace y => ../lib\n"),
     "a link to a file": lambda shop: (shop / "gen.go").symlink_to(foreign_file(shop.parent / "gen.go", "package x\n")),
-    "a link on the way": lambda shop: foreign_link(shop),
+    "a link on the way": foreign_link,
 }
 
 
@@ -367,12 +377,6 @@ def foreign_module(shop: pathlib.Path, name: str, text: str) -> None:
     (shop / name).write_text(text)
     (shop.parent / "lib").mkdir()
     os.chown(foreign_file(shop.parent / "lib/go.mod", "module y\n").parent, MALLORY, -1)
-
-
-def foreign_link(shop: pathlib.Path) -> None:
-    real = shop.rename(shop.parent / "real")
-    shop.symlink_to(real)
-    os.chown(shop, MALLORY, -1, follow_symlinks=False)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")

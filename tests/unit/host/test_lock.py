@@ -38,8 +38,8 @@ def test_a_failure_leaves_what_was_there(tmp_path, before):
 
 def test_another_run_waits_and_then_reports_it(tmp_path):
     second = locked_directory(str(tmp_path), timeout=0)
-    with locked_directory(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock") as error, second:
-        pass
+    with locked_directory(str(tmp_path), timeout=1), pytest.raises(DevserverError, match=r"\.lock") as error:
+        second.__enter__()
     program = os.path.basename(sys.executable)
     assert re.search(rf"process {os.getpid()} \({program}.*\).*, which runs since \d{{4}}-", str(error.value))
 

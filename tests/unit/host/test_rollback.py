@@ -14,6 +14,7 @@ import typing as t
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._host import rollback
+from ansible_collections.gopherops.devserver.plugins.module_utils._host.managed_block import with_block
 from ansible_collections.gopherops.devserver.plugins.module_utils._host.rollback import PreviousFile
 
 RUN = "4711"
@@ -68,7 +69,8 @@ def start_timer(record: str, seconds: float, identifier: str = RUN) -> subproces
 def test_files_are_restored_with_their_modes(changed: Changed) -> None:
     assert changed.states() == AFTER
     assert pathlib.Path(changed.record).stat().st_mode & 0o777 == 0o600
-    names = ("changed", "created", "removed")
+    # The file that was written last comes first.
+    names = ("removed", "created", "changed")
     assert rollback.restore(changed.record) == [str(changed.directory / name) for name in names]
     assert changed.states() == BEFORE
     assert rollback.restore(changed.record) == []
@@ -79,6 +81,13 @@ def test_a_file_that_was_edited_since_or_not_written_yet_stays(changed: Changed)
     (changed.directory / "created").unlink()
     rollback.restore(changed.record)
     assert changed.states() == {"changed": ("by hand\n", 0o640), "removed": BEFORE["removed"]}
+
+
+def test_a_file_that_was_edited_since_loses_the_block_that_includes_a_file_which_is_gone(changed: Changed) -> None:
+    block = with_block("first\nlast\n", "session include created", path="x", first=False)
+    write(changed.directory / "changed", block + "by hand\n", 0o640)
+    rollback.restore(changed.record)
+    assert changed.states() == {"changed": ("first\nlast\nby hand\n", 0o640), "removed": BEFORE["removed"]}
 
 
 def test_a_file_that_cannot_be_restored_keeps_no_other_from_it(changed: Changed) -> None:

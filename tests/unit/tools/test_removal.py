@@ -39,6 +39,7 @@ def places(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> dict[str,
     (root / ".lock").touch()
     program = root / "gopls/v1/gopls"
     program.touch()
+    (root / "gopls/v1/gopls.sha256").touch()
     (links / "gopls").symlink_to(program)
     (own / "gopls").symlink_to(program)
     (links / "gopls.replaced-20260101T000000Z").write_text("before")
@@ -94,3 +95,16 @@ def test_a_directory_that_this_collection_does_not_fill_stays(places: dict[str, 
     os.unlink(f"{places['root']}/.lock")
     run()
     assert os.path.exists(places["root"])
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_directories_of_others_within_the_root_stay(places: dict[str, str], exclusive: bool) -> None:
+    root = pathlib.Path(places["root"])
+    (root / "team/src/work").mkdir(parents=True)
+    (root / "gopls/notes").mkdir()
+    if exclusive:
+        removals = removal.Removals([], [], exclusive=True)
+        removal.remove_some_tools(removals, records.read_record("tools", {}), Changes(), check=False)
+    else:
+        run()
+    assert sorted(path.name for path in root.rglob("*")) == [".lock", "gopls", "notes", "src", "team", "work"]
