@@ -183,17 +183,15 @@ mismatches:
       remedy: add Go 1.23.4 to devserver_go_versions, or make it or a later version devserver_go_default
 """
 
-import os
 import typing as t
 
 from ..module_utils._core.errors import DevserverError
 from ..module_utils._core.result import Outcome, run_reader
-from ..module_utils._host.accounts import find_account, find_owner
-from ..module_utils._host.user_access import acting_as
+from ..module_utils._host.accounts import find_account
 from ..module_utils._toolchain import inventory
 from ..module_utils._toolchain.go_toolchain import PATHS_SPEC
 from ..module_utils._toolchain.unmanaged import find_unmanaged, list_people
-from ..module_utils._toolchain.workspaces import AvailableGo, Mismatch, mismatches
+from ..module_utils._toolchain.workspaces import AvailableGo, Mismatch, mismatches, mismatches_as
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **PATHS_SPEC,
@@ -239,9 +237,9 @@ def _find_mismatches(params: t.Mapping[str, t.Any], available: AvailableGo) -> l
     unmet = mismatches([], available, minimum)
     for workspace in params["workspaces"]:
         # With its owner's rights: a link in it may lead to a file that only root can read.
-        with acting_as(find_owner(os.stat(workspace).st_uid) if os.path.isdir(workspace) else None):
-            # Several workspaces may have one go.work.
-            unmet += [entry for entry in mismatches([workspace], available, minimum) if entry not in unmet]
+        entries = mismatches_as(None, [workspace], available, minimum)
+        # Several workspaces may have one go.work.
+        unmet += [entry for entry in entries if entry not in unmet]
     return unmet
 
 

@@ -16,7 +16,7 @@ from .._core.errors import DevserverError, TimedOut
 from .._host.skipped_files import SkippedFile, skip_errors
 from .._host.trusted_paths import find_other_writer, find_other_writer_below
 from .._host.user_access import call_as, each_as
-from .._toolchain.modules_of_workspace import read_workspace
+from .._toolchain.modules_of_workspace import TooLargeError, read_workspace
 from .services import DebugService
 
 # Files and directories of a workspace that are inspected.
@@ -79,7 +79,10 @@ def _find_other_writer(service: DebugService) -> str:
 def _module_files(directory: str) -> t.Iterator[str]:
     """Yield the module files that go reads for a package: those of the directories above it, and what they name."""
     while directory != os.path.dirname(directory):
-        # A module file that cannot be read fails the build.
-        with contextlib.suppress(DevserverError):
+        try:
             yield from read_workspace(directory).files
+        except TooLargeError:
+            raise  # Nobody has checked who can change the files.
+        except DevserverError:
+            pass  # There is none here, or a module file cannot be read, which fails the build.
         directory = os.path.dirname(directory)

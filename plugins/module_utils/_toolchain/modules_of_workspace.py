@@ -13,7 +13,14 @@ from .._core.errors import DevserverError
 from .._host.files import read_text
 
 _NAMES = ("go.work", "go.work.sum", "go.mod", "go.sum")
-_TOKEN = re.compile(r'//.*|"(?:\\.|[^"\\])*"|=>|[()]|(?:(?!//|=>)[^\s()",])+|,')
+# Directories that the files of one workspace name, and characters of all its files.
+_MOST_DIRECTORIES, _MOST_TEXT = 5000, 64 * 1024 * 1024
+# The end of a line ends a quoted string, too: a search for the end from each of many quotes would be quadratic.
+_TOKEN = re.compile(r'//.*|"(?:\\.|[^"\\])*"?|=>|[()]|(?:(?!//|=>)[^\s()",])+|,')
+
+
+class TooLargeError(DevserverError):
+    """The module files of a workspace are too many, or too large, to read them all."""
 
 
 class Workspace(t.NamedTuple):
@@ -32,7 +39,10 @@ class Workspace(t.NamedTuple):
 
 
 def read_workspace(directory: str) -> Workspace:
-    """Return the workspace in ``directory``, which is only read; raise DevserverError if there is none."""
+    """Return the workspace in ``directory``, which is only read; raise DevserverError if there is none.
+
+    Raises TooLargeError for one that is too large.
+    """
     top = os.path.realpath(directory)
     files = _files_of(top)
     if not {"go.work", "go.mod"} & {os.path.basename(path) for path in files}:
@@ -52,6 +62,13 @@ def read_workspace(directory: str) -> Workspace:
             named = {os.path.normpath(os.path.join(os.path.dirname(path), name)) for name in local_directories(text)}
             pending += named - known
             known |= named
+        if len(known) > _MOST_DIRECTORIES or sum(map(len, files.values())) > _MOST_TEXT:
+            raise TooLargeError(
+                f"the module files of {directory} name more than {_MOST_DIRECTORIES} directories, or are too large",
+                expected=f"at most {_MOST_TEXT} characters in its go.work, go.mod and sum files, and those they name",
+                remedy="remove lines 'use' and 'replace' from its go.work and go.mod, or split the workspace",
+                path=directory,
+            )
     return Workspace(top, files)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-_VERSION = re.compile(r"(?:go)?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9})|(beta|rc)(\d{1,9}))?(?:-[\w.+-]+)?")
+_VERSION = re.compile(r"(?:go)?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9})|(beta|rc)(\d{1,9}))?(?:-[\w.+-]{1,100})?")
 # What precedes a comment: quoted strings may hold slashes of their own.
 _CODE = re.compile(r'(?:[^"`/]|"(?:\\.|[^"\\])*"|`[^`]*`|/(?!/))*')
 _STAGES = {"beta": 1, "rc": 2}

@@ -4,17 +4,25 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import typing as t
 
 from .._core.errors import DevserverError
-from .._host.files import read_text, read_text_or_empty
+from .._host.accounts import Account, find_owner
+from .._host.files import read_text
+from .._host.user_access import each_as
 from .modules_of_workspace import local_directories
 from .requirements import Requirement, parse_mod_file, parse_version_file, version_key
 
 # Files of modules that are read for one workspace: a go.work may name any number.
 _MOST_MODULES = 200
+# Bytes of each of these files, and of the path of a file (PATH_MAX).
+_LARGEST, _LONGEST = 1024 * 1024, 4096
+# Entries for one file: go accepts one line "go" and one line "toolchain".
+_MOST_ENTRIES = 10
+_REMEDY = "correct the go.work and go.mod of the workspace"
 _NAMED = re.compile(r"go(\d[\w.]*)(?:\+(?:auto|path))?")
 
 
@@ -71,8 +79,29 @@ def mismatches(
             entries.append(Mismatch("no such directory", workspace, None, None, *present, remedy))
     # Several workspaces may have one go.work.
     for path in dict.fromkeys(path for workspace in workspaces for path in _files_of(workspace, gowork)):
-        entries += _in_file(path, available, minimum)
+        entries += itertools.islice(_in_file(path, available, minimum), _MOST_ENTRIES)
     return entries
+
+
+def mismatches_as(
+    account: Account | None, workspaces: t.Sequence[str], available: AvailableGo, minimum: str | None, gowork: str = ""
+) -> list[Mismatch]:
+    """Return the result of ``mismatches`` with the rights of ``account``, in a process with a time limit.
+
+    None is the owner of the first workspace, if any. What prevents it is an entry of its own: a user's files can be
+    made to fail in any way.
+    """
+    if account is None and workspaces and os.path.isdir(workspaces[0]):
+        account = find_owner(os.stat(workspaces[0]).st_uid)
+    if account is None or not workspaces:
+        return mismatches(workspaces, available, minimum, gowork)
+    first = workspaces[0]
+    find = each_as(account, lambda _path: mismatches(workspaces, available, minimum, gowork), {first: None})[first]
+    try:
+        return [Mismatch(*entry) for entry in find()]
+    except DevserverError as error:
+        present = (available.installed, available.running)
+        return [Mismatch(f"unreadable: {error.problem}", first, None, None, *present, error.remedy or _REMEDY)]
 
 
 def _files_of(workspace: str, gowork: str) -> list[str]:
@@ -83,8 +112,8 @@ def _files_of(workspace: str, gowork: str) -> list[str]:
     """
     work = gowork if os.path.isabs(gowork) else "" if gowork == "off" else _nearest(workspace, "go.work")
     nearest = _nearest(workspace, "go.mod")
-    modules = [*([nearest] if nearest else []), *_named_in(work)][:_MOST_MODULES]
-    replaced = [path for module in modules for path in _named_in(module)][:_MOST_MODULES]
+    modules = [*([nearest] if nearest else []), *itertools.islice(_named_in(work), _MOST_MODULES)]
+    replaced = itertools.islice((path for module in modules for path in _named_in(module)), _MOST_MODULES)
     return [os.path.join(workspace, ".go-version"), *filter(None, [work]), *modules, *replaced]
 
 
@@ -95,11 +124,15 @@ def _nearest(directory: str, name: str) -> str:
     return next((place for place in places if os.path.exists(place) and not os.path.isdir(place)), "")
 
 
-def _named_in(path: str) -> list[str]:
-    """Return the go.mod of each directory that a go.work or go.mod names."""
-    text = read_text_or_empty(path) if path else ""
+def _named_in(path: str) -> t.Iterator[str]:
+    """Yield the go.mod of each directory that a go.work or go.mod names."""
+    try:
+        text = (read_text(path, largest=_LARGEST) if path else "") or ""
+    except DevserverError:
+        return  # It is an entry of its own.
     directory = os.path.dirname(path)
-    return [os.path.normpath(os.path.join(directory, name, "go.mod")) for name in local_directories(text)]
+    names = dict.fromkeys(name for name in local_directories(text) if len(name) < _LONGEST)
+    yield from (os.path.normpath(os.path.join(directory, name, "go.mod")) for name in names)
 
 
 def _below(version: str | None, minimum: str) -> bool:
@@ -116,7 +149,7 @@ def _in_file(path: str, available: AvailableGo, minimum: str | None) -> t.Iterat
     present = (available.installed, available.running)
     parse = parse_version_file if path.endswith("/.go-version") else parse_mod_file
     try:
-        text = read_text(path)
+        text = read_text(path, largest=_LARGEST)
         requirements = parse(text) if text is not None else []
     except (DevserverError, ValueError) as error:
         reason = error.problem if isinstance(error, DevserverError) else str(error)

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import subprocess
+import time
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
@@ -55,6 +56,29 @@ def test_a_requirement_named_like_a_directory_is_none() -> None:
 @given(st.text(alphabet='userplac .()"`/\\=>\n\t,', max_size=60) | st.text(max_size=60))
 def test_any_text_is_read(text: str) -> None:
     assert all(isinstance(directory, str) for directory in local_directories(text))
+
+
+@pytest.mark.parametrize("text", ['\\"', '\\"\\', '"', "/", "=", "(", "\\"])
+def test_the_time_for_a_line_is_linear_in_its_length(text: str) -> None:
+    before = time.process_time()
+    local_directories('module x\n\nreplace a => "' + text * 50_000)
+    assert time.process_time() - before < 1
+
+
+def test_a_workspace_that_names_too_many_directories_is_an_error(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "go.mod").write_text("module x\n" + "".join(f"replace a{n} => ./{n}\n" for n in range(5001)))
+    with pytest.raises(DevserverError, match="name more than 5000 directories"):
+        read_workspace(str(tmp_path))
+
+
+def test_a_workspace_with_too_much_text_is_an_error(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "go.work").write_text("".join(f"use ./{n}\n" for n in range(9)))
+    (tmp_path / "sum").write_text("x" * (8 << 20))
+    for number in range(9):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / "go.sum").symlink_to(tmp_path / "sum")
+    with pytest.raises(DevserverError, match="or are too large"):
+        read_workspace(str(tmp_path))
 
 
 def test_a_workspace_hides_its_path(tmp_path: pathlib.Path) -> None:

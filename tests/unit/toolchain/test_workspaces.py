@@ -6,10 +6,15 @@ from __future__ import annotations
 
 import os
 import pathlib
+import tracemalloc
 
 import pytest
 from ansible_collections.gopherops.devserver.plugins.module_utils._core.errors import DevserverError
-from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import AvailableGo, mismatches
+from ansible_collections.gopherops.devserver.plugins.module_utils._toolchain.workspaces import (
+    AvailableGo,
+    _files_of,
+    mismatches,
+)
 
 HOST = AvailableGo(["1.21.13", "1.22.12", "1.23.4"], "1.22.12")
 
@@ -170,3 +175,30 @@ def test_a_pipe_does_not_block_the_reader(tmp_path: pathlib.Path) -> None:
     os.mkfifo(tmp_path / "go.mod")
     (item,) = mismatches([str(tmp_path)], HOST, None)
     assert item.cause.startswith(f"unreadable: {tmp_path}/go.mod is not a regular file")
+
+
+def test_a_few_lines_of_each_file_are_entries(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "go.mod").write_text("go 1.99\n" * 1000)
+    assert len(mismatches([str(tmp_path)], HOST, None)) == 10
+
+
+@pytest.mark.parametrize("text", ["\n" * (1 << 20) + "x", "go 1.22-" + "x" * 1000])
+def test_an_outsized_file_is_an_entry(tmp_path: pathlib.Path, text: str) -> None:
+    (tmp_path / "go.mod").write_text(text)
+    (item,) = mismatches([str(tmp_path)], HOST, None)
+    assert item.cause.startswith("unreadable: ") and len(item.cause) < 300
+
+
+def test_modules_that_name_many_others_take_little_memory(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m/go.mod").write_text("module m\n" + "".join(f"replace a=>./b{n}\n" for n in range(45_000)))
+    (tmp_path / "go.work").write_text("".join(f"use ./l{n}\n" for n in range(20)))
+    for number in range(20):
+        (tmp_path / f"l{number}").symlink_to("m")
+    tracemalloc.start()
+    try:
+        files = _files_of(str(tmp_path), "")
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+    assert len(files) == 1 + 1 + 20 + 200

@@ -70,10 +70,10 @@ def collect(
     version = _installed(goroot)
     declared = debug_services.DeclaredServices(options.debug_services, options.debug_services_stopped, version)
     debuggers = debug_services.collect(options.tls_renew_before, declared)
-    unread = [unreadable(*entry) for entry in unresponsive_users(declaration.users, options.timeout)]
-    left_out = [observation.user for observation in unread]
-    declaration = dataclasses.replace(declaration, users=[user for user in declaration.users if user not in left_out])
+    declaration, unread = _without_unresponsive(declaration, options.timeout)
     requirements = unmet_requirements(declaration, options.go_minimum)
+    # Users whose workspaces have exceeded the time limit are unresponsive from then on.
+    declaration, slow = _without_unresponsive(declaration, options.timeout)
     places = ToolPaths(options.tools_root, options.tools_bin_dir, options.tools_user_bin_dir)
     tools = pinned_tools(options.tools, goroot=options.tools_goroot or goroot, places=places)
     names = [tool.name for tool in tools]
@@ -106,7 +106,14 @@ def collect(
         return snapshot, evaluate(snapshot)
 
     observations = observe(declaration, names, timeout=options.timeout, kinds=kinds)
-    return isolated(declaration, [*observations, *unread], read)
+    return isolated(declaration, [*observations, *unread, *slow], read)
+
+
+def _without_unresponsive(declaration: Declaration, timeout: float) -> tuple[Declaration, list[Observation]]:
+    """Return the declaration of the users whose files respond, and an observation of each other one."""
+    unread = [unreadable(*entry) for entry in unresponsive_users(declaration.users, timeout)]
+    left_out = [observation.user for observation in unread]
+    return dataclasses.replace(declaration, users=[user for user in declaration.users if user not in left_out]), unread
 
 
 def isolated(

@@ -8,9 +8,8 @@ import contextlib
 import os
 
 from ..._environment.declaration import Declaration
-from ..._host.user_access import acting_as
 from ..._toolchain.store import ToolchainStore, version_named
-from ..._toolchain.workspaces import AvailableGo, Mismatch, mismatches
+from ..._toolchain.workspaces import AvailableGo, Mismatch, mismatches, mismatches_as
 from ..records.tools import AlteredToolchain
 
 
@@ -32,8 +31,8 @@ def unmet_by(available: AvailableGo, declaration: Declaration, go_minimum: str) 
     requirements = [("", entry) for entry in mismatches([], available, go_minimum or None)]
     for user in (user for user in declaration.users if user.workspaces):
         of_user = available._replace(gotoolchain=user.variables.get("GOTOOLCHAIN", ""))
-        with acting_as(user.account):
-            entries = mismatches(user.workspaces, of_user, go_minimum or None, user.variables.get("GOWORK", ""))
+        gowork = user.variables.get("GOWORK", "")
+        entries = mismatches_as(user.account, user.workspaces, of_user, go_minimum or None, gowork)
         # An entry without a file is about the host, which has its own entry.
         requirements += [(user.account.name, entry) for entry in entries if entry.file]
     return requirements
