@@ -102,6 +102,7 @@ class DapClient:
         kind = message.get("type")
         if kind == "response":
             number = message.get("request_seq")
+            self._connection.count_kept()
             self._responses[number if isinstance(number, int) else 0] = message
         elif kind == "event":
             self._record_event(message)
@@ -111,6 +112,7 @@ class DapClient:
         if event.get("event") == "output":
             self.output = (self.output + str(body.get("output", "")))[-_LONGEST_OUTPUT:]
         else:
+            self._connection.count_kept()
             self._events.append(event)
 
     def _body(self, response: Message, command: str) -> Message:

@@ -22,7 +22,10 @@ _END_OF_HEADER = b"\r\n\r\n"
 _CHUNK = 65536
 # Bytes; a peer that announces more is not a server of these protocols.
 _LONGEST_HEADER = 4096
-_LONGEST_BODY = 64 * 1024 * 1024
+_LONGEST_BODY = 16 * 1024 * 1024
+# What a client keeps of one session, in messages and bytes: the peer is a program of a user, the memory is root's.
+_MOST_KEPT = 10_000
+_MOST_KEPT_BYTES = 16 * 1024 * 1024
 # Python converts no number of thousands of digits.
 _NUMBER = re.compile(rb"[0-9]{1,12}")
 
@@ -40,6 +43,9 @@ class Connection:
         self.peer = peer
         self._stream = stream
         self._received = bytearray()
+        self._last_length = 0
+        self._kept = 0
+        self._kept_bytes = 0
 
     def send(self, message: Message, timeout: float = 10) -> None:
         """Send ``message``; raise DevserverError if the peer does not receive it within ``timeout`` seconds."""
@@ -62,6 +68,14 @@ class Connection:
                 return message
             if not self._read_more(max(0, deadline - time.monotonic())):
                 return None
+
+    def count_kept(self) -> None:
+        """Count the last message as one that the client keeps; raise DevserverError if those exceed the limits."""
+        self._kept += 1
+        self._kept_bytes += self._last_length
+        if self._kept > _MOST_KEPT or self._kept_bytes > _MOST_KEPT_BYTES:
+            limits = f"{_MOST_KEPT} messages, or {_MOST_KEPT_BYTES >> 20} MiB,"
+            raise self._error(f"sent more than the {limits} that a client keeps of one session")
 
     def close(self) -> None:
         self._stream.close()
@@ -89,7 +103,7 @@ class Connection:
         length = self._parse_length(header)
         if len(rest) < length:
             return None
-        self._received = bytearray(rest[length:])
+        self._received, self._last_length = bytearray(rest[length:]), length
         return self._parse(rest[:length])
 
     def _parse_length(self, header: bytes) -> int:

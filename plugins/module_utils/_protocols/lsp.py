@@ -84,7 +84,7 @@ class LspClient:
         self._directory = ""
         self._last = 0
         self._versions: dict[str, int] = {}
-        # The last diagnostics by file, with the version of the file (None: not reported).
+        # The last diagnostics by open file, with the version of the file (None: not reported).
         self._published: dict[str, tuple[int | None, list[Diagnostic]]] = {}
 
     def initialize(self, directory: str) -> ServerInfo:
@@ -217,6 +217,9 @@ class LspClient:
 
     def _publish(self, params: dict[str, t.Any]) -> None:
         file, version = file_of(params.get("uri")), params.get("version")
+        if os.path.realpath(file) not in map(os.path.realpath, self._versions):
+            # A server reports any number of other files.
+            return
         diagnostics = [
             Diagnostic(file, _line(item), SEVERITIES.get(as_number(item.get("severity")), "error"), _text(item))
             for item in as_dicts(params.get("diagnostics"))
@@ -226,6 +229,7 @@ class LspClient:
     def _record_popup(self, params: dict[str, t.Any]) -> None:
         kind = _KINDS.get(as_number(params.get("type")))
         if kind:
+            self._connection.count_kept()
             self.popups.append(Popup(kind, _text(params)))
 
     def _response_error(self, method: str, error: dict[str, t.Any]) -> DevserverError:

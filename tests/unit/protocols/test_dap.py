@@ -178,3 +178,16 @@ def test_bodies_that_are_no_objects_are_empty_ones(adapter, odd):
     assert client.event("stopped", deadline=soon())["body"] == {}
     with pytest.raises(ErrorResponse, match="odd"):
         client.read_response(2, "evaluate", soon())
+
+
+@pytest.mark.parametrize("kind", ["event", "response"])
+@pytest.mark.parametrize(("count", "size"), [(20_000, 0), (40, 1_000_000)])
+def test_messages_without_end_are_not_all_kept(adapter, kind, count, size):
+    def respond(request):
+        for number in range(count):
+            yield event("thread", text="x" * size) | {"type": kind, "request_seq": -number}
+        yield response(request)
+
+    client = adapter(respond)
+    with pytest.raises(DevserverError, match="the adapter sent more than the 10000 messages, or 16 MiB, that"):
+        client.request("configurationDone", deadline=time.monotonic() + 30)

@@ -67,6 +67,7 @@ def test_other_headers_and_any_spelling_do(peers):
         (b"Content-Length: 99999999999\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: -1\r\n\r\n", "without a usable Content-Length"),
+        (b"Content-Length: 16777217\r\n\r\n", "without a usable Content-Length"),
         (b"Content-Length: 2\r\n\r\n{]", "invalid JSON"),
         (b"Content-Length: 2\r\n\r\n[]", "not an object"),
         (b"Content-Length: 100000\r\n\r\n" + b"[" * 100_000, "invalid JSON"),

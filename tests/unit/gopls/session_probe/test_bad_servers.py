@@ -161,6 +161,29 @@ def test_popups_are_kept_without_passwords_and_without_information(fake, probe_s
     assert probe_socket(fake.path, timeout=20)["popups"] == expected
 
 
+def test_popups_without_end_are_not_all_kept(fake, probe_socket):
+    def pop_up(_message):
+        for number in range(20_000):
+            fake.notify("window/showMessage", {"type": 1, "message": str(number)})
+
+    fake.handlers["textDocument/didOpen"] = pop_up
+    result = probe_socket(fake.path, timeout=30)
+    assert "sent more than the 10000 messages" in result["problem"]
+    assert len(result["popups"]) == 10_000
+
+
+def test_diagnostics_of_files_that_are_not_open_are_not_kept():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        client = LspClient(Connection(ours, "gopls"), section="gopls", settings={}, deadline=time.monotonic() + 10)
+        client.open("/open.go", "")
+        for file in ("/other.go", "/open.go"):
+            params = {"uri": f"file://{file}", "version": 1, "diagnostics": []}
+            Connection(theirs, "it").send({"method": "textDocument/publishDiagnostics", "params": params})
+        assert client.diagnostics("/open.go") == []
+    assert list(client._published) == ["/open.go"]
+
+
 def test_requests_of_the_server_get_responses(fake, probe_socket):
     responses = []
 
