@@ -17,6 +17,8 @@ from .._core.managed_header import managed_header
 from .accounts import Account
 from .files import Changes, find_unfinished, read_text, unlink, write_text
 from .managed_block import with_block
+from .ownership import describe_ownership_repair
+from .path_names import is_below
 from .skipped_files import SkippedFile, skip_errors
 from .user_access import each_as, may_access
 
@@ -177,10 +179,11 @@ def _state_of(file: ManagedFile) -> _State:
     after = file.content(before)
     rights = compare_rights(file) if None not in (before, after) else None
     if before != after or rights:
-        problem = find_directory_problem(_directory_of(file.path))
+        directory = _directory_of(file.path)
+        problem = find_directory_problem(directory)
         foreign = find_owner_problem(file) if after is not None else ""
         if problem:
-            raise _write_error(file, problem)
+            raise _write_error(file, directory, problem)
         if foreign:
             raise _owner_error(file, foreign)
     return _State(before, after, rights, find_unfinished(file.path))
@@ -242,17 +245,32 @@ def _directory_of(path: str) -> str:
     return os.path.dirname(os.path.realpath(path))
 
 
-def _write_error(file: ManagedFile, problem: DirectoryProblem) -> DevserverError:
+def _write_error(file: ManagedFile, directory: str, problem: DirectoryProblem) -> DevserverError:
+    """Return the error for a file whose directory, without links, is ``directory``."""
     whose = f" of user {file.owner.name}" if file.owner else ""
-    directory = _directory_of(file.path)
     linked = os.path.islink(file.path)
     leads = f", which is a link to {os.path.realpath(file.path)}," if linked else ""
     return DevserverError(
         f"{file.path}{whose}{leads} cannot be written: {problem.reason}",
         expected="a file in a directory that exists or can be created" if linked else "",
-        remedy=("remove the link, or " if linked else "") + (problem.remedy or f"make {directory} writable"),
+        remedy=_move_aside(file, directory)
+        or ("remove the link, or " if linked else "") + (problem.remedy or f"make {directory} writable"),
         path=file.path,
     )
+
+
+def _move_aside(file: ManagedFile, real_path: str) -> str:
+    """Return a remedy about the user's own path if that leads out of the home; empty otherwise.
+
+    A user can let a link lead to any path of the host: no remedy may give the user rights there.
+    """
+    owner = file.owner
+    if owner is None or not is_below(file.path, owner.home) or is_below(real_path, os.path.realpath(owner.home)):
+        return ""
+    parts = os.path.relpath(file.path, owner.home).split("/")
+    places = [os.path.join(owner.home, *parts[:count]) for count in range(1, len(parts) + 1)]
+    link = next(filter(os.path.islink, places), file.path)
+    return f"remove the link on the way to the file: {describe_ownership_repair(link, owner)}"
 
 
 def _owner_error(file: ManagedFile, foreign: str) -> DevserverError:
@@ -260,7 +278,7 @@ def _owner_error(file: ManagedFile, foreign: str) -> DevserverError:
     return DevserverError(
         f"{file.path} of user {user} cannot be written: it {foreign}",
         expected=f"a file that belongs to {user}, with whose rights it is written",
-        remedy=describe_chown(file.path, user),
+        remedy=_move_aside(file, os.path.realpath(file.path)) or describe_chown(file.path, user),
         user=user,
         path=file.path,
     )
@@ -268,7 +286,7 @@ def _owner_error(file: ManagedFile, foreign: str) -> DevserverError:
 
 def describe_chown(path: str, user: str) -> str:
     """Return a remedy that gives a file and its group to the user."""
-    return f"check who should own it, and give it to {user}: chown {user}: {shlex.quote(path)}"
+    return f"check who should own it, and give it to {user}: chown -h {user}: {shlex.quote(path)}"
 
 
 def write_all(edits: t.Iterable[FileEdit]) -> None:
@@ -307,10 +325,11 @@ def _write(edit: FileEdit) -> None:
     if edit.after is None:
         unlink(file.path)
         return
+    directory = _directory_of(file.path)
     try:
-        os.makedirs(_directory_of(file.path), exist_ok=True)
+        os.makedirs(directory, exist_ok=True)
     except OSError as error:
-        raise _write_error(file, DirectoryProblem(str(error.strerror))) from error
+        raise _write_error(file, directory, DirectoryProblem(str(error.strerror))) from error
     uid, gid = (file.owner.uid, file.owner.gid) if file.owner else (0, 0)
     mode = file.mode if file.whole else file.mode & ~_umask()
     write_text(file.path, edit.after, mode=mode, uid=uid, gid=gid, keep=not file.whole)

@@ -330,7 +330,7 @@ def test_a_file_of_a_user_that_is_not_the_users_is_found(tmp_path: pathlib.Path)
         ("GD109", "nobody", str(changed)),
     ]
     assert found[0].cause == f"{inside} belongs to uid 0; expected the user nobody"
-    assert f"chown nobody: {inside}" in found[0].remedy.text
+    assert f"chown -h nobody: {inside}" in found[0].remedy.text
     # For a user who is no longer listed, only a file that must change counts.
     assert [one.subject for one in rights_of([Files()], [])] == [str(changed)]
     for path in (inside, changed):

@@ -187,6 +187,37 @@ def nobodys(declare, tmp_path):
     return nobody, declare.home / ".config/go/env"
 
 
+@needs_root
+@pytest.mark.parametrize("link", [".config", ".config/go", ".config/go/env"])
+def test_a_remedy_never_gives_a_user_rights_where_a_link_leads(declare, nobodys, tmp_path, link):
+    nobody, _file = nobodys
+    victim = tmp_path / "victim"
+    (victim / "go").mkdir(parents=True)
+    victim.chmod(0o755)
+    (declare.home / link).rename(tmp_path / "moved")
+    (declare.home / link).symlink_to(victim / "go/env" if link.endswith("env") else victim)
+    failure = str(apply.apply(declare(account=nobody), check=False).failure)
+    assert "is not writable" in failure
+    remedy = failure.partition("To fix this: ")[2]
+    assert f"move {declare.home / link} away with the rights of nobody" in remedy
+    assert str(victim) not in remedy
+
+
+@needs_root
+def test_a_file_of_another_owner_outside_of_the_home_is_not_given_to_its_user(declare, nobodys, tmp_path):
+    nobody, file = nobodys
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "env").write_text("GOFLAGS=-y\n")
+    (shared / "env").chmod(0o644)
+    file.unlink()
+    file.symlink_to(shared / "env")
+    failure = str(apply.apply(declare(account=nobody), check=False).failure)
+    assert "it belongs to uid 0" in failure
+    assert "chown" not in failure and f"move {file} away with the rights of nobody" in failure
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as another user")
 @pytest.mark.parametrize("check", [True, False])
 @pytest.mark.parametrize("case", ["owner", "group"])
@@ -207,7 +238,7 @@ def test_a_file_that_is_not_its_users_is_skipped(declare, nobodys, case, check):
     applied = apply.apply(declaration, check=check)
     reason = "it belongs to uid 0." if case == "owner" else "it has the group 0, which is not its user's."
     assert f"{file} of user nobody cannot be written: {reason}" in str(applied.failure)
-    assert f"give it to nobody: chown nobody: '{file}'." in str(applied.failure)
+    assert f"give it to nobody: chown -h nobody: '{file}'." in str(applied.failure)
     assert (os.listdir(first.home), file.read_text()) == ([] if check else [".config"], before)
     os.chown(file, nobody.uid, nobody.gid)
     assert not apply.apply(declaration, check=check).skipped
