@@ -21,8 +21,8 @@ def extension_hosts(uids: t.Iterable[int], proc: str = PROC) -> list[Process]:
     """
     hosts: list[Process] = []
     for uid in uids:
-        own = (pid for pid in process_ids(proc) if owner_id(pid, proc) == uid and _is_extension_host(pid, proc))
-        hosts += itertools.islice(filter(None, (read_process(pid, proc) for pid in own)), _MOST)
+        pids = (pid for pid in process_ids(proc) if owner_id(pid, proc) == uid and _is_extension_host(pid, proc))
+        hosts += itertools.islice(filter(None, (read_process(pid, proc) for pid in pids)), _MOST)
     return hosts
 
 

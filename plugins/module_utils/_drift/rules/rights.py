@@ -31,7 +31,7 @@ NOT_THE_USERS = Rule(
 Files such as `~/.config/go/env` and editor settings are written with the rights of their user, and keep their owner and
 group. Both must be the user's. `sudo go env -w` leaves a file of root. Outside of the home directory, as in a shared
 checkout, only a file that must change is examined.""",
-    fix="Run `chown NAME: PATH` with the names in the remedy, if the file belongs to that user. Then provision again.",
+    fix="Run `chown -h NAME: PATH` with the names in the remedy, if the file is that user's. Then provision again.",
     example="/home/alice/.config/go/env belongs to uid 0; expected the user alice",
 )
 SHARED_UID = Rule(
