@@ -58,4 +58,4 @@ def test_a_stranger_who_signs(reject, tmp_path):
 
 
 def test_no_bundle(reject):
-    reject(["cannot be read", "/nowhere.tar"], devserver_bundle_file="/nowhere.tar")
+    reject(["a file on the controller that this user can read", "/nowhere.tar"], devserver_bundle_file="/nowhere.tar")

@@ -119,7 +119,10 @@ def plan_tools(
 
 
 def _find_planned_go(goroot: str, version: str) -> Go | None:
-    current = find_go(goroot) if has_go(goroot) else None
+    current = None
+    # A broken Go is an error only if no planned version replaces it.
+    with contextlib.suppress(*([DevserverError] if version else [])):
+        current = find_go(goroot) if has_go(goroot) else None
     if not version or (current and current.version == f"go{version}"):
         return current
     return Go(goroot, f"go{version}", current.platform if current else {})

@@ -150,6 +150,16 @@ def test_check_mode_plans_for_the_go_that_will_be_installed(provisioned: Host) -
     assert not provisioned.run(HELLO, go_version="1.99.1")["changed"]
 
 
+def test_check_mode_does_not_need_a_go_that_will_be_replaced(provisioned: Host, tmp_path: pathlib.Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/go").write_text("#!/bin/sh\necho go version go1.20 linux/amd64\n")
+    (tmp_path / "bin/go").chmod(0o755)
+    planned = provisioned.run(HELLO, check=True, goroot=str(tmp_path), go_version="1.99.1")
+    assert only(planned)["path"].endswith("-go1.99.1/hello")
+    rejected = provisioned.run(HELLO, check=True, goroot=str(tmp_path))
+    assert "is no go command" in rejected["msg"]
+
+
 def test_a_program_in_the_place_of_the_link_is_moved_aside(provisioned: Host) -> None:
     link = provisioned.bin / "hello"
     content = link.read_bytes()
