@@ -14,7 +14,17 @@ import testinfra
 SNAPSHOT = (pathlib.Path(__file__).parents[2] / "shared/snapshot.sh").read_text()
 EPHEMERAL = pathlib.Path(os.environ.get("MOLECULE_EPHEMERAL_DIRECTORY", ""))
 # What stays on purpose in the home: the user's caches, and directories.
-KEPT = {".cache", ".cache/go-build", ".config", ".config/environment.d", ".config/go", "go", "go/bin", "go/pkg"}
+KEPT = {
+    ".cache",
+    ".cache/fish",
+    ".cache/go-build",
+    ".config",
+    ".config/environment.d",
+    ".config/go",
+    "go",
+    "go/bin",
+    "go/pkg",
+}
 # Values that are not those of the earlier runs.
 OTHERS = {"devserver_users": [], "devserver_tools": [], "devserver_toolchain_root": "/nonexistent"}
 

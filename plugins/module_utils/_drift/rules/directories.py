@@ -107,7 +107,7 @@ Go trusts the files in its caches and runs the programs in GOBIN. With the stick
 but they can add one that is missing, or a file of a cache. Others can write by the mode, by a group with other members,
 by an access control list, or because a directory or link on the way belongs to them.""",
     fix="""\
-Run `chmod o-w` as the user, as in the finding's `safe_commands`. There is no such command for a directory behind a
+Run `chmod go-w` as the user, as in the finding's `safe_commands`. There is no such command for a directory behind a
 link: it may belong to another user. For a group run `chmod g-w`, and for an access control list `setfacl -b`.""",
     example="GOBIN=/home/alice/go/bin has mode 0777; expected no write permission for others",
 )
@@ -180,7 +180,7 @@ def _state(directory: GoDirectory) -> t.Iterator[Finding]:
         yield _foreign_within(directory, directory.foreign)
     if state.mode & stat.S_IWOTH:
         cause = f"{directory} has mode {mode}; expected no write permission for others"
-        yield _finding(WORLD_WRITABLE, cause, _chmod("o-w", directory), directory)
+        yield _finding(WORLD_WRITABLE, cause, _chmod("go-w", directory), directory)
     elif state.uid == directory.account.uid and state.other_writer:
         cause = f"{directory}: {state.other_writer}; expected that only {directory.account.name} and root can change it"
         remedy = "take the right to write from others: chmod g-w, setfacl -b, or chown of what belongs to another user"
