@@ -132,6 +132,8 @@ def persisted(setting: str, findings: Findings, *, user: str = "alice", **rest: 
     return Injection(do, at(file, setting, findings), file, **rest)
 
 
+SSHD_DROP_IN = "/etc/ssh/sshd_config.d/own.conf"
+PERMIT_USER_ENVIRONMENT = f"echo 'PermitUserEnvironment yes' > {SSHD_DROP_IN}"
 # A go that is not the declared one, and works as that does.
 GO = "printf '#!/bin/sh\\nexec /usr/local/go/bin/go \"$@\"\\n' | install -m 755 -D /dev/stdin"
 
@@ -461,20 +463,20 @@ MANAGED_FILES = {
         alone=True,
     ),
     "a command in the place of all others": line_in(
-        "/etc/ssh/sshd_config.d/own.conf",
+        SSHD_DROP_IN,
         "ForceCommand /bin/false",
         findings_of("GD901", "bob", OVER_SSH, ""),
-        before="echo 'Match User bob' > /etc/ssh/sshd_config.d/own.conf",
+        before=f"echo 'Match User bob' > {SSHD_DROP_IN}",
         alone=True,
     ),
     "a variable from sshd for everybody": line_in(
-        "/etc/ssh/sshd_config.d/own.conf",
+        SSHD_DROP_IN,
         "SetEnv GOA=1 GODEBUG=netdns=go",
         findings_per_user("GD102", "GODEBUG", users=["alice", "bob", "zoe", "finn", "root"]),
         alone=True,
     ),
     "a variable from sshd for some": line_in(
-        "/etc/ssh/sshd_config.d/own.conf",
+        SSHD_DROP_IN,
         'SetEnv "GOPROXY=direct" # written',
         findings_per_user("GD502", "GOPROXY", users=["bob", "finn"])
         | findings_per_user("GD102", "GOPROXY", users=["bob", "finn"]),
@@ -493,16 +495,16 @@ MANAGED_FILES = {
         f"{BOB}/.ssh/environment",
         "GODEBUG=netdns=go",
         {("GD102", "bob", "", "GODEBUG")},
-        before="echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf",
-        undo="rm /etc/ssh/sshd_config.d/own.conf",
+        before=PERMIT_USER_ENVIRONMENT,
+        undo=f"rm {SSHD_DROP_IN}",
         alone=True,
     ),
     "a variable of a key": line_in(
         f"{BOB}/.ssh/authorized_keys",
         'environment="GODEBUG=netdns=go" ssh-ed25519 AAAA bob',
         {("GD102", "bob", "", "GODEBUG")},
-        before="echo 'PermitUserEnvironment yes' > /etc/ssh/sshd_config.d/own.conf",
-        undo="rm /etc/ssh/sshd_config.d/own.conf",
+        before=PERMIT_USER_ENVIRONMENT,
+        undo=f"rm {SSHD_DROP_IN}",
         alone=True,
     ),
     "a slow rc of sshd": line_in(
