@@ -12,8 +12,8 @@ class Source(t.NamedTuple):
 
     ``kind`` is ``file`` (a startup file, PAM, GOENV, go.env: then ``file`` and ``line`` are the place), ``process``
     (given by the program that starts the process), ``set-environment`` (of systemctl: set in the running manager) or
-    ``built-in`` (Go's own default). ``by`` is the line of a function
-    that this line calls, if that sets the value.
+    ``built-in`` (Go's own default). If this line calls a function that sets the value, ``by`` is the line in that
+    function.
     """
 
     kind: str
