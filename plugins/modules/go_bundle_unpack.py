@@ -25,6 +25,7 @@ notes:
   - Modules are not installed. C(GOPROXY=file://<root>/modules) makes Go find it, and go.sum verifies it.
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
+  - gopherops.devserver.recorded_paths
 options:
   file:
     description:
@@ -39,12 +40,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  record:
-    description:
-      - Whether root records the paths in C(/etc/gopherops/records), so that a later run with O(state=absent) finds them
-        without this declaration.
-    type: bool
-    default: true
   root:
     description: The directory on the host for the files.
     type: path

@@ -25,6 +25,7 @@ description:
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.tools
+  - gopherops.devserver.recorded_paths
 options:
   state:
     description:
@@ -40,12 +41,6 @@ options:
         default they stay.
     type: bool
     default: false
-  record:
-    description:
-      - Whether root records the paths in C(/etc/gopherops/records), so that a later run with O(state=absent) finds them
-        without this declaration.
-    type: bool
-    default: true
   root:
     description: The directory of the tools.
     type: path

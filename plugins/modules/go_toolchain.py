@@ -28,6 +28,7 @@ extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.toolchains
   - gopherops.devserver.toolchains.paths
+  - gopherops.devserver.recorded_paths
 attributes:
   action_group:
     membership:
@@ -56,12 +57,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  record:
-    description:
-      - Whether root records the paths in C(/etc/gopherops/records), so that a later run with O(state=absent) finds them
-        without this declaration.
-    type: bool
-    default: true
   absent:
     description:
       - Full versions to remove, such as V(1.21.13), with their links, unless they are in O(versions) or in use. All
