@@ -15,7 +15,8 @@ description:
     controller.
   - Writes a directory for each client. It contains the certificates of the authority and of the client, the client's
     key with mode 0600, a configuration of stunnel for the host, and an entry for VS Code's C(launch.json).
-  - Keeps the files of other hosts in the same directory. Removes the bundles of revoked clients.
+  - Keeps the files of other hosts in the same directory, and what earlier runs have written about services that are not
+    in O(services), unless O(exclusive). Removes the bundles of revoked clients.
 extends_documentation_fragment:
   - gopherops.devserver.attributes.writer
   - gopherops.devserver.debug_services.tls_services

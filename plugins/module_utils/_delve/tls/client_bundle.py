@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import json
 import os
@@ -17,6 +18,7 @@ from ..._host.removal import remove_paths
 from ..launch import attach_configuration
 from .endpoints import TlsEndpoint
 from .keys import add_redacted_change
+from .server import join_sections, split_sections
 
 _SECRET = "client.key"
 _CERTIFICATES = ("ca.crt", "client.crt", _SECRET)
@@ -24,12 +26,16 @@ _HOST_FILES = ("stunnel-*.conf", "launch-*.json")
 
 
 class DebugHost(t.NamedTuple):
-    """A host for its clients: its inventory ``name``, ``address``, endpoints and minimum TLS version."""
+    """A host for its clients: its inventory ``name``, ``address``, endpoints and minimum TLS version.
+
+    Endpoints of earlier runs stay in the bundles unless their name ``is_removed``.
+    """
 
     name: str
     address: str
     endpoints: t.Sequence[TlsEndpoint]
     minimum: str
+    is_removed: t.Callable[[str], bool]
 
 
 def write_bundles(
@@ -39,9 +45,11 @@ def write_bundles(
 
     ``source`` is the authority's directory: it contains ``ca.crt``, ``clients/NAME.crt`` and ``clients/NAME.key``.
     """
-    files = [
-        file for client in {*clients} - {*revoked} for file in _bundle_files(host, client, source, directory, check)
-    ]
+    admitted = {*clients} - {*revoked}
+    files = [file for client in admitted for file in _certificate_files(client, source, directory, check)]
+    # Also in the bundles of clients that are no longer listed, which removed endpoints leave.
+    for client in admitted | {*_clients_of_host(host.name, directory)} - {*revoked}:
+        files += _host_files(host, client, directory)
     revoked_directories = [os.path.join(directory, client) for client in {*revoked}]
     edits = plan_edits(
         [*files, *(_managed_file(path, None) for bundle in revoked_directories for path in _installed_files(bundle))]
@@ -65,16 +73,31 @@ def remove_host(host: str, *, source: str, directory: str, check: bool) -> Chang
     return changes
 
 
-def _bundle_files(host: DebugHost, client: str, source: str, directory: str, check: bool) -> list[ManagedFile]:
+def _clients_of_host(host: str, directory: str) -> t.Iterator[str]:
+    """Yield the clients whose bundles have files about the host."""
+    for pattern in _HOST_FILES:
+        name = pattern.replace("*", glob.escape(host))
+        for path in glob.glob(os.path.join(glob.escape(directory), "*", name)):
+            yield os.path.basename(os.path.dirname(path))
+
+
+def _certificate_files(client: str, source: str, directory: str, check: bool) -> list[ManagedFile]:
+    sources = zip(_CERTIFICATES, ("ca.crt", f"clients/{client}.crt", f"clients/{client}.key"))
+    return [
+        _managed_file(os.path.join(directory, client, name), _read_source(os.path.join(source, path), check))
+        for name, path in sources
+    ]
+
+
+def _host_files(host: DebugHost, client: str, directory: str) -> list[ManagedFile]:
     endpoints = [endpoint for endpoint in host.endpoints if client in endpoint.clients]
-    texts = {
-        "ca.crt": _read_source(os.path.join(source, "ca.crt"), check),
-        "client.crt": _read_source(os.path.join(source, "clients", client + ".crt"), check),
-        _SECRET: _read_source(os.path.join(source, "clients", client + ".key"), check),
-        f"stunnel-{host.name}.conf": render_stunnel_configuration(host, endpoints) if endpoints else None,
-        f"launch-{host.name}.json": render_launch_configurations(host, endpoints) if endpoints else None,
-    }
-    return [_managed_file(os.path.join(directory, client, name), text) for name, text in texts.items()]
+    edits = (edit_stunnel_configuration, edit_launch_configurations)
+    return [
+        ManagedFile(
+            os.path.join(directory, client, pattern.replace("*", host.name)), functools.partial(edit, host, endpoints)
+        )
+        for pattern, edit in zip(_HOST_FILES, edits)
+    ]
 
 
 def _managed_file(path: str, text: str | None) -> ManagedFile:
@@ -98,10 +121,17 @@ def _apply_edits(edits: t.Sequence[FileEdit], revoked_directories: t.Sequence[st
             os.rmdir(directory)
 
 
-def render_stunnel_configuration(host: DebugHost, endpoints: t.Sequence[TlsEndpoint]) -> str:
+def edit_stunnel_configuration(host: DebugHost, endpoints: t.Sequence[TlsEndpoint], now: str | None) -> str | None:
     """Return the configuration of a client's stunnel, which reads the certificates from its working directory."""
+    _head, installed = split_sections(now or "")
+    kept = {name: section for name, section in installed.items() if not host.is_removed(name)}
+    sections = {**kept, **{endpoint.name: _render_section(host, endpoint) for endpoint in endpoints}}
+    return join_sections(_render_head(host), sections) if sections else None
+
+
+def _render_head(host: DebugHost) -> str:
     check = "checkIP" if Address(host.address).ip else "checkHost"
-    head = f"""\
+    return f"""\
 ; Debug services of {host.name}. In this directory: stunnel stunnel-{host.name}.conf
 ; (Remove the next two lines on Windows.)
 foreground = yes
@@ -115,28 +145,40 @@ verifyChain = yes
 {check} = {host.address}
 TIMEOUTclose = 0
 """
-    return head + "".join(
-        f"""
+
+
+def _render_section(host: DebugHost, endpoint: TlsEndpoint) -> str:
+    return f"""\
 [{endpoint.name}]
 accept = 127.0.0.1:{endpoint.local_port}
 connect = {host.address}:{endpoint.address.port}
 """
-        for endpoint in endpoints
-    )
 
 
-def render_launch_configurations(host: DebugHost, endpoints: t.Sequence[TlsEndpoint]) -> str:
+def edit_launch_configurations(host: DebugHost, endpoints: t.Sequence[TlsEndpoint], now: str | None) -> str | None:
     """Return configurations for the ``launch.json`` of a workspace on the editor's machine."""
-    configurations = [
+    suffix = f" on {host.name}"
+    kept = [entry for entry in _read_configurations(now) if not host.is_removed(entry["name"][: -len(suffix)])]
+    rendered = [
         attach_configuration(
-            f"{endpoint.name} on {host.name}",
+            endpoint.name + suffix,
             "127.0.0.1",
             endpoint.local_port,
             ("${workspaceFolder}", endpoint.workspace) if endpoint.workspace else None,
         )
         for endpoint in endpoints
     ]
-    return json.dumps({"configurations": configurations}, indent=2) + "\n"
+    configurations = sorted([*kept, *rendered], key=lambda entry: str(entry["name"]))
+    return json.dumps({"configurations": configurations}, indent=2) + "\n" if configurations else None
+
+
+def _read_configurations(text: str | None) -> list[dict[str, t.Any]]:
+    """Return the configurations in a file of an earlier run; an empty list if another program has broken it."""
+    try:
+        configurations = json.loads(text or "{}").get("configurations", [])
+        return [entry for entry in configurations if isinstance(entry["name"], str)]
+    except (ValueError, AttributeError, KeyError, TypeError):
+        return []
 
 
 def _read_source(path: str, check: bool) -> str:

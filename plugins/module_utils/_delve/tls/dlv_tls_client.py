@@ -29,7 +29,14 @@ def converge(params: t.Mapping[str, t.Any], *, check: bool) -> Outcome:
         changes = remove_host(params["host"], source=params["source"], directory=directory, check=check)
         return Outcome({"bundles": {}, **changes.result()})
     endpoints = parse_endpoints(params["services"], clients, revoked)
-    host = DebugHost(params["host"], params["address"], endpoints, params["minimum"])
+    listed = {service["name"] for service in params["services"]}
+    host = DebugHost(
+        params["host"],
+        params["address"],
+        endpoints,
+        params["minimum"],
+        lambda name: params["exclusive"] or name in listed,
+    )
     changes = write_bundles(host, clients, revoked, source=params["source"], directory=directory, check=check)
     bundles = {client: os.path.join(directory, client) for client in clients if client not in revoked}
     return Outcome({"bundles": bundles, **changes.result()})

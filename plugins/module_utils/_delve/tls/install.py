@@ -28,9 +28,10 @@ from .server import (
     USER,
     ServerFile,
     TlsMaterial,
-    select_sections,
+    join_sections,
     server_files,
     server_units,
+    split_sections,
 )
 
 _TIMEOUT = 60
@@ -149,11 +150,12 @@ def _installed_endpoints(paths: HostPaths) -> list[str]:
 def _with_kept(expected: dict[str, ServerFile], kept: t.Collection[str], paths: HostPaths) -> dict[str, ServerFile]:
     """Return the ``expected`` files with the sections of ``kept`` endpoints in the configuration."""
     path = os.path.join(paths.directory, CONFIGURATION)
-    if not kept:
+    if not (expected or kept):
         return expected
-    head, sections = select_sections(read_text(path) or "", kept)
-    rendered = expected[path].text if path in expected else head
-    return {**expected, path: ServerFile("\n".join([rendered.rstrip("\n") + "\n", sections]))}
+    installed_head, installed = split_sections(read_text(path) or "")
+    head, declared = split_sections(expected[path].text) if path in expected else (installed_head, {})
+    sections = {**{name: installed[name] for name in kept if name in installed}, **declared}
+    return {**expected, path: ServerFile(join_sections(head, sections))}
 
 
 def _kept_files(kept: t.Sequence[str], paths: HostPaths) -> list[str]:

@@ -105,10 +105,15 @@ socket = l:TCP_NODELAY=1
     return managed_header("dlv_tls", comment=";") + head + sections
 
 
-def select_sections(configuration: str, names: t.Container[str]) -> tuple[str, str]:
-    """Return the head of stunnel's configuration, and its sections with these names."""
+def split_sections(configuration: str) -> tuple[str, dict[str, str]]:
+    """Return the head of a stunnel configuration, and the text of its sections by their names."""
     head, *sections = re.split(r"^(?=\[)", configuration, flags=re.MULTILINE)
-    return head, "".join(section for section in sections if section[1:].partition("]")[0] in names)
+    return head, {section[1:].partition("]")[0]: section for section in sections}
+
+
+def join_sections(head: str, sections: t.Mapping[str, str]) -> str:
+    """Return a stunnel configuration; its sections are sorted, so that plays with other services keep their order."""
+    return "\n".join(text.strip("\n") + "\n" for text in (head, *(sections[name] for name in sorted(sections))))
 
 
 def _render_stunnel_section(endpoint: TlsEndpoint, directory: str) -> str:

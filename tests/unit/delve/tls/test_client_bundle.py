@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 
 import pytest
@@ -35,11 +36,16 @@ def source(tmp_path):
     return tmp_path / "authority"
 
 
-def write(source, host="dev1", address="dev1.example.org", revoked=(), services=None, check=False):
-    endpoints = parse_endpoints(SERVICES if services is None else services, CLIENTS, revoked)
-    debug_host = DebugHost(host, address, endpoints, "TLSv1.2")
+def write(source, host="dev1", revoked=(), services=SERVICES, **own):
+    clients, exclusive = own.get("clients", CLIENTS), own.get("exclusive", False)
+    endpoints = parse_endpoints(services, clients, revoked)
+    listed = {service["name"] for service in services}
+    address = own.get("address", "dev1.example.org")
+    debug_host = DebugHost(host, address, endpoints, "TLSv1.2", lambda name: exclusive or name in listed)
     directory = str(source.parent / "bundles")
-    return write_bundles(debug_host, CLIENTS, revoked, source=str(source), directory=directory, check=check)
+    return write_bundles(
+        debug_host, clients, revoked, source=str(source), directory=directory, check=own.get("check", False)
+    )
 
 
 def names_in(directory):
@@ -114,9 +120,58 @@ def test_the_editor_attaches_to_the_local_port_and_maps_the_sources(source, tmp_
 def test_hosts_share_a_bundle_and_remove_only_their_own_files(source, tmp_path):
     write(source)
     write(source, host="dev2", address="dev2.example.org")
-    write(source, services=[])
+    write(source, services=[], exclusive=True)
     names = names_in(tmp_path / "bundles/ci")
     assert names == ["ca.crt", "client.crt", "client.key", "launch-dev2.json", "stunnel-dev2.conf"]
+
+
+def services_in(bundle, host="dev1"):
+    """Return the services in each of the two files about a host."""
+    stunnel, launch = bundle / f"stunnel-{host}.conf", bundle / f"launch-{host}.json"
+    entries = json.loads(launch.read_text())["configurations"] if launch.exists() else []
+    sections = re.findall(r"^\[(.*)\]$", stunnel.read_text(), re.MULTILINE) if stunnel.exists() else []
+    return sections, [entry["name"].partition(" on ")[0] for entry in entries]
+
+
+def test_services_of_other_plays_stay_in_the_bundles(source, tmp_path):
+    api, web = SERVICES
+    write(source, services=[web])
+    before = (tmp_path / "bundles/ci/stunnel-dev1.conf").read_text()
+    write(source, services=[api])
+    bundle = tmp_path / "bundles/ci"
+    assert services_in(bundle) == (["api", "web"], ["api", "web"])
+    assert before[before.index("[web]") :] in (bundle / "stunnel-dev1.conf").read_text()
+    assert services_in(tmp_path / "bundles/alice-laptop") == (["api"], ["api"])
+    assert not write(source, services=[web])
+    assert not write(source)
+    write(source, services=[api], exclusive=True)
+    assert services_in(bundle) == (["api"], ["api"])
+
+
+def test_removed_services_leave_the_bundles_of_all_clients(source, tmp_path):
+    api, web = SERVICES
+    write(source)
+    write(source, services=[{**web, "state": "absent"}], clients=["alice-laptop"])
+    assert services_in(tmp_path / "bundles/ci") == (["api"], ["api"])
+    write(source, services=[{**api, "tls": None}], clients=[])
+    for client in CLIENTS:
+        assert names_in(tmp_path / "bundles" / client) == ["ca.crt", "client.crt", "client.key"]
+
+
+def test_a_client_that_is_no_longer_listed_loses_the_listed_services_only(source, tmp_path):
+    write(source)
+    write(source, services=SERVICES[:1], clients=["alice-laptop"])
+    assert services_in(tmp_path / "bundles/ci") == (["web"], ["web"])
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", "null", '{"configurations": [{}]}', '{"configurations": [{"name": 1}]}'])
+def test_a_broken_launch_file_is_written_again(source, tmp_path, broken):
+    path = tmp_path / "bundles/ci/launch-dev1.json"
+    write(source)
+    before = path.read_text()
+    path.write_text(broken)
+    write(source)
+    assert path.read_text() == before
 
 
 def test_the_bundle_of_a_revoked_client_is_removed_except_other_files(source, tmp_path):

@@ -145,3 +145,12 @@ def test_certificates_on_the_controller_are_pending_until_they_exist(tmp_path: p
     }
     assert role_variable(tmp_path, "debugger_tls_pending", debugger_services=[API], **variables) is True
     assert role_variable(tmp_path, "debugger_tls_pending", debugger_services=[], **variables) is False
+
+
+def test_bundles_of_clients_follow_every_change_of_the_server() -> None:
+    tasks = {task["name"]: task for task in yaml.safe_load((ROLE / "tasks/main.yml").read_text())}
+    server, bundles = tasks["Run the TLS server of the debug services"], tasks["Write the client bundles"]
+    assert bundles["when"] == server["when"]
+    ours, theirs = bundles["gopherops.devserver.dlv_tls_client"], server["gopherops.devserver.dlv_tls"]
+    for option in ("services", "exclusive", "revoked", "minimum"):
+        assert ours[option] == theirs[option]
